@@ -1,0 +1,23 @@
+-- gold.als_factors: one row per session and per item of the model: its position in taste space.
+-- Key: kind, id. Learned by alternating least squares for implicit feedback (Hu, Koren, Volinsky 2008).
+-- Training reads everything, so it waits until enough is new (pipelines.yaml: `refresh_after`).
+select
+    ---------- ids
+    kind,
+    id,
+
+    ---------- the model
+    factors,
+    regularization,
+    alpha
+from als_train(
+    gold.session_items,
+    user => session_id,
+    item => item_id,
+    weight => weight,
+    factors => 64,
+    iterations => 15,
+    regularization => 0.1,
+    alpha => 20.0,
+    seed => 42
+)

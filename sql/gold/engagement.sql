@@ -1,0 +1,31 @@
+-- gold.engagement: one row per day and hour: how many sessions started, how long they were, how many bought.
+-- Key: day, hour (UTC).
+with
+
+sessions as (
+    select
+        *,
+        cast(started_at as date) as day,
+        cast(extract(hour from started_at) as int) as hour
+    from gold.sessions
+)
+
+select
+    ---------- when
+    day,
+    hour,
+
+    ---------- how many
+    count(*) as sessions,
+    count(distinct user_id) as users,
+    sum(events) as events,
+    sum(views) as views,
+    sum(add_to_carts) as add_to_carts,
+    sum(purchases) as purchases,
+
+    ---------- how engaged
+    avg(duration_s) as mean_duration_s,
+    avg(events) as mean_events,
+    avg(case when converted then 1.0 else 0.0 end) as conversion
+from sessions
+group by day, hour

@@ -1,0 +1,28 @@
+-- gold.item_popularity: one row per item: how often it was seen, wanted and bought, most popular first by `rank`.
+-- Key: item_id. Why from session_items: it is the smaller table, and it is there already.
+with
+
+items as (
+    select
+        item_id,
+        count(*) as sessions,
+        sum(views) as views,
+        sum(add_to_carts) as add_to_carts,
+        sum(purchases) as purchases,
+        max(last_event_at) as last_event_at
+    from gold.session_items
+    group by item_id
+)
+
+select
+    ---------- ids
+    item_id,
+
+    ---------- how popular
+    row_number() over (order by sessions desc, item_id) as rank,
+    sessions,
+    views,
+    add_to_carts,
+    purchases,
+    last_event_at
+from items

@@ -1,0 +1,52 @@
+-- gold.session_items: one row per session and item: how much the session cared for the item. The recommender learns
+-- from `weight`.
+-- Key: session_id (all items of a touched session are computed again). A session without events leaves one row with
+-- no item, which deletes it (pipelines.yaml: `delete: item_id is null`).
+--
+-- This is the place to change what matters: how much each kind of event weighs, and how fast interest fades.
+with
+
+touched as (
+    select session_id from gold.touched_sessions
+),
+
+events as (
+    select
+        *,
+        max(event_at) over (partition by session_id) as session_ended_at
+    from silver.events
+    left semi join touched on events.session_id = touched.session_id
+),
+
+weighted as (
+    select
+        session_id,
+        item_id,
+        event_type,
+        event_at,
+        case event_type
+            when 'view' then 1.0
+            when 'add_to_cart' then 3.0
+            when 'purchase' then 5.0
+        end as type_weight,
+        -- interest halves with every 30 minutes before the session's end
+        power(0.5, (extract(epoch from session_ended_at) - extract(epoch from event_at)) / 1800.0) as recency
+    from events
+)
+
+select
+    ---------- ids
+    touched.session_id,
+    weighted.item_id,
+
+    ---------- what the recommender learns from; rounded, so that the order of the sum does not show
+    round(sum(weighted.type_weight * weighted.recency), 6) as weight,
+
+    ---------- what happened
+    count(weighted.item_id) filter (where weighted.event_type = 'view') as views,
+    count(weighted.item_id) filter (where weighted.event_type = 'add_to_cart') as add_to_carts,
+    count(weighted.item_id) filter (where weighted.event_type = 'purchase') as purchases,
+    max(weighted.event_at) as last_event_at
+from touched
+left join weighted on touched.session_id = weighted.session_id
+group by touched.session_id, weighted.item_id

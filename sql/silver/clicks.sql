@@ -1,0 +1,66 @@
+-- silver.clicks (view): one row per new record of Bronze, parsed and judged.
+-- `reason` says why a record is not accepted, and is null where it is. Both silver.events and silver.quarantine read
+-- this view, so that no record can fall between them.
+with
+
+records as (
+    select
+        topic,
+        partition,
+        "offset",
+        timestamp as received_at,
+        value,
+        from_json(
+            value,
+            'event_id string, timestamp timestamp, session_id string, user_id string, item_id string, event_type string'
+        ) as click
+    from changes('bronze.clicks')
+),
+
+parsed as (
+    select
+        topic,
+        partition,
+        "offset",
+        received_at,
+        value,
+        click['error'] as error,
+        click['event_id'] as given_event_id,
+        click['timestamp'] as event_at,
+        nullif(trim(click['session_id']), '') as session_id,
+        nullif(trim(click['user_id']), '') as user_id,
+        nullif(trim(click['item_id']), '') as item_id,
+        click['event_type'] as event_type
+    from records
+)
+
+select
+    ---------- where it came from
+    topic,
+    partition,
+    "offset",
+    received_at,
+    value,
+
+    ---------- the event; a delivery that is repeated word for word has the same id
+    coalesce(
+        given_event_id,
+        md5(concat_ws('|', cast(event_at as varchar), session_id, user_id, item_id, event_type))
+    ) as event_id,
+    event_at,
+    session_id,
+    user_id,
+    item_id,
+    event_type,
+
+    ---------- the judgement
+    case
+        when error is not null then error
+        when event_at is null then 'timestamp is missing'
+        when event_at > now() + interval '1 day' then 'timestamp is in the future'
+        when item_id is null then 'item_id is missing'
+        when event_type is null then 'event_type is missing'
+        when event_type not in ('view', 'add_to_cart', 'purchase') then 'event_type is unknown'
+        when session_id is null and user_id is null then 'session_id and user_id are both missing'
+    end as reason
+from parsed

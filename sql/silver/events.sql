@@ -1,0 +1,115 @@
+-- silver.events: one row per accepted click event.
+-- Key: event_id. Why a merge: streams redeliver, and the first delivery wins; and an event that comes late can move
+-- the borders of inferred sessions, whose events are then written again.
+--
+-- A session that the shop did not name is inferred: events of a user that are no more than 30 minutes apart.
+-- `replaced_session_ids` remembers the ids such an event had before, so that Gold can clear away their sessions.
+with
+
+arrivals as (
+    select * from silver.clicks where reason is null
+),
+
+written as (
+    select * from previous(
+        'event_id string, event_at timestamp, session_id string, user_id string, item_id string, event_type string,
+         session_is_inferred boolean, replaced_session_ids string[], topic string, partition int, "offset" bigint'
+    )
+),
+
+deliveries as (
+    select
+        *,
+        row_number() over (partition by event_id order by topic, partition, "offset") as delivery
+    from arrivals
+),
+
+new_events as (
+    select deliveries.*
+    from deliveries
+    left anti join written on deliveries.event_id = written.event_id
+    where deliveries.delivery = 1
+),
+
+users_without_session as (
+    select distinct user_id from arrivals where session_id is null
+),
+
+-- new events, and the earlier ones whose inferred sessions they may change
+affected as (
+    select
+        event_id, event_at, user_id, item_id, event_type, topic, partition, "offset",
+        session_id as given_session_id,
+        cast(null as varchar) as written_session_id,
+        cast(null as varchar[]) as replaced_session_ids
+    from new_events
+
+    union all
+
+    select
+        written.event_id, event_at, written.user_id, item_id, event_type, topic, partition, "offset",
+        cast(null as varchar) as given_session_id,
+        session_id as written_session_id,
+        replaced_session_ids
+    from written
+    left semi join users_without_session on written.user_id = users_without_session.user_id
+    where session_is_inferred
+),
+
+visits as (
+    select
+        *,
+        coalesce(given_session_id, user_id) as visit_key,
+        lag(event_at) over (
+            partition by given_session_id, coalesce(given_session_id, user_id) order by event_at, event_id
+        ) as before_at
+    from affected
+),
+
+numbered as (
+    select
+        *,
+        sum(case when event_at <= before_at + interval '30 minutes' then 0 else 1 end) over (
+            partition by given_session_id, visit_key order by event_at, event_id
+            rows unbounded preceding
+        ) as visit
+    from visits
+),
+
+sessionised as (
+    select
+        *,
+        coalesce(
+            given_session_id,
+            concat(user_id, '@', to_char(
+                min(event_at) over (partition by given_session_id, visit_key, visit), '%Y-%m-%dT%H:%M:%S%.3fZ'
+            ))
+        ) as session_id
+    from numbered
+)
+
+select
+    ---------- ids
+    event_id,
+    session_id,
+    user_id,
+    item_id,
+
+    ---------- what happened
+    event_type,
+    event_at,
+    cast(event_at as date) as event_date,
+
+    ---------- how the session was found
+    given_session_id is null as session_is_inferred,
+    case
+        when written_session_id <> session_id then array_append(replaced_session_ids, written_session_id)
+        else replaced_session_ids
+    end as replaced_session_ids,
+
+    ---------- where it came from
+    topic,
+    partition,
+    "offset"
+from sessionised
+where written_session_id is distinct from session_id

@@ -1,0 +1,203 @@
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use clap::Args;
+use datafusion::prelude::SessionContext;
+
+use super::global::Global;
+use super::output::{table, thousands, write_all};
+use super::progress::Progress;
+use super::{init, produce, run};
+use crate::config::{LoadOptions, Project};
+use crate::kafka::EmbeddedBroker;
+use crate::pipeline::{RunOptions, Runner};
+use crate::simulate::{Catalogue, SimulationConfig};
+
+const TOPIC: &str = "clickstream";
+const PARTITIONS: i32 = 8;
+/// The embedded broker keeps 5 MiB a partition and silently drops what is older: compressed, this much fits.
+const MAX_EVENTS: u64 = 1_000_000;
+const SESSIONS_SHOWN: usize = 5;
+
+/// Everything in one go: an embedded Kafka broker, simulated traffic, every layer, training, recommendations
+///
+/// Needs nothing installed and leaves nothing behind, unless --lake says where the tables go.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clickrec demo
+  clickrec demo --events 500_000 --lake ./demo-lake")]
+pub(super) struct DemoArgs {
+    /// How many events to simulate
+    #[arg(long, default_value = "100_000", value_name = "N", value_parser = produce::count)]
+    events: u64,
+
+    /// Keep the project and its lake in this folder
+    #[arg(long, value_name = "DIR")]
+    lake: Option<PathBuf>,
+
+    /// Makes another shop of the same kind
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+}
+
+pub(super) async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<()> {
+    if args.events > MAX_EVENTS {
+        bail!(
+            "the embedded broker holds no more than {} events\n  help: write more to files, and run a project on them: \
+             clickrec produce --events {} --to FILE",
+            thousands(MAX_EVENTS),
+            args.events
+        );
+    }
+    let started = Instant::now();
+    let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let folder = args.lake.clone().unwrap_or_else(|| temporary.path().join("shop"));
+    init::scaffold(&folder)?;
+
+    let shop = SimulationConfig {
+        events: args.events,
+        seed: args.seed,
+        dirty: 0.01,
+        ..SimulationConfig::default()
+    };
+    let broker = EmbeddedBroker::start(TOPIC, PARTITIONS)?;
+    tokio::task::block_in_place(|| produce::to_kafka(&shop, &broker.config(TOPIC), global.progress()))?;
+
+    let vars = BTreeMap::from([
+        ("KAFKA_BROKERS".to_owned(), broker.brokers()),
+        ("KAFKA_TOPIC".to_owned(), TOPIC.to_owned()),
+    ]);
+    let options = LoadOptions {
+        target: Some("kafka"),
+        vars: &vars,
+        env: &|_| None,
+    };
+    let project = Project::load(&folder.join("pipelines.yaml"), &options)?;
+    let runner = Runner::new(&project, global.engine()?).await?;
+    let mut progress = Progress::new(global.quiet, global.progress());
+    let outcomes = runner
+        .run_once(project.pipeline(None)?, &RunOptions::default(), &mut |event| {
+            progress.event(&event)
+        })
+        .await?;
+    run::print(&outcomes, false)?;
+
+    let session = runner.session().await?;
+    let catalogue = Catalogue::new(&shop);
+    check_counts(&session, args.events).await?;
+    show_sessions(&session, &catalogue).await?;
+    show_share(&session, &catalogue).await?;
+    if let Some(folder) = &args.lake {
+        eprintln!("the project and its lake stay in {}", folder.display());
+    }
+    eprintln!(
+        "{} events in {:.1} s",
+        thousands(args.events),
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Every record that was produced is in Bronze, and from there in Silver, in quarantine, or a repeated delivery.
+async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result<()> {
+    let count = async |sql: &str| -> anyhow::Result<i64> {
+        let batches = session.sql(sql).await?.collect().await?;
+        Ok(batches
+            .first()
+            .map_or(0, |batch| batch.column(0).as_primitive::<Int64Type>().value(0)))
+    };
+    let bronze = count("select count(*) from bronze.clicks").await?;
+    let silver = count("select count(*) from silver.events").await?;
+    let quarantined = count("select count(*) from silver.quarantine").await?;
+    let repeated = count("select count(*) - count(distinct event_id) from silver.clicks where reason is null").await?;
+    write_all(&format!(
+        "\n{} produced = {} in Bronze = {} in Silver + {} in quarantine + {} delivered twice\n",
+        thousands(produced),
+        indicatif::HumanCount(bronze.unsigned_abs()),
+        silver,
+        quarantined,
+        repeated
+    ))?;
+    if u64::try_from(bronze)? != produced || bronze != silver + quarantined + repeated {
+        bail!("these counts do not add up: records were lost or doubled");
+    }
+    Ok(())
+}
+
+/// For a few sessions: what they clicked beside what they get.
+async fn show_sessions(session: &SessionContext, catalogue: &Catalogue) -> anyhow::Result<()> {
+    let sql = format!(
+        "with shown as (select session_id from gold.sessions where events >= 6 order by started_at desc, session_id \
+         limit {SESSIONS_SHOWN}),
+         clicked as (select session_id, array_agg(item_id order by last_event_at) as items from gold.session_items
+                     group by session_id),
+         recommended as (select session_id, array_agg(item_id order by rank) as items from gold.recommendations
+                         where rank <= 5 group by session_id)
+         select shown.session_id, clicked.items as clicked, recommended.items as recommended
+         from shown join clicked on shown.session_id = clicked.session_id
+         join recommended on shown.session_id = recommended.session_id order by shown.session_id"
+    );
+    let mut shown = table(["session", "clicked (category)", "recommended (category)"]);
+    for batch in session.sql(&sql).await?.collect().await? {
+        let ids = cast(batch.column(0), &DataType::Utf8)?;
+        for row in 0..batch.num_rows() {
+            let items = |column: usize| -> anyhow::Result<String> {
+                let list = batch.column(column).as_list::<i32>().value(row);
+                let list = cast(&list, &DataType::Utf8)?;
+                let named = list
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .map(|item| match catalogue.category_of(item) {
+                        Some(category) => format!("{item} ({category})"),
+                        None => item.to_owned(),
+                    });
+                Ok(named.collect::<Vec<_>>().join(", "))
+            };
+            shown.add_row([ids.as_string::<i32>().value(row).to_owned(), items(1)?, items(2)?]);
+        }
+    }
+    write_all(&format!("\n{shown}\n"))
+}
+
+/// How many recommendations are of the categories the session clicked, beside what chance would give.
+async fn show_share(session: &SessionContext, catalogue: &Catalogue) -> anyhow::Result<()> {
+    let sql = "with clicked as (select session_id, array_agg(item_id) as items from gold.session_items group by 1),
+               recommended as (select session_id, array_agg(item_id) as items from gold.recommendations group by 1)
+               select clicked.items, recommended.items from clicked
+               join recommended on clicked.session_id = recommended.session_id";
+    let (mut own, mut all, mut chance) = (0_u64, 0_u64, 0.0);
+    for batch in session.sql(sql).await?.collect().await? {
+        let (clicked, recommended) = (batch.column(0).as_list::<i32>(), batch.column(1).as_list::<i32>());
+        for row in 0..batch.num_rows() {
+            let categories = |list: &dyn Array| -> anyhow::Result<Vec<u32>> {
+                let list = cast(list, &DataType::Utf8)?;
+                Ok(list
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .filter_map(|item| catalogue.category_of(item))
+                    .collect())
+            };
+            let of_session: HashSet<u32> = categories(clicked.value(row).as_ref())?.into_iter().collect();
+            let given = categories(recommended.value(row).as_ref())?;
+            own += given.iter().filter(|category| of_session.contains(category)).count() as u64;
+            all += given.len() as u64;
+            chance += given.len() as f64 * catalogue.share_of(&of_session);
+        }
+    }
+    if all == 0 {
+        bail!("no session got a recommendation");
+    }
+    let (own, chance) = (own as f64 / all as f64, chance / all as f64);
+    write_all(&format!(
+        "\n{:.1} % of the recommendations are of a category that their session clicked; chance would give {:.1} %\n",
+        100.0 * own,
+        100.0 * chance
+    ))
+}

@@ -1,0 +1,47 @@
+//! Errors as users see them, exit codes, and signals.
+
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::pipeline::PipelineError;
+
+/// The user or the system asked the program to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; what was not committed yet was rolled back")]
+pub(super) struct Interrupted;
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(super) async fn signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} },
+        Err(_) => _ = interrupt.await,
+    }
+}
+
+/// Prints an error with its causes, and tells the exit code.
+pub(super) fn report(error: &anyhow::Error) -> ExitCode {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // Libraries often repeat their source in their own message.
+        if !text.contains(&cause) {
+            text.push_str("\n  because: ");
+            text.push_str(&cause);
+        }
+    }
+    eprintln!("error: {text}");
+    if is_usage(error) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ConfigError>().is_some()
+        || matches!(
+            error.downcast_ref::<PipelineError>(),
+            Some(PipelineError::Sql { .. } | PipelineError::Cycle { .. } | PipelineError::UnknownStep { .. })
+        )
+}

@@ -1,0 +1,144 @@
+//! Options that every command takes.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{ArgAction, Args};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{KafkaConfig, LoadOptions, Project, SourceConfig};
+use crate::engine::{Engine, EngineOptions};
+use crate::pipeline::Runner;
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// The project file
+    #[arg(
+        long,
+        global = true,
+        env = "CLICKREC_CONFIG",
+        default_value = "pipelines.yaml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+
+    /// Which of the file's targets to use
+    #[arg(long, global = true, env = "CLICKREC_TARGET", value_name = "NAME")]
+    pub target: Option<String>,
+
+    /// A value for ${NAME} in the project file; wins over the environment
+    #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+
+    /// Memory that queries, sources and training share
+    #[arg(
+        long,
+        global = true,
+        env = "CLICKREC_MEMORY",
+        default_value = "4GiB",
+        value_name = "SIZE"
+    )]
+    pub memory: ByteSize,
+
+    /// How many threads work [default: the number of cores]
+    #[arg(long, global = true, env = "CLICKREC_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+
+    /// Show no progress
+    #[arg(long, global = true, env = "CLICKREC_NO_PROGRESS")]
+    pub no_progress: bool,
+
+    /// Log more (-v: what happens, -vv: everything)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Print results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+impl Global {
+    /// Sends logs to standard error.
+    pub fn start_logging(&self) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn",
+            (_, 1) => "clickrec=info,clickrec_udfs=info,warn",
+            (_, 2) => "clickrec=debug,clickrec_udfs=debug,info",
+            _ => "debug",
+        };
+        let filter = EnvFilter::try_from_env("CLICKREC_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        let logs = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
+        logs.with_ansi(std::io::stderr().is_terminal()).init();
+    }
+
+    /// Whether to draw progress bars.
+    pub fn progress(&self) -> bool {
+        !self.no_progress && !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Reads and validates the project file.
+    pub fn project(&self) -> anyhow::Result<Project> {
+        let vars: BTreeMap<String, String> = self.vars.iter().cloned().collect();
+        let env = |name: &str| std::env::var(name).ok();
+        let options = LoadOptions {
+            target: self.target.as_deref(),
+            vars: &vars,
+            env: &env,
+        };
+        Ok(Project::load(&self.config, &options)?)
+    }
+
+    /// The query engine, as the options allow.
+    pub fn engine(&self) -> anyhow::Result<Engine> {
+        if let Some(threads) = self.threads {
+            // Fails only where a pool was set up before, which has the same size.
+            _ = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads.into())
+                .build_global();
+        }
+        let memory_bytes = usize::try_from(self.memory.as_u64())?;
+        let threads = self.threads.map(usize::from);
+        Ok(Engine::new(&EngineOptions {
+            memory_bytes,
+            spill_dir: None,
+            threads,
+        })?)
+    }
+
+    /// The project and a runner of its steps, checked.
+    pub async fn runner(&self) -> anyhow::Result<(Project, Runner)> {
+        let project = self.project()?;
+        let runner = Runner::new(&project, self.engine()?).await?;
+        Ok((project, runner))
+    }
+
+    /// The project's one Kafka source.
+    pub fn kafka_source(&self) -> anyhow::Result<KafkaConfig> {
+        let project = self.project()?;
+        let mut found = project.sources.into_values().filter_map(|source| match source {
+            SourceConfig::Kafka(kafka) => Some(kafka),
+            SourceConfig::Files(_) => None,
+        });
+        match (found.next(), found.next()) {
+            (Some(kafka), None) => Ok(kafka),
+            (None, _) => anyhow::bail!(
+                "the project has no Kafka source here\n  help: pick a target that has one (--target kafka), or write \
+                 to a file (--to FILE)"
+            ),
+            (Some(_), Some(_)) => anyhow::bail!("the project has several Kafka sources; keep one in the target used"),
+        }
+    }
+}

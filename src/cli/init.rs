@@ -1,0 +1,51 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use include_dir::{Dir, include_dir};
+
+static SQL: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sql");
+static SAMPLE_DATA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sample_data");
+const PIPELINES: &str = include_str!("../../pipelines.yaml");
+
+/// Start a project: pipelines.yaml, sql/ and sample_data/
+///
+/// It runs at once: `clickrec run` reads the sample data into a lake beside it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  clickrec init shop && cd shop && clickrec run")]
+pub(super) struct InitArgs {
+    /// The folder; made where it does not exist
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+pub(super) fn run(args: &InitArgs) -> anyhow::Result<()> {
+    scaffold(&args.folder)?;
+    eprintln!(
+        "project in {}\n  next: {}clickrec run",
+        args.folder.display(),
+        match args.folder.as_os_str() {
+            folder if folder == "." => String::new(),
+            folder => format!("cd {} && ", Path::new(folder).display()),
+        }
+    );
+    Ok(())
+}
+
+/// Writes the files of a new project; refuses to touch one that is there.
+pub(super) fn scaffold(folder: &Path) -> anyhow::Result<()> {
+    let config = folder.join("pipelines.yaml");
+    for taken in [&config, &folder.join("sql")] {
+        if taken.exists() {
+            bail!("{} is there already\n  help: choose an empty folder", taken.display());
+        }
+    }
+    let failed = |path: &Path| format!("cannot write {}", path.display());
+    for (name, files) in [("sql", &SQL), ("sample_data", &SAMPLE_DATA)] {
+        let target = folder.join(name);
+        std::fs::create_dir_all(&target).with_context(|| failed(&target))?;
+        files.extract(&target).with_context(|| failed(&target))?;
+    }
+    std::fs::write(&config, PIPELINES).with_context(|| failed(&config))
+}

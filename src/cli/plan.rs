@@ -1,0 +1,103 @@
+use clap::Args;
+use serde::Serialize;
+
+use super::global::Global;
+use super::output::{table, thousands, write_all};
+use crate::config::Mode;
+use crate::pipeline::{Decision, Node, Runner};
+
+/// Check the project, and show what a run would read and write
+///
+/// Configuration, SQL, functions and types are checked, the lake's logs and the sources' ends are read; no data is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clickrec plan
+  clickrec plan --target kafka --json")]
+pub(super) struct PlanArgs {
+    /// The pipeline, where the project has several
+    pipeline: Option<String>,
+
+    /// Print the plan as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    step: String,
+    mode: String,
+    reads: Vec<String>,
+    file: String,
+    columns: Vec<String>,
+    action: &'static str,
+    reason: Option<String>,
+    rows_waiting: Option<u64>,
+}
+
+pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> {
+    let (project, runner) = global.runner().await?;
+    let pipeline = project.pipeline(args.pipeline.as_deref())?;
+    let mut rows = vec![];
+    for node in runner
+        .dag()
+        .nodes()
+        .iter()
+        .filter(|node| node.pipeline == pipeline.name)
+    {
+        rows.push(row(&runner, node).await?);
+    }
+    if args.json {
+        return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+    }
+    let mut plan = table(["step", "mode", "reads", "would do", "rows wait"]);
+    for row in rows {
+        let reason = row.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        plan.add_row([
+            row.step,
+            row.mode,
+            row.reads.join("\n"),
+            format!("{}{reason}", row.action),
+            row.rows_waiting.map_or_else(|| "-".to_owned(), thousands),
+        ]);
+    }
+    write_all(&format!("{plan}\n"))
+}
+
+async fn row(runner: &Runner, node: &Node) -> anyhow::Result<Row> {
+    let (action, reason, rows_waiting) = match node.step.mode {
+        Mode::View => ("is read in place", None, None),
+        _ => {
+            let inputs = runner.inspect(node, false).await?;
+            match inputs.decision {
+                Decision::UpToDate(reason) => ("nothing", Some(reason), inputs.waiting),
+                Decision::Incremental => ("add what is new", None, inputs.waiting),
+                Decision::Full(reason) => ("build", Some(reason), inputs.waiting),
+            }
+        }
+    };
+    let schema = runner.schemas().get(node.name());
+    Ok(Row {
+        step: node.name().to_string(),
+        mode: node.step.mode.to_string(),
+        reads: reads(node),
+        file: node.step.file.display().to_string(),
+        columns: schema
+            .iter()
+            .flat_map(|schema| schema.fields())
+            .map(|f| format!("{} {}", f.name(), f.data_type()))
+            .collect(),
+        action,
+        reason,
+        rows_waiting,
+    })
+}
+
+fn reads(node: &Node) -> Vec<String> {
+    let changes = node
+        .changed_tables
+        .iter()
+        .map(ToString::to_string)
+        .chain(node.sources.iter().cloned());
+    let changes = changes.map(|name| format!("changes('{name}')"));
+    changes.chain(node.tables.iter().map(ToString::to_string)).collect()
+}

@@ -1,0 +1,243 @@
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use clap::Args;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use crate::config::KafkaConfig;
+use crate::kafka::Producer;
+use crate::simulate::{Record, Simulation, SimulationConfig};
+
+/// Simulate the traffic of a shop
+///
+/// Sessions with tastes click through a catalogue, in real time order and with human pauses. Records go to the Kafka
+/// source of the project, keyed by session, or to a file.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clickrec produce --events 1_000_000 --to clicks.json.gz
+  clickrec produce --target kafka --rate 500 --dirty 0.01
+  clickrec produce --events 10 --to - | jq .item_id")]
+pub(super) struct ProduceArgs {
+    /// How many records
+    #[arg(long, default_value = "10_000", value_name = "N", value_parser = count)]
+    events: u64,
+
+    /// At most this many records a second [default: as fast as it goes]
+    #[arg(long, value_name = "R", value_parser = count)]
+    rate: Option<u64>,
+
+    /// About how many sessions [default: one for every eight records]
+    #[arg(long, value_name = "N", value_parser = count)]
+    sessions: Option<u64>,
+
+    /// How many items the shop has
+    #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    items: u32,
+
+    /// How many categories the items are in
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    categories: u32,
+
+    /// The same seed gives the same records
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+
+    /// Share of records that are broken, late, repeated or without a session
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    dirty: f64,
+
+    /// Time of the first record, RFC 3339 or `now`
+    #[arg(long, default_value = "2025-07-13T00:00:00Z", value_parser = start)]
+    start: DateTime<Utc>,
+
+    /// `kafka`, a file (`.gz` by name), or `-` for standard output
+    #[arg(long, default_value = "kafka", value_name = "kafka|FILE")]
+    to: String,
+
+    /// Add to the file if it is there
+    #[arg(long)]
+    append: bool,
+}
+
+/// `10000` or `10_000`, at least 1.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    match text.replace('_', "").parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("expected a whole number, like 10000 or 10_000".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "expected a share from 0 to 1".to_owned())
+}
+
+fn start(text: &str) -> Result<DateTime<Utc>, String> {
+    if text == "now" {
+        return Ok(Utc::now());
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.to_utc())
+        .map_err(|_| "expected `now` or a time like 2025-07-13T00:00:00Z".to_owned())
+}
+
+impl ProduceArgs {
+    /// Whether the records go to the project's Kafka source.
+    pub fn needs_kafka(&self) -> bool {
+        self.to == "kafka"
+    }
+
+    fn simulation(&self) -> SimulationConfig {
+        SimulationConfig {
+            events: self.events,
+            sessions: self.sessions,
+            items: self.items,
+            categories: self.categories,
+            seed: self.seed,
+            dirty: self.dirty,
+            start: self.start,
+        }
+    }
+}
+
+/// Runs the command; `kafka` is there whenever [`ProduceArgs::needs_kafka`] said so.
+pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, progress: bool) -> anyhow::Result<()> {
+    let config = args.simulation();
+    match (kafka, args.to.as_str()) {
+        (Some(kafka), _) => send(&config, kafka, args.rate, progress),
+        (None, "-") => write(&config, std::io::stdout().lock(), args.rate, progress),
+        (None, path) => {
+            let path = Path::new(path);
+            let mut options = OpenOptions::new();
+            if args.append {
+                options.append(true).create(true)
+            } else {
+                options.write(true).create_new(true)
+            };
+            let file = options.open(path).with_context(|| match path.exists() {
+                true => format!(
+                    "{} is there already\n  help: choose another name, or add to it with --append",
+                    path.display()
+                ),
+                false => format!("cannot write {}", path.display()),
+            })?;
+            if path.extension().is_some_and(|extension| extension == "gz") {
+                let mut file = GzEncoder::new(file, Compression::fast());
+                write(&config, &mut file, args.rate, progress)?;
+                _ = file.finish()?;
+                Ok(())
+            } else {
+                write(&config, file, args.rate, progress)
+            }
+        }
+    }
+}
+
+/// Sends a simulation to a topic, as fast as it goes.
+pub(super) fn to_kafka(config: &SimulationConfig, kafka: &KafkaConfig, progress: bool) -> anyhow::Result<()> {
+    send(config, kafka, None, progress)
+}
+
+fn send(config: &SimulationConfig, kafka: &KafkaConfig, rate: Option<u64>, progress: bool) -> anyhow::Result<()> {
+    let mut producer = Producer::connect(kafka)?;
+    let where_to = format!("topic {}", kafka.topic);
+    let pace = Pace::start(config.events, rate, progress);
+    each(config, &pace, |record| {
+        Ok(producer.send(Some(&record.key), &record.value)?)
+    })?;
+    let delivered = producer.flush()?;
+    if delivered != config.events {
+        bail!(
+            "{} of {} records were delivered",
+            HumanCount(delivered),
+            HumanCount(config.events)
+        );
+    }
+    pace.finish(config.events, &where_to);
+    Ok(())
+}
+
+fn write(config: &SimulationConfig, out: impl Write, rate: Option<u64>, progress: bool) -> anyhow::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, out);
+    let pace = Pace::start(config.events, rate, progress);
+    each(config, &pace, |record| {
+        out.write_all(&record.value)?;
+        out.write_all(b"\n")?;
+        // A slow stream is read while it grows.
+        if rate.is_some() { Ok(out.flush()?) } else { Ok(()) }
+    })?;
+    out.flush()?;
+    pace.finish(config.events, "the file");
+    Ok(())
+}
+
+fn each(
+    config: &SimulationConfig,
+    pace: &Pace,
+    mut take: impl FnMut(&Record) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut simulation = Simulation::new(config.clone());
+    let mut record = Record::default();
+    let mut done = 0;
+    while simulation.next_into(&mut record) {
+        take(&record)?;
+        done += 1;
+        pace.keep(done);
+    }
+    Ok(())
+}
+
+/// The rate limit and the progress bar.
+struct Pace {
+    started: Instant,
+    rate: Option<u64>,
+    bar: ProgressBar,
+}
+
+impl Pace {
+    fn start(events: u64, rate: Option<u64>, progress: bool) -> Self {
+        let bar = if progress {
+            ProgressBar::new(events)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} records, {per_sec}") {
+            bar.set_style(style);
+        }
+        Self {
+            started: Instant::now(),
+            rate,
+            bar,
+        }
+    }
+
+    fn keep(&self, done: u64) {
+        if done % 1_024 == 0 {
+            self.bar.set_position(done);
+        }
+        if let Some(rate) = self.rate {
+            let due = self.started + Duration::from_secs_f64(done as f64 / rate as f64);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    fn finish(&self, events: u64, where_to: &str) {
+        self.bar.finish_and_clear();
+        let seconds = self.started.elapsed().as_secs_f64();
+        let rate = (events as f64 / seconds.max(f64::EPSILON)) as u64;
+        eprintln!(
+            "{} records to {where_to} in {seconds:.1} s, {} a second",
+            HumanCount(events),
+            HumanCount(rate)
+        );
+    }
+}

@@ -1,0 +1,118 @@
+use clap::Args;
+use serde::Serialize;
+
+use super::global::Global;
+use super::output::{table, thousands, write_all};
+use super::progress::Progress;
+use crate::pipeline::{Decision, Outcome, RunOptions};
+
+/// Run a pipeline once: every step reads what is new and commits it
+///
+/// A step is one Delta commit that carries its rows and how far its inputs were read, so a run can be stopped at any
+/// moment and repeated at will.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clickrec run                                        all that is new, through every step
+  clickrec run --target kafka                         the same from Kafka
+  clickrec run --select gold.session_items+           one step and those after it
+  clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze")]
+pub(super) struct RunArgs {
+    /// The pipeline, where the project has several
+    pipeline: Option<String>,
+
+    /// Only these steps; `STEP+` takes those after it too
+    #[arg(long, value_name = "STEP[+]", num_args = 1.., value_delimiter = ',')]
+    select: Vec<String>,
+
+    /// Rebuild the tables from all their input; steps that read a source only where selected by name
+    #[arg(long)]
+    full_refresh: bool,
+
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: &RunArgs, global: &Global) -> anyhow::Result<()> {
+    let (project, runner) = global.runner().await?;
+    let pipeline = project.pipeline(args.pipeline.as_deref())?;
+    let options = RunOptions {
+        select: args.select.clone(),
+        full_refresh: args.full_refresh,
+    };
+    let mut progress = Progress::new(global.quiet, global.progress());
+    let outcomes = runner
+        .run_once(pipeline, &options, &mut |event| progress.event(&event))
+        .await?;
+    print(&outcomes, args.json)
+}
+
+/// Prints what every step did.
+pub(super) fn print(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
+    if json {
+        let rows: Vec<Row> = outcomes.iter().map(Row::from).collect();
+        return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+    }
+    let mut summary = table(["step", "result", "read", "written", "quarantined", "version", "seconds"]);
+    for outcome in outcomes {
+        let (written, quarantined) = if outcome.is_quarantine() {
+            (0, outcome.written)
+        } else {
+            (outcome.written, 0)
+        };
+        summary.add_row([
+            outcome.step.to_string(),
+            result(&outcome.decision).to_owned(),
+            thousands(outcome.read),
+            thousands(written),
+            thousands(quarantined),
+            outcome
+                .version
+                .map_or_else(|| "-".to_owned(), |version| version.to_string()),
+            format!("{:.2}", outcome.took.as_secs_f64()),
+        ]);
+    }
+    for column in 2..7 {
+        if let Some(column) = summary.column_mut(column) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+    }
+    write_all(&format!("{summary}\n"))
+}
+
+fn result(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::UpToDate(_) => "up to date",
+        Decision::Incremental => "new rows",
+        Decision::Full(_) => "rebuilt",
+    }
+}
+
+#[derive(Serialize)]
+struct Row {
+    step: String,
+    result: &'static str,
+    reason: Option<String>,
+    rows_read: u64,
+    rows_written: u64,
+    version: Option<u64>,
+    seconds: f64,
+}
+
+impl From<&Outcome> for Row {
+    fn from(outcome: &Outcome) -> Self {
+        let reason = match &outcome.decision {
+            Decision::UpToDate(reason) | Decision::Full(reason) => Some(reason.clone()),
+            Decision::Incremental => None,
+        };
+        Self {
+            step: outcome.step.to_string(),
+            result: result(&outcome.decision),
+            reason,
+            rows_read: outcome.read,
+            rows_written: outcome.written,
+            version: outcome.version,
+            seconds: outcome.took.as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use std::fmt;
+use std::path::PathBuf;
+
+/// What is wrong with a project file. Nothing was read or written but the file itself and its SQL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// The project file.
+    pub file: PathBuf,
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line and column, both from 1, where a place is known.
+    pub at: Option<(u64, u64)>,
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+impl ConfigError {
+    /// An error of one problem without a place.
+    pub(super) fn single(file: PathBuf, message: impl Into<String>, help: impl Into<String>) -> Self {
+        let problem = Problem {
+            at: None,
+            message: message.into(),
+            help: Some(help.into()),
+        };
+        Self {
+            file,
+            problems: vec![problem],
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}", self.file.display())?;
+            if let Some((line, column)) = problem.at {
+                write!(f, ":{line}:{column}")?;
+            }
+            write!(f, ": {}", problem.message)?;
+            if let Some(help) = &problem.help {
+                write!(f, "\n  help: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! `${NAME}` and `${NAME:-default}` in values; `$${` stands for `${`.
+
+use super::LoadOptions;
+
+/// Why a value could not be filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Neither a variable nor the environment has it.
+    Variable(String),
+    /// `${` without its `}`.
+    Unclosed,
+}
+
+/// Fills in the variables of one value.
+pub(super) fn interpolate(text: &str, options: &LoadOptions<'_>) -> Result<String, Missing> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        if rest[..start].ends_with('$') {
+            filled.push_str(&rest[..start - 1]);
+            filled.push_str("${");
+            rest = &rest[start + 2..];
+            continue;
+        }
+        filled.push_str(&rest[..start]);
+        let inside = &rest[start + 2..];
+        let end = inside.find('}').ok_or(Missing::Unclosed)?;
+        filled.push_str(&value(&inside[..end], options)?);
+        rest = &inside[end + 1..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn value(reference: &str, options: &LoadOptions<'_>) -> Result<String, Missing> {
+    let (name, default) = match reference.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (reference, None),
+    };
+    let found = options
+        .vars
+        .get(name)
+        .cloned()
+        .or_else(|| (options.env)(name))
+        .filter(|value| !value.is_empty());
+    found
+        .or_else(|| default.map(str::to_owned))
+        .ok_or_else(|| Missing::Variable(name.to_owned()))
+}

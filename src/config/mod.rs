@@ -1,0 +1,23 @@
+//! `pipelines.yaml`: read once as written, then validated into what the rest of the program uses.
+//!
+//! - `raw`: the file as written; unknown keys are refused, and every value knows its line.
+//! - `interpolate`: `${NAME}` in values, after parsing, so that a value can never change the structure.
+//! - `validate`: raw to [`Project`], collecting as many problems as possible.
+//! - [`ConfigError`]: what is wrong, with file, line, column and the way out.
+
+mod error;
+mod interpolate;
+mod name;
+mod project;
+mod raw;
+mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use error::{ConfigError, Problem};
+pub use name::{NotATableName, TableName};
+pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step};
+pub use secret::Secret;
+pub use source::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};

@@ -1,0 +1,58 @@
+//! Where events come from, validated.
+
+use std::collections::BTreeMap;
+
+use super::Secret;
+
+/// A named source of `sources:`.
+#[derive(Debug, Clone)]
+pub enum SourceConfig {
+    /// A Kafka topic.
+    Kafka(KafkaConfig),
+    /// Files, or a folder that grows.
+    Files(FilesConfig),
+}
+
+/// A topic and how to reach it.
+#[derive(Debug, Clone)]
+pub struct KafkaConfig {
+    /// `host:port,host:port`.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// Encryption and authentication.
+    pub security: Security,
+    /// Further librdkafka settings (`fetch.max.bytes`, …), passed on as they are.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Kafka's security settings, in Kafka's own words.
+#[derive(Debug, Clone, Default)]
+pub struct Security {
+    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; librdkafka's default where none is given.
+    pub protocol: Option<String>,
+    /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.
+    pub mechanism: Option<String>,
+    /// The user name, or API key.
+    pub username: Option<Secret>,
+    /// The password, or API secret.
+    pub password: Option<Secret>,
+    /// A PEM file of the certificate authorities to trust, instead of the system's.
+    pub ca: Option<String>,
+}
+
+/// Files of records.
+#[derive(Debug, Clone)]
+pub struct FilesConfig {
+    /// A path or URL that may hold a glob (`sample_data/*.json`), or a folder; relative paths are resolved already.
+    pub path: String,
+    /// How records are laid out in a file.
+    pub format: FileFormat,
+}
+
+/// How records are laid out in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// One JSON object a line; a name ending in `.gz` is gzip.
+    Ndjson,
+}

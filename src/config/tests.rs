@@ -1,0 +1,232 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::{ConfigError, LoadOptions, Mode, Project, SourceConfig};
+
+const GOOD: &str = r#"
+lake: ./lake
+sources:
+  clicks:
+    files: { path: sample_data/*.json, format: ndjson }
+targets:
+  kafka:
+    sources:
+      clicks:
+        kafka:
+          brokers: "${KAFKA_BROKERS}"
+          topic: "${TOPIC:-clickstream}"
+          security: { protocol: SASL_SSL, mechanism: PLAIN, username: "${KEY}", password: "${SECRET}" }
+          options: { fetch.max.bytes: 1000000, socket.keepalive.enable: true }
+  azure:
+    lake: "abfss://clicks@${ACCOUNT}.dfs.core.windows.net/lake"
+    storage: { azure_storage_sas_key: "${SAS}" }
+pipelines:
+  clickstream:
+    trigger: 10s
+    steps:
+      - { name: bronze.clicks, sql: a.sql, mode: append }
+      - { name: gold.items, sql: a.sql, mode: merge, key: [a], delete: a is null }
+      - { name: gold.model, sql: a.sql, mode: overwrite, refresh_after: 5% }
+"#;
+
+fn load(yaml: &str, target: Option<&str>, env: &[(&str, &str)]) -> Result<Project, ConfigError> {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.sql"), "select 1 as a").unwrap();
+    let file = folder.path().join("pipelines.yaml");
+    fs::write(&file, yaml).unwrap();
+    let vars = BTreeMap::new();
+    let env: BTreeMap<String, String> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let get = |name: &str| env.get(name).cloned();
+    Project::load(
+        &file,
+        &LoadOptions {
+            target,
+            vars: &vars,
+            env: &get,
+        },
+    )
+}
+
+/// The error's text without the temporary folder.
+fn error(yaml: &str, target: Option<&str>) -> String {
+    let error = load(yaml, target, &[]).unwrap_err();
+    let folder = error.file.parent().unwrap().display().to_string();
+    error
+        .to_string()
+        .replace(&format!("{folder}/"), "")
+        .replace(&folder, "FOLDER")
+}
+
+#[test]
+fn reads_the_whole_of_a_good_file() {
+    let project = load(GOOD, None, &[]).unwrap();
+    assert_eq!(project.lake.url.scheme(), "file");
+    assert!(project.lake.url.path().ends_with("/lake/"));
+    assert!(
+        matches!(&project.sources["clicks"], SourceConfig::Files(files) if files.path.ends_with("/sample_data/*.json"))
+    );
+    let steps = &project.pipeline(None).unwrap().steps;
+    assert_eq!(
+        steps.iter().map(|s| s.name.to_string()).collect::<Vec<_>>(),
+        ["bronze.clicks", "gold.items", "gold.model"]
+    );
+    assert_eq!(
+        (steps[1].mode, steps[1].delete.as_deref()),
+        (Mode::Merge, Some("a is null"))
+    );
+    assert_eq!((steps[2].refresh_after, steps[2].line), (Some(0.05), 26));
+}
+
+#[test]
+fn a_target_replaces_the_source_and_keeps_secrets() {
+    let env = [
+        ("KAFKA_BROKERS", "broker:9092"),
+        ("KEY", "key-1234"),
+        ("SECRET", "hush-5678"),
+    ];
+    let project = load(GOOD, Some("kafka"), &env).unwrap();
+    let SourceConfig::Kafka(kafka) = &project.sources["clicks"] else {
+        panic!("not Kafka")
+    };
+    assert_eq!(
+        (kafka.brokers.as_str(), kafka.topic.as_str()),
+        ("broker:9092", "clickstream")
+    );
+    assert_eq!(kafka.security.password.as_ref().unwrap().reveal(), "hush-5678");
+    assert_eq!(kafka.options["fetch.max.bytes"], "1000000");
+    let printed = format!("{project:?}");
+    assert!(!printed.contains("hush") && !printed.contains("key-1234"), "{printed}");
+}
+
+#[test]
+fn the_cloud_lake_is_a_url() {
+    let project = load(GOOD, Some("azure"), &[("ACCOUNT", "shop"), ("SAS", "sig=hush")]).unwrap();
+    assert_eq!(
+        project.lake.url.as_str(),
+        "abfss://clicks@shop.dfs.core.windows.net/lake"
+    );
+    assert!(!format!("{project:?}").contains("hush"));
+}
+
+#[test]
+fn a_missing_variable_is_named_with_its_place_and_only_where_it_is_used() {
+    let text = error(GOOD, Some("azure"));
+    assert!(
+        text.starts_with("pipelines.yaml:17:11: the environment has no `ACCOUNT`"),
+        "{text}"
+    );
+    assert!(text.contains("export ACCOUNT=…"), "{text}");
+    assert!(text.contains("no `SAS`"), "all problems at once: {text}");
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_one() {
+    let text = error(
+        &GOOD.replace("sql: a.sql, mode: append", "sqll: a.sql, mode: append"),
+        None,
+    );
+    assert!(text.contains("pipelines.yaml:24:32: unknown key `sqll`"), "{text}");
+    assert!(text.contains("did you mean `sql`?"), "{text}");
+}
+
+#[test]
+fn every_kind_of_mistake_in_a_step_is_found() {
+    for (from, to, expected) in [
+        (
+            "sql: a.sql, mode: append",
+            "sql: b.sql, mode: append",
+            "pipelines.yaml:24:35: b.sql cannot be read",
+        ),
+        ("mode: append", "mode: apend", "did you mean `append`?"),
+        (", key: [a], delete: a is null", "", "a merge needs a `key`"),
+        (
+            "mode: append",
+            "mode: append, key: [x]",
+            "a step of mode `append` has no `key`",
+        ),
+        ("bronze.clicks", "Bronze", "`Bronze` is not LAYER.TABLE"),
+        ("bronze.clicks", "kafka.clicks", "the layer `kafka` is reserved"),
+        (
+            "gold.items",
+            "bronze.clicks",
+            "`bronze.clicks` is made by two steps, here and in line 24",
+        ),
+        ("refresh_after: 5%", "refresh_after: much", "`much` is no share"),
+        ("trigger: 10s", "trigger: soon", "`soon` is no duration"),
+        ("lake: ./lake", "lake: ${X", "`${` without `}`"),
+        ("mode: append", "", "`mode` is missing"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let text = error(&GOOD.replacen(from, to, 1), None);
+        assert!(text.contains(expected), "{to}: {text}");
+    }
+}
+
+#[test]
+fn settings_that_exactly_once_depends_on_are_refused() {
+    let yaml = GOOD.replace("fetch.max.bytes: 1000000", "auto.offset.reset: latest");
+    let error = load(
+        &yaml,
+        Some("kafka"),
+        &[("KAFKA_BROKERS", "b"), ("KEY", "k"), ("SECRET", "s")],
+    )
+    .unwrap_err();
+    assert!(
+        error.to_string().contains("`auto.offset.reset` cannot be set"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unknown_target_or_pipeline_lists_what_there_is() {
+    assert!(error(GOOD, Some("s3")).contains("the targets are azure, kafka"));
+    let project = load(GOOD, None, &[]).unwrap();
+    assert!(
+        project
+            .pipeline(Some("x"))
+            .unwrap_err()
+            .to_string()
+            .contains("the pipelines are clickstream")
+    );
+}
+
+#[test]
+fn a_missing_file_says_how_to_start() {
+    let vars = BTreeMap::new();
+    let options = LoadOptions {
+        target: None,
+        vars: &vars,
+        env: &|_| None,
+    };
+    let error = Project::load("nowhere/pipelines.yaml".as_ref(), &options).unwrap_err();
+    assert!(error.to_string().contains("clickrec init"), "{error}");
+}
+
+#[test]
+fn a_dollar_can_be_escaped() {
+    let vars = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
+    let options = LoadOptions {
+        target: None,
+        vars: &vars,
+        env: &|_| None,
+    };
+    let filled = super::interpolate::interpolate("$${A} ${A} ${B:-2} $", &options);
+    assert_eq!(filled, Ok("${A} 1 2 $".to_owned()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "\\PC*", line in 0_usize..28) {
+        let mut lines: Vec<&str> = GOOD.lines().collect();
+        lines.insert(line.min(lines.len()), &text);
+        let _ = load(&lines.join("\n"), Some("kafka"), &[]);
+        let _ = load(&text, None, &[]);
+    }
+}

@@ -1,0 +1,414 @@
+//! The file as written into the project as used.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_yaml::{Location, Spanned};
+use url::Url;
+
+use super::interpolate::{Missing, interpolate};
+use super::name::is_identifier;
+use super::raw::{
+    OrderedMap, RawFiles, RawKafka, RawOption, RawPipeline, RawProject, RawSource, RawStep, Text, closeness,
+};
+use super::{
+    ConfigError, FileFormat, FilesConfig, KafkaConfig, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project,
+    Secret, Security, SourceConfig, Step, TableName,
+};
+
+/// Layers that mean something else in SQL.
+const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
+/// librdkafka settings that the reader sets itself, because exactly-once reading hangs on them.
+const RESERVED_OPTIONS: [&str; 8] = [
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "group.id",
+    "group.instance.id",
+    "metadata.broker.list",
+];
+
+/// Collects problems while it goes through a file.
+pub(super) struct Validator<'a> {
+    file: &'a Path,
+    root: PathBuf,
+    options: &'a LoadOptions<'a>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Validator<'a> {
+    pub fn new(file: &'a Path, options: &'a LoadOptions<'a>) -> Self {
+        let root = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+        Self {
+            file,
+            root,
+            options,
+            problems: vec![],
+        }
+    }
+
+    pub fn project(mut self, mut raw: RawProject) -> Result<Project, ConfigError> {
+        self.apply_target(&mut raw);
+        let lake = self.lake(&raw.lake, &raw.storage);
+        let mut sources = BTreeMap::new();
+        for (name, source) in &raw.sources {
+            if let Some(config) = self.source(name, source) {
+                sources.insert(name.clone(), config);
+            }
+        }
+        let pipelines = self.pipelines(&raw.pipelines);
+        match lake {
+            Some(lake) if self.problems.is_empty() => Ok(Project {
+                root: self.root,
+                file: self.file.to_owned(),
+                lake,
+                sources,
+                pipelines,
+            }),
+            _ => Err(ConfigError {
+                file: self.file.to_owned(),
+                problems: self.problems,
+            }),
+        }
+    }
+
+    fn problem(&mut self, at: Location, message: impl Into<String>, help: Option<String>) {
+        self.problems.push(Problem {
+            at: Some((at.line(), at.column())),
+            message: message.into(),
+            help,
+        });
+    }
+
+    /// Puts what the chosen target says in the place of the defaults. The other targets are not looked at further,
+    /// so that their variables need not be set.
+    fn apply_target(&mut self, raw: &mut RawProject) {
+        let Some(name) = self.options.target else { return };
+        let Some(target) = raw.targets.remove(name) else {
+            let known: Vec<&str> = raw.targets.keys().map(String::as_str).collect();
+            let help = if known.is_empty() {
+                "the file has none".to_owned()
+            } else {
+                format!("the targets are {}", known.join(", "))
+            };
+            self.problems.push(Problem {
+                at: None,
+                message: format!("there is no target `{name}`"),
+                help: Some(help),
+            });
+            return;
+        };
+        if let Some(lake) = target.lake {
+            raw.lake = lake;
+        }
+        if let Some(storage) = target.storage {
+            raw.storage = storage;
+        }
+        raw.sources.extend(target.sources);
+    }
+
+    /// The value with its variables filled in.
+    fn text(&mut self, text: &Text) -> Option<String> {
+        match interpolate(&text.value, self.options) {
+            Ok(value) => Some(value),
+            Err(Missing::Variable(name)) => {
+                let help = format!("export {name}=…, pass --var {name}=…, or write ${{{name}:-default}}");
+                self.problem(text.referenced, format!("the environment has no `{name}`"), Some(help));
+                None
+            }
+            Err(Missing::Unclosed) => {
+                self.problem(
+                    text.referenced,
+                    "`${` without `}`",
+                    Some("write `$${` for a plain `${`".to_owned()),
+                );
+                None
+            }
+        }
+    }
+
+    fn optional(&mut self, text: Option<&Text>) -> Option<String> {
+        text.and_then(|text| self.text(text))
+    }
+
+    fn secret(&mut self, text: Option<&Text>) -> Option<Secret> {
+        self.optional(text).map(Secret::new)
+    }
+
+    fn lake(&mut self, lake: &Text, storage: &BTreeMap<String, Text>) -> Option<LakeConfig> {
+        let mut settings = BTreeMap::new();
+        for (key, value) in storage {
+            if let Some(value) = self.secret(Some(value)) {
+                settings.insert(key.clone(), value);
+            }
+        }
+        let path = self.text(lake)?;
+        let url = match Url::parse(&path) {
+            Ok(url) if path.contains("://") => Some(url),
+            _ => Url::from_directory_path(normal(&self.root.join(&path))).ok(),
+        };
+        if url.is_none() || path.trim().is_empty() {
+            self.problem(lake.referenced, "the lake is neither a folder nor a URL", None);
+            return None;
+        }
+        url.map(|url| LakeConfig { url, storage: settings })
+    }
+
+    fn source(&mut self, name: &str, source: &Spanned<RawSource>) -> Option<SourceConfig> {
+        if !is_identifier(name) {
+            let message = format!("the source name `{name}` is not lower-case letters, digits and underscores");
+            self.problem(source.referenced, message, None);
+        }
+        match (&source.value.kafka, &source.value.files) {
+            (Some(kafka), None) => self.kafka(kafka).map(SourceConfig::Kafka),
+            (None, Some(files)) => self.files(files).map(SourceConfig::Files),
+            _ => {
+                let message = format!("source `{name}` needs either `kafka` or `files`");
+                self.problem(source.referenced, message, None);
+                None
+            }
+        }
+    }
+
+    fn kafka(&mut self, raw: &RawKafka) -> Option<KafkaConfig> {
+        let brokers = self.text(&raw.brokers);
+        let topic = self.text(&raw.topic);
+        let security = Security {
+            protocol: self.optional(raw.security.protocol.as_ref()),
+            mechanism: self.optional(raw.security.mechanism.as_ref()),
+            username: self.secret(raw.security.username.as_ref()),
+            password: self.secret(raw.security.password.as_ref()),
+            ca: self.optional(raw.security.ca.as_ref()),
+        };
+        let mut options = BTreeMap::new();
+        for (key, value) in &raw.options {
+            if RESERVED_OPTIONS.contains(&key.as_str()) {
+                let help = "clickrec sets it itself: exactly-once reading depends on it".to_owned();
+                self.problem(
+                    value.referenced,
+                    format!("the option `{key}` cannot be set"),
+                    Some(help),
+                );
+            } else if key.contains("password") || key.starts_with("sasl.") {
+                let help = "write it under `security:`, which is never printed".to_owned();
+                self.problem(value.referenced, format!("`{key}` is not for `options:`"), Some(help));
+            } else if let Some(value) = self.option(value) {
+                options.insert(key.clone(), value);
+            }
+        }
+        Some(KafkaConfig {
+            brokers: brokers?,
+            topic: topic?,
+            security,
+            options,
+        })
+    }
+
+    fn option(&mut self, option: &Spanned<RawOption>) -> Option<String> {
+        match &option.value {
+            RawOption::Switch(value) => Some(value.to_string()),
+            RawOption::Number(value) => Some(value.to_string()),
+            RawOption::Text(value) => self.text(&Text::new(value.clone(), option.referenced, option.defined)),
+        }
+    }
+
+    fn files(&mut self, raw: &RawFiles) -> Option<FilesConfig> {
+        if let Some(format) = &raw.format
+            && format.value != "ndjson"
+        {
+            let message = format!("unknown format `{}`", format.value);
+            self.problem(
+                format.referenced,
+                message,
+                Some("the one format is `ndjson`, plain or .gz".to_owned()),
+            );
+        }
+        let path = self.text(&raw.path)?;
+        let path = if path.contains("://") {
+            path
+        } else {
+            normal(&self.root.join(path)).display().to_string()
+        };
+        Some(FilesConfig {
+            path,
+            format: FileFormat::Ndjson,
+        })
+    }
+
+    fn pipelines(&mut self, raw: &OrderedMap<RawPipeline>) -> Vec<Pipeline> {
+        let mut lines: BTreeMap<TableName, u64> = BTreeMap::new();
+        let mut pipelines = vec![];
+        for (name, pipeline) in &raw.0 {
+            let trigger = pipeline.trigger.as_ref().and_then(|text| self.trigger(text));
+            let mut steps = vec![];
+            for step in &pipeline.steps {
+                let Some(valid) = self.step(step) else { continue };
+                if let Some(first) = lines.insert(valid.name.clone(), valid.line) {
+                    let message = format!("`{}` is made by two steps, here and in line {first}", valid.name);
+                    self.problem(step.value.name.referenced, message, None);
+                }
+                steps.push(valid);
+            }
+            pipelines.push(Pipeline {
+                name: name.clone(),
+                trigger,
+                steps,
+            });
+        }
+        pipelines
+    }
+
+    fn trigger(&mut self, text: &Text) -> Option<std::time::Duration> {
+        let value = self.text(text)?;
+        let parsed = humantime::parse_duration(&value).ok();
+        if parsed.is_none() {
+            self.problem(
+                text.referenced,
+                format!("`{value}` is no duration"),
+                Some("like 10s or 5m".to_owned()),
+            );
+        }
+        parsed
+    }
+
+    fn step(&mut self, raw: &Spanned<RawStep>) -> Option<Step> {
+        let step = &raw.value;
+        let name = self.name(&step.name);
+        let mode = self.mode(&step.mode);
+        let file = self.text(&step.sql).map(PathBuf::from);
+        let sql = file.as_deref().and_then(|file| self.sql(file, step.sql.referenced));
+        let key: Vec<String> = step.key.iter().filter_map(|column| self.text(column)).collect();
+        let partition_by = step
+            .partition_by
+            .iter()
+            .filter_map(|column| self.text(column))
+            .collect();
+        let delete = self.optional(step.delete.as_ref());
+        let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
+        if let Some(mode) = mode {
+            self.fits_mode(step, mode);
+        }
+        Some(Step {
+            name: name?,
+            file: file?,
+            sql: sql?,
+            mode: mode?,
+            key,
+            delete,
+            refresh_after,
+            partition_by,
+            line: raw.referenced.line(),
+        })
+    }
+
+    fn name(&mut self, text: &Text) -> Option<TableName> {
+        let name = self.text(text)?;
+        match name.parse::<TableName>() {
+            Ok(name) if RESERVED_LAYERS.contains(&name.layer.as_str()) => {
+                self.problem(text.referenced, format!("the layer `{}` is reserved", name.layer), None);
+                None
+            }
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.problem(text.referenced, error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    fn mode(&mut self, text: &Text) -> Option<Mode> {
+        let value = self.text(text)?;
+        let found = Mode::ALL.iter().find(|(name, _)| *name == value).map(|(_, mode)| *mode);
+        if found.is_none() {
+            let near = Mode::ALL
+                .iter()
+                .map(|(name, _)| *name)
+                .max_by(|a, b| closeness(a, &value).total_cmp(&closeness(b, &value)));
+            let help = near
+                .filter(|near| closeness(near, &value) > 0.6)
+                .map(|near| format!("did you mean `{near}`?"));
+            let message = format!("unknown mode `{value}`; there are append, overwrite, merge, view");
+            self.problem(text.referenced, message, help);
+        }
+        found
+    }
+
+    fn sql(&mut self, file: &Path, at: Location) -> Option<String> {
+        match std::fs::read_to_string(self.root.join(file)) {
+            Ok(sql) if sql.trim().is_empty() => {
+                self.problem(at, format!("{} is empty", file.display()), None);
+                None
+            }
+            Ok(sql) => Some(sql),
+            Err(error) => {
+                let help = format!("SQL files are looked for from {}", self.root.display());
+                self.problem(at, format!("{} cannot be read: {error}", file.display()), Some(help));
+                None
+            }
+        }
+    }
+
+    /// `5%` or `0.05`.
+    fn share(&mut self, text: &Text) -> Option<f64> {
+        let value = self.text(text)?;
+        let (number, scale) = match value.strip_suffix('%') {
+            Some(percent) => (percent.trim(), 100.0),
+            None => (value.as_str(), 1.0),
+        };
+        let share = number
+            .parse::<f64>()
+            .ok()
+            .map(|number| number / scale)
+            .filter(|share| (0.0..=1.0).contains(share));
+        if share.is_none() {
+            self.problem(
+                text.referenced,
+                format!("`{value}` is no share"),
+                Some("like 5% or 0.05".to_owned()),
+            );
+        }
+        share
+    }
+
+    /// Settings that make no sense with the step's mode.
+    fn fits_mode(&mut self, step: &RawStep, mode: Mode) {
+        if mode == Mode::Merge && step.key.is_empty() {
+            let help = "name the columns whose rows are replaced: key: [session_id]".to_owned();
+            self.problem(step.mode.referenced, "a merge needs a `key`", Some(help));
+        }
+        let misplaced = [
+            ("key", step.key.first(), mode == Mode::Merge),
+            ("delete", step.delete.as_ref(), mode == Mode::Merge),
+            ("refresh_after", step.refresh_after.as_ref(), mode == Mode::Overwrite),
+            ("partition_by", step.partition_by.first(), mode != Mode::View),
+        ];
+        for (name, given, allowed) in misplaced {
+            if let Some(text) = given.filter(|_| !allowed) {
+                self.problem(
+                    text.referenced,
+                    format!("a step of mode `{mode}` has no `{name}`"),
+                    None,
+                );
+            }
+        }
+    }
+}
+
+/// The path without `.` and `..`, which URLs and object stores do not know.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => _ = normal.pop(),
+            other => normal.push(other),
+        }
+    }
+    normal
+}

@@ -1,0 +1,106 @@
+//! `changes('…')` and `previous('…')`, and the registration of every function.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::datasource::ViewTable;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, ident};
+use datafusion::prelude::SessionContext;
+
+use super::Bindings;
+
+/// Registers clickrec's functions in a session.
+#[allow(clippy::disallowed_methods, reason = "the engine is the one place that registers")]
+pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<()> {
+    for function in clickrec_udfs::scalar_functions() {
+        context.register_udf(function.as_ref().clone());
+    }
+    context.register_relation_planner(clickrec_udfs::relation_planner())?;
+    context.register_udtf(
+        "changes",
+        Arc::new(Changes {
+            inputs: bindings.changes.clone(),
+        }),
+    );
+    context.register_udtf(
+        "previous",
+        Arc::new(Previous {
+            table: bindings.previous.clone(),
+        }),
+    );
+    Ok(())
+}
+
+/// `changes('NAME')`: the rows of a source or lake table that arrived since the step last committed; all of them the
+/// first time.
+#[derive(Debug)]
+struct Changes {
+    inputs: BTreeMap<String, Arc<dyn TableProvider>>,
+}
+
+impl TableFunctionImpl for Changes {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let name = one_string("changes", "the name of a source or table", args.exprs())?;
+        match self.inputs.get(&name) {
+            Some(provider) => Ok(provider.clone()),
+            None => {
+                let known: Vec<&str> = self.inputs.keys().map(String::as_str).collect();
+                plan_err!(
+                    "changes('{name}'): no such source or table; known here: {}",
+                    known.join(", ")
+                )
+            }
+        }
+    }
+}
+
+/// `previous('COLUMN TYPE, …')`: the rows that this step has written before, none the first time. The columns are
+/// named with their types because the table may not exist yet.
+#[derive(Debug)]
+struct Previous {
+    table: Option<Arc<dyn TableProvider>>,
+}
+
+impl TableFunctionImpl for Previous {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let declared = one_string("previous", "the columns with their types", args.exprs())?;
+        let fields = clickrec_udfs::parse_columns("previous", &declared)?;
+        let Some(table) = &self.table else {
+            return Ok(Arc::new(EmptyTable::new(Arc::new(Schema::new(fields)))));
+        };
+        let known = table.schema();
+        let mut columns = vec![];
+        for field in &fields {
+            if known.index_of(field.name()).is_err() {
+                return plan_err!(
+                    "previous('…'): the table has no column `{}`; it has {}. After adding it to the SQL, run with \
+                     --full-refresh",
+                    field.name(),
+                    known
+                        .fields()
+                        .iter()
+                        .map(|field| field.name().as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                );
+            }
+            columns.push(cast(ident(field.name()), field.data_type().clone()).alias(field.name()));
+        }
+        let plan = LogicalPlanBuilder::scan("previous", provider_as_source(table.clone()), None)?
+            .project(columns)?
+            .build()?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+}
+
+fn one_string(function: &str, what: &str, args: &[Expr]) -> Result<String> {
+    match args {
+        [Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _)] => Ok(text.clone()),
+        _ => plan_err!("{function}('…') takes one string, {what}"),
+    }
+}

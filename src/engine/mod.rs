@@ -1,0 +1,118 @@
+//! The only place that builds a `SessionContext`: memory pool, spill, UTC, catalogs, functions.
+//!
+//! A step's SQL sees the world through its [`Bindings`]: which rows each table name, `changes('…')` and
+//! `previous('…')` stand for. The engine knows nothing else about steps.
+
+mod bindings;
+mod functions;
+mod planner;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::datasource::ViewTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+pub use bindings::{Bindings, View};
+
+const CATALOG: &str = "lake";
+/// Name this many of the largest consumers when memory runs out.
+const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(5).unwrap();
+
+/// What the engine may use.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// The one pool, in bytes, that queries, sources and training share.
+    pub memory_bytes: usize,
+    /// Where sorts and aggregates spill; the system's temporary folder if none is given.
+    pub spill_dir: Option<PathBuf>,
+    /// How many partitions of a query run side by side; the number of cores if none is given.
+    pub threads: Option<usize>,
+}
+
+/// Makes sessions that share one memory pool and one spill folder.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    runtime: Arc<RuntimeEnv>,
+    config: SessionConfig,
+}
+
+impl Engine {
+    /// Sets up the pool and the spill folder.
+    ///
+    /// # Errors
+    /// When the spill folder cannot be made.
+    pub fn new(options: &EngineOptions) -> Result<Self, DataFusionError> {
+        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), CONSUMERS_NAMED);
+        let spill = match &options.spill_dir {
+            Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+            None => DiskManagerMode::OsTmpDirectory,
+        };
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
+            .build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, "public")
+            .with_information_schema(true);
+        if let Some(threads) = options.threads {
+            config = config.with_target_partitions(threads);
+        }
+        config.options_mut().execution.time_zone = Some("+00:00".to_owned());
+        Ok(Self { runtime, config })
+    }
+
+    /// The memory pool, spill folder and object stores that all sessions share.
+    pub fn runtime(&self) -> &Arc<RuntimeEnv> {
+        &self.runtime
+    }
+
+    /// A session whose tables and functions are bound as given. Views are planned here, in order.
+    ///
+    /// # Errors
+    /// When a view does not plan.
+    pub async fn session(&self, bindings: &Bindings) -> Result<SessionContext, DataFusionError> {
+        let state = SessionStateBuilder::new()
+            .with_config(self.config.clone())
+            .with_runtime_env(self.runtime.clone())
+            .with_default_features()
+            .with_query_planner(Arc::new(planner::QueryPlanner))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        functions::register(&context, bindings)?;
+
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;
+        context.register_catalog(CATALOG, catalog.clone());
+        for (name, provider) in &bindings.tables {
+            layer(&catalog, &name.layer)?.register_table(name.table.clone(), provider.clone())?;
+        }
+        for view in &bindings.views {
+            let plan = context
+                .sql(&view.sql)
+                .await
+                .map_err(|error| error.context(view.name.to_string()))?;
+            let plan = plan.into_unoptimized_plan();
+            let provider = Arc::new(ViewTable::new(plan, Some(view.sql.clone())));
+            layer(&catalog, &view.name.layer)?.register_table(view.name.table.clone(), provider)?;
+        }
+        Ok(context)
+    }
+}
+
+fn layer(catalog: &MemoryCatalogProvider, name: &str) -> Result<Arc<dyn SchemaProvider>, DataFusionError> {
+    if let Some(schema) = catalog.schema(name) {
+        return Ok(schema);
+    }
+    let schema = Arc::new(MemorySchemaProvider::new());
+    catalog.register_schema(name, schema.clone())?;
+    Ok(schema)
+}

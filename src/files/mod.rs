@@ -1,0 +1,21 @@
+//! Files of records as a source: a folder that grows is read like a topic.
+//!
+//! A file is a topic: its path (from the folder, or the part of the pattern without `*`) stands for the topic, 0 for
+//! the partition, the line for the offset. Two positions are kept a file: the lines that were read, and the bytes; a
+//! file that has not grown is not opened again, and one that has is read on from there.
+//!
+//! - [`FilesSource`]: finds the files, and what of them is new.
+//! - `lines`: where the lines of a stretch of bytes end.
+//! - `scan`: the plan leaf that reads them.
+//!
+//! What is new is counted before it is read, so that the positions of the commit are known when the plan is made: the
+//! new part of a plain file, and the whole of a grown `.gz`, is read twice.
+
+mod lines;
+mod scan;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use scan::FilesScan;
+pub use source::FilesSource;

@@ -1,0 +1,264 @@
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, exec_err};
+use datafusion::datasource::TableType;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use tokio::sync::mpsc::Sender;
+
+use super::lines::{Splitter, open};
+use crate::source::{RecordBatchBuilder, RecordRef, record_schema};
+
+/// Lines of one file.
+#[derive(Debug, Clone)]
+pub(super) struct Stretch {
+    /// Where it is in the store.
+    pub path: Path,
+    /// As the records name it.
+    pub name: String,
+    /// Whether the bytes are compressed.
+    pub gzip: bool,
+    /// The bytes to read.
+    pub bytes: std::ops::Range<u64>,
+    /// Lines to pass over first.
+    pub skip: u64,
+    /// Lines to read.
+    pub lines: u64,
+    /// The number of the first of them.
+    pub first_line: u64,
+    /// When the file was last changed, in microseconds since 1970.
+    pub modified_us: i64,
+}
+
+/// Lines of files as a table, pinned when they were counted.
+#[derive(Debug, Clone)]
+pub struct FilesScan {
+    store: Arc<dyn ObjectStore>,
+    stretches: Vec<Stretch>,
+}
+
+impl FilesScan {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, stretches: Vec<Stretch>) -> Self {
+        Self { store, stretches }
+    }
+
+    /// Files in groups of about equal size, largest first.
+    fn groups(&self, partitions: usize) -> Vec<Vec<Stretch>> {
+        let mut stretches = self.stretches.clone();
+        stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.bytes.end - stretch.bytes.start));
+        let mut groups: Vec<(u64, Vec<Stretch>)> = vec![(0, vec![]); partitions.clamp(1, stretches.len().max(1))];
+        for stretch in stretches {
+            if let Some(smallest) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
+                smallest.0 += stretch.bytes.end - stretch.bytes.start;
+                smallest.1.push(stretch);
+            }
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+}
+
+#[async_trait]
+impl TableProvider for FilesScan {
+    fn schema(&self) -> SchemaRef {
+        record_schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = self.groups(state.config().target_partitions());
+        Ok(Arc::new(LinesExec::new(
+            self.store.clone(),
+            groups,
+            projection.cloned(),
+            limit,
+        )))
+    }
+}
+
+/// The plan leaf: a plan partition a group of files.
+#[derive(Debug)]
+struct LinesExec {
+    store: Arc<dyn ObjectStore>,
+    groups: Vec<Vec<Stretch>>,
+    projection: Option<Vec<usize>>,
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl LinesExec {
+    fn new(
+        store: Arc<dyn ObjectStore>,
+        groups: Vec<Vec<Stretch>>,
+        projection: Option<Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Self {
+        let schema = RecordBatchBuilder::new(projection.as_deref()).schema().clone();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(groups.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        let metrics = ExecutionPlanMetricsSet::new();
+        Self {
+            store,
+            groups,
+            projection,
+            limit,
+            properties: Arc::new(properties),
+            metrics,
+        }
+    }
+}
+
+impl DisplayAs for LinesExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = || self.groups.iter().flatten();
+        let bytes: u64 = all().map(|stretch| stretch.bytes.end - stretch.bytes.start).sum();
+        write!(f, "LinesExec: files={}, bytes={bytes}", all().count())?;
+        match self.limit {
+            Some(limit) => write!(f, ", limit={limit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for LinesExec {
+    fn name(&self) -> &str {
+        "LinesExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(group) = self.groups.get(partition).cloned() else {
+            return exec_err!("LinesExec has {} partitions, not {partition}", self.groups.len());
+        };
+        let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
+        let mut reader = LinesReader {
+            store: self.store.clone(),
+            batch: RecordBatchBuilder::new(self.projection.as_deref()),
+            left: self.limit.unwrap_or(usize::MAX),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+            out: stream.tx(),
+        };
+        stream.spawn(async move {
+            for stretch in &group {
+                if !reader
+                    .read(stretch)
+                    .await
+                    .map_err(|error| error.context(format!("reading {}", stretch.name)))?
+                {
+                    return Ok(());
+                }
+            }
+            reader.send().await?;
+            Ok(())
+        });
+        Ok(stream.build())
+    }
+}
+
+struct LinesReader {
+    store: Arc<dyn ObjectStore>,
+    batch: RecordBatchBuilder,
+    left: usize,
+    metrics: BaselineMetrics,
+    out: Sender<Result<RecordBatch>>,
+}
+
+impl LinesReader {
+    /// Reads the lines of a file into batches; `false` once there is no use in reading on.
+    async fn read(&mut self, stretch: &Stretch) -> Result<bool> {
+        let mut stream = open(&*self.store, &stretch.path, stretch.bytes.clone(), stretch.gzip).await?;
+        let mut splitter = Splitter::default();
+        let mut line = 0;
+        while let Some(chunk) = stream.try_next().await? {
+            splitter.feed(&chunk, |text| {
+                line += 1;
+                self.append(stretch, line, text)
+            });
+            if self.batch.is_full() && !self.send().await? {
+                return Ok(false);
+            }
+        }
+        if line < stretch.skip + stretch.lines {
+            let rest = splitter.rest();
+            self.append(stretch, line + 1, rest);
+        }
+        Ok(self.left > 0)
+    }
+
+    /// Takes the `line`th line of the stream, from 1; `false` where no more are wanted.
+    fn append(&mut self, stretch: &Stretch, line: u64, text: &[u8]) -> bool {
+        let wanted = line > stretch.skip && line <= stretch.skip + stretch.lines;
+        if wanted && !text.is_empty() && self.left > 0 {
+            self.left -= 1;
+            let record = RecordRef {
+                topic: &stretch.name,
+                partition: 0,
+                offset: i64::try_from(stretch.first_line + line - stretch.skip - 1).unwrap_or(i64::MAX),
+                timestamp: Some(stretch.modified_us),
+                key: None,
+                value: Some(text),
+            };
+            self.batch.append(&record, |_| {});
+        }
+        self.left > 0 && line < stretch.skip + stretch.lines
+    }
+
+    /// `false` where nobody listens any more.
+    async fn send(&mut self) -> Result<bool> {
+        if self.batch.is_empty() {
+            return Ok(true);
+        }
+        let batch = self.batch.finish()?;
+        self.metrics.record_output(batch.num_rows());
+        Ok(self.out.send(Ok(batch)).await.is_ok())
+    }
+}

@@ -1,0 +1,170 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+
+use super::client::{ANSWER, settings, unusable};
+use crate::config::KafkaConfig;
+use crate::source::SourceError;
+
+/// How long the last records may take to arrive.
+const FLUSH: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Counts what arrived, and keeps the first failure.
+#[derive(Debug, Default)]
+struct Deliveries {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    first_failure: Mutex<Option<String>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Context(Arc<Deliveries>);
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(?level, facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(_) => _ = self.0.delivered.fetch_add(1, Ordering::Relaxed),
+            Err((error, _)) => {
+                self.0.failed.fetch_add(1, Ordering::Relaxed);
+                let mut first = self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert_with(|| error.to_string());
+            }
+        }
+    }
+}
+
+/// Sends records to a topic, compressed and in large batches, each of them exactly once (idempotent, `acks=all`).
+pub struct Producer {
+    config: KafkaConfig,
+    client: BaseProducer<Context>,
+    deliveries: Arc<Deliveries>,
+    sent: u64,
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer")
+            .field("topic", &self.config.topic)
+            .field("sent", &self.sent)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Producer {
+    /// Connects, and makes sure that a broker answers.
+    ///
+    /// # Errors
+    /// When none does within ten seconds.
+    pub fn connect(config: &KafkaConfig) -> Result<Self, SourceError> {
+        let mut settings = settings(config);
+        settings.set("enable.idempotence", "true").set("acks", "all");
+        let defaults = [
+            ("compression.type", "zstd"),
+            ("linger.ms", "50"),
+            ("batch.size", "900000"),
+            ("queue.buffering.max.messages", "200000"),
+            ("queue.buffering.max.kbytes", "65536"),
+        ];
+        for (key, value) in defaults {
+            if !config.options.contains_key(key) {
+                settings.set(key, value);
+            }
+        }
+        let context = Context::default();
+        let deliveries = context.0.clone();
+        let client: BaseProducer<Context> = settings
+            .create_with_context(context)
+            .map_err(|error| unusable(config, &error))?;
+        let producer = Self {
+            config: config.clone(),
+            client,
+            deliveries,
+            sent: 0,
+        };
+        let answer = producer.client.client().fetch_metadata(Some(&config.topic), ANSWER);
+        answer.map_err(|error| producer.failed(error.to_string()))?;
+        Ok(producer)
+    }
+
+    /// Sends a record; waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the record cannot be queued (too large), or an earlier one was not delivered.
+    pub fn send(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<(), SourceError> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.config.topic).payload(value);
+        if let Some(key) = key {
+            record = record.key(key);
+        }
+        while let Err((error, refused)) = self.client.send(record) {
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                return Err(self.failed(error.to_string()));
+            }
+            self.client.poll(POLL);
+            record = refused;
+        }
+        self.sent += 1;
+        if self.sent.is_multiple_of(1_000) {
+            self.client.poll(Duration::ZERO);
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every record has arrived, and says how many.
+    ///
+    /// # Errors
+    /// When one did not.
+    pub fn flush(self) -> Result<u64, SourceError> {
+        self.client
+            .flush(FLUSH)
+            .map_err(|error| self.failed(error.to_string()))?;
+        self.check()?;
+        Ok(self.deliveries.delivered.load(Ordering::Relaxed))
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        let failed = self.deliveries.failed.load(Ordering::Relaxed);
+        if failed == 0 {
+            return Ok(());
+        }
+        let first = self
+            .deliveries
+            .first_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Err(self.failed(format!(
+            "{failed} records were not delivered: {}",
+            first.unwrap_or_default()
+        )))
+    }
+
+    fn failed(&self, reason: String) -> SourceError {
+        SourceError::Unreachable {
+            what: format!("topic `{}` at {}", self.config.topic, self.config.brokers),
+            reason,
+            help: "check that a broker listens there and takes writes (the embedded broker lives only inside \
+                   `clickrec demo` and the tests); --to FILE needs none"
+                .to_owned(),
+        }
+    }
+}

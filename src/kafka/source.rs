@@ -1,0 +1,133 @@
+use std::ops::Range as Offsets;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::client::{ANSWER, Context, consumer, failed};
+use super::scan::{KafkaScan, Range};
+use crate::config::KafkaConfig;
+use crate::source::{Committed, FromTheStart, Pending, Positions, Source, SourceError};
+
+/// A topic. Places are `topic/partition`, positions the next offset.
+#[derive(Debug, Clone)]
+pub struct KafkaSource {
+    config: Arc<KafkaConfig>,
+}
+
+impl KafkaSource {
+    /// Connects only when it is asked something.
+    pub fn new(config: KafkaConfig) -> Self {
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    /// What each partition holds now: its number and the offsets from the first to the one after the last.
+    async fn watermarks(&self) -> Result<Vec<(i32, Offsets<i64>)>, SourceError> {
+        let config = self.config.clone();
+        let asked = tokio::task::spawn_blocking(move || watermarks(&config)).await;
+        asked.map_err(|stopped| SourceError::Unreachable {
+            what: format!("Kafka at {}", self.config.brokers),
+            reason: stopped.to_string(),
+            help: "try again".to_owned(),
+        })?
+    }
+
+    /// The whole topic, as it is now.
+    ///
+    /// # Errors
+    /// As [`Source::pending`].
+    pub async fn everything(&self) -> Result<KafkaScan, SourceError> {
+        self.ranges(&FromTheStart)
+            .await
+            .map(|ranges| KafkaScan::new(self.config.clone(), ranges))
+    }
+
+    async fn ranges(&self, committed: &dyn Committed) -> Result<Vec<Range>, SourceError> {
+        let mut ranges = vec![];
+        for (partition, offsets) in self.watermarks().await? {
+            let place = self.place(partition);
+            let start = match committed.position(&place).await? {
+                // A partition that was never read starts with what it still has.
+                None => offsets.start,
+                Some(next) if offsets.start <= next && next <= offsets.end => next,
+                Some(next) => return Err(lost(place, next, &offsets)),
+            };
+            ranges.push(Range {
+                partition,
+                start,
+                end: offsets.end,
+            });
+        }
+        Ok(ranges)
+    }
+
+    fn place(&self, partition: i32) -> String {
+        format!("{}/{partition}", self.config.topic)
+    }
+}
+
+fn lost(place: String, committed: i64, offsets: &Offsets<i64>) -> SourceError {
+    let reason = if committed < offsets.start {
+        format!("{} records expired before they were read", offsets.start - committed)
+    } else {
+        "the topic was deleted and made anew, or cut".to_owned()
+    };
+    SourceError::PositionLost {
+        place,
+        committed,
+        available: format!("offsets {} to {}", offsets.start, offsets.end),
+        reason,
+        help: "to go on with what there is, read the topic into a new table: clickrec run --full-refresh --select \
+               STEP+ (this replaces what the table holds)"
+            .to_owned(),
+    }
+}
+
+#[async_trait]
+impl Source for KafkaSource {
+    async fn pending(&self, committed: &dyn Committed) -> Result<Pending, SourceError> {
+        let ranges = self.ranges(committed).await?;
+        let moved = ranges.iter().filter(|range| range.start < range.end);
+        let next: Positions = moved
+            .clone()
+            .map(|range| (self.place(range.partition), range.end))
+            .collect();
+        let records = moved.map(|range| range.end.abs_diff(range.start)).sum();
+        let provider = Arc::new(KafkaScan::new(self.config.clone(), ranges));
+        Ok(Pending {
+            provider,
+            next,
+            records: Some(records),
+        })
+    }
+}
+
+fn watermarks(config: &KafkaConfig) -> Result<Vec<(i32, Offsets<i64>)>, SourceError> {
+    let client: BaseConsumer<Context> = consumer(config)?;
+    let failed = |error| failed(config, client.context(), &error);
+    let metadata = client.fetch_metadata(Some(&config.topic), ANSWER).map_err(failed)?;
+    let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
+    let missing = |reason: String| SourceError::Missing {
+        what: format!("topic `{}` at {}", config.topic, config.brokers),
+        reason,
+        help: "create it, or check `topic` of the source".to_owned(),
+    };
+    let topic = topic.ok_or_else(|| missing("the brokers do not know it".to_owned()))?;
+    if let Some(error) = topic.error() {
+        return Err(missing(format!("{:?}", rdkafka::error::RDKafkaErrorCode::from(error))));
+    }
+    let mut found = vec![];
+    for partition in topic.partitions() {
+        let (low, high) = client
+            .fetch_watermarks(&config.topic, partition.id(), ANSWER)
+            .map_err(failed)?;
+        found.push((partition.id(), low..high));
+    }
+    if found.is_empty() {
+        return Err(missing("it has no partitions".to_owned()));
+    }
+    found.sort_by_key(|(partition, _)| *partition);
+    Ok(found)
+}

@@ -1,0 +1,234 @@
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use async_trait::async_trait;
+use datafusion::prelude::SessionContext;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+use super::client::settings;
+use super::*;
+use crate::config::{KafkaConfig, Security};
+use crate::source::{Committed, FromTheStart, Positions, Source, SourceError};
+
+struct At(Positions);
+
+#[async_trait]
+impl Committed for At {
+    async fn position(&self, place: &str) -> Result<Option<i64>, SourceError> {
+        Ok(self.0.get(place).copied())
+    }
+}
+
+fn fill(broker: &EmbeddedBroker, records: std::ops::Range<u32>) {
+    let mut producer = Producer::connect(&broker.config("t")).unwrap();
+    for record in records.clone() {
+        producer
+            .send(
+                Some(format!("key {record}").as_bytes()),
+                format!("value {record}").as_bytes(),
+            )
+            .unwrap();
+    }
+    assert_eq!(producer.flush().unwrap(), u64::from(records.end - records.start));
+}
+
+async fn session(broker: &EmbeddedBroker) -> SessionContext {
+    let context = SessionContext::new();
+    context
+        .register_table("t", Arc::new(KafkaTable::new(broker.config("t"))))
+        .unwrap();
+    context
+}
+
+async fn query(context: &SessionContext, sql: &str) -> Vec<RecordBatch> {
+    context.sql(sql).await.unwrap().collect().await.unwrap()
+}
+
+async fn count(context: &SessionContext, sql: &str) -> i64 {
+    query(context, sql).await[0]
+        .column(0)
+        .as_primitive::<Int64Type>()
+        .value(0)
+}
+
+async fn explain(context: &SessionContext, sql: &str) -> String {
+    let batches = query(context, &format!("explain {sql}")).await;
+    arrow::util::pretty::pretty_format_batches(&batches)
+        .unwrap()
+        .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_comes_once_and_reading_goes_on_where_it_ended() {
+    let broker = EmbeddedBroker::start("t", 3).unwrap();
+    fill(&broker, 0..5_000);
+    let source = KafkaSource::new(broker.config("t"));
+    let first = source.pending(&FromTheStart).await.unwrap();
+    // What comes after planning is for the next time.
+    fill(&broker, 5_000..6_000);
+    let context = SessionContext::new();
+    let read = |pending: crate::source::Pending| {
+        let context = context.clone();
+        async move {
+            let rows = context.read_table(pending.provider).unwrap().collect().await.unwrap();
+            let values = rows.iter().flat_map(|batch| {
+                let values = batch.column_by_name("value").unwrap().as_binary::<i32>();
+                values
+                    .iter()
+                    .map(|value| String::from_utf8(value.unwrap().to_vec()).unwrap())
+                    .collect::<Vec<_>>()
+            });
+            values.collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(first.records, Some(5_000));
+    let positions = first.next.clone();
+    let values = read(first).await;
+    assert_eq!(
+        (values.len(), values.iter().collect::<HashSet<_>>().len()),
+        (5_000, 5_000)
+    );
+    let second = source.pending(&At(positions)).await.unwrap();
+    assert_eq!(second.records, Some(1_000));
+    assert!(
+        read(second)
+            .await
+            .iter()
+            .all(|value| value.strip_prefix("value ").unwrap().parse::<u32>().unwrap() >= 5_000)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_projection_and_limit_reach_the_scan() {
+    let broker = EmbeddedBroker::start("t", 4).unwrap();
+    fill(&broker, 0..2_000);
+    let context = session(&broker).await;
+    let plan = explain(&context, "select value from t where partition = 2").await;
+    assert!(plan.contains("KafkaExec: topic=t, offsets=[2: 0.."), "{plan}");
+    assert!(
+        !plan.contains("FilterExec"),
+        "an exact filter is not checked again: {plan}"
+    );
+    let plan = explain(
+        &context,
+        "select value from t where partition in (0, 3) and \"offset\" >= 5 and \"offset\" < 9",
+    )
+    .await;
+    assert!(plan.contains("offsets=[0: 5..9, 3: 5..9]"), "{plan}");
+    assert!(explain(&context, "select key from t limit 3").await.contains("limit=3"));
+    assert_eq!(
+        count(
+            &context,
+            "select count(*) from t where partition in (0, 3) and \"offset\" between 5 and 8"
+        )
+        .await,
+        8
+    );
+    assert_eq!(
+        count(&context, "select count(*) from t where partition % 2 = 1").await,
+        {
+            count(&context, "select count(*) from t").await
+                - count(&context, "select count(*) from t where partition % 2 = 0").await
+        }
+    );
+    assert_eq!(
+        count(&context, "select count(*) from (select * from t limit 7)").await,
+        7
+    );
+    // The embedded broker does not know times: nothing is lost by asking.
+    assert_eq!(
+        count(
+            &context,
+            "select count(*) from t where timestamp > timestamp '2001-01-01T00:00:00Z'"
+        )
+        .await,
+        2_000
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_inserts_into_a_topic() {
+    let broker = EmbeddedBroker::start("t", 2).unwrap();
+    let context = session(&broker).await;
+    query(&context, "insert into t (topic, partition, \"offset\", key, value) values ('', 0, 0, 'k', 'one'), ('', 0, 0, null, 'two')").await;
+    assert_eq!(
+        count(&context, "select count(*) from t where value in ('one', 'two')").await,
+        2
+    );
+    assert_eq!(count(&context, "select count(*) from t where key is null").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tombstones_headers_and_bad_utf8_survive() {
+    let broker = EmbeddedBroker::start("t", 1).unwrap();
+    let producer: BaseProducer = settings(&broker.config("t")).create().unwrap();
+    let headers = OwnedHeaders::new()
+        .insert(Header {
+            key: "trace",
+            value: Some("7"),
+        })
+        .insert(Header::<&str> {
+            key: "none",
+            value: None,
+        });
+    producer
+        .send(BaseRecord::<[u8], [u8]>::to("t").key(b"gone").headers(headers))
+        .unwrap();
+    producer
+        .send(BaseRecord::<[u8], [u8]>::to("t").payload(&[0xC3, 0x28]))
+        .unwrap();
+    producer.flush(Duration::from_secs(5)).unwrap();
+    let rows = query(
+        &session(&broker).await,
+        "select value, headers from t order by \"offset\"",
+    )
+    .await;
+    let values = rows[0].column(0).as_binary::<i32>();
+    assert_eq!(values.iter().collect::<Vec<_>>(), [None, Some(&[0xC3, 0x28][..])]);
+    let headers = rows[0].column(1).as_list::<i32>();
+    assert_eq!((headers.value(0).len(), headers.is_null(1)), (2, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_that_the_topic_does_not_have_are_refused() {
+    let broker = EmbeddedBroker::start("t", 1).unwrap();
+    fill(&broker, 0..10);
+    let source = KafkaSource::new(broker.config("t"));
+    let beyond = At(BTreeMap::from([("t/0".to_owned(), 11)]));
+    let error = source.pending(&beyond).await.unwrap_err().to_string();
+    assert!(
+        error.contains("t/0 was read up to 11") && error.contains("made anew"),
+        "{error}"
+    );
+    let end = At(BTreeMap::from([("t/0".to_owned(), 10)]));
+    assert!(source.pending(&end).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_not_there_is_an_error_soon() {
+    let config = KafkaConfig {
+        brokers: "127.0.0.1:1".to_owned(),
+        topic: "t".to_owned(),
+        security: Security::default(),
+        options: BTreeMap::new(),
+    };
+    let started = Instant::now();
+    let error = KafkaSource::new(config.clone())
+        .pending(&FromTheStart)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("Kafka at 127.0.0.1:1") && error.contains("refused") && error.contains("help:"),
+        "{error}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let error = Producer::connect(&config).unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1:1"), "{error}");
+}

@@ -1,0 +1,158 @@
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::{Action, Add, MetadataExt, Remove, StructType, Transaction};
+use deltalake::operations::create::CreateBuilder;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::table::state::DeltaTableState;
+
+use super::write::Layout;
+use super::{LakeError, LakeTable, Version};
+
+/// The key of the commit info that says how a commit changed the table.
+pub(super) const MODE_KEY: &str = "clickrec.mode";
+pub(super) const MODE_MERGE: &str = "merge";
+
+/// How a commit changes the rows of a table.
+#[derive(Debug)]
+pub enum CommitMode {
+    /// Adds rows.
+    Append,
+    /// Replaces all rows, and the schema where it differs.
+    Overwrite,
+    /// Replaces the rows of some keys: see [`super::Merge`].
+    Merge {
+        /// Files that hold what is left of the touched files.
+        kept: Vec<Add>,
+        /// The touched files.
+        touched: Vec<Remove>,
+    },
+}
+
+impl CommitMode {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Overwrite => "overwrite",
+            Self::Merge { .. } => MODE_MERGE,
+        }
+    }
+}
+
+/// One change of a table: its rows and how far its inputs were read, visible together.
+#[derive(Debug)]
+pub struct Commit {
+    /// How rows change.
+    pub mode: CommitMode,
+    /// The columns of the files.
+    pub layout: Layout,
+    /// Files that hold the new rows.
+    pub files: Vec<Add>,
+    /// Application ids and versions, see [`super::positions`].
+    pub transactions: Vec<(String, i64)>,
+}
+
+impl Commit {
+    /// Commits to the table as it was opened, or creates it. Returns the new version.
+    ///
+    /// # Errors
+    /// [`LakeError::Conflict`] when another writer was faster; the files stay invisible.
+    pub async fn apply(self, table: &LakeTable) -> Result<Version, LakeError> {
+        let schema: StructType = self.layout.schema.as_ref().try_into_kernel().map_err(|source| {
+            LakeError::delta("store the schema of", table.name())(deltalake::DeltaTableError::Arrow { source })
+        })?;
+        let transactions = self
+            .transactions
+            .iter()
+            .map(|(id, version)| Transaction::new(id, *version))
+            .collect();
+        let properties = CommitProperties::default()
+            .with_application_transactions(transactions)
+            .with_metadata([(MODE_KEY.to_owned(), self.mode.name().into())]);
+        match table.state() {
+            None => self.create(table, &schema, properties).await,
+            Some(state) => self.change(table, state, &schema, properties).await,
+        }
+    }
+
+    async fn create(
+        self,
+        table: &LakeTable,
+        schema: &StructType,
+        properties: CommitProperties,
+    ) -> Result<Version, LakeError> {
+        let created = CreateBuilder::new()
+            .with_log_store(table.delta().log_store())
+            .with_columns(schema.fields().cloned())
+            .with_partition_columns(self.layout.partition_by.clone())
+            .with_commit_properties(properties)
+            .with_actions(self.files.into_iter().map(Action::Add))
+            .await
+            .map_err(LakeError::delta("create", table.name()))?;
+        Ok(created.version().unwrap_or_default())
+    }
+
+    async fn change(
+        self,
+        table: &LakeTable,
+        state: &DeltaTableState,
+        schema: &StructType,
+        properties: CommitProperties,
+    ) -> Result<Version, LakeError> {
+        let failed = || LakeError::delta("commit to", table.name());
+        let mut actions = vec![];
+        if state.schema().as_ref() != schema {
+            let metadata = state.metadata().clone().with_schema(schema);
+            let metadata = metadata.map_err(deltalake::DeltaTableError::from).map_err(failed())?;
+            actions.push(Action::Metadata(metadata));
+        }
+        let operation = self.operation();
+        actions.extend(self.files.into_iter().map(Action::Add));
+        match self.mode {
+            CommitMode::Append => {}
+            CommitMode::Overwrite => {
+                actions.extend(
+                    state
+                        .log_data()
+                        .iter()
+                        .map(|file| Action::Remove(file.remove_action(true))),
+                );
+            }
+            CommitMode::Merge { kept, touched } => {
+                actions.extend(touched.into_iter().map(Action::Remove));
+                actions.extend(kept.into_iter().map(|file| {
+                    Action::Add(Add {
+                        data_change: false,
+                        ..file
+                    })
+                }));
+            }
+        }
+        let committed = CommitBuilder::from(properties)
+            .with_actions(actions)
+            .build(Some(state), table.delta().log_store(), operation)
+            .await
+            .map_err(failed())?;
+        Ok(committed.version())
+    }
+
+    fn operation(&self) -> DeltaOperation {
+        let partition_by = Some(self.layout.partition_by.clone()).filter(|columns| !columns.is_empty());
+        let write = |mode| DeltaOperation::Write {
+            mode,
+            partition_by,
+            predicate: None,
+        };
+        match self.mode {
+            CommitMode::Append => write(SaveMode::Append),
+            CommitMode::Overwrite => write(SaveMode::Overwrite),
+            // No predicate: the merge looked at the whole table, so any concurrent change of rows is a conflict.
+            CommitMode::Merge { .. } => DeltaOperation::Merge {
+                predicate: None,
+                merge_predicate: None,
+                matched_predicates: vec![],
+                not_matched_predicates: vec![],
+                not_matched_by_source_predicates: vec![],
+            },
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use datafusion::error::DataFusionError;
+use deltalake::DeltaTableError;
+
+/// Why the lake could not be read or written. Nothing was committed.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The Delta library refused.
+    #[error("cannot {action} `{table}`")]
+    Delta {
+        /// What was tried: `open`, `write`, …
+        action: &'static str,
+        /// `layer.table`.
+        table: String,
+        /// Its own words.
+        #[source]
+        source: Box<DeltaTableError>,
+    },
+    /// Another writer committed to the table while this one worked.
+    #[error(
+        "another writer committed to `{table}` at the same time; nothing of this attempt was written\n  \
+         help: let one `clickrec run` work on a step at a time, and run again"
+    )]
+    Conflict {
+        /// `layer.table`.
+        table: String,
+        /// The kind of conflict.
+        #[source]
+        source: Box<DeltaTableError>,
+    },
+    /// A column whose type Delta cannot hold.
+    #[error("column `{column}` of `{table}` has the type {data_type}, which Delta tables cannot hold\n  help: cast it")]
+    Type {
+        /// `layer.table`.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its Arrow type.
+        data_type: String,
+    },
+    /// The result does not fit the table it is added to.
+    #[error("the result does not fit `{table}`: {reason}\n  help: {help}")]
+    Schema {
+        /// `layer.table`.
+        table: String,
+        /// Which column, and how.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
+    /// A log entry that is not Delta's.
+    #[error("the log of `{table}` is damaged at version {version}: {reason}")]
+    Log {
+        /// `layer.table`.
+        table: String,
+        /// Version of the entry.
+        version: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A feature of the table that incremental reading does not support.
+    #[error("`{table}` uses {feature}, which clickrec cannot read in steps\n  help: {help}")]
+    Unsupported {
+        /// `layer.table`.
+        table: String,
+        /// Deletion vectors, column mapping.
+        feature: &'static str,
+        /// The way out.
+        help: &'static str,
+    },
+    /// The query that fills the table failed.
+    #[error(transparent)]
+    Query(#[from] DataFusionError),
+}
+
+impl LakeError {
+    /// Wraps an error of the Delta library for a table.
+    pub(super) fn delta(action: &'static str, table: &impl ToString) -> impl FnOnce(DeltaTableError) -> Self {
+        let table = table.to_string();
+        move |source| {
+            let source = Box::new(source);
+            match *source {
+                DeltaTableError::Transaction { .. } | DeltaTableError::VersionAlreadyExists(_) => {
+                    Self::Conflict { table, source }
+                }
+                _ => Self::Delta { action, table, source },
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result, ScalarValue, Statistics, ToDFSchema};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction};
+use datafusion::physical_plan::ExecutionPlan;
+use deltalake::kernel::Add;
+
+use super::{LakeError, LakeTable};
+
+/// A scan of chosen data files of a Delta table, whether they are still part of its newest version or not.
+///
+/// What it does not do: deletion vectors and column mapping, which other writers may have used; such files are
+/// refused. A plain read of a table goes through the Delta library's own provider, which knows them.
+#[derive(Debug)]
+pub struct FilesScan {
+    store: ObjectStoreUrl,
+    schema: TableSchema,
+    files: Vec<PartitionedFile>,
+    rows: Option<usize>,
+}
+
+impl FilesScan {
+    /// A scan of `files`; with `file_column`, a further column of that name holds each row's file path as the log
+    /// writes it.
+    ///
+    /// # Errors
+    /// When the table does not exist, or uses a feature named above.
+    pub fn try_new(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
+        let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));
+        let partition_columns: Vec<FieldRef> = match table.state() {
+            Some(state) => state
+                .metadata()
+                .partition_columns()
+                .iter()
+                .filter_map(|c| field(&schema, c))
+                .collect(),
+            None => vec![],
+        };
+        let is_partition = |field: &FieldRef| partition_columns.iter().any(|column| column.name() == field.name());
+        let in_files: Vec<FieldRef> = schema
+            .fields()
+            .iter()
+            .filter(|field| !is_partition(field))
+            .cloned()
+            .collect();
+        let mut constants = partition_columns.clone();
+        if let Some(name) = file_column {
+            constants.push(Arc::new(Field::new(name, DataType::Utf8, false)));
+        }
+
+        let root = table.delta().table_url();
+        let files_with_values = files
+            .iter()
+            .map(|add| partitioned_file(table, root.path(), add, &partition_columns, file_column.is_some()))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            store: ObjectStoreUrl::parse(&root[..url::Position::BeforePath])?,
+            schema: TableSchema::builder(Arc::new(Schema::new(in_files)))
+                .with_table_partition_cols(constants)
+                .build(),
+            files: files_with_values,
+            rows: files.iter().map(rows_of).sum(),
+        })
+    }
+}
+
+fn field(schema: &Schema, name: &str) -> Option<FieldRef> {
+    schema.fields().find(name).map(|(_, field)| field.clone())
+}
+
+fn partitioned_file(
+    table: &LakeTable,
+    root: &str,
+    add: &Add,
+    partition_columns: &[FieldRef],
+    with_path: bool,
+) -> Result<PartitionedFile, LakeError> {
+    if add.deletion_vector.is_some() {
+        return Err(LakeError::Unsupported {
+            table: table.name().to_string(),
+            feature: "deletion vectors",
+            help: "rewrite the table without them (delta.enableDeletionVectors = false, then REORG … APPLY (PURGE))",
+        });
+    }
+    let mut values = Vec::with_capacity(partition_columns.len() + 1);
+    for column in partition_columns {
+        values.push(match add.partition_values.get(column.name()).cloned().flatten() {
+            Some(text) => ScalarValue::try_from_string(text, column.data_type())?,
+            None => ScalarValue::try_from(column.data_type())?,
+        });
+    }
+    if with_path {
+        values.push(ScalarValue::Utf8(Some(add.path.clone())));
+    }
+    let path = format!("{}/{}", root.trim_matches('/'), add.path);
+    Ok(PartitionedFile::new(path, u64::try_from(add.size).unwrap_or_default()).with_partition_values(values))
+}
+
+/// The rows of a file, as its statistics say.
+pub(super) fn rows_of(add: &Add) -> Option<usize> {
+    #[derive(serde::Deserialize)]
+    struct Rows {
+        #[serde(rename = "numRecords")]
+        rows: usize,
+    }
+    let stats: Rows = serde_json::from_str(add.stats.as_deref()?).ok()?;
+    Some(stats.rows)
+}
+
+#[async_trait]
+impl TableProvider for FilesScan {
+    fn schema(&self) -> SchemaRef {
+        self.schema.table_schema().clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut source =
+            ParquetSource::new(self.schema.clone()).with_table_parquet_options(state.default_table_options().parquet);
+        if let Some(filter) = conjunction(filters.to_vec()) {
+            let columns = self.schema().to_dfschema()?;
+            source = source.with_predicate(state.create_physical_expr(filter, &columns)?);
+        }
+        let rows = self.rows.map_or(Precision::Absent, Precision::Exact);
+        let statistics = Statistics::new_unknown(&self.schema()).with_num_rows(rows);
+        let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
+            .with_file_group(FileGroup::new(self.files.clone()))
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_statistics(statistics)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}

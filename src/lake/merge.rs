@@ -1,0 +1,164 @@
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::{cast, filter_record_batch, not};
+use arrow::datatypes::{DataType, Schema};
+use datafusion::common::{JoinType, Result as QueryResult};
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::MemTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::ident;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::SessionContext;
+use deltalake::kernel::{Add, Remove};
+use futures::StreamExt;
+
+use super::write::{Layout, write};
+use super::{Changes, CommitMode, FilesScan, LakeError, LakeTable};
+
+const FILE_COLUMN: &str = "__file";
+
+/// Replaces the rows of the keys that a result has: every old row whose key is in the result goes, the result's rows
+/// come. A key may have many rows on both sides (all items of a session), which Delta's own MERGE does not allow.
+///
+/// How: while the result streams into new files, its keys are kept. Then the key columns of the table are joined with
+/// them to find the files they are in, and what is left of those files is written anew. Files without such a key are
+/// not rewritten.
+///
+/// Memory: the result's keys, and a hash table of them; the table itself streams.
+#[derive(Debug)]
+pub struct Merge {
+    key: Vec<String>,
+    deleted: Option<String>,
+    keys: Arc<Mutex<Vec<RecordBatch>>>,
+}
+
+impl Merge {
+    /// A merge by `key`. Where `deleted` names a boolean column of the result, rows in which it is true only take old
+    /// rows away; the column itself is not stored.
+    pub fn new(key: &[String], deleted: Option<&str>) -> Self {
+        Self {
+            key: key.to_vec(),
+            deleted: deleted.map(str::to_owned),
+            keys: Arc::default(),
+        }
+    }
+
+    /// The rows of a result that are to be written; keeps the keys as they pass.
+    ///
+    /// # Errors
+    /// When the result has no such column.
+    pub fn pass(&self, stream: SendableRecordBatchStream) -> QueryResult<SendableRecordBatchStream> {
+        let schema = stream.schema();
+        let key = self
+            .key
+            .iter()
+            .map(|column| schema.index_of(column))
+            .collect::<Result<Vec<_>, _>>()?;
+        let deleted = self
+            .deleted
+            .as_deref()
+            .map(|column| schema.index_of(column))
+            .transpose()?;
+        let keys = self.keys.clone();
+        let rows = stream.map(move |batch| {
+            let batch = batch?;
+            keys.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(batch.project(&key)?);
+            match deleted {
+                Some(column) => Ok(filter_record_batch(&batch, &not(batch.column(column).as_boolean())?)?),
+                None => Ok(batch),
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    /// Once every stream has passed: finds the files that hold old rows, and writes what is left of them.
+    ///
+    /// # Errors
+    /// When the table cannot be read or written.
+    pub async fn finish(
+        self,
+        table: &LakeTable,
+        session: &SessionContext,
+        layout: &Layout,
+    ) -> Result<CommitMode, LakeError> {
+        let keys = std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = Changes::all(table);
+        let touched = match keys.first() {
+            Some(_) if !all.is_empty() => self.touched(table, session, all.files(), &keys).await?,
+            _ => vec![],
+        };
+        let mut kept = vec![];
+        if !touched.is_empty() {
+            let old = FilesScan::try_new(table, &touched, None)?;
+            let left = self.join(session, old, keys, JoinType::LeftAnti)?;
+            let plan = left.create_physical_plan().await?;
+            kept = write(table, &plan, &session.task_ctx(), layout).await?.files;
+        }
+        Ok(CommitMode::Merge {
+            kept,
+            touched: removes(table, &touched),
+        })
+    }
+
+    async fn touched(
+        &self,
+        table: &LakeTable,
+        session: &SessionContext,
+        files: &[Add],
+        keys: &[RecordBatch],
+    ) -> Result<Vec<Add>, LakeError> {
+        let old = FilesScan::try_new(table, files, Some(FILE_COLUMN))?;
+        let with_key = self.join(session, old, keys.to_vec(), JoinType::LeftSemi)?;
+        let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?.collect().await?;
+        let mut touched = HashSet::new();
+        for batch in &names {
+            let column = cast(batch.column(0), &DataType::Utf8).map_err(DataFusionError::from)?;
+            touched.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
+        Ok(files
+            .iter()
+            .filter(|file| touched.contains(&file.path))
+            .cloned()
+            .collect())
+    }
+
+    /// The old rows that have (semi) or do not have (anti) one of the keys.
+    fn join(
+        &self,
+        session: &SessionContext,
+        old: FilesScan,
+        keys: Vec<RecordBatch>,
+        join: JoinType,
+    ) -> Result<DataFrame, LakeError> {
+        let schema = keys
+            .first()
+            .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+        let new = session.read_table(Arc::new(MemTable::try_new(schema, vec![keys])?))?;
+        // Other names on the right, so that the condition is not ambiguous.
+        let renamed: Vec<String> = self.key.iter().map(|column| format!("__key_{column}")).collect();
+        let new = new
+            .select(self.key.iter().zip(&renamed).map(|(from, to)| ident(from).alias(to)))?
+            .distinct()?;
+        let left: Vec<&str> = self.key.iter().map(String::as_str).collect();
+        let right: Vec<&str> = renamed.iter().map(String::as_str).collect();
+        Ok(session
+            .read_table(Arc::new(old))?
+            .join(new, join, &left, &right, None)?)
+    }
+}
+
+fn removes(table: &LakeTable, touched: &[Add]) -> Vec<Remove> {
+    let paths: HashSet<&str> = touched.iter().map(|file| file.path.as_str()).collect();
+    let Some(state) = table.state() else { return vec![] };
+    let files = state.log_data();
+    files
+        .iter()
+        .filter(|file| paths.contains(file.path().as_ref()))
+        .map(|file| file.remove_action(true))
+        .collect()
+}

@@ -1,0 +1,27 @@
+//! The Delta tables of the lake: opening them, what changed in them, and one commit a step.
+//!
+//! - [`Lake`] and [`LakeTable`]: a table as of the moment it was opened.
+//! - [`Changes`]: the rows that arrived after a version.
+//! - [`write`](mod@write): a plan's rows into data files that no reader sees yet.
+//! - [`Merge`]: which files a merge touches, and what is left of them.
+//! - [`Commit`]: files and input positions become visible together, or not at all.
+//! - [`positions`]: how far inputs were read, as Delta application transactions.
+//!
+//! The module does not know steps or SQL files: it is told what to write.
+
+mod changes;
+mod commit;
+mod error;
+mod files;
+mod merge;
+pub mod positions;
+pub mod schema;
+mod table;
+pub mod write;
+
+pub use changes::{Changes, Replaced};
+pub use commit::{Commit, CommitMode};
+pub use error::LakeError;
+pub use files::FilesScan;
+pub use merge::Merge;
+pub use table::{Lake, LakeTable, Version};

@@ -1,0 +1,52 @@
+//! How far a step has read its inputs, as the application ids of Delta transactions.
+//!
+//! They are committed together with the rows they led to, and are the only state of a pipeline:
+//!
+//! | application id | version |
+//! |---|---|
+//! | `clickrec/source/SOURCE/PLACE` | the next position of a Kafka partition or file |
+//! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |
+//! | `clickrec/sql` | a hash of the SQL that made the table |
+//!
+//! `clickrec/sql` is part of every commit, so two runners of one step always conflict: one of them wins.
+
+use async_trait::async_trait;
+
+use super::LakeTable;
+use crate::config::TableName;
+use crate::source::{Committed, SourceError};
+
+/// The application id of the SQL's hash.
+pub const SQL: &str = "clickrec/sql";
+
+/// The application id of a place of a source.
+pub fn of_source(source: &str, place: &str) -> String {
+    format!("clickrec/source/{source}/{place}")
+}
+
+/// The application id of a lake table, by its identity: a table made anew was not read yet.
+pub fn of_table(name: &TableName, id: &str) -> String {
+    format!("clickrec/table/{name}/{id}")
+}
+
+/// The positions of one source that a table has committed.
+#[derive(Debug, Clone, Copy)]
+pub struct SourcePositions<'a> {
+    /// The table that the source's records go to.
+    pub table: &'a LakeTable,
+    /// The source's name.
+    pub source: &'a str,
+}
+
+#[async_trait]
+impl Committed for SourcePositions<'_> {
+    async fn position(&self, place: &str) -> Result<Option<i64>, SourceError> {
+        self.table
+            .transaction(&of_source(self.source, place))
+            .await
+            .map_err(|source| SourceError::Committed {
+                place: place.to_owned(),
+                source: Box::new(source),
+            })
+    }
+}

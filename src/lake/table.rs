@@ -1,0 +1,148 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::execution::SessionState;
+use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
+use deltalake::table::state::DeltaTableState;
+use deltalake::{DeltaTable, DeltaTableBuilder};
+use url::Url;
+
+use super::LakeError;
+use crate::config::{LakeConfig, TableName};
+
+/// A version of a Delta table.
+pub type Version = u64;
+
+/// A folder of Delta tables: `LAKE/layer/table`.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    url: Url,
+    storage: HashMap<String, String>,
+}
+
+impl Lake {
+    /// The lake of a project. Nothing is opened yet.
+    pub fn new(config: &LakeConfig) -> Self {
+        deltalake::azure::register_handlers(None);
+        deltalake::aws::register_handlers(None);
+        let storage = config
+            .storage
+            .iter()
+            .map(|(key, value)| (key.clone(), value.reveal().to_owned()));
+        Self {
+            url: config.url.clone(),
+            storage: storage.collect(),
+        }
+    }
+
+    /// The folder or container that holds the tables.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Opens a table as of now; one that does not exist yet is opened too, and is empty.
+    ///
+    /// # Errors
+    /// When the lake cannot be reached, or the table's log cannot be read.
+    pub async fn table(&self, name: &TableName) -> Result<LakeTable, LakeError> {
+        let failed = || LakeError::delta("open", name);
+        let root = self.url.as_str().trim_end_matches('/');
+        let url = Url::parse(&format!("{root}/{}/{}/", name.layer, name.table))
+            .map_err(|reason| failed()(deltalake::DeltaTableError::InvalidTableLocation(reason.to_string())))?;
+        let mut delta = DeltaTableBuilder::from_url(url)
+            .map_err(failed())?
+            .with_storage_options(self.storage.clone())
+            .build()
+            .map_err(failed())?;
+        if delta.verify_deltatable_existence().await.map_err(failed())? {
+            delta.load().await.map_err(failed())?;
+        }
+        Ok(LakeTable {
+            name: name.clone(),
+            delta,
+        })
+    }
+}
+
+/// A table as of the moment it was opened; every read of it sees that version.
+#[derive(Debug, Clone)]
+pub struct LakeTable {
+    name: TableName,
+    delta: DeltaTable,
+}
+
+impl LakeTable {
+    /// `layer.table`.
+    pub fn name(&self) -> &TableName {
+        &self.name
+    }
+
+    /// The Delta library's own handle.
+    pub fn delta(&self) -> &DeltaTable {
+        &self.delta
+    }
+
+    /// The state that was read, if the table exists.
+    pub fn state(&self) -> Option<&DeltaTableState> {
+        self.delta.snapshot().ok()
+    }
+
+    /// Its version, if the table exists.
+    pub fn version(&self) -> Option<Version> {
+        self.state().map(DeltaTableState::version)
+    }
+
+    /// The identity Delta gave it when it was created: a table made anew under the same name has another one.
+    pub fn id(&self) -> Option<String> {
+        self.state().map(|state| state.metadata().id().to_owned())
+    }
+
+    /// Its columns, if the table exists.
+    ///
+    /// # Errors
+    /// When a column has a type that Arrow cannot hold.
+    pub fn schema(&self) -> Result<Option<SchemaRef>, LakeError> {
+        let Some(state) = self.state() else { return Ok(None) };
+        let schema: arrow::datatypes::Schema = state.schema().as_ref().try_into_arrow().map_err(|source| {
+            LakeError::delta("read the schema of", &self.name)(deltalake::DeltaTableError::Arrow { source })
+        })?;
+        Ok(Some(Arc::new(schema)))
+    }
+
+    /// How many rows its files hold, from the log alone.
+    pub fn rows(&self) -> u64 {
+        let Some(state) = self.state() else { return 0 };
+        state
+            .log_data()
+            .iter()
+            .filter_map(|file| file.num_records())
+            .map(|rows| rows as u64)
+            .sum()
+    }
+
+    /// The version committed for an application id; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn transaction(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
+        let Some(state) = self.state() else { return Ok(None) };
+        let log = self.delta.log_store();
+        state
+            .transaction_version(log.as_ref(), app_id.to_owned())
+            .await
+            .map_err(LakeError::delta("read the transactions of", &self.name))
+    }
+
+    /// A provider of the rows of this version.
+    ///
+    /// # Errors
+    /// When the table does not exist or its files cannot be listed.
+    pub async fn provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
+        self.delta
+            .update_datafusion_session(session)
+            .map_err(LakeError::delta("read", &self.name))?;
+        Ok(self.delta.table_provider().await?)
+    }
+}

@@ -1,0 +1,138 @@
+//! Rows into data files that no reader sees until a [`Commit`](super::Commit) names them.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result as QueryResult;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use deltalake::kernel::Add;
+use deltalake::operations::write::writer::{DeltaWriter, WriterConfig};
+use futures::TryStreamExt;
+use tokio::task::JoinSet;
+
+use super::{LakeError, LakeTable};
+
+/// Files are closed at about this size.
+const TARGET_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();
+
+/// How a table lies on disk.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// Its columns, of types that [`super::schema::storable`] allows.
+    pub schema: SchemaRef,
+    /// The columns that split it into folders.
+    pub partition_by: Vec<String>,
+}
+
+/// Files that were written and are not yet part of the table.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// As the log will name them.
+    pub files: Vec<Add>,
+    /// Rows in them.
+    pub rows: u64,
+}
+
+/// Runs a plan and writes its rows, one writer a plan partition.
+///
+/// # Errors
+/// When the query fails or the store refuses; files already written stay invisible, and vacuum takes them.
+pub async fn write(
+    table: &LakeTable,
+    plan: &Arc<dyn ExecutionPlan>,
+    task: &Arc<TaskContext>,
+    layout: &Layout,
+) -> Result<Written, LakeError> {
+    let partitions = plan.output_partitioning().partition_count();
+    let streams = (0..partitions).map(|partition| plan.execute(partition, task.clone()));
+    write_streams(table, streams.collect::<QueryResult<_>>()?, layout).await
+}
+
+/// Writes streams of rows, side by side.
+///
+/// # Errors
+/// As [`write`].
+pub async fn write_streams(
+    table: &LakeTable,
+    streams: Vec<SendableRecordBatchStream>,
+    layout: &Layout,
+) -> Result<Written, LakeError> {
+    let config = writer_config(layout)?;
+    let mut writers = JoinSet::new();
+    for stream in streams {
+        let writer = DeltaWriter::new(table.delta().object_store(), config.clone());
+        writers.spawn(write_stream(table.clone(), writer, stream, layout.schema.clone()));
+    }
+    let mut all = Written::default();
+    while let Some(written) = writers.join_next().await {
+        let written = written.map_err(|panic| datafusion::error::DataFusionError::ExecutionJoin(Box::new(panic)))??;
+        all.rows += written.rows;
+        all.files.extend(written.files);
+    }
+    // Partitions finish in any order; the log should not depend on it.
+    all.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(all)
+}
+
+fn writer_config(layout: &Layout) -> Result<WriterConfig, LakeError> {
+    let level = ZstdLevel::try_new(1).map_err(datafusion::error::DataFusionError::from)?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .build();
+    Ok(WriterConfig::new(
+        layout.schema.clone(),
+        layout.partition_by.clone(),
+        Some(properties),
+        Some(TARGET_FILE_BYTES),
+        None,
+        // Statistics of the first 32 columns, Delta's own default.
+        Default::default(),
+        None,
+    ))
+}
+
+async fn write_stream(
+    table: LakeTable,
+    mut writer: DeltaWriter,
+    mut stream: SendableRecordBatchStream,
+    schema: SchemaRef,
+) -> Result<Written, LakeError> {
+    let mut rows = 0;
+    while let Some(batch) = stream.try_next().await? {
+        if batch.num_rows() > 0 {
+            rows += batch.num_rows() as u64;
+            let batch = conform(&batch, &schema)?;
+            writer
+                .write(&batch)
+                .await
+                .map_err(LakeError::delta("write to", table.name()))?;
+        }
+    }
+    let files = writer
+        .close()
+        .await
+        .map_err(LakeError::delta("write to", table.name()))?;
+    Ok(Written { files, rows })
+}
+
+/// The batch with the columns and types that are stored, in that order.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> QueryResult<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| {
+        let column = batch.column(batch.schema_ref().index_of(field.name())?);
+        if column.data_type() == field.data_type() {
+            Ok(column.clone())
+        } else {
+            cast(column, field.data_type())
+        }
+    });
+    Ok(RecordBatch::try_new(
+        schema.clone(),
+        columns.collect::<Result<_, _>>()?,
+    )?)
+}

@@ -1,0 +1,29 @@
+//! clickrec: click-streams to recommendations, in SQL.
+//!
+//! A pipeline is a folder of `.sql` files that DataFusion runs over Delta tables; Kafka is a table, and so is the
+//! recommender. Modules depend one way, downwards:
+//!
+//! ```text
+//! main ─► cli ─► simulate, pipeline ─► engine ─► udfs (crate clickrec-udfs)
+//!                             │
+//!                             └─► lake, kafka, files ─► source ─► config
+//! ```
+//!
+//! - [`config`]: `pipelines.yaml`, validated.
+//! - [`source`]: the shape of a record, and reading on from a position.
+//! - [`kafka`], [`files`]: the two kinds of source.
+//! - [`lake`]: Delta tables: what changed in them, and one commit a step.
+//! - [`engine`]: the one builder of a query session.
+//! - [`pipeline`]: the DAG, what waits, and running a step.
+//! - [`simulate`]: traffic of a shop that does not exist.
+//! - [`cli`]: one thin file a subcommand.
+
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod files;
+pub mod kafka;
+pub mod lake;
+pub mod pipeline;
+pub mod simulate;
+pub mod source;

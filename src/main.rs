@@ -1,0 +1,10 @@
+//! The `clickrec` program: parse, dispatch, exit code. Everything else is in the library.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    clickrec::cli::main()
+}

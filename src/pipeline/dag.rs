@@ -1,0 +1,312 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
+
+use datafusion::sql::sqlparser::tokenizer::Location;
+use twox_hash::XxHash64;
+
+use super::PipelineError;
+use super::references::{References, references};
+use crate::config::{Mode, Project, Step, TableName};
+use crate::engine::View;
+
+/// The steps of a project, each after those it reads. The order comes from the SQL alone.
+#[derive(Debug)]
+pub struct Dag {
+    nodes: Vec<Node>,
+}
+
+/// A step and what it reads, with the views it goes through resolved.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The step as configured.
+    pub step: Step,
+    /// The pipeline it belongs to.
+    pub pipeline: String,
+    /// Tables of the lake it reads plainly (views are not among them).
+    pub tables: BTreeSet<TableName>,
+    /// Tables of the lake of which it reads the changes.
+    pub changed_tables: BTreeSet<TableName>,
+    /// Sources of which it reads the changes.
+    pub sources: BTreeSet<String>,
+    /// The views it goes through, each after those it reads.
+    pub views: Vec<View>,
+    /// Tells one version of its logic from another: SQL of the step and its views, mode, key.
+    pub fingerprint: i64,
+}
+
+impl Node {
+    /// `layer.table`.
+    pub fn name(&self) -> &TableName {
+        &self.step.name
+    }
+
+    /// Every lake table that it reads, plainly or in part.
+    pub fn inputs(&self) -> impl Iterator<Item = &TableName> {
+        self.tables.union(&self.changed_tables)
+    }
+
+    /// An error at a place in the step's SQL file.
+    fn error(&self, at: Location, message: String) -> PipelineError {
+        error_at(&self.step, at, message)
+    }
+}
+
+fn error_at(step: &Step, at: Location, message: String) -> PipelineError {
+    PipelineError::Sql {
+        file: step.file.clone(),
+        line: at.line.max(1),
+        column: at.column.max(1),
+        message,
+    }
+}
+
+impl Dag {
+    /// Reads every step's SQL, and orders the steps. Touches no data.
+    ///
+    /// # Errors
+    /// SQL that does not parse, inputs that nothing makes, circles, and functions used where they cannot work.
+    pub fn new(project: &Project, lake_has: &dyn Fn(&TableName) -> bool) -> Result<Self, PipelineError> {
+        let mut parsed = BTreeMap::new();
+        for pipeline in &project.pipelines {
+            for step in &pipeline.steps {
+                let found = references(&step.sql)
+                    .map_err(|error| error_at(step, Location::new(error.line, error.column), error.message))?;
+                parsed.insert(step.name.clone(), (pipeline.name.clone(), step.clone(), found));
+            }
+        }
+        let mut order = vec![];
+        let mut path = vec![];
+        for name in project
+            .pipelines
+            .iter()
+            .flat_map(|pipeline| pipeline.steps.iter().map(|step| &step.name))
+        {
+            visit(name, &parsed, &mut path, &mut order)?;
+        }
+        let mut dag = Self { nodes: vec![] };
+        for name in &order {
+            let (pipeline, step, found) = &parsed[name];
+            let node = dag.node(pipeline, step, found);
+            dag.check(&node, found, project, lake_has)?;
+            dag.nodes.push(node);
+        }
+        Ok(dag)
+    }
+
+    /// All steps, each after those it reads.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// A step by its name.
+    pub fn get(&self, name: &TableName) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name() == name)
+    }
+
+    /// The steps that `selection` names (`silver.events`, or `silver.events+` with all that come after it); every
+    /// step of the pipeline where the selection is empty.
+    ///
+    /// # Errors
+    /// When a name is not a step.
+    pub fn select(&self, pipeline: &str, selection: &[String]) -> Result<BTreeSet<TableName>, PipelineError> {
+        let of_pipeline = self.nodes.iter().filter(|node| node.pipeline == pipeline);
+        if selection.is_empty() {
+            return Ok(of_pipeline.map(|node| node.name().clone()).collect());
+        }
+        let mut selected = BTreeSet::new();
+        for item in selection {
+            let (name, with_descendants) = match item.strip_suffix('+') {
+                Some(name) => (name, true),
+                None => (item.as_str(), false),
+            };
+            let Some(node) = self.nodes.iter().find(|node| node.name().to_string() == name) else {
+                let known: Vec<String> = of_pipeline.map(|node| node.name().to_string()).collect();
+                return Err(PipelineError::UnknownStep {
+                    name: name.to_owned(),
+                    known: known.join(", "),
+                });
+            };
+            selected.insert(node.name().clone());
+            if with_descendants {
+                self.add_descendants(&mut selected);
+            }
+        }
+        Ok(selected)
+    }
+
+    fn add_descendants(&self, selected: &mut BTreeSet<TableName>) {
+        // In order, so one pass reaches them all.
+        for node in &self.nodes {
+            let through_view = node.views.iter().any(|view| selected.contains(&view.name));
+            if through_view || node.inputs().any(|input| selected.contains(input)) {
+                selected.insert(node.name().clone());
+            }
+        }
+    }
+
+    /// A node with its views, which stand before it in the order, resolved.
+    fn node(&self, pipeline: &str, step: &Step, found: &References) -> Node {
+        let mut node = Node {
+            step: step.clone(),
+            pipeline: pipeline.to_owned(),
+            tables: BTreeSet::new(),
+            changed_tables: BTreeSet::new(),
+            sources: BTreeSet::new(),
+            views: vec![],
+            fingerprint: 0,
+        };
+        for name in found.tables.keys() {
+            match self.get(name).filter(|node| node.step.mode == Mode::View) {
+                Some(view) => node.go_through(view),
+                None => _ = node.tables.insert(name.clone()),
+            }
+        }
+        for name in found.changes.keys() {
+            match name.parse::<TableName>() {
+                Ok(table) => node.changed_tables.insert(table),
+                Err(_) => node.sources.insert(name.clone()),
+            };
+        }
+        node.fingerprint = fingerprint(&node, found);
+        node
+    }
+
+    fn check(
+        &self,
+        node: &Node,
+        found: &References,
+        project: &Project,
+        lake_has: &dyn Fn(&TableName) -> bool,
+    ) -> Result<(), PipelineError> {
+        for (name, at) in &found.tables {
+            if self.get(name).is_none() && !lake_has(name) {
+                return Err(node.error(*at, self.unknown_table(&name.to_string())));
+            }
+        }
+        for (name, at) in &found.changes {
+            let known = match name.parse::<TableName>() {
+                Ok(table) => self.get(&table).is_some() || lake_has(&table),
+                Err(_) => project.sources.contains_key(name),
+            };
+            if !known {
+                return Err(node.error(*at, self.unknown_input(name, project)));
+            }
+            let view = name
+                .parse()
+                .ok()
+                .and_then(|table| self.get(&table))
+                .filter(|n| n.step.mode == Mode::View);
+            if view.is_some() {
+                let message = format!("changes('{name}'): a view has no changes of its own; read it plainly");
+                return Err(node.error(*at, message));
+            }
+        }
+        let incremental = !node.changed_tables.is_empty() || !node.sources.is_empty();
+        if node.step.mode == Mode::Overwrite && incremental {
+            let at = found.changes.values().next().copied().unwrap_or(Location::empty());
+            let message = "an `overwrite` step would keep nothing but the newest changes; make it `append` or `merge`, \
+                           or read the whole table by its plain name";
+            return Err(node.error(at, message.to_owned()));
+        }
+        if let (Some(at), Mode::View | Mode::Overwrite) = (found.previous, node.step.mode) {
+            let message = format!(
+                "previous('…') needs rows of its own to read: `{}` has none",
+                node.step.mode
+            );
+            return Err(node.error(at, message));
+        }
+        Ok(())
+    }
+
+    fn unknown_table(&self, name: &str) -> String {
+        let known: Vec<String> = self.nodes.iter().map(|node| node.name().to_string()).collect();
+        format!(
+            "no step makes `{name}`, and the lake has no such table{}",
+            nearest(name, &known)
+        )
+    }
+
+    fn unknown_input(&self, name: &str, project: &Project) -> String {
+        let mut known: Vec<String> = project.sources.keys().cloned().collect();
+        known.extend(self.nodes.iter().map(|node| node.name().to_string()));
+        format!(
+            "changes('{name}'): no source or step has this name{}",
+            nearest(name, &known)
+        )
+    }
+}
+
+impl Node {
+    fn go_through(&mut self, view: &Node) {
+        let itself = View {
+            name: view.name().clone(),
+            sql: view.step.sql.clone(),
+        };
+        for inner in view.views.iter().chain([&itself]) {
+            if !self.views.iter().any(|known| known.name == inner.name) {
+                self.views.push(inner.clone());
+            }
+        }
+        self.tables.extend(view.tables.iter().cloned());
+        self.changed_tables.extend(view.changed_tables.iter().cloned());
+        self.sources.extend(view.sources.iter().cloned());
+    }
+}
+
+/// `help: did you mean …`, where something is near.
+fn nearest(name: &str, known: &[String]) -> String {
+    let best = known
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    match best {
+        Some(best) if strsim::jaro_winkler(best, name) > 0.8 => format!("\n  help: did you mean `{best}`?"),
+        _ => format!("\n  help: there are {}", known.join(", ")),
+    }
+}
+
+fn fingerprint(node: &Node, found: &References) -> i64 {
+    let mut hasher = XxHash64::with_seed(0);
+    let mut add = |text: &str| {
+        hasher.write(text.as_bytes());
+        hasher.write_u8(0);
+    };
+    add(&found.normalized);
+    for view in &node.views {
+        // A view that parses is in the order before its readers; its text is stable but for comments.
+        add(&references(&view.sql).map(|found| found.normalized).unwrap_or_default());
+    }
+    add(&node.step.mode.to_string());
+    node.step.key.iter().for_each(|column| add(column));
+    add(node.step.delete.as_deref().unwrap_or_default());
+    // Delta's transaction versions are signed and 63 bits are plenty.
+    i64::try_from(hasher.finish() >> 1).unwrap_or(i64::MAX)
+}
+
+type Parsed = BTreeMap<TableName, (String, Step, References)>;
+
+/// Depth first, so that what a step reads comes before it.
+fn visit(
+    name: &TableName,
+    parsed: &Parsed,
+    path: &mut Vec<TableName>,
+    order: &mut Vec<TableName>,
+) -> Result<(), PipelineError> {
+    let Some((_, _, found)) = parsed.get(name) else {
+        return Ok(());
+    };
+    if order.contains(name) {
+        return Ok(());
+    }
+    if let Some(start) = path.iter().position(|on_path| on_path == name) {
+        let cycle = path[start..].iter().chain([name]).map(ToString::to_string).collect();
+        return Err(PipelineError::Cycle { cycle });
+    }
+    path.push(name.clone());
+    let changed = found.changes.keys().filter_map(|input| input.parse().ok());
+    for input in found.tables.keys().cloned().chain(changed) {
+        visit(&input, parsed, path, order)?;
+    }
+    path.pop();
+    order.push(name.clone());
+    Ok(())
+}

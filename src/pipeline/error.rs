@@ -1,0 +1,80 @@
+use std::path::PathBuf;
+
+use datafusion::error::DataFusionError;
+
+use crate::lake::LakeError;
+use crate::source::SourceError;
+
+/// Why a pipeline cannot run, or a step of it failed. A failed step has committed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A statement that is not SQL, or not what a step may hold.
+    #[error("{}:{line}:{column}: {message}", file.display())]
+    Sql {
+        /// The SQL file.
+        file: PathBuf,
+        /// From 1.
+        line: u64,
+        /// From 1.
+        column: u64,
+        /// What is wrong, and the way out.
+        message: String,
+    },
+    /// The SQL did not plan or run.
+    #[error("step `{step}` failed in {}", file.display())]
+    Query {
+        /// `layer.table`.
+        step: String,
+        /// The SQL file.
+        file: PathBuf,
+        /// What DataFusion said.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// A source does not answer or has lost records.
+    #[error("step `{step}` cannot read source `{name}`")]
+    Source {
+        /// `layer.table`.
+        step: String,
+        /// The source's name in the configuration.
+        name: String,
+        /// What it said.
+        #[source]
+        source: SourceError,
+    },
+    /// The lake refused.
+    #[error("step `{step}` failed")]
+    Lake {
+        /// `layer.table`.
+        step: String,
+        /// What it said.
+        #[source]
+        source: LakeError,
+    },
+    /// The steps need each other.
+    #[error("steps read each other in a circle: {}\n  help: break it, or read the step's own earlier rows with previous('…')", cycle.join(" -> "))]
+    Cycle {
+        /// The steps on the circle, the first one again at the end.
+        cycle: Vec<String>,
+    },
+    /// `--select` or an argument names a step that is not there.
+    #[error("there is no step `{name}`\n  help: the steps are {known}")]
+    UnknownStep {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A source cannot be set up.
+    #[error("source `{name}` cannot be used")]
+    BadSource {
+        /// The source's name in the configuration.
+        name: String,
+        /// What is wrong.
+        #[source]
+        source: SourceError,
+    },
+    /// The engine cannot be set up.
+    #[error("cannot set up the query engine")]
+    Engine(#[from] DataFusionError),
+}

@@ -1,0 +1,18 @@
+//! The pipeline: which step reads what, what waits, and running a step to its one commit.
+//!
+//! - [`references`](mod@references): the tables, sources and functions that a statement names.
+//! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
+//! - [`Inputs`]: what a step reads, as of now, and what of it is new.
+//! - [`Runner`]: steps one after another, each with its [`Outcome`].
+
+mod dag;
+mod error;
+mod inputs;
+pub mod references;
+mod runner;
+mod step;
+
+pub use dag::{Dag, Node};
+pub use error::PipelineError;
+pub use inputs::{Decision, Inputs};
+pub use runner::{Outcome, RunEvent, RunOptions, Runner};

@@ -1,0 +1,351 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::execution::SessionState;
+use datafusion::prelude::SessionContext;
+
+use super::inputs::World;
+use super::step::{self, Done, result, stored_schema};
+use super::{Dag, Decision, Inputs, Node, PipelineError};
+use crate::config::{Mode, Pipeline, Project, SourceConfig, TableName};
+use crate::engine::{Bindings, Engine, View};
+use crate::files::FilesSource;
+use crate::kafka::KafkaSource;
+use crate::lake::{Lake, LakeError, Version};
+use crate::source::{Source, record_schema};
+
+/// How often a step that lost a race is planned anew from the new state.
+const ATTEMPTS: usize = 3;
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// `silver.events`, or `silver.events+` with all that follows; every step where empty.
+    pub select: Vec<String>,
+    /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
+    /// hold less than what was read from it.
+    pub full_refresh: bool,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// `layer.table`.
+    pub step: TableName,
+    /// What was decided.
+    pub decision: Decision,
+    /// Rows that waited, or that were read.
+    pub read: u64,
+    /// Rows in the new files.
+    pub written: u64,
+    /// The version it committed; `None` where there was nothing to do.
+    pub version: Option<Version>,
+    /// Wall time.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Whether the rows it wrote are records that were not accepted.
+    pub fn is_quarantine(&self) -> bool {
+        self.step.table == "quarantine"
+    }
+}
+
+/// What happens during a run, in order.
+#[derive(Debug)]
+pub enum RunEvent<'a> {
+    /// A step starts; the counter goes up as rows are written.
+    Started {
+        /// The step.
+        step: &'a Node,
+        /// What it will do.
+        decision: &'a Decision,
+        /// Rows that wait, where known.
+        waiting: Option<u64>,
+        /// Rows written so far.
+        written: Arc<AtomicU64>,
+    },
+    /// A step ended well, or had nothing to do.
+    Finished(&'a Outcome),
+}
+
+/// Runs the steps of a project.
+#[derive(Debug)]
+pub struct Runner {
+    engine: Engine,
+    lake: Lake,
+    sources: BTreeMap<String, Arc<dyn Source>>,
+    dag: Dag,
+    schemas: BTreeMap<TableName, SchemaRef>,
+    session: SessionState,
+}
+
+impl Runner {
+    /// Checks the whole project: configuration, SQL, functions, types. Opens no source and reads no row.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file and line.
+    pub async fn new(project: &Project, engine: Engine) -> Result<Self, PipelineError> {
+        let lake = Lake::new(&project.lake);
+        let foreign = foreign_tables(project, &lake).await?;
+        let dag = Dag::new(project, &|name| foreign.contains_key(name))?;
+        let schemas = schemas(&dag, &engine, foreign).await?;
+        let sources = project
+            .sources
+            .iter()
+            .map(|(name, config)| Ok((name.clone(), source(name, config)?)));
+        let sources = sources.collect::<Result<_, PipelineError>>()?;
+        let session = engine.session(&Bindings::default()).await?.state();
+        Ok(Self {
+            engine,
+            lake,
+            sources,
+            dag,
+            schemas,
+            session,
+        })
+    }
+
+    /// The steps in order.
+    pub fn dag(&self) -> &Dag {
+        &self.dag
+    }
+
+    /// The columns that each step's table will have.
+    pub fn schemas(&self) -> &BTreeMap<TableName, SchemaRef> {
+        &self.schemas
+    }
+
+    /// The lake it writes to.
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// The engine that it runs on.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What a step would do now.
+    ///
+    /// # Errors
+    /// As [`Inputs::find`].
+    pub async fn inspect(&self, node: &Node, full_refresh: bool) -> Result<Inputs, PipelineError> {
+        Inputs::find(node, self.world(), full_refresh).await
+    }
+
+    /// Runs the selected steps of a pipeline once. Stops at the first that fails; those before it stay committed.
+    ///
+    /// # Errors
+    /// What made a step fail. Nothing of that step was committed.
+    pub async fn run_once(
+        &self,
+        pipeline: &Pipeline,
+        options: &RunOptions,
+        on_event: &mut dyn FnMut(RunEvent<'_>),
+    ) -> Result<Vec<Outcome>, PipelineError> {
+        let selected = self.dag.select(&pipeline.name, &options.select)?;
+        let mut outcomes = vec![];
+        for node in self.dag.nodes() {
+            if selected.contains(node.name()) && node.step.mode != Mode::View {
+                let outcome = self.run_step(node, self.refreshes(node, options), on_event).await?;
+                on_event(RunEvent::Finished(&outcome));
+                outcomes.push(outcome);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows.
+    ///
+    /// # Errors
+    /// When the lake does not answer.
+    pub async fn session(&self) -> Result<SessionContext, PipelineError> {
+        let mut bindings = Bindings::default();
+        for node in self.dag.nodes() {
+            if node.step.mode == Mode::View {
+                bindings.views.push(View {
+                    name: node.name().clone(),
+                    sql: node.step.sql.clone(),
+                });
+                continue;
+            }
+            let failed = |source| PipelineError::Lake {
+                step: node.name().to_string(),
+                source,
+            };
+            let table = self.lake.table(node.name()).await.map_err(failed)?;
+            let provider = match (table.version(), self.schemas.get(node.name())) {
+                (None, Some(schema)) => Arc::new(EmptyTable::new(schema.clone())) as _,
+                _ => table.provider(&self.session).await.map_err(failed)?,
+            };
+            bindings.changes.insert(node.name().to_string(), provider);
+        }
+        for (name, provider) in &bindings.changes {
+            if let Ok(table) = name.parse() {
+                bindings.tables.insert(table, provider.clone());
+            }
+        }
+        Ok(self.engine.session(&bindings).await?)
+    }
+
+    fn refreshes(&self, node: &Node, options: &RunOptions) -> bool {
+        let name = node.name().to_string();
+        let by_name = options
+            .select
+            .iter()
+            .any(|item| item.strip_suffix('+').unwrap_or(item) == name);
+        options.full_refresh && (node.sources.is_empty() || by_name)
+    }
+
+    async fn run_step(
+        &self,
+        node: &Node,
+        full_refresh: bool,
+        on_event: &mut dyn FnMut(RunEvent<'_>),
+    ) -> Result<Outcome, PipelineError> {
+        let started = Instant::now();
+        let mut attempt = 1;
+        loop {
+            let inputs = self.inspect(node, full_refresh).await?;
+            if let Decision::UpToDate(_) = inputs.decision {
+                return Ok(outcome(node, inputs.decision, None, started));
+            }
+            let written = Arc::new(AtomicU64::new(0));
+            let (decision, waiting) = (&inputs.decision, inputs.waiting);
+            on_event(RunEvent::Started {
+                step: node,
+                decision,
+                waiting,
+                written: written.clone(),
+            });
+            match step::run(&self.engine, node, &inputs, &written).await {
+                Ok(done) => return Ok(outcome(node, inputs.decision, Some(done), started)),
+                // The other writer's commit is part of the state that the next attempt plans from.
+                Err(PipelineError::Lake {
+                    source: LakeError::Conflict { .. },
+                    ..
+                }) if attempt < ATTEMPTS => {
+                    tracing::warn!(step = %node.name(), attempt, "another writer was faster; planning again");
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn world(&self) -> World<'_> {
+        World {
+            lake: &self.lake,
+            sources: &self.sources,
+            schemas: &self.schemas,
+            session: &self.session,
+        }
+    }
+}
+
+fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
+    Outcome {
+        step: node.name().clone(),
+        decision,
+        read: done.map_or(0, |done| done.read),
+        written: done.map_or(0, |done| done.written),
+        version: done.map(|done| done.version),
+        took: started.elapsed(),
+    }
+}
+
+fn source(name: &str, config: &SourceConfig) -> Result<Arc<dyn Source>, PipelineError> {
+    Ok(match config {
+        SourceConfig::Kafka(kafka) => Arc::new(KafkaSource::new(kafka.clone())),
+        SourceConfig::Files(files) => {
+            Arc::new(
+                FilesSource::new(files.clone()).map_err(|source| PipelineError::BadSource {
+                    name: name.to_owned(),
+                    source,
+                })?,
+            )
+        }
+    })
+}
+
+/// Tables that the SQL reads and no step makes: they have to be in the lake already.
+async fn foreign_tables(project: &Project, lake: &Lake) -> Result<BTreeMap<TableName, SchemaRef>, PipelineError> {
+    let steps = || project.pipelines.iter().flat_map(|pipeline| &pipeline.steps);
+    let made: BTreeSet<&TableName> = steps().map(|step| &step.name).collect();
+    let mut foreign = BTreeMap::new();
+    for step in steps() {
+        // What does not parse is reported by the DAG, with its place.
+        let Ok(found) = super::references::references(&step.sql) else {
+            continue;
+        };
+        let changed = found.changes.keys().filter_map(|input| input.parse().ok());
+        for name in found
+            .tables
+            .keys()
+            .cloned()
+            .chain(changed)
+            .filter(|name| !made.contains(name))
+        {
+            let failed = |source| PipelineError::Lake {
+                step: step.name.to_string(),
+                source,
+            };
+            if let Some(schema) = lake
+                .table(&name)
+                .await
+                .and_then(|table| table.schema())
+                .map_err(failed)?
+            {
+                foreign.insert(name, schema);
+            }
+        }
+    }
+    Ok(foreign)
+}
+
+/// Plans every step over empty tables, in order: what it returns is what the next ones read.
+async fn schemas(
+    dag: &Dag,
+    engine: &Engine,
+    foreign: BTreeMap<TableName, SchemaRef>,
+) -> Result<BTreeMap<TableName, SchemaRef>, PipelineError> {
+    let mut schemas = foreign;
+    for node in dag.nodes() {
+        let mut bindings = Bindings {
+            views: node.views.clone(),
+            ..Bindings::default()
+        };
+        for name in node.inputs() {
+            let Some(schema) = schemas.get(name) else { continue };
+            let table = Arc::new(EmptyTable::new(schema.clone()));
+            bindings.changes.insert(name.to_string(), table.clone());
+            bindings.tables.insert(name.clone(), table);
+        }
+        for name in &node.sources {
+            bindings
+                .changes
+                .insert(name.clone(), Arc::new(EmptyTable::new(record_schema())));
+        }
+        let session = engine
+            .session(&bindings)
+            .await
+            .map_err(|error| step::query_error(node, error))?;
+        let planned = result(node, &session).await?;
+        // Physical planning finds what logical planning does not: functions without an implementation for a type.
+        let schema = stored_schema(node, planned.schema().as_arrow()).map_err(|source| PipelineError::Lake {
+            step: node.name().to_string(),
+            source,
+        })?;
+        planned
+            .create_physical_plan()
+            .await
+            .map_err(|error| step::query_error(node, error))?;
+        schemas.insert(node.name().clone(), schema);
+    }
+    Ok(schemas)
+}

@@ -1,0 +1,193 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::datatypes::Schema;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
+
+use super::{Decision, Inputs, Node, PipelineError};
+use crate::config::Mode;
+use crate::engine::Engine;
+use crate::lake::write::{Layout, write_streams};
+use crate::lake::{Commit, CommitMode, LakeError, Merge, Version, schema};
+
+/// The column that holds a merge's `delete` predicate while it runs.
+const DELETED: &str = "__deleted";
+
+/// What one step did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done {
+    /// Rows that its scans gave.
+    pub read: u64,
+    /// Rows in its new files.
+    pub written: u64,
+    /// The version that holds them.
+    pub version: Version,
+}
+
+/// Runs the SQL of a step over its inputs and makes the one commit. `progress` counts rows as they are written.
+pub(super) async fn run(
+    engine: &Engine,
+    node: &Node,
+    inputs: &Inputs,
+    progress: &Arc<AtomicU64>,
+) -> Result<Done, PipelineError> {
+    let failed = |source| PipelineError::Lake {
+        step: node.name().to_string(),
+        source,
+    };
+    let query = |source| query_error(node, source);
+    let session = engine.session(&inputs.bindings).await.map_err(query)?;
+    let result = result(node, &session).await?;
+    let layout = layout(node, inputs, result.schema().as_arrow()).map_err(failed)?;
+    let merge = Merge::new(&node.step.key, node.step.delete.as_ref().map(|_| DELETED));
+
+    let plan = result.create_physical_plan().await.map_err(query)?;
+    let streams = streams(node, &session, &plan, &merge, progress).map_err(query)?;
+    let written = write_streams(&inputs.target, streams, &layout)
+        .await
+        .map_err(|error| match error {
+            LakeError::Query(source) => query(source),
+            other => failed(other),
+        })?;
+    let mode = match (&inputs.decision, node.step.mode) {
+        (Decision::Incremental, Mode::Append) => CommitMode::Append,
+        (Decision::Incremental, Mode::Merge) => {
+            merge.finish(&inputs.target, &session, &layout).await.map_err(failed)?
+        }
+        _ => CommitMode::Overwrite,
+    };
+    let commit = Commit {
+        mode,
+        layout,
+        files: written.files,
+        transactions: inputs.transactions.clone(),
+    };
+    let version = commit.apply(&inputs.target).await.map_err(failed)?;
+    Ok(Done {
+        read: rows_read(plan.as_ref()),
+        written: written.rows,
+        version,
+    })
+}
+
+/// The step's query, with its `delete` predicate as a further column.
+pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<DataFrame, PipelineError> {
+    let query = |source| query_error(node, source);
+    let result = session.sql(&node.step.sql).await.map_err(query)?;
+    for column in &node.step.key {
+        if result.schema().field_with_unqualified_name(column).is_err() {
+            let message = format!("the key column `{column}` is not in the result");
+            return Err(query(DataFusionError::Plan(message)));
+        }
+    }
+    match &node.step.delete {
+        None => Ok(result),
+        Some(predicate) => {
+            let deleted = result.parse_sql_expr(predicate).map_err(query)?;
+            result.with_column(DELETED, deleted.is_true()).map_err(query)
+        }
+    }
+}
+
+pub(super) fn query_error(node: &Node, source: DataFusionError) -> PipelineError {
+    PipelineError::Query {
+        step: node.name().to_string(),
+        file: node.step.file.clone(),
+        source: Box::new(source),
+    }
+}
+
+/// How the result will lie in the table.
+fn layout(node: &Node, inputs: &Inputs, result: &Schema) -> Result<Layout, LakeError> {
+    let stored = stored_schema(node, result)?;
+    if inputs.decision == Decision::Incremental {
+        fits(node, inputs.target.schema()?.as_deref(), &stored)?;
+    }
+    Ok(Layout {
+        schema: stored,
+        partition_by: node.step.partition_by.clone(),
+    })
+}
+
+/// The columns of a step's table, from those of its result.
+pub(super) fn stored_schema(node: &Node, result: &Schema) -> Result<Arc<Schema>, LakeError> {
+    let columns: Vec<_> = result
+        .fields()
+        .iter()
+        .filter(|field| field.name() != DELETED)
+        .cloned()
+        .collect();
+    schema::storable(node.name(), &Schema::new(columns))
+}
+
+/// Adding to a table may add columns at its end, but not take columns away or change their types.
+fn fits(node: &Node, table: Option<&Schema>, result: &Schema) -> Result<(), LakeError> {
+    for old in table.iter().flat_map(|schema| schema.fields()) {
+        let reason = match result.field_with_name(old.name()) {
+            Ok(new) if new.data_type() == old.data_type() => continue,
+            Ok(new) => format!(
+                "column `{}` is {} in the table and {} in the result",
+                old.name(),
+                old.data_type(),
+                new.data_type()
+            ),
+            Err(_) => format!("column `{}` of the table is missing in the result", old.name()),
+        };
+        return Err(LakeError::Schema {
+            table: node.name().to_string(),
+            reason,
+            help: format!(
+                "keep the column, or rebuild with: clickrec run --full-refresh --select {}+",
+                node.name()
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// One stream a partition of the plan, counted, and stripped of the rows that only delete.
+fn streams(
+    node: &Node,
+    session: &SessionContext,
+    plan: &Arc<dyn ExecutionPlan>,
+    merge: &Merge,
+    progress: &Arc<AtomicU64>,
+) -> Result<Vec<SendableRecordBatchStream>, DataFusionError> {
+    let partitions = 0..plan.output_partitioning().partition_count();
+    partitions
+        .map(|partition| {
+            let stream = plan.execute(partition, session.task_ctx())?;
+            let stream = if node.step.mode == Mode::Merge {
+                merge.pass(stream)?
+            } else {
+                stream
+            };
+            Ok(counted(stream, progress.clone()))
+        })
+        .collect()
+}
+
+fn counted(stream: SendableRecordBatchStream, progress: Arc<AtomicU64>) -> SendableRecordBatchStream {
+    let schema = stream.schema();
+    let stream = stream.inspect_ok(move |batch| {
+        progress.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream))
+}
+
+/// Rows that the scans of a finished plan gave.
+fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
+    if plan.children().is_empty() {
+        return plan
+            .metrics()
+            .and_then(|metrics| metrics.output_rows())
+            .unwrap_or_default() as u64;
+    }
+    plan.children().into_iter().map(|child| rows_read(child.as_ref())).sum()
+}

@@ -1,0 +1,85 @@
+use std::collections::HashSet;
+
+use rand::Rng;
+use rand_distr::{Distribution, Zipf};
+
+use super::SimulationConfig;
+
+/// How steeply popularity falls with rank, inside a category and between categories.
+const ITEM_SKEW: f64 = 0.9;
+const CATEGORY_SKEW: f64 = 0.4;
+
+/// Items `prod_0`, `prod_1`, … in categories. Item `i` is of category `i mod categories`, and in it of popularity rank
+/// `i div categories`; neighbours in rank are alike.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    items: u32,
+    categories: u32,
+    ranks: Zipf<f64>,
+    shelves: Zipf<f64>,
+}
+
+impl Catalogue {
+    /// The catalogue of a simulation. A category holds at least one item.
+    pub fn new(config: &SimulationConfig) -> Self {
+        let items = config.items.max(1);
+        let categories = config.categories.clamp(1, items);
+        let zipf = |n: u32, skew: f64| Zipf::new(f64::from(n.max(1)), skew);
+        let flat = Zipf::new(1.0, 1.0);
+        // Zipf refuses only n < 1 and a negative skew, which the constants above rule out.
+        let or_flat =
+            |made: Result<Zipf<f64>, _>| made.or(flat).unwrap_or_else(|_: rand_distr::ZipfError| unreachable!());
+        Self {
+            items,
+            categories,
+            ranks: or_flat(zipf(items.div_ceil(categories), ITEM_SKEW)),
+            shelves: or_flat(zipf(categories, CATEGORY_SKEW)),
+        }
+    }
+
+    /// The category of an item's id; `None` for an id that is not of this catalogue.
+    pub fn category_of(&self, item_id: &str) -> Option<u32> {
+        let item: u32 = item_id.strip_prefix("prod_")?.parse().ok()?;
+        (item < self.items).then_some(item % self.categories)
+    }
+
+    /// The share of all items that are of these categories, 0 to 1: what a random recommendation would hit.
+    pub fn share_of(&self, categories: &HashSet<u32>) -> f64 {
+        let items: u32 = categories.iter().map(|category| self.items_in(*category)).sum();
+        f64::from(items) / f64::from(self.items)
+    }
+
+    fn items_in(&self, category: u32) -> u32 {
+        if category < self.categories {
+            (self.items - category).div_ceil(self.categories)
+        } else {
+            0
+        }
+    }
+
+    /// A category, the popular ones more often.
+    pub(super) fn category(&self, random: &mut impl Rng) -> u32 {
+        (self.shelves.sample(random) as u32 - 1) % self.categories
+    }
+
+    /// An item of a category, the popular ones more often.
+    pub(super) fn item(&self, category: u32, random: &mut impl Rng) -> u32 {
+        self.at(category, self.ranks.sample(random) as u32 - 1)
+    }
+
+    /// An item like this one: a near neighbour in the same category.
+    pub(super) fn neighbour(&self, item: u32, random: &mut impl Rng) -> u32 {
+        let rank = item / self.categories;
+        let step = random.random_range(1..=3);
+        let near = if random.random_bool(0.5) {
+            rank + step
+        } else {
+            rank.saturating_sub(step)
+        };
+        self.at(item % self.categories, near)
+    }
+
+    fn at(&self, category: u32, rank: u32) -> u32 {
+        (rank % self.items_in(category).max(1)) * self.categories + category
+    }
+}

@@ -1,0 +1,118 @@
+//! What every place that events come from has in common: the shape of a record, and reading on from a position.
+//!
+//! A source keeps no state of its own. The pipeline stores, in the same Delta commit as the rows, how far each
+//! place was read, and hands those positions back the next time. A Kafka partition and a file are both a "place".
+
+mod record;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+
+pub use record::{RecordBatchBuilder, RecordRef, record_schema};
+
+/// How far each place was read: place (`topic/partition`, or a file's path) to the next position.
+///
+/// Keys must be stable from run to run: they name Delta application transactions.
+pub type Positions = BTreeMap<String, i64>;
+
+/// The positions an earlier commit stored.
+#[async_trait]
+pub trait Committed: Send + Sync {
+    /// The position stored for `place`; `None` where it was never read.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    async fn position(&self, place: &str) -> Result<Option<i64>, SourceError>;
+}
+
+/// Nothing was read yet: the whole of the source waits.
+#[derive(Debug, Clone, Copy)]
+pub struct FromTheStart;
+
+#[async_trait]
+impl Committed for FromTheStart {
+    async fn position(&self, _place: &str) -> Result<Option<i64>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// What waits in a source, fixed at the moment it was asked.
+#[derive(Debug)]
+pub struct Pending {
+    /// A bounded scan, with the schema of [`record_schema`], of just the records that wait.
+    pub provider: Arc<dyn TableProvider>,
+    /// The positions to commit together with those records; only places that moved.
+    pub next: Positions,
+    /// How many records wait, where the source knows without reading (Kafka offsets; an upper bound).
+    pub records: Option<u64>,
+}
+
+impl Pending {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.next.is_empty()
+    }
+}
+
+/// A place, or a set of places, that records come from.
+#[async_trait]
+pub trait Source: Debug + Send + Sync {
+    /// Finds what waits between the committed positions and the ends seen now. Reads no records.
+    ///
+    /// # Errors
+    /// When the source cannot be reached, or no longer holds what comes next after a committed position (a topic
+    /// recreated or expired, a file cut short): records would be skipped in silence, so it is refused.
+    async fn pending(&self, committed: &dyn Committed) -> Result<Pending, SourceError>;
+}
+
+/// Why a source cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The broker, folder or store does not answer, or refuses.
+    #[error("cannot reach {what}: {reason}\n  help: {help}")]
+    Unreachable {
+        /// Which source, with its address.
+        what: String,
+        /// What the library said.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
+    /// The source answered, but does not have what was asked for.
+    #[error("{what} is missing: {reason}\n  help: {help}")]
+    Missing {
+        /// Topic, partition or path.
+        what: String,
+        /// Why it counts as missing.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
+    /// Records after a committed position are gone.
+    #[error("{place} was read up to {committed}, but now holds {available}: {reason}\n  help: {help}")]
+    PositionLost {
+        /// `topic/partition` or a file's path.
+        place: String,
+        /// The position in the lake.
+        committed: i64,
+        /// What the source holds now.
+        available: String,
+        /// What must have happened, and how many records are gone.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
+    /// The positions stored in the lake cannot be read.
+    #[error("cannot read the committed position of {place}")]
+    Committed {
+        /// `topic/partition` or a file's path.
+        place: String,
+        /// What the lake said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

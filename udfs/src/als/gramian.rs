@@ -1,0 +1,29 @@
+use rayon::prelude::*;
+
+use super::Factors;
+use super::product::gram;
+
+/// Parts that are summed in this order, however many threads there are.
+const PARTS: usize = 64;
+
+/// `YᵀY`, `d x d`, row after row.
+pub(super) fn gramian(factors: &Factors) -> Vec<f32> {
+    let d = factors.dims();
+    let rows = factors.rows().div_ceil(PARTS).max(1);
+    let parts: Vec<Vec<f32>> = factors
+        .as_slice()
+        .par_chunks(rows * d)
+        .map(|part| {
+            let mut out = vec![0.0; d * d];
+            gram(&mut out, part, d);
+            out
+        })
+        .collect();
+    let mut sum = vec![0.0; d * d];
+    for part in parts {
+        for (sum, part) in sum.iter_mut().zip(part) {
+            *sum += part;
+        }
+    }
+    sum
+}

@@ -1,0 +1,47 @@
+//! Alternating least squares for implicit feedback, free of SQL and Arrow.
+//!
+//! A visit is not a rating: it says how sure we may be that a user (here a session) likes an item. Hu, Koren and
+//! Volinsky ("Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008) give every pair a preference
+//! `p` (1 where there was an interaction, 0 elsewhere) and a confidence `c = 1 + alpha · weight`, and look for user
+//! factors `x` and item factors `y` with the least
+//!
+//! ```text
+//! Σ_ui c_ui (p_ui − x_u·y_i)² + λ (Σ_u |x_u|² + Σ_i |y_i|²)
+//! ```
+//!
+//! With one side fixed the other has a closed solution, row by row: `(YᵀY + Yᵀ(C−I)Y + λI) x = YᵀC p`. `YᵀY`, the
+//! Gramian, is the same for all rows; what is left costs only as much as the row has interactions.
+//!
+//! - [`Interactions`]: the sparse matrix, by user and by item.
+//! - [`Params`], [`Solver`]: what can be chosen.
+//! - [`train`]: half-steps in turn; [`loss`]: the sum above.
+//! - `solve`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient method
+//!   for implicit feedback collaborative filtering", RecSys 2011) or exactly by Cholesky.
+//! - [`FoldIn`]: factors of a user that training has not seen.
+//! - [`top_k`], [`similar`]: what to show.
+//!
+//! Everything is `f32` but the loss. Results depend on the data and the seed, never on the number of threads.
+
+mod error;
+mod factors;
+mod fold_in;
+mod gramian;
+mod interactions;
+mod kernels;
+mod loss;
+mod params;
+mod product;
+mod solve;
+#[cfg(test)]
+mod tests;
+mod top_k;
+mod train;
+
+pub use error::AlsError;
+pub use factors::Factors;
+pub use fold_in::FoldIn;
+pub use interactions::Interactions;
+pub use loss::loss;
+pub use params::{Params, Solver};
+pub use top_k::{Scored, similar, top_k};
+pub use train::{Model, train, training_bytes};

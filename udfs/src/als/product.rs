@@ -1,0 +1,59 @@
+//! Dense products by the `gemm` crate, behind a safe face.
+
+use gemm::Parallelism;
+
+/// `out = a · bᵀ` for `a` of `m x k`, `b` of `n x k` and `out` of `m x n`, all row after row.
+pub(super) fn times_transposed(out: &mut [f32], a: &[f32], b: &[f32], k: usize) {
+    let (m, n) = (a.len() / k, b.len() / k);
+    product(out, (m, n, k), (a, k, 1), (b, 1, k));
+}
+
+/// `out = aᵀ · a` for `a` of `k x d` and `out` of `d x d`, row after row.
+pub(super) fn gram(out: &mut [f32], a: &[f32], d: usize) {
+    let k = a.len() / d;
+    product(out, (d, d, k), (a, 1, d), (a, d, 1));
+}
+
+/// `out = left · right`; each side with the steps between its rows and its columns.
+#[allow(unsafe_code, reason = "gemm takes pointers; the assertions are what it asks for")]
+fn product(
+    out: &mut [f32],
+    (m, n, k): (usize, usize, usize),
+    (left, left_row, left_column): (&[f32], usize, usize),
+    (right, right_row, right_column): (&[f32], usize, usize),
+) {
+    if m == 0 || n == 0 || k == 0 {
+        out.fill(0.0);
+        return;
+    }
+    assert!(out.len() >= m * n);
+    assert!(left.len() > (m - 1) * left_row + (k - 1) * left_column);
+    assert!(right.len() > (k - 1) * right_row + (n - 1) * right_column);
+    // Slices are never longer than isize::MAX bytes, so no step is either.
+    let step = |step: usize| step as isize;
+    // SAFETY: by the assertions every element that gemm touches lies in its slice; `out` is borrowed mutably, so it
+    // overlaps neither input.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            step(n),
+            false,
+            left.as_ptr(),
+            step(left_column),
+            step(left_row),
+            right.as_ptr(),
+            step(right_column),
+            step(right_row),
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}

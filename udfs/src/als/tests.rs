@@ -1,0 +1,275 @@
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::solve::{Scratch, Side, cholesky, conjugate_gradient};
+use super::*;
+
+fn quiet() -> impl FnMut(usize, &dyn Fn() -> f64) {
+    |_, _| {}
+}
+
+/// Users of two tastes: each clicks items of its own half only.
+fn planted(users: usize, items: usize) -> Interactions {
+    let mut random = StdRng::seed_from_u64(7);
+    let mut triples = vec![];
+    for user in 0..users {
+        for _ in 0..8 {
+            let item = random.random_range(0..items / 2) * 2 + user % 2;
+            triples.push((user as u32, item as u32, 1.0));
+        }
+    }
+    Interactions::from_triples(users, items, triples).unwrap()
+}
+
+fn params(factors: usize, solver: Solver) -> Params {
+    Params {
+        factors,
+        iterations: 8,
+        solver,
+        ..Params::default()
+    }
+}
+
+#[test]
+fn a_two_by_two_case_agrees_with_a_computation_by_hand() {
+    // Two users, two items, user u clicked item u once; one factor, α = 1, λ = 1, so c = 2 where clicked.
+    // Given item factors y = (1, 1): the Gramian is 2, a row's matrix 2 + λ + α·1 = 4, its right side c·1 = 2, so
+    // every user is 0.5. Given users (0.5, 0.5): Gramian 0.5, matrix 0.5 + 1 + 0.25 = 1.75, right side 2·0.5 = 1, so
+    // every item is 1 / 1.75 = 4/7.
+    let one = Factors::from_vec(2, 1, vec![1.0, 1.0]).unwrap();
+    let fold_in = FoldIn::new(&one, 1.0, 1.0);
+    let mut user = [0.0];
+    fold_in.solve(&[0], &[1.0], &mut user).unwrap();
+    assert_eq!(user, [0.5]);
+    let users = Factors::from_vec(2, 1, vec![0.5, 0.5]).unwrap();
+    let mut item = [0.0];
+    FoldIn::new(&users, 1.0, 1.0).solve(&[1], &[1.0], &mut item).unwrap();
+    assert!((item[0] - 4.0 / 7.0).abs() < 1e-6);
+
+    // The loss there: scores are 2/7 everywhere. Clicked: 2·(5/7)², not clicked: (2/7)², two of each; plus
+    // 2·0.25 + 2·(16/49).
+    let interactions = Interactions::from_triples(2, 2, vec![(0, 0, 1.0), (1, 1, 1.0)]).unwrap();
+    let model = Model {
+        users,
+        items: Factors::from_vec(2, 1, vec![4.0 / 7.0; 2]).unwrap(),
+    };
+    let params = Params {
+        factors: 1,
+        regularization: 1.0,
+        alpha: 1.0,
+        ..Params::default()
+    };
+    let expected = 2.0 * 2.0 * (25.0 / 49.0) + 2.0 * (4.0 / 49.0) + 0.5 + 32.0 / 49.0;
+    assert!((loss(&interactions, &model, &params) - expected).abs() < 1e-5);
+}
+
+#[test]
+fn the_loss_never_rises_with_the_exact_solver() {
+    let interactions = planted(200, 60);
+    let mut losses = vec![];
+    train(&interactions, &params(16, Solver::Cholesky), &mut |_, loss| {
+        losses.push(loss())
+    })
+    .unwrap();
+    assert_eq!(losses.len(), 8);
+    for pair in losses.windows(2) {
+        assert!(pair[1] <= pair[0] * (1.0 + 1e-6), "{losses:?}");
+    }
+    assert!(losses[7] < 0.9 * losses[0], "{losses:?}");
+}
+
+#[test]
+fn planted_tastes_are_recovered() {
+    let interactions = planted(300, 80);
+    for solver in [Solver::default(), Solver::Cholesky] {
+        let model = train(&interactions, &params(2, solver), &mut quiet()).unwrap();
+        let seen = |user: usize| interactions.row(user).0;
+        let top = top_k(&model.users, &model.items, 10, Some(&seen));
+        for (user, items) in top.iter().enumerate() {
+            assert_eq!(items.len(), 10);
+            assert!(
+                items.iter().all(|scored| scored.item as usize % 2 == user % 2),
+                "user {user}: {items:?}"
+            );
+            assert!(items.iter().all(|scored| !seen(user).contains(&scored.item)));
+        }
+        let like_first = similar(&model.items, 0, 10);
+        assert!(
+            like_first.iter().all(|scored| scored.item % 2 == 0 && scored.item != 0),
+            "{like_first:?}"
+        );
+    }
+}
+
+#[test]
+fn factors_do_not_depend_on_threads_or_input_order() {
+    let interactions = planted(500, 70);
+    let with_threads = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| train(&interactions, &params(32, Solver::default()), &mut quiet()).unwrap())
+    };
+    assert_eq!(with_threads(1), with_threads(2));
+
+    let triples = vec![(0, 0, 0.1), (0, 0, 0.2), (0, 0, 0.3), (1, 1, 1.0), (0, 1, 2.0)];
+    let mut reversed = triples.clone();
+    reversed.reverse();
+    let of = |triples| {
+        let interactions = Interactions::from_triples(2, 2, triples).unwrap();
+        train(&interactions, &params(4, Solver::Cholesky), &mut quiet()).unwrap()
+    };
+    assert_eq!(of(triples), of(reversed));
+}
+
+#[test]
+fn small_and_empty_matrices_have_a_defined_result() {
+    let one = Interactions::from_triples(1, 1, vec![(0, 0, 1.0)]).unwrap();
+    let model = train(&one, &params(16, Solver::Cholesky), &mut quiet()).unwrap();
+    let score: f32 = model
+        .users
+        .row(0)
+        .iter()
+        .zip(model.items.row(0))
+        .map(|(x, y)| x * y)
+        .sum();
+    assert!(score > 0.5, "more factors than items, and still learns: {score}");
+
+    let empty = Interactions::from_triples(2, 3, vec![]).unwrap();
+    let model = train(&empty, &params(4, Solver::default()), &mut quiet()).unwrap();
+    assert!(
+        model
+            .users
+            .as_slice()
+            .iter()
+            .chain(model.items.as_slice())
+            .all(|value| *value == 0.0)
+    );
+    assert_eq!(
+        top_k(&model.users, &model.items, 5, None)[0].len(),
+        3,
+        "k beyond the items gives them all"
+    );
+
+    let none = Interactions::from_triples(0, 0, vec![]).unwrap();
+    assert_eq!(
+        train(&none, &params(4, Solver::default()), &mut quiet())
+            .unwrap()
+            .items
+            .rows(),
+        0
+    );
+}
+
+#[test]
+fn bad_input_is_refused_by_name() {
+    for weight in [f32::NAN, f32::INFINITY, -1.0] {
+        let error = Interactions::from_triples(1, 1, vec![(0, 0, weight)]).unwrap_err();
+        assert!(error.to_string().contains("user 0 and item 0"), "{error}");
+    }
+    assert!(matches!(
+        Interactions::from_triples(1, 1, vec![(0, 1, 1.0)]),
+        Err(AlsError::OutOfRange { item: 1, .. })
+    ));
+    let one = Interactions::from_triples(1, 1, vec![(0, 0, 1.0)]).unwrap();
+    for bad in [
+        Params {
+            factors: 0,
+            ..Params::default()
+        },
+        Params {
+            iterations: 0,
+            ..Params::default()
+        },
+        Params {
+            regularization: 0.0,
+            ..Params::default()
+        },
+        Params {
+            alpha: f32::NAN,
+            ..Params::default()
+        },
+    ] {
+        assert!(
+            matches!(train(&one, &bad, &mut quiet()), Err(AlsError::Parameter { .. })),
+            "{bad:?}"
+        );
+    }
+    assert!(
+        "lu".parse::<Solver>()
+            .unwrap_err()
+            .to_string()
+            .contains("'cg' or 'cholesky'")
+    );
+}
+
+/// `|A x − b| / |b|` of a row, in `f64`, from the definition.
+fn residual(side: &Side<'_>, items: &[u32], weights: &[f32], x: &[f32]) -> f64 {
+    let d = x.len();
+    let (mut error, mut size) = (0.0, 0.0);
+    for row in 0..d {
+        let mut left: f64 = (0..d)
+            .map(|column| f64::from(side.gramian[row * d + column]) * f64::from(x[column]))
+            .sum();
+        let mut right = 0.0;
+        for (item, weight) in items.iter().zip(weights) {
+            let y = side.fixed.row(*item as usize);
+            let score: f64 = y.iter().zip(x).map(|(y, x)| f64::from(*y) * f64::from(*x)).sum();
+            let confidence = f64::from(side.alpha) * f64::from(*weight);
+            left += confidence * score * f64::from(y[row]);
+            right += (1.0 + confidence) * f64::from(y[row]);
+        }
+        error += (left - right).powi(2);
+        size += right.powi(2);
+    }
+    (error / size.max(1e-12)).sqrt()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_solvers_solve_the_equations(seed in any::<u64>(), d in 1_usize..80, clicks in 1_usize..40) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let fixed = Factors::from_vec(50, d, (0..50 * d).map(|_| random.random_range(-1.0..1.0)).collect()).unwrap();
+        let mut shared = gramian::gramian(&fixed);
+        shared.iter_mut().step_by(d + 1).for_each(|diagonal| *diagonal += 1.0);
+        let side = Side { fixed: &fixed, gramian: &shared, alpha: 2.0 };
+        let items: Vec<u32> = (0..clicks).map(|_| random.random_range(0..50)).collect();
+        let weights: Vec<f32> = (0..clicks).map(|_| random.random_range(0.1..3.0)).collect();
+        let mut scratch = Scratch::new(d);
+        let mut x = vec![0.0; d];
+        cholesky(&side, &items, &weights, &mut x, &mut scratch).unwrap();
+        prop_assert!(residual(&side, &items, &weights, &x) < 1e-3);
+        let mut x = vec![0.0; d];
+        conjugate_gradient(&side, &items, &weights, &mut x, 2 * d + 20, &mut scratch);
+        prop_assert!(residual(&side, &items, &weights, &x) < 1e-2);
+    }
+
+    #[test]
+    fn top_k_is_what_a_full_sort_gives(seed in any::<u64>(), items in 1_usize..3_000, k in 1_usize..30) {
+        let mut random = StdRng::seed_from_u64(seed);
+        // Few distinct values, so that there are ties.
+        let mut matrix = |rows: usize| {
+            let values = (0..rows * 4).map(|_| random.random_range(-2_i8..3) as f32).collect();
+            Factors::from_vec(rows, 4, values).unwrap()
+        };
+        let (queries, all) = (matrix(3), matrix(items));
+        let seen: Vec<u32> = (0..items as u32).step_by(3).collect();
+        let found = top_k(&queries, &all, k, Some(&|_| seen.as_slice()));
+        for (query, found) in found.iter().enumerate() {
+            let mut expected: Vec<(i64, u32)> = (0..items as u32)
+                .filter(|item| item % 3 != 0)
+                .map(|item| {
+                    let score: f32 = queries.row(query).iter().zip(all.row(item as usize)).map(|(q, i)| q * i).sum();
+                    (-(score as i64), item)
+                })
+                .collect();
+            expected.sort_unstable();
+            expected.truncate(k);
+            let found: Vec<(i64, u32)> = found.iter().map(|scored| (-(scored.score as i64), scored.item)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Ids of any text to dense indices, and interactions read from a stream.
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Float32Type;
+use datafusion::common::{HashMap, Result, exec_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::MemoryReservation;
+use futures::TryStreamExt;
+
+use crate::als::AlsError;
+
+/// What a hash map entry costs beside the text of the id.
+const ENTRY_BYTES: usize = 64;
+
+/// Ids in the order in which they came; an id that is known costs no allocation.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    index: HashMap<String, u32>,
+    bytes: usize,
+}
+
+impl Ids {
+    /// The index of an id, new or known.
+    pub fn add(&mut self, id: &str) -> u32 {
+        if let Some(index) = self.index.get(id) {
+            return *index;
+        }
+        // More than 2^32 ids would not fit in memory.
+        let next = self.index.len() as u32;
+        self.bytes += id.len() + ENTRY_BYTES;
+        self.index.insert(id.to_owned(), next);
+        next
+    }
+
+    /// The index of a known id.
+    pub fn get(&self, id: &str) -> Option<u32> {
+        self.index.get(id).copied()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The ids ascending, and for each index so far its place among them. What is computed in that order does not
+    /// depend on the order of the input.
+    pub fn sorted(self) -> (Vec<String>, Vec<u32>) {
+        let mut ids: Vec<(String, u32)> = self.index.into_iter().collect();
+        ids.sort_unstable();
+        let mut places = vec![0; ids.len()];
+        for (place, (_, index)) in ids.iter().enumerate() {
+            places[*index as usize] = place as u32;
+        }
+        (ids.into_iter().map(|(id, _)| id).collect(), places)
+    }
+}
+
+/// Interactions as they were read: indices into the two lists of ids.
+#[derive(Debug, Default)]
+pub(super) struct Triples {
+    pub users: Ids,
+    pub items: Ids,
+    pub values: Vec<(u32, u32, f32)>,
+}
+
+/// Reads `(user, item, weight)` rows: text, text, `f32`. Where `known` is given, other items are passed over. What is
+/// held is reserved first.
+pub(super) async fn read_triples(
+    function: &str,
+    mut rows: SendableRecordBatchStream,
+    known: Option<Ids>,
+    memory: &mut MemoryReservation,
+) -> Result<Triples> {
+    let only_known = known.is_some();
+    let mut triples = Triples {
+        items: known.unwrap_or_default(),
+        ..Triples::default()
+    };
+    while let Some(batch) = rows.try_next().await? {
+        add_batch(function, &batch, only_known, &mut triples)?;
+        let held = triples.users.bytes + triples.items.bytes + triples.values.capacity() * 12;
+        memory
+            .try_resize(held)
+            .map_err(|error| error.context(format!("{function}: reading its input")))?;
+    }
+    Ok(triples)
+}
+
+fn add_batch(function: &str, batch: &RecordBatch, only_known: bool, triples: &mut Triples) -> Result<()> {
+    for column in 0..3 {
+        if batch.column(column).null_count() > 0 {
+            let name = batch.schema_ref().field(column).name();
+            return exec_err!("{function}: column `{name}` has NULLs; leave such rows out: where {name} is not null");
+        }
+    }
+    let (users, items) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+    let weights = batch.column(2).as_primitive::<Float32Type>();
+    triples.values.reserve(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let item = match only_known {
+            true => triples.items.get(items.value(row)),
+            false => Some(triples.items.add(items.value(row))),
+        };
+        let user = triples.users.add(users.value(row));
+        if let Some(item) = item {
+            triples.values.push((user, item, weights.value(row)));
+        }
+    }
+    Ok(())
+}
+
+/// An error of the mathematics with the ids in the place of indices.
+pub(super) fn named(
+    function: &str,
+    error: &AlsError,
+    user: impl Fn(u32) -> String,
+    item: impl Fn(u32) -> String,
+) -> String {
+    match error {
+        AlsError::Weight {
+            user: u,
+            item: i,
+            weight,
+        } => format!(
+            "{function}: the weight of user '{}' and item '{}' is {weight}; weights must be finite and not negative",
+            user(*u),
+            item(*i)
+        ),
+        other => format!("{function}: {other}"),
+    }
+}

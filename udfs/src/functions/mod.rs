@@ -1,0 +1,31 @@
+//! The functions, one a file; what is registered is listed at the end.
+
+mod als_train;
+mod columns;
+mod factors_table;
+mod from_json;
+mod ids;
+mod recommend;
+mod similar_items;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+
+use crate::relation::RelationFunction;
+
+pub use columns::parse_columns;
+
+/// Functions of values.
+pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    vec![Arc::new(ScalarUDF::from(from_json::FromJson::default()))]
+}
+
+/// Table functions that take relations.
+pub fn relation_functions() -> Vec<Arc<dyn RelationFunction>> {
+    vec![
+        Arc::new(als_train::AlsTrain),
+        Arc::new(recommend::Recommend),
+        Arc::new(similar_items::SimilarItems),
+    ]
+}

@@ -1,0 +1,135 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, PlanProperties,
+};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
+
+use super::Operation;
+use super::node::FunctionNode;
+
+/// Plans the nodes of calls.
+pub fn extension_planner() -> Arc<dyn ExtensionPlanner + Send + Sync> {
+    Arc::new(FunctionExtension)
+}
+
+struct FunctionExtension;
+
+#[async_trait]
+impl ExtensionPlanner for FunctionExtension {
+    async fn plan_extension(
+        &self,
+        _: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _: &[&LogicalPlan],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        _: &dyn Session,
+        _: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(node) = node.as_any().downcast_ref::<FunctionNode>() else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(FunctionExec::new(
+            node.name,
+            node.arguments.clone(),
+            inputs.to_vec(),
+            node.schema.inner().clone(),
+            node.operation.clone(),
+        ))))
+    }
+}
+
+/// A call in the physical plan: reads each input as one stream, returns one.
+#[derive(Debug)]
+struct FunctionExec {
+    name: &'static str,
+    arguments: String,
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    operation: Arc<dyn Operation>,
+    properties: Arc<PlanProperties>,
+}
+
+impl FunctionExec {
+    fn new(
+        name: &'static str,
+        arguments: String,
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        schema: SchemaRef,
+        operation: Arc<dyn Operation>,
+    ) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        Self {
+            name,
+            arguments,
+            inputs,
+            operation,
+            properties: Arc::new(properties),
+        }
+    }
+}
+
+impl DisplayAs for FunctionExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FunctionExec: {}({})", self.name, self.arguments)
+    }
+}
+
+impl ExecutionPlan for FunctionExec {
+    fn name(&self) -> &str {
+        "FunctionExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().collect()
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![Distribution::SinglePartition; self.inputs.len()])
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self::new(
+            self.name,
+            self.arguments.clone(),
+            inputs,
+            self.schema(),
+            self.operation.clone(),
+        )))
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|input| input.execute(0, context.clone()))
+            .collect::<Result<_>>()?;
+        self.operation.execute(inputs, self.schema(), context)
+    }
+}

@@ -1,0 +1,71 @@
+//! Table functions that take relations and named arguments: `als_train(gold.session_items, factors => 64)`.
+//!
+//! DataFusion's own table functions take literals only. Here a [`RelationPlanner`] sees the call as it was written,
+//! plans the relations among its arguments in the enclosing query (so that CTEs work), and lets the function check
+//! the rest. What comes out is one plan node over those relations.
+//!
+//! - `arguments`: from syntax to checked values.
+//! - `planner`: the call becomes a logical node.
+//! - `node`, `exec`: the node in the logical and in the physical plan. Nothing runs before the plan does.
+//!
+//! [`RelationPlanner`]: datafusion::logical_expr::planner::RelationPlanner
+
+mod arguments;
+mod exec;
+mod node;
+mod planner;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+
+pub use arguments::{Arguments, Kind, Parameter};
+pub use exec::extension_planner;
+pub use planner::relation_planner;
+
+/// A table function whose arguments may be relations.
+pub trait RelationFunction: Debug + Send + Sync {
+    /// Its name in SQL.
+    fn name(&self) -> &'static str;
+
+    /// One sentence on what it returns.
+    fn doc(&self) -> &'static str;
+
+    /// Its parameters; an argument without a name takes the first free one.
+    fn parameters(&self) -> &'static [Parameter];
+
+    /// Checks the arguments, and says what will be read and returned. Runs nothing.
+    ///
+    /// # Errors
+    /// A plan error that names the function and the argument.
+    fn bind(&self, arguments: &Arguments) -> Result<Bound>;
+}
+
+/// A call that was checked.
+#[derive(Debug)]
+pub struct Bound {
+    /// What is read, with just the columns that [`Operation::execute`] expects.
+    pub inputs: Vec<LogicalPlan>,
+    /// What is returned.
+    pub schema: SchemaRef,
+    /// How.
+    pub operation: Arc<dyn Operation>,
+}
+
+/// What a call does once the plan runs.
+pub trait Operation: Debug + Send + Sync {
+    /// Turns the inputs, one stream each, into the result. Long work belongs on a blocking thread, not in the stream.
+    ///
+    /// # Errors
+    /// When the work cannot start.
+    fn execute(
+        &self,
+        inputs: Vec<SendableRecordBatchStream>,
+        schema: SchemaRef,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream>;
+}

@@ -1,0 +1,220 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::common::{DFSchema, Result, plan_err};
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::{Extension, LogicalPlan};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, TableFactor, UnaryOperator, Value as SqlValue,
+};
+
+use super::arguments::Value;
+use super::node::FunctionNode;
+use super::{Arguments, Kind, Parameter, RelationFunction};
+use crate::functions::relation_functions;
+
+/// Plans calls of the functions that take relations.
+pub fn relation_planner() -> Arc<dyn RelationPlanner> {
+    Arc::new(FunctionPlanner {
+        functions: relation_functions(),
+    })
+}
+
+#[derive(Debug)]
+struct FunctionPlanner {
+    functions: Vec<Arc<dyn RelationFunction>>,
+}
+
+impl RelationPlanner for FunctionPlanner {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let function = match &relation {
+            TableFactor::Table {
+                name, args: Some(_), ..
+            } => self.find(name),
+            _ => None,
+        };
+        match (function, relation) {
+            (
+                Some(function),
+                TableFactor::Table {
+                    args: Some(args),
+                    alias,
+                    ..
+                },
+            ) => {
+                let written = args.args.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let arguments = read(function.as_ref(), args.args, context)?;
+                let bound = function.bind(&arguments)?;
+                let schema = DFSchema::try_from_qualified_schema(function.name(), &bound.schema)?;
+                let node = FunctionNode::new(function.name(), written, bound, Arc::new(schema));
+                let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+            }
+            (_, relation) => Ok(RelationPlanning::Original(Box::new(relation))),
+        }
+    }
+}
+
+impl FunctionPlanner {
+    fn find(&self, name: &ObjectName) -> Option<Arc<dyn RelationFunction>> {
+        let name = name.to_string();
+        self.functions
+            .iter()
+            .find(|function| name.eq_ignore_ascii_case(function.name()))
+            .cloned()
+    }
+}
+
+/// Gives every argument to its parameter.
+fn read(
+    function: &dyn RelationFunction,
+    args: Vec<FunctionArg>,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Arguments> {
+    let name = function.name();
+    let mut values = BTreeMap::new();
+    for arg in args {
+        let (parameter, arg) = match arg {
+            FunctionArg::Named { name: given, arg, .. } => (named(function, &given.value)?, arg),
+            FunctionArg::ExprNamed { name: given, arg, .. } => (named(function, &given.to_string())?, arg),
+            FunctionArg::Unnamed(arg) => (next(function, &values)?, arg),
+        };
+        let FunctionArgExpr::Expr(expression) = arg else {
+            return plan_err!("{name}: {} is {}, not {arg}", parameter.name, parameter.kind.describe());
+        };
+        let value = value(name, parameter, expression, context)?;
+        if values.insert(parameter.name, value).is_some() {
+            return plan_err!("{name}: {} is given twice", parameter.name);
+        }
+    }
+    if let Some(missing) = function
+        .parameters()
+        .iter()
+        .find(|p| p.default.is_none() && !values.contains_key(p.name))
+    {
+        return plan_err!(
+            "{name}: `{}` is missing; it is {}",
+            missing.name,
+            missing.kind.describe()
+        );
+    }
+    Ok(Arguments { function: name, values })
+}
+
+fn named(function: &dyn RelationFunction, given: &str) -> Result<&'static Parameter> {
+    let parameters = function.parameters();
+    if let Some(found) = parameters
+        .iter()
+        .find(|parameter| parameter.name.eq_ignore_ascii_case(given))
+    {
+        return Ok(found);
+    }
+    let closeness = |parameter: &&Parameter| (strsim::jaro_winkler(parameter.name, given) * 1_000.0) as u32;
+    let near = parameters
+        .iter()
+        .max_by_key(closeness)
+        .filter(|parameter| closeness(parameter) > 750);
+    let help = match near {
+        Some(near) => format!("did you mean `{}`?", near.name),
+        None => format!(
+            "there are {}",
+            parameters.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    plan_err!("{}: there is no argument `{given}`; {help}", function.name())
+}
+
+fn next(function: &dyn RelationFunction, given: &BTreeMap<&'static str, Value>) -> Result<&'static Parameter> {
+    match function
+        .parameters()
+        .iter()
+        .find(|parameter| !given.contains_key(parameter.name))
+    {
+        Some(parameter) => Ok(parameter),
+        None => plan_err!(
+            "{}: takes at most {} arguments",
+            function.name(),
+            function.parameters().len()
+        ),
+    }
+}
+
+fn value(
+    function: &str,
+    parameter: &Parameter,
+    expression: Expr,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Value> {
+    let text = expression.to_string();
+    let value = match (parameter.kind, expression) {
+        (Kind::Relation, expression) => relation(expression, context)?.map(|plan| Value::Relation(Box::new(plan))),
+        (Kind::Column, Expr::Identifier(name)) => Some(Value::Column(context.normalize_ident(name))),
+        (kind, expression) => literal(kind, expression),
+    };
+    match value {
+        Some(value) => Ok(value),
+        None => plan_err!(
+            "{function}: {} must be {}, found {text}",
+            parameter.name,
+            parameter.kind.describe()
+        ),
+    }
+}
+
+fn relation(expression: Expr, context: &mut dyn RelationPlannerContext) -> Result<Option<LogicalPlan>> {
+    let factor = match expression {
+        Expr::Identifier(name) => table(ObjectName::from(vec![name])),
+        Expr::CompoundIdentifier(parts) => table(ObjectName::from(parts)),
+        Expr::Subquery(subquery) => TableFactor::Derived {
+            lateral: false,
+            subquery,
+            alias: None,
+            sample: None,
+        },
+        _ => return Ok(None),
+    };
+    context.plan(factor).map(Some)
+}
+
+fn table(name: ObjectName) -> TableFactor {
+    TableFactor::Table {
+        name,
+        alias: None,
+        args: None,
+        with_hints: vec![],
+        version: None,
+        with_ordinality: false,
+        partitions: vec![],
+        json_path: None,
+        sample: None,
+        index_hints: vec![],
+    }
+}
+
+fn literal(kind: Kind, expression: Expr) -> Option<Value> {
+    let (negative, expression) = match expression {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => (true, *expr),
+        other => (false, other),
+    };
+    let Expr::Value(value) = expression else { return None };
+    match (kind, value.value) {
+        (Kind::Integer, SqlValue::Number(text, _)) => text
+            .parse::<i64>()
+            .ok()
+            .map(|number| Value::Integer(if negative { -number } else { number })),
+        (Kind::Number, SqlValue::Number(text, _)) => text
+            .parse::<f64>()
+            .ok()
+            .map(|number| Value::Number(if negative { -number } else { number })),
+        (Kind::Text, SqlValue::SingleQuotedString(text)) if !negative => Some(Value::Text(text)),
+        (Kind::Flag, SqlValue::Boolean(flag)) if !negative => Some(Value::Flag(flag)),
+        _ => None,
+    }
+}
