@@ -12,10 +12,13 @@ touched as (
 
 events as (
     select
-        *,
-        max(event_at) over (partition by session_id) as session_ended_at
-    from silver.events
-    left semi join touched on events.session_id = touched.session_id
+        touched.session_id,
+        events.item_id,
+        events.event_type,
+        events.event_at,
+        max(events.event_at) over (partition by touched.session_id) as session_ended_at
+    from touched
+    left join silver.events as events on touched.session_id = events.session_id
 ),
 
 weighted as (
@@ -29,24 +32,26 @@ weighted as (
             when 'add_to_cart' then 3.0
             when 'purchase' then 5.0
         end as type_weight,
-        -- interest halves with every 30 minutes before the session's end
-        power(0.5, (extract(epoch from session_ended_at) - extract(epoch from event_at)) / 1800.0) as recency
+        -- interest halves with every 30 minutes before the session's end, and never fades altogether
+        greatest(
+            power(0.5, (extract(epoch from session_ended_at) - extract(epoch from event_at)) / 1800.0),
+            0.001
+        ) as recency
     from events
 )
 
 select
     ---------- ids
-    touched.session_id,
-    weighted.item_id,
+    session_id,
+    item_id,
 
     ---------- what the recommender learns from; rounded, so that the order of the sum does not show
-    round(sum(weighted.type_weight * weighted.recency), 6) as weight,
+    round(sum(type_weight * recency), 6) as weight,
 
     ---------- what happened
-    count(weighted.item_id) filter (where weighted.event_type = 'view') as views,
-    count(weighted.item_id) filter (where weighted.event_type = 'add_to_cart') as add_to_carts,
-    count(weighted.item_id) filter (where weighted.event_type = 'purchase') as purchases,
-    max(weighted.event_at) as last_event_at
-from touched
-left join weighted on touched.session_id = weighted.session_id
-group by touched.session_id, weighted.item_id
+    count(item_id) filter (where event_type = 'view') as views,
+    count(item_id) filter (where event_type = 'add_to_cart') as add_to_carts,
+    count(item_id) filter (where event_type = 'purchase') as purchases,
+    max(event_at) as last_event_at
+from weighted
+group by session_id, item_id

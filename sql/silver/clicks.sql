@@ -1,6 +1,6 @@
 -- silver.clicks (view): one row per new record of Bronze, parsed and judged.
 -- `reason` says why a record is not accepted, and is null where it is. Both silver.events and silver.quarantine read
--- this view, so that no record can fall between them.
+-- this view, and it looks at the record alone, never at the clock, so that no record can fall between them.
 with
 
 records as (
@@ -25,7 +25,7 @@ parsed as (
         received_at,
         value,
         click['error'] as error,
-        click['event_id'] as given_event_id,
+        nullif(trim(click['event_id']), '') as given_event_id,
         click['timestamp'] as event_at,
         nullif(trim(click['session_id']), '') as session_id,
         nullif(trim(click['user_id']), '') as user_id,
@@ -42,10 +42,18 @@ select
     received_at,
     value,
 
-    ---------- the event; a delivery that is repeated word for word has the same id
+    ---------- the event; where the shop gives it no id, the same content is the same event. Control characters stand
+    ---------- between the fields and for those that are missing, so that no two events look alike by accident
     coalesce(
         given_event_id,
-        md5(concat_ws('|', cast(event_at as varchar), session_id, user_id, item_id, event_type))
+        md5(concat_ws(
+            chr(31),
+            cast(event_at as varchar),
+            coalesce(session_id, chr(30)),
+            coalesce(user_id, chr(30)),
+            coalesce(item_id, chr(30)),
+            coalesce(event_type, chr(30))
+        ))
     ) as event_id,
     event_at,
     session_id,
@@ -57,7 +65,7 @@ select
     case
         when error is not null then error
         when event_at is null then 'timestamp is missing'
-        when event_at > now() + interval '1 day' then 'timestamp is in the future'
+        when event_at > received_at + interval '1 day' then 'timestamp is in the future'
         when item_id is null then 'item_id is missing'
         when event_type is null then 'event_type is missing'
         when event_type not in ('view', 'add_to_cart', 'purchase') then 'event_type is unknown'

@@ -20,7 +20,7 @@ written as (
 deliveries as (
     select
         *,
-        row_number() over (partition by event_id order by topic, partition, "offset") as delivery
+        row_number() over (partition by event_id order by received_at, topic, partition, "offset") as delivery
     from arrivals
 ),
 

@@ -14,6 +14,7 @@ use super::output::{table, thousands, write_all};
 use super::progress::Progress;
 use super::{init, produce, run};
 use crate::config::{LoadOptions, Project};
+use crate::engine::query;
 use crate::kafka::EmbeddedBroker;
 use crate::pipeline::{RunOptions, Runner};
 use crate::simulate::{Catalogue, SimulationConfig};
@@ -66,7 +67,8 @@ pub(super) async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<()> 
         ..SimulationConfig::default()
     };
     let broker = EmbeddedBroker::start(TOPIC, PARTITIONS)?;
-    tokio::task::block_in_place(|| produce::to_kafka(&shop, &broker.config(TOPIC), global.progress()))?;
+    let (simulated, topic, bars) = (shop.clone(), broker.config(TOPIC), global.progress());
+    tokio::task::spawn_blocking(move || produce::to_kafka(&simulated, &topic, bars)).await??;
 
     let vars = BTreeMap::from([
         ("KAFKA_BROKERS".to_owned(), broker.brokers()),
@@ -106,7 +108,7 @@ pub(super) async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<()> 
 /// Every record that was produced is in Bronze, and from there in Silver, in quarantine, or a repeated delivery.
 async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result<()> {
     let count = async |sql: &str| -> anyhow::Result<i64> {
-        let batches = session.sql(sql).await?.collect().await?;
+        let batches = query(session, sql).await?.collect().await?;
         Ok(batches
             .first()
             .map_or(0, |batch| batch.column(0).as_primitive::<Int64Type>().value(0)))
@@ -118,10 +120,10 @@ async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result
     write_all(&format!(
         "\n{} produced = {} in Bronze = {} in Silver + {} in quarantine + {} delivered twice\n",
         thousands(produced),
-        indicatif::HumanCount(bronze.unsigned_abs()),
-        silver,
-        quarantined,
-        repeated
+        thousands(bronze.unsigned_abs()),
+        thousands(silver.unsigned_abs()),
+        thousands(quarantined.unsigned_abs()),
+        thousands(repeated.unsigned_abs())
     ))?;
     if u64::try_from(bronze)? != produced || bronze != silver + quarantined + repeated {
         bail!("these counts do not add up: records were lost or doubled");
@@ -143,7 +145,7 @@ async fn show_sessions(session: &SessionContext, catalogue: &Catalogue) -> anyho
          join recommended on shown.session_id = recommended.session_id order by shown.session_id"
     );
     let mut shown = table(["session", "clicked (category)", "recommended (category)"]);
-    for batch in session.sql(&sql).await?.collect().await? {
+    for batch in query(session, &sql).await?.collect().await? {
         let ids = cast(batch.column(0), &DataType::Utf8)?;
         for row in 0..batch.num_rows() {
             let items = |column: usize| -> anyhow::Result<String> {
@@ -167,12 +169,12 @@ async fn show_sessions(session: &SessionContext, catalogue: &Catalogue) -> anyho
 
 /// How many recommendations are of the categories the session clicked, beside what chance would give.
 async fn show_share(session: &SessionContext, catalogue: &Catalogue) -> anyhow::Result<()> {
-    let sql = "with clicked as (select session_id, array_agg(item_id) as items from gold.session_items group by 1),
-               recommended as (select session_id, array_agg(item_id) as items from gold.recommendations group by 1)
+    let sql = "with clicked as (select session_id, array_agg(item_id) as items from gold.session_items group by session_id),
+               recommended as (select session_id, array_agg(item_id) as items from gold.recommendations group by session_id)
                select clicked.items, recommended.items from clicked
                join recommended on clicked.session_id = recommended.session_id";
     let (mut own, mut all, mut chance) = (0_u64, 0_u64, 0.0);
-    for batch in session.sql(sql).await?.collect().await? {
+    for batch in query(session, sql).await?.collect().await? {
         let (clicked, recommended) = (batch.column(0).as_list::<i32>(), batch.column(1).as_list::<i32>());
         for row in 0..batch.num_rows() {
             let categories = |list: &dyn Array| -> anyhow::Result<Vec<u32>> {

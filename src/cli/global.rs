@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
@@ -48,7 +49,7 @@ pub(super) struct Global {
     pub threads: Option<u16>,
 
     /// Show no progress
-    #[arg(long, global = true, env = "CLICKREC_NO_PROGRESS")]
+    #[arg(long, global = true, env = "CLICKREC_NO_PROGRESS", value_parser = FalseyValueParser::new())]
     pub no_progress: bool,
 
     /// Log more (-v: what happens, -vv: everything)
@@ -72,8 +73,9 @@ impl Global {
     pub fn start_logging(&self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
-            (_, 0) => "warn",
-            (_, 1) => "clickrec=info,clickrec_udfs=info,warn",
+            // Bronze's values are binary on purpose, and have no statistics.
+            (_, 0) => "warn,deltalake_core::writer::stats=error",
+            (_, 1) => "clickrec=info,clickrec_udfs=info,warn,deltalake_core::writer::stats=error",
             (_, 2) => "clickrec=debug,clickrec_udfs=debug,info",
             _ => "debug",
         };

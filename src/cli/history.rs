@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::global::Global;
 use super::output::{table, write_all};
 use crate::config::TableName;
-use crate::lake::Lake;
+use crate::lake::{Lake, MODE_KEY};
 
 /// Show the commits of a table, newest first
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &HistoryArgs, global: &Global) -> anyhow::Result<(
             operation: commit.operation.unwrap_or_default(),
             mode: commit
                 .info
-                .get("clickrec.mode")
+                .get(MODE_KEY)
                 .and_then(|mode| mode.as_str())
                 .map(str::to_owned),
         });

@@ -36,7 +36,7 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<()> {
 /// Writes the files of a new project; refuses to touch one that is there.
 pub(super) fn scaffold(folder: &Path) -> anyhow::Result<()> {
     let config = folder.join("pipelines.yaml");
-    for taken in [&config, &folder.join("sql")] {
+    for taken in [&config, &folder.join("sql"), &folder.join("sample_data")] {
         if taken.exists() {
             bail!("{} is there already\n  help: choose an empty folder", taken.display());
         }

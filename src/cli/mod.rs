@@ -18,10 +18,14 @@ mod similar;
 mod sql;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use global::Global;
+
+/// How long threads may take to end after the command has.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// A session-based recommender for click-streams: Kafka to Delta Lake to recommendations, in SQL.
 #[derive(Debug, Parser)]
@@ -59,12 +63,12 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let global = &cli.global;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let command = async {
             match cli.command {
                 Command::Init(args) => init::run(&args),
                 Command::Demo(args) => demo::run(&args, global).await,
-                Command::Produce(args) => run_produce(&args, global),
+                Command::Produce(args) => run_produce(args, global).await,
                 Command::Run(args) => run::run(&args, global).await,
                 Command::Plan(args) => plan::run(&args, global).await,
                 Command::Sql(args) => sql::run(&args, global).await,
@@ -74,18 +78,24 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             }
         };
         tokio::select! {
-            ended = command => ended,
+            // First, so that it listens before the command begins.
+            biased;
             // Dropping the command rolls back: what is not committed stays invisible.
             _ = exit::signal() => Err(anyhow::Error::new(exit::Interrupted)),
+            ended = command => ended,
         }
-    })
+    });
+    // After a signal, training may still be at work on a thread of its own; nobody wants its result any more.
+    runtime.shutdown_timeout(SHUTDOWN);
+    ended
 }
 
-fn run_produce(args: &produce::ProduceArgs, global: &Global) -> anyhow::Result<()> {
+async fn run_produce(args: produce::ProduceArgs, global: &Global) -> anyhow::Result<()> {
     let kafka = if args.needs_kafka() {
         Some(global.kafka_source()?)
     } else {
         None
     };
-    produce::run(args, kafka.as_ref(), global.progress())
+    let progress = global.progress();
+    tokio::task::spawn_blocking(move || produce::run(&args, kafka.as_ref(), progress)).await?
 }

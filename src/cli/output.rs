@@ -4,7 +4,10 @@ use std::io::{IsTerminal, Write};
 
 use arrow::array::RecordBatch;
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, TableComponent, presets};
+
+/// Tables that go to a file or pipe are no wider.
+const PLAIN_WIDTH: u16 = 120;
 
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,9 +49,13 @@ pub(super) fn print_batches(batches: &[RecordBatch], format: Format) -> anyhow::
 /// A table in the house style.
 pub(super) fn table<H: IntoIterator<Item = &'static str>>(header: H) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
-    if std::io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .remove_style(TableComponent::HorizontalLines)
+        .set_header(header)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::stdout().is_terminal() {
+        table.set_width(PLAIN_WIDTH);
     }
     table
 }
@@ -64,4 +71,9 @@ pub(super) fn write_all(text: &str) -> anyhow::Result<()> {
 /// `1234567` as `1,234,567`.
 pub(super) fn thousands(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
+}
+
+/// Text as a literal of SQL.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

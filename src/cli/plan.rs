@@ -1,10 +1,14 @@
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde::Serialize;
 
 use super::global::Global;
 use super::output::{table, thousands, write_all};
-use crate::config::Mode;
-use crate::pipeline::{Decision, Node, Runner};
+use crate::config::{Mode, TableName};
+use crate::pipeline::{Decision, Lookup, Node, Runner};
+
+const NOTHING: &str = "nothing";
 
 /// Check the project, and show what a run would read and write
 ///
@@ -37,14 +41,18 @@ struct Row {
 pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> {
     let (project, runner) = global.runner().await?;
     let pipeline = project.pipeline(args.pipeline.as_deref())?;
-    let mut rows = vec![];
+    let (mut rows, mut busy) = (vec![], BTreeSet::new());
     for node in runner
         .dag()
         .nodes()
         .iter()
         .filter(|node| node.pipeline == pipeline.name)
     {
-        rows.push(row(&runner, node).await?);
+        let row = row(&runner, node, &busy).await?;
+        if row.action != NOTHING && node.step.mode != Mode::View {
+            busy.insert(node.name().clone());
+        }
+        rows.push(row);
     }
     if args.json {
         return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
@@ -63,13 +71,15 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     write_all(&format!("{plan}\n"))
 }
 
-async fn row(runner: &Runner, node: &Node) -> anyhow::Result<Row> {
+/// What a step would do, if those in `busy` have done their work before.
+async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow::Result<Row> {
     let (action, reason, rows_waiting) = match node.step.mode {
         Mode::View => ("is read in place", None, None),
         _ => {
-            let inputs = runner.inspect(node, false).await?;
+            let inputs = runner.inspect(node, Lookup::default()).await?;
             match inputs.decision {
-                Decision::UpToDate(reason) => ("nothing", Some(reason), inputs.waiting),
+                Decision::UpToDate(_) if node.reads_any(busy) => ("take up what the steps before it find", None, None),
+                Decision::UpToDate(reason) => (NOTHING, Some(reason), inputs.waiting),
                 Decision::Incremental => ("add what is new", None, inputs.waiting),
                 Decision::Full(reason) => ("build", Some(reason), inputs.waiting),
             }

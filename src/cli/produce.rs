@@ -152,7 +152,7 @@ fn send(config: &SimulationConfig, kafka: &KafkaConfig, rate: Option<u64>, progr
     let where_to = format!("topic {}", kafka.topic);
     let pace = Pace::start(config.events, rate, progress);
     each(config, &pace, |record| {
-        Ok(producer.send(Some(&record.key), &record.value)?)
+        Ok(producer.send(Some(&record.key), Some(&record.value))?)
     })?;
     let delivered = producer.flush()?;
     if delivered != config.events {
@@ -221,7 +221,7 @@ impl Pace {
     }
 
     fn keep(&self, done: u64) {
-        if done % 1_024 == 0 {
+        if done.is_multiple_of(1_024) {
             self.bar.set_position(done);
         }
         if let Some(rate) = self.rate {

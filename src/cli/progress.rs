@@ -1,12 +1,14 @@
-//! A line a step as it starts and ends, and a spinner between them.
+//! A line a step as it starts and ends, and a bar between them.
 
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::pipeline::{Decision, Outcome, RunEvent};
+use crate::pipeline::{Decision, Outcome, RunEvent, StepProgress};
+
+const BAR_WIDTH: usize = 24;
 
 /// Tells on standard error how a run goes.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `quiet` prints nothing at all; `bars` draws a spinner while a step works.
+    /// `quiet` prints nothing at all; `bars` draws how far a step is.
     pub fn new(quiet: bool, bars: bool) -> Self {
         Self { quiet, bars, bar: None }
     }
@@ -35,31 +37,45 @@ impl Progress {
                 step,
                 decision,
                 waiting,
-                written,
+                progress,
             } => {
-                let waiting = waiting.map_or_else(String::new, |rows| format!(", {} rows wait", HumanCount(rows)));
+                let rows = waiting.map_or_else(String::new, |rows| format!(", {} rows wait", HumanCount(rows)));
                 let how = match decision {
                     Decision::Full(reason) => format!("everything, because {reason}"),
                     Decision::Incremental => "what is new".to_owned(),
                     Decision::UpToDate(reason) => reason.clone(),
                 };
-                eprintln!("{:<22} start   {how}{waiting}", step.name().to_string());
-                self.start_bar(&step.name().to_string(), written.clone());
+                eprintln!("{:<22} start   {how}{rows}", step.name().to_string());
+                self.start_bar(&step.name().to_string(), *waiting, progress);
             }
             RunEvent::Finished(outcome) => eprintln!("{}", finished(outcome)),
         }
     }
 
-    fn start_bar(&mut self, step: &str, written: std::sync::Arc<std::sync::atomic::AtomicU64>) {
+    /// A bar of the rows that are read, where it is known how many wait; a spinner otherwise.
+    fn start_bar(&mut self, step: &str, waiting: Option<u64>, progress: &Arc<StepProgress>) {
         if !self.bars {
             return;
         }
-        let rows = move |_: &ProgressState, out: &mut dyn Write| {
-            _ = write!(out, "{}", HumanCount(written.load(Ordering::Relaxed)));
+        let template = match waiting {
+            Some(1..) => "{msg:<22} {read_bar} {rows}, {elapsed}",
+            _ => "{msg:<22} {spinner} {rows}, {elapsed}",
         };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {rows} rows written, {elapsed}") {
+        let of_bar = progress.clone();
+        let total = waiting.unwrap_or_default().max(1);
+        let read_bar = move |_: &ProgressState, out: &mut dyn Write| {
+            let share = of_bar.rows_read() as f64 / total as f64;
+            let filled = (share.min(1.0) * BAR_WIDTH as f64) as usize;
+            _ = write!(out, "{}{}", "█".repeat(filled), "░".repeat(BAR_WIDTH - filled));
+        };
+        let of_rows = progress.clone();
+        let rows = move |_: &ProgressState, out: &mut dyn Write| {
+            let (read, written) = (HumanCount(of_rows.rows_read()), HumanCount(of_rows.rows_written()));
+            _ = write!(out, "{read} rows read, {written} written");
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             let bar = ProgressBar::new_spinner()
-                .with_style(style.with_key("rows", rows))
+                .with_style(style.with_key("read_bar", read_bar).with_key("rows", rows))
                 .with_message(step.to_owned());
             bar.enable_steady_tick(Duration::from_millis(100));
             self.bar = Some(bar);

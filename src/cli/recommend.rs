@@ -1,13 +1,10 @@
-use std::sync::Arc;
-
 use anyhow::bail;
-use arrow::array::{Float32Array, RecordBatch, StringArray};
 use clap::Args;
-use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 
 use super::global::Global;
-use super::output::{Format, print_batches};
+use super::output::{Format, literal, print_batches};
+use crate::engine::query;
 
 /// What to show a session next
 ///
@@ -38,53 +35,54 @@ pub(super) struct RecommendArgs {
     json: bool,
 }
 
-const REQUEST: &str = "request";
-
 pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result<()> {
     let (_, runner) = global.runner().await?;
     let session = runner.session().await?;
     let request = match &args.session {
-        Some(id) => of_session(&session, id).await?,
-        None => of_items(&args.items)?,
+        Some(id) => of_session(id),
+        None => of_items(&args.items),
     };
-    let known = request.iter().map(RecordBatch::num_rows).sum::<usize>();
-    if known == 0 {
-        bail!(
-            "the lake has no session `{}`\n  help: `clickrec run` takes up new sessions; `clickrec recommend --items` \
-             needs none",
-            args.session.as_deref().unwrap_or_default()
-        );
-    }
-    let schema = request[0].schema();
-    session.register_table(REQUEST, Arc::new(MemTable::try_new(schema, vec![request])?))?;
     let sql = format!(
-        "select rank, item_id, score from recommend(gold.als_factors, {REQUEST}, user => session_id, item => item_id, \
-         weight => weight, k => {}, exclude_seen => {}) order by rank",
+        "select rank, item_id, score from recommend(gold.als_factors, ({request}), user => session_id, \
+         item => item_id, weight => weight, k => {}, exclude_seen => {}) order by rank",
         args.k, !args.include_seen
     );
-    let found = session.sql(&sql).await?.collect().await?;
+    let found = query(&session, &sql).await?.collect().await?;
     if found.iter().all(|batch| batch.num_rows() == 0) {
-        bail!(
-            "the model knows none of these items\n  help: look at gold.item_popularity for what most visitors want; a \
-             model learns new items when it is trained (clickrec run --full-refresh --select gold.als_factors+)"
-        );
+        bail!("{}", nothing(&session, args, &request).await?);
     }
     print_batches(&found, if args.json { Format::Json } else { Format::Table })
 }
 
-async fn of_session(session: &SessionContext, id: &str) -> anyhow::Result<Vec<RecordBatch>> {
-    let id = id.replace('\'', "''");
-    let sql = format!("select session_id, item_id, weight from gold.session_items where session_id = '{id}'");
-    Ok(session.sql(&sql).await?.collect().await?)
+/// The interactions of a session of the lake, as a query.
+fn of_session(id: &str) -> String {
+    format!(
+        "select session_id, item_id, weight from gold.session_items where session_id = {}",
+        literal(id)
+    )
 }
 
-fn of_items(items: &[String]) -> anyhow::Result<Vec<RecordBatch>> {
-    let ids = StringArray::from_iter_values(items.iter().map(|item| item.trim()));
-    let sessions = StringArray::from_iter_values(items.iter().map(|_| "request"));
-    let weights = Float32Array::from_iter_values(items.iter().map(|_| 1.0));
-    Ok(vec![RecordBatch::try_from_iter([
-        ("session_id", Arc::new(sessions) as _),
-        ("item_id", Arc::new(ids) as _),
-        ("weight", Arc::new(weights) as _),
-    ])?])
+/// The interactions of a session that the lake does not know, as a query.
+fn of_items(items: &[String]) -> String {
+    let rows: Vec<String> = items.iter().map(|item| format!("({})", literal(item.trim()))).collect();
+    format!(
+        "select 'request' as session_id, column1 as item_id, 1.0 as weight from (values {}) as items",
+        rows.join(", ")
+    )
+}
+
+/// Why there is nothing to recommend.
+async fn nothing(session: &SessionContext, args: &RecommendArgs, request: &str) -> anyhow::Result<String> {
+    let known = query(session, request).await?.count().await?;
+    Ok(match &args.session {
+        Some(id) if known == 0 => format!(
+            "the lake has no session `{id}`\n  help: `clickrec run` takes up new sessions; `clickrec recommend --items` \
+             needs none"
+        ),
+        _ => {
+            "the model has no item to add to these\n  help: look at gold.item_popularity for what most visitors want; \
+              a model learns new items when it is trained (clickrec run --full-refresh --select gold.als_factors+)"
+                .to_owned()
+        }
+    })
 }

@@ -5,6 +5,7 @@ use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
 use crate::pipeline::{Decision, Outcome, RunOptions};
+use crate::source::OnLoss;
 
 /// Run a pipeline once: every step reads what is new and commits it
 ///
@@ -28,6 +29,10 @@ pub(super) struct RunArgs {
     #[arg(long)]
     full_refresh: bool,
 
+    /// Go on where a source has lost records that were not read yet (expired, topic made anew, file replaced)
+    #[arg(long)]
+    accept_loss: bool,
+
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
@@ -39,6 +44,11 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> anyhow::Result<()> {
     let options = RunOptions {
         select: args.select.clone(),
         full_refresh: args.full_refresh,
+        on_loss: if args.accept_loss {
+            OnLoss::Accept
+        } else {
+            OnLoss::Refuse
+        },
     };
     let mut progress = Progress::new(global.quiet, global.progress());
     let outcomes = runner

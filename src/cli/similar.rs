@@ -1,7 +1,8 @@
 use clap::Args;
 
 use super::global::Global;
-use super::output::{Format, print_batches};
+use super::output::{Format, literal, print_batches};
+use crate::engine::query;
 
 /// Items that the same sessions care for
 #[derive(Debug, Args)]
@@ -24,11 +25,11 @@ pub(super) async fn run(args: &SimilarArgs, global: &Global) -> anyhow::Result<(
     let (_, runner) = global.runner().await?;
     let session = runner.session().await?;
     let sql = format!(
-        "select rank, similar_item_id as item_id, similarity from similar_items(gold.als_factors, item => '{}', k => {}) \
+        "select rank, similar_item_id as item_id, similarity from similar_items(gold.als_factors, item => {}, k => {}) \
          order by rank",
-        args.item.replace('\'', "''"),
+        literal(&args.item),
         args.k
     );
-    let found = session.sql(&sql).await?.collect().await?;
+    let found = query(&session, &sql).await?.collect().await?;
     print_batches(&found, if args.json { Format::Json } else { Format::Table })
 }

@@ -17,7 +17,7 @@ mod tests;
 mod validate;
 
 pub use error::{ConfigError, Problem};
-pub use name::{NotATableName, TableName};
+pub use name::{NotATableName, TableName, nearest};
 pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step};
 pub use secret::Secret;
 pub use source::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};

@@ -43,3 +43,15 @@ pub(super) fn is_identifier(text: &str) -> bool {
         .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && letters.all(|next| next.is_ascii_lowercase() || next.is_ascii_digit() || next == b'_')
 }
+
+/// How alike two words have to be, 0 to 1, for one to be taken for the other mistyped.
+const ALIKE: f64 = 0.75;
+
+/// The known word that `word` was probably meant to be.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::jaro_winkler(known, word), known))
+        .filter(|(alike, _)| *alike > ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}

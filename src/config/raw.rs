@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_yaml::{Error, Spanned};
 
-use super::{ConfigError, Problem};
+use super::{ConfigError, Problem, nearest};
 
 /// Text with its place, not yet interpolated.
 pub(super) type Text = Spanned<String>;
@@ -143,12 +143,7 @@ fn problem(error: &Error) -> Problem {
         .filter(|at| at.0 > 0);
     let (message, help) = match error {
         Error::SerdeUnknownField { field, expected, .. } => {
-            let near = expected
-                .iter()
-                .max_by(|a, b| closeness(a, field).total_cmp(&closeness(b, field)));
-            let help = near
-                .filter(|near| closeness(near, field) > 0.7)
-                .map(|near| format!("did you mean `{near}`?"));
+            let help = nearest(field, expected.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             (
                 format!("unknown key `{field}`; known here: {}", expected.join(", ")),
                 help,
@@ -173,9 +168,4 @@ fn problem(error: &Error) -> Problem {
         }
     };
     Problem { at, message, help }
-}
-
-/// How alike two words are, 0 to 1.
-pub(super) fn closeness(a: &str, b: &str) -> f64 {
-    strsim::jaro_winkler(a, b)
 }

@@ -1,6 +1,7 @@
 //! Where events come from, validated.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::Secret;
 
@@ -22,8 +23,8 @@ pub struct KafkaConfig {
     pub topic: String,
     /// Encryption and authentication.
     pub security: Security,
-    /// Further librdkafka settings (`fetch.max.bytes`, …), passed on as they are.
-    pub options: BTreeMap<String, String>,
+    /// Further librdkafka settings (`fetch.max.bytes`, …), passed on as they are. Some hold keys, so none is printed.
+    pub options: BTreeMap<String, Secret>,
 }
 
 /// Kafka's security settings, in Kafka's own words.
@@ -46,6 +47,8 @@ pub struct Security {
 pub struct FilesConfig {
     /// A path or URL that may hold a glob (`sample_data/*.json`), or a folder; relative paths are resolved already.
     pub path: String,
+    /// The folder of the project file: records name their files from there.
+    pub root: PathBuf,
     /// How records are laid out in a file.
     pub format: FileFormat,
 }

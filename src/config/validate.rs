@@ -8,26 +8,35 @@ use url::Url;
 
 use super::interpolate::{Missing, interpolate};
 use super::name::is_identifier;
-use super::raw::{
-    OrderedMap, RawFiles, RawKafka, RawOption, RawPipeline, RawProject, RawSource, RawStep, Text, closeness,
-};
+use super::raw::{OrderedMap, RawFiles, RawKafka, RawOption, RawPipeline, RawProject, RawSource, RawStep, Text};
 use super::{
     ConfigError, FileFormat, FilesConfig, KafkaConfig, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project,
-    Secret, Security, SourceConfig, Step, TableName,
+    Secret, Security, SourceConfig, Step, TableName, nearest,
 };
 
 /// Layers that mean something else in SQL.
 const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
 /// librdkafka settings that the reader sets itself, because exactly-once reading hangs on them.
-const RESERVED_OPTIONS: [&str; 8] = [
+const RESERVED_OPTIONS: [&str; 9] = [
     "auto.offset.reset",
     "bootstrap.servers",
+    "client.rack",
     "enable.auto.commit",
     "enable.auto.offset.store",
     "enable.partition.eof",
     "group.id",
     "group.instance.id",
     "metadata.broker.list",
+];
+
+/// librdkafka settings that have a name of their own.
+const SECURITY_OPTIONS: [(&str, &str); 6] = [
+    ("security.protocol", "protocol"),
+    ("sasl.mechanism", "mechanism"),
+    ("sasl.mechanisms", "mechanism"),
+    ("sasl.username", "username"),
+    ("sasl.password", "password"),
+    ("ssl.ca.location", "ca"),
 ];
 
 /// Collects problems while it goes through a file.
@@ -71,10 +80,14 @@ impl<'a> Validator<'a> {
                 sources,
                 pipelines,
             }),
-            _ => Err(ConfigError {
-                file: self.file.to_owned(),
-                problems: self.problems,
-            }),
+            _ => {
+                // As the file has them, top to bottom.
+                self.problems.sort_by_key(|problem| problem.at);
+                Err(ConfigError {
+                    file: self.file.to_owned(),
+                    problems: self.problems,
+                })
+            }
         }
     }
 
@@ -195,11 +208,11 @@ impl<'a> Validator<'a> {
                     format!("the option `{key}` cannot be set"),
                     Some(help),
                 );
-            } else if key.contains("password") || key.starts_with("sasl.") {
-                let help = "write it under `security:`, which is never printed".to_owned();
+            } else if let Some((_, name)) = SECURITY_OPTIONS.iter().find(|(option, _)| option == key) {
+                let help = format!("write it as `{name}` under `security:`");
                 self.problem(value.referenced, format!("`{key}` is not for `options:`"), Some(help));
             } else if let Some(value) = self.option(value) {
-                options.insert(key.clone(), value);
+                options.insert(key.clone(), Secret::new(value));
             }
         }
         Some(KafkaConfig {
@@ -237,6 +250,7 @@ impl<'a> Validator<'a> {
         };
         Some(FilesConfig {
             path,
+            root: self.root.clone(),
             format: FileFormat::Ndjson,
         })
     }
@@ -326,13 +340,8 @@ impl<'a> Validator<'a> {
         let value = self.text(text)?;
         let found = Mode::ALL.iter().find(|(name, _)| *name == value).map(|(_, mode)| *mode);
         if found.is_none() {
-            let near = Mode::ALL
-                .iter()
-                .map(|(name, _)| *name)
-                .max_by(|a, b| closeness(a, &value).total_cmp(&closeness(b, &value)));
-            let help = near
-                .filter(|near| closeness(near, &value) > 0.6)
-                .map(|near| format!("did you mean `{near}`?"));
+            let help = nearest(&value, Mode::ALL.iter().map(|(name, _)| *name));
+            let help = help.map(|near| format!("did you mean `{near}`?"));
             let message = format!("unknown mode `{value}`; there are append, overwrite, merge, view");
             self.problem(text.referenced, message, help);
         }

@@ -6,6 +6,7 @@
 mod bindings;
 mod functions;
 mod planner;
+mod query;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub use bindings::{Bindings, View};
+pub use query::{plan, query};
 
 const CATALOG: &str = "lake";
 /// Name this many of the largest consumers when memory runs out.
@@ -66,7 +68,10 @@ impl Engine {
         if let Some(threads) = options.threads {
             config = config.with_target_partitions(threads);
         }
-        config.options_mut().execution.time_zone = Some("+00:00".to_owned());
+        let options = config.options_mut();
+        options.execution.time_zone = Some("+00:00".to_owned());
+        // Errors can tell where in the SQL they are.
+        options.sql_parser.collect_spans = true;
         Ok(Self { runtime, config })
     }
 
@@ -91,16 +96,15 @@ impl Engine {
 
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;
+        #[allow(clippy::disallowed_methods, reason = "the engine is the one place that registers")]
         context.register_catalog(CATALOG, catalog.clone());
         for (name, provider) in &bindings.tables {
             layer(&catalog, &name.layer)?.register_table(name.table.clone(), provider.clone())?;
         }
         for view in &bindings.views {
-            let plan = context
-                .sql(&view.sql)
+            let plan = plan(&context, &view.sql)
                 .await
                 .map_err(|error| error.context(view.name.to_string()))?;
-            let plan = plan.into_unoptimized_plan();
             let provider = Arc::new(ViewTable::new(plan, Some(view.sql.clone())));
             layer(&catalog, &view.name.layer)?.register_table(view.name.table.clone(), provider)?;
         }

@@ -37,12 +37,14 @@ pub(super) async fn open(
 }
 
 /// What a stretch of a file holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Count {
     /// Lines that are complete.
     pub lines: u64,
     /// Bytes of text up to the end of the last of them.
     pub bytes: u64,
+    /// Why what follows cannot be decompressed: the file is damaged, or still being written.
+    pub damage: Option<String>,
 }
 
 /// Counts the complete lines of a stream. A last line without a line break is complete once it is a JSON value: it may
@@ -52,7 +54,16 @@ pub(super) async fn count(
 ) -> Result<Count, DataFusionError> {
     let (mut found, mut seen) = (Count::default(), 0);
     let mut tail = vec![];
-    while let Some(chunk) = stream.try_next().await? {
+    loop {
+        let chunk = match stream.try_next().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            Err(error) if is_damage(&error) => {
+                found.damage = Some(error.strip_backtrace());
+                return Ok(found);
+            }
+            Err(error) => return Err(error),
+        };
         found.lines += memchr::memchr_iter(b'\n', &chunk).count() as u64;
         match memchr::memrchr(b'\n', &chunk) {
             Some(last) => {
@@ -65,12 +76,16 @@ pub(super) async fn count(
         seen += chunk.len() as u64;
     }
     if serde_json::from_slice::<IgnoredAny>(&tail).is_ok() {
-        found = Count {
-            lines: found.lines + 1,
-            bytes: seen,
-        };
+        found.lines += 1;
+        found.bytes = seen;
     }
     Ok(found)
+}
+
+/// Whether a decompressor did not understand what it got; anything else is the store's failure.
+fn is_damage(error: &DataFusionError) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error, DataFusionError::IoError(error) if matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof))
 }
 
 /// Puts lines together that are spread over chunks.

@@ -1,8 +1,8 @@
 //! Files of records as a source: a folder that grows is read like a topic.
 //!
-//! A file is a topic: its path (from the folder, or the part of the pattern without `*`) stands for the topic, 0 for
-//! the partition, the line for the offset. Two positions are kept a file: the lines that were read, and the bytes; a
-//! file that has not grown is not opened again, and one that has is read on from there.
+//! A file is a topic: its path from the project's folder stands for the topic, 0 for the partition, the line for the
+//! offset. Three positions are kept a file: the lines that were read, the bytes, and a hash of how it begins; a file that
+//! has not grown is not opened again, one that has is read on from there, and one that was replaced is refused.
 //!
 //! - [`FilesSource`]: finds the files, and what of them is new.
 //! - `lines`: where the lines of a stretch of bytes end.
@@ -17,5 +17,5 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use scan::FilesScan;
+pub use scan::LinesScan;
 pub use source::FilesSource;

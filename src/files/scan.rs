@@ -46,12 +46,12 @@ pub(super) struct Stretch {
 
 /// Lines of files as a table, pinned when they were counted.
 #[derive(Debug, Clone)]
-pub struct FilesScan {
+pub struct LinesScan {
     store: Arc<dyn ObjectStore>,
     stretches: Vec<Stretch>,
 }
 
-impl FilesScan {
+impl LinesScan {
     pub(super) fn new(store: Arc<dyn ObjectStore>, stretches: Vec<Stretch>) -> Self {
         Self { store, stretches }
     }
@@ -72,7 +72,7 @@ impl FilesScan {
 }
 
 #[async_trait]
-impl TableProvider for FilesScan {
+impl TableProvider for LinesScan {
     fn schema(&self) -> SchemaRef {
         record_schema()
     }
@@ -194,7 +194,7 @@ impl ExecutionPlan for LinesExec {
                     .await
                     .map_err(|error| error.context(format!("reading {}", stretch.name)))?
                 {
-                    return Ok(());
+                    break;
                 }
             }
             reader.send().await?;
@@ -213,12 +213,14 @@ struct LinesReader {
 }
 
 impl LinesReader {
-    /// Reads the lines of a file into batches; `false` once there is no use in reading on.
+    /// Reads the lines of a file into batches; `false` once no more are wanted.
     async fn read(&mut self, stretch: &Stretch) -> Result<bool> {
         let mut stream = open(&*self.store, &stretch.path, stretch.bytes.clone(), stretch.gzip).await?;
         let mut splitter = Splitter::default();
         let mut line = 0;
-        while let Some(chunk) = stream.try_next().await? {
+        let last = stretch.skip + stretch.lines;
+        while line < last && self.left > 0 {
+            let Some(chunk) = stream.try_next().await? else { break };
             splitter.feed(&chunk, |text| {
                 line += 1;
                 self.append(stretch, line, text)
@@ -227,9 +229,12 @@ impl LinesReader {
                 return Ok(false);
             }
         }
-        if line < stretch.skip + stretch.lines {
-            let rest = splitter.rest();
-            self.append(stretch, line + 1, rest);
+        if line < last && !splitter.rest().is_empty() {
+            line += 1;
+            self.append(stretch, line, splitter.rest());
+        }
+        if line < last && self.left > 0 {
+            return exec_err!("it had {last} lines when they were counted, and {line} when they were read");
         }
         Ok(self.left > 0)
     }

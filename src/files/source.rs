@@ -5,23 +5,29 @@ use datafusion::datasource::listing::ListingTableUrl;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use twox_hash::XxHash64;
 use url::Url;
 
 use super::lines::{byte_at, count, open};
-use super::scan::{FilesScan, Stretch};
+use super::scan::{LinesScan, Stretch};
 use crate::config::FilesConfig;
-use crate::source::{Committed, Pending, Positions, Source, SourceError};
+use crate::source::{Committed, OnLoss, Pending, Positions, Source, SourceError};
 
 /// What of a folder is read where no pattern says so.
 const EXTENSIONS: [&str; 6] = [".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz"];
 const BYTES: &str = "#bytes";
+const HEAD: &str = "#head";
+/// So much of a file's beginning tells whether it is still the same file.
+const HEAD_BYTES: u64 = 1_024;
 
-/// Files of one JSON object a line. Places are `FILE`, with the lines that were read as position, and `FILE#bytes`.
+/// Files of one JSON object a line. Places are `FILE`, with the lines that were read as position, `FILE#bytes`, and
+/// `FILE#head` with a hash of how it begins.
 #[derive(Debug, Clone)]
 pub struct FilesSource {
     config: FilesConfig,
     url: ListingTableUrl,
+    root: Option<Path>,
     store: Arc<dyn ObjectStore>,
 }
 
@@ -46,7 +52,15 @@ impl FilesSource {
                 object_store::parse_url_opts(&parsed, environment).map_err(|error| unusable(error.to_string()))?;
             Arc::from(store)
         };
-        Ok(Self { config, url, store })
+        let root = Path::from_absolute_path(&config.root)
+            .ok()
+            .filter(|_| url.scheme() == "file");
+        Ok(Self {
+            config,
+            url,
+            root,
+            store,
+        })
     }
 
     /// The files, by path.
@@ -80,17 +94,11 @@ impl FilesSource {
             && (by_name || (!name.starts_with('.') && EXTENSIONS.iter().any(|extension| name.ends_with(extension))))
     }
 
-    /// The path from the folder: it stays the same where the folder is moved.
+    /// The path from the project's folder: it stays the same where the project is moved, or the pattern is widened.
     fn place(&self, path: &Path) -> String {
-        match path.prefix_match(self.url.prefix()) {
-            Some(parts) => {
-                let parts: Vec<String> = parts.map(|part| part.as_ref().to_owned()).collect();
-                if parts.is_empty() {
-                    path.filename().unwrap_or_default().to_owned()
-                } else {
-                    parts.join("/")
-                }
-            }
+        let below_root = self.root.as_ref().and_then(|root| path.prefix_match(root));
+        match below_root {
+            Some(parts) => parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"),
             None => path.to_string(),
         }
     }
@@ -103,68 +111,105 @@ impl FilesSource {
         }
     }
 
-    /// What of a file is new: its lines and where they are.
+    fn failed(&self, place: &str, error: &dyn std::error::Error) -> SourceError {
+        self.unreachable(&std::io::Error::other(format!("{place}: {error}")))
+    }
+
+    /// What of a file is new, and how far it will have been read.
     async fn stretch(
         &self,
         file: &ObjectMeta,
         committed: &dyn Committed,
-    ) -> Result<Option<(Stretch, Positions)>, SourceError> {
+        on_loss: OnLoss,
+    ) -> Result<(Option<Stretch>, Positions), SourceError> {
         let place = self.place(&file.location);
-        let position = async |place: &str| -> Result<u64, SourceError> {
-            Ok(committed.position(place).await?.map_or(0, i64::unsigned_abs))
-        };
-        let bytes_place = format!("{place}{BYTES}");
-        let (lines, bytes) = (position(&place).await?, position(&bytes_place).await?);
-        if file.size == bytes {
-            return Ok(None);
+        let mut read = ReadSoFar::committed(&place, committed).await?;
+        if let Some(reason) = self.replaced(file, &place, &read).await? {
+            let lost = lost(&place, &read, file.size, reason);
+            if on_loss == OnLoss::Refuse {
+                return Err(lost);
+            }
+            tracing::warn!("{lost}; reading the file from its first line");
+            read = ReadSoFar::default();
         }
-        if file.size < bytes {
-            return Err(SourceError::PositionLost {
-                place,
-                committed: i64::try_from(bytes).unwrap_or(i64::MAX),
-                available: format!("{} bytes", file.size),
-                reason: "the file was replaced or cut short".to_owned(),
-                help: "put it back, or give what is new another name; to read everything again: clickrec run \
-                       --full-refresh --select STEP+"
-                    .to_owned(),
-            });
+        if file.size == read.bytes {
+            return Ok((None, read.positions(&place)));
         }
         let gzip = file.location.as_ref().ends_with(".gz");
-        let failed =
-            |error: &dyn std::error::Error| self.unreachable(&std::io::Error::other(format!("{place}: {error}")));
-        // A line that ended without a line break may have got one since.
-        let mut start = if gzip { 0 } else { bytes };
-        if start > 0
-            && byte_at(&*self.store, &file.location, start - 1)
-                .await
-                .map_err(|e| failed(&e))?
-                != Some(b'\n')
-        {
-            start += self.line_break(file, start).await.map_err(|e| failed(&e))?;
-        }
-        let stream = open(&*self.store, &file.location, start..file.size, gzip)
-            .await
-            .map_err(|e| failed(&e))?;
-        let found = count(stream).await.map_err(|error| failed(&error))?;
-        let (skip, new) = if gzip {
-            (lines, found.lines.saturating_sub(lines))
+        let start = if gzip {
+            0
         } else {
-            (0, found.lines)
+            self.start(file, &place, read.bytes).await?
         };
-        let end = if gzip { file.size } else { start + found.bytes };
+        let found = open(&*self.store, &file.location, start..file.size, gzip).await;
+        let found = match found {
+            Ok(stream) => count(stream).await,
+            Err(error) => Err(error),
+        };
+        let found = found.map_err(|error| self.failed(&place, &error))?;
+        if let Some(reason) = &found.damage {
+            tracing::warn!(
+                "{place} cannot be decompressed beyond line {}: {reason}; what follows is left out until the file changes",
+                found.lines
+            );
+        }
+        let skip = if gzip { read.lines } else { 0 };
         let stretch = Stretch {
             path: file.location.clone(),
             name: place.clone(),
             gzip,
-            bytes: start..end,
+            bytes: start..if gzip { file.size } else { start + found.bytes },
             skip,
-            lines: new,
-            first_line: lines + 1,
+            lines: found.lines.saturating_sub(skip),
+            first_line: read.lines + 1,
             modified_us: file.last_modified.timestamp_micros(),
         };
-        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let next = Positions::from([(place, signed(lines + new)), (bytes_place, signed(end))]);
-        Ok(if new == 0 { None } else { Some((stretch, next)) })
+        let next = ReadSoFar {
+            lines: read.lines + stretch.lines,
+            bytes: stretch.bytes.end,
+            head: self.head(file, &place, stretch.bytes.end).await?,
+        };
+        let has_lines = stretch.lines > 0;
+        Ok((has_lines.then_some(stretch), next.positions(&place)))
+    }
+
+    /// Why the file cannot be the one that was read, if it cannot.
+    async fn replaced(
+        &self,
+        file: &ObjectMeta,
+        place: &str,
+        read: &ReadSoFar,
+    ) -> Result<Option<&'static str>, SourceError> {
+        if file.size < read.bytes {
+            return Ok(Some("the file was replaced or cut short"));
+        }
+        if file.size == read.bytes || read.bytes == 0 || read.head == self.head(file, place, read.bytes).await? {
+            return Ok(None);
+        }
+        Ok(Some("the file was replaced: it begins with something else"))
+    }
+
+    /// A hash of how the file begins, up to `end`: appending does not change it.
+    async fn head(&self, file: &ObjectMeta, place: &str, end: u64) -> Result<i64, SourceError> {
+        if end == 0 {
+            return Ok(0);
+        }
+        let bytes = self.store.get_range(&file.location, 0..end.min(HEAD_BYTES)).await;
+        let bytes = bytes.map_err(|error| self.failed(place, &error))?;
+        Ok((XxHash64::oneshot(0, &bytes) >> 1).cast_signed())
+    }
+
+    /// Where the next line begins: a line that ended without a line break may have got one since.
+    async fn start(&self, file: &ObjectMeta, place: &str, read: u64) -> Result<u64, SourceError> {
+        let failed = |error| self.failed(place, &error);
+        if read == 0 {
+            return Ok(0);
+        }
+        let last = byte_at(&*self.store, &file.location, read - 1).await.map_err(failed)?;
+        if last == Some(b'\n') {
+            return Ok(read);
+        }
+        Ok(read + self.line_break(file, read).await.map_err(failed)?)
     }
 
     /// How long the line break is that starts at a place, if one does.
@@ -186,20 +231,64 @@ impl FilesSource {
 
 #[async_trait]
 impl Source for FilesSource {
-    async fn pending(&self, committed: &dyn Committed) -> Result<Pending, SourceError> {
+    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError> {
         let (mut stretches, mut next) = (vec![], Positions::new());
         for file in self.files().await? {
-            if let Some((stretch, positions)) = self.stretch(&file, committed).await? {
-                stretches.push(stretch);
-                next.extend(positions);
-            }
+            let (stretch, positions) = self.stretch(&file, committed, on_loss).await?;
+            stretches.extend(stretch);
+            next.extend(positions);
         }
         let records = stretches.iter().map(|stretch| stretch.lines).sum();
-        let provider = Arc::new(FilesScan::new(self.store.clone(), stretches));
+        let provider = Arc::new(LinesScan::new(self.store.clone(), stretches));
         Ok(Pending {
             provider,
             next,
-            records: Some(records),
+            records,
         })
+    }
+}
+
+/// How far a file was read.
+#[derive(Debug, Clone, Copy, Default)]
+struct ReadSoFar {
+    lines: u64,
+    bytes: u64,
+    /// How the file began then.
+    head: i64,
+}
+
+impl ReadSoFar {
+    async fn committed(place: &str, committed: &dyn Committed) -> Result<Self, SourceError> {
+        let lines = committed.position(place).await?.unwrap_or_default();
+        let bytes = committed
+            .position(&format!("{place}{BYTES}"))
+            .await?
+            .unwrap_or_default();
+        let head = committed.position(&format!("{place}{HEAD}")).await?.unwrap_or_default();
+        Ok(Self {
+            lines: lines.unsigned_abs(),
+            bytes: bytes.unsigned_abs(),
+            head,
+        })
+    }
+
+    fn positions(&self, place: &str) -> Positions {
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        Positions::from([
+            (place.to_owned(), signed(self.lines)),
+            (format!("{place}{BYTES}"), signed(self.bytes)),
+            (format!("{place}{HEAD}"), self.head),
+        ])
+    }
+}
+
+fn lost(place: &str, read: &ReadSoFar, size: u64, reason: &str) -> SourceError {
+    SourceError::PositionLost {
+        place: place.to_owned(),
+        committed: i64::try_from(read.bytes).unwrap_or(i64::MAX),
+        available: format!("{size} bytes"),
+        reason: reason.to_owned(),
+        help: "put it back, or give what is new another name; to read it as a new file: clickrec run --accept-loss"
+            .to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::FilesSource;
 use crate::config::{FileFormat, FilesConfig};
-use crate::source::{Committed, Positions, Source, SourceError};
+use crate::source::{Committed, OnLoss, Positions, Source, SourceError};
 
 struct At<'a>(&'a Positions);
 
@@ -29,6 +29,7 @@ impl Committed for At<'_> {
 fn source(path: &Path) -> FilesSource {
     FilesSource::new(FilesConfig {
         path: path.display().to_string(),
+        root: if path.is_dir() { path } else { path.parent().unwrap() }.to_owned(),
         format: FileFormat::Ndjson,
     })
     .unwrap()
@@ -36,7 +37,7 @@ fn source(path: &Path) -> FilesSource {
 
 /// Reads what is new, and moves the positions: file, line, text.
 async fn read(source: &FilesSource, positions: &mut Positions) -> Result<Vec<(String, i64, String)>, SourceError> {
-    let pending = source.pending(&At(positions)).await?;
+    let pending = source.pending(&At(positions), OnLoss::Refuse).await?;
     positions.extend(pending.next);
     let batches = SessionContext::new()
         .read_table(pending.provider)
@@ -108,9 +109,18 @@ async fn gzip_members_are_read_and_added_to() {
     assert_eq!(texts(read(&source, &mut positions).await.unwrap()), ["1", "2"]);
     fs::write(&file, [member("1\n2\n"), member("3\n4\n")].concat()).unwrap();
     assert_eq!(texts(read(&source, &mut positions).await.unwrap()), ["3", "4"]);
+    // A file that is damaged or still being written stops nobody: what can be read is, and the rest once it is there.
     fs::write(folder.path().join("b.json.gz"), b"this is not gzip").unwrap();
-    let error = source.pending(&At(&positions)).await.unwrap_err().to_string();
-    assert!(error.contains("b.json.gz"), "{error}");
+    let text: String = (0..5_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let whole = member(&text);
+    let file = folder.path().join("c.json.gz");
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let before = read(&source, &mut positions).await.unwrap().len();
+    assert!(before < 5_000, "{before}");
+    fs::write(&file, &whole).unwrap();
+    let after = read(&source, &mut positions).await.unwrap();
+    let lines: Vec<i64> = after.iter().map(|(_, line, _)| *line).collect();
+    assert_eq!(lines, (before as i64 + 1..=5_000).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,14 +145,25 @@ async fn what_is_missing_or_cut_short_is_an_error_and_what_is_empty_is_not() {
         error.contains("a.json was read up to 4") && error.contains("cut short"),
         "{error}"
     );
+    fs::write(&file, "7\n8\n9\n").unwrap();
+    let error = read(&source, &mut positions).await.unwrap_err().to_string();
+    assert!(
+        error.contains("it begins with something else") && error.contains("--accept-loss"),
+        "{error}"
+    );
+    let pending = source.pending(&At(&positions), OnLoss::Accept).await.unwrap();
+    assert_eq!(pending.records, 3, "from the first line");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_stops_reading() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("a.json"), "1\n".repeat(1_000)).unwrap();
-    let pending = source(folder.path()).pending(&At(&Positions::new())).await.unwrap();
-    assert_eq!(pending.records, Some(1_000));
+    let pending = source(folder.path())
+        .pending(&At(&Positions::new()), OnLoss::Refuse)
+        .await
+        .unwrap();
+    assert_eq!(pending.records, 1_000);
     let context = SessionContext::new();
     let rows = context
         .read_table(pending.provider)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::KafkaConfig;
@@ -25,17 +25,25 @@ pub(super) struct Context {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(?level, facility, message, "librdkafka");
+        // What broke a connection is told here alone; the error of the request that needed it says less.
+        if facility == "FAIL" {
+            self.keep(message.split_once("]: ").map_or(message, |(_thread, reason)| reason));
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        self.keep(reason);
     }
 }
 
 impl ConsumerContext for Context {}
 
 impl Context {
+    fn keep(&self, reason: &str) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
     fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -52,7 +60,7 @@ pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
         .set("reconnect.backoff.max.ms", "1000")
         .set("log.connection.close", "false");
     for (key, value) in &config.options {
-        settings.set(key, value);
+        settings.set(key, value.reveal());
     }
     let security = &config.security;
     let plain = [
@@ -110,8 +118,10 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
 }
 
 /// A request failed: says why as far as librdkafka knows.
-pub(super) fn failed(config: &KafkaConfig, context: &Context, error: &KafkaError) -> SourceError {
-    let reason = context.last_error().unwrap_or_else(|| error.to_string());
+pub(super) fn failed(config: &KafkaConfig, client: &BaseConsumer<Context>, error: &KafkaError) -> SourceError {
+    // The reason waits in the client's queue; what else is in there has no taker any more.
+    while client.poll(Duration::ZERO).is_some() {}
+    let reason = client.context().last_error().unwrap_or_else(|| error.to_string());
     let code = error.rdkafka_error_code();
     let help = if code == Some(RDKafkaErrorCode::Authentication) || reason.to_ascii_lowercase().contains("authenticat")
     {

@@ -105,12 +105,15 @@ impl Producer {
         Ok(producer)
     }
 
-    /// Sends a record; waits while the queue is full.
+    /// Sends a record, a tombstone where `value` is none; waits while the queue is full.
     ///
     /// # Errors
     /// When the record cannot be queued (too large), or an earlier one was not delivered.
-    pub fn send(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<(), SourceError> {
-        let mut record = BaseRecord::<[u8], [u8]>::to(&self.config.topic).payload(value);
+    pub fn send(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), SourceError> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.config.topic);
+        if let Some(value) = value {
+            record = record.payload(value);
+        }
         if let Some(key) = key {
             record = record.key(key);
         }

@@ -12,14 +12,16 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::Sender;
 
-use super::client::{Context, consumer, failed};
+use super::client::{ANSWER, Context, consumer, failed};
 use super::scan::Range;
 use crate::config::KafkaConfig;
-use crate::source::{RecordBatchBuilder, RecordRef};
+use crate::source::{RecordBatchBuilder, RecordRef, SourceError};
 
 /// A broker that sends nothing for so long is taken for lost.
 const SILENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
+/// About what a reader holds at most: librdkafka's queue, and the batch that is being built.
+pub(super) const READER_BYTES: usize = 32 << 20;
 
 /// What to read, and for whom.
 pub(super) struct Reader {
@@ -42,38 +44,17 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
         limit,
         metrics,
     } = reader;
-    let client = open(&config, range)?;
     let mut batch = RecordBatchBuilder::new(projection.as_deref());
     let mut left = limit.unwrap_or(usize::MAX);
-    let mut last_heard = Instant::now();
-    let mut position = range.start;
-    while position < range.end && left > 0 {
-        match client.poll(POLL) {
-            None if last_heard.elapsed() > SILENCE => {
-                return exec_err!(
-                    "Kafka at {} sent nothing for {} s: {}/{} stands at offset {position} of {}",
-                    config.brokers,
-                    SILENCE.as_secs(),
-                    config.topic,
-                    range.partition,
-                    range.end
-                );
+    let mut cursor = Cursor::open(config.clone(), range)?;
+    while left > 0 && cursor.next(&mut |message| append(&mut batch, &config.topic, message))? {
+        left -= 1;
+        if batch.is_full() {
+            if !send(&mut batch, &metrics, out)? {
+                return Ok(());
             }
-            None => continue,
-            // The log's end, which is not before the range's.
-            Some(Err(KafkaError::PartitionEOF(_))) => break,
-            Some(Err(error)) => return Err(read_error(&config, client.context(), range, position, &error)),
-            Some(Ok(message)) => {
-                position = message.offset() + 1;
-                if message.offset() < range.end {
-                    append(&mut batch, &config.topic, &message);
-                    left -= 1;
-                }
-            }
-        }
-        last_heard = Instant::now();
-        if batch.is_full() && !send(&mut batch, &metrics, out)? {
-            return Ok(());
+            // Waiting for whoever takes the batches is not the broker's silence.
+            cursor.last_heard = Instant::now();
         }
     }
     if !batch.is_empty() {
@@ -83,14 +64,107 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
     Ok(())
 }
 
-fn open(config: &KafkaConfig, range: Range) -> Result<BaseConsumer<Context>> {
-    let external = |error| DataFusionError::External(Box::new(error));
+/// Where a partition is being read.
+struct Cursor {
+    config: Arc<KafkaConfig>,
+    range: Range,
+    client: Option<BaseConsumer<Context>>,
+    /// The next offset that is wanted.
+    position: i64,
+    last_heard: Instant,
+    /// Whether the leader said, before the present client began, that its log reaches the end of the range.
+    leader_has_all: bool,
+}
+
+impl Cursor {
+    fn open(config: Arc<KafkaConfig>, range: Range) -> Result<Self> {
+        let client = if range.start < range.end {
+            Some(open(&config, range.partition, range.start)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            config,
+            range,
+            client,
+            position: range.start,
+            last_heard: Instant::now(),
+            leader_has_all: false,
+        })
+    }
+
+    /// Gives the next message of the range to `take`; `false` once there is none.
+    fn next(&mut self, take: &mut dyn FnMut(&BorrowedMessage<'_>)) -> Result<bool> {
+        while self.position < self.range.end {
+            let Some(client) = &self.client else { break };
+            match client.poll(POLL) {
+                None => self.silence()?,
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    if self.is_gap()? {
+                        break;
+                    }
+                }
+                Some(Err(error)) => {
+                    return Err(read_error(&self.config, client, self.range, self.position, &error));
+                }
+                Some(Ok(message)) => {
+                    self.position = message.offset() + 1;
+                    self.last_heard = Instant::now();
+                    if message.offset() < self.range.end {
+                        take(&message);
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn silence(&self) -> Result<()> {
+        if self.last_heard.elapsed() <= SILENCE {
+            return Ok(());
+        }
+        exec_err!(
+            "Kafka at {} sent nothing for {} s: {}/{} stands at offset {} of {}",
+            self.config.brokers,
+            SILENCE.as_secs(),
+            self.config.topic,
+            self.range.partition,
+            self.position,
+            self.range.end
+        )
+    }
+
+    /// The answering broker's log ends before the range does. Either what is left of the range is a gap, or that broker
+    /// has not caught up yet (a leader just elected): only what a client reads that began after the leader had all
+    /// of the range counts as a gap.
+    fn is_gap(&mut self) -> Result<bool> {
+        if self.leader_has_all {
+            return Ok(true);
+        }
+        let Some(client) = &self.client else { return Ok(true) };
+        let (_, high) = client
+            .fetch_watermarks(&self.config.topic, self.range.partition, ANSWER)
+            .map_err(|error| external(failed(&self.config, client, &error)))?;
+        if high >= self.range.end {
+            self.client = Some(open(&self.config, self.range.partition, self.position)?);
+            self.leader_has_all = true;
+        }
+        Ok(false)
+    }
+}
+
+fn external(error: SourceError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+fn open(config: &KafkaConfig, partition: i32, start: i64) -> Result<BaseConsumer<Context>> {
     let client = consumer(config).map_err(external)?;
     let mut assignment = TopicPartitionList::new();
     assignment
-        .add_partition_offset(&config.topic, range.partition, Offset::Offset(range.start))
+        .add_partition_offset(&config.topic, partition, Offset::Offset(start))
         .and_then(|()| client.assign(&assignment))
-        .map_err(|error| external(failed(config, client.context(), &error)))?;
+        .map_err(|error| external(failed(config, &client, &error)))?;
     Ok(client)
 }
 
@@ -119,11 +193,11 @@ fn send(batch: &mut RecordBatchBuilder, metrics: &BaselineMetrics, out: &Sender<
 
 fn read_error(
     config: &KafkaConfig,
-    context: &Context,
+    client: &BaseConsumer<Context>,
     range: Range,
     position: i64,
     error: &KafkaError,
 ) -> DataFusionError {
     let place = format!("{}/{} at offset {position}", config.topic, range.partition);
-    DataFusionError::External(Box::new(failed(config, context, error))).context(format!("reading {place}: {error}"))
+    DataFusionError::External(Box::new(failed(config, client, error))).context(format!("reading {place}: {error}"))
 }

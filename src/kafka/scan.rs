@@ -7,6 +7,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, exec_err};
 use datafusion::datasource::TableType;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -16,12 +17,12 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use super::filters;
-use super::reader::{Reader, read};
+use super::reader::{READER_BYTES, Reader, read};
 use crate::config::KafkaConfig;
 use crate::source::{RecordBatchBuilder, record_schema};
 
 /// Offsets of one partition, `end` not among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Range {
     /// Kafka's number.
     pub partition: i32,
@@ -70,7 +71,13 @@ impl TableProvider for KafkaScan {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let ranges = filters::narrow(&self.config, self.ranges.clone(), filters, state).await?;
-        let ranges = ranges.into_iter().filter(|range| range.start < range.end).collect();
+        let (waiting, empty): (Vec<Range>, Vec<Range>) = ranges.into_iter().partition(|range| range.start < range.end);
+        // A plan has at least one partition, even if nothing waits.
+        let ranges = if waiting.is_empty() {
+            vec![empty.first().copied().unwrap_or_default()]
+        } else {
+            waiting
+        };
         Ok(Arc::new(KafkaExec::new(
             self.config.clone(),
             ranges,
@@ -155,10 +162,13 @@ impl ExecutionPlan for KafkaExec {
         Some(self.metrics.clone_inner())
     }
 
-    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let Some(range) = self.ranges.get(partition).copied() else {
             return exec_err!("KafkaExec has {} partitions, not {partition}", self.ranges.len());
         };
+        let memory =
+            MemoryConsumer::new(format!("Kafka partition {}", range.partition)).register(context.memory_pool());
+        memory.try_grow(READER_BYTES)?;
         let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
         let reader = Reader {
             config: self.config.clone(),
@@ -168,7 +178,10 @@ impl ExecutionPlan for KafkaExec {
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
         let out = stream.tx();
-        stream.spawn_blocking(move || read(reader, &out));
+        stream.spawn_blocking(move || {
+            let _held = memory;
+            read(reader, &out)
+        });
         Ok(stream.build())
     }
 }

@@ -85,7 +85,7 @@ impl TableProvider for KafkaTable {
     }
 }
 
-/// Sends `key` and `value` of every row; the other columns are the broker's to fill.
+/// Sends `key` and `value` of every row, a NULL value as a tombstone; the other columns are the broker's to fill.
 #[derive(Debug)]
 struct TopicSink {
     config: Arc<KafkaConfig>,
@@ -146,8 +146,9 @@ fn send(producer: &mut Producer, batch: &RecordBatch) -> Result<()> {
     );
     for row in 0..batch.num_rows() {
         let key = keys.filter(|keys| keys.is_valid(row)).map(|keys| keys.value(row));
+        let value = values.is_valid(row).then(|| values.value(row));
         producer
-            .send(key, values.value(row))
+            .send(key, value)
             .map_err(|error| DataFusionError::External(Box::new(error)))?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::client::{ANSWER, Context, consumer, failed};
 use super::scan::{KafkaScan, Range};
 use crate::config::KafkaConfig;
-use crate::source::{Committed, FromTheStart, Pending, Positions, Source, SourceError};
+use crate::source::{Committed, FromTheStart, OnLoss, Pending, Source, SourceError};
 
 /// A topic. Places are `topic/partition`, positions the next offset.
 #[derive(Debug, Clone)]
@@ -39,12 +39,12 @@ impl KafkaSource {
     /// # Errors
     /// As [`Source::pending`].
     pub async fn everything(&self) -> Result<KafkaScan, SourceError> {
-        self.ranges(&FromTheStart)
+        self.ranges(&FromTheStart, OnLoss::Refuse)
             .await
             .map(|ranges| KafkaScan::new(self.config.clone(), ranges))
     }
 
-    async fn ranges(&self, committed: &dyn Committed) -> Result<Vec<Range>, SourceError> {
+    async fn ranges(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Vec<Range>, SourceError> {
         let mut ranges = vec![];
         for (partition, offsets) in self.watermarks().await? {
             let place = self.place(partition);
@@ -52,7 +52,14 @@ impl KafkaSource {
                 // A partition that was never read starts with what it still has.
                 None => offsets.start,
                 Some(next) if offsets.start <= next && next <= offsets.end => next,
-                Some(next) => return Err(lost(place, next, &offsets)),
+                Some(next) => {
+                    let lost = lost(place, next, &offsets);
+                    if on_loss == OnLoss::Refuse {
+                        return Err(lost);
+                    }
+                    tracing::warn!("{lost}; going on from offset {}", offsets.start);
+                    offsets.start
+                }
             };
             ranges.push(Range {
                 partition,
@@ -79,34 +86,32 @@ fn lost(place: String, committed: i64, offsets: &Offsets<i64>) -> SourceError {
         committed,
         available: format!("offsets {} to {}", offsets.start, offsets.end),
         reason,
-        help: "to go on with what there is, read the topic into a new table: clickrec run --full-refresh --select \
-               STEP+ (this replaces what the table holds)"
+        help: "to go on with what the topic has now, and keep what the table has: clickrec run --accept-loss"
             .to_owned(),
     }
 }
 
 #[async_trait]
 impl Source for KafkaSource {
-    async fn pending(&self, committed: &dyn Committed) -> Result<Pending, SourceError> {
-        let ranges = self.ranges(committed).await?;
-        let moved = ranges.iter().filter(|range| range.start < range.end);
-        let next: Positions = moved
-            .clone()
+    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError> {
+        let ranges = self.ranges(committed, on_loss).await?;
+        let next = ranges
+            .iter()
             .map(|range| (self.place(range.partition), range.end))
             .collect();
-        let records = moved.map(|range| range.end.abs_diff(range.start)).sum();
+        let records = ranges.iter().map(|range| range.end.abs_diff(range.start)).sum();
         let provider = Arc::new(KafkaScan::new(self.config.clone(), ranges));
         Ok(Pending {
             provider,
             next,
-            records: Some(records),
+            records,
         })
     }
 }
 
 fn watermarks(config: &KafkaConfig) -> Result<Vec<(i32, Offsets<i64>)>, SourceError> {
     let client: BaseConsumer<Context> = consumer(config)?;
-    let failed = |error| failed(config, client.context(), &error);
+    let failed = |error| failed(config, &client, &error);
     let metadata = client.fetch_metadata(Some(&config.topic), ANSWER).map_err(failed)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
     let missing = |reason: String| SourceError::Missing {

@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use super::client::settings;
 use super::*;
 use crate::config::{KafkaConfig, Security};
-use crate::source::{Committed, FromTheStart, Positions, Source, SourceError};
+use crate::source::{Committed, FromTheStart, OnLoss, Positions, Source, SourceError};
 
 struct At(Positions);
 
@@ -31,7 +31,7 @@ fn fill(broker: &EmbeddedBroker, records: std::ops::Range<u32>) {
         producer
             .send(
                 Some(format!("key {record}").as_bytes()),
-                format!("value {record}").as_bytes(),
+                Some(format!("value {record}").as_bytes()),
             )
             .unwrap();
     }
@@ -69,7 +69,7 @@ async fn every_record_comes_once_and_reading_goes_on_where_it_ended() {
     let broker = EmbeddedBroker::start("t", 3).unwrap();
     fill(&broker, 0..5_000);
     let source = KafkaSource::new(broker.config("t"));
-    let first = source.pending(&FromTheStart).await.unwrap();
+    let first = source.pending(&FromTheStart, OnLoss::Refuse).await.unwrap();
     // What comes after planning is for the next time.
     fill(&broker, 5_000..6_000);
     let context = SessionContext::new();
@@ -87,15 +87,15 @@ async fn every_record_comes_once_and_reading_goes_on_where_it_ended() {
             values.collect::<Vec<_>>()
         }
     };
-    assert_eq!(first.records, Some(5_000));
+    assert_eq!(first.records, 5_000);
     let positions = first.next.clone();
     let values = read(first).await;
     assert_eq!(
         (values.len(), values.iter().collect::<HashSet<_>>().len()),
         (5_000, 5_000)
     );
-    let second = source.pending(&At(positions)).await.unwrap();
-    assert_eq!(second.records, Some(1_000));
+    let second = source.pending(&At(positions), OnLoss::Refuse).await.unwrap();
+    assert_eq!(second.records, 1_000);
     assert!(
         read(second)
             .await
@@ -156,12 +156,26 @@ async fn filters_projection_and_limit_reach_the_scan() {
 async fn sql_inserts_into_a_topic() {
     let broker = EmbeddedBroker::start("t", 2).unwrap();
     let context = session(&broker).await;
-    query(&context, "insert into t (topic, partition, \"offset\", key, value) values ('', 0, 0, 'k', 'one'), ('', 0, 0, null, 'two')").await;
+    query(
+        &context,
+        "insert into t (key, value) values ('k', 'one'), (null, 'two'), ('gone', null)",
+    )
+    .await;
     assert_eq!(
         count(&context, "select count(*) from t where value in ('one', 'two')").await,
         2
     );
     assert_eq!(count(&context, "select count(*) from t where key is null").await, 1);
+    assert_eq!(
+        count(&context, "select count(*) from t where value is null").await,
+        1,
+        "a tombstone"
+    );
+    assert_eq!(
+        count(&context, "select count(*) from t where partition = 99").await,
+        0,
+        "there is no such partition"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,13 +215,19 @@ async fn positions_that_the_topic_does_not_have_are_refused() {
     fill(&broker, 0..10);
     let source = KafkaSource::new(broker.config("t"));
     let beyond = At(BTreeMap::from([("t/0".to_owned(), 11)]));
-    let error = source.pending(&beyond).await.unwrap_err().to_string();
+    let error = source.pending(&beyond, OnLoss::Refuse).await.unwrap_err().to_string();
     assert!(
         error.contains("t/0 was read up to 11") && error.contains("made anew"),
         "{error}"
     );
     let end = At(BTreeMap::from([("t/0".to_owned(), 10)]));
-    assert!(source.pending(&end).await.unwrap().is_empty());
+    assert_eq!(source.pending(&end, OnLoss::Refuse).await.unwrap().records, 0);
+    let accepted = source.pending(&beyond, OnLoss::Accept).await.unwrap();
+    assert_eq!(
+        (accepted.records, accepted.next["t/0"]),
+        (10, 10),
+        "from the first that is there"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,7 +240,7 @@ async fn a_broker_that_is_not_there_is_an_error_soon() {
     };
     let started = Instant::now();
     let error = KafkaSource::new(config.clone())
-        .pending(&FromTheStart)
+        .pending(&FromTheStart, OnLoss::Refuse)
         .await
         .unwrap_err()
         .to_string();

@@ -1,11 +1,14 @@
+use std::collections::BTreeMap;
+
 use deltalake::kernel::{Action, Add, CommitInfo};
 use serde_json::Deserializer;
 
 use super::commit::{MODE_KEY, MODE_MERGE};
 use super::files::rows_of;
-use super::{FilesScan, LakeError, LakeTable, Version};
+use super::{DataFilesScan, LakeError, LakeTable, Version};
 
-/// The rows that arrived in a table after a version, up to the version at which the table was opened.
+/// What happened to a table after a version, up to the version at which it was opened: the rows that arrived, and
+/// whether a merge took rows away.
 ///
 /// Only the log is read: the files that commits added with `dataChange = true` hold the new and the changed rows, and
 /// nothing else, because a [`Merge`](super::Merge) writes what it only moves into files of their own, marked
@@ -14,6 +17,7 @@ use super::{FilesScan, LakeError, LakeTable, Version};
 #[derive(Debug, Default)]
 pub struct Changes {
     files: Vec<Add>,
+    takes_rows: bool,
 }
 
 /// Why the rows after a version cannot be told from the others: everything has to be read again.
@@ -25,6 +29,14 @@ pub enum Replaced {
     /// The log no longer reaches back to the version.
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
+    /// The table has gone back to an older version.
+    #[error("it is at version {now}, older than version {read} that was read")]
+    Restored {
+        /// The version it is at.
+        now: Version,
+        /// The version that was read.
+        read: Version,
+    },
 }
 
 impl Changes {
@@ -44,7 +56,10 @@ impl Changes {
             deletion_vector: file.deletion_vector_descriptor(),
             ..Add::default()
         });
-        Self { files: files.collect() }
+        Self {
+            files: files.collect(),
+            takes_rows: false,
+        }
     }
 
     /// The rows that arrived after version `after`.
@@ -52,22 +67,32 @@ impl Changes {
     /// # Errors
     /// When the log cannot be read; the inner error says that rows were not only added or merged since.
     pub async fn since(table: &LakeTable, after: Version) -> Result<Result<Self, Replaced>, LakeError> {
-        let mut files = vec![];
-        for version in after + 1..=table.version().unwrap_or(after) {
-            let Some(commit) = read_commit(table, version).await? else {
+        let now = table.version().unwrap_or(after);
+        if now < after {
+            return Ok(Err(Replaced::Restored { now, read: after }));
+        }
+        let mut changes = Self::default();
+        for version in after + 1..=now {
+            let Some(commit) = LogEntry::read(table, version).await? else {
                 return Ok(Err(Replaced::LogExpired(version)));
             };
             if commit.replaces_rows() {
                 return Ok(Err(Replaced::Rewritten(version)));
             }
-            files.extend(commit.added);
+            changes.takes_rows |= commit.takes_rows;
+            changes.files.extend(commit.added);
         }
-        Ok(Ok(Self { files }))
+        Ok(Ok(changes))
     }
 
-    /// Whether nothing arrived.
+    /// Whether no row arrived.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// Whether the table's rows are still the same: none arrived, and none went.
+    pub fn is_unchanged(&self) -> bool {
+        self.files.is_empty() && !self.takes_rows
     }
 
     /// How many rows arrived, where the files' statistics say.
@@ -87,43 +112,47 @@ impl Changes {
     /// A scan of the rows.
     ///
     /// # Errors
-    /// As [`FilesScan::try_new`].
-    pub fn scan(&self, table: &LakeTable) -> Result<FilesScan, LakeError> {
-        FilesScan::try_new(table, &self.files, None)
+    /// As [`DataFilesScan::try_new`].
+    pub fn scan(&self, table: &LakeTable) -> Result<DataFilesScan, LakeError> {
+        DataFilesScan::try_new(table, &self.files, None)
     }
 }
 
 /// What matters of one entry of the log.
 #[derive(Default)]
-struct LogEntry {
+pub(super) struct LogEntry {
     added: Vec<Add>,
     takes_rows: bool,
     is_merge: bool,
+    /// Application ids and versions.
+    pub transactions: BTreeMap<String, i64>,
 }
 
 impl LogEntry {
     fn replaces_rows(&self) -> bool {
         self.takes_rows && !self.is_merge
     }
-}
 
-async fn read_commit(table: &LakeTable, version: Version) -> Result<Option<LogEntry>, LakeError> {
-    let log = table.delta().log_store();
-    let bytes = log
-        .read_commit_entry(version)
-        .await
-        .map_err(LakeError::delta("read the log of", table.name()))?;
-    let Some(bytes) = bytes else { return Ok(None) };
-    let mut entry = LogEntry::default();
-    for action in Deserializer::from_slice(&bytes).into_iter::<Action>() {
-        match action.map_err(|reason| damaged(table, version, &reason))? {
-            Action::Add(add) if add.data_change => entry.added.push(add),
-            Action::Remove(remove) => entry.takes_rows |= remove.data_change,
-            Action::CommitInfo(info) => entry.is_merge = is_merge(&info),
-            _ => {}
+    /// Reads the entry of one version; `None` where the log no longer holds it.
+    pub async fn read(table: &LakeTable, version: Version) -> Result<Option<Self>, LakeError> {
+        let log = table.delta().log_store();
+        let bytes = log
+            .read_commit_entry(version)
+            .await
+            .map_err(LakeError::delta("read the log of", table.name()))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let mut entry = Self::default();
+        for action in Deserializer::from_slice(&bytes).into_iter::<Action>() {
+            match action.map_err(|reason| damaged(table, version, &reason))? {
+                Action::Add(add) if add.data_change => entry.added.push(add),
+                Action::Remove(remove) => entry.takes_rows |= remove.data_change,
+                Action::CommitInfo(info) => entry.is_merge = is_merge(&info),
+                Action::Txn(read) => _ = entry.transactions.insert(read.app_id, read.version),
+                _ => {}
+            }
         }
+        Ok(Some(entry))
     }
-    Ok(Some(entry))
 }
 
 fn is_merge(info: &CommitInfo) -> bool {

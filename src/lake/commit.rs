@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
-use deltalake::kernel::{Action, Add, MetadataExt, Remove, StructType, Transaction};
+use deltalake::kernel::{Action, Add, MetadataExt, Remove, StructType, Transaction, new_metadata};
 use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
@@ -9,7 +11,7 @@ use super::write::Layout;
 use super::{LakeError, LakeTable, Version};
 
 /// The key of the commit info that says how a commit changed the table.
-pub(super) const MODE_KEY: &str = "clickrec.mode";
+pub const MODE_KEY: &str = "clickrec.mode";
 pub(super) const MODE_MERGE: &str = "merge";
 
 /// How a commit changes the rows of a table.
@@ -47,12 +49,15 @@ pub struct Commit {
     pub layout: Layout,
     /// Files that hold the new rows.
     pub files: Vec<Add>,
-    /// Application ids and versions, see [`super::positions`].
-    pub transactions: Vec<(String, i64)>,
+    /// Application ids and versions, see [`super::positions`]: all of them, also those that did not move.
+    pub transactions: BTreeMap<String, i64>,
 }
 
 impl Commit {
     /// Commits to the table as it was opened, or creates it. Returns the new version.
+    ///
+    /// It is tried once, against that very version: the Delta library would commit again on top of whatever was there
+    /// first, after comparing less than we know (nothing at all where the table is new).
     ///
     /// # Errors
     /// [`LakeError::Conflict`] when another writer was faster; the files stay invisible.
@@ -67,6 +72,7 @@ impl Commit {
             .collect();
         let properties = CommitProperties::default()
             .with_application_transactions(transactions)
+            .with_max_retries(0)
             .with_metadata([(MODE_KEY.to_owned(), self.mode.name().into())]);
         match table.state() {
             None => self.create(table, &schema, properties).await,
@@ -86,9 +92,17 @@ impl Commit {
             .with_partition_columns(self.layout.partition_by.clone())
             .with_commit_properties(properties)
             .with_actions(self.files.into_iter().map(Action::Add))
-            .await
-            .map_err(LakeError::delta("create", table.name()))?;
-        Ok(created.version().unwrap_or_default())
+            .await;
+        match created {
+            Ok(created) => Ok(created.version().unwrap_or_default()),
+            Err(source) if table.delta().verify_deltatable_existence().await.unwrap_or(false) => {
+                Err(LakeError::Conflict {
+                    table: table.name().to_string(),
+                    source: Box::new(source),
+                })
+            }
+            Err(source) => Err(LakeError::delta("create", table.name())(source)),
+        }
     }
 
     async fn change(
@@ -100,8 +114,25 @@ impl Commit {
     ) -> Result<Version, LakeError> {
         let failed = || LakeError::delta("commit to", table.name());
         let mut actions = vec![];
-        if state.schema().as_ref() != schema {
-            let metadata = state.metadata().clone().with_schema(schema);
+        let layout_differs = state.metadata().partition_columns() != self.layout.partition_by.as_slice();
+        if layout_differs && !matches!(self.mode, CommitMode::Overwrite) {
+            return Err(LakeError::Schema {
+                table: table.name().to_string(),
+                reason: format!(
+                    "it is partitioned by [{}], not by [{}]",
+                    state.metadata().partition_columns().join(", "),
+                    self.layout.partition_by.join(", ")
+                ),
+                help: format!(
+                    "put `partition_by` back, or rebuild with: clickrec run --full-refresh --select {}",
+                    table.name()
+                ),
+            });
+        }
+        if layout_differs || state.schema().as_ref() != schema {
+            let old = state.metadata();
+            let metadata = new_metadata(schema, &self.layout.partition_by, old.configuration())
+                .and_then(|metadata| metadata.with_table_id(old.id().to_owned()));
             let metadata = metadata.map_err(deltalake::DeltaTableError::from).map_err(failed())?;
             actions.push(Action::Metadata(metadata));
         }

@@ -1,5 +1,6 @@
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
+use deltalake::kernel::transaction::TransactionError;
 
 /// Why the lake could not be read or written. Nothing was committed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,17 @@ pub enum LakeError {
         /// The way out.
         help: String,
     },
+    /// A key without a value would never be replaced.
+    #[error(
+        "the key column `{column}` of `{table}` has NULLs in the result\n  help: leave such rows out: where {column} is not \
+         null"
+    )]
+    NullKey {
+        /// `layer.table`.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// A log entry that is not Delta's.
     #[error("the log of `{table}` is damaged at version {version}: {reason}")]
     Log {
@@ -79,9 +91,10 @@ impl LakeError {
         move |source| {
             let source = Box::new(source);
             match *source {
-                DeltaTableError::Transaction { .. } | DeltaTableError::VersionAlreadyExists(_) => {
-                    Self::Conflict { table, source }
-                }
+                DeltaTableError::VersionAlreadyExists(_)
+                | DeltaTableError::Transaction {
+                    source: TransactionError::CommitConflict(_) | TransactionError::MaxCommitAttempts(_),
+                } => Self::Conflict { table, source },
                 _ => Self::Delta { action, table, source },
             }
         }

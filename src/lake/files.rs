@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
+use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, ScalarValue, Statistics, ToDFSchema};
+use datafusion::common::{DataFusionError, Result, ScalarValue, Statistics, ToDFSchema};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
@@ -14,6 +15,8 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction};
 use datafusion::physical_plan::ExecutionPlan;
 use deltalake::kernel::Add;
+use object_store::ObjectMeta;
+use object_store::path::Path;
 
 use super::{LakeError, LakeTable};
 
@@ -22,14 +25,14 @@ use super::{LakeError, LakeTable};
 /// What it does not do: deletion vectors and column mapping, which other writers may have used; such files are
 /// refused. A plain read of a table goes through the Delta library's own provider, which knows them.
 #[derive(Debug)]
-pub struct FilesScan {
+pub struct DataFilesScan {
     store: ObjectStoreUrl,
     schema: TableSchema,
     files: Vec<PartitionedFile>,
     rows: Option<usize>,
 }
 
-impl FilesScan {
+impl DataFilesScan {
     /// A scan of `files`; with `file_column`, a further column of that name holds each row's file path as the log
     /// writes it.
     ///
@@ -102,8 +105,18 @@ fn partitioned_file(
     if with_path {
         values.push(ScalarValue::Utf8(Some(add.path.clone())));
     }
-    let path = format!("{}/{}", root.trim_matches('/'), add.path);
-    Ok(PartitionedFile::new(path, u64::try_from(add.size).unwrap_or_default()).with_partition_values(values))
+    // The path in the log is relative to the table, and decoded already; `PartitionedFile::new` would encode it again.
+    let location = Path::from_url_path(root)
+        .and_then(|root| Path::parse(format!("{root}/{}", add.path)))
+        .map_err(|error| DataFusionError::ObjectStore(Box::new(error.into())))?;
+    let file = ObjectMeta {
+        location,
+        last_modified: DateTime::from_timestamp_millis(add.modification_time).unwrap_or_default(),
+        size: u64::try_from(add.size).unwrap_or_default(),
+        e_tag: None,
+        version: None,
+    };
+    Ok(PartitionedFile::from(file).with_partition_values(values))
 }
 
 /// The rows of a file, as its statistics say.
@@ -118,7 +131,7 @@ pub(super) fn rows_of(add: &Add) -> Option<usize> {
 }
 
 #[async_trait]
-impl TableProvider for FilesScan {
+impl TableProvider for DataFilesScan {
     fn schema(&self) -> SchemaRef {
         self.schema.table_schema().clone()
     }

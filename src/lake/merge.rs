@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{cast, filter_record_batch, not};
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::{JoinType, Result as QueryResult};
@@ -9,14 +9,17 @@ use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::logical_expr::ident;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::{Add, Remove};
 use futures::StreamExt;
 
-use super::write::{Layout, write};
-use super::{Changes, CommitMode, FilesScan, LakeError, LakeTable};
+use super::schema::storable;
+use super::write::{Layout, conform, write};
+use super::{Changes, CommitMode, DataFilesScan, LakeError, LakeTable};
+use crate::config::TableName;
 
 const FILE_COLUMN: &str = "__file";
 
@@ -27,29 +30,50 @@ const FILE_COLUMN: &str = "__file";
 /// them to find the files they are in, and what is left of those files is written anew. Files without such a key are
 /// not rewritten.
 ///
-/// Memory: the result's keys, and a hash table of them; the table itself streams.
+/// Memory: the result's keys, reserved as they come, and a hash table of them; the table itself streams.
 #[derive(Debug)]
 pub struct Merge {
+    table: TableName,
     key: Vec<String>,
     deleted: Option<String>,
-    keys: Arc<Mutex<Vec<RecordBatch>>>,
+    kept: Option<Arc<Mutex<Keys>>>,
+}
+
+/// The keys of a result, in the types that the table stores.
+#[derive(Debug)]
+struct Keys {
+    batches: Vec<RecordBatch>,
+    memory: MemoryReservation,
 }
 
 impl Merge {
     /// A merge by `key`. Where `deleted` names a boolean column of the result, rows in which it is true only take old
     /// rows away; the column itself is not stored.
-    pub fn new(key: &[String], deleted: Option<&str>) -> Self {
+    pub fn new(table: &TableName, key: &[String], deleted: Option<&str>) -> Self {
         Self {
+            table: table.clone(),
             key: key.to_vec(),
             deleted: deleted.map(str::to_owned),
-            keys: Arc::default(),
+            kept: None,
         }
     }
 
-    /// The rows of a result that are to be written; keeps the keys as they pass.
+    /// Keeps the keys as they pass, within the limits of `pool`: needed for [`Merge::finish`], not where the result
+    /// replaces the whole table.
+    #[must_use]
+    pub fn keeping_keys(mut self, pool: &Arc<dyn MemoryPool>) -> Self {
+        let memory = MemoryConsumer::new(format!("keys of {}", self.table)).register(pool);
+        self.kept = Some(Arc::new(Mutex::new(Keys {
+            batches: vec![],
+            memory,
+        })));
+        self
+    }
+
+    /// The rows of a result that are to be written.
     ///
     /// # Errors
-    /// When the result has no such column.
+    /// When the result has no such column. The stream fails where a key is NULL, or keys take too much memory.
     pub fn pass(&self, stream: SendableRecordBatchStream) -> QueryResult<SendableRecordBatchStream> {
         let schema = stream.schema();
         let key = self
@@ -62,12 +86,26 @@ impl Merge {
             .as_deref()
             .map(|column| schema.index_of(column))
             .transpose()?;
-        let keys = self.keys.clone();
+        let (table, kept) = (self.table.clone(), self.kept.clone());
+        let key_schema = storable(&table, &schema.project(&key)?).map_err(external)?;
         let rows = stream.map(move |batch| {
             let batch = batch?;
-            keys.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(batch.project(&key)?);
+            let keys = batch.project(&key)?;
+            for (column, field) in keys.columns().iter().zip(key_schema.fields()) {
+                if column.null_count() > 0 {
+                    return Err(external(LakeError::NullKey {
+                        table: table.to_string(),
+                        column: field.name().clone(),
+                    }));
+                }
+            }
+            if let Some(kept) = &kept {
+                // Compact and of the stored type: views would hold on to whole batches.
+                let keys = conform(&keys, &key_schema)?;
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.memory.try_grow(keys.get_array_memory_size())?;
+                kept.batches.push(keys);
+            }
             match deleted {
                 Some(column) => Ok(filter_record_batch(&batch, &not(batch.column(column).as_boolean())?)?),
                 None => Ok(batch),
@@ -86,7 +124,15 @@ impl Merge {
         session: &SessionContext,
         layout: &Layout,
     ) -> Result<CommitMode, LakeError> {
-        let keys = std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut kept = self
+            .kept
+            .as_deref()
+            .map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let keys = kept
+            .as_mut()
+            .map(|kept| std::mem::take(&mut kept.batches))
+            .unwrap_or_default();
+        drop(kept);
         let all = Changes::all(table);
         let touched = match keys.first() {
             Some(_) if !all.is_empty() => self.touched(table, session, all.files(), &keys).await?,
@@ -94,7 +140,7 @@ impl Merge {
         };
         let mut kept = vec![];
         if !touched.is_empty() {
-            let old = FilesScan::try_new(table, &touched, None)?;
+            let old = DataFilesScan::try_new(table, &touched, None)?;
             let left = self.join(session, old, keys, JoinType::LeftAnti)?;
             let plan = left.create_physical_plan().await?;
             kept = write(table, &plan, &session.task_ctx(), layout).await?.files;
@@ -112,7 +158,7 @@ impl Merge {
         files: &[Add],
         keys: &[RecordBatch],
     ) -> Result<Vec<Add>, LakeError> {
-        let old = FilesScan::try_new(table, files, Some(FILE_COLUMN))?;
+        let old = DataFilesScan::try_new(table, files, Some(FILE_COLUMN))?;
         let with_key = self.join(session, old, keys.to_vec(), JoinType::LeftSemi)?;
         let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?.collect().await?;
         let mut touched = HashSet::new();
@@ -131,7 +177,7 @@ impl Merge {
     fn join(
         &self,
         session: &SessionContext,
-        old: FilesScan,
+        old: DataFilesScan,
         keys: Vec<RecordBatch>,
         join: JoinType,
     ) -> Result<DataFrame, LakeError> {
@@ -140,16 +186,17 @@ impl Merge {
             .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
         let new = session.read_table(Arc::new(MemTable::try_new(schema, vec![keys])?))?;
         // Other names on the right, so that the condition is not ambiguous.
-        let renamed: Vec<String> = self.key.iter().map(|column| format!("__key_{column}")).collect();
+        let renamed = |column: &String| format!("__key_{column}");
         let new = new
-            .select(self.key.iter().zip(&renamed).map(|(from, to)| ident(from).alias(to)))?
+            .select(self.key.iter().map(|column| ident(column).alias(renamed(column))))?
             .distinct()?;
-        let left: Vec<&str> = self.key.iter().map(String::as_str).collect();
-        let right: Vec<&str> = renamed.iter().map(String::as_str).collect();
-        Ok(session
-            .read_table(Arc::new(old))?
-            .join(new, join, &left, &right, None)?)
+        let same = self.key.iter().map(|column| ident(column).eq(ident(renamed(column))));
+        Ok(session.read_table(Arc::new(old))?.join_on(new, join, same)?)
     }
+}
+
+fn external(error: LakeError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 fn removes(table: &LakeTable, touched: &[Add]) -> Vec<Remove> {

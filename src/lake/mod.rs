@@ -17,11 +17,13 @@ mod merge;
 pub mod positions;
 pub mod schema;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod write;
 
 pub use changes::{Changes, Replaced};
-pub use commit::{Commit, CommitMode};
+pub use commit::{Commit, CommitMode, MODE_KEY};
 pub use error::LakeError;
-pub use files::FilesScan;
+pub use files::DataFilesScan;
 pub use merge::Merge;
 pub use table::{Lake, LakeTable, Version};

@@ -8,7 +8,7 @@
 //! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |
 //! | `clickrec/sql` | a hash of the SQL that made the table |
 //!
-//! `clickrec/sql` is part of every commit, so two runners of one step always conflict: one of them wins.
+//! Every commit of a step holds all of them, whether they moved or not, so its newest commit tells everything.
 
 use async_trait::async_trait;
 
@@ -19,9 +19,17 @@ use crate::source::{Committed, SourceError};
 /// The application id of the SQL's hash.
 pub const SQL: &str = "clickrec/sql";
 
+const SOURCES: &str = "clickrec/source/";
+
 /// The application id of a place of a source.
 pub fn of_source(source: &str, place: &str) -> String {
-    format!("clickrec/source/{source}/{place}")
+    format!("{SOURCES}{source}/{place}")
+}
+
+/// The source whose place an application id names; `None` for other ids.
+pub fn source_of(app_id: &str) -> Option<&str> {
+    let (source, _) = app_id.strip_prefix(SOURCES)?.split_once('/')?;
+    Some(source)
 }
 
 /// The application id of a lake table, by its identity: a table made anew was not read yet.

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -7,10 +7,12 @@ use datafusion::execution::SessionState;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder};
+use tokio::sync::OnceCell;
 use url::Url;
 
-use super::LakeError;
-use crate::config::{LakeConfig, TableName};
+use super::changes::LogEntry;
+use super::{LakeError, positions};
+use crate::config::{LakeConfig, Secret, TableName};
 
 /// A version of a Delta table.
 pub type Version = u64;
@@ -19,7 +21,7 @@ pub type Version = u64;
 #[derive(Debug, Clone)]
 pub struct Lake {
     url: Url,
-    storage: HashMap<String, String>,
+    storage: BTreeMap<String, Secret>,
 }
 
 impl Lake {
@@ -27,19 +29,10 @@ impl Lake {
     pub fn new(config: &LakeConfig) -> Self {
         deltalake::azure::register_handlers(None);
         deltalake::aws::register_handlers(None);
-        let storage = config
-            .storage
-            .iter()
-            .map(|(key, value)| (key.clone(), value.reveal().to_owned()));
         Self {
             url: config.url.clone(),
-            storage: storage.collect(),
+            storage: config.storage.clone(),
         }
-    }
-
-    /// The folder or container that holds the tables.
-    pub fn url(&self) -> &Url {
-        &self.url
     }
 
     /// Opens a table as of now; one that does not exist yet is opened too, and is empty.
@@ -51,9 +44,13 @@ impl Lake {
         let root = self.url.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{root}/{}/{}/", name.layer, name.table))
             .map_err(|reason| failed()(deltalake::DeltaTableError::InvalidTableLocation(reason.to_string())))?;
+        let storage = self
+            .storage
+            .iter()
+            .map(|(key, value)| (key.clone(), value.reveal().to_owned()));
         let mut delta = DeltaTableBuilder::from_url(url)
             .map_err(failed())?
-            .with_storage_options(self.storage.clone())
+            .with_storage_options(storage.collect())
             .build()
             .map_err(failed())?;
         if delta.verify_deltatable_existence().await.map_err(failed())? {
@@ -62,6 +59,7 @@ impl Lake {
         Ok(LakeTable {
             name: name.clone(),
             delta,
+            transactions: Arc::default(),
         })
     }
 }
@@ -71,6 +69,7 @@ impl Lake {
 pub struct LakeTable {
     name: TableName,
     delta: DeltaTable,
+    transactions: Arc<OnceCell<Option<BTreeMap<String, i64>>>>,
 }
 
 impl LakeTable {
@@ -122,11 +121,40 @@ impl LakeTable {
             .sum()
     }
 
+    /// The application ids and versions of the newest commit that a step made. Each such commit holds all that count,
+    /// so one entry of the log tells; asking Delta for one id after another would replay the log as often. `None` where
+    /// the log no longer holds that commit.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn transactions(&self) -> Result<Option<&BTreeMap<String, i64>>, LakeError> {
+        let found = self.transactions.get_or_try_init(|| self.newest_transactions()).await?;
+        Ok(found.as_ref())
+    }
+
+    async fn newest_transactions(&self) -> Result<Option<BTreeMap<String, i64>>, LakeError> {
+        let Some(newest) = self.version() else {
+            return Ok(Some(BTreeMap::new()));
+        };
+        // Commits of others (a compaction) have none of our ids.
+        for version in (0..=newest).rev() {
+            match LogEntry::read(self, version).await? {
+                Some(entry) if entry.transactions.contains_key(positions::SQL) => return Ok(Some(entry.transactions)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(BTreeMap::new()))
+    }
+
     /// The version committed for an application id; `None` where there is none.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub async fn transaction(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
+        if let Some(transactions) = self.transactions().await? {
+            return Ok(transactions.get(app_id).copied());
+        }
         let Some(state) = self.state() else { return Ok(None) };
         let log = self.delta.log_store();
         state

@@ -3,8 +3,8 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as QueryResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -121,16 +121,21 @@ async fn write_stream(
     Ok(Written { files, rows })
 }
 
-/// The batch with the columns and types that are stored, in that order.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> QueryResult<RecordBatch> {
-    let columns = schema.fields().iter().map(|field| {
-        let column = batch.column(batch.schema_ref().index_of(field.name())?);
-        if column.data_type() == field.data_type() {
-            Ok(column.clone())
-        } else {
-            cast(column, field.data_type())
-        }
-    });
+/// The batch with the columns and types that are stored, in that order. A column that older files do not have yet is
+/// NULL; a value that does not fit its type is an error.
+pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> QueryResult<RecordBatch> {
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| match batch.column_by_name(field.name()) {
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
+            Some(column) => cast_with_options(column, field.data_type(), &options),
+        });
     Ok(RecordBatch::try_new(
         schema.clone(),
         columns.collect::<Result<_, _>>()?,

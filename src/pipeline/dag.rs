@@ -6,8 +6,9 @@ use twox_hash::XxHash64;
 
 use super::PipelineError;
 use super::references::{References, references};
-use crate::config::{Mode, Project, Step, TableName};
+use crate::config::{Mode, Project, Step, TableName, nearest};
 use crate::engine::View;
+use crate::lake::LakeError;
 
 /// The steps of a project, each after those it reads. The order comes from the SQL alone.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Node {
     pub sources: BTreeSet<String>,
     /// The views it goes through, each after those it reads.
     pub views: Vec<View>,
-    /// Tells one version of its logic from another: SQL of the step and its views, mode, key.
+    /// Tells one version of its logic from another: SQL of the step and its views, mode, key, partitioning.
     pub fingerprint: i64,
 }
 
@@ -40,9 +41,22 @@ impl Node {
         &self.step.name
     }
 
+    /// Whether it reads one of these steps, tables or views.
+    pub fn reads_any(&self, names: &BTreeSet<TableName>) -> bool {
+        self.views.iter().any(|view| names.contains(&view.name)) || self.inputs().any(|input| names.contains(input))
+    }
+
     /// Every lake table that it reads, plainly or in part.
     pub fn inputs(&self) -> impl Iterator<Item = &TableName> {
         self.tables.union(&self.changed_tables)
+    }
+
+    /// The lake refused something that the step needs.
+    pub(super) fn lake_error(&self, source: LakeError) -> PipelineError {
+        PipelineError::Lake {
+            step: self.name().to_string(),
+            source,
+        }
     }
 
     /// An error at a place in the step's SQL file.
@@ -54,8 +68,7 @@ impl Node {
 fn error_at(step: &Step, at: Location, message: String) -> PipelineError {
     PipelineError::Sql {
         file: step.file.clone(),
-        line: at.line.max(1),
-        column: at.column.max(1),
+        at: Some((at.line.max(1), at.column.max(1))),
         message,
     }
 }
@@ -126,22 +139,24 @@ impl Dag {
                     known: known.join(", "),
                 });
             };
-            selected.insert(node.name().clone());
             if with_descendants {
-                self.add_descendants(&mut selected);
+                selected.extend(self.with_descendants(node));
+            } else {
+                selected.insert(node.name().clone());
             }
         }
         Ok(selected)
     }
 
-    fn add_descendants(&self, selected: &mut BTreeSet<TableName>) {
+    fn with_descendants(&self, node: &Node) -> BTreeSet<TableName> {
+        let mut found = BTreeSet::from([node.name().clone()]);
         // In order, so one pass reaches them all.
         for node in &self.nodes {
-            let through_view = node.views.iter().any(|view| selected.contains(&view.name));
-            if through_view || node.inputs().any(|input| selected.contains(input)) {
-                selected.insert(node.name().clone());
+            if node.reads_any(&found) {
+                found.insert(node.name().clone());
             }
         }
+        found
     }
 
     /// A node with its views, which stand before it in the order, resolved.
@@ -222,7 +237,7 @@ impl Dag {
         let known: Vec<String> = self.nodes.iter().map(|node| node.name().to_string()).collect();
         format!(
             "no step makes `{name}`, and the lake has no such table{}",
-            nearest(name, &known)
+            help(name, &known)
         )
     }
 
@@ -231,7 +246,7 @@ impl Dag {
         known.extend(self.nodes.iter().map(|node| node.name().to_string()));
         format!(
             "changes('{name}'): no source or step has this name{}",
-            nearest(name, &known)
+            help(name, &known)
         )
     }
 }
@@ -254,13 +269,10 @@ impl Node {
 }
 
 /// `help: did you mean …`, where something is near.
-fn nearest(name: &str, known: &[String]) -> String {
-    let best = known
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    match best {
-        Some(best) if strsim::jaro_winkler(best, name) > 0.8 => format!("\n  help: did you mean `{best}`?"),
-        _ => format!("\n  help: there are {}", known.join(", ")),
+fn help(name: &str, known: &[String]) -> String {
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("\n  help: did you mean `{near}`?"),
+        None => format!("\n  help: there are {}", known.join(", ")),
     }
 }
 
@@ -278,6 +290,7 @@ fn fingerprint(node: &Node, found: &References) -> i64 {
     add(&node.step.mode.to_string());
     node.step.key.iter().for_each(|column| add(column));
     add(node.step.delete.as_deref().unwrap_or_default());
+    node.step.partition_by.iter().for_each(|column| add(column));
     // Delta's transaction versions are signed and 63 bits are plenty.
     i64::try_from(hasher.finish() >> 1).unwrap_or(i64::MAX)
 }

@@ -9,18 +9,16 @@ use crate::source::SourceError;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// A statement that is not SQL, or not what a step may hold.
-    #[error("{}:{line}:{column}: {message}", file.display())]
+    #[error("{}{}: {message}", file.display(), place(*at))]
     Sql {
         /// The SQL file.
         file: PathBuf,
-        /// From 1.
-        line: u64,
-        /// From 1.
-        column: u64,
+        /// Line and column, from 1, where they are known.
+        at: Option<(u64, u64)>,
         /// What is wrong, and the way out.
         message: String,
     },
-    /// The SQL did not plan or run.
+    /// The SQL planned, but did not run.
     #[error("step `{step}` failed in {}", file.display())]
     Query {
         /// `layer.table`.
@@ -40,7 +38,20 @@ pub enum PipelineError {
         name: String,
         /// What it said.
         #[source]
-        source: SourceError,
+        source: Box<SourceError>,
+    },
+    /// The table was filled from a source that the step no longer reads.
+    #[error(
+        "`{step}` was filled from source `{old}`, and now reads `{new}`: all of it would be read again\n  help: keep the \
+         name `{old}` for it, or rebuild with: clickrec run --full-refresh --select {step}+"
+    )]
+    SourceRenamed {
+        /// `layer.table`.
+        step: String,
+        /// The source in the lake.
+        old: String,
+        /// The source in the SQL.
+        new: String,
     },
     /// The lake refused.
     #[error("step `{step}` failed")]
@@ -72,9 +83,13 @@ pub enum PipelineError {
         name: String,
         /// What is wrong.
         #[source]
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// The engine cannot be set up.
     #[error("cannot set up the query engine")]
     Engine(#[from] DataFusionError),
+}
+
+fn place(at: Option<(u64, u64)>) -> String {
+    at.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"))
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -10,8 +10,8 @@ use super::{Node, PipelineError};
 use crate::config::{Mode, TableName};
 use crate::engine::Bindings;
 use crate::lake::positions::{self, SourcePositions};
-use crate::lake::{Changes, Lake, LakeTable};
-use crate::source::{Committed, FromTheStart, Source};
+use crate::lake::{Changes, Lake, LakeError, LakeTable};
+use crate::source::{Committed, FromTheStart, OnLoss, Source};
 
 /// What a step will do with what it finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Inputs {
     /// What to do.
     pub decision: Decision,
     /// Application ids and versions to commit with the rows.
-    pub transactions: Vec<(String, i64)>,
+    pub transactions: BTreeMap<String, i64>,
     /// Rows and records that wait, where that is known without reading them.
     pub waiting: Option<u64>,
 }
@@ -52,6 +52,15 @@ pub struct World<'a> {
     pub session: &'a SessionState,
 }
 
+/// How inputs are looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lookup {
+    /// Take everything as new, and rebuild the table.
+    pub full_refresh: bool,
+    /// What to do where a source has lost records that were not read yet.
+    pub on_loss: OnLoss,
+}
+
 /// One table that a step reads.
 struct Input {
     table: LakeTable,
@@ -67,17 +76,18 @@ impl Inputs {
     ///
     /// # Errors
     /// When the lake or a source does not answer, or a source has lost records that were not read yet.
-    pub async fn find(node: &Node, world: World<'_>, full_refresh: bool) -> Result<Self, PipelineError> {
-        let failed = |source| PipelineError::Lake {
-            step: node.name().to_string(),
-            source,
-        };
-        let target = world.lake.table(node.name()).await.map_err(failed)?;
+    pub async fn find(node: &Node, world: World<'_>, lookup: Lookup) -> Result<Self, PipelineError> {
+        let target = world
+            .lake
+            .table(node.name())
+            .await
+            .map_err(|error| node.lake_error(error))?;
         let mut finder = Finder {
             node,
             world,
-            full: first_reason(node, &target, full_refresh).await?,
-            transactions: vec![(positions::SQL.to_owned(), node.fingerprint)],
+            on_loss: lookup.on_loss,
+            full: first_reason(node, &target, lookup.full_refresh).await?,
+            transactions: BTreeMap::from([(positions::SQL.to_owned(), node.fingerprint)]),
             inputs: vec![],
         };
         for name in node.inputs() {
@@ -89,17 +99,16 @@ impl Inputs {
 
 /// A reason to rebuild that does not depend on the inputs.
 async fn first_reason(node: &Node, target: &LakeTable, full_refresh: bool) -> Result<Option<String>, PipelineError> {
-    let failed = |source| PipelineError::Lake {
-        step: node.name().to_string(),
-        source,
-    };
     if target.version().is_none() {
         return Ok(Some("its table does not exist yet".to_owned()));
     }
     if full_refresh {
         return Ok(Some("a full refresh was asked for".to_owned()));
     }
-    let stored = target.transaction(positions::SQL).await.map_err(failed)?;
+    let stored = target
+        .transaction(positions::SQL)
+        .await
+        .map_err(|error| node.lake_error(error))?;
     // What a source still holds may be less than what was read from it: that table is never rebuilt unasked.
     if stored != Some(node.fingerprint) && node.sources.is_empty() {
         return Ok(Some("its SQL has changed".to_owned()));
@@ -110,17 +119,15 @@ async fn first_reason(node: &Node, target: &LakeTable, full_refresh: bool) -> Re
 struct Finder<'a> {
     node: &'a Node,
     world: World<'a>,
+    on_loss: OnLoss,
     full: Option<String>,
-    transactions: Vec<(String, i64)>,
+    transactions: BTreeMap<String, i64>,
     inputs: Vec<Input>,
 }
 
 impl Finder<'_> {
-    fn failed(&self, source: crate::lake::LakeError) -> PipelineError {
-        PipelineError::Lake {
-            step: self.node.name().to_string(),
-            source,
-        }
+    fn failed(&self, source: LakeError) -> PipelineError {
+        self.node.lake_error(source)
     }
 
     async fn table(&mut self, name: &TableName, target: &LakeTable) -> Result<(), PipelineError> {
@@ -151,7 +158,7 @@ impl Finder<'_> {
             Err(reason) => (Changes::all(&table), Some(format!("`{name}`: {reason}"))),
         };
         self.transactions
-            .push((app_id, i64::try_from(version).unwrap_or(i64::MAX)));
+            .insert(app_id, i64::try_from(version).unwrap_or(i64::MAX));
         self.inputs.push(Input { table, changes, reread });
         Ok(())
     }
@@ -173,11 +180,11 @@ impl Finder<'_> {
             Some(_) => Some(self.inputs.iter().map(|input| input.table.rows()).sum()),
             None => self.read_in_part().map(|input| input.changes.rows()).sum(),
         };
-        let waiting = records.total.zip(changed).map(|(records, rows)| records + rows);
+        let waiting = changed.map(|rows| records + rows);
         let decision = match self.full.take() {
             Some(reason) => Decision::Full(reason),
             None if incremental => {
-                let nothing = records.none && self.read_in_part().all(|input| input.changes.is_empty());
+                let nothing = records == 0 && self.read_in_part().all(|input| input.changes.is_empty());
                 if nothing {
                     Decision::UpToDate("nothing new".to_owned())
                 } else {
@@ -208,7 +215,7 @@ impl Finder<'_> {
         if let Some(reason) = reread {
             return Decision::Full(reason);
         }
-        if self.inputs.iter().all(|input| input.changes.is_empty()) {
+        if self.inputs.iter().all(|input| input.changes.is_unchanged()) {
             return Decision::UpToDate("nothing new".to_owned());
         }
         let rows: u64 = self.inputs.iter().map(|input| input.table.rows()).sum();
@@ -223,11 +230,12 @@ impl Finder<'_> {
         }
     }
 
-    async fn sources(&mut self, target: &LakeTable, bindings: &mut Bindings) -> Result<Records, PipelineError> {
-        let mut records = Records {
-            none: true,
-            total: Some(0),
-        };
+    /// Binds the sources, and takes over their positions. How many records wait.
+    async fn sources(&mut self, target: &LakeTable, bindings: &mut Bindings) -> Result<u64, PipelineError> {
+        if self.full.is_none() {
+            self.keep_positions(target).await?;
+        }
+        let mut records = 0;
         for name in &self.node.sources {
             let Some(source) = self.world.sources.get(name) else {
                 continue;
@@ -238,23 +246,44 @@ impl Finder<'_> {
             };
             let committed: &dyn Committed = if self.full.is_some() { &FromTheStart } else { &stored };
             let pending = source
-                .pending(committed)
+                .pending(committed, self.on_loss)
                 .await
                 .map_err(|source| PipelineError::Source {
                     step: self.node.name().to_string(),
                     name: name.clone(),
-                    source,
+                    source: Box::new(source),
                 })?;
-            records.none &= pending.is_empty();
-            records.total = records.total.zip(pending.records).map(|(total, more)| total + more);
+            records += pending.records;
             bindings.changes.insert(name.clone(), pending.provider);
-            let moved = pending
-                .next
-                .iter()
-                .map(|(place, next)| (positions::of_source(name, place), *next));
-            self.transactions.extend(moved);
+            let positions = pending.next.iter();
+            self.transactions
+                .extend(positions.map(|(place, next)| (positions::of_source(name, place), *next)));
         }
         Ok(records)
+    }
+
+    /// Positions of places that are not there at the moment stay: a file may come back. A table that was filled from a
+    /// source of another name is refused, as everything would be read again.
+    async fn keep_positions(&mut self, target: &LakeTable) -> Result<(), PipelineError> {
+        let Some(stored) = target.transactions().await.map_err(|error| self.failed(error))? else {
+            return Ok(());
+        };
+        let of_sources = stored
+            .iter()
+            .filter_map(|(id, position)| Some((positions::source_of(id)?, id, *position)));
+        let known: BTreeSet<&str> = of_sources.clone().map(|(source, ..)| source).collect();
+        let gone = known.iter().find(|source| !self.node.sources.contains(**source));
+        let new = self.node.sources.iter().find(|source| !known.contains(source.as_str()));
+        if let (Some(gone), Some(new)) = (gone, new) {
+            return Err(PipelineError::SourceRenamed {
+                step: self.node.name().to_string(),
+                old: (*gone).to_owned(),
+                new: new.clone(),
+            });
+        }
+        self.transactions
+            .extend(of_sources.map(|(_, id, position)| (id.clone(), position)));
+        Ok(())
     }
 
     async fn tables(&self, target: &LakeTable, bindings: &mut Bindings) -> Result<(), PipelineError> {
@@ -289,10 +318,4 @@ impl Finder<'_> {
             schema.unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty())),
         )))
     }
-}
-
-/// Records that wait in the sources of a step.
-struct Records {
-    none: bool,
-    total: Option<u64>,
 }

@@ -8,11 +8,13 @@
 mod dag;
 mod error;
 mod inputs;
+mod progress;
 pub mod references;
 mod runner;
 mod step;
 
 pub use dag::{Dag, Node};
 pub use error::PipelineError;
-pub use inputs::{Decision, Inputs};
-pub use runner::{Outcome, RunEvent, RunOptions, Runner};
+pub use inputs::{Decision, Inputs, Lookup};
+pub use progress::StepProgress;
+pub use runner::{KAFKA_LAYER, Outcome, RunEvent, RunOptions, Runner};

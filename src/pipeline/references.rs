@@ -128,7 +128,8 @@ impl Collector {
 
     /// `als_train(gold.session_items, …)`: a table as an argument. A subquery is visited by itself.
     fn relation_argument(&mut self, arg: &FunctionArg) {
-        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts))) = arg {
+        let (FunctionArg::Unnamed(arg) | FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. }) = arg;
+        if let FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)) = arg {
             let at = parts.first().map_or_else(Location::empty, |part| part.span.start);
             self.table(&parts.iter().collect::<Vec<_>>(), at);
         }
@@ -186,7 +187,7 @@ mod tests {
             ["gold.session_items"]
         );
         assert_eq!(
-            tables("select * from recommend(gold.f, (select * from gold.i), k => 3)"),
+            tables("select * from recommend(interactions => (select * from gold.i), model => gold.f, k => 3)"),
             ["gold.f", "gold.i"]
         );
     }
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn errors_have_a_place() {
-        let error = references("select a,\nfrom from x").unwrap_err();
+        let error = references("select a\nfrom x order x").unwrap_err();
         assert_eq!(error.line, 2, "{error:?}");
         assert!(references("delete from x.y").unwrap_err().message.contains("one query"));
         assert!(

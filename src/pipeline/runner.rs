@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
@@ -8,16 +7,18 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
-use super::inputs::World;
+use super::inputs::{Lookup, World};
 use super::step::{self, Done, result, stored_schema};
-use super::{Dag, Decision, Inputs, Node, PipelineError};
+use super::{Dag, Decision, Inputs, Node, PipelineError, StepProgress};
 use crate::config::{Mode, Pipeline, Project, SourceConfig, TableName};
 use crate::engine::{Bindings, Engine, View};
 use crate::files::FilesSource;
-use crate::kafka::KafkaSource;
+use crate::kafka::{KafkaSource, KafkaTable};
 use crate::lake::{Lake, LakeError, Version};
-use crate::source::{Source, record_schema};
+use crate::source::{OnLoss, Source, SourceTable, record_schema};
 
+/// The layer under which a session has the project's topics.
+pub const KAFKA_LAYER: &str = "kafka";
 /// How often a step that lost a race is planned anew from the new state.
 const ATTEMPTS: usize = 3;
 
@@ -29,6 +30,8 @@ pub struct RunOptions {
     /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
     /// hold less than what was read from it.
     pub full_refresh: bool,
+    /// What to do where a source has lost records that were not read yet.
+    pub on_loss: OnLoss,
 }
 
 /// How a step ended.
@@ -58,7 +61,7 @@ impl Outcome {
 /// What happens during a run, in order.
 #[derive(Debug)]
 pub enum RunEvent<'a> {
-    /// A step starts; the counter goes up as rows are written.
+    /// A step starts.
     Started {
         /// The step.
         step: &'a Node,
@@ -66,8 +69,8 @@ pub enum RunEvent<'a> {
         decision: &'a Decision,
         /// Rows that wait, where known.
         waiting: Option<u64>,
-        /// Rows written so far.
-        written: Arc<AtomicU64>,
+        /// How far it is, from now on.
+        progress: Arc<StepProgress>,
     },
     /// A step ended well, or had nothing to do.
     Finished(&'a Outcome),
@@ -79,7 +82,9 @@ pub struct Runner {
     engine: Engine,
     lake: Lake,
     sources: BTreeMap<String, Arc<dyn Source>>,
+    topics: BTreeMap<TableName, Arc<KafkaTable>>,
     dag: Dag,
+    foreign: BTreeSet<TableName>,
     schemas: BTreeMap<TableName, SchemaRef>,
     session: SessionState,
 }
@@ -93,6 +98,7 @@ impl Runner {
         let lake = Lake::new(&project.lake);
         let foreign = foreign_tables(project, &lake).await?;
         let dag = Dag::new(project, &|name| foreign.contains_key(name))?;
+        let names = foreign.keys().cloned().collect();
         let schemas = schemas(&dag, &engine, foreign).await?;
         let sources = project
             .sources
@@ -104,7 +110,9 @@ impl Runner {
             engine,
             lake,
             sources,
+            topics: topics(project),
             dag,
+            foreign: names,
             schemas,
             session,
         })
@@ -120,22 +128,12 @@ impl Runner {
         &self.schemas
     }
 
-    /// The lake it writes to.
-    pub fn lake(&self) -> &Lake {
-        &self.lake
-    }
-
-    /// The engine that it runs on.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     /// What a step would do now.
     ///
     /// # Errors
     /// As [`Inputs::find`].
-    pub async fn inspect(&self, node: &Node, full_refresh: bool) -> Result<Inputs, PipelineError> {
-        Inputs::find(node, self.world(), full_refresh).await
+    pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
+        Inputs::find(node, self.world(), lookup).await
     }
 
     /// Runs the selected steps of a pipeline once. Stops at the first that fails; those before it stay committed.
@@ -152,7 +150,11 @@ impl Runner {
         let mut outcomes = vec![];
         for node in self.dag.nodes() {
             if selected.contains(node.name()) && node.step.mode != Mode::View {
-                let outcome = self.run_step(node, self.refreshes(node, options), on_event).await?;
+                let lookup = Lookup {
+                    full_refresh: refreshes(node, options),
+                    on_loss: options.on_loss,
+                };
+                let outcome = self.run_step(node, lookup, on_event).await?;
                 on_event(RunEvent::Finished(&outcome));
                 outcomes.push(outcome);
             }
@@ -160,70 +162,65 @@ impl Runner {
         Ok(outcomes)
     }
 
-    /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows.
+    /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows, and
+    /// the topics of Kafka sources as `kafka.SOURCE`.
     ///
     /// # Errors
     /// When the lake does not answer.
     pub async fn session(&self) -> Result<SessionContext, PipelineError> {
         let mut bindings = Bindings::default();
-        for node in self.dag.nodes() {
-            if node.step.mode == Mode::View {
-                bindings.views.push(View {
-                    name: node.name().clone(),
-                    sql: node.step.sql.clone(),
-                });
-                continue;
-            }
+        for (name, source) in &self.sources {
+            let everything = Arc::new(SourceTable::new(source.clone()));
+            bindings.changes.insert(name.clone(), everything);
+        }
+        for (name, topic) in &self.topics {
+            bindings.tables.insert(name.clone(), topic.clone());
+        }
+        for node in self.dag.nodes().iter().filter(|node| node.step.mode == Mode::View) {
+            bindings.views.push(View {
+                name: node.name().clone(),
+                sql: node.step.sql.clone(),
+            });
+        }
+        let steps = self.dag.nodes().iter().filter(|node| node.step.mode != Mode::View);
+        for name in steps.map(Node::name).chain(&self.foreign) {
             let failed = |source| PipelineError::Lake {
-                step: node.name().to_string(),
+                step: name.to_string(),
                 source,
             };
-            let table = self.lake.table(node.name()).await.map_err(failed)?;
-            let provider = match (table.version(), self.schemas.get(node.name())) {
+            let table = self.lake.table(name).await.map_err(failed)?;
+            let provider = match (table.version(), self.schemas.get(name)) {
                 (None, Some(schema)) => Arc::new(EmptyTable::new(schema.clone())) as _,
                 _ => table.provider(&self.session).await.map_err(failed)?,
             };
-            bindings.changes.insert(node.name().to_string(), provider);
-        }
-        for (name, provider) in &bindings.changes {
-            if let Ok(table) = name.parse() {
-                bindings.tables.insert(table, provider.clone());
-            }
+            bindings.changes.insert(name.to_string(), provider.clone());
+            bindings.tables.insert(name.clone(), provider);
         }
         Ok(self.engine.session(&bindings).await?)
-    }
-
-    fn refreshes(&self, node: &Node, options: &RunOptions) -> bool {
-        let name = node.name().to_string();
-        let by_name = options
-            .select
-            .iter()
-            .any(|item| item.strip_suffix('+').unwrap_or(item) == name);
-        options.full_refresh && (node.sources.is_empty() || by_name)
     }
 
     async fn run_step(
         &self,
         node: &Node,
-        full_refresh: bool,
+        lookup: Lookup,
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<Outcome, PipelineError> {
         let started = Instant::now();
         let mut attempt = 1;
         loop {
-            let inputs = self.inspect(node, full_refresh).await?;
+            let inputs = self.inspect(node, lookup).await?;
             if let Decision::UpToDate(_) = inputs.decision {
                 return Ok(outcome(node, inputs.decision, None, started));
             }
-            let written = Arc::new(AtomicU64::new(0));
+            let progress = Arc::new(StepProgress::default());
             let (decision, waiting) = (&inputs.decision, inputs.waiting);
             on_event(RunEvent::Started {
                 step: node,
                 decision,
                 waiting,
-                written: written.clone(),
+                progress: progress.clone(),
             });
-            match step::run(&self.engine, node, &inputs, &written).await {
+            match step::run(&self.engine, node, &inputs, &progress).await {
                 Ok(done) => return Ok(outcome(node, inputs.decision, Some(done), started)),
                 // The other writer's commit is part of the state that the next attempt plans from.
                 Err(PipelineError::Lake {
@@ -248,6 +245,16 @@ impl Runner {
     }
 }
 
+/// Whether a step is to be rebuilt: one that reads a source only where it is selected by its name.
+fn refreshes(node: &Node, options: &RunOptions) -> bool {
+    let name = node.name().to_string();
+    let by_name = options
+        .select
+        .iter()
+        .any(|item| item.strip_suffix('+').unwrap_or(item) == name);
+    options.full_refresh && (node.sources.is_empty() || by_name)
+}
+
 fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
     Outcome {
         step: node.name().clone(),
@@ -266,11 +273,26 @@ fn source(name: &str, config: &SourceConfig) -> Result<Arc<dyn Source>, Pipeline
             Arc::new(
                 FilesSource::new(files.clone()).map_err(|source| PipelineError::BadSource {
                     name: name.to_owned(),
-                    source,
+                    source: Box::new(source),
                 })?,
             )
         }
     })
+}
+
+/// The topics of Kafka sources, as tables that are read as of each query.
+fn topics(project: &Project) -> BTreeMap<TableName, Arc<KafkaTable>> {
+    let kafka = project.sources.iter().filter_map(|(name, source)| match source {
+        SourceConfig::Kafka(kafka) => Some((name, kafka)),
+        SourceConfig::Files(_) => None,
+    });
+    let name = |table: &String| TableName {
+        layer: KAFKA_LAYER.to_owned(),
+        table: table.clone(),
+    };
+    kafka
+        .map(|(source, config)| (name(source), Arc::new(KafkaTable::new(config.clone()))))
+        .collect()
 }
 
 /// Tables that the SQL reads and no step makes: they have to be in the lake already.
@@ -334,17 +356,14 @@ async fn schemas(
         let session = engine
             .session(&bindings)
             .await
-            .map_err(|error| step::query_error(node, error))?;
+            .map_err(|error| step::plan_error(node, &error))?;
         let planned = result(node, &session).await?;
         // Physical planning finds what logical planning does not: functions without an implementation for a type.
-        let schema = stored_schema(node, planned.schema().as_arrow()).map_err(|source| PipelineError::Lake {
-            step: node.name().to_string(),
-            source,
-        })?;
+        let schema = stored_schema(node, planned.schema().as_arrow()).map_err(|error| node.lake_error(error))?;
         planned
             .create_physical_plan()
             .await
-            .map_err(|error| step::query_error(node, error))?;
+            .map_err(|error| step::plan_error(node, &error))?;
         schemas.insert(node.name().clone(), schema);
     }
     Ok(schemas)

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
@@ -10,9 +9,9 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
-use super::{Decision, Inputs, Node, PipelineError};
+use super::{Decision, Inputs, Node, PipelineError, StepProgress};
 use crate::config::Mode;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::lake::write::{Layout, write_streams};
 use crate::lake::{Commit, CommitMode, LakeError, Merge, Version, schema};
 
@@ -30,24 +29,26 @@ pub(super) struct Done {
     pub version: Version,
 }
 
-/// Runs the SQL of a step over its inputs and makes the one commit. `progress` counts rows as they are written.
+/// Runs the SQL of a step over its inputs and makes the one commit.
 pub(super) async fn run(
     engine: &Engine,
     node: &Node,
     inputs: &Inputs,
-    progress: &Arc<AtomicU64>,
+    progress: &Arc<StepProgress>,
 ) -> Result<Done, PipelineError> {
-    let failed = |source| PipelineError::Lake {
-        step: node.name().to_string(),
-        source,
-    };
+    let failed = |source| node.lake_error(source);
     let query = |source| query_error(node, source);
     let session = engine.session(&inputs.bindings).await.map_err(query)?;
     let result = result(node, &session).await?;
     let layout = layout(node, inputs, result.schema().as_arrow()).map_err(failed)?;
-    let merge = Merge::new(&node.step.key, node.step.delete.as_ref().map(|_| DELETED));
+    let merge = Merge::new(node.name(), &node.step.key, node.step.delete.as_ref().map(|_| DELETED));
+    let merge = match inputs.decision {
+        Decision::Incremental => merge.keeping_keys(session.task_ctx().memory_pool()),
+        _ => merge,
+    };
 
     let plan = result.create_physical_plan().await.map_err(query)?;
+    progress.watch(plan.clone());
     let streams = streams(node, &session, &plan, &merge, progress).map_err(query)?;
     let written = write_streams(&inputs.target, streams, &layout)
         .await
@@ -70,7 +71,7 @@ pub(super) async fn run(
     };
     let version = commit.apply(&inputs.target).await.map_err(failed)?;
     Ok(Done {
-        read: rows_read(plan.as_ref()),
+        read: progress.rows_read(),
         written: written.rows,
         version,
     })
@@ -78,24 +79,52 @@ pub(super) async fn run(
 
 /// The step's query, with its `delete` predicate as a further column.
 pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<DataFrame, PipelineError> {
-    let query = |source| query_error(node, source);
-    let result = session.sql(&node.step.sql).await.map_err(query)?;
-    for column in &node.step.key {
+    let planning = |source| plan_error(node, &source);
+    let result = engine::query(session, &node.step.sql).await.map_err(planning)?;
+    let of_step = [("key", &node.step.key), ("partition_by", &node.step.partition_by)];
+    for (setting, column) in of_step
+        .iter()
+        .flat_map(|(setting, columns)| columns.iter().map(move |c| (setting, c)))
+    {
         if result.schema().field_with_unqualified_name(column).is_err() {
-            let message = format!("the key column `{column}` is not in the result");
-            return Err(query(DataFusionError::Plan(message)));
+            let columns: Vec<&str> = result
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .collect();
+            let message = format!(
+                "the {setting} column `{column}` of `{}` is not in the result; it has {}",
+                node.name(),
+                columns.join(", ")
+            );
+            return Err(planning(DataFusionError::Plan(message)));
         }
     }
     match &node.step.delete {
         None => Ok(result),
         Some(predicate) => {
-            let deleted = result.parse_sql_expr(predicate).map_err(query)?;
-            result.with_column(DELETED, deleted.is_true()).map_err(query)
+            let deleted = result.parse_sql_expr(predicate).map_err(planning)?;
+            result.with_column(DELETED, deleted.is_true()).map_err(planning)
         }
     }
 }
 
-pub(super) fn query_error(node: &Node, source: DataFusionError) -> PipelineError {
+/// The SQL does not plan: an error with its place in the file, where DataFusion knows it.
+pub(super) fn plan_error(node: &Node, error: &DataFusionError) -> PipelineError {
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+    let message = error.strip_backtrace();
+    let message = message
+        .trim_start_matches("Error during planning: ")
+        .trim_start_matches("Schema error: ");
+    PipelineError::Sql {
+        file: node.step.file.clone(),
+        at: span.map(|span| (span.start.line, span.start.column)),
+        message: message.to_owned(),
+    }
+}
+
+fn query_error(node: &Node, source: DataFusionError) -> PipelineError {
     PipelineError::Query {
         step: node.name().to_string(),
         file: node.step.file.clone(),
@@ -143,7 +172,7 @@ fn fits(node: &Node, table: Option<&Schema>, result: &Schema) -> Result<(), Lake
             table: node.name().to_string(),
             reason,
             help: format!(
-                "keep the column, or rebuild with: clickrec run --full-refresh --select {}+",
+                "keep the column as it was, or rebuild with: clickrec run --full-refresh --select {}+",
                 node.name()
             ),
         });
@@ -157,7 +186,7 @@ fn streams(
     session: &SessionContext,
     plan: &Arc<dyn ExecutionPlan>,
     merge: &Merge,
-    progress: &Arc<AtomicU64>,
+    progress: &Arc<StepProgress>,
 ) -> Result<Vec<SendableRecordBatchStream>, DataFusionError> {
     let partitions = 0..plan.output_partitioning().partition_count();
     partitions
@@ -173,21 +202,10 @@ fn streams(
         .collect()
 }
 
-fn counted(stream: SendableRecordBatchStream, progress: Arc<AtomicU64>) -> SendableRecordBatchStream {
+fn counted(stream: SendableRecordBatchStream, progress: Arc<StepProgress>) -> SendableRecordBatchStream {
     let schema = stream.schema();
     let stream = stream.inspect_ok(move |batch| {
-        progress.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        progress.add_written(batch.num_rows());
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, stream))
-}
-
-/// Rows that the scans of a finished plan gave.
-fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
-    if plan.children().is_empty() {
-        return plan
-            .metrics()
-            .and_then(|metrics| metrics.output_rows())
-            .unwrap_or_default() as u64;
-    }
-    plan.children().into_iter().map(|child| rows_read(child.as_ref())).sum()
 }

@@ -11,6 +11,8 @@ mod catalogue;
 mod dirt;
 mod session;
 mod simulation;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::Catalogue;
 pub use simulation::{Record, Simulation, SimulationConfig, Tally};

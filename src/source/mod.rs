@@ -4,6 +4,7 @@
 //! place was read, and hands those positions back the next time. A Kafka partition and a file are both a "place".
 
 mod record;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 
 pub use record::{RecordBatchBuilder, RecordRef, record_schema};
+pub use table::SourceTable;
 
 /// How far each place was read: place (`topic/partition`, or a file's path) to the next position.
 ///
@@ -40,22 +42,26 @@ impl Committed for FromTheStart {
     }
 }
 
+/// What to do where records after a committed position are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLoss {
+    /// An error that says how many, and which flag accepts it.
+    #[default]
+    Refuse,
+    /// Go on with what there is, and warn.
+    Accept,
+}
+
 /// What waits in a source, fixed at the moment it was asked.
 #[derive(Debug)]
 pub struct Pending {
     /// A bounded scan, with the schema of [`record_schema`], of just the records that wait.
     pub provider: Arc<dyn TableProvider>,
-    /// The positions to commit together with those records; only places that moved.
+    /// The positions to commit together with those records: of every place that is there now, moved or not, so that a
+    /// place which is empty today is known tomorrow.
     pub next: Positions,
-    /// How many records wait, where the source knows without reading (Kafka offsets; an upper bound).
-    pub records: Option<u64>,
-}
-
-impl Pending {
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.next.is_empty()
-    }
+    /// How many records wait; for Kafka the distance of the offsets, an upper bound.
+    pub records: u64,
 }
 
 /// A place, or a set of places, that records come from.
@@ -65,8 +71,8 @@ pub trait Source: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the source cannot be reached, or no longer holds what comes next after a committed position (a topic
-    /// recreated or expired, a file cut short): records would be skipped in silence, so it is refused.
-    async fn pending(&self, committed: &dyn Committed) -> Result<Pending, SourceError>;
+    /// recreated or expired, a file cut short), unless `on_loss` accepts that.
+    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError>;
 }
 
 /// Why a source cannot be read.

@@ -16,9 +16,9 @@ const UTC: &str = "UTC";
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
-        Field::new("topic", DataType::Utf8, false),
-        Field::new("partition", DataType::Int32, false),
-        Field::new("offset", DataType::Int64, false),
+        Field::new("topic", DataType::Utf8, true),
+        Field::new("partition", DataType::Int32, true),
+        Field::new("offset", DataType::Int64, true),
         Field::new(
             "timestamp",
             DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
@@ -41,7 +41,8 @@ fn header_field() -> Arc<Field> {
     Arc::new(Field::new("element", DataType::Struct(header_fields()), true))
 }
 
-/// The columns of a record: `topic, partition, offset, timestamp, key, value, headers`.
+/// The columns of a record: `topic, partition, offset, timestamp, key, value, headers`. All may be NULL: whoever
+/// inserts a record leaves most of them to the broker.
 ///
 /// From a file, `topic` is the file, `partition` 0, `offset` the line, `timestamp` when the file was last changed, and
 /// `key` and `headers` are NULL.

@@ -1,1 +1,18 @@
-//! it
+//! Whole-program tests: the real binary, real Delta tables, a broker that speaks Kafka's protocol.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs
+)]
+
+mod architecture;
+mod bad_input;
+mod cli;
+mod crash;
+mod kafka;
+mod pipeline;
+mod sql_logic;
+mod support;

@@ -11,4 +11,4 @@ pub mod functions;
 pub mod relation;
 
 pub use functions::{parse_columns, relation_functions, scalar_functions};
-pub use relation::{extension_planner, relation_planner};
+pub use relation::{extension_planner, relation_planner, relations_as_subqueries};

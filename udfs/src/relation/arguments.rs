@@ -48,6 +48,13 @@ pub struct Parameter {
     pub doc: &'static str,
 }
 
+impl Parameter {
+    /// Whether an argument of this name is for it.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
 /// The value of an argument.
 #[derive(Debug, Clone)]
 pub(super) enum Value {

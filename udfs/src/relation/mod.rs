@@ -4,6 +4,7 @@
 //! plans the relations among its arguments in the enclosing query (so that CTEs work), and lets the function check
 //! the rest. What comes out is one plan node over those relations.
 //!
+//! - `rewrite`: tables among the arguments, where DataFusion looks for tables.
 //! - `arguments`: from syntax to checked values.
 //! - `planner`: the call becomes a logical node.
 //! - `node`, `exec`: the node in the logical and in the physical plan. Nothing runs before the plan does.
@@ -14,6 +15,7 @@ mod arguments;
 mod exec;
 mod node;
 mod planner;
+mod rewrite;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use datafusion::logical_expr::LogicalPlan;
 pub use arguments::{Arguments, Kind, Parameter};
 pub use exec::extension_planner;
 pub use planner::relation_planner;
+pub use rewrite::relations_as_subqueries;
 
 /// A table function whose arguments may be relations.
 pub trait RelationFunction: Debug + Send + Sync {

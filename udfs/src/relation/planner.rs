@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, Result, plan_err};
+use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, Span, plan_err};
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Extension, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, ObjectName, TableFactor, UnaryOperator, Value as SqlValue,
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableFactor, UnaryOperator, Value as SqlValue,
 };
+use datafusion::sql::sqlparser::tokenizer::Span as SqlSpan;
 
 use super::arguments::Value;
 use super::node::FunctionNode;
@@ -41,14 +42,16 @@ impl RelationPlanner for FunctionPlanner {
             (
                 Some(function),
                 TableFactor::Table {
+                    name,
                     args: Some(args),
                     alias,
                     ..
                 },
             ) => {
                 let written = args.args.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let arguments = read(function.as_ref(), args.args, context)?;
-                let bound = function.bind(&arguments)?;
+                let bound = read(function.as_ref(), args.args, context)
+                    .and_then(|arguments| function.bind(&arguments))
+                    .map_err(|error| at(error, name.span()))?;
                 let schema = DFSchema::try_from_qualified_schema(function.name(), &bound.schema)?;
                 let node = FunctionNode::new(function.name(), written, bound, Arc::new(schema));
                 let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
@@ -57,6 +60,15 @@ impl RelationPlanner for FunctionPlanner {
             (_, relation) => Ok(RelationPlanning::Original(Box::new(relation))),
         }
     }
+}
+
+/// The error with its place in the SQL, unless it has a better one.
+fn at(error: DataFusionError, span: SqlSpan) -> DataFusionError {
+    if error.diagnostic().is_some() {
+        return error;
+    }
+    let message = error.strip_backtrace();
+    error.with_diagnostic(Diagnostic::new_error(message, Span::try_from_sqlparser_span(span)))
 }
 
 impl FunctionPlanner {
@@ -107,10 +119,7 @@ fn read(
 
 fn named(function: &dyn RelationFunction, given: &str) -> Result<&'static Parameter> {
     let parameters = function.parameters();
-    if let Some(found) = parameters
-        .iter()
-        .find(|parameter| parameter.name.eq_ignore_ascii_case(given))
-    {
+    if let Some(found) = parameters.iter().find(|parameter| parameter.is_named(given)) {
         return Ok(found);
     }
     let closeness = |parameter: &&Parameter| (strsim::jaro_winkler(parameter.name, given) * 1_000.0) as u32;
@@ -166,33 +175,17 @@ fn value(
 }
 
 fn relation(expression: Expr, context: &mut dyn RelationPlannerContext) -> Result<Option<LogicalPlan>> {
-    let factor = match expression {
-        Expr::Identifier(name) => table(ObjectName::from(vec![name])),
-        Expr::CompoundIdentifier(parts) => table(ObjectName::from(parts)),
-        Expr::Subquery(subquery) => TableFactor::Derived {
-            lateral: false,
-            subquery,
-            alias: None,
-            sample: None,
-        },
-        _ => return Ok(None),
+    // Tables and CTEs were turned into subqueries: see `rewrite`.
+    let Expr::Subquery(subquery) = expression else {
+        return Ok(None);
+    };
+    let factor = TableFactor::Derived {
+        lateral: false,
+        subquery,
+        alias: None,
+        sample: None,
     };
     context.plan(factor).map(Some)
-}
-
-fn table(name: ObjectName) -> TableFactor {
-    TableFactor::Table {
-        name,
-        alias: None,
-        args: None,
-        with_hints: vec![],
-        version: None,
-        with_ordinality: false,
-        partitions: vec![],
-        json_path: None,
-        sample: None,
-        index_hints: vec![],
-    }
 }
 
 fn literal(kind: Kind, expression: Expr) -> Option<Value> {

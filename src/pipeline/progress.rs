@@ -1,0 +1,43 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use datafusion::physical_plan::ExecutionPlan;
+
+/// How far a step is, for whoever draws it while the step works.
+#[derive(Debug, Default)]
+pub struct StepProgress {
+    plan: OnceLock<Arc<dyn ExecutionPlan>>,
+    written: AtomicU64,
+}
+
+impl StepProgress {
+    /// Rows that the scans have given so far; an input that the SQL names twice counts twice.
+    pub fn rows_read(&self) -> u64 {
+        self.plan.get().map_or(0, |plan| rows_read(plan.as_ref()))
+    }
+
+    /// Rows that were written so far.
+    pub fn rows_written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Takes the counts of reading from this plan.
+    pub(super) fn watch(&self, plan: Arc<dyn ExecutionPlan>) {
+        // A step has one plan.
+        _ = self.plan.set(plan);
+    }
+
+    pub(super) fn add_written(&self, rows: usize) {
+        self.written.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+}
+
+fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
+    if plan.children().is_empty() {
+        return plan
+            .metrics()
+            .and_then(|metrics| metrics.output_rows())
+            .unwrap_or_default() as u64;
+    }
+    plan.children().into_iter().map(|child| rows_read(child.as_ref())).sum()
+}

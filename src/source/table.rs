@@ -1,0 +1,49 @@
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::TableType;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::{FromTheStart, OnLoss, Source, record_schema};
+
+/// Everything that a source holds at the moment a query of it is planned. The source is asked only then.
+#[derive(Debug)]
+pub struct SourceTable(Arc<dyn Source>);
+
+impl SourceTable {
+    /// Asks nothing yet.
+    pub fn new(source: Arc<dyn Source>) -> Self {
+        Self(source)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SourceTable {
+    fn schema(&self) -> SchemaRef {
+        record_schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Unsupported; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let pending = self.0.pending(&FromTheStart, OnLoss::Refuse).await;
+        let pending = pending.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        pending.provider.scan(state, projection, filters, limit).await
+    }
+}

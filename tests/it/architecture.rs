@@ -1,0 +1,75 @@
+//! Modules depend one way, and the mathematics knows nothing of queries.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = vec![];
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has no sources");
+    found
+}
+
+fn assert_never(folder: &str, words: &[&str]) {
+    for (path, text) in sources(folder) {
+        for word in words {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_mathematics_is_free_of_queries() {
+    assert_never("udfs/src/als", &["datafusion", "arrow::"]);
+}
+
+#[test]
+fn the_functions_know_nothing_of_the_program() {
+    assert_never("udfs/src", &["clickrec::", "deltalake", "rdkafka"]);
+}
+
+#[test]
+fn modules_depend_downwards() {
+    // From the lowest to the highest; a module may use those before it.
+    let order = [
+        "config", "source", "kafka", "files", "lake", "engine", "pipeline", "simulate", "cli",
+    ];
+    for (index, module) in order.iter().enumerate() {
+        let above: Vec<String> = order[index + 1..]
+            .iter()
+            .map(|above| format!("crate::{above}"))
+            .collect();
+        assert_never(
+            &format!("src/{module}"),
+            &above.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+    }
+    assert_never("src/lake", &["crate::kafka", "crate::files"]);
+    assert_never("src/files", &["crate::kafka"]);
+    assert_never("src/simulate", &["crate::pipeline", "crate::engine", "crate::lake"]);
+}
+
+#[test]
+fn files_stay_small() {
+    for folder in ["src", "udfs/src", "tests"] {
+        for (path, text) in sources(folder) {
+            assert!(
+                text.lines().count() <= 500,
+                "{} has {} lines",
+                path.display(),
+                text.lines().count()
+            );
+        }
+    }
+}

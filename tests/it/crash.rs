@@ -1,0 +1,81 @@
+//! Killed at any moment, a run leaves nothing half done, and the next one goes on.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::support::Shop;
+
+const KILLS: u32 = 10;
+const EVENTS: u64 = 20_000;
+
+#[test]
+fn ten_kills_at_random_moments_lose_and_double_nothing() {
+    // How long a run takes when nobody kills it.
+    let calm = Shop::new();
+    calm.produce("1.json", EVENTS, 3, 0.05);
+    let started = Instant::now();
+    calm.ok(&["run"]);
+    let whole = started.elapsed();
+
+    let shop = Shop::new();
+    let mut random = StdRng::seed_from_u64(1);
+    let mut killed = 0;
+    for kill in 0..KILLS {
+        // New events every time, so that every run has work in every step.
+        shop.produce(
+            &format!("{kill}.json"),
+            EVENTS / u64::from(KILLS),
+            u64::from(kill),
+            0.05,
+        );
+        let mut run = shop.start(&["run"]);
+        thread::sleep(whole.mul_f64(random.random_range(0.02..0.9)));
+        if run.try_wait().unwrap().is_none() {
+            run.kill().unwrap();
+            killed += 1;
+        }
+        run.wait().unwrap();
+    }
+    assert!(killed >= KILLS / 2, "only {killed} runs were killed");
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(EVENTS);
+    let gold = |shop: &Shop| shop.table("gold.session_items");
+    let before = gold(&shop);
+    shop.ok(&["run", "--full-refresh"]);
+    assert_eq!(before, gold(&shop));
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_rolls_back() {
+    let shop = Shop::new();
+    let events = 10 * EVENTS;
+    shop.produce("1.json", events, 3, 0.0);
+    let run = shop.start(&["run"]);
+    thread::sleep(Duration::from_millis(300));
+    let pid = run.id().to_string();
+    std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status()
+        .unwrap();
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "it was in the middle, and said so");
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(events);
+}
+
+#[test]
+fn two_runners_never_double_rows() {
+    let shop = Shop::new();
+    shop.produce("1.json", EVENTS, 4, 0.05);
+    let mut runners = [shop.start(&["run"]), shop.start(&["run"])];
+    let ended: Vec<bool> = runners
+        .iter_mut()
+        .map(|runner| runner.wait().unwrap().success())
+        .collect();
+    assert!(ended.contains(&true), "at least one gets through");
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(EVENTS);
+}

@@ -1,0 +1,71 @@
+//! The `.slt` files of `tests/slt`: SQL and what it returns.
+
+use std::path::Path;
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use async_trait::async_trait;
+use clickrec::engine::{Bindings, Engine, EngineOptions};
+use datafusion::prelude::SessionContext;
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+
+struct Session(SessionContext);
+
+#[async_trait]
+impl AsyncDB for Session {
+    type Error = datafusion::error::DataFusionError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Self::Error> {
+        let result = clickrec::engine::query(&self.0, sql).await?;
+        let types = vec![DefaultColumnType::Any; result.schema().fields().len()];
+        let batches = result.collect().await?;
+        if types.is_empty() {
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        let options = FormatOptions::default().with_null("NULL");
+        let mut rows = vec![];
+        for batch in &batches {
+            let columns: Vec<ArrayFormatter<'_>> = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column, &options))
+                .collect::<Result<_, _>>()?;
+            for row in 0..batch.num_rows() {
+                rows.push(columns.iter().map(|column| column.value(row).to_string()).collect());
+            }
+        }
+        Ok(DBOutput::Rows { types, rows })
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
+fn run(file: &str) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = Runner::new(|| async {
+        let options = EngineOptions {
+            memory_bytes: 256 << 20,
+            spill_dir: None,
+            threads: Some(2),
+        };
+        let engine = Engine::new(&options)?;
+        Ok(Session(engine.session(&Bindings::default()).await?))
+    });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt").join(file);
+    runtime
+        .block_on(runner.run_file_async(path))
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn from_json() {
+    run("from_json.slt");
+}
+
+#[test]
+fn als() {
+    run("als.slt");
+}

@@ -1,0 +1,148 @@
+//! A project in a temporary folder, and the program run in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A project as `clickrec init` makes it, but without its sample data.
+pub struct Shop {
+    folder: TempDir,
+}
+
+impl Shop {
+    /// A new project with the shipped SQL and an empty `sample_data`.
+    pub fn new() -> Self {
+        let shop = Self {
+            folder: TempDir::new().unwrap(),
+        };
+        shop.ok(&["init", "."]);
+        for entry in fs::read_dir(shop.path("sample_data")).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        shop
+    }
+
+    /// With the sample data.
+    pub fn with_sample_data() -> Self {
+        let shop = Self {
+            folder: TempDir::new().unwrap(),
+        };
+        shop.ok(&["init", "."]);
+        shop
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The program in the project's folder.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_remove("KAFKA_BROKERS")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs what must succeed; its standard output.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs what must fail; its exit code and standard error. It prints no result.
+    pub fn fails(&self, args: &[&str]) -> (i32, String) {
+        let output = self.run(args);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{args:?} should fail");
+        assert!(
+            output.stdout.is_empty(),
+            "{args:?} printed a result: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        assert!(!errors.contains("panicked"), "{args:?}: {errors}");
+        (output.status.code().expect("no exit code"), errors)
+    }
+
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Simulated events into a file of the default source.
+    pub fn produce(&self, file: &str, events: u64, seed: u64, dirty: f64) {
+        let (events, seed, dirty) = (events.to_string(), seed.to_string(), dirty.to_string());
+        let file = format!("sample_data/{file}");
+        let args = [
+            "produce", "--to", &file, "--events", &events, "--seed", &seed, "--dirty", &dirty, "--items", "300",
+        ];
+        self.ok(&args);
+    }
+
+    /// The rows of a query as CSV, without the header.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        self.ok(&["sql", "--format", "csv", "-c", sql])
+            .lines()
+            .skip(1)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The one number of a query.
+    pub fn number(&self, sql: &str) -> i64 {
+        let rows = self.rows(sql);
+        rows.first()
+            .and_then(|row| row.parse().ok())
+            .unwrap_or_else(|| panic!("{sql}: {rows:?}"))
+    }
+
+    /// Changes a file of the project.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.path(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} does not contain {from}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    /// Every record is in Silver, in quarantine, or a repeated delivery; none twice.
+    pub fn assert_nothing_lost(&self, produced: u64) {
+        let count = |sql: &str| u64::try_from(self.number(sql)).unwrap();
+        let bronze = count("select count(*) from bronze.clicks");
+        assert_eq!(bronze, produced, "Bronze holds what was produced");
+        let places = count("select count(*) from (select distinct topic, partition, \"offset\" from bronze.clicks)");
+        assert_eq!(places, bronze, "each record once");
+        let silver = count("select count(*) from silver.events");
+        let quarantined = count("select count(*) from silver.quarantine");
+        let repeated = count("select count(*) - count(distinct event_id) from silver.clicks where reason is null");
+        assert_eq!(
+            bronze,
+            silver + quarantined + repeated,
+            "{silver} + {quarantined} + {repeated}"
+        );
+        assert_eq!(silver, count("select count(distinct event_id) from silver.events"));
+    }
+
+    /// A table's rows, sorted, for comparison.
+    pub fn table(&self, name: &str) -> Vec<String> {
+        let mut rows = self.rows(&format!("select * from {name}"));
+        rows.sort();
+        rows
+    }
+}
+
+pub fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_clickrec"))
+}

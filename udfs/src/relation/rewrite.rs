@@ -1,0 +1,74 @@
+//! Tables among the arguments become subqueries before a statement is planned: DataFusion looks up only those tables
+//! that it finds in a FROM clause.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, TableFactor, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::{Kind, RelationFunction};
+use crate::functions::relation_functions;
+
+/// `als_train(gold.session_items, …)` becomes `als_train((select * from gold.session_items), …)`, for the functions of
+/// this crate; everything else stays as it is.
+pub fn relations_as_subqueries(statement: &mut Statement) {
+    match statement {
+        Statement::Statement(statement) => {
+            let functions = relation_functions();
+            // Never breaks off: the rewriter has no break value.
+            let _: ControlFlow<()> = statement.visit(&mut Rewriter { functions });
+        }
+        Statement::Explain(explain) => relations_as_subqueries(&mut explain.statement),
+        _ => {}
+    }
+}
+
+struct Rewriter {
+    functions: Vec<std::sync::Arc<dyn RelationFunction>>,
+}
+
+impl VisitorMut for Rewriter {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            name, args: Some(args), ..
+        } = factor
+        {
+            let name = name.to_string();
+            let function = self.functions.iter().find(|f| name.eq_ignore_ascii_case(f.name()));
+            if let Some(function) = function {
+                let mut given = vec![];
+                for arg in &mut args.args {
+                    rewrite(function.as_ref(), arg, &mut given);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Turns one argument into a subquery where its parameter takes a relation. What is wrong with it otherwise is for the
+/// planner to say.
+fn rewrite(function: &dyn RelationFunction, arg: &mut FunctionArg, given: &mut Vec<&'static str>) {
+    let parameters = function.parameters();
+    let (parameter, arg) = match arg {
+        FunctionArg::Named { name, arg, .. } => (parameters.iter().find(|p| p.is_named(&name.value)), arg),
+        FunctionArg::ExprNamed { name, arg, .. } => (parameters.iter().find(|p| p.is_named(&name.to_string())), arg),
+        FunctionArg::Unnamed(arg) => (parameters.iter().find(|p| !given.contains(&p.name)), arg),
+    };
+    let Some(parameter) = parameter else { return };
+    given.push(parameter.name);
+    let FunctionArgExpr::Expr(expression) = arg else { return };
+    if parameter.kind == Kind::Relation && matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+        let query = format!("select * from {expression}");
+        let parsed = Parser::new(&GenericDialect {})
+            .try_with_sql(&query)
+            .and_then(|mut parser| parser.parse_query());
+        if let Ok(query) = parsed {
+            *expression = Expr::Subquery(query);
+        }
+    }
+}
