@@ -1,8 +1,11 @@
 //! Results on standard output.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, StdoutLock, Write};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 
@@ -24,24 +27,72 @@ pub(super) enum Format {
 
 /// Prints query results.
 pub(super) fn print_batches(batches: &[RecordBatch], format: Format) -> anyhow::Result<()> {
-    let out = std::io::stdout().lock();
     match format {
         Format::Table => write_all(&format!("{}\n", arrow::util::pretty::pretty_format_batches(batches)?)),
         Format::Csv => {
-            let mut writer = arrow::csv::Writer::new(out);
-            batches.iter().try_for_each(|batch| writer.write(batch))?;
+            let mut writer = arrow::csv::Writer::new(Out::lock());
+            batches.iter().try_for_each(|batch| writer.write(&flat(batch)?))?;
             Ok(())
         }
         Format::Json => {
-            let mut writer = arrow::json::ArrayWriter::new(out);
+            let mut writer = arrow::json::ArrayWriter::new(Out::lock());
             batches.iter().try_for_each(|batch| writer.write(batch))?;
             writer.finish()?;
+            drop(writer);
             write_all("\n")
         }
         Format::Ndjson => {
-            let mut writer = arrow::json::LineDelimitedWriter::new(out);
+            let mut writer = arrow::json::LineDelimitedWriter::new(Out::lock());
             batches.iter().try_for_each(|batch| writer.write(batch))?;
             Ok(writer.finish()?)
+        }
+    }
+}
+
+/// The batch with lists and structs as text: CSV has no other way to hold them.
+fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let options = FormatOptions::default();
+    let columns = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            if !column.data_type().is_nested() {
+                return Ok((field.name(), column.clone()));
+            }
+            let texts = ArrayFormatter::try_new(column, &options)?;
+            let texts = (0..column.len()).map(|row| column.is_valid(row).then(|| texts.value(row).to_string()));
+            Ok((field.name(), Arc::new(StringArray::from_iter(texts)) as ArrayRef))
+        });
+    let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
+    if columns.is_empty() {
+        return Ok(batch.clone());
+    }
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+}
+
+/// Standard output that is content where the reader has gone away (`clickrec … | head`).
+struct Out(StdoutLock<'static>);
+
+impl Out {
+    fn lock() -> Self {
+        Self(std::io::stdout().lock())
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            other => other,
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => other,
         }
     }
 }
@@ -52,6 +103,9 @@ pub(super) fn table<H: IntoIterator<Item = &'static str>>(header: H) -> Table {
     table
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
         .remove_style(TableComponent::HorizontalLines)
+        .remove_style(TableComponent::MiddleIntersections)
+        .remove_style(TableComponent::LeftBorderIntersections)
+        .remove_style(TableComponent::RightBorderIntersections)
         .set_header(header)
         .set_content_arrangement(ContentArrangement::Dynamic);
     if !std::io::stdout().is_terminal() {
@@ -60,12 +114,9 @@ pub(super) fn table<H: IntoIterator<Item = &'static str>>(header: H) -> Table {
     table
 }
 
-/// Prints text, and ends quietly where the reader has gone away (`clickrec … | head`).
+/// Prints text.
 pub(super) fn write_all(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
-    }
+    Ok(Out::lock().write_all(text.as_bytes())?)
 }
 
 /// `1234567` as `1,234,567`.

@@ -85,6 +85,8 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
             }
         }
     };
+    // What the steps before it will add is not known yet.
+    let rows_waiting = rows_waiting.filter(|_| !node.reads_any(busy));
     let schema = runner.schemas().get(node.name());
     Ok(Row {
         step: node.name().to_string(),

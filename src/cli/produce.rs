@@ -114,7 +114,11 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, progress: boo
     let config = args.simulation();
     match (kafka, args.to.as_str()) {
         (Some(kafka), _) => send(&config, kafka, args.rate, progress),
-        (None, "-") => write(&config, std::io::stdout().lock(), args.rate, progress),
+        (None, "-") => match write(&config, std::io::stdout().lock(), args.rate, progress) {
+            // `clickrec produce --to - | head` has what it wanted.
+            Err(error) if is_broken_pipe(&error) => Ok(()),
+            ended => ended,
+        },
         (None, path) => {
             let path = Path::new(path);
             let mut options = OpenOptions::new();
@@ -140,6 +144,11 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, progress: boo
             }
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Sends a simulation to a topic, as fast as it goes.

@@ -104,8 +104,17 @@ pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<Data
     match &node.step.delete {
         None => Ok(result),
         Some(predicate) => {
-            let deleted = result.parse_sql_expr(predicate).map_err(planning)?;
-            result.with_column(DELETED, deleted.is_true()).map_err(planning)
+            let deleted = result
+                .parse_sql_expr(predicate)
+                .and_then(|deleted| result.clone().with_column(DELETED, deleted.is_true()));
+            deleted.map_err(|error| {
+                let message = format!(
+                    "`delete: {predicate}` of `{}`: {}",
+                    node.name(),
+                    error.strip_backtrace()
+                );
+                planning(DataFusionError::Plan(message))
+            })
         }
     }
 }
@@ -114,6 +123,10 @@ pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<Data
 pub(super) fn plan_error(node: &Node, error: &DataFusionError) -> PipelineError {
     let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
     let message = error.strip_backtrace();
+    // Where no signature of a function fits, DataFusion says so last, after asking for a bug report.
+    let message = message
+        .find("No function matches")
+        .map_or(&*message, |last| &message[last..]);
     let message = message
         .trim_start_matches("Error during planning: ")
         .trim_start_matches("Schema error: ");

@@ -47,7 +47,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "from silver.events",
         "from silver.evnts",
         &[
-            "sql/gold/sessions.sql:13:19",
+            "sql/gold/sessions.sql:11:19",
             "`silver.evnts`",
             "did you mean `silver.events`?",
         ],
@@ -66,7 +66,11 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/sessions.sql",
         "count(distinct events.item_id)",
         "cuont(distinct events.item_id)",
-        &["sql/gold/sessions.sql", "cuont", "Did you mean 'count'"],
+        &[
+            "sql/gold/sessions.sql",
+            "cuont",
+            "sessions.sql:29:5: Invalid function 'cuont'",
+        ],
     ),
     (
         "sql/gold/sessions.sql",
@@ -84,7 +88,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/als_factors.sql",
         "factors => 64",
         "factors => 'many'",
-        &["als_train: factors must be a whole number, found 'many'"],
+        &["als_factors.sql:13:6: als_train: factors must be a whole number, found 'many'"],
     ),
     (
         "sql/gold/als_factors.sql",
@@ -133,6 +137,18 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "from silver.events",
         "from gold.sessions",
         &["in a circle: gold.sessions -> gold.sessions"],
+    ),
+    (
+        "sql/gold/recommendations.sql",
+        "        interactions,",
+        "        interaktions,",
+        &["sql/gold/recommendations.sql:28:9", "interaktions' not found"],
+    ),
+    (
+        "pipelines.yaml",
+        "delete: events = 0",
+        "delete: evnts = 0",
+        &["`delete: evnts = 0` of `gold.sessions`", "Did you mean 'events'"],
     ),
     (
         "sql/bronze/clicks.sql",

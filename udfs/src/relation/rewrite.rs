@@ -4,7 +4,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, TableFactor, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, Query, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -62,13 +64,31 @@ fn rewrite(function: &dyn RelationFunction, arg: &mut FunctionArg, given: &mut V
     let Some(parameter) = parameter else { return };
     given.push(parameter.name);
     let FunctionArgExpr::Expr(expression) = arg else { return };
-    if parameter.kind == Kind::Relation && matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-        let query = format!("select * from {expression}");
-        let parsed = Parser::new(&GenericDialect {})
-            .try_with_sql(&query)
-            .and_then(|mut parser| parser.parse_query());
-        if let Ok(query) = parsed {
+    if parameter.kind == Kind::Relation {
+        let parts = match expression {
+            Expr::Identifier(name) => vec![name.clone()],
+            Expr::CompoundIdentifier(parts) => parts.clone(),
+            _ => return,
+        };
+        if let Some(query) = all_of(ObjectName::from(parts)) {
             *expression = Expr::Subquery(query);
         }
     }
+}
+
+/// `select * from TABLE`. The name keeps its place in the statement, for errors.
+fn all_of(table: ObjectName) -> Option<Box<Query>> {
+    let mut query = Parser::new(&GenericDialect {})
+        .try_with_sql("select * from it")
+        .and_then(|mut parser| parser.parse_query())
+        .ok()?;
+    if let SetExpr::Select(select) = query.body.as_mut()
+        && let Some(TableWithJoins {
+            relation: TableFactor::Table { name, .. },
+            ..
+        }) = select.from.first_mut()
+    {
+        *name = table;
+    }
+    Some(query)
 }
