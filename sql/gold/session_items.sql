@@ -16,7 +16,9 @@ events as (
         events.item_id,
         events.event_type,
         events.event_at,
-        max(events.event_at) over (partition by touched.session_id) as session_ended_at
+        first_value(events.event_at) over (
+            partition by touched.session_id order by events.event_at desc rows unbounded preceding
+        ) as session_ended_at
     from touched
     left join silver.events as events on touched.session_id = events.session_id
 ),

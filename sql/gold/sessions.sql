@@ -7,27 +7,39 @@ touched as (
     select session_id from gold.touched_sessions
 ),
 
-events as (
-    select * from silver.events
+-- item by item first: counting distinct items then is counting rows
+items as (
+    select
+        touched.session_id,
+        events.item_id,
+        min(events.user_id) as user_id,
+        min(events.event_at) as first_at,
+        max(events.event_at) as last_at,
+        count(events.event_id) as events,
+        count(events.event_id) filter (where events.event_type = 'view') as views,
+        count(events.event_id) filter (where events.event_type = 'add_to_cart') as add_to_carts,
+        count(events.event_id) filter (where events.event_type = 'purchase') as purchases
+    from touched
+    left join silver.events as events on touched.session_id = events.session_id
+    group by touched.session_id, events.item_id
 )
 
 select
     ---------- ids
-    touched.session_id,
-    min(events.user_id) as user_id,
+    session_id,
+    min(user_id) as user_id,
 
     ---------- when
-    min(events.event_at) as started_at,
-    max(events.event_at) as ended_at,
-    cast(extract(epoch from max(events.event_at)) - extract(epoch from min(events.event_at)) as bigint) as duration_s,
+    min(first_at) as started_at,
+    max(last_at) as ended_at,
+    cast(extract(epoch from max(last_at)) - extract(epoch from min(first_at)) as bigint) as duration_s,
 
     ---------- what happened
-    count(events.event_id) as events,
-    count(events.event_id) filter (where events.event_type = 'view') as views,
-    count(events.event_id) filter (where events.event_type = 'add_to_cart') as add_to_carts,
-    count(events.event_id) filter (where events.event_type = 'purchase') as purchases,
-    count(distinct events.item_id) as distinct_items,
-    coalesce(bool_or(events.event_type = 'purchase'), false) as converted
-from touched
-left join events on touched.session_id = events.session_id
-group by touched.session_id
+    sum(events) as events,
+    sum(views) as views,
+    sum(add_to_carts) as add_to_carts,
+    sum(purchases) as purchases,
+    count(item_id) as distinct_items,
+    sum(purchases) > 0 as converted
+from items
+group by session_id

@@ -82,7 +82,11 @@ sessionised as (
         coalesce(
             given_session_id,
             concat(user_id, '@', to_char(
-                min(event_at) over (partition by given_session_id, visit_key, visit), '%Y-%m-%dT%H:%M:%S%.3fZ'
+                first_value(event_at) over (
+                    partition by given_session_id, visit_key, visit order by event_at, event_id
+                    rows unbounded preceding
+                ),
+                '%Y-%m-%dT%H:%M:%S%.3fZ'
             ))
         ) as session_id
     from numbered

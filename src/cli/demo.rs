@@ -67,8 +67,8 @@ pub(super) async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<()> 
         ..SimulationConfig::default()
     };
     let broker = EmbeddedBroker::start(TOPIC, PARTITIONS)?;
-    let (simulated, topic, bars) = (shop.clone(), broker.config(TOPIC), global.progress());
-    tokio::task::spawn_blocking(move || produce::to_kafka(&simulated, &topic, bars)).await??;
+    let (simulated, topic, talk) = (shop.clone(), broker.config(TOPIC), global.clone());
+    tokio::task::spawn_blocking(move || produce::to_kafka(&simulated, &topic, &talk)).await??;
 
     let vars = BTreeMap::from([
         ("KAFKA_BROKERS".to_owned(), broker.brokers()),

@@ -4,6 +4,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use include_dir::{Dir, include_dir};
 
+use super::global::Global;
+
 static SQL: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sql");
 static SAMPLE_DATA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sample_data");
 const PIPELINES: &str = include_str!("../../pipelines.yaml");
@@ -20,8 +22,11 @@ pub(super) struct InitArgs {
     folder: PathBuf,
 }
 
-pub(super) fn run(args: &InitArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &InitArgs, global: &Global) -> anyhow::Result<()> {
     scaffold(&args.folder)?;
+    if global.quiet {
+        return Ok(());
+    }
     eprintln!(
         "project in {}\n  next: {}clickrec run",
         args.folder.display(),

@@ -66,7 +66,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let ended = runtime.block_on(async {
         let command = async {
             match cli.command {
-                Command::Init(args) => init::run(&args),
+                Command::Init(args) => init::run(&args, global),
                 Command::Demo(args) => demo::run(&args, global).await,
                 Command::Produce(args) => run_produce(args, global).await,
                 Command::Run(args) => run::run(&args, global).await,
@@ -96,6 +96,6 @@ async fn run_produce(args: produce::ProduceArgs, global: &Global) -> anyhow::Res
     } else {
         None
     };
-    let progress = global.progress();
-    tokio::task::spawn_blocking(move || produce::run(&args, kafka.as_ref(), progress)).await?
+    let global = global.clone();
+    tokio::task::spawn_blocking(move || produce::run(&args, kafka.as_ref(), &global)).await?
 }

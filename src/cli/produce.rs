@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::global::Global;
 use crate::config::KafkaConfig;
 use crate::kafka::Producer;
 use crate::simulate::{Record, Simulation, SimulationConfig};
@@ -110,11 +111,11 @@ impl ProduceArgs {
 }
 
 /// Runs the command; `kafka` is there whenever [`ProduceArgs::needs_kafka`] said so.
-pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, progress: bool) -> anyhow::Result<()> {
+pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Global) -> anyhow::Result<()> {
     let config = args.simulation();
     match (kafka, args.to.as_str()) {
-        (Some(kafka), _) => send(&config, kafka, args.rate, progress),
-        (None, "-") => match write(&config, std::io::stdout().lock(), args.rate, progress) {
+        (Some(kafka), _) => send(&config, kafka, args.rate, global),
+        (None, "-") => match write(&config, std::io::stdout().lock(), args.rate, global) {
             // `clickrec produce --to - | head` has what it wanted.
             Err(error) if is_broken_pipe(&error) => Ok(()),
             ended => ended,
@@ -136,11 +137,11 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, progress: boo
             })?;
             if path.extension().is_some_and(|extension| extension == "gz") {
                 let mut file = GzEncoder::new(file, Compression::fast());
-                write(&config, &mut file, args.rate, progress)?;
+                write(&config, &mut file, args.rate, global)?;
                 _ = file.finish()?;
                 Ok(())
             } else {
-                write(&config, file, args.rate, progress)
+                write(&config, file, args.rate, global)
             }
         }
     }
@@ -152,14 +153,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Sends a simulation to a topic, as fast as it goes.
-pub(super) fn to_kafka(config: &SimulationConfig, kafka: &KafkaConfig, progress: bool) -> anyhow::Result<()> {
-    send(config, kafka, None, progress)
+pub(super) fn to_kafka(config: &SimulationConfig, kafka: &KafkaConfig, global: &Global) -> anyhow::Result<()> {
+    send(config, kafka, None, global)
 }
 
-fn send(config: &SimulationConfig, kafka: &KafkaConfig, rate: Option<u64>, progress: bool) -> anyhow::Result<()> {
+fn send(config: &SimulationConfig, kafka: &KafkaConfig, rate: Option<u64>, global: &Global) -> anyhow::Result<()> {
     let mut producer = Producer::connect(kafka)?;
     let where_to = format!("topic {}", kafka.topic);
-    let pace = Pace::start(config.events, rate, progress);
+    let pace = Pace::start(config.events, rate, global);
     each(config, &pace, |record| {
         Ok(producer.send(Some(&record.key), Some(&record.value))?)
     })?;
@@ -175,9 +176,9 @@ fn send(config: &SimulationConfig, kafka: &KafkaConfig, rate: Option<u64>, progr
     Ok(())
 }
 
-fn write(config: &SimulationConfig, out: impl Write, rate: Option<u64>, progress: bool) -> anyhow::Result<()> {
+fn write(config: &SimulationConfig, out: impl Write, rate: Option<u64>, global: &Global) -> anyhow::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, out);
-    let pace = Pace::start(config.events, rate, progress);
+    let pace = Pace::start(config.events, rate, global);
     each(config, &pace, |record| {
         out.write_all(&record.value)?;
         out.write_all(b"\n")?;
@@ -210,11 +211,12 @@ struct Pace {
     started: Instant,
     rate: Option<u64>,
     bar: ProgressBar,
+    quiet: bool,
 }
 
 impl Pace {
-    fn start(events: u64, rate: Option<u64>, progress: bool) -> Self {
-        let bar = if progress {
+    fn start(events: u64, rate: Option<u64>, global: &Global) -> Self {
+        let bar = if global.progress() {
             ProgressBar::new(events)
         } else {
             ProgressBar::hidden()
@@ -226,6 +228,7 @@ impl Pace {
             started: Instant::now(),
             rate,
             bar,
+            quiet: global.quiet,
         }
     }
 
@@ -241,6 +244,9 @@ impl Pace {
 
     fn finish(&self, events: u64, where_to: &str) {
         self.bar.finish_and_clear();
+        if self.quiet {
+            return;
+        }
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = (events as f64 / seconds.max(f64::EPSILON)) as u64;
         eprintln!(

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
-use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::ViewTable;
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, ident};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, cast, ident};
 use datafusion::prelude::SessionContext;
 
 use super::Bindings;
@@ -71,7 +70,13 @@ impl TableFunctionImpl for Previous {
         let declared = one_string("previous", "the columns with their types", args.exprs())?;
         let fields = clickrec_udfs::parse_columns("previous", &declared)?;
         let Some(table) = &self.table else {
-            return Ok(Arc::new(EmptyTable::new(Arc::new(Schema::new(fields)))));
+            // As a relation that is known to be empty, so that joins with it are planned away.
+            let schema = DFSchema::try_from(Schema::new(fields))?;
+            let nothing = LogicalPlan::EmptyRelation(EmptyRelation {
+                produce_one_row: false,
+                schema: Arc::new(schema),
+            });
+            return Ok(Arc::new(ViewTable::new(nothing, None)));
         };
         let known = table.schema();
         let mut columns = vec![];

@@ -70,6 +70,12 @@ impl Engine {
         }
         let options = config.options_mut();
         options.execution.time_zone = Some("+00:00".to_owned());
+        // Views save copies, but a few rows of a batch then hold on to all of it: sorts and joins of a million events
+        // took ten times the memory.
+        options.execution.parquet.schema_force_view_types = false;
+        options.sql_parser.map_string_types_to_utf8view = false;
+        // It would copy a function that gives a struct (from_json) once for each field that is used.
+        options.optimizer.enable_leaf_expression_pushdown = false;
         // Errors can tell where in the SQL they are.
         options.sql_parser.collect_spans = true;
         Ok(Self { runtime, config })

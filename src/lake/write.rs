@@ -21,6 +21,9 @@ use super::{LakeError, LakeTable};
 /// Files are closed at about this size.
 const TARGET_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();
 
+/// Row groups are what several threads read side by side.
+const ROW_GROUP_ROWS: usize = 128 << 10;
+
 /// How a table lies on disk.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -84,6 +87,7 @@ fn writer_config(layout: &Layout) -> Result<WriterConfig, LakeError> {
     let level = ZstdLevel::try_new(1).map_err(datafusion::error::DataFusionError::from)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build();
     Ok(WriterConfig::new(
         layout.schema.clone(),

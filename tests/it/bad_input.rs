@@ -44,10 +44,10 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "sql/gold/sessions.sql",
-        "from silver.events",
-        "from silver.evnts",
+        "silver.events as events",
+        "silver.evnts as events",
         &[
-            "sql/gold/sessions.sql:11:19",
+            "sql/gold/sessions.sql:23:15",
             "`silver.evnts`",
             "did you mean `silver.events`?",
         ],
@@ -64,12 +64,12 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "sql/gold/sessions.sql",
-        "count(distinct events.item_id)",
-        "cuont(distinct events.item_id)",
+        "count(events.event_id) as events",
+        "cuont(events.event_id) as events",
         &[
             "sql/gold/sessions.sql",
             "cuont",
-            "sessions.sql:29:5: Invalid function 'cuont'",
+            "sessions.sql:18:9: Invalid function 'cuont'",
         ],
     ),
     (
@@ -80,8 +80,8 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "sql/gold/sessions.sql",
-        "left join events on",
-        "left join events",
+        "left join silver.events as events on",
+        "left join silver.events as events",
         &["sql/gold/sessions.sql:"],
     ),
     (
@@ -134,8 +134,8 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "sql/gold/sessions.sql",
-        "from silver.events",
-        "from gold.sessions",
+        "silver.events as events",
+        "gold.sessions as events",
         &["in a circle: gold.sessions -> gold.sessions"],
     ),
     (

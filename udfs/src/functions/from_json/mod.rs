@@ -38,9 +38,11 @@ pub(super) struct FromJson {
 
 impl Default for FromJson {
     fn default() -> Self {
-        // Any type of value: binary and text of all layouts, checked below with a better message.
+        // Any type of value: binary and text of all layouts, checked below with a better message. Volatile, although the
+        // same text always gives the same fields: the optimizer then leaves the call where it is written. Otherwise a
+        // filter on a field copies it into every branch of its predicate, and each record is parsed ten times.
         Self {
-            signature: Signature::new(TypeSignature::Any(2), Volatility::Immutable),
+            signature: Signature::new(TypeSignature::Any(2), Volatility::Volatile),
         }
     }
 }
