@@ -20,14 +20,17 @@ mod sql;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::builder::FalseyValueParser;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use global::Global;
 
 /// How long threads may take to end after the command has.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// A session-based recommender for click-streams: Kafka to Delta Lake to recommendations, in SQL.
+/// A session-based recommender for click-streams: Kafka to Delta Lake to recommendations, in SQL
+///
+/// Every option can be given by the environment too: --accept-loss is CLICKREC_ACCEPT_LOSS=true.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Cli {
@@ -50,9 +53,33 @@ enum Command {
     History(history::HistoryArgs),
 }
 
+/// The command line, in which every option has an environment name: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
+fn command() -> clap::Command {
+    fn with_env(arg: clap::Arg) -> clap::Arg {
+        let Some(long) = arg
+            .get_long()
+            .filter(|long| arg.get_env().is_none() && !matches!(*long, "help" | "version"))
+        else {
+            return arg;
+        };
+        let name = format!("CLICKREC_{}", long.replace('-', "_").to_uppercase());
+        let arg = arg.env(name).hide_env(true);
+        match arg.get_action() {
+            clap::ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+            _ => arg,
+        }
+    }
+    Cli::command()
+        .mut_args(with_env)
+        .mut_subcommands(|command| command.mut_args(with_env))
+}
+
 /// Parses the arguments, runs the command, and reports what went wrong.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::from_arg_matches(&command().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     cli.global.start_logging();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,

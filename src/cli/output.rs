@@ -8,6 +8,8 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
+use datafusion::dataframe::DataFrame;
+use futures::TryStreamExt;
 
 /// Tables that go to a file or pipe are no wider.
 const PLAIN_WIDTH: u16 = 120;
@@ -25,25 +27,39 @@ pub(super) enum Format {
     Ndjson,
 }
 
-/// Prints query results.
-pub(super) fn print_batches(batches: &[RecordBatch], format: Format) -> anyhow::Result<()> {
+/// Prints a query's rows as they come; a table once all are there, because its columns are as wide as they need.
+pub(super) async fn print_rows(result: DataFrame, format: Format) -> anyhow::Result<()> {
+    let schema = Arc::clone(result.schema().inner());
+    let mut rows = result.execute_stream().await?;
     match format {
-        Format::Table => write_all(&format!("{}\n", arrow::util::pretty::pretty_format_batches(batches)?)),
+        Format::Table => {
+            let batches: Vec<RecordBatch> = rows.try_collect().await?;
+            let table = arrow::util::pretty::pretty_format_batches_with_schema(schema, &batches)?;
+            write_all(&format!("{table}\n"))
+        }
         Format::Csv => {
             let mut writer = arrow::csv::Writer::new(Out::lock());
-            batches.iter().try_for_each(|batch| writer.write(&flat(batch)?))?;
+            // The header is there even if no row is.
+            writer.write(&flat(&RecordBatch::new_empty(schema))?)?;
+            while let Some(batch) = rows.try_next().await? {
+                writer.write(&flat(&batch)?)?;
+            }
             Ok(())
         }
         Format::Json => {
             let mut writer = arrow::json::ArrayWriter::new(Out::lock());
-            batches.iter().try_for_each(|batch| writer.write(batch))?;
+            while let Some(batch) = rows.try_next().await? {
+                writer.write(&batch)?;
+            }
             writer.finish()?;
             drop(writer);
             write_all("\n")
         }
         Format::Ndjson => {
             let mut writer = arrow::json::LineDelimitedWriter::new(Out::lock());
-            batches.iter().try_for_each(|batch| writer.write(batch))?;
+            while let Some(batch) = rows.try_next().await? {
+                writer.write(&batch)?;
+            }
             Ok(writer.finish()?)
         }
     }

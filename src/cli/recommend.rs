@@ -3,7 +3,7 @@ use clap::Args;
 use datafusion::prelude::SessionContext;
 
 use super::global::Global;
-use super::output::{Format, literal, print_batches};
+use super::output::{Format, literal, print_rows};
 use crate::engine::query;
 
 /// What to show a session next
@@ -47,11 +47,11 @@ pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result
          item => item_id, weight => weight, k => {}, exclude_seen => {}) order by rank",
         args.k, !args.include_seen
     );
-    let found = query(&session, &sql).await?.collect().await?;
-    if found.iter().all(|batch| batch.num_rows() == 0) {
+    let found = query(&session, &sql).await?.cache().await?;
+    if found.clone().count().await? == 0 {
         bail!("{}", nothing(&session, args, &request).await?);
     }
-    print_batches(&found, if args.json { Format::Json } else { Format::Table })
+    print_rows(found, if args.json { Format::Json } else { Format::Table }).await
 }
 
 /// The interactions of a session of the lake, as a query.

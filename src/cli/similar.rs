@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::global::Global;
-use super::output::{Format, literal, print_batches};
+use super::output::{Format, literal, print_rows};
 use crate::engine::query;
 
 /// Items that the same sessions care for
@@ -30,6 +30,6 @@ pub(super) async fn run(args: &SimilarArgs, global: &Global) -> anyhow::Result<(
         literal(&args.item),
         args.k
     );
-    let found = query(&session, &sql).await?.collect().await?;
-    print_batches(&found, if args.json { Format::Json } else { Format::Table })
+    let found = query(&session, &sql).await?;
+    print_rows(found, if args.json { Format::Json } else { Format::Table }).await
 }

@@ -8,7 +8,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::global::Global;
-use super::output::{Format, print_batches};
+use super::output::{Format, print_rows};
 use crate::engine::plan;
 use crate::pipeline::KAFKA_LAYER;
 
@@ -53,7 +53,7 @@ pub(super) async fn run(args: &SqlArgs, global: &Global) -> anyhow::Result<()> {
     allowed.verify_plan(&plan)?;
     topics_only(&plan)?;
     let result = session.execute_logical_plan(plan).await?;
-    print_batches(&result.collect().await?, args.format)
+    print_rows(result, args.format).await
 }
 
 /// A write that no step makes would have no input positions: the lake's tables are not for it.

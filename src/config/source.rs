@@ -32,7 +32,7 @@ pub struct KafkaConfig {
 pub struct Security {
     /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; librdkafka's default where none is given.
     pub protocol: Option<String>,
-    /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub mechanism: Option<String>,
     /// The user name, or API key.
     pub username: Option<Secret>,

@@ -1,6 +1,7 @@
 //! Lines of a stream of bytes.
 
 use bytes::Bytes;
+use datafusion::common::exec_err;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::error::DataFusionError;
 use futures::stream::BoxStream;
@@ -8,6 +9,9 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use serde::de::IgnoredAny;
+
+/// A line must fit in memory: a file without line breaks is none of records.
+const LINE_BYTES_MAX: usize = 256 << 20;
 
 /// The text of some bytes of a file, decompressed where its name ends in `.gz`.
 pub(super) async fn open(
@@ -72,6 +76,9 @@ pub(super) async fn count(
                 tail.extend_from_slice(&chunk[last + 1..]);
             }
             None => tail.extend_from_slice(&chunk),
+        }
+        if tail.len() > LINE_BYTES_MAX {
+            return exec_err!("line {} is longer than {LINE_BYTES_MAX} bytes", found.lines + 1);
         }
         seen += chunk.len() as u64;
     }

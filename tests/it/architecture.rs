@@ -55,6 +55,8 @@ fn modules_depend_downwards() {
             &above.iter().map(String::as_str).collect::<Vec<_>>(),
         );
     }
+    // A grouped import would hide the module's name from the search above.
+    assert_never("src", &["use crate::{"]);
     assert_never("src/lake", &["crate::kafka", "crate::files"]);
     assert_never("src/files", &["crate::kafka"]);
     assert_never("src/simulate", &["crate::pipeline", "crate::engine", "crate::lake"]);
@@ -65,7 +67,7 @@ fn files_stay_small() {
     for folder in ["src", "udfs/src", "tests"] {
         for (path, text) in sources(folder) {
             assert!(
-                text.lines().count() <= 500,
+                text.lines().count() <= 425,
                 "{} has {} lines",
                 path.display(),
                 text.lines().count()

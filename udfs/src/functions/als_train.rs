@@ -40,51 +40,28 @@ impl RelationFunction for AlsTrain {
     }
 
     fn parameters(&self) -> &'static [Parameter] {
-        const fn parameter(
-            name: &'static str,
-            kind: Kind,
-            default: Option<&'static str>,
-            doc: &'static str,
-        ) -> Parameter {
-            Parameter {
-                name,
-                kind,
-                default,
-                doc,
-            }
-        }
         const {
             &[
-                parameter("interactions", Kind::Relation, None, "one row per user and item"),
-                parameter("user", Kind::Column, None, "who: a session, a customer; any type"),
-                parameter("item", Kind::Column, None, "what; any type"),
-                parameter(
+                Parameter::required("interactions", Kind::Relation, "one row per user and item"),
+                Parameter::required("user", Kind::Column, "who: a session, a customer; any type"),
+                Parameter::required("item", Kind::Column, "what; any type"),
+                Parameter::optional(
                     "weight",
                     Kind::Column,
-                    Some("1 for every row"),
+                    "1 for every row",
                     "how much the user cared; not negative",
                 ),
-                parameter("factors", Kind::Integer, Some("64"), "dimensions of taste space"),
-                parameter(
-                    "iterations",
-                    Kind::Integer,
-                    Some("15"),
-                    "how often both sides are solved",
-                ),
-                parameter(
-                    "regularization",
-                    Kind::Number,
-                    Some("0.1"),
-                    "higher keeps factors smaller",
-                ),
-                parameter(
+                Parameter::optional("factors", Kind::Integer, "64", "dimensions of taste space"),
+                Parameter::optional("iterations", Kind::Integer, "15", "how often both sides are solved"),
+                Parameter::optional("regularization", Kind::Number, "0.1", "higher keeps factors smaller"),
+                Parameter::optional(
                     "alpha",
                     Kind::Number,
-                    Some("20"),
+                    "20",
                     "confidence of a unit of weight: 1 + alpha · weight",
                 ),
-                parameter("solver", Kind::Text, Some("'cg'"), "'cg' (fast) or 'cholesky' (exact)"),
-                parameter("seed", Kind::Integer, Some("42"), "the same seed gives the same model"),
+                Parameter::optional("solver", Kind::Text, "'cg'", "'cg' (fast) or 'cholesky' (exact)"),
+                Parameter::optional("seed", Kind::Integer, "42", "the same seed gives the same model"),
             ]
         }
     }

@@ -45,48 +45,13 @@ impl RelationFunction for Recommend {
     fn parameters(&self) -> &'static [Parameter] {
         const {
             &[
-                Parameter {
-                    name: "model",
-                    kind: Kind::Relation,
-                    default: None,
-                    doc: "what als_train returned",
-                },
-                Parameter {
-                    name: "interactions",
-                    kind: Kind::Relation,
-                    default: None,
-                    doc: "what the users did",
-                },
-                Parameter {
-                    name: "user",
-                    kind: Kind::Column,
-                    default: None,
-                    doc: "who: a session, a customer",
-                },
-                Parameter {
-                    name: "item",
-                    kind: Kind::Column,
-                    default: None,
-                    doc: "what",
-                },
-                Parameter {
-                    name: "weight",
-                    kind: Kind::Column,
-                    default: Some("1 for every row"),
-                    doc: "as in training",
-                },
-                Parameter {
-                    name: "k",
-                    kind: Kind::Integer,
-                    default: Some("10"),
-                    doc: "how many items a user",
-                },
-                Parameter {
-                    name: "exclude_seen",
-                    kind: Kind::Flag,
-                    default: Some("true"),
-                    doc: "leave out what the user has had",
-                },
+                Parameter::required("model", Kind::Relation, "what als_train returned"),
+                Parameter::required("interactions", Kind::Relation, "what the users did"),
+                Parameter::required("user", Kind::Column, "who: a session, a customer"),
+                Parameter::required("item", Kind::Column, "what"),
+                Parameter::optional("weight", Kind::Column, "1 for every row", "as in training"),
+                Parameter::optional("k", Kind::Integer, "10", "how many items a user"),
+                Parameter::optional("exclude_seen", Kind::Flag, "true", "leave out what the user has had"),
             ]
         }
     }

@@ -37,24 +37,9 @@ impl RelationFunction for SimilarItems {
     fn parameters(&self) -> &'static [Parameter] {
         const {
             &[
-                Parameter {
-                    name: "model",
-                    kind: Kind::Relation,
-                    default: None,
-                    doc: "what als_train returned",
-                },
-                Parameter {
-                    name: "item",
-                    kind: Kind::Text,
-                    default: Some("every item"),
-                    doc: "the id of an item",
-                },
-                Parameter {
-                    name: "k",
-                    kind: Kind::Integer,
-                    default: Some("10"),
-                    doc: "how many neighbours",
-                },
+                Parameter::required("model", Kind::Relation, "what als_train returned"),
+                Parameter::optional("item", Kind::Text, "every item", "the id of an item"),
+                Parameter::optional("k", Kind::Integer, "10", "how many neighbours"),
             ]
         }
     }

@@ -49,6 +49,26 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// A parameter that has to be given.
+    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            default: None,
+            doc,
+        }
+    }
+
+    /// A parameter that is `default` where it is not given.
+    pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            default: Some(default),
+            doc,
+        }
+    }
+
     /// Whether an argument of this name is for it.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
