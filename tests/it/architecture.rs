@@ -32,6 +32,7 @@ fn assert_never(folder: &str, words: &[&str]) {
 #[test]
 fn the_mathematics_is_free_of_queries() {
     assert_never("udfs/src/als", &["datafusion", "arrow::"]);
+    assert_never("udfs/src/sessions", &["datafusion", "arrow::"]);
 }
 
 #[test]

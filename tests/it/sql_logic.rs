@@ -69,3 +69,8 @@ fn from_json() {
 fn als() {
     run("als.slt");
 }
+
+#[test]
+fn sessions() {
+    run("sessions.slt");
+}

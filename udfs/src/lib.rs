@@ -1,6 +1,8 @@
 //! SQL functions of clickrec. The crate knows Arrow and DataFusion, and nothing of clickrec itself.
 //!
-//! - [`als`]: the mathematics of the recommender, free of DataFusion.
+//! - [`als`]: alternating least squares, free of DataFusion.
+//! - [`sessions`]: models of the order of clicks (neighbouring sessions, transitions), free of DataFusion too.
+//! - [`ranking`]: scored items, and the best few of many.
 //! - [`functions`]: one SQL function a file.
 //! - [`relation`]: how a table function takes relations and named arguments, which DataFusion's own cannot.
 //!
@@ -8,7 +10,9 @@
 
 pub mod als;
 pub mod functions;
+pub mod ranking;
 pub mod relation;
+pub mod sessions;
 
 pub use functions::{parse_columns, relation_functions, scalar_functions};
 pub use relation::{extension_planner, relation_planner, relations_as_subqueries};

@@ -1,5 +1,5 @@
 use super::gramian::gramian;
-use super::solve::{Scratch, Side, cholesky};
+use super::solve::{Scratch, Side, cholesky, solve_gramian};
 use super::{AlsError, Factors};
 
 /// Finds the factors of a user that training has not seen, with the item factors as they are: the exact solution of
@@ -8,18 +8,29 @@ use super::{AlsError, Factors};
 pub struct FoldIn<'a> {
     items: &'a Factors,
     gramian: Vec<f32>,
+    /// What all users share of their smaller systems: see [`solve_gramian`].
+    solved: Factors,
     alpha: f32,
 }
 
 impl<'a> FoldIn<'a> {
-    /// Prepares what all users share: `O(items · d²)`.
-    pub fn new(items: &'a Factors, regularization: f32, alpha: f32) -> Self {
+    /// Prepares what all users share: `O(items · d²)`, and as much memory again as the item factors.
+    ///
+    /// # Errors
+    /// When the equations have no stable solution.
+    pub fn new(items: &'a Factors, regularization: f32, alpha: f32) -> Result<Self, AlsError> {
         let mut gramian = gramian(items);
         gramian
             .iter_mut()
             .step_by(items.dims() + 1)
             .for_each(|diagonal| *diagonal += regularization);
-        Self { items, gramian, alpha }
+        let solved = solve_gramian(items, &gramian)?;
+        Ok(Self {
+            items,
+            gramian,
+            solved,
+            alpha,
+        })
     }
 
     /// Writes the factors of a user with these items into `out`, of length `d`; zeros for no items.
@@ -55,6 +66,7 @@ impl<'a> FoldIn<'a> {
         let side = Side {
             fixed: self.items,
             gramian: &self.gramian,
+            solved: &self.solved,
             alpha: self.alpha,
         };
         cholesky(&side, items, weights, out, &mut Scratch::new(out.len()))

@@ -43,5 +43,5 @@ pub use fold_in::FoldIn;
 pub use interactions::Interactions;
 pub use loss::loss;
 pub use params::{Params, Solver};
-pub use top_k::{Scored, similar, top_k};
+pub use top_k::{similar, top_k};
 pub use train::{Model, train, training_bytes};

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::solve::{Scratch, Side, cholesky, conjugate_gradient};
+use super::solve::{Scratch, Side, cholesky, conjugate_gradient, solve_gramian};
 use super::*;
 
 fn quiet() -> impl FnMut(usize, &dyn Fn() -> f64) {
@@ -40,13 +40,16 @@ fn a_two_by_two_case_agrees_with_a_computation_by_hand() {
     // every user is 0.5. Given users (0.5, 0.5): Gramian 0.5, matrix 0.5 + 1 + 0.25 = 1.75, right side 2·0.5 = 1, so
     // every item is 1 / 1.75 = 4/7.
     let one = Factors::from_vec(2, 1, vec![1.0, 1.0]).unwrap();
-    let fold_in = FoldIn::new(&one, 1.0, 1.0);
+    let fold_in = FoldIn::new(&one, 1.0, 1.0).unwrap();
     let mut user = [0.0];
     fold_in.solve(&[0], &[1.0], &mut user).unwrap();
     assert_eq!(user, [0.5]);
     let users = Factors::from_vec(2, 1, vec![0.5, 0.5]).unwrap();
     let mut item = [0.0];
-    FoldIn::new(&users, 1.0, 1.0).solve(&[1], &[1.0], &mut item).unwrap();
+    FoldIn::new(&users, 1.0, 1.0)
+        .unwrap()
+        .solve(&[1], &[1.0], &mut item)
+        .unwrap();
     assert!((item[0] - 4.0 / 7.0).abs() < 1e-6);
 
     // The loss there: scores are 2/7 everywhere. Clicked: 2·(5/7)², not clicked: (2/7)², two of each; plus
@@ -235,7 +238,9 @@ proptest! {
         let fixed = Factors::from_vec(50, d, (0..50 * d).map(|_| random.random_range(-1.0..1.0)).collect()).unwrap();
         let mut shared = gramian::gramian(&fixed);
         shared.iter_mut().step_by(d + 1).for_each(|diagonal| *diagonal += 1.0);
-        let side = Side { fixed: &fixed, gramian: &shared, alpha: 2.0 };
+        let solved = solve_gramian(&fixed, &shared).unwrap();
+        let side = Side { fixed: &fixed, gramian: &shared, solved: &solved, alpha: 2.0 };
+        // Few clicks take the smaller system, many the larger; the same item twice is no special case.
         let items: Vec<u32> = (0..clicks).map(|_| random.random_range(0..50)).collect();
         let weights: Vec<f32> = (0..clicks).map(|_| random.random_range(0.1..3.0)).collect();
         let mut scratch = Scratch::new(d);

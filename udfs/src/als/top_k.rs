@@ -1,39 +1,13 @@
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
-
 use rayon::prelude::*;
 
 use super::Factors;
 use super::kernels::dot;
 use super::product::times_transposed;
+use crate::ranking::{Best, Scored};
 
 /// Queries and items that are multiplied in one go: their scores stay in the second-level cache.
 const QUERIES: usize = 64;
 const ITEMS: usize = 2_048;
-
-/// An item and how well it fits.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scored {
-    /// Its index.
-    pub item: u32,
-    /// Higher is better.
-    pub score: f32,
-}
-
-impl Eq for Scored {}
-
-/// Better is greater; of equals the lower index is better.
-impl Ord for Scored {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then(other.item.cmp(&self.item))
-    }
-}
-
-impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
 
 /// The `k` items of the highest product with each query, best first. `seen` gives the items to leave out for a query,
 /// ascending.
@@ -100,56 +74,6 @@ fn within(items: &[u32], first: usize, last: usize) -> &[u32] {
     let from = items.partition_point(|item| (*item as usize) < first);
     let to = items.partition_point(|item| (*item as usize) < last);
     &items[from..to]
-}
-
-/// The best `k` so far.
-struct Best {
-    k: usize,
-    heap: BinaryHeap<Reverse<Scored>>,
-}
-
-impl Best {
-    fn new(k: usize) -> Self {
-        Self {
-            k,
-            heap: BinaryHeap::with_capacity(k.min(ITEMS) + 1),
-        }
-    }
-
-    /// Scores that an item needs to be more than.
-    fn bar(&self) -> f32 {
-        match self.heap.peek() {
-            Some(Reverse(worst)) if self.heap.len() == self.k => worst.score,
-            _ => f32::NEG_INFINITY,
-        }
-    }
-
-    /// Items come in ascending order, so an equal score never pushes out a lower index.
-    fn take(&mut self, scores: &[f32], first: usize) {
-        if self.k == 0 {
-            return;
-        }
-        let mut bar = self.bar();
-        for (index, &score) in scores.iter().enumerate() {
-            if score > bar {
-                if self.heap.len() == self.k {
-                    self.heap.pop();
-                }
-                // Indices came as u32.
-                self.heap.push(Reverse(Scored {
-                    item: (first + index) as u32,
-                    score,
-                }));
-                bar = self.bar();
-            }
-        }
-    }
-
-    fn into_sorted(self) -> Vec<Scored> {
-        let mut sorted: Vec<Scored> = self.heap.into_iter().map(|Reverse(scored)| scored).collect();
-        sorted.sort_unstable_by(|a, b| b.cmp(a));
-        sorted
-    }
 }
 
 /// The `k` items that point in the direction of `item` (cosine), best first, without itself. An item without

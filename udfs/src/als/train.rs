@@ -6,7 +6,7 @@ use sprs::CsMatI;
 
 use super::gramian::gramian;
 use super::interactions::row;
-use super::solve::{Scratch, Side, cholesky, conjugate_gradient};
+use super::solve::{Scratch, Side, cholesky, conjugate_gradient, solve_gramian};
 use super::{AlsError, Factors, Interactions, Params, Solver, loss};
 
 /// Rows are dealt out in so many portions of about equal work.
@@ -45,9 +45,14 @@ pub fn train(
 }
 
 /// About how many bytes [`train`] and its [`Interactions`] take at their peak, building the matrix included.
-pub fn training_bytes(users: usize, items: usize, nnz: usize, factors: usize) -> usize {
+pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -> usize {
+    let d = params.factors;
     let matrix = 28 * nnz + 16 * (users + items);
-    matrix + 4 * factors * (users + items) + 4 * factors * factors * 64
+    let solved = match params.solver {
+        Solver::Cholesky => 4 * d * users.max(items),
+        Solver::ConjugateGradient { .. } => 0,
+    };
+    matrix + 4 * d * (users + items) + solved + 4 * d * d * 64
 }
 
 /// Item factors to start from: normal with σ = 0.1/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
@@ -82,9 +87,15 @@ fn half_step(
         .iter_mut()
         .step_by(d + 1)
         .for_each(|diagonal| *diagonal += params.regularization);
+    // Only the exact solver needs it: as much memory again as the side that stands still.
+    let gramian_solved = match params.solver {
+        Solver::Cholesky => solve_gramian(fixed, &shared)?,
+        Solver::ConjugateGradient { .. } => Factors::zeros(0, d),
+    };
     let side = Side {
         fixed,
         gramian: &shared,
+        solved: &gramian_solved,
         alpha: params.alpha,
     };
     let portions = portions(matrix, solved.as_mut_slice(), d);

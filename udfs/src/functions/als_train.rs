@@ -129,7 +129,7 @@ impl Operation for Train {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
             let triples = read_triples(NAME, rows, None, &mut memory).await?;
             let (users, items, nnz) = (triples.users.len(), triples.items.len(), triples.values.len());
-            let bytes = training_bytes(users, items, nnz, params.factors);
+            let bytes = training_bytes(users, items, nnz, &params);
             memory.try_grow(bytes).map_err(|error| {
                 error.context(format!(
                     "{NAME}: {users} users, {items} items and {nnz} interactions at {} factors need about {} MiB more; \

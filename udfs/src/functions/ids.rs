@@ -37,6 +37,11 @@ impl Ids {
         self.index.get(id).copied()
     }
 
+    /// About how many bytes they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.index.len()
@@ -78,7 +83,7 @@ pub(super) async fn read_triples(
     };
     while let Some(batch) = rows.try_next().await? {
         add_batch(function, &batch, only_known, &mut triples)?;
-        let held = triples.users.bytes + triples.items.bytes + triples.values.capacity() * 12;
+        let held = triples.users.bytes() + triples.items.bytes() + triples.values.capacity() * 12;
         memory
             .try_resize(held)
             .map_err(|error| error.context(format!("{function}: reading its input")))?;

@@ -1,11 +1,15 @@
 //! The functions, one a file; what is registered is listed at the end.
 
 mod als_train;
+mod clicks;
 mod columns;
 mod factors_table;
 mod from_json;
 mod ids;
+mod item_transitions;
+mod ranked;
 mod recommend;
+mod session_knn;
 mod similar_items;
 
 use std::sync::Arc;
@@ -27,5 +31,7 @@ pub fn relation_functions() -> Vec<Arc<dyn RelationFunction>> {
         Arc::new(als_train::AlsTrain),
         Arc::new(recommend::Recommend),
         Arc::new(similar_items::SimilarItems),
+        Arc::new(session_knn::SessionKnnFunction),
+        Arc::new(item_transitions::ItemTransitions),
     ]
 }

@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Float32Array, Int32Array, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -21,6 +21,7 @@ use tokio::sync::mpsc::Sender;
 use super::als_train::interaction_columns;
 use super::factors_table::{ItemModel, item_rows, read_items};
 use super::ids::{Ids, Triples, named, read_triples};
+use super::ranked;
 use crate::als::{Factors, FoldIn, Interactions, top_k};
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
@@ -60,15 +61,9 @@ impl RelationFunction for Recommend {
         let k = arguments.integer("k", 10, 1..=10_000)? as usize;
         let exclude_seen = arguments.flag("exclude_seen", true);
         let interactions = arguments.project("interactions", interaction_columns(arguments, "interactions")?)?;
-        let schema = Schema::new(vec![
-            Field::new(arguments.column("user")?, DataType::Utf8, false),
-            Field::new(arguments.column("item")?, DataType::Utf8, false),
-            Field::new("score", DataType::Float32, false),
-            Field::new("rank", DataType::Int32, false),
-        ]);
         Ok(Bound {
             inputs: vec![item_rows(arguments, "model")?, interactions],
-            schema: Arc::new(schema),
+            schema: ranked::schema(arguments.column("user")?, arguments.column("item")?, "score"),
             operation: Arc::new(Best { k, exclude_seen }),
         })
     }
@@ -149,7 +144,7 @@ impl Best {
             )
         };
         let interactions = Interactions::from_triples(users.len(), model.ids.len(), values).map_err(failed)?;
-        let fold_in = FoldIn::new(&model.factors, model.regularization, model.alpha);
+        let fold_in = FoldIn::new(&model.factors, model.regularization, model.alpha).map_err(failed)?;
         for start in (0..users.len()).step_by(BLOCK) {
             let block = start..(start + BLOCK).min(users.len());
             let d = model.factors.dims();
@@ -193,25 +188,7 @@ impl Best {
             .zip(best)
             .enumerate()
             .filter(|(query, _)| !seen(*query).is_empty());
-        let rows: Vec<_> = known
-            .flat_map(|(_, (user, best))| {
-                best.into_iter()
-                    .enumerate()
-                    .map(move |(rank, scored)| (user, scored, rank))
-            })
-            .collect();
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|(user, ..)| user))),
-            Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|(_, scored, _)| &model.ids[scored.item as usize]),
-            )),
-            Arc::new(Float32Array::from_iter_values(
-                rows.iter().map(|(_, scored, _)| scored.score),
-            )),
-            Arc::new(Int32Array::from_iter_values(
-                rows.iter().map(|(_, _, rank)| *rank as i32 + 1),
-            )),
-        ];
-        Ok(RecordBatch::try_new(schema.clone(), columns)?)
+        let lists = known.map(|(_, (user, best))| (user.as_str(), best));
+        ranked::batch(schema, &model.ids, lists)
     }
 }

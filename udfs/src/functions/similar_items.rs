@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Float32Array, Int32Array, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -14,7 +14,9 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use rayon::prelude::*;
 
 use super::factors_table::{ItemModel, item_rows, read_items};
-use crate::als::{Scored, similar};
+use super::ranked;
+use crate::als::similar;
+use crate::ranking::Scored;
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "similar_items";
@@ -46,15 +48,9 @@ impl RelationFunction for SimilarItems {
 
     fn bind(&self, arguments: &Arguments) -> Result<Bound> {
         let k = arguments.integer("k", 10, 1..=10_000)? as usize;
-        let schema = Schema::new(vec![
-            Field::new("item_id", DataType::Utf8, false),
-            Field::new("similar_item_id", DataType::Utf8, false),
-            Field::new("similarity", DataType::Float32, false),
-            Field::new("rank", DataType::Int32, false),
-        ]);
         Ok(Bound {
             inputs: vec![item_rows(arguments, "model")?],
-            schema: Arc::new(schema),
+            schema: ranked::schema("item_id", "similar_item_id", "similarity"),
             operation: Arc::new(Neighbours {
                 k,
                 item: arguments.text("item").map(str::to_owned),
@@ -108,27 +104,9 @@ impl Operation for Neighbours {
 }
 
 fn batch(model: &ItemModel, items: &[u32], k: usize, schema: &SchemaRef) -> Result<RecordBatch> {
-    let found: Vec<(u32, usize, Scored)> = items
+    let lists: Vec<(&str, Vec<Scored>)> = items
         .par_iter()
-        .flat_map_iter(|item| {
-            similar(&model.factors, *item, k)
-                .into_iter()
-                .enumerate()
-                .map(|(rank, s)| (*item, rank, s))
-        })
+        .map(|item| (model.ids[*item as usize].as_str(), similar(&model.factors, *item, k)))
         .collect();
-    let id = |index: u32| &model.ids[index as usize];
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(found.iter().map(|(item, ..)| id(*item)))),
-        Arc::new(StringArray::from_iter_values(
-            found.iter().map(|(_, _, scored)| id(scored.item)),
-        )),
-        Arc::new(Float32Array::from_iter_values(
-            found.iter().map(|(_, _, scored)| scored.score),
-        )),
-        Arc::new(Int32Array::from_iter_values(
-            found.iter().map(|(_, rank, _)| *rank as i32 + 1),
-        )),
-    ];
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    ranked::batch(schema, &model.ids, lists.into_iter())
 }

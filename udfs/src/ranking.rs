@@ -1,0 +1,97 @@
+//! Scored items, and the best few of many.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// A heap is made for no more than so many; it grows where `k` is larger.
+const CAPACITY: usize = 2_048;
+
+/// An item and how well it fits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// Its index.
+    pub item: u32,
+    /// Higher is better.
+    pub score: f32,
+}
+
+impl Eq for Scored {}
+
+/// Better is greater; of equals the lower index is better.
+impl Ord for Scored {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.item.cmp(&self.item))
+    }
+}
+
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The best `k` so far: a heap whose top is the worst of them.
+#[derive(Debug)]
+pub struct Best {
+    k: usize,
+    heap: BinaryHeap<Reverse<Scored>>,
+}
+
+impl Best {
+    /// Keeps the best `k` of what is taken.
+    pub fn new(k: usize) -> Self {
+        Self {
+            k,
+            heap: BinaryHeap::with_capacity(k.min(CAPACITY) + 1),
+        }
+    }
+
+    /// Scores that an item needs to be more than.
+    fn bar(&self) -> f32 {
+        match self.heap.peek() {
+            Some(Reverse(worst)) if self.heap.len() == self.k => worst.score,
+            _ => f32::NEG_INFINITY,
+        }
+    }
+
+    /// Takes the scores of the items from `first` on, each item once.
+    pub fn take(&mut self, scores: &[f32], first: usize) {
+        if self.k == 0 {
+            return;
+        }
+        // Items come in ascending order, so an equal score never pushes out a lower index.
+        let mut bar = self.bar();
+        for (index, &score) in scores.iter().enumerate() {
+            if score > bar {
+                // Indices came as u32.
+                self.push(Scored {
+                    item: (first + index) as u32,
+                    score,
+                });
+                bar = self.bar();
+            }
+        }
+    }
+
+    /// Takes one item, in any order.
+    pub fn offer(&mut self, scored: Scored) {
+        let is_better = self.heap.len() < self.k || self.heap.peek().is_some_and(|Reverse(worst)| scored > *worst);
+        if self.k > 0 && is_better {
+            self.push(scored);
+        }
+    }
+
+    fn push(&mut self, scored: Scored) {
+        if self.heap.len() == self.k {
+            self.heap.pop();
+        }
+        self.heap.push(Reverse(scored));
+    }
+
+    /// Best first.
+    pub fn into_sorted(self) -> Vec<Scored> {
+        let mut sorted: Vec<Scored> = self.heap.into_iter().map(|Reverse(scored)| scored).collect();
+        sorted.sort_unstable_by(|a, b| b.cmp(a));
+        sorted
+    }
+}

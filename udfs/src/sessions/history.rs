@@ -1,0 +1,135 @@
+/// One click of a past session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Click {
+    /// The session's number, any.
+    pub session: u32,
+    /// When it was: any scale that grows with time.
+    pub at: i64,
+    /// The item's index.
+    pub item: u32,
+}
+
+/// Past sessions by age, and for every item the newest sessions that have it (the inverted index of Kersbergen,
+/// Sprangers, Schelter, "Serenade: Low-Latency Session-Based Recommendation in e-Commerce at Scale", SIGMOD 2022).
+///
+/// Memory: 4 bytes a click, 4 a pair of session and item within the sample, and 12 a session.
+#[derive(Debug, Clone)]
+pub struct SessionHistory {
+    /// Where each session's clicks start; oldest session first, one more at the end.
+    starts: Vec<usize>,
+    clicks: Vec<u32>,
+    /// The sessions' numbers as given, by age.
+    sessions: Vec<u32>,
+    /// Where each item's sessions start, one more at the end.
+    posting_starts: Vec<usize>,
+    /// Places of sessions by age, newest first.
+    postings: Vec<u32>,
+    /// In how many sessions each item is, beyond the sample too.
+    frequencies: Vec<u32>,
+}
+
+impl SessionHistory {
+    /// Sorts clicks into sessions; a session is as old as its last click. For each item only the newest `sample`
+    /// sessions can be found again.
+    pub fn new(items: usize, mut clicks: Vec<Click>, sample: usize) -> Self {
+        clicks.sort_unstable();
+        let mut spans: Vec<(i64, u32, std::ops::Range<usize>)> = vec![];
+        for (place, click) in clicks.iter().enumerate() {
+            match spans.last_mut() {
+                Some((ended, session, span)) if *session == click.session => (*ended, span.end) = (click.at, place + 1),
+                _ => spans.push((click.at, click.session, place..place + 1)),
+            }
+        }
+        spans.sort_unstable_by_key(|(ended, session, _)| (*ended, *session));
+        let (mut starts, mut ordered) = (vec![0], Vec::with_capacity(clicks.len()));
+        for (.., span) in &spans {
+            ordered.extend(clicks[span.clone()].iter().map(|click| click.item));
+            starts.push(ordered.len());
+        }
+        let sessions = spans.iter().map(|(_, session, _)| *session).collect();
+        let mut history = Self {
+            starts,
+            clicks: ordered,
+            sessions,
+            posting_starts: vec![],
+            postings: vec![],
+            frequencies: vec![0; items],
+        };
+        history.index(sample);
+        history
+    }
+
+    fn index(&mut self, sample: usize) {
+        // Each item once a session.
+        let mut last_seen = vec![u32::MAX; self.frequencies.len()];
+        let mut pairs = vec![];
+        for place in (0..self.len()).rev() {
+            for item in &self.clicks[self.starts[place]..self.starts[place + 1]] {
+                let item = *item as usize;
+                if last_seen[item] != place as u32 {
+                    last_seen[item] = place as u32;
+                    self.frequencies[item] += 1;
+                    if self.frequencies[item] as usize <= sample {
+                        pairs.push((item as u32, place as u32));
+                    }
+                }
+            }
+        }
+        let kept = |frequency: &u32| (*frequency as usize).min(sample);
+        self.posting_starts = std::iter::once(0)
+            .chain(self.frequencies.iter().scan(0, |end, frequency| {
+                *end += kept(frequency);
+                Some(*end)
+            }))
+            .collect();
+        let mut next = self.posting_starts.clone();
+        self.postings = vec![0; pairs.len()];
+        for (item, place) in pairs {
+            self.postings[next[item as usize]] = place;
+            next[item as usize] += 1;
+        }
+    }
+
+    /// How many sessions.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is no session.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// How many items.
+    pub fn items(&self) -> usize {
+        self.frequencies.len()
+    }
+
+    /// The clicks of the session at a place by age, in their order.
+    pub fn clicks(&self, place: u32) -> &[u32] {
+        &self.clicks[self.starts[place as usize]..self.starts[place as usize + 1]]
+    }
+
+    /// The number that the session at a place was given.
+    pub fn session(&self, place: u32) -> u32 {
+        self.sessions[place as usize]
+    }
+
+    /// The newest sessions that have an item, newest first; none for an item that is not known.
+    pub fn with_item(&self, item: u32) -> &[u32] {
+        match self.posting_starts.get(item as usize..item as usize + 2) {
+            Some(&[start, end]) => &self.postings[start..end],
+            _ => &[],
+        }
+    }
+
+    /// In how many sessions an item is.
+    pub fn frequency(&self, item: u32) -> u32 {
+        self.frequencies.get(item as usize).copied().unwrap_or_default()
+    }
+}
+
+/// About how many bytes the history of so many clicks takes while it is built.
+pub fn history_bytes(clicks: usize, items: usize) -> usize {
+    clicks * (size_of::<Click>() + 4 + 8 + 4 + 48) + items * 20
+}

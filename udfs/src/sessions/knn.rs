@@ -1,0 +1,202 @@
+use super::SessionHistory;
+use crate::ranking::{Best, Scored};
+
+/// How neighbours are found and weighed. The defaults were chosen on the last sessions of RetailRocket's training part,
+/// never on a test part.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KnnParams {
+    /// How many sessions, of those most alike, are listened to.
+    pub neighbours: usize,
+    /// How many sessions, of the newest that share an item, are compared.
+    pub sample: usize,
+    /// After so many clicks a click of the session at hand counts 1/e as much.
+    pub position_decay: f32,
+    /// After so many clicks from a shared one, before or behind, a click of a neighbour counts 1/e as much.
+    pub neighbour_decay: f32,
+    /// The oldest session counts `exp(-recency)` times as much as the newest; 0 makes them equal.
+    pub recency: f32,
+    /// How much rare items count more: the power of `ln(sessions / sessions with the item)`.
+    pub idf: f32,
+    /// How much long sessions count less: they are divided by their length to this power.
+    pub length: f32,
+    /// An item that the session has had before its newest click counts so many times as much.
+    pub repeat: f32,
+}
+
+impl Default for KnnParams {
+    fn default() -> Self {
+        Self {
+            neighbours: 200,
+            sample: 1_000,
+            position_decay: 4.0,
+            neighbour_decay: 2.0,
+            recency: 1.0,
+            idf: 4.0,
+            length: 0.25,
+            repeat: 2.0,
+        }
+    }
+}
+
+/// The nearest sessions: VS-kNN (Ludewig, Jannach, "Evaluation of Session-based Recommendation Algorithms", UMUAI 2018)
+/// with the refinements of VSTAN (Ludewig, Mauro, Latifi, Jannach, "Empirical Analysis of Session-Based Recommendation
+/// Algorithms", UMUAI 2021).
+///
+/// A session's newer clicks count more; past sessions that share them, above all rare ones, are alike; what these
+/// clicked near the shared items scores. Sessions age by their rank, not by the clock, so that the same parameters suit
+/// any scale of time.
+///
+/// It holds room to work in, so there is one a thread; they share the history.
+#[derive(Debug, Clone)]
+pub struct SessionKnn<'a> {
+    history: &'a SessionHistory,
+    params: KnnParams,
+    /// By place of the session; zero between calls.
+    similarity: Vec<f32>,
+    /// By item; zero between calls.
+    scores: Vec<f32>,
+    candidates: Vec<u32>,
+    scored: Vec<u32>,
+}
+
+/// A distinct item of the session at hand.
+#[derive(Debug, Clone, Copy)]
+struct Weighted {
+    item: u32,
+    /// 1 for the newest click, less for older ones.
+    weight: f32,
+}
+
+impl<'a> SessionKnn<'a> {
+    /// Makes room: 4 bytes a session and an item.
+    pub fn new(history: &'a SessionHistory, params: KnnParams) -> Self {
+        Self {
+            history,
+            params,
+            similarity: vec![0.0; history.len()],
+            scores: vec![0.0; history.items()],
+            candidates: vec![],
+            scored: vec![],
+        }
+    }
+
+    /// The `k` items that fit a session of these clicks best, oldest click first. `own` is the session's number in the
+    /// history, if it is there: it is no neighbour of itself. Items of the session come too, unless `exclude_seen`.
+    pub fn top(&mut self, clicks: &[u32], own: Option<u32>, k: usize, exclude_seen: bool) -> Vec<Scored> {
+        let recent = self.weights(clicks);
+        self.compare(&recent, own);
+        let neighbours = self.neighbours();
+        self.vote(&recent, &neighbours);
+        let mut best = Best::new(k);
+        for item in self.scored.drain(..) {
+            let score = std::mem::take(&mut self.scores[item as usize]);
+            match clicks.iter().rposition(|seen| *seen == item) {
+                Some(_) if exclude_seen => {}
+                Some(at) if at + 1 < clicks.len() => best.offer(Scored {
+                    item,
+                    score: score * self.params.repeat,
+                }),
+                _ => best.offer(Scored { item, score }),
+            }
+        }
+        best.into_sorted()
+    }
+
+    /// The distinct items, newest first, each with the weight of its newest click.
+    fn weights(&self, clicks: &[u32]) -> Vec<Weighted> {
+        let mut recent: Vec<Weighted> = vec![];
+        for (back, item) in clicks.iter().rev().enumerate() {
+            let weight = (-(back as f32) / self.params.position_decay).exp();
+            if weight < f32::EPSILON {
+                break;
+            }
+            if !recent.iter().any(|known| known.item == *item) {
+                recent.push(Weighted { item: *item, weight });
+            }
+        }
+        recent
+    }
+
+    /// Adds up what past sessions share with this one, and keeps the newest of them as candidates.
+    fn compare(&mut self, recent: &[Weighted], own: Option<u32>) {
+        self.candidates.clear();
+        let sessions = self.history.len() as f32;
+        for Weighted { item, weight } in recent {
+            let frequency = self.history.frequency(*item).max(1) as f32;
+            // An item that every session has says nothing, but shall not take the sessions out of sight.
+            let shared = weight * (sessions / frequency).ln().max(f32::EPSILON).powf(self.params.idf);
+            for place in self.history.with_item(*item) {
+                let similarity = &mut self.similarity[*place as usize];
+                if *similarity == 0.0 {
+                    self.candidates.push(*place);
+                }
+                *similarity += shared;
+            }
+        }
+        if let Some(own) = own {
+            let (history, similarity) = (self.history, &mut self.similarity);
+            self.candidates.retain(|place| {
+                let is_other = history.session(*place) != own;
+                if !is_other {
+                    similarity[*place as usize] = 0.0;
+                }
+                is_other
+            });
+        }
+        if self.candidates.len() > self.params.sample {
+            self.candidates.sort_unstable_by(|a, b| b.cmp(a));
+            for old in self.candidates.drain(self.params.sample..) {
+                self.similarity[old as usize] = 0.0;
+            }
+        }
+    }
+
+    /// The candidates most alike: place and similarity, aged and by length. Ties go to the newer session.
+    fn neighbours(&mut self) -> Vec<(u32, f32)> {
+        let sessions = self.history.len() as f32;
+        let mut neighbours: Vec<(u32, f32)> = vec![];
+        for place in self.candidates.drain(..) {
+            let shared = std::mem::take(&mut self.similarity[place as usize]);
+            let age = 1.0 - place as f32 / sessions;
+            let length = self.history.clicks(place).len() as f32;
+            let similarity = shared * (-age * self.params.recency).exp() / length.powf(self.params.length);
+            neighbours.push((place, similarity));
+        }
+        let wanted = self.params.neighbours.max(1);
+        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
+        if neighbours.len() > wanted {
+            neighbours.select_nth_unstable_by(wanted - 1, order);
+            neighbours.truncate(wanted);
+        }
+        // The sum of a score must not depend on the order that the selection left.
+        neighbours.sort_unstable_by_key(|(place, _)| *place);
+        neighbours
+    }
+
+    /// Every neighbour votes for its items: the nearer to items that are shared, the more.
+    fn vote(&mut self, recent: &[Weighted], neighbours: &[(u32, f32)]) {
+        let mut shared: Vec<(usize, f32)> = vec![];
+        for (place, similarity) in neighbours {
+            let clicks = self.history.clicks(*place);
+            // Where the neighbour clicked each shared item last.
+            shared.clear();
+            shared.extend(recent.iter().filter_map(|recent| {
+                let at = clicks.iter().rposition(|item| *item == recent.item)?;
+                Some((at, recent.weight))
+            }));
+            for (position, item) in clicks.iter().enumerate() {
+                let nearness = |(at, weight): &(usize, f32)| {
+                    weight * (-(position.abs_diff(*at) as f32) / self.params.neighbour_decay).exp()
+                };
+                let vote = similarity * shared.iter().map(nearness).sum::<f32>();
+                if vote > 0.0 {
+                    let score = &mut self.scores[*item as usize];
+                    if *score == 0.0 {
+                        self.scored.push(*item);
+                    }
+                    *score += vote;
+                }
+            }
+        }
+    }
+}
