@@ -7,7 +7,7 @@ mod support;
 use std::collections::HashMap;
 
 use clickrec::simulate::{Simulation, SimulationConfig};
-use clickrec_udfs::als::{Interactions, Params, Solver, top_k, train};
+use clickrec_udfs::als::{Interactions, ItemIndex, Params, Solver, train};
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde::Deserialize;
 
@@ -84,7 +84,7 @@ fn als(criterion: &mut Criterion) {
             &format!("top_10_{factors}_factors"),
             interactions.users() as u64,
             || {
-                let lists = top_k(&model.users, &model.items, 10, Some(&seen));
+                let lists = ItemIndex::new(&model.items).top(&model.users, 10, Some(&seen));
                 assert_eq!(lists.len(), interactions.users());
             },
         );

@@ -46,8 +46,8 @@ impl Best {
         }
     }
 
-    /// Scores that an item needs to be more than.
-    fn bar(&self) -> f32 {
+    /// The score that an item has to beat.
+    pub fn bar(&self) -> f32 {
         match self.heap.peek() {
             Some(Reverse(worst)) if self.heap.len() == self.k => worst.score,
             _ => f32::NEG_INFINITY,

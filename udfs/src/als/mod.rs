@@ -18,7 +18,7 @@
 //! - `solve`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient method
 //!   for implicit feedback collaborative filtering", RecSys 2011) or exactly by Cholesky.
 //! - [`FoldIn`]: factors of a user that training has not seen.
-//! - [`top_k`], [`similar`]: what to show.
+//! - [`ItemIndex`], [`similar`]: what to show.
 //!
 //! Everything is `f32` but the loss. Results depend on the data and the seed, never on the number of threads.
 
@@ -43,5 +43,5 @@ pub use fold_in::FoldIn;
 pub use interactions::Interactions;
 pub use loss::loss;
 pub use params::{Params, Solver};
-pub use top_k::{similar, top_k};
+pub use top_k::{ItemIndex, Seen, similar};
 pub use train::{Model, train, training_bytes};

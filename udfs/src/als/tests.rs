@@ -90,7 +90,7 @@ fn planted_tastes_are_recovered() {
     for solver in [Solver::default(), Solver::Cholesky] {
         let model = train(&interactions, &params(2, solver), &mut quiet()).unwrap();
         let seen = |user: usize| interactions.row(user).0;
-        let top = top_k(&model.users, &model.items, 10, Some(&seen));
+        let top = ItemIndex::new(&model.items).top(&model.users, 10, Some(&seen));
         for (user, items) in top.iter().enumerate() {
             assert_eq!(items.len(), 10);
             assert!(
@@ -150,7 +150,7 @@ fn small_and_empty_matrices_have_a_defined_result() {
             .all(|value| *value == 0.0)
     );
     assert_eq!(
-        top_k(&model.users, &model.items, 5, None)[0].len(),
+        ItemIndex::new(&model.items).top(&model.users, 5, None)[0].len(),
         3,
         "k beyond the items gives them all"
     );
@@ -262,7 +262,7 @@ proptest! {
         };
         let (queries, all) = (matrix(3), matrix(items));
         let seen: Vec<u32> = (0..items as u32).step_by(3).collect();
-        let found = top_k(&queries, &all, k, Some(&|_| seen.as_slice()));
+        let found = ItemIndex::new(&all).top(&queries, k, Some(&|_| seen.as_slice()));
         for (query, found) in found.iter().enumerate() {
             let mut expected: Vec<(i64, u32)> = (0..items as u32)
                 .filter(|item| item % 3 != 0)

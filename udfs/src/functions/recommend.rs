@@ -5,7 +5,7 @@
 //! any other, and one that went on since is served as it is now. Items that the model does not know are passed over; a
 //! user with no known item gets no rows. Users come ascending by id, a block of them at a time.
 //!
-//! Memory: the item factors, 12 bytes an interaction, and the ids; reserved before it is allocated.
+//! Memory: three times the item factors, 12 bytes an interaction, and the ids; reserved before it is allocated.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::als_train::interaction_columns;
 use super::factors_table::{ItemModel, item_rows, read_items};
 use super::ids::{Ids, Triples, named, read_triples};
 use super::ranked;
-use crate::als::{Factors, FoldIn, Interactions, top_k};
+use crate::als::{Factors, FoldIn, Interactions, ItemIndex, Seen};
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "recommend";
@@ -98,6 +98,8 @@ impl Operation for Best {
                 alpha,
             } = model;
             let triples = read_triples(NAME, interactions, Some(index), &mut held).await?;
+            // The factors by length, and what all users' equations share.
+            memory.try_grow(2 * size_of_val(factors.as_slice()))?;
             let model = Model {
                 ids,
                 factors,
@@ -144,6 +146,7 @@ impl Best {
             )
         };
         let interactions = Interactions::from_triples(users.len(), model.ids.len(), values).map_err(failed)?;
+        let index = ItemIndex::new(&model.factors);
         let fold_in = FoldIn::new(&model.factors, model.regularization, model.alpha).map_err(failed)?;
         for start in (0..users.len()).step_by(BLOCK) {
             let block = start..(start + BLOCK).min(users.len());
@@ -158,37 +161,20 @@ impl Best {
                 })
                 .map_err(failed)?;
             let queries = Factors::from_vec(block.len(), d, queries).map_err(failed)?;
-            let batch = self.batch(model, &interactions, &users[block], start, &queries, schema)?;
-            if out.blocking_send(Ok(batch)).is_err() {
+            let seen = |query: usize| interactions.row(start + query).0;
+            let left_out: Option<&Seen<'_, '_>> = if self.exclude_seen { Some(&seen) } else { None };
+            let best = index.top(&queries, self.k, left_out);
+            // A user whose items the model does not know has no place in taste space.
+            let known = users[block]
+                .iter()
+                .zip(best)
+                .enumerate()
+                .filter(|(query, _)| !seen(*query).is_empty());
+            let lists = known.map(|(_, (user, best))| (user.as_str(), best));
+            if out.blocking_send(ranked::batch(schema, &model.ids, lists)).is_err() {
                 return Ok(());
             }
         }
         Ok(())
-    }
-
-    fn batch(
-        self,
-        model: &Model,
-        interactions: &Interactions,
-        users: &[String],
-        start: usize,
-        queries: &Factors,
-        schema: &SchemaRef,
-    ) -> Result<RecordBatch> {
-        let seen = |query: usize| interactions.row(start + query).0;
-        let best = top_k(
-            queries,
-            &model.factors,
-            self.k,
-            if self.exclude_seen { Some(&seen) } else { None },
-        );
-        // A user whose items the model does not know has no place in taste space.
-        let known = users
-            .iter()
-            .zip(best)
-            .enumerate()
-            .filter(|(query, _)| !seen(*query).is_empty());
-        let lists = known.map(|(_, (user, best))| (user.as_str(), best));
-        ranked::batch(schema, &model.ids, lists)
     }
 }
