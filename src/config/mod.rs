@@ -2,7 +2,7 @@
 //!
 //! - `raw`: the file as written; unknown keys are refused, and every value knows its line.
 //! - `interpolate`: `${NAME}` in values, after parsing, so that a value can never change the structure.
-//! - `validate`: raw to [`Project`], collecting as many problems as possible.
+//! - `validate`, `validate_source`: raw to [`Project`], collecting as many problems as possible.
 //! - [`ConfigError`]: what is wrong, with file, line, column and the way out.
 
 mod error;
@@ -15,6 +15,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_source;
 
 pub use error::{ConfigError, Problem};
 pub use name::{NotATableName, TableName, nearest};

@@ -159,6 +159,7 @@ fn every_kind_of_mistake_in_a_step_is_found() {
         ("refresh_after: 5%", "refresh_after: much", "`much` is no share"),
         ("trigger: 10s", "trigger: soon", "`soon` is no duration"),
         ("lake: ./lake", "lake: ${X", "`${` without `}`"),
+        ("lake: ./lake", "lake: ftp://x/lake", "the lake cannot be in `ftp://`"),
         ("mode: append", "", "`mode` is missing"),
     ] {
         assert!(GOOD.contains(from), "{from}");

@@ -7,42 +7,18 @@ use serde_yaml::{Location, Spanned};
 use url::Url;
 
 use super::interpolate::{Missing, interpolate};
-use super::name::is_identifier;
-use super::raw::{OrderedMap, RawFiles, RawKafka, RawOption, RawPipeline, RawProject, RawSource, RawStep, Text};
-use super::{
-    ConfigError, FileFormat, FilesConfig, KafkaConfig, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project,
-    Secret, Security, SourceConfig, Step, TableName, nearest,
-};
+use super::raw::{OrderedMap, RawPipeline, RawProject, RawStep, Text};
+use super::{ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project, Secret, Step, TableName, nearest};
 
+/// Where a lake can be, by the beginning of its URL.
+const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", "adl"];
 /// Layers that mean something else in SQL.
 const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
-/// librdkafka settings that the reader sets itself, because exactly-once reading hangs on them.
-const RESERVED_OPTIONS: [&str; 9] = [
-    "auto.offset.reset",
-    "bootstrap.servers",
-    "client.rack",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.partition.eof",
-    "group.id",
-    "group.instance.id",
-    "metadata.broker.list",
-];
-
-/// librdkafka settings that have a name of their own.
-const SECURITY_OPTIONS: [(&str, &str); 6] = [
-    ("security.protocol", "protocol"),
-    ("sasl.mechanism", "mechanism"),
-    ("sasl.mechanisms", "mechanism"),
-    ("sasl.username", "username"),
-    ("sasl.password", "password"),
-    ("ssl.ca.location", "ca"),
-];
 
 /// Collects problems while it goes through a file.
 pub(super) struct Validator<'a> {
     file: &'a Path,
-    root: PathBuf,
+    pub(super) root: PathBuf,
     options: &'a LoadOptions<'a>,
     problems: Vec<Problem>,
 }
@@ -91,7 +67,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn problem(&mut self, at: Location, message: impl Into<String>, help: Option<String>) {
+    pub(super) fn problem(&mut self, at: Location, message: impl Into<String>, help: Option<String>) {
         self.problems.push(Problem {
             at: Some((at.line(), at.column())),
             message: message.into(),
@@ -127,7 +103,7 @@ impl<'a> Validator<'a> {
     }
 
     /// The value with its variables filled in.
-    fn text(&mut self, text: &Text) -> Option<String> {
+    pub(super) fn text(&mut self, text: &Text) -> Option<String> {
         match interpolate(&text.value, self.options) {
             Ok(value) => Some(value),
             Err(Missing::Variable(name)) => {
@@ -146,11 +122,11 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn optional(&mut self, text: Option<&Text>) -> Option<String> {
+    pub(super) fn optional(&mut self, text: Option<&Text>) -> Option<String> {
         text.and_then(|text| self.text(text))
     }
 
-    fn secret(&mut self, text: Option<&Text>) -> Option<Secret> {
+    pub(super) fn secret(&mut self, text: Option<&Text>) -> Option<Secret> {
         self.optional(text).map(Secret::new)
     }
 
@@ -170,89 +146,16 @@ impl<'a> Validator<'a> {
             self.problem(lake.referenced, "the lake is neither a folder nor a URL", None);
             return None;
         }
-        url.map(|url| LakeConfig { url, storage: settings })
-    }
-
-    fn source(&mut self, name: &str, source: &Spanned<RawSource>) -> Option<SourceConfig> {
-        if !is_identifier(name) {
-            let message = format!("the source name `{name}` is not lower-case letters, digits and underscores");
-            self.problem(source.referenced, message, None);
-        }
-        match (&source.value.kafka, &source.value.files) {
-            (Some(kafka), None) => self.kafka(kafka).map(SourceConfig::Kafka),
-            (None, Some(files)) => self.files(files).map(SourceConfig::Files),
-            _ => {
-                let message = format!("source `{name}` needs either `kafka` or `files`");
-                self.problem(source.referenced, message, None);
-                None
-            }
-        }
-    }
-
-    fn kafka(&mut self, raw: &RawKafka) -> Option<KafkaConfig> {
-        let brokers = self.text(&raw.brokers);
-        let topic = self.text(&raw.topic);
-        let security = Security {
-            protocol: self.optional(raw.security.protocol.as_ref()),
-            mechanism: self.optional(raw.security.mechanism.as_ref()),
-            username: self.secret(raw.security.username.as_ref()),
-            password: self.secret(raw.security.password.as_ref()),
-            ca: self.optional(raw.security.ca.as_ref()),
-        };
-        let mut options = BTreeMap::new();
-        for (key, value) in &raw.options {
-            if RESERVED_OPTIONS.contains(&key.as_str()) {
-                let help = "clickrec sets it itself: exactly-once reading depends on it".to_owned();
-                self.problem(
-                    value.referenced,
-                    format!("the option `{key}` cannot be set"),
-                    Some(help),
-                );
-            } else if let Some((_, name)) = SECURITY_OPTIONS.iter().find(|(option, _)| option == key) {
-                let help = format!("write it as `{name}` under `security:`");
-                self.problem(value.referenced, format!("`{key}` is not for `options:`"), Some(help));
-            } else if let Some(value) = self.option(value) {
-                options.insert(key.clone(), Secret::new(value));
-            }
-        }
-        Some(KafkaConfig {
-            brokers: brokers?,
-            topic: topic?,
-            security,
-            options,
-        })
-    }
-
-    fn option(&mut self, option: &Spanned<RawOption>) -> Option<String> {
-        match &option.value {
-            RawOption::Switch(value) => Some(value.to_string()),
-            RawOption::Number(value) => Some(value.to_string()),
-            RawOption::Text(value) => self.text(&Text::new(value.clone(), option.referenced, option.defined)),
-        }
-    }
-
-    fn files(&mut self, raw: &RawFiles) -> Option<FilesConfig> {
-        if let Some(format) = &raw.format
-            && format.value != "ndjson"
-        {
-            let message = format!("unknown format `{}`", format.value);
+        if let Some(scheme) = url.as_ref().map(Url::scheme).filter(|scheme| !STORES.contains(scheme)) {
+            let help = format!("a folder, or a URL that begins with {}", STORES.join(", "));
             self.problem(
-                format.referenced,
-                message,
-                Some("the one format is `ndjson`, plain or .gz".to_owned()),
+                lake.referenced,
+                format!("the lake cannot be in `{scheme}://`"),
+                Some(help),
             );
+            return None;
         }
-        let path = self.text(&raw.path)?;
-        let path = if path.contains("://") {
-            path
-        } else {
-            normal(&self.root.join(path)).display().to_string()
-        };
-        Some(FilesConfig {
-            path,
-            root: self.root.clone(),
-            format: FileFormat::Ndjson,
-        })
+        url.map(|url| LakeConfig { url, storage: settings })
     }
 
     fn pipelines(&mut self, raw: &OrderedMap<RawPipeline>) -> Vec<Pipeline> {
@@ -410,7 +313,7 @@ impl<'a> Validator<'a> {
 }
 
 /// The path without `.` and `..`, which URLs and object stores do not know.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
         match part {

@@ -16,6 +16,17 @@ pub enum LakeError {
         #[source]
         source: Box<DeltaTableError>,
     },
+    /// The folder of a local lake cannot be made or written.
+    #[error(
+        "the lake in {folder} cannot be written\n  help: check `lake` in the project file, and who may write there"
+    )]
+    Unwritable {
+        /// The folder.
+        folder: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Another writer committed to the table while this one worked.
     #[error(
         "another writer committed to `{table}` at the same time; nothing of this attempt was written\n  \

@@ -35,6 +35,22 @@ impl Lake {
         }
     }
 
+    /// Makes sure that a local lake can be written, before a step works for nothing; makes its folder. A store in the
+    /// cloud answers when it is written.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or no file in it.
+    pub fn check_writable(&self) -> Result<(), LakeError> {
+        let Ok(folder) = self.url.to_file_path() else {
+            return Ok(());
+        };
+        let probe = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
+        probe.map(drop).map_err(|source| LakeError::Unwritable {
+            folder: folder.display().to_string(),
+            source,
+        })
+    }
+
     /// Opens a table as of now; one that does not exist yet is opened too, and is empty.
     ///
     /// # Errors

@@ -62,6 +62,9 @@ pub enum PipelineError {
         #[source]
         source: LakeError,
     },
+    /// No step can write.
+    #[error(transparent)]
+    Unwritable(LakeError),
     /// The steps need each other.
     #[error("steps read each other in a circle: {}\n  help: break it, or read the step's own earlier rows with previous('…')", cycle.join(" -> "))]
     Cycle {

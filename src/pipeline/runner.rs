@@ -147,6 +147,7 @@ impl Runner {
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<Vec<Outcome>, PipelineError> {
         let selected = self.dag.select(&pipeline.name, &options.select)?;
+        self.lake.check_writable().map_err(PipelineError::Unwritable)?;
         let mut outcomes = vec![];
         for node in self.dag.nodes() {
             if selected.contains(node.name()) && node.step.mode != Mode::View {

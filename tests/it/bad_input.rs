@@ -267,3 +267,15 @@ fn a_damaged_log_says_which() {
     let (code, error) = shop.fails(&["run"]);
     assert!(code == 1 && error.contains("silver.events"), "{error}");
 }
+
+#[test]
+fn a_lake_that_cannot_be_written_is_told_before_the_work() {
+    let shop = Shop::new();
+    shop.produce("1.json", 100, 1, 0.0);
+    shop.edit("pipelines.yaml", "lake: ./lake", "lake: /proc/no/lake");
+    let (code, error) = shop.fails(&["run"]);
+    assert!(
+        code == 1 && error.contains("the lake in /proc/no/lake/ cannot be written"),
+        "{error}"
+    );
+}
