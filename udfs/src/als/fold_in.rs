@@ -1,3 +1,5 @@
+use std::borrow::Borrow;
+
 use super::gramian::gramian;
 use super::solve::{Scratch, Side, cholesky, solve_gramian};
 use super::{AlsError, Factors};
@@ -5,26 +7,27 @@ use super::{AlsError, Factors};
 /// Finds the factors of a user that training has not seen, with the item factors as they are: the exact solution of
 /// the user's own equations.
 #[derive(Debug)]
-pub struct FoldIn<'a> {
-    items: &'a Factors,
+pub struct FoldIn<F> {
+    items: F,
     gramian: Vec<f32>,
     /// What all users share of their smaller systems: see [`solve_gramian`].
     solved: Factors,
     alpha: f32,
 }
 
-impl<'a> FoldIn<'a> {
+impl<F: Borrow<Factors>> FoldIn<F> {
     /// Prepares what all users share: `O(items · d²)`, and as much memory again as the item factors.
     ///
     /// # Errors
     /// When the equations have no stable solution.
-    pub fn new(items: &'a Factors, regularization: f32, alpha: f32) -> Result<Self, AlsError> {
-        let mut gramian = gramian(items);
+    pub fn new(items: F, regularization: f32, alpha: f32) -> Result<Self, AlsError> {
+        let factors = items.borrow();
+        let mut gramian = gramian(factors);
         gramian
             .iter_mut()
-            .step_by(items.dims() + 1)
+            .step_by(factors.dims() + 1)
             .for_each(|diagonal| *diagonal += regularization);
-        let solved = solve_gramian(items, &gramian)?;
+        let solved = solve_gramian(factors, &gramian)?;
         Ok(Self {
             items,
             gramian,
@@ -38,9 +41,10 @@ impl<'a> FoldIn<'a> {
     /// # Errors
     /// When `out` or the weights have another length, an item is not the model's, or the equations are singular.
     pub fn solve(&self, items: &[u32], weights: &[f32], out: &mut [f32]) -> Result<(), AlsError> {
-        if out.len() != self.items.dims() {
+        let factors = self.items.borrow();
+        if out.len() != factors.dims() {
             return Err(AlsError::Shape {
-                expected: self.items.dims(),
+                expected: factors.dims(),
                 found: out.len(),
             });
         }
@@ -51,12 +55,12 @@ impl<'a> FoldIn<'a> {
             });
         }
         for (&item, &weight) in items.iter().zip(weights) {
-            if item as usize >= self.items.rows() {
+            if item as usize >= factors.rows() {
                 return Err(AlsError::OutOfRange {
                     user: 0,
                     item,
                     users: 1,
-                    items: self.items.rows(),
+                    items: factors.rows(),
                 });
             }
             if !weight.is_finite() || weight < 0.0 {
@@ -64,7 +68,7 @@ impl<'a> FoldIn<'a> {
             }
         }
         let side = Side {
-            fixed: self.items,
+            fixed: factors,
             gramian: &self.gramian,
             solved: &self.solved,
             alpha: self.alpha,
