@@ -1,5 +1,5 @@
-"""The matrices that all sides read, each in one file of little-endian `u32`: users, items, pairs, where each user's items
-start (users + 1), and the items of one user after another. Every pair has weight 1."""
+"""The matrices that all sides read, each in one file of little-endian `u32`: users, items, pairs, where each user's
+items start (users + 1), and the items of one user after another. Every pair has weight 1."""
 
 import gzip
 import os
@@ -44,7 +44,8 @@ def tests(folder, numbers):
     with gzip.open(os.path.join(folder, "retailrocket", "test.csv.gz"), "rt") as lines:
         next(lines)
         rows = [line.strip().split(",") for line in lines]
-    return [([numbers[i] for i in prefix.split() if i in numbers], numbers.get(target, -1)) for _, prefix, target in rows]
+    known = lambda prefix: [numbers[item] for item in prefix.split() if item in numbers]
+    return [(known(prefix), numbers.get(target, -1)) for _, prefix, target in rows]
 
 
 def of_sessions(path, lists, items):
@@ -80,3 +81,21 @@ def synthetic(path, users, items, pairs):
     spare = generator.permutation(numpy.delete(numpy.arange(len(keys)), first))
     write(path, users, items, numpy.delete(keys, spare[: max(0, len(keys) - pairs)]))
     return path
+
+
+def enlarged(case, path, total):
+    """The case with so many items: a trained model's again and again, each copy turned and stretched a little."""
+    users, items, _, _ = read(case["matrix"])
+    values = numpy.fromfile(case["model"], "float32").reshape(users + items, -1)
+    generator = numpy.random.default_rng(SEED)
+    copies = values[users + numpy.arange(total - items) % items]
+    turn = generator.standard_normal(copies.shape, "float32") * numpy.float32(0.3 / copies.shape[1] ** 0.5)
+    stretch = numpy.exp(0.3 * generator.standard_normal((len(copies), 1), "float32"))
+    copies = (copies + numpy.linalg.norm(copies, axis=1, keepdims=True) * turn) * stretch
+    numbers = numpy.fromfile(case["matrix"], "uint32")
+    numbers[1] = total
+    numbers.tofile(path)
+    with open(path + "-model", "wb") as file:
+        values.tofile(file)
+        copies.tofile(file)
+    return {**case, "matrix": path, "model": path + "-model"}
