@@ -23,7 +23,7 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
-//pub mod evaluate;
+pub mod evaluate;
 pub mod files;
 pub mod kafka;
 pub mod lake;

@@ -4,6 +4,7 @@
 //! 0 good, 1 failed, 2 usage or invalid configuration.
 
 mod demo;
+mod evaluate;
 mod exit;
 mod global;
 mod history;
@@ -50,6 +51,7 @@ enum Command {
     Sql(sql::SqlArgs),
     Recommend(recommend::RecommendArgs),
     Similar(similar::SimilarArgs),
+    Evaluate(evaluate::EvaluateArgs),
     History(history::HistoryArgs),
 }
 
@@ -101,6 +103,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Sql(args) => sql::run(&args, global).await,
                 Command::Recommend(args) => recommend::run(&args, global).await,
                 Command::Similar(args) => similar::run(&args, global).await,
+                Command::Evaluate(args) => evaluate::run(&args, global).await,
                 Command::History(args) => history::run(&args, global).await,
             }
         };

@@ -111,9 +111,18 @@ async fn of_session(session: &SessionContext, id: &str) -> anyhow::Result<Record
 fn of_items(requests: &Requests<'_>, items: &[String]) -> anyhow::Result<RecordBatch> {
     let seconds = 0..i64::try_from(items.len())?;
     let known: [(&str, ArrayRef); 4] = [
-        ("session_id", Arc::new(StringArray::from_iter_values(items.iter().map(|_| "request")))),
-        ("item_id", Arc::new(StringArray::from_iter_values(items.iter().map(|item| item.trim())))),
-        ("event_type", Arc::new(StringArray::from_iter_values(items.iter().map(|_| "view")))),
+        (
+            "session_id",
+            Arc::new(StringArray::from_iter_values(items.iter().map(|_| "request"))),
+        ),
+        (
+            "item_id",
+            Arc::new(StringArray::from_iter_values(items.iter().map(|item| item.trim()))),
+        ),
+        (
+            "event_type",
+            Arc::new(StringArray::from_iter_values(items.iter().map(|_| "view"))),
+        ),
         ("event_at", Arc::new(TimestampSecondArray::from_iter_values(seconds))),
     ];
     Ok(requests.events(&known)?)
@@ -166,9 +175,16 @@ async fn explained(
         None => Some("popular with everyone".to_owned()),
     });
     let because: ArrayRef = Arc::new(StringArray::from_iter(because));
-    let columns = answer.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    let columns = answer
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect::<Vec<_>>();
     let columns = columns.into_iter().zip(answer.columns().iter().cloned());
-    Ok(RecordBatch::try_from_iter(columns.chain([("because".to_owned(), because)]))?)
+    Ok(RecordBatch::try_from_iter(
+        columns.chain([("because".to_owned(), because)]),
+    )?)
 }
 
 fn words(reason: &Reason) -> String {

@@ -16,7 +16,9 @@ const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", 
 const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
 
 fn secrets(vars: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
-    vars.iter().map(|(name, value)| (name.clone(), Secret::new(value))).collect()
+    vars.iter()
+        .map(|(name, value)| (name.clone(), Secret::new(value)))
+        .collect()
 }
 
 /// Collects problems while it goes through a file.

@@ -89,6 +89,14 @@ impl Engine {
         self
     }
 
+    /// The values of `var('NAME', …)` in the SQL of its sessions.
+    pub fn variables(&self) -> Variables {
+        let variables = self.config.get_extension::<Variables>();
+        variables
+            .map(|variables| variables.as_ref().clone())
+            .unwrap_or_default()
+    }
+
     /// Queries that run on one thread: for many small ones.
     #[must_use]
     pub fn single_threaded(mut self) -> Self {

@@ -32,6 +32,8 @@ pub struct Node {
     pub sources: BTreeSet<String>,
     /// The views it goes through, each after those it reads.
     pub views: Vec<View>,
+    /// The names of `var('…', …)` in its SQL and that of its views.
+    pub variables: BTreeSet<String>,
     /// Tells one version of its logic from another: SQL of the step and its views, mode, key, partitioning.
     pub fingerprint: i64,
 }
@@ -170,6 +172,7 @@ impl Dag {
             changed_tables: BTreeSet::new(),
             sources: BTreeSet::new(),
             views: vec![],
+            variables: found.variables.clone(),
             fingerprint: 0,
         };
         for name in found.tables.keys() {
@@ -267,6 +270,7 @@ impl Node {
         self.tables.extend(view.tables.iter().cloned());
         self.changed_tables.extend(view.changed_tables.iter().cloned());
         self.sources.extend(view.sources.iter().cloned());
+        self.variables.extend(view.variables.iter().cloned());
     }
 }
 

@@ -17,4 +17,4 @@ pub use dag::{Dag, Node};
 pub use error::PipelineError;
 pub use inputs::{Decision, Inputs, Lookup};
 pub use progress::StepProgress;
-pub use runner::{KAFKA_LAYER, Outcome, RunEvent, RunOptions, Runner};
+pub use runner::{KAFKA_LAYER, Outcome, RunEvent, RunOptions, Runner, evaluations};

@@ -1,6 +1,6 @@
 //! What a statement reads, found in its syntax tree, so that YAML never has to repeat it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use clickrec_udfs::{Variables, substitute};
@@ -22,6 +22,8 @@ pub struct References {
     pub changes: BTreeMap<String, Location>,
     /// Whether the step reads its own earlier rows.
     pub previous: Option<Location>,
+    /// The names of `var('…', …)`.
+    pub variables: BTreeSet<String>,
     /// The statement without comments and line breaks: what a change of the SQL is told by.
     pub normalized: String,
 }
@@ -43,8 +45,9 @@ pub struct SyntaxError {
 /// When it does not parse, or is not exactly one `select` (or `with … select`).
 pub fn references(sql: &str, variables: &Variables) -> Result<References, SyntaxError> {
     let mut statements = DFParser::parse_sql(sql).map_err(|error| located(&error.to_string()))?;
+    let mut found = BTreeSet::new();
     for statement in &mut statements {
-        substitute(statement, variables).map_err(|error| located(&error.strip_backtrace()))?;
+        found.extend(substitute(statement, variables).map_err(|error| located(&error.strip_backtrace()))?);
     }
     let statement = match statements.iter().collect::<Vec<_>>()[..] {
         [Statement::Statement(statement)] if matches!(**statement, SqlStatement::Query(_)) => statement,
@@ -58,7 +61,10 @@ pub fn references(sql: &str, variables: &Variables) -> Result<References, Syntax
         }
     };
     let mut collector = Collector {
-        found: References::default(),
+        found: References {
+            variables: found,
+            ..References::default()
+        },
     };
     // Never breaks off: the collector has no break value.
     let _: ControlFlow<()> = statement.visit(&mut collector);
@@ -173,12 +179,7 @@ mod tests {
     }
 
     fn tables(sql: &str) -> Vec<String> {
-        of(sql)
-            .unwrap()
-            .tables
-            .keys()
-            .map(ToString::to_string)
-            .collect()
+        of(sql).unwrap().tables.keys().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -220,11 +221,6 @@ mod tests {
         let error = of("select a\nfrom x order x").unwrap_err();
         assert_eq!(error.line, 2, "{error:?}");
         assert!(of("delete from x.y").unwrap_err().message.contains("one query"));
-        assert!(
-            of("select 1; select 2")
-                .unwrap_err()
-                .message
-                .contains("one query")
-        );
+        assert!(of("select 1; select 2").unwrap_err().message.contains("one query"));
     }
 }

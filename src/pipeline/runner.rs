@@ -124,6 +124,11 @@ impl Runner {
         &self.dag
     }
 
+    /// Tables that the SQL reads and no step makes.
+    pub fn foreign(&self) -> &BTreeSet<TableName> {
+        &self.foreign
+    }
+
     /// What makes its sessions.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -216,6 +221,17 @@ impl Runner {
             bindings.changes.insert(name.to_string(), provider.clone());
             bindings.tables.insert(name.clone(), provider);
         }
+        let kept = self.lake.table(&evaluations()).await;
+        if let Some(kept) = kept.ok().filter(|table| table.version().is_some()) {
+            let provider = kept
+                .provider(&self.session)
+                .await
+                .map_err(|source| PipelineError::Lake {
+                    step: kept.name().to_string(),
+                    source,
+                })?;
+            bindings.tables.insert(kept.name().clone(), provider);
+        }
         Ok(bindings)
     }
 
@@ -262,6 +278,14 @@ impl Runner {
             schemas: &self.schemas,
             session: &self.session,
         }
+    }
+}
+
+/// The table of evaluations, which no step makes.
+pub fn evaluations() -> TableName {
+    TableName {
+        layer: "system".to_owned(),
+        table: "evaluations".to_owned(),
     }
 }
 

@@ -21,7 +21,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, collect, execution_plan::reset_plan_states};
 
 pub use error::RecommenderError;
-pub use reasons::{Reason, reasons};
+pub use reasons::{Reason, reasons, texts};
 pub use requests::Requests;
 
 use crate::config::TableName;

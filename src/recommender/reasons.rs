@@ -102,14 +102,19 @@ fn scores(answer: &[RecordBatch]) -> Result<Scores, DataFusionError> {
 }
 
 /// A column as text.
-pub(super) fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, DataFusionError> {
+///
+/// # Errors
+/// When there is no such column, or it cannot be text.
+pub fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, DataFusionError> {
     let texts = cast(column(batch, name)?, &DataType::Utf8)?;
     Ok(texts.as_string::<i32>().clone())
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Arc<dyn Array>, DataFusionError> {
     batch.column_by_name(name).ok_or_else(|| {
-        exec_datafusion_err!("the answer has no column `{name}`; gold.recommendations selects session_id, item_id, rank, score")
+        exec_datafusion_err!(
+            "the answer has no column `{name}`; gold.recommendations selects session_id, item_id, rank, score"
+        )
     })
 }
 

@@ -94,7 +94,10 @@ impl<'a> Requests<'a> {
 
 /// The columns, all of which may be NULL: one plan's idea of that is not another's.
 fn nullable(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -112,7 +115,10 @@ fn bind(
         RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
     };
     let rows = rows.iter().map(conform).collect::<Result<Vec<_>, _>>();
-    let table = Arc::new(MemTable::try_new(schema.clone(), vec![rows.map_err(DataFusionError::from)?])?);
+    let table = Arc::new(MemTable::try_new(
+        schema.clone(),
+        vec![rows.map_err(DataFusionError::from)?],
+    )?);
     bindings.changes.insert(name.to_string(), table.clone());
     bindings.tables.insert(name.clone(), table);
     Ok(())

@@ -3,7 +3,7 @@
 //! A call is replaced by a literal before the statement is planned, so it may stand wherever a literal may, among the
 //! arguments of a table function too. The value from outside is of the default's type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
@@ -17,23 +17,28 @@ const NAME: &str = "var";
 /// Values by the name that SQL calls them by.
 pub type Variables = BTreeMap<String, String>;
 
-/// Replaces every `var('NAME', DEFAULT)` of a statement.
+/// Replaces every `var('NAME', DEFAULT)` of a statement, and returns the names.
 ///
 /// # Errors
 /// A plan error where a call is not of that form, or a value from outside is not of the default's type.
-pub fn substitute(statement: &mut Statement, values: &Variables) -> Result<()> {
+pub fn substitute(statement: &mut Statement, values: &Variables) -> Result<BTreeSet<String>> {
+    let mut substitution = Substitution {
+        values,
+        names: BTreeSet::new(),
+    };
     match statement {
-        Statement::Statement(statement) => match statement.visit(&mut Substitution { values }) {
+        Statement::Statement(statement) => match statement.visit(&mut substitution) {
             ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Continue(()) => Ok(substitution.names),
         },
         Statement::Explain(explain) => substitute(&mut explain.statement, values),
-        _ => Ok(()),
+        _ => Ok(BTreeSet::new()),
     }
 }
 
 struct Substitution<'a> {
     values: &'a Variables,
+    names: BTreeSet<String>,
 }
 
 impl VisitorMut for Substitution<'_> {
@@ -44,7 +49,10 @@ impl VisitorMut for Substitution<'_> {
             && function.name.to_string().eq_ignore_ascii_case(NAME)
         {
             match value(function, self.values) {
-                Ok(value) => *expression = value,
+                Ok((name, value)) => {
+                    self.names.insert(name);
+                    *expression = value;
+                }
                 Err(error) => return ControlFlow::Break(error),
             }
         }
@@ -52,16 +60,16 @@ impl VisitorMut for Substitution<'_> {
     }
 }
 
-fn value(function: &Function, values: &Variables) -> Result<Expr> {
+fn value(function: &Function, values: &Variables) -> Result<(String, Expr)> {
     let (name, default) = arguments(function).ok_or_else(|| {
         plan_datafusion_err!("{function}: write var('NAME', DEFAULT), the default a number, a text, true or false")
     })?;
     let Some(given) = values.get(name) else {
-        return Ok(default.clone());
+        return Ok((name.to_owned(), default.clone()));
     };
     let wrong = |kind| plan_datafusion_err!("var('{name}'): '{given}' is not {kind}, which its default {default} is");
     let number = |text: &str| Expr::Value(Value::Number(text.to_owned(), false).into());
-    match literal(default) {
+    let value = match literal(default) {
         Some(Value::SingleQuotedString(_)) => Ok(Expr::Value(Value::SingleQuotedString(given.clone()).into())),
         Some(Value::Boolean(_)) => match given.parse() {
             Ok(flag) => Ok(Expr::Value(Value::Boolean(flag).into())),
@@ -75,7 +83,8 @@ fn value(function: &Function, values: &Variables) -> Result<Expr> {
             None => number(given.trim_start_matches('+')),
         }),
         _ => Err(wrong("a number")),
-    }
+    };
+    Ok((name.to_owned(), value?))
 }
 
 /// The name and the default, where a call has just these.
@@ -120,7 +129,9 @@ mod tests {
 
     fn substituted(sql: &str, values: &[(&str, &str)]) -> Result<String> {
         let mut statement = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
-        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let values = values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         substitute(&mut statement, &values.collect())?;
         Ok(statement.to_string())
     }

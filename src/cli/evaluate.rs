@@ -1,0 +1,242 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+use comfy_table::{Cell, CellAlignment};
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::global::Global;
+use super::output::{table, thousands, write_all};
+use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scratch, Tried, evaluate, save};
+
+/// How good recommendations are, beside simpler models, on sessions that they have not learned from
+///
+/// The events of the lake are cut in time: the project's own SQL learns from the sessions before the cut, in a lake of
+/// its own, and foretells those after it click by click. Figures come with 95 % intervals and are kept in the table
+/// system.evaluations.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clickrec evaluate
+  clickrec evaluate --test-days 1 --k 5,20
+  clickrec evaluate --train train.csv.gz --test test.csv.gz
+  clickrec evaluate --grid factors=64,128 alpha=10,40 --model als
+
+Files have the columns session_id, item_id and timestamp (or position), as CSV, TSV or Parquet, or for --test also test_id,
+prefix (items apart by spaces) and target.")]
+pub(super) struct EvaluateArgs {
+    /// How many items of a list count
+    #[arg(long, value_name = "K,…", value_delimiter = ',', default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    k: Vec<u16>,
+
+    /// The share of sessions, the last ones, to test on
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    test_share: f64,
+
+    /// Test on the sessions of the last days instead
+    #[arg(long, value_name = "DAYS", conflicts_with = "test_share")]
+    test_days: Option<f64>,
+
+    /// At most so many test sessions of the lake, picked by a hash of their ids
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    sample: u32,
+
+    /// Learn from a file instead of the lake
+    #[arg(long, value_name = "FILE", requires = "test")]
+    train: Option<PathBuf>,
+
+    /// Test on a file
+    #[arg(long, value_name = "FILE", requires = "train")]
+    test: Option<PathBuf>,
+
+    /// Only these models, of popularity, item_transitions, session_knn, als and blend (gold.recommendations)
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    model: Vec<String>,
+
+    /// Values to try for var('NAME', …) in the SQL: every combination is judged, for the last of the models, on the last
+    /// sessions of the training part, and the best goes on to the test
+    #[arg(long, value_name = "NAME=V,…", num_args = 1.., value_parser = axis)]
+    grid: Vec<(String, Vec<String>)>,
+
+    /// What the grid is judged by: HR, MRR, recall, precision, NDCG or MAP, at the largest k
+    #[arg(long, value_name = "MEASURE", default_value = "MRR", value_parser = measure)]
+    judge: String,
+
+    /// The share of training sessions, the last ones, that the grid is judged on
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    validation_share: f64,
+
+    /// Print every figure as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How often the spinner turns.
+const TICK: Duration = Duration::from_millis(120);
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0001..=0.9).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0.0001 to 0.9".to_owned()),
+    }
+}
+
+fn axis(text: &str) -> Result<(String, Vec<String>), String> {
+    let (name, values) = text.split_once('=').ok_or("expected NAME=VALUE,VALUE,…")?;
+    let values: Vec<String> = values.split(',').map(|value| value.trim().to_owned()).collect();
+    match name.is_empty() || values.iter().any(String::is_empty) {
+        true => Err("expected NAME=VALUE,VALUE,…".to_owned()),
+        false => Ok((name.to_owned(), values)),
+    }
+}
+
+fn measure(text: &str) -> Result<String, String> {
+    let known = MEASURES.iter().find(|known| known.eq_ignore_ascii_case(text));
+    known
+        .map(|known| (*known).to_owned())
+        .ok_or_else(|| format!("there are {}", MEASURES.join(", ")))
+}
+
+pub(super) async fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<()> {
+    let (project, runner) = global.runner().await?;
+    let data = Data::read(&runner, &args.origin()?).await?;
+    let spinner = if global.progress() {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::hidden()
+    };
+    spinner.enable_steady_tick(TICK);
+    spinner.set_message("taking up the training sessions");
+    let scratch = Scratch::new(&project, &runner, data.train.clone()).await?;
+    let plan = Plan {
+        ks: args.k.iter().copied().map(usize::from).collect(),
+        models: args.model.clone(),
+        grid: args.grid.clone(),
+        judge: args.judge.clone(),
+        validation: Cut::Share(args.validation_share),
+    };
+    let (report, tried) = evaluate(&scratch, &data, &plan, &mut |what| spinner.set_message(what.to_owned())).await?;
+    spinner.finish_and_clear();
+    save(&report, runner.lake(), &runner.session().await?, chrono::Utc::now()).await?;
+    if args.json {
+        return print_json(&report, &tried);
+    }
+    print_tried(&tried, &plan)?;
+    print_report(&report)
+}
+
+impl EvaluateArgs {
+    fn origin(&self) -> anyhow::Result<Origin> {
+        if let (Some(train), Some(test)) = (&self.train, &self.test) {
+            return Ok(Origin::Files {
+                train: train.clone(),
+                test: test.clone(),
+            });
+        }
+        let cut = match self.test_days {
+            Some(days) if days.is_finite() && days > 0.0 => Cut::Days(days),
+            Some(days) => bail!("--test-days is {days}; it must be above 0"),
+            None => Cut::Share(self.test_share),
+        };
+        Ok(Origin::Lake {
+            cut,
+            sample: Some(usize::try_from(self.sample)?),
+        })
+    }
+}
+
+fn print_json(report: &Report, tried: &[Tried]) -> anyhow::Result<()> {
+    let tried: Vec<_> = tried
+        .iter()
+        .map(|tried| json!({ "variables": tried.variables, "score": tried.score }))
+        .collect();
+    let variables: serde_json::Map<String, serde_json::Value> = report
+        .variables
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let all = json!({
+        "data": report.data,
+        "train_sessions": report.train_sessions,
+        "test_sessions": report.test_sessions,
+        "cases": report.cases,
+        "variables": variables,
+        "tried": tried,
+        "figures": report.rows(),
+    });
+    write_all(&format!("{}\n", serde_json::to_string_pretty(&all)?))
+}
+
+fn print_tried(tried: &[Tried], plan: &Plan) -> anyhow::Result<()> {
+    let Some(best) = tried.iter().map(|tried| tried.score).max_by(f64::total_cmp) else {
+        return Ok(());
+    };
+    let mut grid = table(["tried", "judged", ""]);
+    for tried in tried {
+        let values: Vec<String> = tried
+            .variables
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mark = if tried.score == best { "best" } else { "" };
+        grid.add_row([values.join(" "), format!("{:.2}", 100.0 * tried.score), mark.to_owned()]);
+    }
+    let k = plan.ks.iter().max().copied().unwrap_or_default();
+    write_all(&format!(
+        "{}@{k} in per cent, on the last sessions of the training part\n{grid}\n\n",
+        plan.judge
+    ))
+}
+
+fn print_report(report: &Report) -> anyhow::Result<()> {
+    let count = |number: usize| thousands(number as u64);
+    write_all(&format!(
+        "{}\nlearned from {} sessions, asked {} times about {} others; per cent, ± half the 95 % interval; system.evaluations \
+         has it all\n",
+        report.data,
+        thousands(report.train_sessions),
+        count(report.cases),
+        count(report.test_sessions),
+    ))?;
+    let ks = report.measured.first().map(|measured| &measured.figures);
+    for place in 0..ks.map_or(0, Vec::len) {
+        for seen in [true, false] {
+            let rows: Vec<&Measured> = report
+                .measured
+                .iter()
+                .filter(|measured| measured.seen == seen)
+                .collect();
+            print_table(&rows, place, seen)?;
+        }
+    }
+    Ok(())
+}
+
+fn print_table(rows: &[&Measured], place: usize, seen: bool) -> anyhow::Result<()> {
+    let header = ["model"].into_iter().chain(MEASURES);
+    let mut found = table(header.chain(["coverage", "popularity", "p50 ms", "p90 ms", "p99 ms"]));
+    let mut k = 0;
+    for row in rows {
+        let figures = &row.figures[place];
+        k = figures.k;
+        let mut cells = vec![Cell::new(&row.model)];
+        let mut number = |text: String| cells.push(Cell::new(text).set_alignment(CellAlignment::Right));
+        for estimate in figures.estimates {
+            let half = 50.0 * (estimate.high - estimate.low);
+            number(format!("{:.1} ±{half:.1}", 100.0 * estimate.value));
+        }
+        number(format!("{:.1}", 100.0 * figures.coverage));
+        number(format!("{:.1}", 100.0 * figures.popularity));
+        for latency in [row.latency.p50_ms, row.latency.p90_ms, row.latency.p99_ms] {
+            number(format!("{latency:.2}"));
+        }
+        found.add_row(cells);
+    }
+    let what = if seen {
+        "seen items may come again"
+    } else {
+        "seen items are left out"
+    };
+    write_all(&format!("\nthe first {k} items, {what}\n{found}\n"))
+}

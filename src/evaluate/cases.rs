@@ -1,0 +1,166 @@
+//! Sessions revealed step by step: what was known at each step, what followed, what was still to come.
+
+use std::ops::Range;
+
+use arrow::array::{Array, RecordBatch, StringArray, UInt64Array};
+use arrow::compute::{cast, take_record_batch};
+use datafusion::error::DataFusionError;
+
+use super::EvaluationError;
+use crate::recommender::texts;
+
+/// No session of a lake has an id that begins so: a case is no neighbour of a session by chance.
+const ID: &str = "evaluate#";
+
+/// Which steps of a session are asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reveal {
+    /// Every click but the first is to be foretold from those before it.
+    EveryStep,
+    /// The last click only: the file says what was known before it.
+    LastStep,
+}
+
+/// The events of test sessions and the cases made of them.
+#[derive(Debug)]
+pub struct Cases {
+    /// Columns as `silver.events`; sessions in one piece each, oldest event first.
+    events: RecordBatch,
+    items: StringArray,
+    cases: Vec<Case>,
+    sessions: usize,
+}
+
+/// One step of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Which session, from 0.
+    pub session: usize,
+    known: Range<usize>,
+    to_come: Range<usize>,
+}
+
+impl Cases {
+    /// Cuts sessions into cases. Sessions of one event have none.
+    ///
+    /// # Errors
+    /// When the events have no `session_id` or `item_id`.
+    pub fn new(events: RecordBatch, reveal: Reveal) -> Result<Self, EvaluationError> {
+        let sessions = texts(&events, "session_id")?;
+        let items = texts(&events, "item_id")?;
+        let (mut cases, mut count, mut start) = (vec![], 0, 0);
+        while start < sessions.len() {
+            let id = sessions.value(start);
+            let end = (start..sessions.len())
+                .find(|row| sessions.value(*row) != id)
+                .unwrap_or(sessions.len());
+            let first = match reveal {
+                Reveal::EveryStep => start + 1,
+                Reveal::LastStep => (end - 1).max(start + 1),
+            };
+            cases.extend((first..end).map(|step| Case {
+                session: count,
+                known: start..step,
+                to_come: step..end,
+            }));
+            (start, count) = (end, count + 1);
+        }
+        Ok(Self {
+            events,
+            items,
+            cases,
+            sessions: count,
+        })
+    }
+
+    /// All cases, those of a session in one piece.
+    pub fn all(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// How many sessions.
+    pub fn sessions(&self) -> usize {
+        self.sessions
+    }
+
+    /// The item that followed.
+    pub fn next(&self, case: &Case) -> &str {
+        self.items.value(case.to_come.start)
+    }
+
+    /// The items that were still to come, with repeats.
+    pub fn to_come(&self, case: &Case) -> impl Iterator<Item = &str> {
+        case.to_come.clone().map(|row| self.items.value(row))
+    }
+
+    /// What was known in some cases, as events of one session a case; see [`number`].
+    ///
+    /// # Errors
+    /// When the rows cannot be copied.
+    pub fn known(&self, numbers: Range<usize>) -> Result<RecordBatch, DataFusionError> {
+        let (mut rows, mut ids) = (vec![], vec![]);
+        for number in numbers {
+            for row in self.cases[number].known.clone() {
+                rows.push(row as u64);
+                ids.push(format!("{ID}{number}"));
+            }
+        }
+        let known = take_record_batch(&self.events, &UInt64Array::from(rows))?;
+        let schema = known.schema();
+        let place = schema.index_of("session_id")?;
+        let mut columns = known.columns().to_vec();
+        columns[place] = cast(&StringArray::from(ids), schema.field(place).data_type())?;
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+}
+
+/// The number of the case that a session id stands for.
+pub fn number(session_id: &str) -> Option<usize> {
+    session_id.strip_prefix(ID)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use arrow::array::ArrayRef;
+
+    use super::*;
+
+    fn events(rows: &[(&str, &str)]) -> RecordBatch {
+        let column = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;
+        let columns = [
+            ("session_id", column(rows.iter().map(|row| row.0).collect())),
+            ("item_id", column(rows.iter().map(|row| row.1).collect())),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn every_step_is_a_case_of_what_came_before_it() {
+        let rows = [("s", "a"), ("s", "b"), ("s", "c"), ("one", "x"), ("t", "d"), ("t", "e")];
+        let cases = Cases::new(events(&rows), Reveal::EveryStep).unwrap();
+        let nexts: Vec<(usize, &str)> = cases
+            .all()
+            .iter()
+            .map(|case| (case.session, cases.next(case)))
+            .collect();
+        assert_eq!((nexts, cases.sessions()), (vec![(0, "b"), (0, "c"), (2, "e")], 3));
+        assert_eq!(cases.to_come(&cases.all()[0]).collect::<Vec<_>>(), ["b", "c"]);
+
+        let known = cases.known(1..3).unwrap();
+        let (sessions, items) = (texts(&known, "session_id").unwrap(), texts(&known, "item_id").unwrap());
+        let rows: Vec<_> = sessions
+            .iter()
+            .flatten()
+            .map(number)
+            .zip(items.iter().flatten())
+            .collect();
+        assert_eq!(rows, [(Some(1), "a"), (Some(1), "b"), (Some(2), "d")]);
+
+        let last = Cases::new(events(&[("s", "a"), ("s", "b"), ("s", "c")]), Reveal::LastStep).unwrap();
+        assert_eq!((last.all().len(), last.next(&last.all()[0])), (1, "c"));
+    }
+}

@@ -1,0 +1,89 @@
+use std::path::PathBuf;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use datafusion::dataframe::DataFrame;
+
+use super::cases::Reveal;
+use super::split::{Cut, split};
+use super::{EvaluationError, import};
+use crate::engine::query;
+use crate::pipeline::Runner;
+use crate::recommender::{EVENTS, RecommenderError};
+
+/// Where events come from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// `silver.events`, cut in time.
+    Lake {
+        /// Where.
+        cut: Cut,
+        /// At most so many test sessions.
+        sample: Option<usize>,
+    },
+    /// Files; see `docs/development.md` for their columns.
+    Files {
+        /// What to learn from.
+        train: PathBuf,
+        /// What to test on.
+        test: PathBuf,
+    },
+}
+
+/// Training and test events, with the columns of `silver.events`.
+#[derive(Debug)]
+pub struct Data {
+    /// What models learn from, as a query.
+    pub train: DataFrame,
+    /// Test sessions, each in one piece, oldest event first.
+    pub test: RecordBatch,
+    /// Which steps of them are asked about.
+    pub reveal: Reveal,
+    /// Where they come from, for people.
+    pub description: String,
+}
+
+impl Data {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When a file or the lake cannot be read, or one side is empty.
+    pub async fn read(runner: &Runner, origin: &Origin) -> Result<Self, EvaluationError> {
+        match origin {
+            Origin::Lake { cut, sample } => {
+                let cut = split(&runner.session().await?, *cut, *sample).await?;
+                Ok(Self {
+                    train: cut.train,
+                    test: cut.test,
+                    reveal: Reveal::EveryStep,
+                    description: format!("{EVENTS}, cut at {}", cut.at),
+                })
+            }
+            Origin::Files { train, test } => {
+                let mut schemas = runner.schemas().iter();
+                let events = schemas.find(|(name, _)| name.to_string() == EVENTS);
+                let (_, events) = events.ok_or_else(|| RecommenderError::NoStep {
+                    name: EVENTS.to_owned(),
+                })?;
+                let (rows, reveal) = import::test(runner.engine(), test, events).await?;
+                Ok(Self {
+                    train: import::clicks(runner.engine(), train, events).await?,
+                    test: rows,
+                    reveal,
+                    description: format!("{} and {}", train.display(), test.display()),
+                })
+            }
+        }
+    }
+}
+
+/// How many sessions a lake has.
+pub async fn sessions(runner: &Runner) -> Result<u64, EvaluationError> {
+    let session = runner.session().await?;
+    let sql = format!("select count(distinct session_id) from {EVENTS}");
+    let rows = query(&session, &sql).await?.collect().await?;
+    let count = rows
+        .first()
+        .map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0));
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+}

@@ -1,0 +1,97 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use datafusion::prelude::SessionContext;
+
+use super::{EvaluationError, Report};
+use crate::lake::write::{Layout, write};
+use crate::lake::{Commit, CommitMode, Lake, positions, schema};
+use crate::pipeline::evaluations;
+
+/// Adds a report to `system.evaluations`, one row a figure.
+///
+/// # Errors
+/// When the lake refuses.
+pub async fn save(
+    report: &Report,
+    lake: &Lake,
+    session: &SessionContext,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<(), EvaluationError> {
+    let name = evaluations();
+    let rows = batch(report, at)?;
+    let layout = Layout {
+        schema: schema::storable(&name, rows.schema_ref())?,
+        partition_by: vec![],
+    };
+    let table = lake.table(&name).await?;
+    let rows = session.read_batch(rows)?;
+    let written = write(
+        &table,
+        &rows.create_physical_plan().await?,
+        &session.task_ctx(),
+        &layout,
+    )
+    .await?;
+    let commit = Commit {
+        mode: CommitMode::Append,
+        layout,
+        files: written.files,
+        transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+    };
+    commit.apply(&table).await?;
+    Ok(())
+}
+
+fn batch(report: &Report, at: chrono::DateTime<chrono::Utc>) -> Result<RecordBatch, EvaluationError> {
+    let rows = report.rows();
+    let variables: Vec<String> = report
+        .variables
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let (variables, count) = (variables.join(" "), rows.len());
+    let same = |text: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, count))) as ArrayRef;
+    let number = |number: u64| {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        Arc::new(Int64Array::from(vec![number; count])) as ArrayRef
+    };
+    let times = TimestampMicrosecondArray::from(vec![at.timestamp_micros(); count]).with_timezone("UTC");
+    let k = rows.iter().map(|row| row.k.and_then(|k| i64::try_from(k).ok()));
+    let columns: [(&str, ArrayRef); 13] = [
+        ("evaluated_at", Arc::new(times)),
+        ("data", same(&report.data)),
+        ("variables", same(&variables)),
+        ("train_sessions", number(report.train_sessions)),
+        ("test_sessions", number(report.test_sessions as u64)),
+        ("cases", number(report.cases as u64)),
+        (
+            "model",
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.model))),
+        ),
+        (
+            "seen",
+            Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.seen)))),
+        ),
+        ("k", Arc::new(Int64Array::from_iter(k))),
+        (
+            "metric",
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.metric))),
+        ),
+        (
+            "value",
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.value))),
+        ),
+        ("low", Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.low)))),
+        (
+            "high",
+            Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.high))),
+        ),
+    ];
+    Ok(RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, column)| (name, column, true)),
+    )?)
+}

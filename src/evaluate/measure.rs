@@ -1,0 +1,227 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::exec_datafusion_err;
+use datafusion::error::DataFusionError;
+
+use super::EvaluationError;
+use super::bootstrap::{estimate, quantile};
+use super::cases::{Case, Cases, number};
+use super::metrics::{
+    average_precision, coverage, hit_rate, ndcg, popularity_bias, precision, rank, recall, reciprocal_rank,
+};
+use super::models::Model;
+use super::report::{Figures, Latency, Measured};
+use crate::engine::query;
+use crate::pipeline::Runner;
+use crate::recommender::{RECOMMENDATIONS, Recommender, Requests, texts};
+
+/// Cases that are asked about in one go.
+const CHUNK: usize = 2_000;
+/// Cases that are asked about one at a time, for the latency.
+const SINGLE: usize = 1_000;
+
+/// What all models are asked, and how answers are told apart.
+#[derive(Debug)]
+pub struct Exam<'a> {
+    runner: &'a Runner,
+    cases: &'a Cases,
+    ks: &'a [usize],
+    /// `gold.requests` for each chunk of cases.
+    requests: Vec<RecordBatch>,
+    items: Items,
+}
+
+impl<'a> Exam<'a> {
+    /// Turns the cases into rows of `gold.requests`, and reads how popular items are.
+    ///
+    /// # Errors
+    /// When the project's SQL fails.
+    pub async fn new(runner: &'a Runner, cases: &'a Cases, ks: &'a [usize]) -> Result<Self, EvaluationError> {
+        let to_requests = Requests::new(runner).await?;
+        let mut requests = vec![];
+        let count = cases.all().len();
+        for start in (0..count).step_by(CHUNK) {
+            let known = cases.known(start..(start + CHUNK).min(count))?;
+            requests.push(to_requests.of_events(vec![known]).await?);
+        }
+        Ok(Self {
+            runner,
+            cases,
+            ks,
+            requests,
+            items: Items::of(runner).await?,
+        })
+    }
+
+    /// Asks a model everything, once with and once without the items that a session has had.
+    ///
+    /// # Errors
+    /// When its SQL fails.
+    pub async fn measure(&self, model: &Model, seen: bool) -> Result<Measured, EvaluationError> {
+        let recommender = self.recommender(model, seen).await?;
+        let mut lists = Lists::new(self.cases.all().len());
+        for requests in &self.requests {
+            for answer in recommender.answer(requests).await? {
+                lists.add(&answer, &self.items.numbers)?;
+            }
+        }
+        lists.sort();
+        let by_item = |case: &Case| self.targets(case);
+        let figures = self.ks.iter().map(|k| self.figures(&lists, &by_item, *k)).collect();
+        Ok(Measured {
+            model: model.name.to_owned(),
+            seen,
+            figures,
+            latency: self.latency(&recommender).await?,
+        })
+    }
+
+    async fn recommender(&self, model: &Model, seen: bool) -> Result<Recommender, EvaluationError> {
+        // One more than is counted, so that a tie at the end of the list is seen.
+        let k = self.ks.iter().max().copied().unwrap_or(20) + 1;
+        let sql = match model.sql {
+            Some(sql) => sql.to_owned(),
+            None => {
+                let nodes = self.runner.dag().nodes().iter();
+                let own = nodes.filter(|node| node.name().to_string() == RECOMMENDATIONS);
+                own.map(|node| node.step.sql.clone()).next().unwrap_or_default()
+            }
+        };
+        let mut variables = self.runner.engine().variables();
+        variables.insert("k".to_owned(), k.to_string());
+        variables.insert("exclude_seen".to_owned(), (!seen).to_string());
+        variables.insert("seen".to_owned(), if seen { "show" } else { "hide" }.to_owned());
+        let engine = self.runner.engine().clone().single_threaded().with_variables(variables);
+        Ok(Recommender::new(self.runner, &engine, &sql).await?)
+    }
+
+    /// The number of the item that followed, and those of the distinct items to come.
+    fn targets(&self, case: &Case) -> (u32, Vec<u32>) {
+        let item = |id: &str| self.items.numbers.get(id).copied().unwrap_or(u32::MAX);
+        let to_come: BTreeSet<&str> = self.cases.to_come(case).collect();
+        (item(self.cases.next(case)), to_come.into_iter().map(item).collect())
+    }
+
+    fn figures(&self, lists: &Lists, targets: &dyn Fn(&Case) -> (u32, Vec<u32>), k: usize) -> Figures {
+        let measures = |(case, list): (&Case, &Vec<(u32, f64)>)| {
+            let (next, to_come) = targets(case);
+            let rank = rank(list, next);
+            let items: Vec<u32> = list.iter().map(|(item, _)| *item).collect();
+            let values = [
+                hit_rate(rank, k),
+                reciprocal_rank(rank, k),
+                recall(&items, &to_come, k),
+                precision(&items, &to_come, k),
+                ndcg(&items, &to_come, k),
+                average_precision(&items, &to_come, k),
+            ];
+            (case.session, values)
+        };
+        let values: Vec<(usize, [f64; 6])> = self.cases.all().iter().zip(&lists.0).map(measures).collect();
+        let items: Vec<Vec<u32>> = lists
+            .0
+            .iter()
+            .map(|list| list.iter().map(|(item, _)| *item).collect())
+            .collect();
+        let shown = || items.iter().map(Vec::as_slice);
+        Figures {
+            k,
+            estimates: estimate(&values),
+            coverage: coverage(shown(), self.items.sessions.len(), k),
+            popularity: popularity_bias(shown(), &self.items.sessions, k),
+        }
+    }
+
+    /// Wall time of one request at a time, after one that is not counted.
+    async fn latency(&self, recommender: &Recommender) -> Result<Latency, EvaluationError> {
+        let step = self.cases.all().len().div_ceil(SINGLE).max(1);
+        let mut taken = vec![];
+        for (chunk, requests) in self.requests.iter().enumerate() {
+            let mut rows: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+            for (row, session) in texts(requests, "session_id")?.iter().enumerate() {
+                if let Some(case) = session.and_then(number).filter(|case| case % step == 0) {
+                    rows.entry(case).or_default().push(row as u64);
+                }
+            }
+            for (place, (_, rows)) in rows.into_iter().enumerate() {
+                let one = take_record_batch(requests, &UInt64Array::from(rows))?;
+                if chunk == 0 && place == 0 {
+                    recommender.answer(&one).await?;
+                }
+                let asked = Instant::now();
+                recommender.answer(&one).await?;
+                taken.push(asked.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        taken.sort_by(f64::total_cmp);
+        Ok(Latency {
+            p50_ms: quantile(&taken, 0.5),
+            p90_ms: quantile(&taken, 0.9),
+            p99_ms: quantile(&taken, 0.99),
+        })
+    }
+}
+
+/// The items of the training sessions.
+#[derive(Debug)]
+struct Items {
+    numbers: HashMap<String, u32>,
+    /// In how many sessions each is.
+    sessions: Vec<f64>,
+}
+
+impl Items {
+    async fn of(runner: &Runner) -> Result<Self, EvaluationError> {
+        let session = runner.session().await?;
+        let sql = "select item_id, cast(sessions as double) as sessions from gold.item_popularity";
+        let (mut numbers, mut sessions) = (HashMap::new(), vec![]);
+        for batch in query(&session, sql).await?.collect().await? {
+            for id in texts(&batch, "item_id")?.iter().flatten() {
+                numbers.insert(id.to_owned(), numbers.len() as u32);
+            }
+            sessions.extend(
+                batch
+                    .column(1)
+                    .as_primitive::<Float64Type>()
+                    .iter()
+                    .map(Option::unwrap_or_default),
+            );
+        }
+        Ok(Self { numbers, sessions })
+    }
+}
+
+/// For each case the items that were shown, with their scores.
+struct Lists(Vec<Vec<(u32, f64)>>);
+
+impl Lists {
+    fn new(cases: usize) -> Self {
+        Self(vec![vec![]; cases])
+    }
+
+    fn add(&mut self, answer: &RecordBatch, numbers: &HashMap<String, u32>) -> Result<(), DataFusionError> {
+        let (sessions, items) = (texts(answer, "session_id")?, texts(answer, "item_id")?);
+        let scores = answer.column_by_name("score");
+        let scores = scores.ok_or_else(|| exec_datafusion_err!("{RECOMMENDATIONS} has no column `score`"))?;
+        let scores = cast(scores, &DataType::Float64)?;
+        let scores = scores.as_primitive::<Float64Type>();
+        for row in (0..answer.num_rows()).filter(|row| items.is_valid(*row)) {
+            let list = number(sessions.value(row)).and_then(|case| self.0.get_mut(case));
+            if let (Some(list), Some(item)) = (list, numbers.get(items.value(row))) {
+                list.push((*item, scores.value(row)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Best first, whatever the order of the answer's rows.
+    fn sort(&mut self) {
+        for list in &mut self.0 {
+            list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        }
+    }
+}

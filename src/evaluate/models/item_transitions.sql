@@ -1,0 +1,34 @@
+-- What followed the session's newest item in other sessions.
+with
+
+newest as (
+    select session_id, item_id from (
+        select
+            session_id,
+            item_id,
+            row_number() over (partition by session_id order by last_event_at desc, item_id) as back
+        from gold.requests
+        where item_id is not null
+    )
+    where back = 1
+),
+
+transitions as (
+    select * from item_transitions(
+        silver.events,
+        session => session_id,
+        item => item_id,
+        at => event_at,
+        k => 500
+    )
+)
+
+select
+    newest.session_id,
+    transitions.next_item as item_id,
+    transitions.weight as score
+from newest
+inner join transitions on newest.item_id = transitions.item_id
+left join gold.requests as seen
+    on newest.session_id = seen.session_id and transitions.next_item = seen.item_id
+where not var('exclude_seen', false) or seen.item_id is null

@@ -1,0 +1,10 @@
+-- What the sessions most like it clicked.
+select session_id, item_id, score from session_knn(
+    (select session_id, item_id, event_at as last_event_at from silver.events),
+    (select * from gold.requests where item_id is not null),
+    session => session_id,
+    item => item_id,
+    at => last_event_at,
+    k => var('k', 20),
+    exclude_seen => var('exclude_seen', false)
+)

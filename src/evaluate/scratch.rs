@@ -1,0 +1,153 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::dataframe::DataFrame;
+use tempfile::TempDir;
+use url::Url;
+
+use super::EvaluationError;
+use crate::config::{LakeConfig, Mode, Pipeline, Project, Secret, TableName};
+use crate::engine::{Engine, query};
+use crate::lake::write::{Layout, write};
+use crate::lake::{Commit, CommitMode, Lake, positions, schema};
+use crate::pipeline::{RunOptions, Runner};
+use crate::recommender::{EVENTS, RECOMMENDATIONS, RecommenderError};
+
+/// What models read, besides what the recommendations read.
+const MODEL_TABLES: [&str; 2] = ["gold.als_factors", "gold.item_popularity"];
+
+/// A lake in a temporary folder whose `silver.events` holds training events only. The project's own steps learn from it,
+/// as they do in earnest.
+#[derive(Debug)]
+pub struct Scratch {
+    _folder: TempDir,
+    project: Project,
+    engine: Engine,
+}
+
+impl Scratch {
+    /// Writes the training events, and the tables that the project's SQL reads and no step makes.
+    ///
+    /// # Errors
+    /// When the events cannot be read or written.
+    pub async fn new(project: &Project, runner: &Runner, train: DataFrame) -> Result<Self, EvaluationError> {
+        let folder = TempDir::new().map_err(EvaluationError::Scratch)?;
+        let url = Url::from_directory_path(folder.path())
+            .map_err(|()| EvaluationError::Scratch(std::io::Error::other("the temporary folder has no URL")))?;
+        let lake = LakeConfig {
+            url,
+            storage: BTreeMap::new(),
+        };
+        let scratch = Self {
+            _folder: folder,
+            project: Project {
+                lake,
+                ..project.clone()
+            },
+            engine: runner.engine().clone(),
+        };
+        let events = named(runner, EVENTS)?;
+        scratch.write(&events, train).await?;
+        let session = runner.session().await?;
+        for name in runner.foreign() {
+            let rows = query(&session, &format!("select * from {name}")).await?;
+            scratch.write(name, rows).await?;
+        }
+        Ok(scratch)
+    }
+
+    async fn write(&self, name: &TableName, rows: DataFrame) -> Result<(), EvaluationError> {
+        let columns = rows.schema().fields().iter();
+        // Files of other origins have not all the columns that events have.
+        let columns = columns.map(|field| field.as_ref().clone().with_nullable(true));
+        let columns = arrow::datatypes::Schema::new(columns.collect::<Vec<_>>());
+        let layout = Layout {
+            schema: schema::storable(name, &columns)?,
+            partition_by: vec![],
+        };
+        let table = Lake::new(&self.project.lake).table(name).await?;
+        let task = std::sync::Arc::new(rows.task_ctx());
+        let written = write(&table, &rows.create_physical_plan().await?, &task, &layout).await?;
+        let commit = Commit {
+            mode: CommitMode::Append,
+            layout,
+            files: written.files,
+            transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+        };
+        commit.apply(&table).await?;
+        Ok(())
+    }
+
+    /// The project with this lake.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// What its queries run with.
+    pub fn engine(&self) -> Engine {
+        self.engine.clone()
+    }
+
+    /// Runs the steps that recommendations come from, with some `var('…', …)`. Steps whose SQL and inputs are as they
+    /// were the last time do not run again.
+    ///
+    /// # Errors
+    /// When a step fails.
+    pub async fn learn(&self, variables: &BTreeMap<String, String>) -> Result<Runner, EvaluationError> {
+        let mut project = self.project.clone();
+        let secret = |(name, value): (&String, &String)| (name.clone(), Secret::new(value));
+        project.vars.extend(variables.iter().map(secret));
+        let runner = Runner::new(&project, self.engine.clone()).await?;
+        let options = RunOptions {
+            select: steps(&runner)?,
+            ..RunOptions::default()
+        };
+        let pipeline = pipeline(&project)?;
+        runner.run_once(pipeline, &options, &mut |_| {}).await?;
+        Ok(runner)
+    }
+}
+
+fn named(runner: &Runner, name: &str) -> Result<TableName, EvaluationError> {
+    let found = runner
+        .dag()
+        .nodes()
+        .iter()
+        .map(|node| node.name())
+        .find(|node| node.to_string() == name);
+    Ok(found
+        .cloned()
+        .ok_or_else(|| RecommenderError::NoStep { name: name.to_owned() })?)
+}
+
+fn pipeline(project: &Project) -> Result<&Pipeline, EvaluationError> {
+    let has = |pipeline: &&Pipeline| {
+        pipeline
+            .steps
+            .iter()
+            .any(|step| step.name.to_string() == RECOMMENDATIONS)
+    };
+    let found = project.pipelines.iter().find(has);
+    Ok(found.ok_or_else(|| RecommenderError::NoStep {
+        name: RECOMMENDATIONS.to_owned(),
+    })?)
+}
+
+/// What the models and recommendations read, from the events on.
+fn steps(runner: &Runner) -> Result<Vec<String>, EvaluationError> {
+    let events = named(runner, EVENTS)?;
+    let recommendations = named(runner, RECOMMENDATIONS)?;
+    let mut needed = BTreeSet::from([recommendations.clone()]);
+    for table in MODEL_TABLES {
+        needed.insert(named(runner, table)?);
+    }
+    let mut steps = vec![];
+    for node in runner.dag().nodes().iter().rev().filter(|node| *node.name() != events) {
+        if needed.contains(node.name()) {
+            needed.extend(node.inputs().cloned());
+            if node.step.mode != Mode::View && *node.name() != recommendations {
+                steps.push(node.name().to_string());
+            }
+        }
+    }
+    Ok(steps)
+}
