@@ -214,17 +214,22 @@ fn print_report(report: &Report) -> anyhow::Result<()> {
 }
 
 fn print_table(rows: &[&Measured], place: usize, seen: bool) -> anyhow::Result<()> {
-    let header = ["model"].into_iter().chain(MEASURES);
-    let mut found = table(header.chain(["coverage", "popularity", "p50 ms", "p90 ms", "p99 ms"]));
+    let mut found = table([
+        "model", "HR", "MRR", "recall", "prec.", "NDCG", "MAP", "cover.", "popul.", "p50 ms", "p90 ms", "p99 ms",
+    ]);
     let mut k = 0;
     for row in rows {
         let figures = &row.figures[place];
         k = figures.k;
         let mut cells = vec![Cell::new(&row.model)];
         let mut number = |text: String| cells.push(Cell::new(text).set_alignment(CellAlignment::Right));
-        for estimate in figures.estimates {
+        for (place, estimate) in figures.estimates.iter().enumerate() {
             let half = 50.0 * (estimate.high - estimate.low);
-            number(format!("{:.1} ±{half:.1}", 100.0 * estimate.value));
+            // One line a model: the intervals of the others are in the table of evaluations.
+            number(match place {
+                0 | 1 => format!("{:.1} ±{half:.1}", 100.0 * estimate.value),
+                _ => format!("{:.1}", 100.0 * estimate.value),
+            });
         }
         number(format!("{:.1}", 100.0 * figures.coverage));
         number(format!("{:.1}", 100.0 * figures.popularity));

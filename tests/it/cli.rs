@@ -95,10 +95,6 @@ fn recommendations_and_neighbours_are_served() {
 
     for (args, expected) in [
         (&["recommend", "--session", "nobody"][..], "no session `nobody`"),
-        (
-            &["recommend", "--items", "nothing"],
-            "the model has no item to add to these",
-        ),
         (&["similar", "nothing"], "the model has no item 'nothing'"),
         (&["history", "gold.nothing"], "no table `gold.nothing`"),
         (&["sql", "-c", "create table x as select 1"], "DDL not supported"),

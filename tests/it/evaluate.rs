@@ -1,0 +1,193 @@
+//! `clickrec evaluate`: figures that can be checked by hand, and a cut in time that keeps its sides apart.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::Shop;
+
+fn evaluated(shop: &Shop, args: &[&str]) -> Value {
+    let args: Vec<&str> = ["evaluate", "--json"].iter().chain(args).copied().collect();
+    serde_json::from_str(&shop.ok(&args)).unwrap()
+}
+
+fn figure(report: &Value, model: &str, seen: bool, metric: &str, k: u64) -> f64 {
+    let rows = report["figures"].as_array().unwrap();
+    let row = rows.iter().find(|row| {
+        row["model"] == model && row["seen"] == seen && row["metric"] == metric && row["k"].as_u64() == Some(k)
+    });
+    row.unwrap_or_else(|| panic!("no {metric}@{k} of {model}"))["value"]
+        .as_f64()
+        .unwrap()
+}
+
+/// Three of four training sessions go from a to b, the fourth from c to d.
+fn files(shop: &Shop) {
+    let train = "session_id,position,item_id\n1,1,a\n1,2,b\n2,1,a\n2,2,b\n3,1,a\n3,2,b\n4,1,c\n4,2,d\n";
+    fs::write(shop.path("train.csv"), train).unwrap();
+    // Right, wrong (d is not what follows a), and an item that training has not seen.
+    fs::write(shop.path("test.csv"), "test_id,prefix,target\n1,a,b\n2,c a,d\n3,a,x\n").unwrap();
+}
+
+#[test]
+fn figures_of_a_small_file_agree_with_a_computation_by_hand() {
+    let shop = Shop::new();
+    files(&shop);
+    let report = evaluated(&shop, &["--train", "train.csv", "--test", "test.csv", "--k", "1,3"]);
+    assert_eq!(
+        (report["train_sessions"].as_u64(), report["cases"].as_u64()),
+        (Some(4), Some(3))
+    );
+    let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+    // a and b are in three sessions each: b is never alone at rank 1, as a ties with it. d ties with c: rank 4.
+    close(figure(&report, "popularity", true, "HR", 1), 0.0);
+    close(figure(&report, "popularity", true, "HR", 3), 1.0 / 3.0);
+    close(figure(&report, "popularity", true, "MRR", 3), 1.0 / 6.0);
+    // After a comes b, always.
+    close(figure(&report, "item_transitions", true, "HR", 1), 1.0 / 3.0);
+    close(figure(&report, "item_transitions", true, "coverage", 1), 0.25);
+    // Neighbours know the whole session: c leads to d as well.
+    close(figure(&report, "session_knn", false, "HR", 3), 2.0 / 3.0);
+    assert!(figure(&report, "blend", false, "HR", 3) >= 2.0 / 3.0);
+    let kept = shop.number("select count(distinct model) from system.evaluations where metric = 'MRR' and k = 3");
+    assert_eq!(kept, 5);
+}
+
+#[test]
+fn clicks_with_times_are_revealed_step_by_step() {
+    let shop = Shop::new();
+    files(&shop);
+    // Seconds, milliseconds and text; a file of clicks may hold its lines in any order.
+    for (name, times) in [
+        ("s", ["100", "101", "102"]),
+        ("ms", ["1400000000000", "1400000001000", "1400000002000"]),
+    ] {
+        let [first, second, third] = times;
+        let text = format!("SessionId\tTime\tItemId\n9\t{second}\tb\n9\t{first}\ta\n9\t{third}\ta\n");
+        let file = format!("test_{name}.txt");
+        fs::write(shop.path(&file), text).unwrap();
+        let report = evaluated(
+            &shop,
+            &[
+                "--train",
+                "train.csv",
+                "--test",
+                &file,
+                "--model",
+                "item_transitions",
+                "--k",
+                "1",
+            ],
+        );
+        assert_eq!(report["cases"].as_u64(), Some(2), "a, then a b");
+        assert_eq!(
+            figure(&report, "item_transitions", true, "HR", 1),
+            0.5,
+            "b follows a; nothing follows b"
+        );
+    }
+}
+
+#[test]
+fn the_lake_is_cut_in_time_and_the_grid_never_sees_the_test() {
+    let shop = Shop::new();
+    shop.edit("sql/gold/als_factors.sql", "64", "16");
+    shop.produce("1.json", 8_000, 6, 0.0);
+    shop.ok(&["run"]);
+    let before = shop.number("select count(*) from (select distinct session_id from silver.events)");
+    let report = evaluated(&shop, &["--k", "10", "--grid", "als=0,0.1", "--judge", "HR"]);
+    let (train, test) = (
+        report["train_sessions"].as_i64().unwrap(),
+        report["test_sessions"].as_i64().unwrap(),
+    );
+    assert!(
+        test > 0 && train > 4 * test && train + test <= before,
+        "{train} and {test} of {before}"
+    );
+    let tried = report["tried"].as_array().unwrap();
+    assert_eq!(tried.len(), 2);
+    let best = tried
+        .iter()
+        .map(|tried| tried["score"].as_f64().unwrap())
+        .fold(0.0, f64::max);
+    let chosen = tried
+        .iter()
+        .find(|tried| tried["variables"] == report["variables"])
+        .unwrap();
+    assert_eq!(chosen["score"].as_f64(), Some(best));
+    let hit_rate = |model| figure(&report, model, true, "HR", 10);
+    assert!(
+        hit_rate("popularity") < hit_rate("als") && hit_rate("popularity") < hit_rate("blend"),
+        "{report}"
+    );
+    for row in report["figures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| !row["low"].is_null())
+    {
+        let number = |name: &str| row[name].as_f64().unwrap();
+        assert!(
+            number("low") <= number("value") && number("value") <= number("high"),
+            "{row}"
+        );
+    }
+    // Another lake is used to learn in: this one is as it was, but for the figures.
+    shop.ok(&["run"]);
+    assert_eq!(
+        shop.number("select count(*) from (select distinct session_id from silver.events)"),
+        before
+    );
+}
+
+#[test]
+fn what_cannot_be_evaluated_says_why() {
+    let shop = Shop::new();
+    files(&shop);
+    fs::write(shop.path("odd.csv"), "a,b\n1,2\n").unwrap();
+    for (args, expected) in [
+        (&["evaluate"][..], "has no sessions"),
+        (
+            &["evaluate", "--train", "odd.csv", "--test", "test.csv"],
+            "it has the columns a, b, and none for the session",
+        ),
+        (
+            &["evaluate", "--train", "nowhere.csv", "--test", "test.csv"],
+            "nowhere.csv",
+        ),
+        (
+            &[
+                "evaluate",
+                "--train",
+                "train.csv",
+                "--test",
+                "test.csv",
+                "--model",
+                "best",
+            ],
+            "there is no model `best`",
+        ),
+        (
+            &[
+                "evaluate",
+                "--train",
+                "train.csv",
+                "--test",
+                "test.csv",
+                "--grid",
+                "alpa=1,2",
+            ],
+            "no SQL of the project has var('alpa', …)",
+        ),
+    ] {
+        let (code, error) = shop.fails(args);
+        assert!(code == 1 && error.contains(expected), "{args:?}: {error}");
+    }
+    for args in [
+        &["evaluate", "--train", "train.csv"][..],
+        &["evaluate", "--judge", "luck"],
+        &["evaluate", "--grid", "x"],
+    ] {
+        assert_eq!(shop.fails(args).0, 2, "{args:?}");
+    }
+}
