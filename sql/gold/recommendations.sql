@@ -34,7 +34,7 @@ alike as (
         session => session_id,
         item => item_id,
         at => last_event_at,
-        k => var('candidates', 50),
+        k => var('candidates', 30),
         exclude_seen => false
     )
 ),
@@ -46,7 +46,7 @@ liked as (
         user => session_id,
         item => item_id,
         weight => weight,
-        k => var('candidates', 50),
+        k => var('candidates', 30),
         exclude_seen => false
     )
 ),
@@ -58,19 +58,25 @@ popular as (
         items.item_id,
         0.000001 / items.rank as score
     from (select distinct session_id from requests) as sessions
-    cross join (select item_id, rank from gold.item_popularity where rank <= 2 * var('k', 10)) as items
+    cross join (select item_id, rank from gold.item_popularity where rank <= var('k', 10)) as items
 ),
 
 parts as (
-    select session_id, item_id, score / greatest(best, 0.000001) as session_knn, 0.0 as als, 0.0 as popularity from alike
+    select session_id, item_id, score / greatest(best, 0.000001) as session_knn, 0.0 as als, 0.0 as popularity, 0 as purchases
+    from alike
 
     union all
 
-    select session_id, item_id, 0.0, score / greatest(best, 0.000001), 0.0 from liked
+    select session_id, item_id, 0.0, score / greatest(best, 0.000001), 0.0, 0 from liked
 
     union all
 
-    select session_id, item_id, 0.0, 0.0, score from popular
+    select session_id, item_id, 0.0, 0.0, score, 0 from popular
+
+    union all
+
+    -- what the session has had
+    select session_id, item_id, null, null, null, purchases from requests
 ),
 
 ---------- the blend
@@ -80,8 +86,10 @@ blended as (
         session_id,
         item_id,
         var('session_knn', 1.0) * sum(session_knn) as session_knn,
-        var('als', 0.2) * sum(als) as als,
-        sum(popularity) as popularity
+        var('als', 0.02) * sum(als) as als,
+        sum(popularity) as popularity,
+        count(*) > count(popularity) as is_seen,
+        sum(purchases) > 0 as is_purchased
     from parts
     group by session_id, item_id
 ),
@@ -90,29 +98,37 @@ blended as (
 
 allowed as (
     select
-        blended.*,
-        session_knn + als + blended.popularity as score,
-        coalesce(rules.category, blended.item_id) as category
+        blended.session_id,
+        blended.item_id,
+        blended.session_knn + blended.als + blended.popularity as score,
+        blended.session_knn,
+        blended.als,
+        blended.popularity,
+        rules.category
     from blended
-    left join requests as seen on blended.session_id = seen.session_id and blended.item_id = seen.item_id
     left join gold.item_rules as rules on blended.item_id = rules.item_id
     left join gold.item_popularity as popularity on blended.item_id = popularity.item_id
     where
+        blended.popularity is not null
         -- what the session has had: 'hide', 'hide_purchased' or 'show'
-        case var('seen', 'hide')
-            when 'show' then true
-            when 'hide_purchased' then coalesce(seen.purchases, 0) = 0
-            else seen.item_id is null
-        end
+        and case var('seen', 'hide') when 'show' then true when 'hide_purchased' then not is_purchased else not is_seen end
         and coalesce(rules.is_shown, true)
         and coalesce(popularity.sessions, 0) >= var('min_sessions', 0)
 ),
 
 diverse as (
-    select
-        *,
-        row_number() over (partition by session_id, category order by score desc, item_id) as rank_in_category
-    from allowed
+    select * from allowed where category is null
+
+    union all
+
+    select * exclude (rank_in_category) from (
+        select
+            *,
+            row_number() over (partition by session_id, category order by score desc, item_id) as rank_in_category
+        from allowed
+        where category is not null
+    )
+    where rank_in_category <= var('max_per_category', 10)
 ),
 
 ranked as (
@@ -120,7 +136,6 @@ ranked as (
         *,
         row_number() over (partition by session_id order by score desc, item_id) as rank
     from diverse
-    where rank_in_category <= var('max_per_category', 10)
 )
 
 select

@@ -187,6 +187,8 @@ impl LakeTable {
         self.delta
             .update_datafusion_session(session)
             .map_err(LakeError::delta("read", &self.name))?;
-        Ok(self.delta.table_provider().await?)
+        // With the session's own settings, so that text is read as the engine wants it.
+        let provider = self.delta.table_provider().with_session(Arc::new(session.clone()));
+        Ok(provider.await?)
     }
 }
