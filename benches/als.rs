@@ -59,7 +59,11 @@ fn als(criterion: &mut Criterion) {
         interactions.nnz()
     );
     for factors in [64, 128] {
-        for (name, solver) in [("cg", Solver::default()), ("cholesky", Solver::Cholesky)] {
+        for (name, solver) in [
+            ("cg", Solver::default()),
+            ("block", Solver::BLOCK),
+            ("cholesky", Solver::Cholesky),
+        ] {
             let params = Params {
                 factors,
                 iterations: 1,

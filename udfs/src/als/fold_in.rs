@@ -1,34 +1,30 @@
-use super::gramian::gramian;
-use super::solve::{Scratch, Side, cholesky, solve_gramian};
+use super::solve::{Row, Scratch, Side, cholesky};
+use super::spectrum::Spectrum;
+use super::train::turned;
 use super::{AlsError, Factors};
 
 /// Finds the factors of a user that training has not seen, with the item factors as they are: the exact solution of
 /// the user's own equations.
 #[derive(Debug)]
-pub struct FoldIn<'a> {
-    items: &'a Factors,
-    gramian: Vec<f32>,
-    /// What all users share of their smaller systems: see [`solve_gramian`].
-    solved: Factors,
+pub struct FoldIn {
+    spectrum: Spectrum,
+    /// The item factors in the Gramian's coordinates.
+    turned: Factors,
+    regularization: f32,
     alpha: f32,
 }
 
-impl<'a> FoldIn<'a> {
+impl FoldIn {
     /// Prepares what all users share: `O(items · d²)`, and as much memory again as the item factors.
     ///
     /// # Errors
-    /// When the equations have no stable solution.
-    pub fn new(items: &'a Factors, regularization: f32, alpha: f32) -> Result<Self, AlsError> {
-        let mut gramian = gramian(items);
-        gramian
-            .iter_mut()
-            .step_by(items.dims() + 1)
-            .for_each(|diagonal| *diagonal += regularization);
-        let solved = solve_gramian(items, &gramian)?;
+    /// When the factors are not finite.
+    pub fn new(items: &Factors, regularization: f32, alpha: f32) -> Result<Self, AlsError> {
+        let spectrum = Spectrum::of(items)?;
         Ok(Self {
-            items,
-            gramian,
-            solved,
+            turned: turned(items, &spectrum),
+            spectrum,
+            regularization,
             alpha,
         })
     }
@@ -38,9 +34,9 @@ impl<'a> FoldIn<'a> {
     /// # Errors
     /// When `out` or the weights have another length, an item is not the model's, or the equations are singular.
     pub fn solve(&self, items: &[u32], weights: &[f32], out: &mut [f32]) -> Result<(), AlsError> {
-        if out.len() != self.items.dims() {
+        if out.len() != self.turned.dims() {
             return Err(AlsError::Shape {
-                expected: self.items.dims(),
+                expected: self.turned.dims(),
                 found: out.len(),
             });
         }
@@ -51,12 +47,12 @@ impl<'a> FoldIn<'a> {
             });
         }
         for (&item, &weight) in items.iter().zip(weights) {
-            if item as usize >= self.items.rows() {
+            if item as usize >= self.turned.rows() {
                 return Err(AlsError::OutOfRange {
                     user: 0,
                     item,
                     users: 1,
-                    items: self.items.rows(),
+                    items: self.turned.rows(),
                 });
             }
             if !weight.is_finite() || weight < 0.0 {
@@ -64,11 +60,18 @@ impl<'a> FoldIn<'a> {
             }
         }
         let side = Side {
-            fixed: self.items,
-            gramian: &self.gramian,
-            solved: &self.solved,
+            turned: &self.turned,
+            spectrum: self.spectrum.values(),
             alpha: self.alpha,
         };
-        cholesky(&side, items, weights, out, &mut Scratch::new(out.len()))
+        let row = Row {
+            items,
+            weights,
+            regularization: self.regularization,
+        };
+        let mut x = vec![0.0; out.len()];
+        cholesky(side, row, &mut x, &mut Scratch::default())?;
+        self.spectrum.turn_back(&x, out);
+        Ok(())
     }
 }

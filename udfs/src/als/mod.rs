@@ -10,18 +10,22 @@
 //! ```
 //!
 //! With one side fixed the other has a closed solution, row by row: `(YᵀY + Yᵀ(C−I)Y + λI) x = YᵀC p`. `YᵀY`, the
-//! Gramian, is the same for all rows; what is left costs only as much as the row has interactions.
+//! Gramian, is the same for all rows; what is left costs only as much as the row has interactions. Rows are solved in the
+//! Gramian's own coordinates, where it is diagonal, so that it costs next to nothing too.
 //!
 //! - [`Interactions`]: the sparse matrix, by user and by item.
 //! - [`Params`], [`Solver`]: what can be chosen.
 //! - [`train`]: half-steps in turn; [`loss`]: the sum above.
-//! - `solve`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient method
-//!   for implicit feedback collaborative filtering", RecSys 2011) or exactly by Cholesky.
+//! - `spectrum`: the Gramian's coordinates.
+//! - `solve`, `block`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient
+//!   method for implicit feedback collaborative filtering", RecSys 2011), exactly by Cholesky, or block by block (iALS++,
+//!   Rendle, Krichene, Zhang, Koren, 2021).
 //! - [`FoldIn`]: factors of a user that training has not seen.
 //! - [`ItemIndex`], [`similar`]: what to show.
 //!
 //! Everything is `f32` but the loss. Results depend on the data and the seed, never on the number of threads.
 
+mod block;
 mod error;
 mod factors;
 mod fold_in;
@@ -32,6 +36,7 @@ mod loss;
 mod params;
 mod product;
 mod solve;
+mod spectrum;
 #[cfg(test)]
 mod tests;
 mod top_k;

@@ -5,13 +5,33 @@ use super::AlsError;
 /// How a row's normal equations are solved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Solver {
-    /// A few conjugate-gradient steps from the row's last value: `d · nnz + d²` a step.
+    /// A few conjugate-gradient steps from the row's last value: `d n` a step for a row of `n` interactions.
     ConjugateGradient {
         /// How many; three are enough in practice, as later iterations go on from here.
         steps: usize,
     },
-    /// Exact: `d² · nnz + d³`.
+    /// Exact, by the smaller of two systems: `n² d + n³` or `n d² + d³`.
     Cholesky,
+    /// One block of dimensions after another, each exactly (iALS++): `n d size + d size²`.
+    Block {
+        /// Dimensions of a block; no more than the factors have are used.
+        size: usize,
+    },
+}
+
+impl Solver {
+    /// [`Solver::Block`] of the size that is fastest in practice.
+    pub const BLOCK: Self = Self::Block { size: 32 };
+
+    /// Whether a row of `n` interactions is solved exactly: always by [`Solver::Cholesky`], and by the others where that
+    /// costs less than their own way.
+    pub(super) fn is_exact(self, n: usize) -> bool {
+        match self {
+            Self::Cholesky => true,
+            Self::ConjugateGradient { steps } => n <= 4 * steps,
+            Self::Block { size } => n <= size,
+        }
+    }
 }
 
 impl Default for Solver {
@@ -27,10 +47,11 @@ impl FromStr for Solver {
         match text {
             "cg" => Ok(Self::default()),
             "cholesky" => Ok(Self::Cholesky),
+            "block" => Ok(Self::BLOCK),
             _ => Err(AlsError::Parameter {
                 name: "solver",
                 value: format!("'{text}'"),
-                expected: "'cg' or 'cholesky'",
+                expected: "'cg', 'block' or 'cholesky'",
             }),
         }
     }

@@ -4,13 +4,16 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use sprs::CsMatI;
 
-use super::gramian::gramian;
+use super::block::blocks;
 use super::interactions::row;
-use super::solve::{Scratch, Side, cholesky, conjugate_gradient, solve_gramian};
+use super::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
+use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Interactions, Params, Solver, loss};
 
 /// Rows are dealt out in so many portions of about equal work.
 const PORTIONS: usize = 512;
+/// Rows that are multiplied in one go.
+const ROWS: usize = 1_024;
 
 /// What training found.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,11 +51,8 @@ pub fn train(
 pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -> usize {
     let d = params.factors;
     let matrix = 28 * nnz + 16 * (users + items);
-    let solved = match params.solver {
-        Solver::Cholesky => 4 * d * users.max(items),
-        Solver::ConjugateGradient { .. } => 0,
-    };
-    matrix + 4 * d * (users + items) + solved + 4 * d * d * 64
+    // Both sides, one of them once more in the Gramian's coordinates, and square matrices.
+    matrix + 4 * d * (users + items) + 4 * d * users.max(items) + 4 * d * d * 80
 }
 
 /// Item factors to start from: normal with σ = 0.1/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
@@ -82,36 +82,93 @@ fn half_step(
     params: &Params,
 ) -> Result<(), AlsError> {
     let d = params.factors;
-    let mut shared = gramian(fixed);
-    shared
-        .iter_mut()
-        .step_by(d + 1)
-        .for_each(|diagonal| *diagonal += params.regularization);
-    // Only the exact solver needs it: as much memory again as the side that stands still.
-    let gramian_solved = match params.solver {
-        Solver::Cholesky => solve_gramian(fixed, &shared)?,
-        Solver::ConjugateGradient { .. } => Factors::zeros(0, d),
-    };
+    let spectrum = Spectrum::of(fixed)?;
+    let turned = turned(fixed, &spectrum);
     let side = Side {
-        fixed,
-        gramian: &shared,
-        solved: &gramian_solved,
+        turned: &turned,
+        spectrum: spectrum.values(),
         alpha: params.alpha,
     };
     let portions = portions(matrix, solved.as_mut_slice(), d);
-    portions.into_par_iter().try_for_each_init(
-        || Scratch::new(d),
-        |scratch, (first, rows)| {
-            for (index, x) in rows.chunks_exact_mut(d).enumerate() {
+    portions
+        .into_par_iter()
+        .try_for_each_init(Room::default, |room, (first, rows)| {
+            room.turn_starts(matrix, first, rows, &spectrum, params.solver);
+            for (index, x) in room.solved.chunks_exact_mut(d).enumerate() {
                 let (items, weights) = row(matrix, first + index);
-                match params.solver {
-                    Solver::ConjugateGradient { steps } => conjugate_gradient(&side, items, weights, x, steps, scratch),
-                    Solver::Cholesky => cholesky(&side, items, weights, x, scratch)?,
-                }
+                let row = Row {
+                    items,
+                    weights,
+                    regularization: params.regularization,
+                };
+                solve(side, row, x, params.solver, &mut room.scratch)?;
             }
+            spectrum.turn_back(&room.solved, rows);
             Ok(())
-        },
-    )
+        })
+}
+
+/// Room to work in, one a thread.
+#[derive(Default)]
+struct Room {
+    scratch: Scratch,
+    /// A portion of rows in the Gramian's coordinates.
+    solved: Vec<f32>,
+    packed: Vec<f32>,
+    turned: Vec<f32>,
+}
+
+impl Room {
+    /// Brings the present values of those rows that the solver starts from them into the Gramian's coordinates.
+    fn turn_starts(
+        &mut self,
+        matrix: &CsMatI<f32, u32, usize>,
+        first: usize,
+        rows: &[f32],
+        spectrum: &Spectrum,
+        solver: Solver,
+    ) {
+        let d = spectrum.dims();
+        let started = |index: &usize| {
+            let n = row(matrix, first + index).0.len();
+            n > 0 && !solver.is_exact(n)
+        };
+        let count = rows.len() / d;
+        self.packed.clear();
+        for index in (0..count).filter(started) {
+            self.packed.extend_from_slice(&rows[index * d..(index + 1) * d]);
+        }
+        self.turned.resize(self.packed.len(), 0.0);
+        spectrum.turn(&self.packed, &mut self.turned);
+        self.solved.resize(rows.len(), 0.0);
+        for (index, turned) in (0..count).filter(started).zip(self.turned.chunks_exact(d)) {
+            self.solved[index * d..(index + 1) * d].copy_from_slice(turned);
+        }
+    }
+}
+
+/// Solves one row from its present value.
+fn solve(side: Side<'_>, row: Row<'_>, x: &mut [f32], solver: Solver, scratch: &mut Scratch) -> Result<(), AlsError> {
+    match solver {
+        Solver::ConjugateGradient { steps } if !solver.is_exact(row.items.len()) => {
+            conjugate_gradient(side, row, x, steps, scratch);
+            Ok(())
+        }
+        Solver::Block { size } if !solver.is_exact(row.items.len()) => blocks(side, row, x, size, scratch),
+        _ => cholesky(side, row, x, scratch),
+    }
+}
+
+/// All rows of a side in the Gramian's coordinates.
+pub(super) fn turned(factors: &Factors, spectrum: &Spectrum) -> Factors {
+    let mut turned = Factors::zeros(factors.rows(), factors.dims());
+    let values = factors.as_slice().par_chunks(ROWS * factors.dims());
+    turned
+        .as_mut_slice()
+        .par_chunks_mut(ROWS * factors.dims())
+        .zip(values)
+        .for_each(|(out, rows)| spectrum.turn(rows, out));
+    turned
 }
 
 /// Cuts the rows into portions of about equal work: a row costs its interactions, and `d` for the Gramian.

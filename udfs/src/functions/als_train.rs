@@ -60,7 +60,12 @@ impl RelationFunction for AlsTrain {
                     "20",
                     "confidence of a unit of weight: 1 + alpha · weight",
                 ),
-                Parameter::optional("solver", Kind::Text, "'cg'", "'cg' (fast) or 'cholesky' (exact)"),
+                Parameter::optional(
+                    "solver",
+                    Kind::Text,
+                    "'cg'",
+                    "'cg' (fast), 'block' or 'cholesky' (exact)",
+                ),
                 Parameter::optional("seed", Kind::Integer, "42", "the same seed gives the same model"),
             ]
         }
