@@ -1,7 +1,7 @@
 use super::solve::{Row, Scratch, Side, cholesky};
 use super::spectrum::Spectrum;
 use super::train::turned;
-use super::{AlsError, Factors};
+use super::{AlsError, Factors, Objective};
 
 /// Finds the factors of a user that training has not seen, with the item factors as they are: the exact solution of
 /// the user's own equations.
@@ -10,8 +10,7 @@ pub struct FoldIn {
     spectrum: Spectrum,
     /// The item factors in the Gramian's coordinates.
     turned: Factors,
-    regularization: f32,
-    alpha: f32,
+    objective: Objective,
 }
 
 impl FoldIn {
@@ -24,9 +23,19 @@ impl FoldIn {
         Ok(Self {
             turned: turned(items, &spectrum),
             spectrum,
-            regularization,
-            alpha,
+            objective: Objective {
+                regularization,
+                alpha,
+                nu: 0.0,
+            },
         })
+    }
+
+    /// Scales the regularization by what a user has, as the model was trained with; see [`Objective`].
+    #[must_use]
+    pub fn with_nu(mut self, nu: f32) -> Self {
+        self.objective.nu = nu;
+        self
     }
 
     /// Writes the factors of a user with these items into `out`, of length `d`; zeros for no items.
@@ -62,12 +71,12 @@ impl FoldIn {
         let side = Side {
             turned: &self.turned,
             spectrum: self.spectrum.values(),
-            alpha: self.alpha,
+            alpha: self.objective.alpha,
         };
         let row = Row {
             items,
             weights,
-            regularization: self.regularization,
+            regularization: self.objective.of_row(items.len(), self.turned.rows()),
         };
         let mut x = vec![0.0; out.len()];
         cholesky(side, row, &mut x, &mut Scratch::default())?;

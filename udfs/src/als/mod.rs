@@ -14,8 +14,9 @@
 //! Gramian's own coordinates, where it is diagonal, so that it costs next to nothing too.
 //!
 //! - [`Interactions`]: the sparse matrix, by user and by item.
-//! - [`Params`], [`Solver`]: what can be chosen.
-//! - [`train`]: half-steps in turn; [`loss`]: the sum above.
+//! - [`Params`], [`Solver`]: what can be chosen; [`Objective`]: regularization scaled by what a row has.
+//! - [`train`], [`train_from`]: half-steps in turn, from random factors or known ones; [`loss`]: the sum above.
+//! - [`Holdout`]: interactions that training does not see, to stop where it is best at ranking them.
 //! - `spectrum`: the Gramian's coordinates.
 //! - `solve`, `block`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient
 //!   method for implicit feedback collaborative filtering", RecSys 2011), exactly by Cholesky, or block by block (iALS++,
@@ -30,6 +31,7 @@ mod error;
 mod factors;
 mod fold_in;
 mod gramian;
+mod holdout;
 mod interactions;
 mod kernels;
 mod loss;
@@ -45,8 +47,9 @@ mod train;
 pub use error::AlsError;
 pub use factors::Factors;
 pub use fold_in::FoldIn;
+pub use holdout::{Holdout, train_until_best};
 pub use interactions::Interactions;
 pub use loss::loss;
-pub use params::{Params, Solver};
+pub use params::{Objective, Params, Solver};
 pub use top_k::{ItemIndex, Seen, similar};
-pub use train::{Model, train, training_bytes};
+pub use train::{Each, Model, train, train_from, training_bytes};

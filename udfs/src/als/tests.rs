@@ -1,14 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
+use std::ops::ControlFlow;
+
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::block::blocks;
-use super::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
-use super::spectrum::Spectrum;
-use super::train::turned;
 use super::*;
+
+mod holdout;
+mod rows;
 
 fn quiet() -> impl FnMut(usize, &dyn Fn() -> f64) {
     |_, _| {}
@@ -74,7 +75,9 @@ fn a_two_by_two_case_agrees_with_a_computation_by_hand() {
 
 #[test]
 fn the_loss_never_rises() {
-    let interactions = planted(200, 60);
+    // Rows from 1 interaction to 40, so that ν gives each a regularization of its own.
+    let triples = (0..200_u32).flat_map(|user| (0..=user % 40).map(move |item| (user, item * 7 % 60, 1.0)));
+    let interactions = Interactions::from_triples(200, 60, triples.collect()).unwrap();
     // Blocks of 4 are smaller than the rows are long, and the last of 5 has one dimension only.
     let solvers = [
         Solver::Cholesky,
@@ -82,14 +85,49 @@ fn the_loss_never_rises() {
         Solver::Block { size: 4 },
         Solver::Block { size: 5 },
     ];
-    for solver in solvers {
+    for (solver, nu) in solvers.iter().flat_map(|solver| [(*solver, 0.0), (*solver, 0.7)]) {
         let mut losses = vec![];
-        train(&interactions, &params(16, solver), &mut |_, loss| losses.push(loss())).unwrap();
+        let params = Params {
+            nu,
+            ..params(16, solver)
+        };
+        train(&interactions, &params, &mut |_, loss| losses.push(loss())).unwrap();
         assert_eq!(losses.len(), 8);
         for pair in losses.windows(2) {
-            assert!(pair[1] <= pair[0] * (1.0 + 1e-6), "{solver:?} {losses:?}");
+            assert!(pair[1] <= pair[0] * (1.0 + 1e-6), "{solver:?} {nu} {losses:?}");
         }
-        assert!(losses[7] < 0.9 * losses[0], "{solver:?} {losses:?}");
+        assert!(losses[7] < 0.9 * losses[0], "{solver:?} {nu} {losses:?}");
+    }
+}
+
+#[test]
+fn regularization_scales_with_what_a_row_has() {
+    let objective = Objective {
+        regularization: 0.5,
+        alpha: 4.0,
+        nu: 0.5,
+    };
+    // 0.5 · √(6 + 40 / 4)
+    assert!((objective.of_row(6, 40) - 2.0).abs() < 1e-6);
+    // A folded-in user is the user of training: after the users were solved, with the items as they were.
+    let interactions = planted(100, 30);
+    let params = Params {
+        nu: 0.8,
+        init_scale: 0.5,
+        ..params(6, Solver::Cholesky)
+    };
+    let after = |iterations| train(&interactions, &Params { iterations, ..params }, &mut quiet()).unwrap();
+    let (items, users) = (after(1).items, after(2).users);
+    let fold_in = FoldIn::new(&items, params.regularization, params.alpha)
+        .unwrap()
+        .with_nu(params.nu);
+    for user in 0..100 {
+        let (items, weights) = interactions.row(user);
+        let mut x = vec![0.0; 6];
+        fold_in.solve(items, weights, &mut x).unwrap();
+        for (x, expected) in x.iter().zip(users.row(user)) {
+            assert!((x - expected).abs() < 1e-3, "{x} {expected}");
+        }
     }
 }
 
@@ -204,6 +242,14 @@ fn bad_input_is_refused_by_name() {
             alpha: f32::NAN,
             ..Params::default()
         },
+        Params {
+            nu: 1.5,
+            ..Params::default()
+        },
+        Params {
+            init_scale: 0.0,
+            ..Params::default()
+        },
     ] {
         assert!(
             matches!(train(&one, &bad, &mut quiet()), Err(AlsError::Parameter { .. })),
@@ -218,98 +264,45 @@ fn bad_input_is_refused_by_name() {
     );
 }
 
-/// One side that stands still, and a row of it.
-struct Equations {
-    fixed: Factors,
-    spectrum: Spectrum,
-    turned: Factors,
-    items: Vec<u32>,
-    weights: Vec<f32>,
-}
-
-impl Equations {
-    /// The same item twice is no special case.
-    fn random(seed: u64, d: usize, clicks: usize) -> Self {
-        let mut random = StdRng::seed_from_u64(seed);
-        let fixed = Factors::from_vec(50, d, (0..50 * d).map(|_| random.random_range(-1.0..1.0)).collect()).unwrap();
-        let spectrum = Spectrum::of(&fixed).unwrap();
-        Self {
-            turned: turned(&fixed, &spectrum),
-            spectrum,
-            fixed,
-            items: (0..clicks).map(|_| random.random_range(0..50)).collect(),
-            weights: (0..clicks).map(|_| random.random_range(0.1..3.0)).collect(),
-        }
-    }
-
-    fn solve(&self, solver: impl Fn(Side<'_>, Row<'_>, &mut [f32], &mut Scratch)) -> Vec<f32> {
-        let side = Side {
-            turned: &self.turned,
-            spectrum: self.spectrum.values(),
-            alpha: 2.0,
+#[test]
+fn a_warm_start_goes_on_where_training_ended() {
+    let interactions = planted(200, 60);
+    for solver in [Solver::default(), Solver::Cholesky, Solver::Block { size: 3 }] {
+        let params = params(8, solver);
+        let whole = train(
+            &interactions,
+            &Params {
+                iterations: 6,
+                ..params
+            },
+            &mut quiet(),
+        )
+        .unwrap();
+        let half = train(
+            &interactions,
+            &Params {
+                iterations: 3,
+                ..params
+            },
+            &mut quiet(),
+        )
+        .unwrap();
+        let rest = Params {
+            iterations: 3,
+            ..params
         };
-        let row = Row {
-            items: &self.items,
-            weights: &self.weights,
-            regularization: 1.0,
-        };
-        let mut x = vec![0.0; self.fixed.dims()];
-        solver(side, row, &mut x, &mut Scratch::default());
-        let mut back = x.clone();
-        self.spectrum.turn_back(&x, &mut back);
-        back
+        let both = train_from(half, &interactions, &rest, &mut |_, _| Ok(ControlFlow::Continue(()))).unwrap();
+        assert_eq!(whole, both);
     }
-
-    /// `|A x − b| / |b|` in `f64`, from the definition, in the coordinates of the factors.
-    fn residual(&self, x: &[f32]) -> f64 {
-        let mut error: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
-        let mut right = vec![0.0; x.len()];
-        let mut add = |item: usize, confidence: f64, target: f64| {
-            let y = self.fixed.row(item);
-            let score: f64 = y.iter().zip(x).map(|(y, x)| f64::from(*y) * f64::from(*x)).sum();
-            for ((error, right), y) in error.iter_mut().zip(&mut right).zip(y) {
-                *error += (confidence * score - target) * f64::from(*y);
-                *right += target * f64::from(*y);
-            }
-        };
-        (0..self.fixed.rows()).for_each(|item| add(item, 1.0, 0.0));
-        for (item, weight) in self.items.iter().zip(&self.weights) {
-            let confidence = 2.0 * f64::from(*weight);
-            add(*item as usize, confidence, 1.0 + confidence);
-        }
-        let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
-        length(&error) / length(&right).max(1e-12)
-    }
+    let other = Model::start(200, 60, &params(4, Solver::default()));
+    let error = train_from(other, &interactions, &params(8, Solver::default()), &mut |_, _| {
+        Ok(ControlFlow::Continue(()))
+    });
+    assert!(matches!(error, Err(AlsError::Shape { .. })));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_solver_solves_the_equations(seed in any::<u64>(), d in 1_usize..80, clicks in 1_usize..40) {
-        // Few clicks take the smaller system, many the larger.
-        let equations = Equations::random(seed, d, clicks);
-        let x = equations.solve(|side, row, x, scratch| cholesky(side, row, x, scratch).unwrap());
-        prop_assert!(equations.residual(&x) < 1e-3);
-        let x = equations.solve(|side, row, x, scratch| conjugate_gradient(side, row, x, clicks + 4, scratch));
-        prop_assert!(equations.residual(&x) < 1e-2);
-        let x = equations.solve(|side, row, x, scratch| blocks(side, row, x, d, scratch).unwrap());
-        prop_assert!(equations.residual(&x) < 1e-3, "one block is the exact solution");
-    }
-
-    #[test]
-    fn passes_over_blocks_come_ever_closer(seed in any::<u64>(), d in 2_usize..60, size in 1_usize..8) {
-        let equations = Equations::random(seed, d, 30);
-        let after = |passes: usize| {
-            let x = equations.solve(|side, row, x, scratch| {
-                for _ in 0..passes {
-                    blocks(side, row, x, size, scratch).unwrap();
-                }
-            });
-            equations.residual(&x)
-        };
-        prop_assert!(after(400) < 2e-2, "{} {} {}", after(1), after(20), after(400));
-    }
 
     #[test]
     fn top_k_is_what_a_full_sort_gives(seed in any::<u64>(), items in 1_usize..3_000, k in 1_usize..30) {

@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -24,8 +26,21 @@ pub struct Model {
     pub items: Factors,
 }
 
+/// Called with the number of each iteration, from 1, and the model after it; may end the training.
+pub type Each<'f> = dyn FnMut(usize, &Model) -> Result<ControlFlow<()>, AlsError> + 'f;
+
+impl Model {
+    /// What training starts from: random items, and users of zeros.
+    pub fn start(users: usize, items: usize, params: &Params) -> Self {
+        Self {
+            users: Factors::zeros(users, params.factors),
+            items: start(items, params),
+        }
+    }
+}
+
 /// Learns factors: solves the users, then the items, as often as asked. After each iteration `observe` gets its
-/// number, from 1, and a function that computes the loss (which costs about half an iteration) when called.
+/// number, from 1, and a function that computes the loss (which costs about a fifth of an iteration) when called.
 ///
 /// # Errors
 /// When a parameter is out of range, or a row's equations cannot be solved.
@@ -35,14 +50,42 @@ pub fn train(
     observe: &mut dyn FnMut(usize, &dyn Fn() -> f64),
 ) -> Result<Model, AlsError> {
     params.validate()?;
-    let mut model = Model {
-        users: Factors::zeros(interactions.users(), params.factors),
-        items: start(interactions.items(), params),
-    };
+    let model = Model::start(interactions.users(), interactions.items(), params);
+    train_from(model, interactions, params, &mut |iteration, model| {
+        observe(iteration, &|| loss(interactions, model, params));
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// As [`train`], from factors that are known: [`Model::start`], or those of an earlier model where it has the row.
+/// `each` gets the model after each iteration, and may end the training.
+///
+/// # Errors
+/// As [`train`], when the model has other users, items or dimensions, and what `each` returns.
+pub fn train_from(
+    mut model: Model,
+    interactions: &Interactions,
+    params: &Params,
+    each: &mut Each<'_>,
+) -> Result<Model, AlsError> {
+    params.validate()?;
+    for (factors, rows) in [
+        (&model.users, interactions.users()),
+        (&model.items, interactions.items()),
+    ] {
+        if (factors.rows(), factors.dims()) != (rows, params.factors) {
+            return Err(AlsError::Shape {
+                expected: rows * params.factors,
+                found: factors.as_slice().len(),
+            });
+        }
+    }
     for iteration in 1..=params.iterations {
         half_step(interactions.by_user(), &model.items, &mut model.users, params)?;
         half_step(interactions.by_item(), &model.users, &mut model.items, params)?;
-        observe(iteration, &|| loss(interactions, &model, params));
+        if each(iteration, &model)?.is_break() {
+            break;
+        }
     }
     Ok(model)
 }
@@ -55,11 +98,11 @@ pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -
     matrix + 4 * d * (users + items) + 4 * d * users.max(items) + 4 * d * d * 80
 }
 
-/// Item factors to start from: normal with σ = 0.1/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
+/// Item factors to start from: normal with σ = init_scale/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
 /// iALS on Item Recommendation Benchmarks", RecSys 2022). A row's numbers hang on the seed and the row alone.
 fn start(items: usize, params: &Params) -> Factors {
     let mut factors = Factors::zeros(items, params.factors);
-    let sigma = 0.1 / (params.factors as f32).sqrt();
+    let sigma = params.init_scale / (params.factors as f32).sqrt();
     factors
         .as_mut_slice()
         .par_chunks_mut(params.factors)
@@ -81,7 +124,7 @@ fn half_step(
     solved: &mut Factors,
     params: &Params,
 ) -> Result<(), AlsError> {
-    let d = params.factors;
+    let (d, objective) = (params.factors, params.objective());
     let spectrum = Spectrum::of(fixed)?;
     let turned = turned(fixed, &spectrum);
     let side = Side {
@@ -99,7 +142,7 @@ fn half_step(
                 let row = Row {
                     items,
                     weights,
-                    regularization: params.regularization,
+                    regularization: objective.of_row(items.len(), fixed.rows()),
                 };
                 solve(side, row, x, params.solver, &mut room.scratch)?;
             }

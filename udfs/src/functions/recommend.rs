@@ -96,6 +96,7 @@ impl Operation for Best {
                 factors,
                 regularization,
                 alpha,
+                nu,
             } = model;
             let triples = read_triples(NAME, interactions, Some(index), &mut held).await?;
             // The factors by length, and what all users' equations share.
@@ -105,6 +106,7 @@ impl Operation for Best {
                 factors,
                 regularization,
                 alpha,
+                nu,
             };
             let work = move || best.blocks(&model, triples, &schema, &out, (memory, held));
             tokio::task::spawn_blocking(work)
@@ -120,6 +122,7 @@ struct Model {
     factors: Factors,
     regularization: f32,
     alpha: f32,
+    nu: f32,
 }
 
 impl Best {
@@ -147,7 +150,9 @@ impl Best {
         };
         let interactions = Interactions::from_triples(users.len(), model.ids.len(), values).map_err(failed)?;
         let index = ItemIndex::new(&model.factors);
-        let fold_in = FoldIn::new(&model.factors, model.regularization, model.alpha).map_err(failed)?;
+        let fold_in = FoldIn::new(&model.factors, model.regularization, model.alpha)
+            .map_err(failed)?
+            .with_nu(model.nu);
         for start in (0..users.len()).step_by(BLOCK) {
             let block = start..(start + BLOCK).min(users.len());
             let d = model.factors.dims();
