@@ -4,9 +4,9 @@
 //! recommender. Modules depend one way, downwards:
 //!
 //! ```text
-//! main ─► cli ─► simulate, pipeline ─► engine ─► udfs (crate clickrec-udfs)
-//!                             │
-//!                             └─► lake, kafka, files ─► source ─► config
+//! main ─► cli ─► simulate, evaluate ─► recommender ─► pipeline ─► engine ─► udfs (crate clickrec-udfs)
+//!                                                        │
+//!                                                        └─► lake, kafka, files ─► source ─► config
 //! ```
 //!
 //! - [`config`]: `pipelines.yaml`, validated.
@@ -15,15 +15,19 @@
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step.
 //! - [`engine`]: the one builder of a query session.
 //! - [`pipeline`]: the DAG, what waits, and running a step.
+//! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations.
+//! - [`evaluate`]: how good the answers are on sessions that the models have not seen.
 //! - [`simulate`]: traffic of a shop that does not exist.
 //! - [`cli`]: one thin file a subcommand.
 
 pub mod cli;
 pub mod config;
 pub mod engine;
+//pub mod evaluate;
 pub mod files;
 pub mod kafka;
 pub mod lake;
 pub mod pipeline;
+pub mod recommender;
 pub mod simulate;
 pub mod source;

@@ -1,46 +1,138 @@
 -- gold.recommendations: the ten items to show a session next, best first by `rank`.
--- Key: session_id (a session with new interactions gets a new list). Sessions that training has not seen are folded in,
--- so new clicks count at once; a new model gives every session a new list. A session without any recommendation, or one
--- that has lost its events to another, leaves one row with no item, which deletes its old list (pipelines.yaml:
--- `delete: item_id is null`).
+-- Key: session_id (a session with new interactions gets a new list; a new model gives every session a new one).
+-- A session that has lost its events to another leaves one row with no item, which deletes its old list
+-- (pipelines.yaml: `delete: item_id is null`).
+--
+-- Two models blend: session_knn, which knows the order of clicks, and ALS, which knows taste. A var('NAME', DEFAULT) can
+-- be set from outside: `clickrec recommend -k 20`, `clickrec evaluate --grid als=0,0.1`, `clickrec run --var als=0`.
 with
 
-touched as (
-    select session_id from changes('gold.session_items')
-
-    union
-
-    select unnest(replaced_session_ids) as session_id from changes('silver.events')
+requests as (
+    select * from gold.requests where item_id is not null
 ),
 
-interactions as (
+newest as (
+    select max(event_at) as event_at from silver.events
+),
+
+history as (
     select
-        session_id,
-        item_id,
-        weight
-    from gold.session_items
-    left semi join touched on session_items.session_id = touched.session_id
+        events.session_id,
+        events.item_id,
+        events.event_at as last_event_at
+    from silver.events
+    cross join newest
+    where events.event_at > newest.event_at - interval '180 days'
 ),
 
-recommended as (
+---------- each model's items, the best of which counts 1
+
+alike as (
+    select * from session_knn(
+        history,
+        requests,
+        session => session_id,
+        item => item_id,
+        at => last_event_at,
+        k => var('candidates', 50),
+        exclude_seen => false
+    )
+),
+
+liked as (
     select * from recommend(
         gold.als_factors,
-        interactions,
+        requests,
         user => session_id,
         item => item_id,
         weight => weight,
-        k => 10,
-        exclude_seen => true
+        k => var('candidates', 50),
+        exclude_seen => false
     )
+),
+
+-- what fills a list that is too short, and serves a session of which no item is known
+popular as (
+    select
+        sessions.session_id,
+        items.item_id,
+        0.000001 / items.rank as score
+    from (select distinct session_id from requests) as sessions
+    cross join (select item_id, rank from gold.item_popularity where rank <= 2 * var('k', 10)) as items
+),
+
+parts as (
+    select session_id, item_id, score / greatest(best, 0.000001) as session_knn, 0.0 as als, 0.0 as popularity from alike
+
+    union all
+
+    select session_id, item_id, 0.0, score / greatest(best, 0.000001), 0.0 from liked
+
+    union all
+
+    select session_id, item_id, 0.0, 0.0, score from popular
+),
+
+---------- the blend
+
+blended as (
+    select
+        session_id,
+        item_id,
+        var('session_knn', 1.0) * sum(session_knn) as session_knn,
+        var('als', 0.2) * sum(als) as als,
+        sum(popularity) as popularity
+    from parts
+    group by session_id, item_id
+),
+
+---------- the shop's rules
+
+allowed as (
+    select
+        blended.*,
+        session_knn + als + blended.popularity as score,
+        coalesce(rules.category, blended.item_id) as category
+    from blended
+    left join requests as seen on blended.session_id = seen.session_id and blended.item_id = seen.item_id
+    left join gold.item_rules as rules on blended.item_id = rules.item_id
+    left join gold.item_popularity as popularity on blended.item_id = popularity.item_id
+    where
+        -- what the session has had: 'hide', 'hide_purchased' or 'show'
+        case var('seen', 'hide')
+            when 'show' then true
+            when 'hide_purchased' then coalesce(seen.purchases, 0) = 0
+            else seen.item_id is null
+        end
+        and coalesce(rules.is_shown, true)
+        and coalesce(popularity.sessions, 0) >= var('min_sessions', 0)
+),
+
+diverse as (
+    select
+        *,
+        row_number() over (partition by session_id, category order by score desc, item_id) as rank_in_category
+    from allowed
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by session_id order by score desc, item_id) as rank
+    from diverse
+    where rank_in_category <= var('max_per_category', 10)
 )
 
 select
     ---------- ids
-    touched.session_id,
-    recommended.item_id,
+    sessions.session_id,
+    ranked.item_id,
 
-    ---------- how well it fits
-    recommended.rank,
-    recommended.score
-from touched
-left join recommended on touched.session_id = recommended.session_id
+    ---------- how well it fits, and what each model adds to the score
+    ranked.rank,
+    ranked.score,
+    ranked.session_knn,
+    ranked.als,
+    ranked.popularity
+from (select distinct session_id from gold.requests) as sessions
+left join ranked on sessions.session_id = ranked.session_id and ranked.rank <= var('k', 10)

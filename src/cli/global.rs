@@ -30,7 +30,7 @@ pub(super) struct Global {
     #[arg(long, global = true, env = "CLICKREC_TARGET", value_name = "NAME")]
     pub target: Option<String>,
 
-    /// A value for ${NAME} in the project file; wins over the environment
+    /// A value for ${NAME} in the project file, which wins over the environment, and for var('NAME', …) in SQL
     #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = variable)]
     pub vars: Vec<(String, String)>,
 

@@ -22,6 +22,8 @@ pub struct Project {
     pub sources: BTreeMap<String, SourceConfig>,
     /// What runs, in the file's order.
     pub pipelines: Vec<Pipeline>,
+    /// Values for `var('NAME', …)` in SQL; those for `${NAME}` are among them, and may be secret.
+    pub vars: BTreeMap<String, Secret>,
 }
 
 /// A folder of Delta tables.
@@ -106,7 +108,7 @@ impl fmt::Display for Mode {
 pub struct LoadOptions<'a> {
     /// The target to use, of those that the file names.
     pub target: Option<&'a str>,
-    /// Values for `${NAME}` that win over the environment.
+    /// Values for `${NAME}` that win over the environment, and for `var('NAME', …)` in SQL.
     pub vars: &'a BTreeMap<String, String>,
     /// The environment.
     pub env: &'a dyn Fn(&str) -> Option<String>,
@@ -133,6 +135,12 @@ impl Project {
         })?;
         let raw = RawProject::parse(file, &text)?;
         Validator::new(file, options).project(raw)
+    }
+
+    /// The values for `var('NAME', …)` in SQL.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let revealed = |(name, value): (&String, &Secret)| (name.clone(), value.reveal().to_owned());
+        self.vars.iter().map(revealed).collect()
     }
 
     /// The pipeline of a name, or the only one.

@@ -15,6 +15,12 @@ const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", 
 /// Layers that mean something else in SQL.
 const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
 
+fn secrets(vars: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
+    vars.iter()
+        .map(|(name, value)| (name.clone(), Secret::new(value)))
+        .collect()
+}
+
 /// Collects problems while it goes through a file.
 pub(super) struct Validator<'a> {
     file: &'a Path,
@@ -55,6 +61,7 @@ impl<'a> Validator<'a> {
                 lake,
                 sources,
                 pipelines,
+                vars: secrets(self.options.vars),
             }),
             _ => {
                 // As the file has them, top to bottom.

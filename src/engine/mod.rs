@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clickrec_udfs::Variables;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
@@ -78,7 +79,21 @@ impl Engine {
         options.optimizer.enable_leaf_expression_pushdown = false;
         // Errors can tell where in the SQL they are.
         options.sql_parser.collect_spans = true;
-        Ok(Self { runtime, config })
+        Ok(Self { runtime, config }.with_variables(Variables::new()))
+    }
+
+    /// Values for `var('NAME', …)` in the SQL of its sessions.
+    #[must_use]
+    pub fn with_variables(mut self, variables: Variables) -> Self {
+        self.config.set_extension(Arc::new(variables));
+        self
+    }
+
+    /// Queries that run on one thread: for many small ones.
+    #[must_use]
+    pub fn single_threaded(mut self) -> Self {
+        self.config = self.config.with_target_partitions(1);
+        self
     }
 
     /// The memory pool, spill folder and object stores that all sessions share.

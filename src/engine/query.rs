@@ -1,5 +1,7 @@
-//! From SQL to a plan: the one way in, because tables may be arguments of functions.
+//! From SQL to a plan: the one way in, because tables may be arguments of functions, and `var('…', …)` has its value
+//! from outside.
 
+use clickrec_udfs::Variables;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
@@ -13,6 +15,9 @@ pub async fn plan(session: &SessionContext, sql: &str) -> Result<LogicalPlan> {
     let state = session.state();
     let dialect = state.config().options().sql_parser.dialect;
     let mut statement = state.sql_to_statement(sql, &dialect)?;
+    if let Some(variables) = state.config().get_extension::<Variables>() {
+        clickrec_udfs::substitute(&mut statement, &variables)?;
+    }
     clickrec_udfs::relations_as_subqueries(&mut statement);
     state.statement_to_plan(statement).await
 }

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
+use clickrec_udfs::Variables;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use twox_hash::XxHash64;
 
@@ -79,10 +80,11 @@ impl Dag {
     /// # Errors
     /// SQL that does not parse, inputs that nothing makes, circles, and functions used where they cannot work.
     pub fn new(project: &Project, lake_has: &dyn Fn(&TableName) -> bool) -> Result<Self, PipelineError> {
+        let variables = project.variables();
         let mut parsed = BTreeMap::new();
         for pipeline in &project.pipelines {
             for step in &pipeline.steps {
-                let found = references(&step.sql)
+                let found = references(&step.sql, &variables)
                     .map_err(|error| error_at(step, Location::new(error.line, error.column), error.message))?;
                 parsed.insert(step.name.clone(), (pipeline.name.clone(), step.clone(), found));
             }
@@ -99,7 +101,7 @@ impl Dag {
         let mut dag = Self { nodes: vec![] };
         for name in &order {
             let (pipeline, step, found) = &parsed[name];
-            let node = dag.node(pipeline, step, found);
+            let node = dag.node(pipeline, step, found, &variables);
             dag.check(&node, found, project, lake_has)?;
             dag.nodes.push(node);
         }
@@ -160,7 +162,7 @@ impl Dag {
     }
 
     /// A node with its views, which stand before it in the order, resolved.
-    fn node(&self, pipeline: &str, step: &Step, found: &References) -> Node {
+    fn node(&self, pipeline: &str, step: &Step, found: &References, variables: &Variables) -> Node {
         let mut node = Node {
             step: step.clone(),
             pipeline: pipeline.to_owned(),
@@ -182,7 +184,7 @@ impl Dag {
                 Err(_) => node.sources.insert(name.clone()),
             };
         }
-        node.fingerprint = fingerprint(&node, found);
+        node.fingerprint = fingerprint(&node, found, variables);
         node
     }
 
@@ -276,7 +278,7 @@ fn help(name: &str, known: &[String]) -> String {
     }
 }
 
-fn fingerprint(node: &Node, found: &References) -> i64 {
+fn fingerprint(node: &Node, found: &References, variables: &Variables) -> i64 {
     let mut hasher = XxHash64::with_seed(0);
     let mut add = |text: &str| {
         hasher.write(text.as_bytes());
@@ -285,7 +287,8 @@ fn fingerprint(node: &Node, found: &References) -> i64 {
     add(&found.normalized);
     for view in &node.views {
         // A view that parses is in the order before its readers; its text is stable but for comments.
-        add(&references(&view.sql).map(|found| found.normalized).unwrap_or_default());
+        let found = references(&view.sql, variables);
+        add(&found.map(|found| found.normalized).unwrap_or_default());
     }
     add(&node.step.mode.to_string());
     node.step.key.iter().for_each(|column| add(column));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use clickrec_udfs::{Variables, substitute};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Spanned, Statement as SqlStatement, TableFactor, Value,
@@ -36,12 +37,15 @@ pub struct SyntaxError {
     pub message: String,
 }
 
-/// Reads the one query of a file.
+/// Reads the one query of a file, in which each `var('…', …)` has its value.
 ///
 /// # Errors
 /// When it does not parse, or is not exactly one `select` (or `with … select`).
-pub fn references(sql: &str) -> Result<References, SyntaxError> {
-    let statements = DFParser::parse_sql(sql).map_err(|error| located(&error.to_string()))?;
+pub fn references(sql: &str, variables: &Variables) -> Result<References, SyntaxError> {
+    let mut statements = DFParser::parse_sql(sql).map_err(|error| located(&error.to_string()))?;
+    for statement in &mut statements {
+        substitute(statement, variables).map_err(|error| located(&error.strip_backtrace()))?;
+    }
     let statement = match statements.iter().collect::<Vec<_>>()[..] {
         [Statement::Statement(statement)] if matches!(**statement, SqlStatement::Query(_)) => statement,
         _ => {
@@ -164,13 +168,12 @@ mod tests {
 
     use super::*;
 
+    fn of(sql: &str) -> Result<References, SyntaxError> {
+        references(sql, &Variables::new())
+    }
+
     fn tables(sql: &str) -> Vec<String> {
-        references(sql)
-            .unwrap()
-            .tables
-            .keys()
-            .map(ToString::to_string)
-            .collect()
+        of(sql).unwrap().tables.keys().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn finds_changes_and_previous() {
-        let found = references("select * from changes('bronze.clicks') c, previous('a string') p").unwrap();
+        let found = of("select * from changes('bronze.clicks') c, previous('a string') p").unwrap();
         assert_eq!(found.changes.keys().collect::<Vec<_>>(), ["bronze.clicks"]);
         assert!(found.previous.is_some());
         assert!(found.tables.is_empty());
@@ -202,21 +205,16 @@ mod tests {
 
     #[test]
     fn comments_do_not_change_the_normal_form() {
-        let one = references("-- why\nselect a,\n  b from x.y -- here").unwrap();
-        let two = references("select a, b from x.y").unwrap();
+        let one = of("-- why\nselect a,\n  b from x.y -- here").unwrap();
+        let two = of("select a, b from x.y").unwrap();
         assert_eq!(one.normalized, two.normalized);
     }
 
     #[test]
     fn errors_have_a_place() {
-        let error = references("select a\nfrom x order x").unwrap_err();
+        let error = of("select a\nfrom x order x").unwrap_err();
         assert_eq!(error.line, 2, "{error:?}");
-        assert!(references("delete from x.y").unwrap_err().message.contains("one query"));
-        assert!(
-            references("select 1; select 2")
-                .unwrap_err()
-                .message
-                .contains("one query")
-        );
+        assert!(of("delete from x.y").unwrap_err().message.contains("one query"));
+        assert!(of("select 1; select 2").unwrap_err().message.contains("one query"));
     }
 }

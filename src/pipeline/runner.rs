@@ -95,6 +95,7 @@ impl Runner {
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub async fn new(project: &Project, engine: Engine) -> Result<Self, PipelineError> {
+        let engine = engine.with_variables(project.variables());
         let lake = Lake::new(&project.lake);
         let foreign = foreign_tables(project, &lake).await?;
         let dag = Dag::new(project, &|name| foreign.contains_key(name))?;
@@ -121,6 +122,16 @@ impl Runner {
     /// The steps in order.
     pub fn dag(&self) -> &Dag {
         &self.dag
+    }
+
+    /// What makes its sessions.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The lake that it reads and writes.
+    pub fn lake(&self) -> &Lake {
+        &self.lake
     }
 
     /// The columns that each step's table will have.
@@ -169,6 +180,14 @@ impl Runner {
     /// # Errors
     /// When the lake does not answer.
     pub async fn session(&self) -> Result<SessionContext, PipelineError> {
+        Ok(self.engine.session(&self.bindings().await?).await?)
+    }
+
+    /// What names stand for in [`Runner::session`].
+    ///
+    /// # Errors
+    /// When the lake does not answer.
+    pub async fn bindings(&self) -> Result<Bindings, PipelineError> {
         let mut bindings = Bindings::default();
         for (name, source) in &self.sources {
             let everything = Arc::new(SourceTable::new(source.clone()));
@@ -197,7 +216,7 @@ impl Runner {
             bindings.changes.insert(name.to_string(), provider.clone());
             bindings.tables.insert(name.clone(), provider);
         }
-        Ok(self.engine.session(&bindings).await?)
+        Ok(bindings)
     }
 
     async fn run_step(
@@ -300,10 +319,10 @@ fn topics(project: &Project) -> BTreeMap<TableName, Arc<KafkaTable>> {
 async fn foreign_tables(project: &Project, lake: &Lake) -> Result<BTreeMap<TableName, SchemaRef>, PipelineError> {
     let steps = || project.pipelines.iter().flat_map(|pipeline| &pipeline.steps);
     let made: BTreeSet<&TableName> = steps().map(|step| &step.name).collect();
-    let mut foreign = BTreeMap::new();
+    let (mut foreign, variables) = (BTreeMap::new(), project.variables());
     for step in steps() {
         // What does not parse is reported by the DAG, with its place.
-        let Ok(found) = super::references::references(&step.sql) else {
+        let Ok(found) = super::references::references(&step.sql, &variables) else {
             continue;
         };
         let changed = found.changes.keys().filter_map(|input| input.parse().ok());

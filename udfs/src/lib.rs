@@ -4,6 +4,7 @@
 //! - [`sessions`]: models of the order of clicks (neighbouring sessions, transitions), free of DataFusion too.
 //! - [`ranking`]: scored items, and the best few of many.
 //! - [`functions`]: one SQL function a file.
+//! - [`variables`]: values in SQL that can be changed from outside.
 //! - [`relation`]: how a table function takes relations and named arguments, which DataFusion's own cannot.
 //!
 //! The lists below are registered by the program's engine.
@@ -13,6 +14,8 @@ pub mod functions;
 pub mod ranking;
 pub mod relation;
 pub mod sessions;
+pub mod variables;
 
 pub use functions::{parse_columns, relation_functions, scalar_functions};
 pub use relation::{extension_planner, relation_planner, relations_as_subqueries};
+pub use variables::{Variables, substitute};

@@ -68,21 +68,18 @@ pub(super) struct Triples {
     pub values: Vec<(u32, u32, f32)>,
 }
 
-/// Reads `(user, item, weight)` rows: text, text, `f32`. Where `known` is given, other items are passed over. What is
+/// Reads `(user, item, weight)` rows: text, text, `f32`. Where `known` is given, items have its
+/// indices, and others are passed over. What is
 /// held is reserved first.
 pub(super) async fn read_triples(
     function: &str,
     mut rows: SendableRecordBatchStream,
-    known: Option<Ids>,
+    known: Option<&Ids>,
     memory: &mut MemoryReservation,
 ) -> Result<Triples> {
-    let only_known = known.is_some();
-    let mut triples = Triples {
-        items: known.unwrap_or_default(),
-        ..Triples::default()
-    };
+    let mut triples = Triples::default();
     while let Some(batch) = rows.try_next().await? {
-        add_batch(function, &batch, only_known, &mut triples)?;
+        add_batch(function, &batch, known, &mut triples)?;
         let held = triples.users.bytes() + triples.items.bytes() + triples.values.capacity() * 12;
         memory
             .try_resize(held)
@@ -91,7 +88,7 @@ pub(super) async fn read_triples(
     Ok(triples)
 }
 
-fn add_batch(function: &str, batch: &RecordBatch, only_known: bool, triples: &mut Triples) -> Result<()> {
+fn add_batch(function: &str, batch: &RecordBatch, known: Option<&Ids>, triples: &mut Triples) -> Result<()> {
     for column in 0..3 {
         if batch.column(column).null_count() > 0 {
             let name = batch.schema_ref().field(column).name();
@@ -102,9 +99,9 @@ fn add_batch(function: &str, batch: &RecordBatch, only_known: bool, triples: &mu
     let weights = batch.column(2).as_primitive::<Float32Type>();
     triples.values.reserve(batch.num_rows());
     for row in 0..batch.num_rows() {
-        let item = match only_known {
-            true => triples.items.get(items.value(row)),
-            false => Some(triples.items.add(items.value(row))),
+        let item = match known {
+            Some(known) => known.get(items.value(row)),
+            None => Some(triples.items.add(items.value(row))),
         };
         let user = triples.users.add(users.value(row));
         if let Some(item) = item {

@@ -32,7 +32,7 @@ impl RelationFunction for ItemTransitions {
     }
 
     fn doc(&self) -> &'static str {
-        "What follows each item in past sessions (sequential rules). Returns the item column, next_item, weight, rank."
+        "What follows each item in past sessions (sequential rules). Returns the item column, next_item, weight, rank, best."
     }
 
     fn parameters(&self) -> &'static [Parameter] {

@@ -5,24 +5,27 @@
 //! any other, and one that went on since is served as it is now. Items that the model does not know are passed over; a
 //! user with no known item gets no rows. Users come ascending by id, a block of them at a time.
 //!
+//! A plan that runs again does not read the model again: what was made of it is kept as long as the plan.
+//!
 //! Memory: three times the item factors, 12 bytes an interaction, and the ids; reserved before it is allocated.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use rayon::prelude::*;
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Sender;
 
 use super::als_train::interaction_columns;
 use super::factors_table::{ItemModel, item_rows, read_items};
 use super::ids::{Ids, Triples, named, read_triples};
 use super::ranked;
-use crate::als::{Factors, FoldIn, Interactions, ItemIndex, Seen};
+use crate::als::{AlsError, Factors, FoldIn, Interactions, ItemIndex, Seen};
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "recommend";
@@ -40,7 +43,7 @@ impl RelationFunction for Recommend {
 
     fn doc(&self) -> &'static str {
         "The best items for every user of the interactions, by a model of als_train. Returns the user column, the item \
-         column, score, rank."
+         column, score, rank, best (the score of rank 1)."
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -64,15 +67,20 @@ impl RelationFunction for Recommend {
         Ok(Bound {
             inputs: vec![item_rows(arguments, "model")?, interactions],
             schema: ranked::schema(arguments.column("user")?, arguments.column("item")?, "score"),
-            operation: Arc::new(Best { k, exclude_seen }),
+            operation: Arc::new(Best {
+                k,
+                exclude_seen,
+                model: Arc::default(),
+            }),
         })
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Best {
     k: usize,
     exclude_seen: bool,
+    model: Arc<OnceCell<Arc<Model>>>,
 }
 
 impl Operation for Best {
@@ -82,104 +90,136 @@ impl Operation for Best {
         schema: SchemaRef,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let (interactions, model) = (inputs.remove(1), inputs.remove(0));
-        let best = *self;
+        let (interactions, rows) = (inputs.remove(1), inputs.remove(0));
+        let (k, exclude_seen, model) = (self.k, self.exclude_seen, self.model.clone());
         let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 2);
         let out = stream.tx();
         stream.spawn(async move {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
-            let model = read_items(NAME, model, &mut memory).await?;
-            let mut held = memory.new_empty();
-            let ItemModel {
-                ids,
-                index,
-                factors,
-                regularization,
-                alpha,
-                nu,
-            } = model;
-            let triples = read_triples(NAME, interactions, Some(index), &mut held).await?;
-            // The factors by length, and what all users' equations share.
-            memory.try_grow(2 * size_of_val(factors.as_slice()))?;
-            let model = Model {
-                ids,
-                factors,
-                regularization,
-                alpha,
-                nu,
+            let read = || Model::read(rows, memory.new_empty());
+            let model = model.get_or_try_init(read).await?.clone();
+            let triples = read_triples(NAME, interactions, Some(&model.index), &mut memory).await?;
+            let lists = Lists {
+                model,
+                k,
+                exclude_seen,
+                schema,
+                out,
+                _memory: memory,
             };
-            let work = move || best.blocks(&model, triples, &schema, &out, (memory, held));
-            tokio::task::spawn_blocking(work)
+            tokio::task::spawn_blocking(move || lists.send(triples))
                 .await
                 .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))?
         });
         Ok(stream.build())
     }
+
+    fn inputs_kept(&self) -> usize {
+        usize::from(self.model.initialized())
+    }
+
+    fn fresh(&self) -> Option<Arc<dyn Operation>> {
+        Some(Arc::new(Self {
+            model: Arc::default(),
+            ..*self
+        }))
+    }
 }
 
+/// What all users share.
+#[derive(Debug)]
 struct Model {
     ids: Vec<String>,
-    factors: Factors,
-    regularization: f32,
-    alpha: f32,
-    nu: f32,
+    index: Ids,
+    items: ItemIndex,
+    fold_in: FoldIn,
+    dims: usize,
+    _memory: MemoryReservation,
 }
 
-impl Best {
+impl Model {
+    async fn read(rows: SendableRecordBatchStream, mut memory: MemoryReservation) -> Result<Arc<Self>> {
+        let model = read_items(NAME, rows, &mut memory).await?;
+        // The factors by length, and what all users' equations share.
+        memory.try_grow(2 * size_of_val(model.factors.as_slice()))?;
+        tokio::task::spawn_blocking(move || Self::new(model, memory))
+            .await
+            .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))?
+    }
+
+    fn new(model: ItemModel, memory: MemoryReservation) -> Result<Arc<Self>> {
+        let factors = model.factors;
+        let fold_in = FoldIn::new(&factors, model.regularization, model.alpha)
+            .map_err(|error| exec_datafusion_err!("{NAME}: {error}"))?
+            .with_nu(model.nu);
+        Ok(Arc::new(Self {
+            ids: model.ids,
+            index: model.index,
+            items: ItemIndex::new(&factors),
+            fold_in,
+            dims: factors.dims(),
+            _memory: memory,
+        }))
+    }
+}
+
+/// The users' lists on their way out.
+struct Lists {
+    model: Arc<Model>,
+    k: usize,
+    exclude_seen: bool,
+    schema: SchemaRef,
+    out: Sender<Result<RecordBatch>>,
+    _memory: MemoryReservation,
+}
+
+impl Lists {
     /// Block after block of users, ascending by id, until all are sent or nobody listens any more.
-    fn blocks(
-        self,
-        model: &Model,
-        triples: Triples,
-        schema: &SchemaRef,
-        out: &Sender<Result<RecordBatch>>,
-        _memory: (MemoryReservation, MemoryReservation),
-    ) -> Result<()> {
+    fn send(self, triples: Triples) -> Result<()> {
         let Triples { users, mut values, .. } = triples;
-        if model.ids.is_empty() || values.is_empty() {
+        if self.model.ids.is_empty() || values.is_empty() {
             return Ok(());
         }
         let (users, places): (Vec<String>, Vec<u32>) = Ids::sorted(users);
         values.iter_mut().for_each(|(user, ..)| *user = places[*user as usize]);
-        let failed = |error| {
-            let name = |ids: &[String], index: u32| ids.get(index as usize).cloned().unwrap_or_default();
-            exec_datafusion_err!(
-                "{}",
-                named(NAME, &error, |user| name(&users, user), |item| name(&model.ids, item))
-            )
-        };
-        let interactions = Interactions::from_triples(users.len(), model.ids.len(), values).map_err(failed)?;
-        let index = ItemIndex::new(&model.factors);
-        let fold_in = FoldIn::new(&model.factors, model.regularization, model.alpha)
-            .map_err(failed)?
-            .with_nu(model.nu);
+        let interactions = Interactions::from_triples(users.len(), self.model.ids.len(), values)
+            .map_err(|error| self.named(&error, &users))?;
         for start in (0..users.len()).step_by(BLOCK) {
-            let block = start..(start + BLOCK).min(users.len());
-            let d = model.factors.dims();
-            let mut queries = vec![0.0; block.len() * d];
-            queries
-                .par_chunks_exact_mut(d)
-                .enumerate()
-                .try_for_each(|(row, query)| {
-                    let (items, weights) = interactions.row(start + row);
-                    fold_in.solve(items, weights, query)
-                })
-                .map_err(failed)?;
-            let queries = Factors::from_vec(block.len(), d, queries).map_err(failed)?;
-            let seen = |query: usize| interactions.row(start + query).0;
-            let left_out: Option<&Seen<'_, '_>> = if self.exclude_seen { Some(&seen) } else { None };
-            let best = index.top(&queries, self.k, left_out);
-            // A user whose items the model does not know has no place in taste space.
-            let known = users[block]
-                .iter()
-                .zip(best)
-                .enumerate()
-                .filter(|(query, _)| !seen(*query).is_empty());
-            let lists = known.map(|(_, (user, best))| (user.as_str(), best));
-            if out.blocking_send(ranked::batch(schema, &model.ids, lists)).is_err() {
+            let block = &users[start..(start + BLOCK).min(users.len())];
+            let rows = self.block(&interactions, start, block)?;
+            if self.out.blocking_send(Ok(rows)).is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// The lists of the users from `start` on.
+    fn block(&self, interactions: &Interactions, start: usize, users: &[String]) -> Result<RecordBatch> {
+        let d = self.model.dims;
+        let mut queries = vec![0.0; users.len() * d];
+        queries
+            .par_chunks_exact_mut(d)
+            .enumerate()
+            .try_for_each(|(row, query)| {
+                let (items, weights) = interactions.row(start + row);
+                self.model.fold_in.solve(items, weights, query)
+            })
+            .map_err(|error| self.named(&error, users))?;
+        let queries = Factors::from_vec(users.len(), d, queries).map_err(|error| self.named(&error, users))?;
+        let seen = |query: usize| interactions.row(start + query).0;
+        let left_out: Option<&Seen<'_, '_>> = if self.exclude_seen { Some(&seen) } else { None };
+        let best = self.model.items.top(&queries, self.k, left_out);
+        // A user whose items the model does not know has no place in taste space.
+        let known = users.iter().zip(best).enumerate();
+        let known = known.filter(|(query, _)| !seen(*query).is_empty());
+        let lists = known.map(|(_, (user, best))| (user.as_str(), best));
+        ranked::batch(&self.schema, &self.model.ids, lists)
+    }
+
+    fn named(&self, error: &AlsError, users: &[String]) -> DataFusionError {
+        let name = |ids: &[String], index: u32| ids.get(index as usize).cloned().unwrap_or_default();
+        let (user, item) = (|user| name(users, user), |item| name(&self.model.ids, item));
+        exec_datafusion_err!("{}", named(NAME, error, user, item))
     }
 }

@@ -5,9 +5,12 @@
 //! Items that the history does not know are passed over; a session with no known item gets no rows. Sessions come
 //! ascending by id, a block of them at a time.
 //!
+//! A plan that runs again does not read the history again: its index is kept as long as the plan.
+//!
 //! Memory: about 80 bytes a click of the history while it is indexed, the ids, and 4 bytes a session and item for each
 //! thread; reserved before it is allocated.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +21,8 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use rayon::prelude::*;
+use thread_local::ThreadLocal;
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Sender;
 
 use super::clicks::{Clicks, click_columns};
@@ -41,7 +46,7 @@ impl RelationFunction for SessionKnnFunction {
 
     fn doc(&self) -> &'static str {
         "What the past sessions most like each session clicked (VS-kNN with the refinements of VSTAN). Returns the \
-         session column, the item column, score, rank."
+         session column, the item column, score, rank, best (the score of rank 1)."
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -116,6 +121,7 @@ impl RelationFunction for SessionKnnFunction {
             repeat: not_negative("repeat", default.repeat)?,
         };
         let operation = Nearest {
+            past: Arc::default(),
             params,
             k: arguments.integer("k", 10, 1..=10_000)? as usize,
             exclude_seen: arguments.flag("exclude_seen", true),
@@ -130,11 +136,12 @@ impl RelationFunction for SessionKnnFunction {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Nearest {
     params: KnnParams,
     k: usize,
     exclude_seen: bool,
+    past: Arc<OnceCell<Arc<Past>>>,
 }
 
 impl Operation for Nearest {
@@ -145,60 +152,124 @@ impl Operation for Nearest {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let (sessions, history) = (inputs.remove(1), inputs.remove(0));
-        let nearest = *self;
+        let (params, k, exclude_seen, past) = (self.params, self.k, self.exclude_seen, self.past.clone());
         let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 2);
         let out = stream.tx();
         stream.spawn(async move {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
-            let mut held = memory.new_empty();
-            let history = Clicks::read(NAME, history, &mut memory).await?;
-            let sessions = Clicks::read(NAME, sessions, &mut held).await?;
-            let threads = rayon::current_num_threads();
-            let (clicks, items, past) = (history.clicks.len(), history.items.len(), history.sessions.len());
-            memory
-                .try_grow(history_bytes(clicks, items) + 4 * threads * (past + items))
-                .map_err(|error| error.context(format!("{NAME}: indexing {clicks} clicks of {past} sessions")))?;
-            let work = move || nearest.blocks(history, sessions, &schema, &out, (memory, held));
-            tokio::task::spawn_blocking(work)
+            let read = || Past::read(history, params, memory.new_empty());
+            let past = past.get_or_try_init(read).await?.clone();
+            let sessions = Clicks::read(NAME, sessions, &mut memory).await?;
+            let lists = Lists {
+                past,
+                params,
+                k,
+                exclude_seen,
+                schema,
+                out,
+                _memory: memory,
+            };
+            tokio::task::spawn_blocking(move || lists.send(sessions))
                 .await
                 .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))?
         });
         Ok(stream.build())
     }
+
+    fn inputs_kept(&self) -> usize {
+        usize::from(self.past.initialized())
+    }
+
+    fn fresh(&self) -> Option<Arc<dyn Operation>> {
+        Some(Arc::new(Self {
+            past: Arc::default(),
+            ..*self
+        }))
+    }
 }
 
-impl Nearest {
+/// The history, indexed, and room to work in for each thread.
+#[derive(Debug)]
+struct Past {
+    /// Ascending, as the items are.
+    sessions: Vec<String>,
+    items: Vec<String>,
+    history: Arc<SessionHistory>,
+    rooms: ThreadLocal<RefCell<SessionKnn<Arc<SessionHistory>>>>,
+    _memory: MemoryReservation,
+}
+
+impl Past {
+    async fn read(
+        rows: SendableRecordBatchStream,
+        params: KnnParams,
+        mut memory: MemoryReservation,
+    ) -> Result<Arc<Self>> {
+        let read = Clicks::read(NAME, rows, &mut memory).await?;
+        let (clicks, items, past) = (read.clicks.len(), read.items.len(), read.sessions.len());
+        let rooms = 4 * rayon::current_num_threads() * (past + items);
+        memory
+            .try_grow(history_bytes(clicks, items) + rooms)
+            .map_err(|error| error.context(format!("{NAME}: indexing {clicks} clicks of {past} sessions")))?;
+        let index = move || {
+            let (sessions, items, clicks) = read.sorted();
+            let history = Arc::new(SessionHistory::new(items.len(), clicks, params.sample));
+            Arc::new(Self {
+                sessions,
+                items,
+                history,
+                rooms: ThreadLocal::new(),
+                _memory: memory,
+            })
+        };
+        tokio::task::spawn_blocking(index)
+            .await
+            .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))
+    }
+}
+
+/// The sessions' lists on their way out.
+struct Lists {
+    past: Arc<Past>,
+    params: KnnParams,
+    k: usize,
+    exclude_seen: bool,
+    schema: SchemaRef,
+    out: Sender<Result<RecordBatch>>,
+    _memory: MemoryReservation,
+}
+
+impl Lists {
     /// Block after block of sessions, ascending by id, until all are sent or nobody listens any more.
-    fn blocks(
-        self,
-        history: Clicks,
-        sessions: Clicks,
-        schema: &SchemaRef,
-        out: &Sender<Result<RecordBatch>>,
-        _memory: (MemoryReservation, MemoryReservation),
-    ) -> Result<()> {
-        let (past, items, clicks) = history.sorted();
-        let index = SessionHistory::new(items.len(), clicks, self.params.sample);
+    fn send(self, sessions: Clicks) -> Result<()> {
+        let past = &self.past;
         let (ids, their_items, clicks) = sessions.sorted();
-        let known: Vec<Option<u32>> = their_items.iter().map(|item| place(&items, item)).collect();
+        let known: Vec<Option<u32>> = their_items.iter().map(|item| place(&past.items, item)).collect();
         let queries: Vec<(&str, Option<u32>, Vec<u32>)> = sequences(clicks, &known)
             .into_iter()
-            .map(|(session, clicks)| (&*ids[session as usize], place(&past, &ids[session as usize]), clicks))
+            .map(|(session, clicks)| {
+                let id = &*ids[session as usize];
+                (id, place(&past.sessions, id), clicks)
+            })
             .collect();
         for block in queries.chunks(BLOCK) {
             let lists: Vec<Vec<Scored>> = block
                 .par_iter()
-                .map_init(
-                    || SessionKnn::new(&index, self.params),
-                    |knn, (_, own, clicks)| knn.top(clicks, *own, self.k, self.exclude_seen),
-                )
+                .map(|(_, own, clicks)| self.list(clicks, *own))
                 .collect();
             let lists = block.iter().map(|(id, ..)| *id).zip(lists);
-            if out.blocking_send(ranked::batch(schema, &items, lists)).is_err() {
+            let rows = ranked::batch(&self.schema, &past.items, lists);
+            if self.out.blocking_send(rows).is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    fn list(&self, clicks: &[u32], own: Option<u32>) -> Vec<Scored> {
+        let room = || RefCell::new(SessionKnn::new(self.past.history.clone(), self.params));
+        let mut knn = self.past.rooms.get_or(room).borrow_mut();
+        knn.top(clicks, own, self.k, self.exclude_seen)
     }
 }
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, PlanProperties,
+    DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, InputDistributionRequirements, PlanProperties,
 };
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
@@ -45,14 +45,14 @@ impl ExtensionPlanner for FunctionExtension {
             node.arguments.clone(),
             inputs.to_vec(),
             node.schema.inner().clone(),
-            node.operation.clone(),
+            node.operation.fresh().unwrap_or_else(|| node.operation.clone()),
         ))))
     }
 }
 
 /// A call in the physical plan: reads each input as one stream, returns one.
 #[derive(Debug)]
-struct FunctionExec {
+pub struct FunctionExec {
     name: &'static str,
     arguments: String,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
@@ -125,11 +125,12 @@ impl ExecutionPlan for FunctionExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let inputs = self
-            .inputs
-            .iter()
-            .map(|input| input.execute(0, context.clone()))
-            .collect::<Result<_>>()?;
+        let kept = self.operation.inputs_kept();
+        let stream = |(place, input): (usize, &Arc<dyn ExecutionPlan>)| match place < kept {
+            true => Ok(Box::pin(EmptyRecordBatchStream::new(input.schema())) as SendableRecordBatchStream),
+            false => input.execute(0, context.clone()),
+        };
+        let inputs = self.inputs.iter().enumerate().map(stream).collect::<Result<_>>()?;
         self.operation.execute(inputs, self.schema(), context)
     }
 }

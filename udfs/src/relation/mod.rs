@@ -26,7 +26,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 
 pub use arguments::{Arguments, Kind, Parameter};
-pub use exec::extension_planner;
+pub use exec::{FunctionExec, extension_planner};
 pub use planner::relation_planner;
 pub use rewrite::relations_as_subqueries;
 
@@ -71,4 +71,15 @@ pub trait Operation: Debug + Send + Sync {
         schema: SchemaRef,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream>;
+
+    /// How many of the first inputs are not read again, because an earlier execution of the same plan has read them and
+    /// keeps what it made of them. They come as empty streams.
+    fn inputs_kept(&self) -> usize {
+        0
+    }
+
+    /// A copy that keeps nothing yet, for an operation that can keep something: each physical plan has its own.
+    fn fresh(&self) -> Option<Arc<dyn Operation>> {
+        None
+    }
 }

@@ -1,3 +1,5 @@
+use std::borrow::Borrow;
+
 use super::SessionHistory;
 use crate::ranking::{Best, Scored};
 
@@ -48,8 +50,8 @@ impl Default for KnnParams {
 ///
 /// It holds room to work in, so there is one a thread; they share the history.
 #[derive(Debug, Clone)]
-pub struct SessionKnn<'a> {
-    history: &'a SessionHistory,
+pub struct SessionKnn<H> {
+    history: H,
     params: KnnParams,
     /// By place of the session; zero between calls.
     similarity: Vec<f32>,
@@ -67,16 +69,17 @@ struct Weighted {
     weight: f32,
 }
 
-impl<'a> SessionKnn<'a> {
+impl<H: Borrow<SessionHistory>> SessionKnn<H> {
     /// Makes room: 4 bytes a session and an item.
-    pub fn new(history: &'a SessionHistory, params: KnnParams) -> Self {
+    pub fn new(history: H, params: KnnParams) -> Self {
+        let past = history.borrow();
         Self {
-            history,
             params,
-            similarity: vec![0.0; history.len()],
-            scores: vec![0.0; history.items()],
+            similarity: vec![0.0; past.len()],
+            scores: vec![0.0; past.items()],
             candidates: vec![],
             scored: vec![],
+            history,
         }
     }
 
@@ -120,12 +123,13 @@ impl<'a> SessionKnn<'a> {
     /// Adds up what past sessions share with this one, and keeps the newest of them as candidates.
     fn compare(&mut self, recent: &[Weighted], own: Option<u32>) {
         self.candidates.clear();
-        let sessions = self.history.len() as f32;
+        let history = self.history.borrow();
+        let sessions = history.len() as f32;
         for Weighted { item, weight } in recent {
-            let frequency = self.history.frequency(*item).max(1) as f32;
+            let frequency = history.frequency(*item).max(1) as f32;
             // An item that every session has says nothing, but shall not take the sessions out of sight.
             let shared = weight * (sessions / frequency).ln().max(f32::EPSILON).powf(self.params.idf);
-            for place in self.history.with_item(*item) {
+            for place in history.with_item(*item) {
                 let similarity = &mut self.similarity[*place as usize];
                 if *similarity == 0.0 {
                     self.candidates.push(*place);
@@ -134,7 +138,7 @@ impl<'a> SessionKnn<'a> {
             }
         }
         if let Some(own) = own {
-            let (history, similarity) = (self.history, &mut self.similarity);
+            let similarity = &mut self.similarity;
             self.candidates.retain(|place| {
                 let is_other = history.session(*place) != own;
                 if !is_other {
@@ -153,12 +157,13 @@ impl<'a> SessionKnn<'a> {
 
     /// The candidates most alike: place and similarity, aged and by length. Ties go to the newer session.
     fn neighbours(&mut self) -> Vec<(u32, f32)> {
-        let sessions = self.history.len() as f32;
+        let history = self.history.borrow();
+        let sessions = history.len() as f32;
         let mut neighbours: Vec<(u32, f32)> = vec![];
         for place in self.candidates.drain(..) {
             let shared = std::mem::take(&mut self.similarity[place as usize]);
             let age = 1.0 - place as f32 / sessions;
-            let length = self.history.clicks(place).len() as f32;
+            let length = history.clicks(place).len() as f32;
             let similarity = shared * (-age * self.params.recency).exp() / length.powf(self.params.length);
             neighbours.push((place, similarity));
         }
@@ -175,9 +180,10 @@ impl<'a> SessionKnn<'a> {
 
     /// Every neighbour votes for its items: the nearer to items that are shared, the more.
     fn vote(&mut self, recent: &[Weighted], neighbours: &[(u32, f32)]) {
+        let history = self.history.borrow();
         let mut shared: Vec<(usize, f32)> = vec![];
         for (place, similarity) in neighbours {
-            let clicks = self.history.clicks(*place);
+            let clicks = history.clicks(*place);
             // Where the neighbour clicked each shared item last.
             shared.clear();
             shared.extend(recent.iter().filter_map(|recent| {

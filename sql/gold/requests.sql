@@ -1,0 +1,26 @@
+-- gold.requests (view): one row per session to recommend for and item that it has had: all that gold.recommendations
+-- knows of a session. A session that has lost its events to another one has one row with no item.
+-- `clickrec recommend` and `clickrec evaluate` put sessions of their own in the place of this view.
+with
+
+touched as (
+    select session_id from changes('gold.session_items')
+
+    union
+
+    select unnest(replaced_session_ids) as session_id from changes('silver.events')
+)
+
+select
+    ---------- ids
+    touched.session_id,
+    items.item_id,
+
+    ---------- what the session did with it
+    items.weight,
+    items.views,
+    items.add_to_carts,
+    items.purchases,
+    items.last_event_at
+from touched
+left join gold.session_items as items on touched.session_id = items.session_id

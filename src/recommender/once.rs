@@ -1,0 +1,125 @@
+//! What of a plan does not depend on the request is computed once, and kept as long as the plan.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use clickrec_udfs::relation::FunctionExec;
+use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::memory::MemoryStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+use futures::{TryStreamExt, stream};
+use tokio::sync::OnceCell;
+
+use super::request_table::RequestExec;
+
+/// Puts a [`OnceExec`] above the largest parts of a plan that do not read the request. The inputs of table functions
+/// are left alone: a function that can run again keeps what it made of them.
+pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    if !reads_request(&plan) {
+        return Ok(Arc::new(OnceExec::new(plan)));
+    }
+    let is_function = plan.downcast_ref::<FunctionExec>().is_some();
+    let child = |child: &Arc<dyn ExecutionPlan>| match is_function && !reads_request(child) {
+        true => Ok(child.clone()),
+        false => compute_once(child.clone()),
+    };
+    let children = plan.children().into_iter().map(child).collect::<Result<Vec<_>>>()?;
+    match children.is_empty() {
+        true => Ok(plan),
+        false => plan.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute)),
+    }
+}
+
+fn reads_request(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<RequestExec>().is_some() || plan.children().into_iter().any(reads_request)
+}
+
+/// Runs its input the first time, and gives the same batches every time after.
+#[derive(Debug)]
+struct OnceExec {
+    input: Arc<dyn ExecutionPlan>,
+    /// By partition.
+    kept: Arc<Vec<OnceCell<Kept>>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    batches: Vec<RecordBatch>,
+    _memory: MemoryReservation,
+}
+
+impl OnceExec {
+    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+        let partitions = input.output_partitioning().partition_count();
+        Self {
+            input,
+            kept: Arc::new((0..partitions).map(|_| OnceCell::new()).collect()),
+        }
+    }
+}
+
+impl DisplayAs for OnceExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OnceExec")
+    }
+}
+
+impl ExecutionPlan for OnceExec {
+    fn name(&self) -> &str {
+        "OnceExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        // None: what is kept is all there is to it, and nothing below is to be reset.
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (input, kept) = (self.input.clone(), self.kept.clone());
+        let schema = self.schema();
+        let expected = schema.clone();
+        let batches = async move {
+            let read = || async {
+                let memory = MemoryConsumer::new("OnceExec").register(context.memory_pool());
+                let mut rows = input.execute(partition, context.clone())?;
+                let mut batches = vec![];
+                while let Some(batch) = rows.try_next().await? {
+                    memory.try_grow(batch.get_array_memory_size())?;
+                    batches.push(batch);
+                }
+                Ok::<_, datafusion::error::DataFusionError>(Kept {
+                    batches,
+                    _memory: memory,
+                })
+            };
+            let kept = kept[partition].get_or_try_init(read).await?;
+            MemoryStream::try_new(kept.batches.clone(), expected, None)
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            schema,
+            stream::once(batches).try_flatten(),
+        )))
+    }
+}

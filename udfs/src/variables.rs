@@ -1,0 +1,160 @@
+//! `var('NAME', DEFAULT)`: a value that can be changed from outside while the SQL file says what it usually is.
+//!
+//! A call is replaced by a literal before the statement is planned, so it may stand wherever a literal may, among the
+//! arguments of a table function too. The value from outside is of the default's type.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value, VisitMut, VisitorMut,
+};
+
+const NAME: &str = "var";
+
+/// Values by the name that SQL calls them by.
+pub type Variables = BTreeMap<String, String>;
+
+/// Replaces every `var('NAME', DEFAULT)` of a statement.
+///
+/// # Errors
+/// A plan error where a call is not of that form, or a value from outside is not of the default's type.
+pub fn substitute(statement: &mut Statement, values: &Variables) -> Result<()> {
+    match statement {
+        Statement::Statement(statement) => match statement.visit(&mut Substitution { values }) {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(()),
+        },
+        Statement::Explain(explain) => substitute(&mut explain.statement, values),
+        _ => Ok(()),
+    }
+}
+
+struct Substitution<'a> {
+    values: &'a Variables,
+}
+
+impl VisitorMut for Substitution<'_> {
+    type Break = DataFusionError;
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<DataFusionError> {
+        if let Expr::Function(function) = expression
+            && function.name.to_string().eq_ignore_ascii_case(NAME)
+        {
+            match value(function, self.values) {
+                Ok(value) => *expression = value,
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn value(function: &Function, values: &Variables) -> Result<Expr> {
+    let (name, default) = arguments(function).ok_or_else(|| {
+        plan_datafusion_err!("{function}: write var('NAME', DEFAULT), the default a number, a text, true or false")
+    })?;
+    let Some(given) = values.get(name) else {
+        return Ok(default.clone());
+    };
+    let wrong = |kind| plan_datafusion_err!("var('{name}'): '{given}' is not {kind}, which its default {default} is");
+    let number = |text: &str| Expr::Value(Value::Number(text.to_owned(), false).into());
+    match literal(default) {
+        Some(Value::SingleQuotedString(_)) => Ok(Expr::Value(Value::SingleQuotedString(given.clone()).into())),
+        Some(Value::Boolean(_)) => match given.parse() {
+            Ok(flag) => Ok(Expr::Value(Value::Boolean(flag).into())),
+            Err(_) => Err(wrong("true or false")),
+        },
+        _ if given.parse::<f64>().is_ok_and(f64::is_finite) => Ok(match given.strip_prefix('-') {
+            Some(positive) => Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: Box::new(number(positive)),
+            },
+            None => number(given.trim_start_matches('+')),
+        }),
+        _ => Err(wrong("a number")),
+    }
+}
+
+/// The name and the default, where a call has just these.
+fn arguments(function: &Function) -> Option<(&str, &Expr)> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    match list.args.as_slice() {
+        [
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(name))),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(default)),
+        ] => match &name.value {
+            Value::SingleQuotedString(name) if literal(default).is_some() => Some((name, default)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The value of a literal, without its sign.
+fn literal(expression: &Expr) -> Option<&Value> {
+    match expression {
+        Expr::Value(value) => match &value.value {
+            value @ (Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_)) => Some(value),
+            _ => None,
+        },
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => literal(expr).filter(|value| matches!(value, Value::Number(..))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use datafusion::sql::parser::DFParser;
+
+    use super::*;
+
+    fn substituted(sql: &str, values: &[(&str, &str)]) -> Result<String> {
+        let mut statement = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
+        let values = values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        substitute(&mut statement, &values.collect())?;
+        Ok(statement.to_string())
+    }
+
+    #[test]
+    fn defaults_and_values_become_literals_wherever_they_stand() {
+        let sql = "SELECT var('a', 1.5) FROM f((SELECT 1), k => var('k', 10)) WHERE x = var('seen', 'hide')";
+        assert_eq!(
+            substituted(sql, &[]).unwrap(),
+            "SELECT 1.5 FROM f((SELECT 1), k => 10) WHERE x = 'hide'"
+        );
+        assert_eq!(
+            substituted(sql, &[("a", "-2"), ("k", "20"), ("seen", "it's")]).unwrap(),
+            "SELECT -2 FROM f((SELECT 1), k => 20) WHERE x = 'it''s'"
+        );
+        assert_eq!(
+            substituted("SELECT var('a', -1), var('b', false)", &[("b", "true")]).unwrap(),
+            "SELECT -1, true"
+        );
+    }
+
+    #[test]
+    fn what_is_no_literal_or_of_another_type_is_refused() {
+        for (sql, expected) in [
+            ("SELECT var('k')", "write var('NAME', DEFAULT)"),
+            ("SELECT var('k', x)", "write var('NAME', DEFAULT)"),
+            ("SELECT var(k, 1)", "write var('NAME', DEFAULT)"),
+            ("SELECT var('k', 10)", "'ten' is not a number, which its default 10 is"),
+            ("SELECT var('k', false)", "'ten' is not true or false"),
+        ] {
+            let error = substituted(sql, &[("k", "ten")]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{sql}: {error}");
+        }
+    }
+}
