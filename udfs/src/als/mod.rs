@@ -47,6 +47,7 @@ mod train;
 pub use error::AlsError;
 pub use factors::Factors;
 pub use fold_in::FoldIn;
+pub use gramian::gramian;
 pub use holdout::{Holdout, train_until_best};
 pub use interactions::Interactions;
 pub use loss::loss;

@@ -26,7 +26,7 @@ impl Solver {
 
     /// Whether a row of `n` interactions is solved exactly: always by [`Solver::Cholesky`], and by the others where that
     /// costs less than their own way.
-    pub(super) fn is_exact(self, n: usize) -> bool {
+    pub fn is_exact(self, n: usize) -> bool {
         match self {
             Self::Cholesky => true,
             Self::ConjugateGradient { steps } => n <= 4 * steps,

@@ -28,11 +28,15 @@ impl Spectrum {
         let d = factors.dims();
         let gramian: Vec<f64> = gramian(factors).into_iter().map(f64::from).collect();
         if gramian.iter().any(|value| !value.is_finite()) {
-            return Err(AlsError::NotPositiveDefinite);
+            return Err(AlsError::NotFinite);
+        }
+        if d == 0 {
+            let (vectors, values) = (vec![], vec![]);
+            return Ok(Self { vectors, values });
         }
         let decomposition = MatRef::from_row_major_slice(&gramian, d, d)
             .self_adjoint_eigen(Side::Lower)
-            .map_err(|_| AlsError::NotPositiveDefinite)?;
+            .map_err(|_| AlsError::NotFinite)?;
         let (vectors, values) = (decomposition.U(), decomposition.S());
         Ok(Self {
             vectors: (0..d * d).map(|place| vectors[(place % d, place / d)] as f32).collect(),

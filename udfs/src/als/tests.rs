@@ -215,6 +215,26 @@ fn small_and_empty_matrices_have_a_defined_result() {
 }
 
 #[test]
+fn factors_are_finite_or_an_error() {
+    let damaged = Factors::from_vec(1, 2, vec![1.0, f32::NAN]).unwrap();
+    assert_eq!(FoldIn::new(&damaged, 0.1, 1.0).unwrap_err(), AlsError::NotFinite);
+    // Nothing to fold in with is no error before there is something to fold in.
+    let nothing = Factors::zeros(0, 0);
+    assert!(FoldIn::new(&nothing, 0.0, 0.0).is_ok());
+
+    for solver in [Solver::default(), Solver::Cholesky, Solver::Block { size: 2 }] {
+        for weight in [f32::MAX, f32::MIN_POSITIVE] {
+            let triples = (0..400).map(|place| (place / 20, place % 20, if place == 5 { weight } else { 1.0 }));
+            let interactions = Interactions::from_triples(20, 20, triples.collect()).unwrap();
+            match train(&interactions, &params(4, solver), &mut quiet()) {
+                Ok(model) => assert!(model.items.as_slice().iter().all(|value| value.is_finite())),
+                Err(error) => assert!(matches!(error, AlsError::NotFinite | AlsError::NotPositiveDefinite)),
+            }
+        }
+    }
+}
+
+#[test]
 fn bad_input_is_refused_by_name() {
     for weight in [f32::NAN, f32::INFINITY, -1.0] {
         let error = Interactions::from_triples(1, 1, vec![(0, 0, weight)]).unwrap_err();

@@ -87,6 +87,10 @@ pub fn train_from(
             break;
         }
     }
+    let finite = |factors: &Factors| factors.as_slice().par_iter().all(|value| value.is_finite());
+    if !finite(&model.users) || !finite(&model.items) {
+        return Err(AlsError::NotFinite);
+    }
     Ok(model)
 }
 
@@ -205,11 +209,11 @@ fn solve(side: Side<'_>, row: Row<'_>, x: &mut [f32], solver: Solver, scratch: &
 /// All rows of a side in the Gramian's coordinates.
 pub(super) fn turned(factors: &Factors, spectrum: &Spectrum) -> Factors {
     let mut turned = Factors::zeros(factors.rows(), factors.dims());
-    let values = factors.as_slice().par_chunks(ROWS * factors.dims());
+    let chunk = (ROWS * factors.dims()).max(1);
     turned
         .as_mut_slice()
-        .par_chunks_mut(ROWS * factors.dims())
-        .zip(values)
+        .par_chunks_mut(chunk)
+        .zip(factors.as_slice().par_chunks(chunk))
         .for_each(|(out, rows)| spectrum.turn(rows, out));
     turned
 }
