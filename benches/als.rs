@@ -1,7 +1,9 @@
-//! Training and recommending, per interaction and per session: `cargo bench --bench als`.
+//! Training and recommending, per interaction and per session, and operations a second beside what the processor can
+//! do: `cargo bench --bench als`; `cargo bench --bench als -- flops` for the latter alone.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod flops;
 mod support;
 
 use std::collections::HashMap;
@@ -51,6 +53,10 @@ fn interactions() -> Interactions {
 }
 
 fn als(criterion: &mut Criterion) {
+    flops::report();
+    if std::env::args().any(|argument| argument == "flops") {
+        return;
+    }
     let interactions = interactions();
     eprintln!(
         "{} sessions, {} items, {} interactions",
@@ -59,7 +65,11 @@ fn als(criterion: &mut Criterion) {
         interactions.nnz()
     );
     for factors in [64, 128] {
-        for (name, solver) in [("cg", Solver::default()), ("cholesky", Solver::Cholesky)] {
+        for (name, solver) in [
+            ("cg", Solver::default()),
+            ("block", Solver::BLOCK),
+            ("cholesky", Solver::Cholesky),
+        ] {
             let params = Params {
                 factors,
                 iterations: 1,

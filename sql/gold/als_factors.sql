@@ -1,4 +1,5 @@
--- gold.als_factors: one row per session and per item of the model: its position in taste space.
+-- gold.als_factors: one row per session and per item of the model: its position in taste space; and one of kind
+-- 'model' that says in `model` (NULL elsewhere) how it was learned, and how well.
 -- Key: kind, id. Learned by alternating least squares for implicit feedback (Hu, Koren, Volinsky 2008).
 -- Training reads everything, so it waits until enough is new (pipelines.yaml: `refresh_after`).
 select
@@ -8,8 +9,7 @@ select
 
     ---------- the model
     factors,
-    regularization,
-    alpha
+    model
 from als_train(
     gold.session_items,
     user => session_id,

@@ -189,7 +189,7 @@ fn an_empty_source_and_a_tiny_model_work() {
     fs::write(shop.path("sample_data/1.json"), format!("{line}\n")).unwrap();
     shop.ok(&["run"]);
     shop.assert_nothing_lost(1);
-    assert_eq!(shop.number("select count(*) from gold.als_factors"), 2);
+    assert_eq!(shop.number("select count(*) from gold.als_factors"), 3);
     assert_eq!(
         shop.number("select count(*) from gold.recommendations"),
         0,

@@ -41,6 +41,9 @@ pub enum AlsError {
         /// As given.
         found: usize,
     },
+    /// Factors that say nothing.
+    #[error("the factors are not all finite numbers; weights may be too large, or the model is damaged")]
+    NotFinite,
     /// The normal equations of a row have no stable solution.
     #[error("the normal equations are not positive definite; raise the regularization")]
     NotPositiveDefinite,

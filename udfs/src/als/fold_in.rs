@@ -1,39 +1,41 @@
-use std::borrow::Borrow;
-
-use super::gramian::gramian;
-use super::solve::{Scratch, Side, cholesky, solve_gramian};
-use super::{AlsError, Factors};
+use super::solve::{Row, Scratch, Side, cholesky};
+use super::spectrum::Spectrum;
+use super::train::turned;
+use super::{AlsError, Factors, Objective};
 
 /// Finds the factors of a user that training has not seen, with the item factors as they are: the exact solution of
 /// the user's own equations.
 #[derive(Debug)]
-pub struct FoldIn<F> {
-    items: F,
-    gramian: Vec<f32>,
-    /// What all users share of their smaller systems: see [`solve_gramian`].
-    solved: Factors,
-    alpha: f32,
+pub struct FoldIn {
+    spectrum: Spectrum,
+    /// The item factors in the Gramian's coordinates.
+    turned: Factors,
+    objective: Objective,
 }
 
-impl<F: Borrow<Factors>> FoldIn<F> {
+impl FoldIn {
     /// Prepares what all users share: `O(items · d²)`, and as much memory again as the item factors.
     ///
     /// # Errors
-    /// When the equations have no stable solution.
-    pub fn new(items: F, regularization: f32, alpha: f32) -> Result<Self, AlsError> {
-        let factors = items.borrow();
-        let mut gramian = gramian(factors);
-        gramian
-            .iter_mut()
-            .step_by(factors.dims() + 1)
-            .for_each(|diagonal| *diagonal += regularization);
-        let solved = solve_gramian(factors, &gramian)?;
+    /// When the factors are not finite.
+    pub fn new(items: &Factors, regularization: f32, alpha: f32) -> Result<Self, AlsError> {
+        let spectrum = Spectrum::of(items)?;
         Ok(Self {
-            items,
-            gramian,
-            solved,
-            alpha,
+            turned: turned(items, &spectrum),
+            spectrum,
+            objective: Objective {
+                regularization,
+                alpha,
+                nu: 0.0,
+            },
         })
+    }
+
+    /// Scales the regularization by what a user has, as the model was trained with; see [`Objective`].
+    #[must_use]
+    pub fn with_nu(mut self, nu: f32) -> Self {
+        self.objective.nu = nu;
+        self
     }
 
     /// Writes the factors of a user with these items into `out`, of length `d`; zeros for no items.
@@ -41,10 +43,9 @@ impl<F: Borrow<Factors>> FoldIn<F> {
     /// # Errors
     /// When `out` or the weights have another length, an item is not the model's, or the equations are singular.
     pub fn solve(&self, items: &[u32], weights: &[f32], out: &mut [f32]) -> Result<(), AlsError> {
-        let factors = self.items.borrow();
-        if out.len() != factors.dims() {
+        if out.len() != self.turned.dims() {
             return Err(AlsError::Shape {
-                expected: factors.dims(),
+                expected: self.turned.dims(),
                 found: out.len(),
             });
         }
@@ -55,12 +56,12 @@ impl<F: Borrow<Factors>> FoldIn<F> {
             });
         }
         for (&item, &weight) in items.iter().zip(weights) {
-            if item as usize >= factors.rows() {
+            if item as usize >= self.turned.rows() {
                 return Err(AlsError::OutOfRange {
                     user: 0,
                     item,
                     users: 1,
-                    items: factors.rows(),
+                    items: self.turned.rows(),
                 });
             }
             if !weight.is_finite() || weight < 0.0 {
@@ -68,11 +69,18 @@ impl<F: Borrow<Factors>> FoldIn<F> {
             }
         }
         let side = Side {
-            fixed: factors,
-            gramian: &self.gramian,
-            solved: &self.solved,
-            alpha: self.alpha,
+            turned: &self.turned,
+            spectrum: self.spectrum.values(),
+            alpha: self.objective.alpha,
         };
-        cholesky(&side, items, weights, out, &mut Scratch::new(out.len()))
+        let row = Row {
+            items,
+            weights,
+            regularization: self.objective.of_row(items.len(), self.turned.rows()),
+        };
+        let mut x = vec![0.0; out.len()];
+        cholesky(side, row, &mut x, &mut Scratch::default())?;
+        self.spectrum.turn_back(&x, out);
+        Ok(())
     }
 }

@@ -6,13 +6,13 @@ use super::product::gram;
 /// Parts that are summed in this order, however many threads there are.
 const PARTS: usize = 64;
 
-/// `YᵀY`, `d x d`, row after row.
-pub(super) fn gramian(factors: &Factors) -> Vec<f32> {
+/// `YᵀY`, `d x d`, row after row: `2 · rows · d²` operations. The sum does not depend on the number of threads.
+pub fn gramian(factors: &Factors) -> Vec<f32> {
     let d = factors.dims();
     let rows = factors.rows().div_ceil(PARTS).max(1);
     let parts: Vec<Vec<f32>> = factors
         .as_slice()
-        .par_chunks(rows * d)
+        .par_chunks((rows * d).max(1))
         .map(|part| {
             let mut out = vec![0.0; d * d];
             gram(&mut out, part, d);

@@ -1,12 +1,16 @@
+use multiversion::multiversion;
 use rayon::prelude::*;
+use sprs::CsMatI;
 
 use super::gramian::gramian;
+use super::interactions::row;
+use super::kernels::dot;
 use super::{Factors, Interactions, Model, Params};
 
-/// Users whose terms are summed in one go; the parts are added in order, so the sum does not depend on threads.
+/// Rows whose terms are summed in one go; the parts are added in order, so the sum does not depend on threads.
 const PART: usize = 4_096;
 
-/// `Σ_ui c_ui (p_ui − x_u·y_i)² + λ (|X|² + |Y|²)` over all pairs, observed or not: by the Gramians, as
+/// `Σ_ui c_ui (p_ui − x_u·y_i)² + Σ_u λ_u |x_u|² + Σ_i λ_i |y_i|²` over all pairs, observed or not: by the Gramians, as
 /// `Σ_ui (x_u·y_i)² = Σ (XᵀX ∘ YᵀY)`.
 pub fn loss(interactions: &Interactions, model: &Model, params: &Params) -> f64 {
     let all: f64 = gramian(&model.users)
@@ -14,36 +18,43 @@ pub fn loss(interactions: &Interactions, model: &Model, params: &Params) -> f64 
         .zip(gramian(&model.items))
         .map(|(users, items)| f64::from(*users) * f64::from(items))
         .sum();
-    let parts: Vec<f64> = (0..interactions.users())
+    all + sum(interactions.users(), |user| {
+        let (items, weights) = interactions.row(user);
+        observed(model, user, items, weights, params.alpha)
+    }) + regularization(interactions.by_user(), &model.users, params)
+        + regularization(interactions.by_item(), &model.items, params)
+}
+
+fn sum(rows: usize, term: impl Fn(usize) -> f64 + Sync) -> f64 {
+    let parts: Vec<f64> = (0..rows)
         .into_par_iter()
         .chunks(PART)
-        .map(|users| {
-            users
-                .into_iter()
-                .map(|user| observed(interactions, model, params.alpha, user))
-                .sum()
-        })
+        .map(|rows| rows.into_iter().map(&term).sum())
         .collect();
-    let squares = |factors: &Factors| {
-        factors
-            .as_slice()
-            .iter()
-            .map(|value| f64::from(*value).powi(2))
-            .sum::<f64>()
-    };
-    all + parts.into_iter().sum::<f64>()
-        + f64::from(params.regularization) * (squares(&model.users) + squares(&model.items))
+    parts.into_iter().sum()
 }
 
 /// What a user's observed pairs add to the sum over all pairs as if none were observed.
-fn observed(interactions: &Interactions, model: &Model, alpha: f32, user: usize) -> f64 {
-    let (items, weights) = interactions.row(user);
+#[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+fn observed(model: &Model, user: usize, items: &[u32], weights: &[f32], alpha: f32) -> f64 {
     let x = model.users.row(user);
-    let term = |(item, weight): (&u32, &f32)| {
-        let y = model.items.row(*item as usize);
-        let score: f64 = x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+    let mut sum = 0.0;
+    for (item, weight) in items.iter().zip(weights) {
+        let score = f64::from(dot(x, model.items.row(*item as usize)));
         let confidence = 1.0 + f64::from(alpha) * f64::from(*weight);
-        confidence * (1.0 - score).powi(2) - score.powi(2)
-    };
-    items.iter().zip(weights).map(term).sum()
+        sum += confidence * (1.0 - score).powi(2) - score.powi(2);
+    }
+    sum
+}
+
+fn regularization(matrix: &CsMatI<f32, u32, usize>, factors: &Factors, params: &Params) -> f64 {
+    let objective = params.objective();
+    sum(factors.rows(), |index| {
+        let squares: f64 = factors
+            .row(index)
+            .iter()
+            .map(|value| f64::from(*value) * f64::from(*value))
+            .sum();
+        f64::from(objective.of_row(row(matrix, index).0.len(), matrix.cols())) * squares
+    })
 }

@@ -10,28 +10,35 @@
 //! ```
 //!
 //! With one side fixed the other has a closed solution, row by row: `(YᵀY + Yᵀ(C−I)Y + λI) x = YᵀC p`. `YᵀY`, the
-//! Gramian, is the same for all rows; what is left costs only as much as the row has interactions.
+//! Gramian, is the same for all rows; what is left costs only as much as the row has interactions. Rows are solved in the
+//! Gramian's own coordinates, where it is diagonal, so that it costs next to nothing too.
 //!
 //! - [`Interactions`]: the sparse matrix, by user and by item.
-//! - [`Params`], [`Solver`]: what can be chosen.
-//! - [`train`]: half-steps in turn; [`loss`]: the sum above.
-//! - `solve`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient method
-//!   for implicit feedback collaborative filtering", RecSys 2011) or exactly by Cholesky.
+//! - [`Params`], [`Solver`]: what can be chosen; [`Objective`]: regularization scaled by what a row has.
+//! - [`train`], [`train_from`]: half-steps in turn, from random factors or known ones; [`loss`]: the sum above.
+//! - [`Holdout`]: interactions that training does not see, to stop where it is best at ranking them.
+//! - `spectrum`: the Gramian's coordinates.
+//! - `solve`, `block`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient
+//!   method for implicit feedback collaborative filtering", RecSys 2011), exactly by Cholesky, or block by block (iALS++,
+//!   Rendle, Krichene, Zhang, Koren, 2021).
 //! - [`FoldIn`]: factors of a user that training has not seen.
 //! - [`ItemIndex`], [`similar`]: what to show.
 //!
 //! Everything is `f32` but the loss. Results depend on the data and the seed, never on the number of threads.
 
+mod block;
 mod error;
 mod factors;
 mod fold_in;
 mod gramian;
+mod holdout;
 mod interactions;
 mod kernels;
 mod loss;
 mod params;
 mod product;
 mod solve;
+mod spectrum;
 #[cfg(test)]
 mod tests;
 mod top_k;
@@ -40,8 +47,10 @@ mod train;
 pub use error::AlsError;
 pub use factors::Factors;
 pub use fold_in::FoldIn;
+pub use gramian::gramian;
+pub use holdout::{Holdout, train_until_best};
 pub use interactions::Interactions;
 pub use loss::loss;
-pub use params::{Params, Solver};
+pub use params::{Objective, Params, Solver};
 pub use top_k::{ItemIndex, Seen, similar};
-pub use train::{Model, train, training_bytes};
+pub use train::{Each, Model, train, train_from, training_bytes};

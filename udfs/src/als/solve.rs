@@ -1,98 +1,119 @@
-//! One row's normal equations `(G + Σ α w y yᵀ) x = Σ (1 + α w) y`, where `G` is the Gramian with λ on its diagonal.
+//! One row's normal equations `(G + λI + Σ α w y yᵀ) x = Σ (1 + α w) y` in the coordinates of [`Spectrum`], where the
+//! Gramian `G` is diagonal.
+//!
+//! [`Spectrum`]: super::spectrum::Spectrum
 
 use multiversion::multiversion;
-use rayon::prelude::*;
 
-use super::kernels::{axpy, dot, symmetric_product};
-use super::product::times_transposed;
+use super::kernels::{axpy, dot};
+use super::product::add_gram;
 use super::{AlsError, Factors};
-
-/// Rows that are multiplied in one go.
-const ROWS: usize = 1_024;
 
 /// Below this a residual is nothing.
 const TINY: f32 = 1e-20;
+/// Interactions that are put into a matrix in one go.
+pub(super) const CHUNK: usize = 256;
 
 /// What all rows of a half-step share.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Side<'a> {
-    /// The side that stands still.
-    pub fixed: &'a Factors,
-    /// Its Gramian, plus λ on the diagonal: `d x d`.
-    pub gramian: &'a [f32],
-    /// What [`solve_gramian`] gives for the exact solver; no rows for the other.
-    pub solved: &'a Factors,
+    /// The side that stands still, in the Gramian's coordinates.
+    pub turned: &'a Factors,
+    /// The Gramian's diagonal there.
+    pub spectrum: &'a [f32],
     /// Confidence of a unit of weight.
     pub alpha: f32,
 }
 
+/// The row to be solved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    /// What it interacted with.
+    pub items: &'a [u32],
+    /// How much.
+    pub weights: &'a [f32],
+    /// Its λ.
+    pub regularization: f32,
+}
+
+impl<'a> Row<'a> {
+    /// Its interactions: the other side's vectors, and the confidence `α w` beyond that of all pairs.
+    #[inline(always)]
+    pub fn pairs(self, side: Side<'a>) -> impl Iterator<Item = (&'a [f32], f32)> {
+        let pair = move |(item, weight): (&u32, &f32)| (side.turned.row(*item as usize), side.alpha * weight);
+        self.items.iter().zip(self.weights).map(pair)
+    }
+}
+
 /// Room to work in, one a thread.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Scratch {
-    residual: Vec<f32>,
+    /// `Λ + λ`.
+    pub diagonal: Vec<f32>,
+    pub residual: Vec<f32>,
     direction: Vec<f32>,
     product: Vec<f32>,
-    matrix: Vec<f32>,
+    /// Vectors of some interactions, one after another.
+    pub rows: Vec<f32>,
+    pub matrix: Vec<f32>,
+    /// `x·y` of each interaction.
+    pub predictions: Vec<f32>,
 }
 
 impl Scratch {
-    pub fn new(dims: usize) -> Self {
-        let vector = || vec![0.0; dims];
-        Self {
-            residual: vector(),
-            direction: vector(),
-            product: vector(),
-            matrix: vec![],
-        }
+    /// Sets the diagonal.
+    #[inline(always)]
+    pub fn start(&mut self, side: Side<'_>, row: Row<'_>) {
+        self.diagonal.clear();
+        self.diagonal
+            .extend(side.spectrum.iter().map(|value| value + row.regularization));
     }
 }
 
-/// Conjugate gradients from the row's present value. A row without interactions becomes zero.
+/// Conjugate gradients from the row's present value. What the unobserved pairs add is the preconditioner: exact, as it is
+/// diagonal here; so `n` interactions take at most `n + 1` steps. A row without interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(super) fn conjugate_gradient(
-    side: &Side,
-    items: &[u32],
-    weights: &[f32],
-    x: &mut [f32],
-    steps: usize,
-    scratch: &mut Scratch,
-) {
-    if items.is_empty() {
+pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usize, scratch: &mut Scratch) {
+    if row.items.is_empty() {
         x.fill(0.0);
         return;
     }
+    scratch.start(side, row);
     let Scratch {
+        diagonal,
         residual: r,
         direction: p,
         product: ap,
         ..
     } = scratch;
     // r = b − A x
-    symmetric_product(side.gramian, x, r);
-    r.iter_mut().for_each(|value| *value = -*value);
-    for (item, weight) in items.iter().zip(weights) {
-        let y = side.fixed.row(*item as usize);
-        let confidence = side.alpha * weight;
+    r.clear();
+    r.extend(diagonal.iter().zip(&*x).map(|(diagonal, x)| -diagonal * x));
+    for (y, confidence) in row.pairs(side) {
         axpy(1.0 + confidence - confidence * dot(y, x), y, r);
     }
-    p.copy_from_slice(r);
-    let mut norm = dot(r, r);
+    p.clear();
+    p.extend(r.iter().zip(&*diagonal).map(|(r, diagonal)| r / diagonal));
+    let mut norm = dot(r, p);
     for _ in 0..steps {
         if norm < TINY {
             break;
         }
-        symmetric_product(side.gramian, p, ap);
-        for (item, weight) in items.iter().zip(weights) {
-            let y = side.fixed.row(*item as usize);
-            axpy(side.alpha * weight * dot(y, p), y, ap);
+        ap.clear();
+        ap.extend(diagonal.iter().zip(&*p).map(|(diagonal, p)| diagonal * p));
+        for (y, confidence) in row.pairs(side) {
+            axpy(confidence * dot(y, p), y, ap);
         }
         let step = norm / dot(p, ap);
         axpy(step, p, x);
         axpy(-step, ap, r);
-        let next = dot(r, r);
+        for ((z, r), diagonal) in ap.iter_mut().zip(&*r).zip(&*diagonal) {
+            *z = r / diagonal;
+        }
+        let next = dot(r, ap);
         let turn = next / norm;
-        for (p, r) in p.iter_mut().zip(r.iter()) {
-            *p = r + turn * *p;
+        for (p, z) in p.iter_mut().zip(&*ap) {
+            *p = z + turn * *p;
         }
         norm = next;
     }
@@ -101,73 +122,82 @@ pub(super) fn conjugate_gradient(
 /// The exact solution, by Cholesky, of whichever system is smaller: the row's own of `d` unknowns, or that of its `n`
 /// interactions. A row without interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(super) fn cholesky(
-    side: &Side,
-    items: &[u32],
-    weights: &[f32],
-    x: &mut [f32],
-    scratch: &mut Scratch,
-) -> Result<(), AlsError> {
-    x.fill(0.0);
-    if items.is_empty() {
+pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratch) -> Result<(), AlsError> {
+    if row.items.is_empty() {
+        x.fill(0.0);
         return Ok(());
     }
+    scratch.start(side, row);
+    if row.items.len() < x.len() && by_interactions(side, row, x, scratch).is_ok() {
+        return Ok(());
+    }
+    let Scratch {
+        diagonal, rows, matrix, ..
+    } = scratch;
     let d = x.len();
-    if items.len() < d && by_interactions(side, items, weights, x, scratch).is_ok() {
-        return Ok(());
+    matrix.clear();
+    matrix.resize(d * d, 0.0);
+    for (row, diagonal) in diagonal.iter().enumerate() {
+        matrix[row * d + row] = *diagonal;
     }
     x.fill(0.0);
-    let a = &mut scratch.matrix;
-    a.clear();
-    a.extend_from_slice(side.gramian);
-    for (item, weight) in items.iter().zip(weights) {
-        let y = side.fixed.row(*item as usize);
-        let confidence = side.alpha * weight;
-        axpy(1.0 + confidence, y, x);
-        for row in 0..d {
-            // The lower triangle is enough.
-            axpy(confidence * y[row], &y[..=row], &mut a[row * d..row * d + row + 1]);
+    for chunk in row.items.chunks(CHUNK).zip(row.weights.chunks(CHUNK)) {
+        let chunk = Row {
+            items: chunk.0,
+            weights: chunk.1,
+            ..row
+        };
+        rows.clear();
+        for (y, confidence) in chunk.pairs(side) {
+            axpy(1.0 + confidence, y, x);
+            let scale = confidence.sqrt();
+            rows.extend(y.iter().map(|y| scale * y));
         }
+        add_gram(matrix, rows, d);
     }
-    solve_in_place(a, x)
+    solve_in_place(matrix, x)
 }
 
-/// The same solution from `n` unknowns, one an interaction. With `Z = G⁻¹ Yᵀ`, which all rows share, and `D` the
-/// interactions' `α w` on a diagonal,
+/// The exact solution of a row whose interactions are few, by as many unknowns. With `G` for `Λ + λI`, `Z = G⁻¹ Yᵀ`, and
+/// `D` the interactions' `α w` on a diagonal,
 ///
 /// ```text
 /// (G + Yᵀ D Y)⁻¹ Yᵀ = Z (I + D Y Z)⁻¹,   so   x = Z c   where   (D⁻¹ + Y Z) c = D⁻¹ (1 + α w)
 /// ```
 ///
 /// which costs `n² d + n³` instead of `n d² + d³`: a session has a few interactions only. `D⁻¹ + Y Z` is symmetric and
-/// positive definite; where weights differ so much that it is not in 32 bits, the larger system is left to solve.
+/// positive definite; where weights differ so much that it is not in 32 bits, this fails and `x` stays as it is. Needs
+/// [`Scratch::start`].
 #[inline(always)]
-fn by_interactions(
-    side: &Side,
-    items: &[u32],
-    weights: &[f32],
-    x: &mut [f32],
-    scratch: &mut Scratch,
-) -> Result<(), AlsError> {
-    let n = items.len();
+pub(super) fn by_interactions(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratch) -> Result<(), AlsError> {
+    let (n, d) = (row.items.len(), x.len());
     let Scratch {
-        matrix: m, residual: c, ..
+        diagonal,
+        residual: c,
+        product: inverse,
+        rows: z,
+        matrix: m,
+        ..
     } = scratch;
+    inverse.clear();
+    inverse.extend(diagonal.iter().map(|diagonal| diagonal.recip()));
+    z.clear();
     m.clear();
     m.resize(n * n, 0.0);
-    let c = &mut c[..n];
-    for (row, (item, weight)) in items.iter().zip(weights).enumerate() {
-        let z = side.solved.row(*item as usize);
-        for (column, other) in items[..=row].iter().enumerate() {
-            m[row * n + column] = dot(z, side.fixed.row(*other as usize));
+    c.clear();
+    for (index, (y, confidence)) in row.pairs(side).enumerate() {
+        z.extend(y.iter().zip(&*inverse).map(|(y, inverse)| y * inverse));
+        for (column, z) in z.chunks_exact(d).enumerate() {
+            m[index * n + column] = dot(y, z);
         }
-        let inverse = (side.alpha * weight).recip();
-        m[row * n + row] += inverse;
-        c[row] = 1.0 + inverse;
+        let inverse = confidence.recip();
+        m[index * n + index] += inverse;
+        c.push(1.0 + inverse);
     }
     solve_in_place(m, c)?;
-    for (item, c) in items.iter().zip(c.iter()) {
-        axpy(*c, side.solved.row(*item as usize), x);
+    x.fill(0.0);
+    for (z, c) in z.chunks_exact(d).zip(c) {
+        axpy(*c, z, x);
     }
     Ok(())
 }
@@ -175,7 +205,7 @@ fn by_interactions(
 /// Solves `A x = b` for a symmetric positive definite `A`, of which the lower triangle is read; `x` holds `b` and then
 /// the solution, `a` its Cholesky factor.
 #[inline(always)]
-fn solve_in_place(a: &mut [f32], x: &mut [f32]) -> Result<(), AlsError> {
+pub(super) fn solve_in_place(a: &mut [f32], x: &mut [f32]) -> Result<(), AlsError> {
     let d = x.len();
     // A = L Lᵀ, row by row, in place.
     for row in 0..d {
@@ -201,55 +231,4 @@ fn solve_in_place(a: &mut [f32], x: &mut [f32]) -> Result<(), AlsError> {
         axpy(-value, &a[row * d..row * d + row], &mut x[..row]);
     }
     Ok(())
-}
-
-/// `Z = Y G⁻¹`, a row for each of `fixed`: what [`cholesky`] needs beside the Gramian. The inverse is computed in `f64`.
-pub(super) fn solve_gramian(fixed: &Factors, gramian: &[f32]) -> Result<Factors, AlsError> {
-    let d = fixed.dims();
-    let inverse = invert(gramian, d)?;
-    let mut solved = Factors::zeros(fixed.rows(), d);
-    solved
-        .as_mut_slice()
-        .par_chunks_mut(ROWS * d)
-        .zip(fixed.as_slice().par_chunks(ROWS * d))
-        .for_each(|(out, rows)| times_transposed(out, rows, &inverse, d));
-    Ok(solved)
-}
-
-/// The inverse of a symmetric positive definite `d x d` matrix.
-fn invert(matrix: &[f32], d: usize) -> Result<Vec<f32>, AlsError> {
-    let mut l: Vec<f64> = matrix.iter().map(|value| f64::from(*value)).collect();
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    for row in 0..d {
-        let (above, rest) = l.split_at_mut(row * d);
-        let current = &mut rest[..d];
-        for column in 0..row {
-            let other = &above[column * d..column * d + d];
-            current[column] = (current[column] - dot(&current[..column], &other[..column])) / other[column];
-        }
-        let square = current[row] - dot(&current[..row], &current[..row]);
-        if square.is_nan() || square <= 0.0 {
-            return Err(AlsError::NotPositiveDefinite);
-        }
-        current[row] = square.sqrt();
-    }
-    let mut inverse = vec![0.0_f32; d * d];
-    inverse.par_chunks_mut(d).enumerate().for_each(|(unit, out)| {
-        let mut x = vec![0.0_f64; d];
-        x[unit] = 1.0;
-        for row in unit..d {
-            x[row] = (x[row] - dot(&l[row * d..row * d + row], &x[..row])) / l[row * d + row];
-        }
-        for row in (0..d).rev() {
-            x[row] /= l[row * d + row];
-            let value = x[row];
-            for (x, l) in x[..row].iter_mut().zip(&l[row * d..row * d + row]) {
-                *x -= value * l;
-            }
-        }
-        for (out, x) in out.iter_mut().zip(x) {
-            *out = x as f32;
-        }
-    });
-    Ok(inverse)
 }

@@ -1,16 +1,21 @@
+use std::ops::ControlFlow;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use sprs::CsMatI;
 
-use super::gramian::gramian;
+use super::block::blocks;
 use super::interactions::row;
-use super::solve::{Scratch, Side, cholesky, conjugate_gradient, solve_gramian};
+use super::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
+use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Interactions, Params, Solver, loss};
 
 /// Rows are dealt out in so many portions of about equal work.
 const PORTIONS: usize = 512;
+/// Rows that are multiplied in one go.
+const ROWS: usize = 1_024;
 
 /// What training found.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +26,21 @@ pub struct Model {
     pub items: Factors,
 }
 
+/// Called with the number of each iteration, from 1, and the model after it; may end the training.
+pub type Each<'f> = dyn FnMut(usize, &Model) -> Result<ControlFlow<()>, AlsError> + 'f;
+
+impl Model {
+    /// What training starts from: random items, and users of zeros.
+    pub fn start(users: usize, items: usize, params: &Params) -> Self {
+        Self {
+            users: Factors::zeros(users, params.factors),
+            items: start(items, params),
+        }
+    }
+}
+
 /// Learns factors: solves the users, then the items, as often as asked. After each iteration `observe` gets its
-/// number, from 1, and a function that computes the loss (which costs about half an iteration) when called.
+/// number, from 1, and a function that computes the loss (which costs about a fifth of an iteration) when called.
 ///
 /// # Errors
 /// When a parameter is out of range, or a row's equations cannot be solved.
@@ -32,14 +50,46 @@ pub fn train(
     observe: &mut dyn FnMut(usize, &dyn Fn() -> f64),
 ) -> Result<Model, AlsError> {
     params.validate()?;
-    let mut model = Model {
-        users: Factors::zeros(interactions.users(), params.factors),
-        items: start(interactions.items(), params),
-    };
+    let model = Model::start(interactions.users(), interactions.items(), params);
+    train_from(model, interactions, params, &mut |iteration, model| {
+        observe(iteration, &|| loss(interactions, model, params));
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// As [`train`], from factors that are known: [`Model::start`], or those of an earlier model where it has the row.
+/// `each` gets the model after each iteration, and may end the training.
+///
+/// # Errors
+/// As [`train`], when the model has other users, items or dimensions, and what `each` returns.
+pub fn train_from(
+    mut model: Model,
+    interactions: &Interactions,
+    params: &Params,
+    each: &mut Each<'_>,
+) -> Result<Model, AlsError> {
+    params.validate()?;
+    for (factors, rows) in [
+        (&model.users, interactions.users()),
+        (&model.items, interactions.items()),
+    ] {
+        if (factors.rows(), factors.dims()) != (rows, params.factors) {
+            return Err(AlsError::Shape {
+                expected: rows * params.factors,
+                found: factors.as_slice().len(),
+            });
+        }
+    }
     for iteration in 1..=params.iterations {
         half_step(interactions.by_user(), &model.items, &mut model.users, params)?;
         half_step(interactions.by_item(), &model.users, &mut model.items, params)?;
-        observe(iteration, &|| loss(interactions, &model, params));
+        if each(iteration, &model)?.is_break() {
+            break;
+        }
+    }
+    let finite = |factors: &Factors| factors.as_slice().par_iter().all(|value| value.is_finite());
+    if !finite(&model.users) || !finite(&model.items) {
+        return Err(AlsError::NotFinite);
     }
     Ok(model)
 }
@@ -48,18 +98,15 @@ pub fn train(
 pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -> usize {
     let d = params.factors;
     let matrix = 28 * nnz + 16 * (users + items);
-    let solved = match params.solver {
-        Solver::Cholesky => 4 * d * users.max(items),
-        Solver::ConjugateGradient { .. } => 0,
-    };
-    matrix + 4 * d * (users + items) + solved + 4 * d * d * 64
+    // Both sides, one of them once more in the Gramian's coordinates, and square matrices.
+    matrix + 4 * d * (users + items) + 4 * d * users.max(items) + 4 * d * d * 80
 }
 
-/// Item factors to start from: normal with σ = 0.1/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
+/// Item factors to start from: normal with σ = init_scale/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
 /// iALS on Item Recommendation Benchmarks", RecSys 2022). A row's numbers hang on the seed and the row alone.
 fn start(items: usize, params: &Params) -> Factors {
     let mut factors = Factors::zeros(items, params.factors);
-    let sigma = 0.1 / (params.factors as f32).sqrt();
+    let sigma = params.init_scale / (params.factors as f32).sqrt();
     factors
         .as_mut_slice()
         .par_chunks_mut(params.factors)
@@ -81,37 +128,94 @@ fn half_step(
     solved: &mut Factors,
     params: &Params,
 ) -> Result<(), AlsError> {
-    let d = params.factors;
-    let mut shared = gramian(fixed);
-    shared
-        .iter_mut()
-        .step_by(d + 1)
-        .for_each(|diagonal| *diagonal += params.regularization);
-    // Only the exact solver needs it: as much memory again as the side that stands still.
-    let gramian_solved = match params.solver {
-        Solver::Cholesky => solve_gramian(fixed, &shared)?,
-        Solver::ConjugateGradient { .. } => Factors::zeros(0, d),
-    };
+    let (d, objective) = (params.factors, params.objective());
+    let spectrum = Spectrum::of(fixed)?;
+    let turned = turned(fixed, &spectrum);
     let side = Side {
-        fixed,
-        gramian: &shared,
-        solved: &gramian_solved,
+        turned: &turned,
+        spectrum: spectrum.values(),
         alpha: params.alpha,
     };
     let portions = portions(matrix, solved.as_mut_slice(), d);
-    portions.into_par_iter().try_for_each_init(
-        || Scratch::new(d),
-        |scratch, (first, rows)| {
-            for (index, x) in rows.chunks_exact_mut(d).enumerate() {
+    portions
+        .into_par_iter()
+        .try_for_each_init(Room::default, |room, (first, rows)| {
+            room.turn_starts(matrix, first, rows, &spectrum, params.solver);
+            for (index, x) in room.solved.chunks_exact_mut(d).enumerate() {
                 let (items, weights) = row(matrix, first + index);
-                match params.solver {
-                    Solver::ConjugateGradient { steps } => conjugate_gradient(&side, items, weights, x, steps, scratch),
-                    Solver::Cholesky => cholesky(&side, items, weights, x, scratch)?,
-                }
+                let row = Row {
+                    items,
+                    weights,
+                    regularization: objective.of_row(items.len(), fixed.rows()),
+                };
+                solve(side, row, x, params.solver, &mut room.scratch)?;
             }
+            spectrum.turn_back(&room.solved, rows);
             Ok(())
-        },
-    )
+        })
+}
+
+/// Room to work in, one a thread.
+#[derive(Default)]
+struct Room {
+    scratch: Scratch,
+    /// A portion of rows in the Gramian's coordinates.
+    solved: Vec<f32>,
+    packed: Vec<f32>,
+    turned: Vec<f32>,
+}
+
+impl Room {
+    /// Brings the present values of those rows that the solver starts from them into the Gramian's coordinates.
+    fn turn_starts(
+        &mut self,
+        matrix: &CsMatI<f32, u32, usize>,
+        first: usize,
+        rows: &[f32],
+        spectrum: &Spectrum,
+        solver: Solver,
+    ) {
+        let d = spectrum.dims();
+        let started = |index: &usize| {
+            let n = row(matrix, first + index).0.len();
+            n > 0 && !solver.is_exact(n)
+        };
+        let count = rows.len() / d;
+        self.packed.clear();
+        for index in (0..count).filter(started) {
+            self.packed.extend_from_slice(&rows[index * d..(index + 1) * d]);
+        }
+        self.turned.resize(self.packed.len(), 0.0);
+        spectrum.turn(&self.packed, &mut self.turned);
+        self.solved.resize(rows.len(), 0.0);
+        for (index, turned) in (0..count).filter(started).zip(self.turned.chunks_exact(d)) {
+            self.solved[index * d..(index + 1) * d].copy_from_slice(turned);
+        }
+    }
+}
+
+/// Solves one row from its present value.
+fn solve(side: Side<'_>, row: Row<'_>, x: &mut [f32], solver: Solver, scratch: &mut Scratch) -> Result<(), AlsError> {
+    match solver {
+        Solver::ConjugateGradient { steps } if !solver.is_exact(row.items.len()) => {
+            conjugate_gradient(side, row, x, steps, scratch);
+            Ok(())
+        }
+        Solver::Block { size } if !solver.is_exact(row.items.len()) => blocks(side, row, x, size, scratch),
+        _ => cholesky(side, row, x, scratch),
+    }
+}
+
+/// All rows of a side in the Gramian's coordinates.
+pub(super) fn turned(factors: &Factors, spectrum: &Spectrum) -> Factors {
+    let mut turned = Factors::zeros(factors.rows(), factors.dims());
+    let chunk = (ROWS * factors.dims()).max(1);
+    turned
+        .as_mut_slice()
+        .par_chunks_mut(chunk)
+        .zip(factors.as_slice().par_chunks(chunk))
+        .for_each(|(out, rows)| spectrum.turn(rows, out));
+    turned
 }
 
 /// Cuts the rows into portions of about equal work: a row costs its interactions, and `d` for the Gramian.

@@ -3,27 +3,30 @@
 //! Planning checks the arguments and fixes the schema; training starts only when the plan runs, so EXPLAIN is free.
 //! The input is read once, as of that moment. The result does not depend on the order of the input.
 //!
-//! Memory: 4 · factors · (users + items) bytes, 28 bytes an interaction, and the ids; reserved before it is allocated.
+//! Memory: 4 · factors · (users + items) bytes, as much again for the larger side (and for both with `holdout`), 28 bytes
+//! an interaction, and the ids; reserved before it is allocated.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_err};
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::lit;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use tracing::Level;
 
-use super::factors_table::{self, ITEM, USER};
+use super::factors_table::{self, vector_rows};
 use super::ids::{Triples, named, read_triples};
-use crate::als::{Interactions, Params, train, training_bytes};
+use super::model_row::ModelRow;
+use super::warm_start;
+use crate::als::{AlsError, Holdout, Interactions, Model, Params, loss, train_from, train_until_best, training_bytes};
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "als_train";
-const BATCH_ROWS: usize = 8_192;
 
 /// The function; see the module.
 #[derive(Debug)]
@@ -36,7 +39,8 @@ impl RelationFunction for AlsTrain {
 
     fn doc(&self) -> &'static str {
         "Learns a position in taste space for every user (here a session) and item, by alternating least squares for \
-         implicit feedback. Returns kind ('user' or 'item'), id, factors, regularization, alpha."
+         implicit feedback. Returns kind ('user' or 'item', and 'model' for one row), id, factors, and model: how it \
+         was learned, in that one row."
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -60,8 +64,44 @@ impl RelationFunction for AlsTrain {
                     "20",
                     "confidence of a unit of weight: 1 + alpha · weight",
                 ),
-                Parameter::optional("solver", Kind::Text, "'cg'", "'cg' (fast) or 'cholesky' (exact)"),
+                Parameter::optional(
+                    "solver",
+                    Kind::Text,
+                    "'cg'",
+                    "'cg' (fast), 'block' or 'cholesky' (exact)",
+                ),
                 Parameter::optional("seed", Kind::Integer, "42", "the same seed gives the same model"),
+                Parameter::optional(
+                    "nu",
+                    Kind::Number,
+                    "0",
+                    "how much more regularization rows of many interactions get, 0 to 1",
+                ),
+                Parameter::optional(
+                    "init_scale",
+                    Kind::Number,
+                    "0.1",
+                    "random factors start with the standard deviation init_scale / √factors",
+                ),
+                Parameter::optional(
+                    "holdout",
+                    Kind::Number,
+                    "0",
+                    "share of users that lose one item to a test, 0 to 0.5",
+                ),
+                Parameter::optional(
+                    "patience",
+                    Kind::Integer,
+                    "2",
+                    "with holdout: stop after so many iterations without a better test",
+                ),
+                Parameter::optional("track_loss", Kind::Flag, "false", "compute the loss of every iteration"),
+                Parameter::optional(
+                    "warm_start",
+                    Kind::Relation,
+                    "random factors",
+                    "an earlier model to start from; new users and items start at random",
+                ),
             ]
         }
     }
@@ -76,17 +116,29 @@ impl RelationFunction for AlsTrain {
             iterations: arguments.integer("iterations", 15, 1..=1_000)? as usize,
             regularization: arguments.number("regularization", 0.1) as f32,
             alpha: arguments.number("alpha", 20.0) as f32,
+            nu: arguments.number("nu", 0.0) as f32,
+            init_scale: arguments.number("init_scale", 0.1) as f32,
             solver,
             seed: arguments.integer("seed", 42, i64::MIN..=i64::MAX)?.cast_unsigned(),
         };
         if let Err(error) = params.validate() {
             return plan_err!("{NAME}: {error}");
         }
-        let input = arguments.project("interactions", interaction_columns(arguments, "interactions")?)?;
+        let holdout = arguments.number("holdout", 0.0) as f32;
+        if !(0.0..=0.5).contains(&holdout) {
+            return plan_err!("{NAME}: holdout is {holdout}; it must be from 0 to 0.5");
+        }
+        let mut inputs = vec![arguments.project("interactions", interaction_columns(arguments, "interactions")?)?];
+        inputs.extend(vector_rows(arguments, "warm_start")?);
         Ok(Bound {
-            inputs: vec![input],
+            inputs,
             schema: factors_table::schema(),
-            operation: Arc::new(Train { params }),
+            operation: Arc::new(Train {
+                params,
+                holdout,
+                patience: arguments.integer("patience", 2, 1..=1_000)? as usize,
+                track_loss: arguments.flag("track_loss", false),
+            }),
         })
     }
 }
@@ -111,9 +163,12 @@ pub(super) fn interaction_columns(
     ])
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Train {
     params: Params,
+    holdout: f32,
+    patience: usize,
+    track_loss: bool,
 }
 
 impl Operation for Train {
@@ -123,28 +178,31 @@ impl Operation for Train {
         schema: SchemaRef,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        let earlier = (inputs.len() > 1).then(|| inputs.swap_remove(1));
         let rows = inputs.swap_remove(0);
-        let params = self.params;
+        let train = *self;
         let result = async move {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
             let triples = read_triples(NAME, rows, None, &mut memory).await?;
-            let (users, items, nnz) = (triples.users.len(), triples.items.len(), triples.values.len());
-            let bytes = training_bytes(users, items, nnz, &params);
-            memory.try_grow(bytes).map_err(|error| {
-                error.context(format!(
-                    "{NAME}: {users} users, {items} items and {nnz} interactions at {} factors need about {} MiB more; \
-                     raise --memory, or lower factors",
-                    params.factors,
-                    bytes.div_ceil(1 << 20)
-                ))
-            })?;
-            let learned = tokio::task::spawn_blocking(move || learn(triples, &params)).await;
-            let batches = learned.map_err(|error| exec_datafusion_err!("{NAME}: training stopped: {error}"))??;
+            train.reserve(&triples, &mut memory)?;
+            let Some(mut task) = blocking(move || train.prepare(triples)).await? else {
+                tracing::warn!("{NAME}: the input has no rows; the model is empty");
+                return Ok(stream::iter(vec![]).boxed());
+            };
+            if let Some(earlier) = earlier {
+                let found = warm_start::read(NAME, earlier, &task.users, &task.items, &mut task.start).await?;
+                tracing::info!(found, "{NAME}: users and items start from the earlier model");
+            }
+            let batches = blocking(move || train.learn(task)).await?;
             // The reservation lives as long as the batches do.
-            Ok::<_, DataFusionError>(stream::iter(batches).map(move |batch| {
-                let _held = &memory;
-                Ok(batch)
-            }))
+            Ok::<_, DataFusionError>(
+                stream::iter(batches)
+                    .map(move |batch| {
+                        let _held = &memory;
+                        Ok(batch)
+                    })
+                    .boxed(),
+            )
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(
             schema,
@@ -153,43 +211,135 @@ impl Operation for Train {
     }
 }
 
-fn learn(triples: Triples, params: &Params) -> Result<Vec<RecordBatch>> {
-    let Triples {
-        users,
-        items,
-        mut values,
-    } = triples;
-    if values.is_empty() {
-        tracing::warn!("{NAME}: the input has no rows; the model is empty");
-        return Ok(vec![]);
-    }
-    let (users, user_places) = users.sorted();
-    let (items, item_places) = items.sorted();
-    for (user, item, _) in &mut values {
-        (*user, *item) = (user_places[*user as usize], item_places[*item as usize]);
-    }
-    let failed = |error| {
-        let name = |ids: &[String], index: u32| ids.get(index as usize).cloned().unwrap_or_default();
-        exec_datafusion_err!(
-            "{}",
-            named(NAME, &error, |user| name(&users, user), |item| name(&items, item))
-        )
-    };
-    let interactions = Interactions::from_triples(users.len(), items.len(), values).map_err(failed)?;
-    let model = train(&interactions, params, &mut |iteration, loss| {
-        if tracing::enabled!(Level::DEBUG) {
-            tracing::debug!(iteration, loss = loss(), "{NAME}");
-        }
-    })
-    .map_err(failed)?;
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| exec_datafusion_err!("{NAME}: training stopped: {error}"))?
+}
 
-    let settings = (params.regularization, params.alpha);
-    let mut batches = vec![];
-    for (kind, ids, factors) in [(USER, &users, &model.users), (ITEM, &items, &model.items)] {
-        for start in (0..ids.len()).step_by(BATCH_ROWS) {
-            let rows = start..(start + BATCH_ROWS).min(ids.len());
-            batches.push(factors_table::batch(kind, ids, factors, rows, settings)?);
-        }
+/// All that training needs; ids are ascending.
+struct Task {
+    users: Vec<String>,
+    items: Vec<String>,
+    interactions: Interactions,
+    start: Model,
+}
+
+impl Train {
+    fn reserve(&self, triples: &Triples, memory: &mut MemoryReservation) -> Result<()> {
+        let (users, items, nnz) = (triples.users.len(), triples.items.len(), triples.values.len());
+        let factors = self.params.factors;
+        // With a holdout the best model is kept beside the present one.
+        let best = if self.holdout > 0.0 {
+            4 * factors * (users + items)
+        } else {
+            0
+        };
+        let bytes = training_bytes(users, items, nnz, &self.params) + best;
+        memory.try_grow(bytes).map_err(|error| {
+            error.context(format!(
+                "{NAME}: {users} users, {items} items and {nnz} interactions at {factors} factors need about {} MiB \
+                 more; raise --memory, or lower factors",
+                bytes.div_ceil(1 << 20)
+            ))
+        })
     }
-    Ok(batches)
+
+    /// The matrix and the random start; nothing for no rows.
+    fn prepare(&self, triples: Triples) -> Result<Option<Task>> {
+        let Triples {
+            users,
+            items,
+            mut values,
+        } = triples;
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let (users, user_places) = users.sorted();
+        let (items, item_places) = items.sorted();
+        for (user, item, _) in &mut values {
+            (*user, *item) = (user_places[*user as usize], item_places[*item as usize]);
+        }
+        let interactions = Interactions::from_triples(users.len(), items.len(), values)
+            .map_err(|error| failed(&error, &users, &items))?;
+        Ok(Some(Task {
+            start: Model::start(users.len(), items.len(), &self.params),
+            users,
+            items,
+            interactions,
+        }))
+    }
+
+    fn learn(&self, task: Task) -> Result<Vec<RecordBatch>> {
+        let Task {
+            users,
+            items,
+            mut interactions,
+            start,
+        } = task;
+        let failed = |error| failed(&error, &users, &items);
+        let params = &self.params;
+        let mut held_out = None;
+        if self.holdout > 0.0 {
+            let (rest, holdout) = Holdout::split(interactions, self.holdout, params.seed).map_err(failed)?;
+            interactions = rest;
+            if holdout.cases().is_empty() {
+                tracing::warn!("{NAME}: no user has two items, so that one could be held out");
+            } else {
+                held_out = Some(holdout);
+            }
+        }
+        let (mut iterations, mut losses) = (0, vec![]);
+        let mut observe = |iteration: usize, model: &Model, held_out_score: Option<f64>| {
+            iterations = iteration;
+            let loss = (self.track_loss || tracing::enabled!(Level::DEBUG)).then(|| loss(&interactions, model, params));
+            if loss.is_some() || held_out_score.is_some() {
+                tracing::info!(iteration, loss, held_out_score, "{NAME}");
+            }
+            losses.extend(loss.filter(|_| self.track_loss));
+        };
+        let (model, held_out_score) = match &held_out {
+            Some(holdout) => {
+                let until = (holdout, self.patience);
+                let mut each = |iteration, model: &_, score| observe(iteration, model, Some(score));
+                let (model, score) =
+                    train_until_best(start, &interactions, params, until, &mut each).map_err(failed)?;
+                (model, Some(score))
+            }
+            None => {
+                let mut each = |iteration, model: &_| {
+                    observe(iteration, model, None);
+                    Ok(ControlFlow::Continue(()))
+                };
+                (
+                    train_from(start, &interactions, params, &mut each).map_err(failed)?,
+                    None,
+                )
+            }
+        };
+        let loss = loss(&interactions, &model, params);
+        if !self.track_loss {
+            losses = vec![loss];
+        }
+        let row = ModelRow {
+            params: *params,
+            iterations,
+            users: users.len(),
+            items: items.len(),
+            interactions: interactions.nnz(),
+            loss,
+            losses,
+            holdout: self.holdout,
+            held_out_score,
+        };
+        factors_table::batches(&users, &items, &model, &row)
+    }
+}
+
+fn failed(error: &AlsError, users: &[String], items: &[String]) -> DataFusionError {
+    let name = |ids: &[String], index: u32| ids.get(index as usize).cloned().unwrap_or_default();
+    exec_datafusion_err!(
+        "{}",
+        named(NAME, error, |user| name(users, user), |item| name(items, item))
+    )
 }

@@ -2,22 +2,31 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Float32Array, ListArray, RecordBatch, StringArray, StructArray,
+};
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
 use futures::TryStreamExt;
 
 use super::ids::Ids;
-use crate::als::Factors;
+use super::model_row::{self, ModelRow};
+use crate::als::{Factors, Model};
 use crate::relation::Arguments;
 
-/// `kind` of a row that stands for an item; the other is [`USER`].
+/// `kind` of a row that stands for an item; the others are [`USER`] and [`MODEL`].
 pub(super) const ITEM: &str = "item";
 pub(super) const USER: &str = "user";
+/// `kind` of the row that says how the model was learned; its `id` is `als`.
+const MODEL: &str = "model";
+/// What the use of a model needs of it.
+const SETTINGS: [&str; 3] = ["regularization", "alpha", "nu"];
+const BATCH_ROWS: usize = 8_192;
 
 static VECTOR: LazyLock<FieldRef> = LazyLock::new(|| Arc::new(Field::new("element", DataType::Float32, true)));
 
@@ -27,66 +36,102 @@ pub(super) fn schema() -> SchemaRef {
         Field::new("kind", DataType::Utf8, false),
         Field::new("id", DataType::Utf8, false),
         Field::new("factors", DataType::List(VECTOR.clone()), false),
-        Field::new("regularization", DataType::Float32, false),
-        Field::new("alpha", DataType::Float32, false),
+        Field::new("model", model_row::data_type(), true),
     ]))
 }
 
-/// Some rows of the table: the vectors `start..end` of one side.
-pub(super) fn batch(
-    kind: &str,
-    ids: &[String],
-    factors: &Factors,
-    rows: std::ops::Range<usize>,
-    (regularization, alpha): (f32, f32),
-) -> Result<RecordBatch> {
-    let (count, d) = (rows.len(), factors.dims());
-    let values = Float32Array::from(factors.as_slice()[rows.start * d..rows.end * d].to_vec());
+/// The whole table.
+pub(super) fn batches(users: &[String], items: &[String], model: &Model, row: &ModelRow) -> Result<Vec<RecordBatch>> {
+    let nulls = model_row::nulls(BATCH_ROWS.min(users.len().max(items.len())));
+    let mut batches = vec![];
+    for (kind, ids, factors) in [(USER, users, &model.users), (ITEM, items, &model.items)] {
+        let d = factors.dims();
+        for start in (0..ids.len()).step_by(BATCH_ROWS) {
+            let end = (start + BATCH_ROWS).min(ids.len());
+            let values = factors.as_slice()[start * d..end * d].to_vec();
+            batches.push(batch(kind, &ids[start..end], (values, d), nulls.slice(0, end - start))?);
+        }
+    }
+    batches.push(batch(MODEL, &["als".to_owned()], (vec![], 0), row.array()?)?);
+    Ok(batches)
+}
+
+/// Some rows of one kind, with vectors of `d`.
+fn batch(kind: &str, ids: &[String], (values, d): (Vec<f32>, usize), model: StructArray) -> Result<RecordBatch> {
     let vectors = ListArray::try_new(
         VECTOR.clone(),
-        OffsetBuffer::from_lengths(std::iter::repeat_n(d, count)),
-        Arc::new(values),
+        OffsetBuffer::from_lengths(std::iter::repeat_n(d, ids.len())),
+        Arc::new(Float32Array::from(values)),
         None,
     )?;
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(kind, count))),
-        Arc::new(StringArray::from_iter_values(&ids[rows])),
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(kind, ids.len()))),
+        Arc::new(StringArray::from_iter_values(ids)),
         Arc::new(vectors),
-        Arc::new(Float32Array::from(vec![regularization; count])),
-        Arc::new(Float32Array::from(vec![alpha; count])),
+        Arc::new(model),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }
 
-/// The item rows of the relation that an argument names, checked to be such a table.
-pub(super) fn item_rows(arguments: &Arguments, relation: &str) -> Result<LogicalPlan> {
-    let plan = arguments.relation(relation)?;
-    let columns = schema();
-    for field in columns.fields() {
+/// Checks that a relation has the first `columns` columns of such a table.
+fn check(arguments: &Arguments, relation: &str, plan: &LogicalPlan, columns: usize) -> Result<()> {
+    for field in schema().fields().iter().take(columns) {
         let found = plan.schema().qualified_field_with_unqualified_name(field.name());
-        let fits = found.is_ok_and(|(_, found)| match field.data_type() {
-            DataType::List(_) => found.data_type().is_list(),
-            DataType::Float32 => found.data_type().is_numeric(),
-            _ => !found.data_type().is_nested(),
+        let fits = found.is_ok_and(|(_, found)| match (field.data_type(), found.data_type()) {
+            (DataType::List(_), found) => found.is_list(),
+            (DataType::Struct(_), DataType::Struct(found)) => SETTINGS.iter().all(|name| found.find(name).is_some()),
+            (DataType::Struct(_), _) => false,
+            (_, found) => !found.is_nested(),
         });
         if !fits {
+            let expected = match field.data_type() {
+                DataType::List(_) => "a list of numbers",
+                DataType::Struct(_) => "a struct of its settings",
+                _ => "text",
+            };
             return plan_err!(
-                "{}: `{relation}` has no column `{}` ({}); it must be what als_train returns",
+                "{}: `{relation}` has no column `{}` ({expected}); it must be what als_train returns",
                 arguments.function(),
-                field.name(),
-                field.data_type()
+                field.name()
             );
         }
     }
+    Ok(())
+}
+
+/// The vectors of users and items of the relation that an argument names: kind, id, factors; nothing when it was not
+/// given, or has no columns.
+pub(super) fn vector_rows(arguments: &Arguments, relation: &str) -> Result<Option<LogicalPlan>> {
+    let given = arguments.relation_if_given(relation);
+    let Some(plan) = given.filter(|plan| !plan.schema().fields().is_empty()) else {
+        return Ok(None);
+    };
+    check(arguments, relation, plan, 3)?;
+    let columns = schema();
+    let column = |index: usize| {
+        let field = columns.field(index);
+        cast(ident(field.name()), field.data_type().clone()).alias(field.name())
+    };
     LogicalPlanBuilder::from(plan.clone())
-        .filter(ident("kind").eq(lit(ITEM)))?
-        .project(
-            columns
-                .fields()
-                .iter()
-                .skip(1)
-                .map(|field| cast(ident(field.name()), field.data_type().clone()).alias(field.name())),
-        )?
+        .filter(ident("kind").in_list(vec![lit(USER), lit(ITEM)], false))?
+        .project((0..3).map(column))?
+        .build()
+        .map(Some)
+}
+
+/// The items and the settings of the relation that an argument names, checked to be such a table.
+pub(super) fn item_rows(arguments: &Arguments, relation: &str) -> Result<LogicalPlan> {
+    let plan = arguments.relation(relation)?;
+    check(arguments, relation, plan, 4)?;
+    let columns = schema();
+    let column = |index: usize| {
+        let field = columns.field(index);
+        cast(ident(field.name()), field.data_type().clone()).alias(field.name())
+    };
+    let setting = |name: &str| cast(get_field(ident("model"), name), DataType::Float32).alias(name);
+    LogicalPlanBuilder::from(plan.clone())
+        .filter(ident("kind").in_list(vec![lit(ITEM), lit(MODEL)], false))?
+        .project((0..3).map(column).chain(SETTINGS.map(setting)))?
         .build()
 }
 
@@ -98,6 +143,7 @@ pub(super) struct ItemModel {
     pub factors: Factors,
     pub regularization: f32,
     pub alpha: f32,
+    pub nu: f32,
 }
 
 /// Reads the rows of [`item_rows`]. What is held is reserved first.
@@ -107,16 +153,21 @@ pub(super) async fn read_items(
     memory: &mut MemoryReservation,
 ) -> Result<ItemModel> {
     let mut found: Vec<(String, Vec<f32>)> = vec![];
-    let (mut dims, mut settings) = (0, (0.0, 0.0));
+    let (mut dims, mut settings) = (0, None);
     while let Some(batch) = rows.try_next().await? {
-        let ids = batch.column(0).as_string::<i32>();
-        let vectors = batch.column(1).as_list::<i32>();
+        let (kinds, ids) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let vectors = batch.column(2).as_list::<i32>();
         for row in 0..batch.num_rows() {
+            if kinds.value(row) == MODEL {
+                if settings.replace(self::settings(&batch, row)).is_some() {
+                    return exec_err!("{function}: the model has several rows of kind 'model'; read one model only");
+                }
+                continue;
+            }
             let vector = vectors.value(row);
             let vector = vector.as_primitive::<Float32Type>();
             if found.is_empty() {
-                let number = |column: usize| batch.column(column).as_primitive::<Float32Type>().value(row);
-                (dims, settings) = (vector.len(), (number(2), number(3)));
+                dims = vector.len();
             }
             if vector.len() != dims || vector.null_count() > 0 {
                 return exec_err!(
@@ -132,6 +183,29 @@ pub(super) async fn read_items(
             .try_resize(bytes)
             .map_err(|error| error.context(format!("{function}: reading the model")))?;
     }
+    let [regularization, alpha, nu] = match settings {
+        Some(settings) => settings,
+        // Nothing at all is an empty model.
+        None if found.is_empty() => [0.0; 3],
+        None => return exec_err!("{function}: the model has no row of kind 'model'; train it again"),
+    };
+    let (ids, index, factors) = ascending(function, found, dims)?;
+    Ok(ItemModel {
+        ids,
+        index,
+        factors,
+        regularization,
+        alpha,
+        nu,
+    })
+}
+
+fn settings(batch: &RecordBatch, row: usize) -> [f32; 3] {
+    [3, 4, 5].map(|column| batch.column(column).as_primitive::<Float32Type>().value(row))
+}
+
+/// Puts the items in the order of their ids.
+fn ascending(function: &str, mut found: Vec<(String, Vec<f32>)>, dims: usize) -> Result<(Vec<String>, Ids, Factors)> {
     found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut index = Ids::default();
     let mut values = Vec::with_capacity(found.len() * dims);
@@ -144,12 +218,5 @@ pub(super) async fn read_items(
     }
     let factors = Factors::from_vec(found.len(), dims, values)
         .map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;
-    let ids = found.into_iter().map(|(id, _)| id).collect();
-    Ok(ItemModel {
-        ids,
-        index,
-        factors,
-        regularization: settings.0,
-        alpha: settings.1,
-    })
+    Ok((found.into_iter().map(|(id, _)| id).collect(), index, factors))
 }

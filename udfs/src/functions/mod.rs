@@ -7,10 +7,12 @@ mod factors_table;
 mod from_json;
 mod ids;
 mod item_transitions;
+mod model_row;
 mod ranked;
 mod recommend;
 mod session_knn;
 mod similar_items;
+mod warm_start;
 
 use std::sync::Arc;
 

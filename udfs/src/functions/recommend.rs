@@ -132,7 +132,7 @@ struct Model {
     ids: Vec<String>,
     index: Ids,
     items: ItemIndex,
-    fold_in: FoldIn<Arc<Factors>>,
+    fold_in: FoldIn,
     dims: usize,
     _memory: MemoryReservation,
 }
@@ -148,9 +148,10 @@ impl Model {
     }
 
     fn new(model: ItemModel, memory: MemoryReservation) -> Result<Arc<Self>> {
-        let factors = Arc::new(model.factors);
-        let fold_in = FoldIn::new(factors.clone(), model.regularization, model.alpha)
-            .map_err(|error| exec_datafusion_err!("{NAME}: {error}"))?;
+        let factors = model.factors;
+        let fold_in = FoldIn::new(&factors, model.regularization, model.alpha)
+            .map_err(|error| exec_datafusion_err!("{NAME}: {error}"))?
+            .with_nu(model.nu);
         Ok(Arc::new(Self {
             ids: model.ids,
             index: model.index,

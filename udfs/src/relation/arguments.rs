@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 /// What a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A table, a CTE or a subquery.
+    /// A table, a CTE or a subquery; a table's name may be in single quotes.
     Relation,
     /// The name of a column of the relation before it.
     Column,
@@ -111,6 +111,14 @@ impl Arguments {
                 self.function,
                 Kind::Relation.describe()
             ),
+        }
+    }
+
+    /// A relation that need not be given.
+    pub fn relation_if_given(&self, name: &str) -> Option<&LogicalPlan> {
+        match self.values.get(name) {
+            Some(Value::Relation(plan)) => Some(plan),
+            _ => None,
         }
     }
 

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, ObjectName, Query, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, Query, SetExpr, TableFactor, TableWithJoins, Value, VisitMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Kind, RelationFunction};
 use crate::functions::relation_functions;
@@ -65,15 +67,26 @@ fn rewrite(function: &dyn RelationFunction, arg: &mut FunctionArg, given: &mut V
     given.push(parameter.name);
     let FunctionArgExpr::Expr(expression) = arg else { return };
     if parameter.kind == Kind::Relation {
-        let parts = match expression {
-            Expr::Identifier(name) => vec![name.clone()],
-            Expr::CompoundIdentifier(parts) => parts.clone(),
-            _ => return,
+        let table = match expression {
+            Expr::Identifier(name) => Some(ObjectName::from(vec![name.clone()])),
+            Expr::CompoundIdentifier(parts) => Some(ObjectName::from(parts.clone())),
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(name) => quoted(name),
+                _ => None,
+            },
+            _ => None,
         };
-        if let Some(query) = all_of(ObjectName::from(parts)) {
+        if let Some(query) = table.and_then(all_of) {
             *expression = Expr::Subquery(query);
         }
     }
+}
+
+/// The table that a text names, as in SQL.
+fn quoted(text: &str) -> Option<ObjectName> {
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text).ok()?;
+    let name = parser.parse_object_name(false).ok()?;
+    (parser.peek_token().token == Token::EOF).then_some(name)
 }
 
 /// `select * from TABLE`. The name keeps its place in the statement, for errors.

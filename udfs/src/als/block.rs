@@ -1,0 +1,68 @@
+//! iALS++ (Rendle, Krichene, Zhang, Koren, "iALS++: Speeding up Matrix Factorization with Subspace Optimization", 2021):
+//! a row is solved block of dimensions by block, each exactly while the others stand still.
+
+use multiversion::multiversion;
+
+use super::AlsError;
+use super::kernels::{axpy, dot};
+use super::product::add_gram;
+use super::solve::{CHUNK, Row, Scratch, Side, solve_in_place};
+
+/// One pass over the blocks from the row's present value: `n d size + d size²`. The predictions of the row's own
+/// interactions are kept up to date between blocks; the unobserved pairs tie no two blocks together, as their Gramian is
+/// diagonal here. A row without interactions becomes zero.
+#[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(super) fn blocks(side: Side, row: Row, x: &mut [f32], size: usize, scratch: &mut Scratch) -> Result<(), AlsError> {
+    if row.items.is_empty() {
+        x.fill(0.0);
+        return Ok(());
+    }
+    scratch.start(side, row);
+    let d = x.len();
+    scratch.predictions.clear();
+    scratch.predictions.extend(row.pairs(side).map(|(y, _)| dot(y, x)));
+    for start in (0..d).step_by(size) {
+        let end = (start + size).min(d);
+        step(side, row, x, start, end, scratch)?;
+    }
+    Ok(())
+}
+
+/// Moves the dimensions `start..end` to where the loss is least: `x −= H⁻¹ g`, with `g` half the gradient and `H` half the
+/// second derivative.
+#[inline(always)]
+fn step(side: Side, row: Row, x: &mut [f32], start: usize, end: usize, scratch: &mut Scratch) -> Result<(), AlsError> {
+    let Scratch {
+        diagonal,
+        residual: g,
+        rows,
+        matrix: h,
+        predictions,
+        ..
+    } = scratch;
+    let (x, size) = (&mut x[start..end], end - start);
+    h.clear();
+    h.resize(size * size, 0.0);
+    g.clear();
+    for (index, (x, diagonal)) in x.iter().zip(&diagonal[start..end]).enumerate() {
+        h[index * size + index] = *diagonal;
+        g.push(diagonal * x);
+    }
+    let mut known = predictions.iter();
+    for (items, weights) in row.items.chunks(CHUNK).zip(row.weights.chunks(CHUNK)) {
+        rows.clear();
+        for ((y, confidence), prediction) in (Row { items, weights, ..row }).pairs(side).zip(known.by_ref()) {
+            let y = &y[start..end];
+            axpy(confidence * prediction - (1.0 + confidence), y, g);
+            let scale = confidence.sqrt();
+            rows.extend(y.iter().map(|y| scale * y));
+        }
+        add_gram(h, rows, size);
+    }
+    solve_in_place(h, g)?;
+    axpy(-1.0, g, x);
+    for ((y, _), prediction) in row.pairs(side).zip(predictions) {
+        *prediction -= dot(&y[start..end], g);
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Single rows, beside their equations in `f64`.
+
+use super::*;
+use crate::als::block::blocks;
+use crate::als::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
+use crate::als::spectrum::Spectrum;
+use crate::als::train::turned;
+
+/// One side that stands still, and a row of it.
+struct Equations {
+    fixed: Factors,
+    spectrum: Spectrum,
+    turned: Factors,
+    items: Vec<u32>,
+    weights: Vec<f32>,
+}
+
+impl Equations {
+    /// The same item twice is no special case.
+    fn random(seed: u64, d: usize, clicks: usize) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let fixed = Factors::from_vec(50, d, (0..50 * d).map(|_| random.random_range(-1.0..1.0)).collect()).unwrap();
+        let spectrum = Spectrum::of(&fixed).unwrap();
+        Self {
+            turned: turned(&fixed, &spectrum),
+            spectrum,
+            fixed,
+            items: (0..clicks).map(|_| random.random_range(0..50)).collect(),
+            weights: (0..clicks).map(|_| random.random_range(0.1..3.0)).collect(),
+        }
+    }
+
+    fn solve(&self, solver: impl Fn(Side<'_>, Row<'_>, &mut [f32], &mut Scratch)) -> Vec<f32> {
+        let side = Side {
+            turned: &self.turned,
+            spectrum: self.spectrum.values(),
+            alpha: 2.0,
+        };
+        let row = Row {
+            items: &self.items,
+            weights: &self.weights,
+            regularization: 1.0,
+        };
+        let mut x = vec![0.0; self.fixed.dims()];
+        solver(side, row, &mut x, &mut Scratch::default());
+        let mut back = x.clone();
+        self.spectrum.turn_back(&x, &mut back);
+        back
+    }
+
+    /// `|A x − b| / |b|` in `f64`, from the definition, in the coordinates of the factors.
+    fn residual(&self, x: &[f32]) -> f64 {
+        let mut error: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+        let mut right = vec![0.0; x.len()];
+        let mut add = |item: usize, confidence: f64, target: f64| {
+            let y = self.fixed.row(item);
+            let score: f64 = y.iter().zip(x).map(|(y, x)| f64::from(*y) * f64::from(*x)).sum();
+            for ((error, right), y) in error.iter_mut().zip(&mut right).zip(y) {
+                *error += (confidence * score - target) * f64::from(*y);
+                *right += target * f64::from(*y);
+            }
+        };
+        (0..self.fixed.rows()).for_each(|item| add(item, 1.0, 0.0));
+        for (item, weight) in self.items.iter().zip(&self.weights) {
+            let confidence = 2.0 * f64::from(*weight);
+            add(*item as usize, confidence, 1.0 + confidence);
+        }
+        let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
+        length(&error) / length(&right).max(1e-12)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_solver_solves_the_equations(seed in any::<u64>(), d in 1_usize..80, clicks in 1_usize..40) {
+        // Few clicks take the smaller system, many the larger.
+        let equations = Equations::random(seed, d, clicks);
+        let x = equations.solve(|side, row, x, scratch| cholesky(side, row, x, scratch).unwrap());
+        prop_assert!(equations.residual(&x) < 1e-3);
+        let x = equations.solve(|side, row, x, scratch| conjugate_gradient(side, row, x, clicks + 4, scratch));
+        prop_assert!(equations.residual(&x) < 1e-2);
+        let x = equations.solve(|side, row, x, scratch| blocks(side, row, x, d, scratch).unwrap());
+        prop_assert!(equations.residual(&x) < 1e-3, "one block is the exact solution");
+    }
+
+    #[test]
+    fn passes_over_blocks_come_ever_closer(seed in any::<u64>(), d in 2_usize..60, size in 1_usize..8) {
+        let equations = Equations::random(seed, d, 30);
+        let after = |passes: usize| {
+            let x = equations.solve(|side, row, x, scratch| {
+                for _ in 0..passes {
+                    blocks(side, row, x, size, scratch).unwrap();
+                }
+            });
+            equations.residual(&x)
+        };
+        prop_assert!(after(400) < 2e-2, "{} {} {}", after(1), after(20), after(400));
+    }
+}

@@ -1,0 +1,99 @@
+//! The row of a model that says how it was learned: `kind = 'model'`, with a struct in its column `model`.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::array::{
+    ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, StringArray, StructArray,
+};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::Result;
+
+use crate::als::Params;
+
+static LOSS: LazyLock<FieldRef> = LazyLock::new(|| Arc::new(Field::new("element", DataType::Float64, true)));
+
+static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+    let field = |name: &str, data_type: DataType| Field::new(name, data_type, true);
+    Fields::from(vec![
+        field("factors", DataType::Int32),
+        field("iterations", DataType::Int32),
+        field("regularization", DataType::Float32),
+        field("alpha", DataType::Float32),
+        field("nu", DataType::Float32),
+        field("init_scale", DataType::Float32),
+        field("solver", DataType::Utf8),
+        field("seed", DataType::Int64),
+        field("users", DataType::Int64),
+        field("items", DataType::Int64),
+        field("interactions", DataType::Int64),
+        field("loss", DataType::Float64),
+        field("losses", DataType::List(LOSS.clone())),
+        field("holdout", DataType::Float32),
+        field("held_out_score", DataType::Float64),
+    ])
+});
+
+/// The type of the column.
+pub(super) fn data_type() -> DataType {
+    DataType::Struct(FIELDS.clone())
+}
+
+/// What the rows of vectors have there: NULLs. Slices share them.
+pub(super) fn nulls(rows: usize) -> StructArray {
+    StructArray::new_null(FIELDS.clone(), rows)
+}
+
+/// How a model was learned.
+#[derive(Debug)]
+pub(super) struct ModelRow {
+    pub params: Params,
+    /// That were run; fewer than asked for when training stopped early.
+    pub iterations: usize,
+    pub users: usize,
+    pub items: usize,
+    /// That were learned from.
+    pub interactions: usize,
+    /// Of the factors of the table.
+    pub loss: f64,
+    /// By iteration, or just the last.
+    pub losses: Vec<f64>,
+    pub holdout: f32,
+    pub held_out_score: Option<f64>,
+}
+
+impl ModelRow {
+    /// The struct of the one row.
+    pub fn array(&self) -> Result<StructArray> {
+        let float = |value: f32| -> ArrayRef { Arc::new(Float32Array::from(vec![value])) };
+        let double = |value: Option<f64>| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
+        // Parameters are checked to be small, and more than 2^63 rows would not fit in memory.
+        let int = |value: usize| -> ArrayRef { Arc::new(Int32Array::from(vec![value as i32])) };
+        let long = |value: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![value])) };
+        let losses = ListArray::try_new(
+            LOSS.clone(),
+            OffsetBuffer::from_lengths([self.losses.len()]),
+            Arc::new(Float64Array::from(self.losses.clone())),
+            None,
+        )?;
+        let params = &self.params;
+        let columns = vec![
+            int(params.factors),
+            int(self.iterations),
+            float(params.regularization),
+            float(params.alpha),
+            float(params.nu),
+            float(params.init_scale),
+            Arc::new(StringArray::from(vec![params.solver.to_string()])),
+            long(params.seed.cast_signed()),
+            long(self.users as i64),
+            long(self.items as i64),
+            long(self.interactions as i64),
+            double(Some(self.loss)),
+            Arc::new(losses),
+            float(self.holdout),
+            double(self.held_out_score),
+        ];
+        Ok(StructArray::try_new(FIELDS.clone(), columns, None)?)
+    }
+}

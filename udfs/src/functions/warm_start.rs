@@ -1,0 +1,54 @@
+//! `warm_start`: the factors of an earlier model as the start of a new one.
+
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::datatypes::Float32Type;
+use datafusion::common::{Result, exec_err};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+
+use super::factors_table::ITEM;
+use crate::als::Model;
+
+/// Writes the vectors of those users and items that the earlier model knows into the new one; ids are ascending.
+/// Nothing but a batch is held. Says how many were found.
+pub(super) async fn read(
+    function: &str,
+    mut rows: SendableRecordBatchStream,
+    users: &[String],
+    items: &[String],
+    model: &mut Model,
+) -> Result<usize> {
+    let mut found = 0;
+    while let Some(batch) = rows.try_next().await? {
+        let (kinds, ids) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let vectors = batch.column(2).as_list::<i32>();
+        for row in 0..batch.num_rows() {
+            let (known, factors) = match kinds.value(row) {
+                ITEM => (items, &mut model.items),
+                _ => (users, &mut model.users),
+            };
+            let vector = vectors.value(row);
+            let vector = vector.as_primitive::<Float32Type>();
+            if vector.len() != factors.dims() {
+                return exec_err!(
+                    "{function}: the model to start from (warm_start) has {0} factors, this one {1}; write \
+                     factors => {0}, or leave warm_start out",
+                    vector.len(),
+                    factors.dims()
+                );
+            }
+            if vector.null_count() > 0 || vector.values().iter().any(|value| !value.is_finite()) {
+                return exec_err!(
+                    "{function}: the factors of {} '{}' in warm_start are not all numbers; leave warm_start out",
+                    kinds.value(row),
+                    ids.value(row)
+                );
+            }
+            if let Ok(place) = known.binary_search_by(|known| known.as_str().cmp(ids.value(row))) {
+                factors.row_mut(place).copy_from_slice(vector.values());
+                found += 1;
+            }
+        }
+    }
+    Ok(found)
+}
