@@ -1,6 +1,8 @@
 -- gold.als_factors: one row per session and per item of the model: its position in taste space; and one of kind
 -- 'model' that says in `model` (NULL elsewhere) how it was learned, and how well.
 -- Key: kind, id. Learned by alternating least squares for implicit feedback (Hu, Koren, Volinsky 2008).
+-- `clickrec evaluate --grid alpha=200,2000 factors=64,128 --model als` tries other values. For training to go on from the
+-- last model, add: warm_start => 'gold.als_factors'.
 -- Training reads everything, so it waits until enough is new (pipelines.yaml: `refresh_after`).
 select
     ---------- ids
@@ -15,9 +17,9 @@ from als_train(
     user => session_id,
     item => item_id,
     weight => weight,
-    factors => 64,
-    iterations => 15,
-    regularization => 0.1,
-    alpha => 20.0,
+    factors => var('factors', 64),
+    iterations => var('iterations', 15),
+    regularization => var('regularization', 10.0),
+    alpha => var('alpha', 2000.0),
     seed => 42
 )

@@ -1,13 +1,14 @@
-//! `changes('…')` and `previous('…')`, and the registration of every function.
+//! `changes('…')`, `previous('…')` and `table_version('…')`, and the registration of every function.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::ViewTable;
 use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, cast, ident};
 use datafusion::prelude::SessionContext;
 
@@ -19,6 +20,8 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<
     for function in clickrec_udfs::scalar_functions() {
         context.register_udf(function.as_ref().clone());
     }
+    let versions = bindings.versions.clone();
+    context.register_udf(ScalarUDF::from(TableVersion::new(versions)));
     context.register_relation_planner(clickrec_udfs::relation_planner())?;
     context.register_udtf(
         "changes",
@@ -100,6 +103,46 @@ impl TableFunctionImpl for Previous {
             .project(columns)?
             .build()?;
         Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+}
+
+/// `table_version('NAME')`: the version of a lake table that the statement sees; NULL where it does not exist.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct TableVersion {
+    signature: Signature,
+    versions: BTreeMap<String, u64>,
+}
+
+impl TableVersion {
+    fn new(versions: BTreeMap<String, u64>) -> Self {
+        Self {
+            signature: Signature::exact(vec![DataType::Utf8], Volatility::Stable),
+            versions,
+        }
+    }
+}
+
+impl ScalarUDFImpl for TableVersion {
+    fn name(&self) -> &str {
+        "table_version"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match args.args.as_slice() {
+            [ColumnarValue::Scalar(ScalarValue::Utf8(Some(name)))] => {
+                let version = self.versions.get(name).and_then(|version| i64::try_from(*version).ok());
+                Ok(ColumnarValue::Scalar(ScalarValue::Int64(version)))
+            }
+            _ => plan_err!("table_version('…') takes one string, the name of a table"),
+        }
     }
 }
 

@@ -32,6 +32,10 @@ pub struct Node {
     pub sources: BTreeSet<String>,
     /// The views it goes through, each after those it reads.
     pub views: Vec<View>,
+    /// Tables that it starts from where they exist (`warm_start => '…'`).
+    pub warm_starts: BTreeSet<TableName>,
+    /// Tables whose version it asks for (`table_version('…')`).
+    pub versions: BTreeSet<TableName>,
     /// The names of `var('…', …)` in its SQL and that of its views.
     pub variables: BTreeSet<String>,
     /// Tells one version of its logic from another: SQL of the step and its views, mode, key, partitioning.
@@ -172,6 +176,8 @@ impl Dag {
             changed_tables: BTreeSet::new(),
             sources: BTreeSet::new(),
             views: vec![],
+            warm_starts: found.warm_starts.clone(),
+            versions: found.versions.keys().cloned().collect(),
             variables: found.variables.clone(),
             fingerprint: 0,
         };
@@ -198,7 +204,7 @@ impl Dag {
         project: &Project,
         lake_has: &dyn Fn(&TableName) -> bool,
     ) -> Result<(), PipelineError> {
-        for (name, at) in &found.tables {
+        for (name, at) in found.tables.iter().chain(&found.versions) {
             if self.get(name).is_none() && !lake_has(name) {
                 return Err(node.error(*at, self.unknown_table(&name.to_string())));
             }
@@ -270,6 +276,8 @@ impl Node {
         self.tables.extend(view.tables.iter().cloned());
         self.changed_tables.extend(view.changed_tables.iter().cloned());
         self.sources.extend(view.sources.iter().cloned());
+        self.warm_starts.extend(view.warm_starts.iter().cloned());
+        self.versions.extend(view.versions.iter().cloned());
         self.variables.extend(view.variables.iter().cloned());
     }
 }
@@ -323,7 +331,7 @@ fn visit(
     }
     path.push(name.clone());
     let changed = found.changes.keys().filter_map(|input| input.parse().ok());
-    for input in found.tables.keys().cloned().chain(changed) {
+    for input in found.tables.keys().chain(found.versions.keys()).cloned().chain(changed) {
         visit(&input, parsed, path, order)?;
     }
     path.pop();

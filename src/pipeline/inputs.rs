@@ -86,6 +86,7 @@ impl Inputs {
             node,
             world,
             on_loss: lookup.on_loss,
+            cold: lookup.full_refresh,
             full: first_reason(node, &target, lookup.full_refresh).await?,
             transactions: BTreeMap::from([(positions::SQL.to_owned(), node.fingerprint)]),
             inputs: vec![],
@@ -120,6 +121,8 @@ struct Finder<'a> {
     node: &'a Node,
     world: World<'a>,
     on_loss: OnLoss,
+    /// Start from nothing, also where a table is there to start from.
+    cold: bool,
     full: Option<String>,
     transactions: BTreeMap<String, i64>,
     inputs: Vec<Input>,
@@ -175,6 +178,7 @@ impl Finder<'_> {
         };
         let records = self.sources(&target, &mut bindings).await?;
         self.tables(&target, &mut bindings).await?;
+        self.beside(&target, &mut bindings).await?;
 
         let changed: Option<u64> = match &self.full {
             Some(_) => Some(self.inputs.iter().map(|input| input.table.rows()).sum()),
@@ -302,6 +306,34 @@ impl Finder<'_> {
         }
         if self.full.is_none() && self.node.step.mode != Mode::Overwrite && target.version().is_some() {
             bindings.previous = Some(self.snapshot(target).await?);
+        }
+        Ok(())
+    }
+
+    /// What is read beside the inputs, without being waited for: tables to start from, and versions.
+    async fn beside(&self, target: &LakeTable, bindings: &mut Bindings) -> Result<(), PipelineError> {
+        for name in &self.node.warm_starts {
+            let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
+            let provider = match table.version() {
+                Some(_) if !self.cold => self.snapshot(&table).await?,
+                _ => Arc::new(EmptyTable::new(Arc::new(arrow::datatypes::Schema::empty()))),
+            };
+            bindings.tables.entry(name.clone()).or_insert(provider);
+        }
+        for name in &self.node.versions {
+            let known = self
+                .inputs
+                .iter()
+                .map(|input| &input.table)
+                .chain([target])
+                .find(|table| table.name() == name);
+            let table = match known {
+                Some(table) => table.clone(),
+                None => self.world.lake.table(name).await.map_err(|error| self.failed(error))?,
+            };
+            bindings
+                .versions
+                .extend(table.version().map(|version| (name.to_string(), version)));
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use clickrec_udfs::{Variables, substitute};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Spanned, Statement as SqlStatement, TableFactor, Value,
-    Visit, Visitor,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned,
+    Statement as SqlStatement, TableFactor, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::Location;
 
@@ -22,6 +22,10 @@ pub struct References {
     pub changes: BTreeMap<String, Location>,
     /// Whether the step reads its own earlier rows.
     pub previous: Option<Location>,
+    /// Tables that `warm_start => 'LAYER.TABLE'` names: the step reads them where they exist, its own among them.
+    pub warm_starts: BTreeSet<TableName>,
+    /// Tables whose `table_version('LAYER.TABLE')` is asked for.
+    pub versions: BTreeMap<TableName, Location>,
     /// The names of `var('…', …)`.
     pub variables: BTreeSet<String>,
     /// The statement without comments and line breaks: what a change of the SQL is told by.
@@ -109,9 +113,28 @@ impl Visitor for Collector {
         }
         ControlFlow::Continue(())
     }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expression {
+            self.version(function);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 impl Collector {
+    /// `table_version('LAYER.TABLE')`
+    fn version(&mut self, function: &Function) {
+        if !function.name.to_string().eq_ignore_ascii_case("table_version") {
+            return;
+        }
+        if let FunctionArguments::List(list) = &function.args
+            && let Some(name) = list.args.first().and_then(string).and_then(|name| name.parse().ok())
+        {
+            self.found.versions.entry(name).or_insert(function.name.span().start);
+        }
+    }
+
     /// Only `layer.table` can be a table of the lake; one part alone is a CTE, or the planner's to refuse.
     fn table(&mut self, parts: &[&Ident], at: Location) {
         if let [layer, table] = parts {
@@ -138,6 +161,13 @@ impl Collector {
 
     /// `als_train(gold.session_items, …)`: a table as an argument. A subquery is visited by itself.
     fn relation_argument(&mut self, arg: &FunctionArg) {
+        if let FunctionArg::Named { name, arg, .. } = arg
+            && name.value.eq_ignore_ascii_case("warm_start")
+            && let FunctionArgExpr::Expr(Expr::Value(value)) = arg
+            && let Value::SingleQuotedString(table) = &value.value
+        {
+            self.found.warm_starts.extend(table.parse::<TableName>());
+        }
         let (FunctionArg::Unnamed(arg) | FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. }) = arg;
         if let FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)) = arg {
             let at = parts.first().map_or_else(Location::empty, |part| part.span.start);

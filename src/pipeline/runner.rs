@@ -218,6 +218,9 @@ impl Runner {
                 (None, Some(schema)) => Arc::new(EmptyTable::new(schema.clone())) as _,
                 _ => table.provider(&self.session).await.map_err(failed)?,
             };
+            bindings
+                .versions
+                .extend(table.version().map(|version| (name.to_string(), version)));
             bindings.changes.insert(name.to_string(), provider.clone());
             bindings.tables.insert(name.clone(), provider);
         }
@@ -391,6 +394,10 @@ async fn schemas(
             let table = Arc::new(EmptyTable::new(schema.clone()));
             bindings.changes.insert(name.to_string(), table.clone());
             bindings.tables.insert(name.clone(), table);
+        }
+        for name in &node.warm_starts {
+            let nothing = Arc::new(EmptyTable::new(Arc::new(arrow::datatypes::Schema::empty())));
+            bindings.tables.entry(name.clone()).or_insert(nothing);
         }
         for name in &node.sources {
             bindings

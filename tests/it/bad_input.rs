@@ -86,19 +86,19 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "sql/gold/als_factors.sql",
-        "factors => 64",
+        "factors => var('factors', 64)",
         "factors => 'many'",
         &["als_factors.sql:13:6: als_train: factors must be a whole number, found 'many'"],
     ),
     (
         "sql/gold/als_factors.sql",
-        "factors => 64",
+        "factors => var('factors', 64)",
         "factors => 0",
         &["als_train: factors is 0; it must be from 1 to 1024"],
     ),
     (
         "sql/gold/als_factors.sql",
-        "factors => 64",
+        "factors => var('factors', 64)",
         "factor => 64",
         &["als_train: there is no argument `factor`; did you mean `factors`?"],
     ),

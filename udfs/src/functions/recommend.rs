@@ -132,7 +132,8 @@ struct Model {
     ids: Vec<String>,
     index: Ids,
     items: ItemIndex,
-    fold_in: FoldIn,
+    /// `None` for a model without items.
+    fold_in: Option<FoldIn>,
     dims: usize,
     _memory: MemoryReservation,
 }
@@ -149,9 +150,14 @@ impl Model {
 
     fn new(model: ItemModel, memory: MemoryReservation) -> Result<Arc<Self>> {
         let factors = model.factors;
-        let fold_in = FoldIn::new(&factors, model.regularization, model.alpha)
-            .map_err(|error| exec_datafusion_err!("{NAME}: {error}"))?
-            .with_nu(model.nu);
+        let fold_in = match factors.rows() {
+            0 => None,
+            _ => Some(
+                FoldIn::new(&factors, model.regularization, model.alpha)
+                    .map_err(|error| exec_datafusion_err!("{NAME}: {error}"))?
+                    .with_nu(model.nu),
+            ),
+        };
         Ok(Arc::new(Self {
             ids: model.ids,
             index: model.index,
@@ -177,7 +183,7 @@ impl Lists {
     /// Block after block of users, ascending by id, until all are sent or nobody listens any more.
     fn send(self, triples: Triples) -> Result<()> {
         let Triples { users, mut values, .. } = triples;
-        if self.model.ids.is_empty() || values.is_empty() {
+        if values.is_empty() {
             return Ok(());
         }
         let (users, places): (Vec<String>, Vec<u32>) = Ids::sorted(users);
@@ -196,6 +202,9 @@ impl Lists {
 
     /// The lists of the users from `start` on.
     fn block(&self, interactions: &Interactions, start: usize, users: &[String]) -> Result<RecordBatch> {
+        let Some(fold_in) = &self.model.fold_in else {
+            return Ok(RecordBatch::new_empty(self.schema.clone()));
+        };
         let d = self.model.dims;
         let mut queries = vec![0.0; users.len() * d];
         queries
@@ -203,7 +212,7 @@ impl Lists {
             .enumerate()
             .try_for_each(|(row, query)| {
                 let (items, weights) = interactions.row(start + row);
-                self.model.fold_in.solve(items, weights, query)
+                fold_in.solve(items, weights, query)
             })
             .map_err(|error| self.named(&error, users))?;
         let queries = Factors::from_vec(users.len(), d, queries).map_err(|error| self.named(&error, users))?;

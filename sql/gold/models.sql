@@ -1,0 +1,29 @@
+-- gold.models: one row per training: how the model was learned, from what, and how well. The model itself is the version
+-- `model_version` of gold.als_factors.
+-- Key: model_version. Append: each training adds its row.
+select
+    ---------- when, and from what
+    now() as trained_at,
+    table_version('gold.als_factors') as model_version,
+    table_version('gold.session_items') as data_version,
+
+    ---------- how it was learned
+    model['factors'] as factors,
+    model['iterations'] as iterations,
+    model['regularization'] as regularization,
+    model['alpha'] as alpha,
+    model['nu'] as nu,
+    model['init_scale'] as init_scale,
+    model['solver'] as solver,
+    model['seed'] as seed,
+    model['users'] as sessions,
+    model['items'] as items,
+    model['interactions'] as interactions,
+
+    ---------- how well
+    model['loss'] as loss,
+    model['losses'] as losses,
+    model['holdout'] as holdout,
+    model['held_out_score'] as held_out_score
+from changes('gold.als_factors')
+where kind = 'model'
