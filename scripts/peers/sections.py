@@ -8,7 +8,7 @@ import data
 from quality import quality
 from sides import CACHE, progress
 
-SOLVERS = ("cg", "cholesky")
+SOLVERS = ("cg", "block", "cholesky")
 """Ours, by the names that `Solver` knows; `implicit` has conjugate gradients."""
 SEARCHED = (64, 128)
 OBJECTIVE = {"regularization": 0.1, "confidence": 20.0}

@@ -96,6 +96,10 @@ blended as (
 
 ---------- the shop's rules
 
+rare as (
+    select item_id from gold.item_popularity where sessions < var('min_sessions', 0)
+),
+
 allowed as (
     select
         blended.session_id,
@@ -107,13 +111,12 @@ allowed as (
         rules.category
     from blended
     left join gold.item_rules as rules on blended.item_id = rules.item_id
-    left join gold.item_popularity as popularity on blended.item_id = popularity.item_id
+    left anti join rare on blended.item_id = rare.item_id
     where
         blended.popularity is not null
         -- what the session has had: 'hide', 'hide_purchased' or 'show'
         and case var('seen', 'hide') when 'show' then true when 'hide_purchased' then not is_purchased else not is_seen end
         and coalesce(rules.is_shown, true)
-        and coalesce(popularity.sessions, 0) >= var('min_sessions', 0)
 ),
 
 diverse as (

@@ -60,7 +60,11 @@ fn produce_writes_the_same_bytes_for_a_seed_and_keeps_files() {
 fn recommendations_and_neighbours_are_served() {
     let shop = Shop::new();
     // The shop is small: with as many dimensions as items are alike, every item would have one of its own.
-    shop.edit("sql/gold/als_factors.sql", "factors => var('factors', 64)", "factors => 16");
+    shop.edit(
+        "sql/gold/als_factors.sql",
+        "factors => var('factors', 64)",
+        "factors => 16",
+    );
     shop.produce("1.json", 8_000, 6, 0.0);
     shop.ok(&["run"]);
     let of_session = shop.ok(&["recommend", "--session", "sess_5", "-k", "3", "--json"]);

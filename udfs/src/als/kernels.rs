@@ -33,6 +33,45 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes[0] + rest
 }
 
+/// Four products with one vector: each of its numbers is loaded once.
+#[inline(always)]
+pub(super) fn dot_four(rows: [&[f32]; 4], v: &[f32]) -> [f32; 4] {
+    const WIDTH: usize = LANES / 2;
+    let whole = v.len() / WIDTH * WIDTH;
+    let mut lanes = [[0.0_f32; WIDTH]; 4];
+    let [a, b, c, d] = rows.map(|row| row[..whole].chunks_exact(WIDTH));
+    for ((((v, a), b), c), d) in v[..whole].chunks_exact(WIDTH).zip(a).zip(b).zip(c).zip(d) {
+        for lane in 0..WIDTH {
+            lanes[0][lane] += a[lane] * v[lane];
+            lanes[1][lane] += b[lane] * v[lane];
+            lanes[2][lane] += c[lane] * v[lane];
+            lanes[3][lane] += d[lane] * v[lane];
+        }
+    }
+    let mut width = WIDTH / 2;
+    while width > 0 {
+        for lanes in &mut lanes {
+            for lane in 0..width {
+                lanes[lane] += lanes[lane + width];
+            }
+        }
+        width /= 2;
+    }
+    std::array::from_fn(|row| {
+        let rest: f32 = rows[row][whole..].iter().zip(&v[whole..]).map(|(a, v)| a * v).sum();
+        lanes[row][0] + rest
+    })
+}
+
+/// `out += Σ scale · row` over four rows.
+#[inline(always)]
+pub(super) fn axpy_four(scales: [f32; 4], rows: [&[f32]; 4], out: &mut [f32]) {
+    let [a, b, c, d] = rows;
+    for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *out += (scales[0] * a + scales[1] * b) + (scales[2] * c + scales[3] * d);
+    }
+}
+
 /// `out += scale · a`
 #[inline(always)]
 pub(super) fn axpy(scale: f32, a: &[f32], out: &mut [f32]) {

@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use super::kernels::{axpy, dot};
+use super::kernels::{axpy, axpy_four, dot, dot_four};
 use super::product::add_gram;
 use super::{AlsError, Factors};
 
@@ -13,6 +13,10 @@ use super::{AlsError, Factors};
 const TINY: f32 = 1e-20;
 /// Interactions that are put into a matrix in one go.
 pub(super) const CHUNK: usize = 256;
+
+/// So many numbers of a row's vectors are gathered in one place: more than the first-level cache holds anyway, and not
+/// more than half of a common second-level cache.
+const GATHERED: std::ops::Range<usize> = 4_096..131_072;
 
 /// What all rows of a half-step share.
 #[derive(Debug, Clone, Copy)]
@@ -84,14 +88,23 @@ pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usi
         residual: r,
         direction: p,
         product: ap,
+        rows,
         ..
     } = scratch;
+    // Every step reads all of the row's vectors: from memory just once, where the cache can hold them.
+    let gathers = GATHERED.contains(&(row.items.len() * x.len()));
+    rows.clear();
     // r = b − A x
     r.clear();
     r.extend(diagonal.iter().zip(&*x).map(|(diagonal, x)| -diagonal * x));
-    for (y, confidence) in row.pairs(side) {
-        axpy(1.0 + confidence - confidence * dot(y, x), y, r);
-    }
+    let gathered = row.pairs(side).inspect(|(y, _)| {
+        if gathers {
+            rows.extend_from_slice(y);
+        }
+    });
+    add_scaled(gathered, x, r, |confidence, prediction| {
+        1.0 + confidence - confidence * prediction
+    });
     p.clear();
     p.extend(r.iter().zip(&*diagonal).map(|(r, diagonal)| r / diagonal));
     let mut norm = dot(r, p);
@@ -101,8 +114,12 @@ pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usi
         }
         ap.clear();
         ap.extend(diagonal.iter().zip(&*p).map(|(diagonal, p)| diagonal * p));
-        for (y, confidence) in row.pairs(side) {
-            axpy(confidence * dot(y, p), y, ap);
+        let scale = |confidence, product| confidence * product;
+        if gathers {
+            let confidences = row.weights.iter().map(|weight| side.alpha * weight);
+            add_scaled(rows.chunks_exact(x.len()).zip(confidences), p, ap, scale);
+        } else {
+            add_scaled(row.pairs(side), p, ap, scale);
         }
         let step = norm / dot(p, ap);
         axpy(step, p, x);
@@ -116,6 +133,32 @@ pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usi
             *p = z + turn * *p;
         }
         norm = next;
+    }
+}
+
+/// `out += Σ scale(confidence, y·v) y`, four vectors at a time.
+#[inline(always)]
+fn add_scaled<'a>(
+    mut pairs: impl Iterator<Item = (&'a [f32], f32)>,
+    v: &[f32],
+    out: &mut [f32],
+    scale: impl Fn(f32, f32) -> f32,
+) {
+    while let Some(first) = pairs.next() {
+        match (pairs.next(), pairs.next(), pairs.next()) {
+            (Some(second), Some(third), Some(fourth)) => {
+                let four = [first, second, third, fourth];
+                let rows = four.map(|(y, _)| y);
+                let products = dot_four(rows, v);
+                axpy_four(std::array::from_fn(|row| scale(four[row].1, products[row])), rows, out);
+            }
+            (second, third, _) => {
+                for (y, confidence) in [Some(first), second, third].into_iter().flatten() {
+                    axpy(scale(confidence, dot(y, v)), y, out);
+                }
+                return;
+            }
+        }
     }
 }
 
