@@ -169,6 +169,12 @@ impl Params {
         )?;
         check(positive(self.alpha), "alpha", self.alpha.to_string(), "above 0")?;
         check((0.0..=1.0).contains(&self.nu), "nu", self.nu.to_string(), "from 0 to 1")?;
+        let (name, size) = match self.solver {
+            Solver::ConjugateGradient { steps } => ("steps", steps),
+            Solver::Block { size } => ("size", size),
+            Solver::Cholesky => ("", 1),
+        };
+        check(size > 0, name, size.to_string(), "above 0")?;
         check(
             positive(self.init_scale),
             "init_scale",

@@ -262,6 +262,7 @@ fn bad_input_is_refused_by_name() {
             alpha: f32::NAN,
             ..Params::default()
         },
+        params(4, Solver::Block { size: 0 }),
         Params {
             nu: 1.5,
             ..Params::default()
