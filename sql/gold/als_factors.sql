@@ -19,7 +19,7 @@ from als_train(
     weight => weight,
     factors => var('factors', 64),
     iterations => var('iterations', 15),
-    regularization => var('regularization', 10.0),
-    alpha => var('alpha', 2000.0),
+    regularization => var('regularization', 1.0),
+    alpha => var('alpha', 0),     -- 0: by the number of items
     seed => 42
 )

@@ -88,7 +88,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/als_factors.sql",
         "factors => var('factors', 64)",
         "factors => 'many'",
-        &["als_factors.sql:13:6: als_train: factors must be a whole number, found 'many'"],
+        &["als_factors.sql:15:6: als_train: factors must be a whole number, found 'many'"],
     ),
     (
         "sql/gold/als_factors.sql",
@@ -140,9 +140,9 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "sql/gold/recommendations.sql",
-        "        interactions,",
-        "        interaktions,",
-        &["sql/gold/recommendations.sql:28:9", "interaktions' not found"],
+        "        history,",
+        "        histori,",
+        &["sql/gold/recommendations.sql:32:9", "histori' not found"],
     ),
     (
         "pipelines.yaml",

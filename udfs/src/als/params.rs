@@ -129,6 +129,12 @@ impl Objective {
 }
 
 impl Params {
+    /// The `alpha` that suits so many items where nobody has measured another: what a row has not interacted with weighs,
+    /// all together, as much as twenty interactions of weight 1. Never less than 20.
+    pub fn usual_alpha(items: usize) -> f32 {
+        (items as f32 / 20.0).max(20.0)
+    }
+
     /// The part of them that a fold-in goes by too.
     pub fn objective(&self) -> Objective {
         Objective {

@@ -61,7 +61,7 @@ impl RelationFunction for AlsTrain {
                 Parameter::optional(
                     "alpha",
                     Kind::Number,
-                    "20",
+                    "0: a twentieth of the number of items, at least 20",
                     "confidence of a unit of weight: 1 + alpha · weight",
                 ),
                 Parameter::optional(
@@ -111,11 +111,13 @@ impl RelationFunction for AlsTrain {
             Ok(solver) => solver,
             Err(error) => return plan_err!("{NAME}: {error}"),
         };
+        let alpha = arguments.number("alpha", 0.0) as f32;
+        let usual_alpha = alpha == 0.0;
         let params = Params {
             factors: arguments.integer("factors", 64, 1..=1_024)? as usize,
             iterations: arguments.integer("iterations", 15, 1..=1_000)? as usize,
             regularization: arguments.number("regularization", 0.1) as f32,
-            alpha: arguments.number("alpha", 20.0) as f32,
+            alpha: if usual_alpha { Params::default().alpha } else { alpha },
             nu: arguments.number("nu", 0.0) as f32,
             init_scale: arguments.number("init_scale", 0.1) as f32,
             solver,
@@ -135,6 +137,7 @@ impl RelationFunction for AlsTrain {
             schema: factors_table::schema(),
             operation: Arc::new(Train {
                 params,
+                usual_alpha,
                 holdout,
                 patience: arguments.integer("patience", 2, 1..=1_000)? as usize,
                 track_loss: arguments.flag("track_loss", false),
@@ -166,6 +169,8 @@ pub(super) fn interaction_columns(
 #[derive(Debug, Clone, Copy)]
 struct Train {
     params: Params,
+    /// Whether alpha goes by the number of items.
+    usual_alpha: bool,
     holdout: f32,
     patience: usize,
     track_loss: bool,
@@ -278,7 +283,11 @@ impl Train {
             start,
         } = task;
         let failed = |error| failed(&error, &users, &items);
-        let params = &self.params;
+        let alpha = match self.usual_alpha {
+            true => Params::usual_alpha(items.len()),
+            false => self.params.alpha,
+        };
+        let params = &Params { alpha, ..self.params };
         let mut held_out = None;
         if self.holdout > 0.0 {
             let (rest, holdout) = Holdout::split(interactions, self.holdout, params.seed).map_err(failed)?;
