@@ -153,3 +153,35 @@ fn seen_items_are_hidden_shown_or_hidden_once_purchased() {
     let rows = recommended(&shop, &["--items", "prod_1", "--include-seen"]);
     assert!(items(&rows).contains(&"prod_1"));
 }
+
+#[test]
+fn training_goes_on_from_the_last_model_and_says_how_it_learned() {
+    let shop = Shop::new();
+    shop.edit(
+        "sql/gold/als_factors.sql",
+        "seed => 42",
+        "seed => 42, warm_start => 'gold.als_factors'",
+    );
+    shop.produce("1.json", 8_000, 6, 0.0);
+    let learned = |args: &[&str]| {
+        let steps = ["run", "--select", "gold.als_factors", "--select", "gold.model"];
+        shop.ok(&[&steps[..], args].concat());
+        let row = shop
+            .rows("select model_version, data_version, iterations, loss from gold.model")
+            .remove(0);
+        row.split(',').map(|value| value.parse().unwrap()).collect::<Vec<f64>>()
+    };
+    shop.ok(&["run", "--var", "iterations=12"]);
+    let first = learned(&["--var", "iterations=12"]);
+    // The same data and one iteration: from the last model, and from nothing.
+    let warm = learned(&["--var", "iterations=1"]);
+    let cold = learned(&["--var", "iterations=1", "--full-refresh"]);
+    assert_eq!(
+        [&first, &warm, &cold].map(|row| row[..3].to_vec()),
+        [vec![0.0, 0.0, 12.0], vec![1.0, 0.0, 1.0], vec![2.0, 0.0, 1.0]]
+    );
+    assert!(
+        warm[3] <= first[3] * 1.001 && cold[3] > warm[3] * 1.01,
+        "{first:?} {warm:?} {cold:?}"
+    );
+}

@@ -8,7 +8,7 @@ use super::AlsError;
 pub enum Solver {
     /// A few conjugate-gradient steps from the row's last value: `d n` a step for a row of `n` interactions.
     ConjugateGradient {
-        /// How many; three are enough in practice, as later iterations go on from here.
+        /// How many; two are enough in practice, as later iterations go on from here.
         steps: usize,
     },
     /// Exact, by the smaller of two systems: `n² d + n³` or `n d² + d³`.
@@ -37,7 +37,7 @@ impl Solver {
 
 impl Default for Solver {
     fn default() -> Self {
-        Self::ConjugateGradient { steps: 3 }
+        Self::ConjugateGradient { steps: 2 }
     }
 }
 

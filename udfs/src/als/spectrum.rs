@@ -59,6 +59,13 @@ impl Spectrum {
         times_transposed(out, rows, &self.vectors, self.dims());
     }
 
+    /// As [`Spectrum::turn`]; `room` is worked in.
+    pub fn turn_in_place(&self, rows: &mut [f32], room: &mut Vec<f32>) {
+        room.clear();
+        room.extend_from_slice(rows);
+        self.turn(room, rows);
+    }
+
     /// `Q x` for some rows: undoes [`Spectrum::turn`].
     pub fn turn_back(&self, rows: &[f32], out: &mut [f32]) {
         times(out, rows, &self.vectors, self.dims());

@@ -81,8 +81,8 @@ pub fn train_from(
         }
     }
     for iteration in 1..=params.iterations {
-        half_step(interactions.by_user(), &model.items, &mut model.users, params)?;
-        half_step(interactions.by_item(), &model.users, &mut model.items, params)?;
+        half_step(interactions.by_user(), &mut model.items, &mut model.users, params)?;
+        half_step(interactions.by_item(), &mut model.users, &mut model.items, params)?;
         if each(iteration, &model)?.is_break() {
             break;
         }
@@ -98,8 +98,8 @@ pub fn train_from(
 pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -> usize {
     let d = params.factors;
     let matrix = 28 * nnz + 16 * (users + items);
-    // Both sides, one of them once more in the Gramian's coordinates, and square matrices.
-    matrix + 4 * d * (users + items) + 4 * d * users.max(items) + 4 * d * d * 80
+    // Both sides, some rows of them once more for each thread, and square matrices.
+    matrix + 4 * d * (users + items) + 4 * d * ROWS * 16 + 4 * d * d * 80
 }
 
 /// Item factors to start from: normal with σ = init_scale/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
@@ -121,77 +121,44 @@ fn start(items: usize, params: &Params) -> Factors {
     factors
 }
 
-/// Solves every row of one side, the other standing still.
+/// Solves every row of one side, the other standing still. Both sides end up in the coordinates in which the Gramian of
+/// `fixed` is diagonal: products, lengths and so the loss are the same in any coordinates, and nothing is turned back.
 fn half_step(
     matrix: &CsMatI<f32, u32, usize>,
-    fixed: &Factors,
+    fixed: &mut Factors,
     solved: &mut Factors,
     params: &Params,
 ) -> Result<(), AlsError> {
     let (d, objective) = (params.factors, params.objective());
     let spectrum = Spectrum::of(fixed)?;
-    let turned = turned(fixed, &spectrum);
+    fixed
+        .as_mut_slice()
+        .par_chunks_mut((ROWS * d).max(1))
+        .for_each_init(Vec::new, |room, rows| spectrum.turn_in_place(rows, room));
     let side = Side {
-        turned: &turned,
+        turned: fixed,
         spectrum: spectrum.values(),
         alpha: params.alpha,
     };
     let portions = portions(matrix, solved.as_mut_slice(), d);
-    portions
-        .into_par_iter()
-        .try_for_each_init(Room::default, |room, (first, rows)| {
-            room.turn_starts(matrix, first, rows, &spectrum, params.solver);
-            for (index, x) in room.solved.chunks_exact_mut(d).enumerate() {
+    portions.into_par_iter().try_for_each_init(
+        || (Scratch::default(), Vec::new()),
+        |(scratch, room), (first, rows)| {
+            for rows in rows.chunks_mut((ROWS * d).max(1)) {
+                spectrum.turn_in_place(rows, room);
+            }
+            for (index, x) in rows.chunks_exact_mut(d).enumerate() {
                 let (items, weights) = row(matrix, first + index);
                 let row = Row {
                     items,
                     weights,
                     regularization: objective.of_row(items.len(), fixed.rows()),
                 };
-                solve(side, row, x, params.solver, &mut room.scratch)?;
+                solve(side, row, x, params.solver, scratch)?;
             }
-            spectrum.turn_back(&room.solved, rows);
             Ok(())
-        })
-}
-
-/// Room to work in, one a thread.
-#[derive(Default)]
-struct Room {
-    scratch: Scratch,
-    /// A portion of rows in the Gramian's coordinates.
-    solved: Vec<f32>,
-    packed: Vec<f32>,
-    turned: Vec<f32>,
-}
-
-impl Room {
-    /// Brings the present values of those rows that the solver starts from them into the Gramian's coordinates.
-    fn turn_starts(
-        &mut self,
-        matrix: &CsMatI<f32, u32, usize>,
-        first: usize,
-        rows: &[f32],
-        spectrum: &Spectrum,
-        solver: Solver,
-    ) {
-        let d = spectrum.dims();
-        let started = |index: &usize| {
-            let n = row(matrix, first + index).0.len();
-            n > 0 && !solver.is_exact(n)
-        };
-        let count = rows.len() / d;
-        self.packed.clear();
-        for index in (0..count).filter(started) {
-            self.packed.extend_from_slice(&rows[index * d..(index + 1) * d]);
-        }
-        self.turned.resize(self.packed.len(), 0.0);
-        spectrum.turn(&self.packed, &mut self.turned);
-        self.solved.resize(rows.len(), 0.0);
-        for (index, turned) in (0..count).filter(started).zip(self.turned.chunks_exact(d)) {
-            self.solved[index * d..(index + 1) * d].copy_from_slice(turned);
-        }
-    }
+        },
+    )
 }
 
 /// Solves one row from its present value.

@@ -1,9 +1,7 @@
--- gold.models: one row per training: how the model was learned, from what, and how well. The model itself is the version
--- `model_version` of gold.als_factors.
--- Key: model_version. Append: each training adds its row.
+-- gold.model: one row: how the present model was learned, from which version of the data, and how well.
+-- Older versions of this table and of gold.als_factors tell of older models (time travel).
 select
-    ---------- when, and from what
-    now() as trained_at,
+    ---------- from what
     table_version('gold.als_factors') as model_version,
     table_version('gold.session_items') as data_version,
 
@@ -25,5 +23,5 @@ select
     model['losses'] as losses,
     model['holdout'] as holdout,
     model['held_out_score'] as held_out_score
-from changes('gold.als_factors')
+from gold.als_factors
 where kind = 'model'
