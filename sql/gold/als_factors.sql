@@ -11,7 +11,10 @@ select
 
     ---------- the model
     factors,
-    model
+    model,
+
+    ---------- the version of gold.session_items that it was learned from, on the row of the model
+    case when kind = 'model' then table_version('gold.session_items') end as data_version
 from als_train(
     gold.session_items,
     user => session_id,

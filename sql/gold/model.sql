@@ -3,7 +3,7 @@
 select
     ---------- from what
     table_version('gold.als_factors') as model_version,
-    table_version('gold.session_items') as data_version,
+    data_version,
 
     ---------- how it was learned
     model['factors'] as factors,

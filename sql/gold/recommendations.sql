@@ -34,8 +34,8 @@ alike as (
         session => session_id,
         item => item_id,
         at => last_event_at,
-        k => var('candidates', 30),
-        exclude_seen => false
+        k => 3 * var('k', 10),
+        exclude_seen => var('seen', 'hide') = 'hide'
     )
 ),
 
@@ -46,8 +46,8 @@ liked as (
         user => session_id,
         item => item_id,
         weight => weight,
-        k => var('candidates', 30),
-        exclude_seen => false
+        k => 3 * var('k', 10),
+        exclude_seen => var('seen', 'hide') = 'hide'
     )
 ),
 
@@ -58,7 +58,7 @@ popular as (
         items.item_id,
         0.000001 / items.rank as score
     from (select distinct session_id from requests) as sessions
-    cross join (select item_id, rank from gold.item_popularity where rank <= var('k', 10)) as items
+    cross join (select item_id, rank from latest('gold.item_popularity') where rank <= var('k', 10)) as items
 ),
 
 parts as (
@@ -96,8 +96,17 @@ blended as (
 
 ---------- the shop's rules
 
+rules as (
+    select
+        item_id,
+        min(category) as category,
+        bool_and(coalesce(is_shown, true)) as is_shown
+    from gold.item_rules
+    group by item_id
+),
+
 rare as (
-    select item_id from gold.item_popularity where sessions < var('min_sessions', 0)
+    select item_id from latest('gold.item_popularity') where sessions < var('min_sessions', 0)
 ),
 
 allowed as (
@@ -110,7 +119,7 @@ allowed as (
         blended.popularity,
         rules.category
     from blended
-    left join gold.item_rules as rules on blended.item_id = rules.item_id
+    left join rules on blended.item_id = rules.item_id
     left anti join rare on blended.item_id = rare.item_id
     where
         blended.popularity is not null

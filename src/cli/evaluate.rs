@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::Args;
 use comfy_table::{Cell, CellAlignment};
 use indicatif::ProgressBar;
@@ -9,7 +8,7 @@ use serde_json::json;
 
 use super::global::Global;
 use super::output::{table, thousands, write_all};
-use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scratch, Tried, evaluate, save};
+use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scratch, Tried, check, evaluate, save};
 
 /// How good recommendations are, beside simpler models, on sessions that they have not learned from
 ///
@@ -35,10 +34,10 @@ pub(super) struct EvaluateArgs {
     test_share: f64,
 
     /// Test on the sessions of the last days instead
-    #[arg(long, value_name = "DAYS", conflicts_with = "test_share")]
+    #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 
-    /// At most so many test sessions of the lake, picked by a hash of their ids
+    /// At most so many sessions of the lake to test on, and to judge the grid on, picked by a hash of their ids
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
 
@@ -82,6 +81,13 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+fn days(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(days) if (0.001..=36_500.0).contains(&days) => Ok(days),
+        _ => Err("expected a number of days above 0".to_owned()),
+    }
+}
+
 fn axis(text: &str) -> Result<(String, Vec<String>), String> {
     let (name, values) = text.split_once('=').ok_or("expected NAME=VALUE,VALUE,…")?;
     let values: Vec<String> = values.split(',').map(|value| value.trim().to_owned()).collect();
@@ -100,6 +106,8 @@ fn measure(text: &str) -> Result<String, String> {
 
 pub(super) async fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<()> {
     let (project, runner) = global.runner().await?;
+    let plan = args.plan()?;
+    check(&runner, &plan)?;
     let data = Data::read(&runner, &args.origin()?).await?;
     let spinner = if global.progress() {
         ProgressBar::new_spinner()
@@ -109,24 +117,33 @@ pub(super) async fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<
     spinner.enable_steady_tick(TICK);
     spinner.set_message("taking up the training sessions");
     let scratch = Scratch::new(&project, &runner, data.train.clone()).await?;
-    let plan = Plan {
-        ks: args.k.iter().copied().map(usize::from).collect(),
-        models: args.model.clone(),
-        grid: args.grid.clone(),
-        judge: args.judge.clone(),
-        validation: Cut::Share(args.validation_share),
-    };
     let (report, tried) = evaluate(&scratch, &data, &plan, &mut |what| spinner.set_message(what.to_owned())).await?;
     spinner.finish_and_clear();
-    save(&report, runner.lake(), &runner.session().await?, chrono::Utc::now()).await?;
     if args.json {
-        return print_json(&report, &tried);
+        print_json(&report, &tried)?;
+    } else {
+        print_tried(&tried, &plan)?;
+        print_report(&report)?;
     }
-    print_tried(&tried, &plan)?;
-    print_report(&report)
+    let saved = save(&report, runner.lake(), &runner.session().await?, chrono::Utc::now()).await;
+    if let Err(error) = saved {
+        tracing::warn!("the figures are not kept in system.evaluations: {error}");
+    }
+    Ok(())
 }
 
 impl EvaluateArgs {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        Ok(Plan {
+            ks: self.k.iter().copied().map(usize::from).collect(),
+            models: self.model.clone(),
+            grid: self.grid.clone(),
+            judge: self.judge.clone(),
+            validation: Cut::Share(self.validation_share),
+            sample: usize::try_from(self.sample)?,
+        })
+    }
+
     fn origin(&self) -> anyhow::Result<Origin> {
         if let (Some(train), Some(test)) = (&self.train, &self.test) {
             return Ok(Origin::Files {
@@ -135,8 +152,7 @@ impl EvaluateArgs {
             });
         }
         let cut = match self.test_days {
-            Some(days) if days.is_finite() && days > 0.0 => Cut::Days(days),
-            Some(days) => bail!("--test-days is {days}; it must be above 0"),
+            Some(days) => Cut::Days(days),
             None => Cut::Share(self.test_share),
         };
         Ok(Origin::Lake {
@@ -233,7 +249,11 @@ fn print_table(rows: &[&Measured], place: usize, seen: bool) -> anyhow::Result<(
         }
         number(format!("{:.1}", 100.0 * figures.coverage));
         number(format!("{:.1}", 100.0 * figures.popularity));
-        for latency in [row.latency.p50_ms, row.latency.p90_ms, row.latency.p99_ms] {
+        for latency in row
+            .latency
+            .iter()
+            .flat_map(|times| [times.p50_ms, times.p90_ms, times.p99_ms])
+        {
             number(format!("{latency:.2}"));
         }
         found.add_row(cells);

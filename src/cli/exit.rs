@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::evaluate::EvaluationError;
 use crate::pipeline::PipelineError;
 
 /// The user or the system asked the program to stop.
@@ -41,7 +42,13 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
 fn is_usage(error: &anyhow::Error) -> bool {
     error.downcast_ref::<ConfigError>().is_some()
         || matches!(
-            error.downcast_ref::<PipelineError>(),
-            Some(PipelineError::Sql { .. } | PipelineError::Cycle { .. } | PipelineError::UnknownStep { .. })
+            error.downcast_ref(),
+            Some(EvaluationError::UnknownModel { .. } | EvaluationError::UnknownVariable { .. })
         )
+        || error.chain().any(|cause| {
+            matches!(
+                cause.downcast_ref(),
+                Some(PipelineError::Sql { .. } | PipelineError::Cycle { .. } | PipelineError::UnknownStep { .. })
+            )
+        })
 }

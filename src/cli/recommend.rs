@@ -36,7 +36,7 @@ pub(super) struct RecommendArgs {
     items: Vec<String>,
 
     /// How many items: var('k', …) in the SQL
-    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     k: Option<u32>,
 
     /// Recommend items again that the session has had: var('seen', …) in the SQL
@@ -67,7 +67,7 @@ pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result
         Some(id) => of_session(&session, id).await?,
         None => of_items(&requests, &args.items)?,
     };
-    let asked = requests.of_events(vec![events.clone()]).await?;
+    let asked = requests.of_events(vec![events]).await?;
     let recommender = Recommender::of_project(&runner).await?;
     let answer = concat_batches(&recommender.schema(), &recommender.answer(&asked).await?)?;
     let answer = without_sessions(&answer)?;
@@ -81,7 +81,7 @@ pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result
         tracing::warn!("no item of the session is known to a model: these are the most popular items");
     }
     let answer = match args.explain {
-        true => explained(&mut project, global, &answer, &events).await?,
+        true => explained(&mut project, &runner, &answer, &asked).await?,
         false => answer,
     };
     let rows = session.read_batch(answer)?;
@@ -156,16 +156,16 @@ fn is_popularity(answer: &RecordBatch) -> bool {
 /// The answer with a column `because`.
 async fn explained(
     project: &mut Project,
-    global: &Global,
+    runner: &Runner,
     answer: &RecordBatch,
-    events: &RecordBatch,
+    asked: &RecordBatch,
 ) -> anyhow::Result<RecordBatch> {
-    for name in ["k", "candidates"] {
+    // Long lists, in which no item takes the place of another.
+    for name in ["k", "max_per_category"] {
         set(project, name, DEEP);
     }
-    let runner = Runner::new(project, global.engine()?).await?;
-    let recommender = Recommender::of_project(&runner).await?;
-    let found = reasons(&recommender, &Requests::new(&runner).await?, events).await?;
+    let runner = Runner::new(project, runner.engine().clone()).await?;
+    let found = reasons(&Recommender::of_project(&runner).await?, asked).await?;
     let Some(items) = answer.column_by_name("item_id") else {
         bail!("{RECOMMENDATIONS} has no column `item_id`");
     };

@@ -43,6 +43,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> anyhow::Result<()> {
     let pipeline = project.pipeline(args.pipeline.as_deref())?;
     let options = RunOptions {
         select: args.select.clone(),
+        cold: false,
         full_refresh: args.full_refresh,
         on_loss: if args.accept_loss {
             OnLoss::Accept

@@ -14,6 +14,8 @@ pub struct Bindings {
     pub changes: BTreeMap<String, Arc<dyn TableProvider>>,
     /// `previous('…')`: the rows that the step wrote before; `None` where there are none yet.
     pub previous: Option<Arc<dyn TableProvider>>,
+    /// `latest('NAME')`: a table as it is.
+    pub latest: BTreeMap<String, Arc<dyn TableProvider>>,
     /// `table_version('NAME')`.
     pub versions: BTreeMap<String, u64>,
     /// Views, each after those it reads.

@@ -1,4 +1,4 @@
-//! `changes('…')`, `previous('…')` and `table_version('…')`, and the registration of every function.
+//! `changes('…')`, `latest('…')`, `previous('…')` and `table_version('…')`, and the registration of every function.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,8 +25,16 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<
     context.register_relation_planner(clickrec_udfs::relation_planner())?;
     context.register_udtf(
         "changes",
-        Arc::new(Changes {
-            inputs: bindings.changes.clone(),
+        Arc::new(Named {
+            function: "changes",
+            tables: bindings.changes.clone(),
+        }),
+    );
+    context.register_udtf(
+        "latest",
+        Arc::new(Named {
+            function: "latest",
+            tables: bindings.latest.clone(),
         }),
     );
     context.register_udtf(
@@ -39,21 +47,23 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<
 }
 
 /// `changes('NAME')`: the rows of a source or lake table that arrived since the step last committed; all of them the
-/// first time.
+/// first time. `latest('NAME')`: a lake table as it is, whose changes do not make the step run.
 #[derive(Debug)]
-struct Changes {
-    inputs: BTreeMap<String, Arc<dyn TableProvider>>,
+struct Named {
+    function: &'static str,
+    tables: BTreeMap<String, Arc<dyn TableProvider>>,
 }
 
-impl TableFunctionImpl for Changes {
+impl TableFunctionImpl for Named {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let name = one_string("changes", "the name of a source or table", args.exprs())?;
-        match self.inputs.get(&name) {
+        let function = self.function;
+        let name = one_string(function, "the name of a table", args.exprs())?;
+        match self.tables.get(&name) {
             Some(provider) => Ok(provider.clone()),
             None => {
-                let known: Vec<&str> = self.inputs.keys().map(String::as_str).collect();
+                let known: Vec<&str> = self.tables.keys().map(String::as_str).collect();
                 plan_err!(
-                    "changes('{name}'): no such source or table; known here: {}",
+                    "{function}('{name}'): no such source or table; known here: {}",
                     known.join(", ")
                 )
             }

@@ -12,6 +12,9 @@ use crate::recommender::texts;
 /// No session of a lake has an id that begins so: a case is no neighbour of a session by chance.
 const ID: &str = "evaluate#";
 
+/// A case knows no more than so many of the newest events: a robot's session would be squared otherwise.
+const KNOWN: usize = 500;
+
 /// Which steps of a session are asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reveal {
@@ -60,7 +63,7 @@ impl Cases {
             };
             cases.extend((first..end).map(|step| Case {
                 session: count,
-                known: start..step,
+                known: start.max(step.saturating_sub(KNOWN))..step,
                 to_come: step..end,
             }));
             (start, count) = (end, count + 1);

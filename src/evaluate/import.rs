@@ -20,7 +20,7 @@ use super::cases::Reveal;
 use crate::config::TableName;
 use crate::engine::{Bindings, Engine, query};
 
-/// Names of columns, in lower case and without `_`, that files are known to use.
+/// Names of columns, in lower case and without `_`, that files are known to use; those that come first are preferred.
 const SESSION: [&str; 3] = ["sessionid", "session", "sid"];
 const ITEM: [&str; 4] = ["itemid", "item", "iid", "productid"];
 const TIME: [&str; 8] = [
@@ -86,13 +86,12 @@ impl Rows {
         Ok(Self { table, columns })
     }
 
-    /// The quoted name of the first column that goes by one of these names.
+    /// The quoted name of the column that goes by the first of these names that there is.
     fn column(&self, names: &[&str]) -> Option<String> {
-        let plain = |column: &&String| {
-            let plain = column.to_lowercase().replace(['_', ' '], "");
-            names.contains(&plain.as_str())
-        };
-        let found = self.columns.iter().find(plain)?;
+        let plain = |column: &String| column.to_lowercase().replace(['_', ' '], "");
+        let found = names
+            .iter()
+            .find_map(|name| self.columns.iter().find(|column| plain(column) == *name))?;
         Some(format!("\"{}\"", found.replace('"', "\"\"")))
     }
 
@@ -106,10 +105,11 @@ impl Rows {
         let item = self.column(&ITEM).ok_or_else(|| missing("item"))?;
         let user = self.column(&USER).unwrap_or_else(|| "null".to_owned());
         let kind = self.column(&TYPE).unwrap_or_else(|| "'view'".to_owned());
+        let place = self.column(&POSITION).unwrap_or_else(|| "null".to_owned());
         let numbered = format!(
             "select cast({session} as varchar) as session_id, cast({item} as varchar) as item_id, cast({user} as \
              varchar) as user_id, lower(cast({kind} as varchar)) as kind, cast({{when}} as varchar) as clicked, \
-             row_number() over () as line from import.rows"
+             try_cast({place} as double) as place, row_number() over () as line from import.rows"
         );
         match (self.column(&TIME), self.column(&POSITION)) {
             (Some(time), _) => Ok(timed(&numbered.replace("{when}", &time))),
@@ -138,14 +138,14 @@ const EVENTS: &str = "select session_id, item_id, user_id, case when kind in ('a
                       null and item_id is not null";
 
 /// Clicks at times: numbers count seconds, milliseconds, microseconds or nanoseconds by their size. Clicks of a session at
-/// the same time keep the order of their lines, a microsecond apart.
+/// the same time keep the order of their positions or lines, a microsecond apart.
 fn timed(numbered: &str) -> String {
     format!(
         "with numbered as ({numbered}), read as (select *, try_cast(clicked as double) as number from numbered), placed \
          as (select *, case when number is null then cast(extract(epoch from to_timestamp(clicked)) * 1000000 as bigint) \
          when number >= 1e17 then cast(number / 1000 as bigint) when number >= 1e14 then cast(number as bigint) when \
          number >= 1e11 then cast(number * 1000 as bigint) else cast(number * 1000000 as bigint) end + row_number() over \
-         (partition by session_id, clicked order by line) as micros from read) {EVENTS}"
+         (partition by session_id, clicked order by place, line) as micros from read) {EVENTS}"
     )
 }
 
@@ -154,16 +154,17 @@ fn ordered(numbered: &str) -> String {
     format!(
         "with numbered as ({numbered}), sessions as (select session_id, min(line) as first_line from numbered group by \
          session_id), placed as (select numbered.*, 1000000 * (1700000000 + row_number() over (order by first_line, \
-         try_cast(clicked as double), line)) as micros from numbered inner join sessions on numbered.session_id = \
+         place, line)) as micros from numbered inner join sessions on numbered.session_id = \
          sessions.session_id) {EVENTS}"
     )
 }
 
 /// A prefix, its items apart by spaces, and the item that followed.
 fn sequences(id: &str, prefix: &str, target: &str) -> String {
+    // Each row is a session of its own, even where an id comes twice.
     let numbered = format!(
-        "select session_id, item_id, null as user_id, 'view' as kind, '0' as clicked, row_number() over () as line from \
-         (select cast({id} as varchar) as session_id, unnest(string_to_array(concat(cast({prefix} as varchar), ' ', \
+        "select session_id, item_id, null as user_id, 'view' as kind, '0' as clicked, 0.0 as place, row_number() over () \
+         as line from (select concat(cast({id} as varchar), '#', row_number() over ()) as session_id, unnest(string_to_array(concat(cast({prefix} as varchar), ' ', \
          cast({target} as varchar)), ' ')) as item_id from import.rows) where item_id <> ''"
     );
     ordered(&numbered)

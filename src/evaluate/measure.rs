@@ -17,7 +17,7 @@ use super::models::Model;
 use super::report::{Figures, Latency, Measured};
 use crate::engine::query;
 use crate::pipeline::Runner;
-use crate::recommender::{RECOMMENDATIONS, Recommender, Requests, texts};
+use crate::recommender::{RECOMMENDATIONS, Recommender, RecommenderError, Requests, texts};
 
 /// Cases that are asked about in one go.
 const CHUNK: usize = 2_000;
@@ -57,11 +57,12 @@ impl<'a> Exam<'a> {
         })
     }
 
-    /// Asks a model everything, once with and once without the items that a session has had.
+    /// Asks a model everything, with or without the items that a session has had; and, where `timed`, some of it one at a
+    /// time.
     ///
     /// # Errors
     /// When its SQL fails.
-    pub async fn measure(&self, model: &Model, seen: bool) -> Result<Measured, EvaluationError> {
+    pub async fn measure(&self, model: &Model, seen: bool, timed: bool) -> Result<Measured, EvaluationError> {
         let recommender = self.recommender(model, seen).await?;
         let mut lists = Lists::new(self.cases.all().len());
         for requests in &self.requests {
@@ -69,14 +70,16 @@ impl<'a> Exam<'a> {
                 lists.add(&answer, &self.items.numbers)?;
             }
         }
-        lists.sort();
         let by_item = |case: &Case| self.targets(case);
         let figures = self.ks.iter().map(|k| self.figures(&lists, &by_item, *k)).collect();
         Ok(Measured {
             model: model.name.to_owned(),
             seen,
             figures,
-            latency: self.latency(&recommender).await?,
+            latency: match timed {
+                true => Some(self.latency(&recommender).await?),
+                false => None,
+            },
         })
     }
 
@@ -86,9 +89,11 @@ impl<'a> Exam<'a> {
         let sql = match model.sql {
             Some(sql) => sql.to_owned(),
             None => {
-                let nodes = self.runner.dag().nodes().iter();
-                let own = nodes.filter(|node| node.name().to_string() == RECOMMENDATIONS);
-                own.map(|node| node.step.sql.clone()).next().unwrap_or_default()
+                let own = self.runner.dag().named(RECOMMENDATIONS);
+                let own = own.ok_or_else(|| RecommenderError::NoStep {
+                    name: RECOMMENDATIONS.to_owned(),
+                })?;
+                own.step.sql.clone()
             }
         };
         let mut variables = self.runner.engine().variables();
@@ -110,7 +115,7 @@ impl<'a> Exam<'a> {
         let measures = |(case, list): (&Case, &Vec<(u32, f64)>)| {
             let (next, to_come) = targets(case);
             let rank = rank(list, next);
-            let items: Vec<u32> = list.iter().map(|(item, _)| *item).collect();
+            let items = worst_first(list, &to_come);
             let values = [
                 hit_rate(rank, k),
                 reciprocal_rank(rank, k),
@@ -122,11 +127,7 @@ impl<'a> Exam<'a> {
             (case.session, values)
         };
         let values: Vec<(usize, [f64; 6])> = self.cases.all().iter().zip(&lists.0).map(measures).collect();
-        let items: Vec<Vec<u32>> = lists
-            .0
-            .iter()
-            .map(|list| list.iter().map(|(item, _)| *item).collect())
-            .collect();
+        let items: Vec<Vec<u32>> = lists.0.iter().map(|list| worst_first(list, &[])).collect();
         let shown = || items.iter().map(Vec::as_slice);
         Figures {
             k,
@@ -136,7 +137,7 @@ impl<'a> Exam<'a> {
         }
     }
 
-    /// Wall time of one request at a time, after one that is not counted.
+    /// Wall time from the rows of one session in `gold.requests` to its list, after one that is not counted.
     async fn latency(&self, recommender: &Recommender) -> Result<Latency, EvaluationError> {
         let step = self.cases.all().len().div_ceil(SINGLE).max(1);
         let mut taken = vec![];
@@ -177,7 +178,7 @@ struct Items {
 impl Items {
     async fn of(runner: &Runner) -> Result<Self, EvaluationError> {
         let session = runner.session().await?;
-        let sql = "select item_id, cast(sessions as double) as sessions from gold.item_popularity";
+        let sql = "select item_id, cast(sessions as double) as sessions from gold.item_popularity order by item_id";
         let (mut numbers, mut sessions) = (HashMap::new(), vec![]);
         for batch in query(&session, sql).await?.collect().await? {
             for id in texts(&batch, "item_id")?.iter().flatten() {
@@ -217,11 +218,15 @@ impl Lists {
         }
         Ok(())
     }
+}
 
-    /// Best first, whatever the order of the answer's rows.
-    fn sort(&mut self) {
-        for list in &mut self.0 {
-            list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        }
-    }
+/// The items of a list, best first; of equals those that were to come are last, so that ties count against us.
+fn worst_first(list: &[(u32, f64)], to_come: &[u32]) -> Vec<u32> {
+    let mut list = list.to_vec();
+    let came = |item: &u32| to_come.contains(item);
+    list.sort_by(|a, b| {
+        let by_score = b.1.total_cmp(&a.1);
+        by_score.then(came(&a.0).cmp(&came(&b.0))).then(a.0.cmp(&b.0))
+    });
+    list.into_iter().map(|(item, _)| item).collect()
 }

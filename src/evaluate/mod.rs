@@ -53,6 +53,8 @@ pub struct Plan {
     pub judge: String,
     /// Sessions of the training part that the grid is judged on.
     pub validation: Cut,
+    /// At most so many of them.
+    pub sample: usize,
 }
 
 /// How one combination of the grid came out.
@@ -80,7 +82,8 @@ pub async fn evaluate(
         true => vec![],
         false => tune(scratch, plan, &models, observe).await?,
     };
-    let best = tried.iter().max_by(|a, b| a.score.total_cmp(&b.score));
+    // Of equals the first.
+    let best = tried.iter().rev().max_by(|a, b| a.score.total_cmp(&b.score));
     let variables = best.map_or_else(BTreeMap::new, |best| best.variables.clone());
     observe("learning from the training sessions");
     let runner = scratch.learn(&variables).await?;
@@ -90,7 +93,7 @@ pub async fn evaluate(
     for seen in [true, false] {
         for model in &models {
             observe(&format!("asking {} {} times", model.name, cases.all().len()));
-            measured.push(exam.measure(model, seen).await?);
+            measured.push(exam.measure(model, seen, true).await?);
         }
     }
     let report = Report {
@@ -112,8 +115,7 @@ async fn tune(
     observe: &mut dyn FnMut(&str),
 ) -> Result<Vec<Tried>, EvaluationError> {
     let whole = Runner::new(scratch.project(), scratch.engine()).await?;
-    known_variables(&whole, plan)?;
-    let cut = split(&whole.session().await?, plan.validation, None).await?;
+    let cut = split(&whole.session().await?, plan.validation, Some(plan.sample)).await?;
     let earlier = Scratch::new(scratch.project(), &whole, cut.train).await?;
     let cases = Cases::new(cut.test, Reveal::EveryStep)?;
     let (Some(model), Some(k)) = (models.last(), plan.ks.iter().max()) else {
@@ -122,7 +124,10 @@ async fn tune(
     let mut tried = vec![];
     for variables in grid::combinations(&plan.grid) {
         let runner = earlier.learn(&variables).await?;
-        let measured = Exam::new(&runner, &cases, &plan.ks).await?.measure(model, true).await?;
+        let measured = Exam::new(&runner, &cases, &plan.ks)
+            .await?
+            .measure(model, true, false)
+            .await?;
         let score = measured.value(&plan.judge, *k).unwrap_or_default();
         let values: Vec<String> = variables
             .iter()
@@ -137,6 +142,15 @@ async fn tune(
         tried.push(Tried { variables, score });
     }
     Ok(tried)
+}
+
+/// Checks the names of models and variables, before any work.
+///
+/// # Errors
+/// When one is not known.
+pub fn check(runner: &Runner, plan: &Plan) -> Result<(), EvaluationError> {
+    chosen(&plan.models)?;
+    known_variables(runner, plan)
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Model>, EvaluationError> {

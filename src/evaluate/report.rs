@@ -31,8 +31,8 @@ pub struct Measured {
     pub seen: bool,
     /// One for each `k`.
     pub figures: Vec<Figures>,
-    /// How long one session takes.
-    pub latency: Latency,
+    /// How long one session takes, from its rows of `gold.requests` to its list.
+    pub latency: Option<Latency>,
 }
 
 /// Figures for the first `k` of each list.
@@ -105,13 +105,11 @@ impl Measured {
             rows.push(row(k, "coverage", figures.coverage, None, None));
             rows.push(row(k, "popularity", figures.popularity, None, None));
         }
-        let latency = self.latency;
-        for (metric, value) in [
-            ("p50_ms", latency.p50_ms),
-            ("p90_ms", latency.p90_ms),
-            ("p99_ms", latency.p99_ms),
-        ] {
-            rows.push(row(None, metric, value, None, None));
+        if let Some(latency) = self.latency {
+            let times = [latency.p50_ms, latency.p90_ms, latency.p99_ms];
+            for (metric, value) in ["p50_ms", "p90_ms", "p99_ms"].into_iter().zip(times) {
+                rows.push(row(None, metric, value, None, None));
+            }
         }
         rows
     }

@@ -99,6 +99,8 @@ impl Scratch {
         let runner = Runner::new(&project, self.engine.clone()).await?;
         let options = RunOptions {
             select: steps(&runner)?,
+            // What was tried before shall not matter.
+            cold: true,
             ..RunOptions::default()
         };
         let pipeline = pipeline(&project)?;
@@ -108,15 +110,8 @@ impl Scratch {
 }
 
 fn named(runner: &Runner, name: &str) -> Result<TableName, EvaluationError> {
-    let found = runner
-        .dag()
-        .nodes()
-        .iter()
-        .map(|node| node.name())
-        .find(|node| node.to_string() == name);
-    Ok(found
-        .cloned()
-        .ok_or_else(|| RecommenderError::NoStep { name: name.to_owned() })?)
+    let found = runner.dag().named(name).map(|node| node.name().clone());
+    Ok(found.ok_or_else(|| RecommenderError::NoStep { name: name.to_owned() })?)
 }
 
 fn pipeline(project: &Project) -> Result<&Pipeline, EvaluationError> {
@@ -143,7 +138,7 @@ fn steps(runner: &Runner) -> Result<Vec<String>, EvaluationError> {
     let mut steps = vec![];
     for node in runner.dag().nodes().iter().rev().filter(|node| *node.name() != events) {
         if needed.contains(node.name()) {
-            needed.extend(node.inputs().cloned());
+            needed.extend(node.inputs().chain(&node.latest).cloned());
             if node.step.mode != Mode::View && *node.name() != recommendations {
                 steps.push(node.name().to_string());
             }

@@ -34,6 +34,8 @@ pub struct Node {
     pub views: Vec<View>,
     /// Tables that it starts from where they exist (`warm_start => '…'`).
     pub warm_starts: BTreeSet<TableName>,
+    /// Tables that it reads as they are (`latest('…')`): their changes do not make it run.
+    pub latest: BTreeSet<TableName>,
     /// Tables whose version it asks for (`table_version('…')`).
     pub versions: BTreeSet<TableName>,
     /// The names of `var('…', …)` in its SQL and that of its views.
@@ -50,7 +52,8 @@ impl Node {
 
     /// Whether it reads one of these steps, tables or views.
     pub fn reads_any(&self, names: &BTreeSet<TableName>) -> bool {
-        self.views.iter().any(|view| names.contains(&view.name)) || self.inputs().any(|input| names.contains(input))
+        self.views.iter().any(|view| names.contains(&view.name))
+            || self.inputs().chain(&self.latest).any(|input| names.contains(input))
     }
 
     /// Every lake table that it reads, plainly or in part.
@@ -119,6 +122,11 @@ impl Dag {
         &self.nodes
     }
 
+    /// A step by its name as text, `layer.table`.
+    pub fn named(&self, name: &str) -> Option<&Node> {
+        self.get(&name.parse().ok()?)
+    }
+
     /// A step by its name.
     pub fn get(&self, name: &TableName) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name() == name)
@@ -176,7 +184,8 @@ impl Dag {
             changed_tables: BTreeSet::new(),
             sources: BTreeSet::new(),
             views: vec![],
-            warm_starts: found.warm_starts.clone(),
+            warm_starts: found.warm_starts.keys().cloned().collect(),
+            latest: found.latest.keys().cloned().collect(),
             versions: found.versions.keys().cloned().collect(),
             variables: found.variables.clone(),
             fingerprint: 0,
@@ -204,8 +213,18 @@ impl Dag {
         project: &Project,
         lake_has: &dyn Fn(&TableName) -> bool,
     ) -> Result<(), PipelineError> {
-        for (name, at) in found.tables.iter().chain(&found.versions) {
+        let beside = found.versions.iter().chain(&found.latest);
+        for (name, at) in found.tables.iter().chain(beside) {
             if self.get(name).is_none() && !lake_has(name) {
+                return Err(node.error(*at, self.unknown_table(&name.to_string())));
+            }
+        }
+        let is_step = |name: &TableName| {
+            let mut steps = project.pipelines.iter().flat_map(|pipeline| &pipeline.steps);
+            steps.any(|step| step.name == *name)
+        };
+        for (name, at) in &found.warm_starts {
+            if !is_step(name) && !lake_has(name) {
                 return Err(node.error(*at, self.unknown_table(&name.to_string())));
             }
         }
@@ -277,6 +296,7 @@ impl Node {
         self.changed_tables.extend(view.changed_tables.iter().cloned());
         self.sources.extend(view.sources.iter().cloned());
         self.warm_starts.extend(view.warm_starts.iter().cloned());
+        self.latest.extend(view.latest.iter().cloned());
         self.versions.extend(view.versions.iter().cloned());
         self.variables.extend(view.variables.iter().cloned());
     }
@@ -331,7 +351,8 @@ fn visit(
     }
     path.push(name.clone());
     let changed = found.changes.keys().filter_map(|input| input.parse().ok());
-    for input in found.tables.keys().chain(found.versions.keys()).cloned().chain(changed) {
+    let beside = found.versions.keys().chain(found.latest.keys());
+    for input in found.tables.keys().chain(beside).cloned().chain(changed) {
         visit(&input, parsed, path, order)?;
     }
     path.pop();

@@ -59,6 +59,8 @@ pub struct Lookup {
     pub full_refresh: bool,
     /// What to do where a source has lost records that were not read yet.
     pub on_loss: OnLoss,
+    /// Start from nothing, also where a step has a table to start from (`warm_start`).
+    pub cold: bool,
 }
 
 /// One table that a step reads.
@@ -86,7 +88,7 @@ impl Inputs {
             node,
             world,
             on_loss: lookup.on_loss,
-            cold: lookup.full_refresh,
+            cold: lookup.full_refresh || lookup.cold,
             full: first_reason(node, &target, lookup.full_refresh).await?,
             transactions: BTreeMap::from([(positions::SQL.to_owned(), node.fingerprint)]),
             inputs: vec![],
@@ -178,7 +180,7 @@ impl Finder<'_> {
         };
         let records = self.sources(&target, &mut bindings).await?;
         self.tables(&target, &mut bindings).await?;
-        self.beside(&target, &mut bindings).await?;
+        self.beside(&mut bindings).await?;
 
         let changed: Option<u64> = match &self.full {
             Some(_) => Some(self.inputs.iter().map(|input| input.table.rows()).sum()),
@@ -311,7 +313,7 @@ impl Finder<'_> {
     }
 
     /// What is read beside the inputs, without being waited for: tables to start from, and versions.
-    async fn beside(&self, target: &LakeTable, bindings: &mut Bindings) -> Result<(), PipelineError> {
+    async fn beside(&self, bindings: &mut Bindings) -> Result<(), PipelineError> {
         for name in &self.node.warm_starts {
             let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
             let provider = match table.version() {
@@ -320,12 +322,16 @@ impl Finder<'_> {
             };
             bindings.tables.entry(name.clone()).or_insert(provider);
         }
+        for name in &self.node.latest {
+            let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
+            let provider = self.snapshot(&table).await?;
+            bindings.latest.insert(name.to_string(), provider);
+        }
         for name in &self.node.versions {
             let known = self
                 .inputs
                 .iter()
                 .map(|input| &input.table)
-                .chain([target])
                 .find(|table| table.name() == name);
             let table = match known {
                 Some(table) => table.clone(),

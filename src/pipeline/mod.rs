@@ -11,6 +11,7 @@ mod inputs;
 mod progress;
 pub mod references;
 mod runner;
+mod schemas;
 mod step;
 
 pub use dag::{Dag, Node};

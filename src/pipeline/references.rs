@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use clickrec_udfs::relation::Kind;
 use clickrec_udfs::{Variables, substitute};
+use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned,
@@ -23,7 +25,9 @@ pub struct References {
     /// Whether the step reads its own earlier rows.
     pub previous: Option<Location>,
     /// Tables that `warm_start => 'LAYER.TABLE'` names: the step reads them where they exist, its own among them.
-    pub warm_starts: BTreeSet<TableName>,
+    pub warm_starts: BTreeMap<TableName, Location>,
+    /// Arguments of `latest('…')`: tables that are read as they are, and whose changes make nothing run.
+    pub latest: BTreeMap<TableName, Location>,
     /// Tables whose `table_version('LAYER.TABLE')` is asked for.
     pub versions: BTreeMap<TableName, Location>,
     /// The names of `var('…', …)`.
@@ -51,7 +55,7 @@ pub fn references(sql: &str, variables: &Variables) -> Result<References, Syntax
     let mut statements = DFParser::parse_sql(sql).map_err(|error| located(&error.to_string()))?;
     let mut found = BTreeSet::new();
     for statement in &mut statements {
-        found.extend(substitute(statement, variables).map_err(|error| located(&error.strip_backtrace()))?);
+        found.extend(substitute(statement, variables).map_err(|error| at_its_place(&error))?);
     }
     let statement = match statements.iter().collect::<Vec<_>>()[..] {
         [Statement::Statement(statement)] if matches!(**statement, SqlStatement::Query(_)) => statement,
@@ -74,6 +78,19 @@ pub fn references(sql: &str, variables: &Variables) -> Result<References, Syntax
     let _: ControlFlow<()> = statement.visit(&mut collector);
     collector.found.normalized = statement.to_string();
     Ok(collector.found)
+}
+
+fn at_its_place(error: &DataFusionError) -> SyntaxError {
+    let place = error
+        .diagnostic()
+        .and_then(|diagnostic| diagnostic.span)
+        .map(|span| span.start);
+    let message = error.strip_backtrace();
+    SyntaxError {
+        line: place.map_or(1, |place| place.line),
+        column: place.map_or(1, |place| place.column),
+        message: message.trim_start_matches("Error during planning: ").to_owned(),
+    }
 }
 
 /// `… at Line: 3, Column: 14` is all that the parser gives.
@@ -155,23 +172,54 @@ impl Collector {
                 }
             }
             "previous" => self.found.previous = Some(at),
-            _ => args.iter().for_each(|arg| self.relation_argument(arg)),
+            "latest" => {
+                if let Some(input) = args.first().and_then(string).and_then(|input| input.parse().ok()) {
+                    self.found.latest.entry(input).or_insert(at);
+                }
+            }
+            function => self.relation_arguments(function, args, at),
         }
     }
 
-    /// `als_train(gold.session_items, …)`: a table as an argument. A subquery is visited by itself.
-    fn relation_argument(&mut self, arg: &FunctionArg) {
-        if let FunctionArg::Named { name, arg, .. } = arg
-            && name.value.eq_ignore_ascii_case("warm_start")
-            && let FunctionArgExpr::Expr(Expr::Value(value)) = arg
-            && let Value::SingleQuotedString(table) = &value.value
-        {
-            self.found.warm_starts.extend(table.parse::<TableName>());
+    /// `als_train(gold.session_items, …)` or `als_train('gold.session_items', …)`: a table as an argument. A subquery is
+    /// visited by itself.
+    fn relation_arguments(&mut self, function: &str, args: &[FunctionArg], at: Location) {
+        let functions = clickrec_udfs::relation_functions();
+        let function = functions.iter().find(|known| known.name() == function);
+        for (place, arg) in args.iter().enumerate() {
+            let (name, value) = match arg {
+                FunctionArg::Named { name, arg, .. } => (Some(name.value.as_str()), arg),
+                FunctionArg::Unnamed(arg) | FunctionArg::ExprNamed { arg, .. } => (None, arg),
+            };
+            match value {
+                FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)) => {
+                    let at = parts.first().map_or_else(Location::empty, |part| part.span.start);
+                    self.table(&parts.iter().collect::<Vec<_>>(), at);
+                }
+                FunctionArgExpr::Expr(Expr::Value(value)) => {
+                    let parameter = function.and_then(|function| {
+                        let parameters = function.parameters();
+                        match name {
+                            Some(name) => parameters.iter().find(|parameter| parameter.is_named(name)),
+                            None => parameters.get(place),
+                        }
+                    });
+                    let relation = parameter.filter(|parameter| parameter.kind == Kind::Relation);
+                    if let (Some(relation), Value::SingleQuotedString(table)) = (relation, &value.value) {
+                        self.quoted(relation.name, table, at);
+                    }
+                }
+                _ => {}
+            }
         }
-        let (FunctionArg::Unnamed(arg) | FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. }) = arg;
-        if let FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)) = arg {
-            let at = parts.first().map_or_else(Location::empty, |part| part.span.start);
-            self.table(&parts.iter().collect::<Vec<_>>(), at);
+    }
+
+    /// A table in quotes: a step may start from its own table, and from one that does not exist yet.
+    fn quoted(&mut self, parameter: &str, table: &str, at: Location) {
+        let Ok(table) = table.parse::<TableName>() else { return };
+        match parameter {
+            "warm_start" => _ = self.found.warm_starts.entry(table).or_insert(at),
+            _ => _ = self.found.tables.entry(table).or_insert(at),
         }
     }
 }

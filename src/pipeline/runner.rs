@@ -8,14 +8,15 @@ use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
 use super::inputs::{Lookup, World};
-use super::step::{self, Done, result, stored_schema};
+use super::schemas::{foreign_tables, schemas};
+use super::step::{self, Done};
 use super::{Dag, Decision, Inputs, Node, PipelineError, StepProgress};
 use crate::config::{Mode, Pipeline, Project, SourceConfig, TableName};
 use crate::engine::{Bindings, Engine, View};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
 use crate::lake::{Lake, LakeError, Version};
-use crate::source::{OnLoss, Source, SourceTable, record_schema};
+use crate::source::{OnLoss, Source, SourceTable};
 
 /// The layer under which a session has the project's topics.
 pub const KAFKA_LAYER: &str = "kafka";
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub full_refresh: bool,
     /// What to do where a source has lost records that were not read yet.
     pub on_loss: OnLoss,
+    /// Models start from nothing, also where they could go on from the last one.
+    pub cold: bool,
 }
 
 /// How a step ended.
@@ -168,6 +171,7 @@ impl Runner {
         for node in self.dag.nodes() {
             if selected.contains(node.name()) && node.step.mode != Mode::View {
                 let lookup = Lookup {
+                    cold: options.cold,
                     full_refresh: refreshes(node, options),
                     on_loss: options.on_loss,
                 };
@@ -222,6 +226,7 @@ impl Runner {
                 .versions
                 .extend(table.version().map(|version| (name.to_string(), version)));
             bindings.changes.insert(name.to_string(), provider.clone());
+            bindings.latest.insert(name.to_string(), provider.clone());
             bindings.tables.insert(name.clone(), provider);
         }
         let kept = self.lake.table(&evaluations()).await;
@@ -340,82 +345,4 @@ fn topics(project: &Project) -> BTreeMap<TableName, Arc<KafkaTable>> {
     kafka
         .map(|(source, config)| (name(source), Arc::new(KafkaTable::new(config.clone()))))
         .collect()
-}
-
-/// Tables that the SQL reads and no step makes: they have to be in the lake already.
-async fn foreign_tables(project: &Project, lake: &Lake) -> Result<BTreeMap<TableName, SchemaRef>, PipelineError> {
-    let steps = || project.pipelines.iter().flat_map(|pipeline| &pipeline.steps);
-    let made: BTreeSet<&TableName> = steps().map(|step| &step.name).collect();
-    let (mut foreign, variables) = (BTreeMap::new(), project.variables());
-    for step in steps() {
-        // What does not parse is reported by the DAG, with its place.
-        let Ok(found) = super::references::references(&step.sql, &variables) else {
-            continue;
-        };
-        let changed = found.changes.keys().filter_map(|input| input.parse().ok());
-        for name in found
-            .tables
-            .keys()
-            .cloned()
-            .chain(changed)
-            .filter(|name| !made.contains(name))
-        {
-            let failed = |source| PipelineError::Lake {
-                step: step.name.to_string(),
-                source,
-            };
-            if let Some(schema) = lake
-                .table(&name)
-                .await
-                .and_then(|table| table.schema())
-                .map_err(failed)?
-            {
-                foreign.insert(name, schema);
-            }
-        }
-    }
-    Ok(foreign)
-}
-
-/// Plans every step over empty tables, in order: what it returns is what the next ones read.
-async fn schemas(
-    dag: &Dag,
-    engine: &Engine,
-    foreign: BTreeMap<TableName, SchemaRef>,
-) -> Result<BTreeMap<TableName, SchemaRef>, PipelineError> {
-    let mut schemas = foreign;
-    for node in dag.nodes() {
-        let mut bindings = Bindings {
-            views: node.views.clone(),
-            ..Bindings::default()
-        };
-        for name in node.inputs() {
-            let Some(schema) = schemas.get(name) else { continue };
-            let table = Arc::new(EmptyTable::new(schema.clone()));
-            bindings.changes.insert(name.to_string(), table.clone());
-            bindings.tables.insert(name.clone(), table);
-        }
-        for name in &node.warm_starts {
-            let nothing = Arc::new(EmptyTable::new(Arc::new(arrow::datatypes::Schema::empty())));
-            bindings.tables.entry(name.clone()).or_insert(nothing);
-        }
-        for name in &node.sources {
-            bindings
-                .changes
-                .insert(name.clone(), Arc::new(EmptyTable::new(record_schema())));
-        }
-        let session = engine
-            .session(&bindings)
-            .await
-            .map_err(|error| step::plan_error(node, &error))?;
-        let planned = result(node, &session).await?;
-        // Physical planning finds what logical planning does not: functions without an implementation for a type.
-        let schema = stored_schema(node, planned.schema().as_arrow()).map_err(|error| node.lake_error(error))?;
-        planned
-            .create_physical_plan()
-            .await
-            .map_err(|error| step::plan_error(node, &error))?;
-        schemas.insert(node.name().clone(), schema);
-    }
-    Ok(schemas)
 }

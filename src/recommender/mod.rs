@@ -91,7 +91,7 @@ impl Recommender {
 
 /// A step that a recommender needs.
 fn step<'a>(runner: &'a Runner, name: &str) -> Result<&'a crate::pipeline::Node, RecommenderError> {
-    let node = runner.dag().nodes().iter().find(|node| node.name().to_string() == name);
+    let node = runner.dag().named(name);
     node.ok_or_else(|| RecommenderError::NoStep { name: name.to_owned() })
 }
 

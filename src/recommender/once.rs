@@ -19,16 +19,29 @@ use tokio::sync::OnceCell;
 
 use super::request_table::RequestExec;
 
+/// The plan of scalar subqueries.
+const SUBQUERY: &str = "ScalarSubqueryExec";
+
 /// Puts a [`OnceExec`] above the largest parts of a plan that do not read the request. The inputs of table functions
-/// are left alone: a function that can run again keeps what it made of them.
+/// are left alone: a function whose first input (a model, a history) is the same every time keeps what it makes of it.
 pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     if !reads_request(&plan) {
         return Ok(Arc::new(OnceExec::new(plan)));
     }
-    let is_function = plan.downcast_ref::<FunctionExec>().is_some();
-    let child = |child: &Arc<dyn ExecutionPlan>| match is_function && !reads_request(child) {
+    // A subquery's value enters its input unseen by the tree: nothing below is the same every time.
+    if plan.name() == SUBQUERY {
+        return Ok(plan);
+    }
+    let function = plan.downcast_ref::<FunctionExec>();
+    let child = |child: &Arc<dyn ExecutionPlan>| match function.is_some() && !reads_request(child) {
         true => Ok(child.clone()),
         false => compute_once(child.clone()),
+    };
+    let plan = match function {
+        Some(function) if !function.children().first().is_some_and(|first| reads_request(first)) => {
+            Arc::new(function.keeping()) as Arc<dyn ExecutionPlan>
+        }
+        _ => plan.clone(),
     };
     let children = plan.children().into_iter().map(child).collect::<Result<Vec<_>>>()?;
     match children.is_empty() {

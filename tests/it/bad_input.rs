@@ -88,7 +88,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/als_factors.sql",
         "factors => var('factors', 64)",
         "factors => 'many'",
-        &["als_factors.sql:15:6: als_train: factors must be a whole number, found 'many'"],
+        &["als_factors.sql:18:6: als_train: factors must be a whole number, found 'many'"],
     ),
     (
         "sql/gold/als_factors.sql",

@@ -181,11 +181,14 @@ fn what_cannot_be_evaluated_says_why() {
         ),
     ] {
         let (code, error) = shop.fails(args);
-        assert!(code == 1 && error.contains(expected), "{args:?}: {error}");
+        let usage = args.iter().any(|arg| ["--model", "--grid"].contains(arg));
+        let expected_code = if usage { 2 } else { 1 };
+        assert!(code == expected_code && error.contains(expected), "{args:?}: {error}");
     }
     for args in [
         &["evaluate", "--train", "train.csv"][..],
         &["evaluate", "--judge", "luck"],
+        &["evaluate", "--test-days", "0"],
         &["evaluate", "--grid", "x"],
     ] {
         assert_eq!(shop.fails(args).0, 2, "{args:?}");

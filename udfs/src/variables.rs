@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Diagnostic, Result, Span, plan_datafusion_err};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value, VisitMut,
+    VisitorMut,
 };
 
 const NAME: &str = "var";
@@ -47,16 +48,34 @@ impl VisitorMut for Substitution<'_> {
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<DataFusionError> {
         if let Expr::Function(function) = expression
             && function.name.to_string().eq_ignore_ascii_case(NAME)
+            && has_name(function)
         {
             match value(function, self.values) {
                 Ok((name, value)) => {
                     self.names.insert(name);
                     *expression = value;
                 }
-                Err(error) => return ControlFlow::Break(error),
+                Err(error) => {
+                    let span = Span::try_from_sqlparser_span(function.name.span());
+                    let diagnostic = Diagnostic::new_error(error.strip_backtrace(), span);
+                    return ControlFlow::Break(error.with_diagnostic(diagnostic));
+                }
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Whether the first argument is a text: of a column, `var` is the variance.
+fn has_name(function: &Function) -> bool {
+    let FunctionArguments::List(list) = &function.args else {
+        return false;
+    };
+    match list.args.first() {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(name)))) => {
+            matches!(name.value, Value::SingleQuotedString(_))
+        }
+        _ => false,
     }
 }
 
@@ -67,24 +86,37 @@ fn value(function: &Function, values: &Variables) -> Result<(String, Expr)> {
     let Some(given) = values.get(name) else {
         return Ok((name.to_owned(), default.clone()));
     };
-    let wrong = |kind| plan_datafusion_err!("var('{name}'): '{given}' is not {kind}, which its default {default} is");
-    let number = |text: &str| Expr::Value(Value::Number(text.to_owned(), false).into());
+    // The value is not printed: it may be one for ${NAME} too, and secret.
+    let wrong = |kind| plan_datafusion_err!("var('{name}'): its value is not {kind}, which its default {default} is");
+    let literal_of = |text: &str| Expr::Value(Value::Number(text.to_owned(), false).into());
+    let number = |text: &str| match text.strip_prefix('-') {
+        Some(positive) => Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(literal_of(positive)),
+        },
+        None => literal_of(text.trim_start_matches('+')),
+    };
     let value = match literal(default) {
         Some(Value::SingleQuotedString(_)) => Ok(Expr::Value(Value::SingleQuotedString(given.clone()).into())),
         Some(Value::Boolean(_)) => match given.parse() {
             Ok(flag) => Ok(Expr::Value(Value::Boolean(flag).into())),
             Err(_) => Err(wrong("true or false")),
         },
-        _ if given.parse::<f64>().is_ok_and(f64::is_finite) => Ok(match given.strip_prefix('-') {
-            Some(positive) => Expr::UnaryOp {
-                op: UnaryOperator::Minus,
-                expr: Box::new(number(positive)),
-            },
-            None => number(given.trim_start_matches('+')),
+        Some(Value::Number(text, _)) if is_whole(text) => match given.parse::<i64>() {
+            Ok(_) => Ok(number(given)),
+            Err(_) => Err(wrong("a whole number")),
+        },
+        _ if given.parse::<f64>().is_ok_and(f64::is_finite) => Ok(match is_whole(given) {
+            true => number(&format!("{given}.0")),
+            false => number(given),
         }),
         _ => Err(wrong("a number")),
     };
     Ok((name.to_owned(), value?))
+}
+
+fn is_whole(number: &str) -> bool {
+    !number.contains(['.', 'e', 'E'])
 }
 
 /// The name and the default, where a call has just these.
@@ -145,11 +177,11 @@ mod tests {
         );
         assert_eq!(
             substituted(sql, &[("a", "-2"), ("k", "20"), ("seen", "it's")]).unwrap(),
-            "SELECT -2 FROM f((SELECT 1), k => 20) WHERE x = 'it''s'"
+            "SELECT -2.0 FROM f((SELECT 1), k => 20) WHERE x = 'it''s'"
         );
         assert_eq!(
-            substituted("SELECT var('a', -1), var('b', false)", &[("b", "true")]).unwrap(),
-            "SELECT -1, true"
+            substituted("SELECT var('a', -1), var('b', false), var(x)", &[("b", "true")]).unwrap(),
+            "SELECT -1, true, var(x)"
         );
     }
 
@@ -158,11 +190,17 @@ mod tests {
         for (sql, expected) in [
             ("SELECT var('k')", "write var('NAME', DEFAULT)"),
             ("SELECT var('k', x)", "write var('NAME', DEFAULT)"),
-            ("SELECT var(k, 1)", "write var('NAME', DEFAULT)"),
-            ("SELECT var('k', 10)", "'ten' is not a number, which its default 10 is"),
-            ("SELECT var('k', false)", "'ten' is not true or false"),
+            (
+                "SELECT var('k', 10)",
+                "its value is not a whole number, which its default 10 is",
+            ),
+            (
+                "SELECT var('k', 1.5)",
+                "its value is not a number, which its default 1.5 is",
+            ),
+            ("SELECT var('k', false)", "its value is not true or false"),
         ] {
-            let error = substituted(sql, &[("k", "ten")]).unwrap_err().to_string();
+            let error = substituted(sql, &[("k", "2x")]).unwrap_err().to_string();
             assert!(error.contains(expected), "{sql}: {error}");
         }
     }

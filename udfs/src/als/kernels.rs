@@ -4,6 +4,20 @@
 /// Partial sums that are kept apart: two registers of AVX-512, four of AVX2.
 const LANES: usize = 32;
 
+/// Asks for a row before it is read, where the processor can be asked.
+#[inline(always)]
+pub(super) fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code, reason = "there is no safe way to ask")]
+    for line in row.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads and writes nothing; the address is that of a reference.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
 /// `a · b`
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -29,7 +29,7 @@ impl Solver {
     pub fn is_exact(self, n: usize) -> bool {
         match self {
             Self::Cholesky => true,
-            Self::ConjugateGradient { steps } => n <= 4 * steps,
+            Self::ConjugateGradient { steps } => n <= 2 * steps,
             Self::Block { size } => n <= size,
         }
     }
@@ -37,7 +37,7 @@ impl Solver {
 
 impl Default for Solver {
     fn default() -> Self {
-        Self::ConjugateGradient { steps: 2 }
+        Self::ConjugateGradient { steps: 8 }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use super::kernels::{axpy, axpy_four, dot, dot_four};
+use super::kernels::{axpy, axpy_four, dot, dot_four, prefetch};
 use super::product::add_gram;
 use super::{AlsError, Factors};
 
@@ -14,9 +14,13 @@ const TINY: f32 = 1e-20;
 /// Interactions that are put into a matrix in one go.
 pub(super) const CHUNK: usize = 256;
 
+/// The steps end where the residual (squared, in the preconditioner's norm) is so much less than it was at first.
+const ENOUGH: f32 = 0.01;
+/// Vectors lie all over memory: each is asked for so many interactions before it is read.
+const AHEAD: usize = 8;
 /// So many numbers of a row's vectors are gathered in one place: more than the first-level cache holds anyway, and not
-/// more than half of a common second-level cache.
-const GATHERED: std::ops::Range<usize> = 4_096..131_072;
+/// more than a few threads find room for in a common third-level cache.
+const GATHERED: std::ops::Range<usize> = 4_096..2_097_152;
 
 /// What all rows of a half-step share.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +48,13 @@ impl<'a> Row<'a> {
     /// Its interactions: the other side's vectors, and the confidence `α w` beyond that of all pairs.
     #[inline(always)]
     pub fn pairs(self, side: Side<'a>) -> impl Iterator<Item = (&'a [f32], f32)> {
-        let pair = move |(item, weight): (&u32, &f32)| (side.turned.row(*item as usize), side.alpha * weight);
-        self.items.iter().zip(self.weights).map(pair)
+        let pair = move |(index, (item, weight)): (usize, (&u32, &f32))| {
+            if let Some(soon) = self.items.get(index + AHEAD) {
+                prefetch(side.turned.row(*soon as usize));
+            }
+            (side.turned.row(*item as usize), side.alpha * weight)
+        };
+        self.items.iter().zip(self.weights).enumerate().map(pair)
     }
 }
 
@@ -108,8 +117,9 @@ pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usi
     p.clear();
     p.extend(r.iter().zip(&*diagonal).map(|(r, diagonal)| r / diagonal));
     let mut norm = dot(r, p);
+    let enough = TINY.max(ENOUGH * norm);
     for _ in 0..steps {
-        if norm < TINY {
+        if norm < enough {
             break;
         }
         ap.clear();

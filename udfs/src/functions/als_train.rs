@@ -240,7 +240,9 @@ impl Train {
         } else {
             0
         };
-        let bytes = training_bytes(users, items, nnz, &self.params) + best;
+        // The table's rows are made while the model is there.
+        let rows = 4 * factors * (users + items);
+        let bytes = training_bytes(users, items, nnz, &self.params) + best + rows;
         memory.try_grow(bytes).map_err(|error| {
             error.context(format!(
                 "{NAME}: {users} users, {items} items and {nnz} interactions at {factors} factors need about {} MiB \

@@ -45,7 +45,7 @@ impl ExtensionPlanner for FunctionExtension {
             node.arguments.clone(),
             inputs.to_vec(),
             node.schema.inner().clone(),
-            node.operation.fresh().unwrap_or_else(|| node.operation.clone()),
+            node.operation.clone(),
         ))))
     }
 }
@@ -57,6 +57,8 @@ pub struct FunctionExec {
     arguments: String,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
     operation: Arc<dyn Operation>,
+    /// Whether what was made of the first inputs is kept for the next execution.
+    keeps: bool,
     properties: Arc<PlanProperties>,
 }
 
@@ -79,7 +81,24 @@ impl FunctionExec {
             arguments,
             inputs,
             operation,
+            keeps: false,
             properties: Arc::new(properties),
+        }
+    }
+}
+
+impl FunctionExec {
+    /// The same call for a plan that runs again and again, whose first input is the same every time: what the function
+    /// makes of it is kept as long as the plan.
+    #[must_use]
+    pub fn keeping(&self) -> Self {
+        Self {
+            name: self.name,
+            arguments: self.arguments.clone(),
+            inputs: self.inputs.clone(),
+            operation: self.operation.fresh().unwrap_or_else(|| self.operation.clone()),
+            keeps: true,
+            properties: self.properties.clone(),
         }
     }
 }
@@ -115,22 +134,30 @@ impl ExecutionPlan for FunctionExec {
     }
 
     fn with_new_children(self: Arc<Self>, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(
+        let new = Self::new(
             self.name,
             self.arguments.clone(),
             inputs,
             self.schema(),
             self.operation.clone(),
-        )))
+        );
+        Ok(Arc::new(Self {
+            keeps: self.keeps,
+            ..new
+        }))
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let kept = self.operation.inputs_kept();
+        let operation = match self.keeps {
+            true => self.operation.clone(),
+            false => self.operation.fresh().unwrap_or_else(|| self.operation.clone()),
+        };
+        let kept = operation.inputs_kept();
         let stream = |(place, input): (usize, &Arc<dyn ExecutionPlan>)| match place < kept {
             true => Ok(Box::pin(EmptyRecordBatchStream::new(input.schema())) as SendableRecordBatchStream),
             false => input.execute(0, context.clone()),
         };
         let inputs = self.inputs.iter().enumerate().map(stream).collect::<Result<_>>()?;
-        self.operation.execute(inputs, self.schema(), context)
+        operation.execute(inputs, self.schema(), context)
     }
 }

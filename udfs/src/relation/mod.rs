@@ -78,7 +78,7 @@ pub trait Operation: Debug + Send + Sync {
         0
     }
 
-    /// A copy that keeps nothing yet, for an operation that can keep something: each physical plan has its own.
+    /// A copy that keeps nothing yet, for an operation that can keep something.
     fn fresh(&self) -> Option<Arc<dyn Operation>> {
         None
     }

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, Span, plan_err};
+use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, ScalarValue, Span, plan_err};
+use datafusion::logical_expr::Expr as LogicalExpr;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Extension, LogicalPlan};
-use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableFactor, UnaryOperator, Value as SqlValue,
-};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectName, Spanned, TableFactor};
 use datafusion::sql::sqlparser::tokenizer::Span as SqlSpan;
 
 use super::arguments::Value;
@@ -162,7 +163,7 @@ fn value(
     let value = match (parameter.kind, expression) {
         (Kind::Relation, expression) => relation(expression, context)?.map(|plan| Value::Relation(Box::new(plan))),
         (Kind::Column, Expr::Identifier(name)) => Some(Value::Column(context.normalize_ident(name))),
-        (kind, expression) => literal(kind, expression),
+        (kind, expression) => constant(kind, expression, context),
     };
     match value {
         Some(value) => Ok(value),
@@ -188,26 +189,19 @@ fn relation(expression: Expr, context: &mut dyn RelationPlannerContext) -> Resul
     context.plan(factor).map(Some)
 }
 
-fn literal(kind: Kind, expression: Expr) -> Option<Value> {
-    let (negative, expression) = match expression {
-        Expr::UnaryOp {
-            op: UnaryOperator::Minus,
-            expr,
-        } => (true, *expr),
-        other => (false, other),
+/// The value of a constant expression: `10`, `3 * 10`, `'a' = 'a'`.
+fn constant(kind: Kind, expression: Expr, context: &mut dyn RelationPlannerContext) -> Option<Value> {
+    let expression = context.sql_to_expr(expression, &DFSchema::empty()).ok()?;
+    let simplifier = ExprSimplifier::new(SimplifyContext::default());
+    let expression = simplifier.coerce(expression, &DFSchema::empty()).ok()?;
+    let LogicalExpr::Literal(value, _) = simplifier.simplify(expression).ok()? else {
+        return None;
     };
-    let Expr::Value(value) = expression else { return None };
-    match (kind, value.value) {
-        (Kind::Integer, SqlValue::Number(text, _)) => text
-            .parse::<i64>()
-            .ok()
-            .map(|number| Value::Integer(if negative { -number } else { number })),
-        (Kind::Number, SqlValue::Number(text, _)) => text
-            .parse::<f64>()
-            .ok()
-            .map(|number| Value::Number(if negative { -number } else { number })),
-        (Kind::Text, SqlValue::SingleQuotedString(text)) if !negative => Some(Value::Text(text)),
-        (Kind::Flag, SqlValue::Boolean(flag)) if !negative => Some(Value::Flag(flag)),
+    match (kind, value) {
+        (Kind::Text, ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text))) => Some(Value::Text(text)),
+        (Kind::Flag, ScalarValue::Boolean(Some(flag))) => Some(Value::Flag(flag)),
+        (Kind::Integer | Kind::Number, ScalarValue::Int64(Some(number))) => Some(Value::Integer(number)),
+        (Kind::Number, ScalarValue::Float64(Some(number))) => Some(Value::Number(number)),
         _ => None,
     }
 }

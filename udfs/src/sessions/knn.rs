@@ -148,7 +148,9 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
             });
         }
         if self.candidates.len() > self.params.sample {
-            self.candidates.sort_unstable_by(|a, b| b.cmp(a));
+            // Which they are matters, not their order.
+            self.candidates
+                .select_nth_unstable_by(self.params.sample, |a, b| b.cmp(a));
             for old in self.candidates.drain(self.params.sample..) {
                 self.similarity[old as usize] = 0.0;
             }
