@@ -7,8 +7,8 @@ use super::{AlsError, Factors};
 /// The Gramian of one side, `YᵀY = Q Λ Qᵀ`, by its eigenvectors.
 ///
 /// A half-step works in the coordinates `Qᵀx`, where the Gramian is diagonal: what the unobserved pairs add to a row's
-/// equations then costs `d` instead of `d²`, and every row may have a regularization of its own. Turning all rows there
-/// and back costs `2 d²` a row, as a dense product. (Pilászy, Zibriczky, Tikk, "Fast ALS-based matrix factorization for
+/// equations then costs `d` instead of `d²`, and every row may have a regularization of its own. Turning a row there
+/// costs `2 d²`, as a dense product. (Pilászy, Zibriczky, Tikk, "Fast ALS-based matrix factorization for
 /// explicit and implicit feedback datasets", RecSys 2010, take the same decomposition apart into `d` made-up
 /// interactions.)
 #[derive(Debug)]

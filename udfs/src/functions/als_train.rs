@@ -3,8 +3,8 @@
 //! Planning checks the arguments and fixes the schema; training starts only when the plan runs, so EXPLAIN is free.
 //! The input is read once, as of that moment. The result does not depend on the order of the input.
 //!
-//! Memory: 4 · factors · (users + items) bytes, as much again for the larger side (and for both with `holdout`), 28 bytes
-//! an interaction, and the ids; reserved before it is allocated.
+//! Memory: 8 · factors · (users + items) bytes (half of them for the rows of the table; half as much again with
+//! `holdout`), 28 bytes an interaction, and the ids; reserved before it is allocated.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
