@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -7,8 +6,8 @@ use arrow::array::{
 use datafusion::prelude::SessionContext;
 
 use super::{EvaluationError, Report};
-use crate::lake::write::{Layout, write};
-use crate::lake::{Commit, CommitMode, Lake, positions, schema};
+use crate::lake::write::Layout;
+use crate::lake::{Lake, append, schema};
 use crate::pipeline::evaluations;
 
 /// Adds a report to `system.evaluations`, one row a figure.
@@ -29,20 +28,7 @@ pub async fn save(
     };
     let table = lake.table(&name).await?;
     let rows = session.read_batch(rows)?;
-    let written = write(
-        &table,
-        &rows.create_physical_plan().await?,
-        &session.task_ctx(),
-        &layout,
-    )
-    .await?;
-    let commit = Commit {
-        mode: CommitMode::Append,
-        layout,
-        files: written.files,
-        transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
-    };
-    commit.apply(&table).await?;
+    append(&table, &rows.create_physical_plan().await?, &session.task_ctx(), layout).await?;
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use url::Url;
 use super::EvaluationError;
 use crate::config::{LakeConfig, Mode, Pipeline, Project, Secret, TableName};
 use crate::engine::{Engine, query};
-use crate::lake::write::{Layout, write};
-use crate::lake::{Commit, CommitMode, Lake, positions, schema};
+use crate::lake::write::Layout;
+use crate::lake::{Lake, append, schema};
 use crate::pipeline::{RunOptions, Runner};
 use crate::recommender::{EVENTS, RECOMMENDATIONS, RecommenderError};
 
@@ -66,14 +66,7 @@ impl Scratch {
         };
         let table = Lake::new(&self.project.lake).table(name).await?;
         let task = std::sync::Arc::new(rows.task_ctx());
-        let written = write(&table, &rows.create_physical_plan().await?, &task, &layout).await?;
-        let commit = Commit {
-            mode: CommitMode::Append,
-            layout,
-            files: written.files,
-            transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
-        };
-        commit.apply(&table).await?;
+        append(&table, &rows.create_physical_plan().await?, &task, layout).await?;
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, Add, MetadataExt, Remove, StructType, Transaction, new_metadata};
@@ -7,8 +10,8 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
 
-use super::write::Layout;
-use super::{LakeError, LakeTable, Version};
+use super::write::{Layout, write};
+use super::{LakeError, LakeTable, Version, positions};
 
 /// The key of the commit info that says how a commit changed the table.
 pub const MODE_KEY: &str = "clickrec.mode";
@@ -51,6 +54,26 @@ pub struct Commit {
     pub files: Vec<Add>,
     /// Application ids and versions, see [`super::positions`]: all of them, also those that did not move.
     pub transactions: BTreeMap<String, i64>,
+}
+
+/// Adds the rows of a plan to a table that no step makes, in one commit.
+///
+/// # Errors
+/// When the query fails, or the store refuses.
+pub async fn append(
+    table: &LakeTable,
+    plan: &Arc<dyn ExecutionPlan>,
+    task: &Arc<TaskContext>,
+    layout: Layout,
+) -> Result<Version, LakeError> {
+    let written = write(table, plan, task, &layout).await?;
+    let commit = Commit {
+        mode: CommitMode::Append,
+        layout,
+        files: written.files,
+        transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+    };
+    commit.apply(table).await
 }
 
 impl Commit {

@@ -22,7 +22,7 @@ mod tests;
 pub mod write;
 
 pub use changes::{Changes, Replaced};
-pub use commit::{Commit, CommitMode, MODE_KEY};
+pub use commit::{Commit, CommitMode, MODE_KEY, append};
 pub use error::LakeError;
 pub use files::DataFilesScan;
 pub use merge::Merge;
