@@ -121,14 +121,21 @@ fn regularization_scales_with_what_a_row_has() {
     let fold_in = FoldIn::new(&items, params.regularization, params.alpha)
         .unwrap()
         .with_nu(params.nu);
-    for user in 0..100 {
-        let (items, weights) = interactions.row(user);
-        let mut x = vec![0.0; 6];
-        fold_in.solve(items, weights, &mut x).unwrap();
-        // Another iteration may have turned the coordinates; lengths stay.
-        let length = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
-        let (found, expected) = (length(&x), length(users.row(user)));
-        assert!((found - expected).abs() < 1e-3, "{found} {expected}");
+    let found: Vec<Vec<f32>> = (0..100)
+        .map(|user| {
+            let (items, weights) = interactions.row(user);
+            let mut x = vec![0.0; 6];
+            fold_in.solve(items, weights, &mut x).unwrap();
+            x
+        })
+        .collect();
+    // Another iteration may have turned the coordinates; all products, and so all lengths and angles, stay.
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    for a in 0..100 {
+        for b in 0..=a {
+            let (found, expected) = (product(&found[a], &found[b]), product(users.row(a), users.row(b)));
+            assert!((found - expected).abs() < 1e-3, "{a} {b}: {found} {expected}");
+        }
     }
 }
 
