@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod evaluate;
+pub mod failpoint;
 pub mod files;
 pub mod kafka;
 pub mod lake;

@@ -1,6 +1,9 @@
 //! Errors as users see them, exit codes, and signals.
 
+use std::error::Error;
 use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigError;
 use crate::evaluate::EvaluationError;
@@ -11,27 +14,42 @@ use crate::pipeline::PipelineError;
 #[error("interrupted; what was not committed yet was rolled back")]
 pub(super) struct Interrupted;
 
-/// Waits for Ctrl-C or SIGTERM.
-pub(super) async fn signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} },
-        Err(_) => _ = interrupt.await,
+/// Waits for Ctrl-C or SIGTERM. Where the command ends by itself once it is told to, the first one tells it, and the
+/// second one is waited for.
+pub(super) async fn signal(tell: Option<&CancellationToken>) {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let mut terminate = terminate.ok();
+    let mut either = async || match &mut terminate {
+        Some(terminate) => tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} },
+        None => _ = tokio::signal::ctrl_c().await,
+    };
+    either().await;
+    if let Some(stop) = tell {
+        tracing::warn!("stopping after the step that is at work; once more to stop at once");
+        stop.cancel();
+        either().await;
     }
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        // Libraries often repeat their source in their own message.
+        if !text.contains(&message) {
+            text.push_str("\n  because: ");
+            text.push_str(&message);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Prints an error with its causes, and tells the exit code.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
-        // Libraries often repeat their source in their own message.
-        if !text.contains(&cause) {
-            text.push_str("\n  because: ");
-            text.push_str(&cause);
-        }
-    }
-    eprintln!("error: {text}");
+    eprintln!("error: {}", chain(error.as_ref()));
     if is_usage(error) {
         ExitCode::from(2)
     } else {

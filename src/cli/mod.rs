@@ -6,9 +6,11 @@
 mod demo;
 mod evaluate;
 mod exit;
+mod follow;
 mod global;
 mod history;
 mod init;
+mod metrics;
 mod output;
 mod plan;
 mod produce;
@@ -23,6 +25,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
 
 use global::Global;
 
@@ -92,13 +95,15 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let global = &cli.global;
+    let stop = CancellationToken::new();
+    let tell = matches!(&cli.command, Command::Run(args) if args.follows()).then_some(&stop);
     let ended = runtime.block_on(async {
         let command = async {
             match cli.command {
                 Command::Init(args) => init::run(&args, global),
                 Command::Demo(args) => demo::run(&args, global).await,
                 Command::Produce(args) => run_produce(args, global).await,
-                Command::Run(args) => run::run(&args, global).await,
+                Command::Run(args) => run::run(&args, global, &stop).await,
                 Command::Plan(args) => plan::run(&args, global).await,
                 Command::Sql(args) => sql::run(&args, global).await,
                 Command::Recommend(args) => recommend::run(&args, global).await,
@@ -111,7 +116,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             // First, so that it listens before the command begins.
             biased;
             // Dropping the command rolls back: what is not committed stays invisible.
-            _ = exit::signal() => Err(anyhow::Error::new(exit::Interrupted)),
+            _ = exit::signal(tell) => Err(anyhow::Error::new(exit::Interrupted)),
             ended = command => ended,
         }
     });

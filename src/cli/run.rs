@@ -1,13 +1,21 @@
+use std::net::SocketAddr;
+
 use clap::Args;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
+use super::follow;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
+use crate::pipeline::follow::{FollowOptions, Follower};
 use crate::pipeline::{Decision, Outcome, RunOptions};
-use crate::source::OnLoss;
+use crate::source::{OnLoss, ReadOptions};
 
-/// Run a pipeline once: every step reads what is new and commits it
+/// What the key filters may take of the memory limit: one part of so many.
+const KEY_FILTERS_SHARE: u64 = 8;
+
+/// Run a pipeline, once or for ever: every step reads what is new and commits it
 ///
 /// A step is one Delta commit that carries its rows and how far its inputs were read, so a run can be stopped at any
 /// moment and repeated at will.
@@ -15,6 +23,7 @@ use crate::source::OnLoss;
 #[command(after_help = "Examples:
   clickrec run                                        all that is new, through every step
   clickrec run --target kafka                         the same from Kafka
+  clickrec run --target kafka --follow                for ever, batch after batch; SIGTERM ends it after its step
   clickrec run --select gold.session_items+           one step and those after it
   clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze")]
 pub(super) struct RunArgs {
@@ -33,24 +42,55 @@ pub(super) struct RunArgs {
     #[arg(long)]
     accept_loss: bool,
 
-    /// Print the outcome as JSON
+    /// Go on for ever: a batch whenever the pipeline's `trigger` says so, steps with `every` beside them
+    #[arg(long, conflicts_with = "full_refresh")]
+    follow: bool,
+
+    /// With --follow: end once nothing waits any more
+    #[arg(long, requires = "follow")]
+    once: bool,
+
+    /// With --follow: serve Prometheus metrics and /health here, like 127.0.0.1:9464
+    #[arg(long, requires = "follow", value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+
+    /// Print the outcome as JSON; with --follow, a line for each batch
     #[arg(long)]
     json: bool,
 }
 
-pub(super) async fn run(args: &RunArgs, global: &Global) -> anyhow::Result<()> {
+impl RunArgs {
+    /// Whether it ends by itself only when it is told to.
+    pub fn follows(&self) -> bool {
+        self.follow
+    }
+}
+
+pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
     let (project, runner) = global.runner().await?;
     let pipeline = project.pipeline(args.pipeline.as_deref())?;
     let options = RunOptions {
         select: args.select.clone(),
         cold: false,
         full_refresh: args.full_refresh,
-        on_loss: if args.accept_loss {
-            OnLoss::Accept
-        } else {
-            OnLoss::Refuse
+        read: ReadOptions {
+            on_loss: if args.accept_loss {
+                OnLoss::Accept
+            } else {
+                OnLoss::Refuse
+            },
+            ..ReadOptions::default()
         },
     };
+    if args.follow {
+        let options = FollowOptions {
+            run: options,
+            once: args.once,
+        };
+        let runner = runner.with_memory(global.memory.as_u64() / KEY_FILTERS_SHARE);
+        let follower = Follower::new(&runner, pipeline, options, stop.clone())?;
+        return follow::run(&follower, args.metrics, args.json, global).await;
+    }
     let mut progress = Progress::new(global.quiet, global.progress());
     let outcomes = runner
         .run_once(pipeline, &options, &mut |event| progress.event(&event))
@@ -99,8 +139,9 @@ fn result(decision: &Decision) -> &'static str {
     }
 }
 
+/// What a step did, as JSON.
 #[derive(Serialize)]
-struct Row {
+pub(super) struct Row {
     step: String,
     result: &'static str,
     reason: Option<String>,

@@ -2,7 +2,7 @@
 //!
 //! - `raw`: the file as written; unknown keys are refused, and every value knows its line.
 //! - `interpolate`: `${NAME}` in values, after parsing, so that a value can never change the structure.
-//! - `validate`, `validate_source`: raw to [`Project`], collecting as many problems as possible.
+//! - `validate`, `validate_source`, `validate_trigger`: raw to [`Project`], collecting as many problems as possible.
 //! - [`ConfigError`]: what is wrong, with file, line, column and the way out.
 
 mod error;
@@ -16,9 +16,10 @@ mod source;
 mod tests;
 mod validate;
 mod validate_source;
+mod validate_trigger;
 
 pub use error::{ConfigError, Problem};
 pub use name::{NotATableName, TableName, nearest};
-pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step};
+pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Trigger};
 pub use secret::Secret;
 pub use source::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};

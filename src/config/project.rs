@@ -40,10 +40,31 @@ pub struct LakeConfig {
 pub struct Pipeline {
     /// Its name.
     pub name: String,
-    /// How often it runs when it follows its sources.
-    pub trigger: Option<Duration>,
+    /// When a batch begins while it follows its sources.
+    pub trigger: Trigger,
     /// In the file's order; they run in the order of their SQL's references.
     pub steps: Vec<Step>,
+}
+
+/// A batch begins when any of these is reached, and takes about so much at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trigger {
+    /// Time since the last batch began.
+    pub every: Duration,
+    /// Records that wait.
+    pub records: u64,
+    /// Bytes of records that wait, as far as the records before tell.
+    pub bytes: u64,
+}
+
+impl Default for Trigger {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(10),
+            records: 1_000_000,
+            bytes: 256 << 20,
+        }
+    }
 }
 
 /// One SQL file and the table it makes.
@@ -63,6 +84,8 @@ pub struct Step {
     pub delete: Option<String>,
     /// Share of the inputs, 0 to 1, that must have changed before an `overwrite` step is computed anew.
     pub refresh_after: Option<f64>,
+    /// While a pipeline follows its sources, the step runs at most so often, beside the others.
+    pub every: Option<Duration>,
     /// Columns that split the table into folders.
     pub partition_by: Vec<String>,
     /// Where the step is in the file, from 1.

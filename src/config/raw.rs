@@ -80,8 +80,24 @@ pub(super) struct RawFiles {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPipeline {
-    pub trigger: Option<Text>,
+    pub trigger: Option<Spanned<RawTrigger>>,
     pub steps: Vec<Spanned<RawStep>>,
+}
+
+/// `10s`, or `{ every: 10s, records: 500000, bytes: 64MiB }`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawTrigger {
+    Every(String),
+    Limits(RawLimits),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub every: Option<String>,
+    pub records: Option<u64>,
+    pub bytes: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,6 +110,7 @@ pub(super) struct RawStep {
     pub key: Vec<Text>,
     pub delete: Option<Text>,
     pub refresh_after: Option<Text>,
+    pub every: Option<Text>,
     #[serde(default)]
     pub partition_by: Vec<Text>,
 }

@@ -8,7 +8,9 @@ use url::Url;
 
 use super::interpolate::{Missing, interpolate};
 use super::raw::{OrderedMap, RawPipeline, RawProject, RawStep, Text};
-use super::{ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project, Secret, Step, TableName, nearest};
+use super::{
+    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project, Secret, Step, TableName, Trigger, nearest,
+};
 
 /// Where a lake can be, by the beginning of its URL.
 const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", "adl"];
@@ -169,7 +171,10 @@ impl<'a> Validator<'a> {
         let mut lines: BTreeMap<TableName, u64> = BTreeMap::new();
         let mut pipelines = vec![];
         for (name, pipeline) in &raw.0 {
-            let trigger = pipeline.trigger.as_ref().and_then(|text| self.trigger(text));
+            let trigger = pipeline
+                .trigger
+                .as_ref()
+                .map_or_else(Trigger::default, |raw| self.trigger(raw));
             let mut steps = vec![];
             for step in &pipeline.steps {
                 let Some(valid) = self.step(step) else { continue };
@@ -188,19 +193,6 @@ impl<'a> Validator<'a> {
         pipelines
     }
 
-    fn trigger(&mut self, text: &Text) -> Option<std::time::Duration> {
-        let value = self.text(text)?;
-        let parsed = humantime::parse_duration(&value).ok();
-        if parsed.is_none() {
-            self.problem(
-                text.referenced,
-                format!("`{value}` is no duration"),
-                Some("like 10s or 5m".to_owned()),
-            );
-        }
-        parsed
-    }
-
     fn step(&mut self, raw: &Spanned<RawStep>) -> Option<Step> {
         let step = &raw.value;
         let name = self.name(&step.name);
@@ -215,6 +207,7 @@ impl<'a> Validator<'a> {
             .collect();
         let delete = self.optional(step.delete.as_ref());
         let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
+        let every = step.every.as_ref().and_then(|text| self.duration(text));
         if let Some(mode) = mode {
             self.fits_mode(step, mode);
         }
@@ -226,6 +219,7 @@ impl<'a> Validator<'a> {
             key,
             delete,
             refresh_after,
+            every,
             partition_by,
             line: raw.referenced.line(),
         })
@@ -305,6 +299,7 @@ impl<'a> Validator<'a> {
             ("key", step.key.first(), mode == Mode::Merge),
             ("delete", step.delete.as_ref(), mode == Mode::Merge),
             ("refresh_after", step.refresh_after.as_ref(), mode == Mode::Overwrite),
+            ("every", step.every.as_ref(), mode != Mode::View),
             ("partition_by", step.partition_by.first(), mode != Mode::View),
         ];
         for (name, given, allowed) in misplaced {

@@ -22,6 +22,8 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::lake::keys::PruneByKeys;
+
 pub use bindings::{Bindings, View};
 pub use query::{plan, query};
 
@@ -119,6 +121,7 @@ impl Engine {
             .with_runtime_env(self.runtime.clone())
             .with_default_features()
             .with_query_planner(Arc::new(planner::QueryPlanner))
+            .with_physical_optimizer_rule(Arc::new(PruneByKeys))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context, bindings)?;

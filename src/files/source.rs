@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use url::Url;
 use super::lines::{byte_at, count, open};
 use super::scan::{LinesScan, Stretch};
 use crate::config::FilesConfig;
-use crate::source::{Committed, OnLoss, Pending, Positions, Source, SourceError};
+use crate::source::{Committed, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
 
 /// What of a folder is read where no pattern says so.
 const EXTENSIONS: [&str; 6] = [".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz"];
@@ -231,10 +232,10 @@ impl FilesSource {
 
 #[async_trait]
 impl Source for FilesSource {
-    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError> {
+    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
         let (mut stretches, mut next) = (vec![], Positions::new());
         for file in self.files().await? {
-            let (stretch, positions) = self.stretch(&file, committed, on_loss).await?;
+            let (stretch, positions) = self.stretch(&file, committed, options.on_loss).await?;
             stretches.extend(stretch);
             next.extend(positions);
         }
@@ -244,6 +245,7 @@ impl Source for FilesSource {
             provider,
             next,
             records,
+            lag: BTreeMap::from([(self.config.path.clone(), records)]),
         })
     }
 }

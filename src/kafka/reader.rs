@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use datafusion::common::{DataFusionError, Result, exec_err};
-use datafusion::physical_plan::metrics::BaselineMetrics;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::physical_plan::metrics::{BaselineMetrics, Count};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -30,6 +30,7 @@ pub(super) struct Reader {
     pub projection: Option<Vec<usize>>,
     pub limit: Option<usize>,
     pub metrics: BaselineMetrics,
+    pub bytes: Count,
 }
 
 /// Reads the range and sends batches until it is read or nobody listens any more. Blocks; runs on a thread of its own.
@@ -43,11 +44,12 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
         projection,
         limit,
         metrics,
+        bytes,
     } = reader;
     let mut batch = RecordBatchBuilder::new(projection.as_deref());
     let mut left = limit.unwrap_or(usize::MAX);
     let mut cursor = Cursor::open(config.clone(), range)?;
-    while left > 0 && cursor.next(&mut |message| append(&mut batch, &config.topic, message))? {
+    while left > 0 && cursor.next(&mut |message| append(&mut batch, &config.topic, message, &bytes))? {
         left -= 1;
         if batch.is_full() {
             if !send(&mut batch, &metrics, out)? {
@@ -124,15 +126,13 @@ impl Cursor {
         if self.last_heard.elapsed() <= SILENCE {
             return Ok(());
         }
-        exec_err!(
-            "Kafka at {} sent nothing for {} s: {}/{} stands at offset {} of {}",
-            self.config.brokers,
-            SILENCE.as_secs(),
-            self.config.topic,
-            self.range.partition,
-            self.position,
-            self.range.end
-        )
+        Err(external(SourceError::Stalled {
+            what: format!("Kafka at {}", self.config.brokers),
+            seconds: SILENCE.as_secs(),
+            place: format!("{}/{}", self.config.topic, self.range.partition),
+            position: self.position,
+            end: self.range.end,
+        }))
     }
 
     /// The answering broker's log ends before the range does. Either what is left of the range is a gap, or that broker
@@ -168,7 +168,8 @@ fn open(config: &KafkaConfig, partition: i32, start: i64) -> Result<BaseConsumer
     Ok(client)
 }
 
-fn append(batch: &mut RecordBatchBuilder, topic: &str, message: &BorrowedMessage<'_>) {
+fn append(batch: &mut RecordBatchBuilder, topic: &str, message: &BorrowedMessage<'_>, bytes: &Count) {
+    bytes.add(message.key_len() + message.payload_len());
     let record = RecordRef {
         topic,
         partition: message.partition(),

@@ -12,14 +12,14 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use super::filters;
 use super::reader::{READER_BYTES, Reader, read};
 use crate::config::KafkaConfig;
-use crate::source::{RecordBatchBuilder, record_schema};
+use crate::source::{BYTES_READ, RecordBatchBuilder, record_schema};
 
 /// Offsets of one partition, `end` not among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -176,6 +176,7 @@ impl ExecutionPlan for KafkaExec {
             projection: self.projection.clone(),
             limit: self.limit,
             metrics: BaselineMetrics::new(&self.metrics, partition),
+            bytes: MetricBuilder::new(&self.metrics).counter(BYTES_READ, partition),
         };
         let out = stream.tx();
         stream.spawn_blocking(move || {

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::client::{ANSWER, Context, consumer, failed};
 use super::scan::{KafkaScan, Range};
 use crate::config::KafkaConfig;
-use crate::source::{Committed, FromTheStart, OnLoss, Pending, Source, SourceError};
+use crate::source::{Committed, FromTheStart, OnLoss, Pending, ReadOptions, Source, SourceError};
 
 /// A topic. Places are `topic/partition`, positions the next offset.
 #[derive(Debug, Clone)]
@@ -93,8 +93,13 @@ fn lost(place: String, committed: i64, offsets: &Offsets<i64>) -> SourceError {
 
 #[async_trait]
 impl Source for KafkaSource {
-    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError> {
-        let ranges = self.ranges(committed, on_loss).await?;
+    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
+        let mut ranges = self.ranges(committed, options.on_loss).await?;
+        let waits = |range: &Range| (self.place(range.partition), range.end.abs_diff(range.start));
+        let lag = ranges.iter().map(waits).collect();
+        if let Some(most) = options.records_max {
+            shorten(&mut ranges, most);
+        }
         let next = ranges
             .iter()
             .map(|range| (self.place(range.partition), range.end))
@@ -105,7 +110,23 @@ impl Source for KafkaSource {
             provider,
             next,
             records,
+            lag,
         })
+    }
+}
+
+/// Leaves about `most` records in all, of each partition the same share, so that none falls behind the others.
+fn shorten(ranges: &mut [Range], most: u64) {
+    let waiting = |range: &Range| range.end.abs_diff(range.start);
+    let all: u64 = ranges.iter().map(waiting).sum();
+    if all <= most {
+        return;
+    }
+    for range in ranges {
+        let share = u128::from(waiting(range)) * u128::from(most) / u128::from(all);
+        // At least one, so that every batch gets on.
+        let taken = i64::try_from(share).unwrap_or(i64::MAX).max(1);
+        range.end = range.end.min(range.start.saturating_add(taken));
     }
 }
 

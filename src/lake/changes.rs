@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use deltalake::kernel::{Action, Add, CommitInfo};
 use serde_json::Deserializer;
 
-use super::commit::{MODE_KEY, MODE_MERGE};
+use super::commit::{ID_KEY, MODE_KEY, MODE_MERGE};
 use super::files::rows_of;
 use super::{DataFilesScan, LakeError, LakeTable, Version};
 
@@ -124,6 +124,8 @@ pub(super) struct LogEntry {
     added: Vec<Add>,
     takes_rows: bool,
     is_merge: bool,
+    /// What tells the commit from others, where we made it.
+    pub id: Option<String>,
     /// Application ids and versions.
     pub transactions: BTreeMap<String, i64>,
 }
@@ -146,7 +148,10 @@ impl LogEntry {
             match action.map_err(|reason| damaged(table, version, &reason))? {
                 Action::Add(add) if add.data_change => entry.added.push(add),
                 Action::Remove(remove) => entry.takes_rows |= remove.data_change,
-                Action::CommitInfo(info) => entry.is_merge = is_merge(&info),
+                Action::CommitInfo(info) => {
+                    entry.is_merge = text(&info, MODE_KEY) == Some(MODE_MERGE);
+                    entry.id = text(&info, ID_KEY).map(str::to_owned);
+                }
                 Action::Txn(read) => _ = entry.transactions.insert(read.app_id, read.version),
                 _ => {}
             }
@@ -155,8 +160,8 @@ impl LogEntry {
     }
 }
 
-fn is_merge(info: &CommitInfo) -> bool {
-    info.info.get(MODE_KEY).and_then(|mode| mode.as_str()) == Some(MODE_MERGE)
+fn text<'a>(info: &'a CommitInfo, key: &str) -> Option<&'a str> {
+    info.info.get(key).and_then(|value| value.as_str())
 }
 
 fn damaged(table: &LakeTable, version: Version, reason: &serde_json::Error) -> LakeError {

@@ -10,9 +10,13 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
 
+use super::changes::LogEntry;
 use super::write::{Layout, write};
 use super::{LakeError, LakeTable, Version, positions};
+use crate::failpoint;
 
+/// The key of the commit info that tells one commit from every other.
+pub(super) const ID_KEY: &str = "clickrec.commit";
 /// The key of the commit info that says how a commit changed the table.
 pub const MODE_KEY: &str = "clickrec.mode";
 pub(super) const MODE_MERGE: &str = "merge";
@@ -31,6 +35,12 @@ pub enum CommitMode {
         /// The touched files.
         touched: Vec<Remove>,
     },
+}
+
+/// Whether the log holds this very commit.
+async fn is_in_log(table: &LakeTable, version: Version, id: &str) -> bool {
+    let entry = LogEntry::read(table, version).await;
+    entry.is_ok_and(|entry| entry.is_some_and(|entry| entry.id.as_deref() == Some(id)))
 }
 
 impl CommitMode {
@@ -80,11 +90,27 @@ impl Commit {
     /// Commits to the table as it was opened, or creates it. Returns the new version.
     ///
     /// It is tried once, against that very version: the Delta library would commit again on top of whatever was there
-    /// first, after comparing less than we know (nothing at all where the table is new).
+    /// first, after comparing less than we know (nothing at all where the table is new). Where the store's answer was
+    /// an error, the log tells whether the commit is there all the same.
     ///
     /// # Errors
     /// [`LakeError::Conflict`] when another writer was faster; the files stay invisible.
     pub async fn apply(self, table: &LakeTable) -> Result<Version, LakeError> {
+        failpoint::reach("before_commit");
+        let id = format!("{:032x}", rand::random::<u128>());
+        let next = table.version().map_or(0, |version| version + 1);
+        let applied = match self.try_apply(table, &id).await {
+            Err(error) if is_in_log(table, next, &id).await => {
+                tracing::warn!(table = %table.name(), version = next, %error, "committed, although the answer was lost");
+                Ok(next)
+            }
+            applied => applied,
+        };
+        failpoint::reach("after_commit");
+        applied
+    }
+
+    async fn try_apply(self, table: &LakeTable, id: &str) -> Result<Version, LakeError> {
         let schema: StructType = self.layout.schema.as_ref().try_into_kernel().map_err(|source| {
             LakeError::delta("store the schema of", table.name())(deltalake::DeltaTableError::Arrow { source })
         })?;
@@ -96,7 +122,10 @@ impl Commit {
         let properties = CommitProperties::default()
             .with_application_transactions(transactions)
             .with_max_retries(0)
-            .with_metadata([(MODE_KEY.to_owned(), self.mode.name().into())]);
+            .with_metadata([
+                (MODE_KEY.to_owned(), self.mode.name().into()),
+                (ID_KEY.to_owned(), id.into()),
+            ]);
         match table.state() {
             None => self.create(table, &schema, properties).await,
             Some(state) => self.change(table, state, &schema, properties).await,

@@ -9,7 +9,7 @@ use datafusion::common::{DataFusionError, Result, ScalarValue, Statistics, ToDFS
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction};
@@ -18,6 +18,7 @@ use deltalake::kernel::Add;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
+use super::keys::{KeyFilters, KeyScanExec};
 use super::{LakeError, LakeTable};
 
 /// A scan of chosen data files of a Delta table, whether they are still part of its newest version or not.
@@ -30,6 +31,7 @@ pub struct DataFilesScan {
     schema: TableSchema,
     files: Vec<PartitionedFile>,
     rows: Option<usize>,
+    filters: Option<Arc<KeyFilters>>,
 }
 
 impl DataFilesScan {
@@ -73,7 +75,69 @@ impl DataFilesScan {
                 .build(),
             files: files_with_values,
             rows: files.iter().map(rows_of).sum(),
+            filters: None,
         })
+    }
+
+    /// Opens only files that can hold the keys of a join, as far as the table's [`KeyFilters`] know.
+    #[must_use]
+    pub fn pruned_by_keys(self, table: &LakeTable) -> Self {
+        Self {
+            filters: table.key_filters().cloned(),
+            ..self
+        }
+    }
+
+    /// A plan that reads each file in a partition of its own.
+    ///
+    /// # Errors
+    /// When the columns cannot be projected.
+    pub fn file_by_file(&self) -> Result<Arc<dyn ExecutionPlan>> {
+        let reads = FileReads {
+            store: self.store.clone(),
+            source: ParquetSource::new(self.schema.clone()),
+            projection: None,
+            limit: None,
+        };
+        reads.plan(self.files.iter().map(|file| vec![file.clone()]).collect(), None)
+    }
+}
+
+/// How files are read: which columns, and which rows may be left out.
+#[derive(Debug, Clone)]
+pub(super) struct FileReads {
+    store: ObjectStoreUrl,
+    source: ParquetSource,
+    projection: Option<Vec<usize>>,
+    limit: Option<usize>,
+}
+
+impl FileReads {
+    /// The columns that come out.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        let schema = self.source.table_schema().table_schema();
+        Ok(match &self.projection {
+            Some(projection) => Arc::new(schema.project(projection)?),
+            None => schema.clone(),
+        })
+    }
+
+    /// Whether no predicate leaves rows out.
+    pub fn takes_every_row(&self) -> bool {
+        self.source.filter().is_none()
+    }
+
+    /// Reads groups of files, each a partition; with the number of rows in them, where it is known.
+    pub fn plan(&self, groups: Vec<Vec<PartitionedFile>>, rows: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = rows.map_or(Precision::Absent, Precision::Exact);
+        let statistics = Statistics::new_unknown(self.source.table_schema().table_schema()).with_num_rows(rows);
+        let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(self.source.clone()))
+            .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
+            .with_projection_indices(self.projection.clone())?
+            .with_limit(self.limit)
+            .with_statistics(statistics)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
     }
 }
 
@@ -157,14 +221,17 @@ impl TableProvider for DataFilesScan {
             let columns = self.schema().to_dfschema()?;
             source = source.with_predicate(state.create_physical_expr(filter, &columns)?);
         }
-        let rows = self.rows.map_or(Precision::Absent, Precision::Exact);
-        let statistics = Statistics::new_unknown(&self.schema()).with_num_rows(rows);
-        let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
-            .with_file_group(FileGroup::new(self.files.clone()))
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .with_statistics(statistics)
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
+        let reads = FileReads {
+            store: self.store.clone(),
+            source,
+            projection: projection.cloned(),
+            limit,
+        };
+        if let (Some(filters), None) = (&self.filters, limit) {
+            let partitions = state.config().target_partitions();
+            let scan = KeyScanExec::new(reads, &self.files, self.rows, filters.clone(), partitions)?;
+            return Ok(Arc::new(scan));
+        }
+        reads.plan(vec![self.files.clone()], self.rows)
     }
 }

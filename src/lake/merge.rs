@@ -4,24 +4,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{cast, filter_record_batch, not};
 use arrow::datatypes::{DataType, Schema};
-use datafusion::common::{JoinType, Result as QueryResult};
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::logical_expr::ident;
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::{Add, Remove};
 use futures::StreamExt;
 
 use super::schema::storable;
-use super::write::{Layout, conform, write};
+use super::write::{Layout, conform, write_streams};
 use super::{Changes, CommitMode, DataFilesScan, LakeError, LakeTable};
 use crate::config::TableName;
+use crate::failpoint;
 
 const FILE_COLUMN: &str = "__file";
+/// So many touched files are written anew side by side.
+const FILES_AT_ONCE: usize = 8;
 
 /// Replaces the rows of the keys that a result has: every old row whose key is in the result goes, the result's rows
 /// come. A key may have many rows on both sides (all items of a session), which Delta's own MERGE does not allow.
@@ -133,22 +140,60 @@ impl Merge {
             .map(|kept| std::mem::take(&mut kept.batches))
             .unwrap_or_default();
         drop(kept);
+        failpoint::reach("inside_merge");
         let all = Changes::all(table);
         let touched = match keys.first() {
             Some(_) if !all.is_empty() => self.touched(table, session, all.files(), &keys).await?,
             _ => vec![],
         };
-        let mut kept = vec![];
-        if !touched.is_empty() {
-            let old = DataFilesScan::try_new(table, &touched, None)?;
-            let left = self.join(session, old, keys, JoinType::LeftAnti)?;
-            let plan = left.create_physical_plan().await?;
-            kept = write(table, &plan, &session.task_ctx(), layout).await?.files;
-        }
+        let kept = self.kept(table, session, &touched, &keys, layout).await?;
         Ok(CommitMode::Merge {
             kept,
             touched: removes(table, &touched),
         })
+    }
+
+    /// Writes what is left of each touched file into a file of its own. Put together, rows that nobody will touch again
+    /// would be written anew with every merge, and every merge would take longer than the one before.
+    async fn kept(
+        &self,
+        table: &LakeTable,
+        session: &SessionContext,
+        touched: &[Add],
+        keys: &[RecordBatch],
+        layout: &Layout,
+    ) -> Result<Vec<Add>, LakeError> {
+        let Some(first) = keys.first().filter(|_| !touched.is_empty()) else {
+            return Ok(vec![]);
+        };
+        let old = DataFilesScan::try_new(table, touched, None)?.file_by_file()?;
+        let new = MemorySourceConfig::try_new_exec(&[keys.to_vec()], first.schema(), None)?;
+        let same = self
+            .key
+            .iter()
+            .map(|column| -> QueryResult<_> { Ok((col(column, &new.schema())?, col(column, &old.schema())?)) });
+        let left = HashJoinExec::try_new(
+            new.clone(),
+            old.clone(),
+            same.collect::<QueryResult<_>>()?,
+            None,
+            &JoinType::RightAnti,
+            None,
+            PartitionMode::CollectLeft,
+            NullEquality::NullEqualsNothing,
+            false,
+        )?;
+        let mut kept = vec![];
+        let files: Vec<usize> = (0..touched.len()).collect();
+        for files in files.chunks(FILES_AT_ONCE) {
+            let rows = files.iter().map(|file| left.execute(*file, session.task_ctx()));
+            kept.extend(
+                write_streams(table, rows.collect::<QueryResult<_>>()?, layout)
+                    .await?
+                    .files,
+            );
+        }
+        Ok(kept)
     }
 
     async fn touched(
@@ -158,8 +203,8 @@ impl Merge {
         files: &[Add],
         keys: &[RecordBatch],
     ) -> Result<Vec<Add>, LakeError> {
-        let old = DataFilesScan::try_new(table, files, Some(FILE_COLUMN))?;
-        let with_key = self.join(session, old, keys.to_vec(), JoinType::LeftSemi)?;
+        let old = DataFilesScan::try_new(table, files, Some(FILE_COLUMN))?.pruned_by_keys(table);
+        let with_key = self.with_key(session, old, keys.to_vec())?;
         let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?.collect().await?;
         let mut touched = HashSet::new();
         for batch in &names {
@@ -173,13 +218,12 @@ impl Merge {
             .collect())
     }
 
-    /// The old rows that have (semi) or do not have (anti) one of the keys.
-    fn join(
+    /// The old rows that have one of the keys.
+    fn with_key(
         &self,
         session: &SessionContext,
         old: DataFilesScan,
         keys: Vec<RecordBatch>,
-        join: JoinType,
     ) -> Result<DataFrame, LakeError> {
         let schema = keys
             .first()
@@ -191,7 +235,9 @@ impl Merge {
             .select(self.key.iter().map(|column| ident(column).alias(renamed(column))))?
             .distinct()?;
         let same = self.key.iter().map(|column| ident(column).eq(ident(renamed(column))));
-        Ok(session.read_table(Arc::new(old))?.join_on(new, join, same)?)
+        Ok(session
+            .read_table(Arc::new(old))?
+            .join_on(new, JoinType::LeftSemi, same)?)
     }
 }
 

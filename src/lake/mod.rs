@@ -4,6 +4,7 @@
 //! - [`Changes`]: the rows that arrived after a version.
 //! - [`write`](mod@write): a plan's rows into data files that no reader sees yet.
 //! - [`Merge`]: which files a merge touches, and what is left of them.
+//! - [`keys`]: which data files can hold the keys that are looked for.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
@@ -12,8 +13,12 @@
 mod changes;
 mod commit;
 mod error;
+#[cfg(feature = "failpoints")]
+mod faults;
 mod files;
+pub mod keys;
 mod merge;
+mod opened;
 pub mod positions;
 pub mod schema;
 mod table;

@@ -7,11 +7,14 @@ use datafusion::execution::SessionState;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder};
+use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::changes::LogEntry;
-use super::{LakeError, positions};
+use super::keys::KeyFilters;
+use super::opened::Opened;
+use super::{Changes, DataFilesScan, LakeError, positions};
 use crate::config::{LakeConfig, Secret, TableName};
 
 /// A version of a Delta table.
@@ -22,6 +25,8 @@ pub type Version = u64;
 pub struct Lake {
     url: Url,
     storage: BTreeMap<String, Secret>,
+    filters: Option<Arc<KeyFilters>>,
+    opened: Option<Arc<Opened>>,
 }
 
 impl Lake {
@@ -32,7 +37,18 @@ impl Lake {
         Self {
             url: config.url.clone(),
             storage: config.storage.clone(),
+            filters: None,
+            opened: None,
         }
+    }
+
+    /// For a process that works on the same tables again and again: what was read of their logs stays in memory, and
+    /// which keys are in which data files too, in at most so many bytes.
+    #[must_use]
+    pub fn with_memory(mut self, key_filter_bytes: u64) -> Self {
+        self.filters = Some(Arc::new(KeyFilters::new(key_filter_bytes)));
+        self.opened = Some(Arc::default());
+        self
     }
 
     /// Makes sure that a local lake can be written, before a step works for nothing; makes its folder. A store in the
@@ -57,6 +73,30 @@ impl Lake {
     /// When the lake cannot be reached, or the table's log cannot be read.
     pub async fn table(&self, name: &TableName) -> Result<LakeTable, LakeError> {
         let failed = || LakeError::delta("open", name);
+        let kept = match &self.opened {
+            Some(opened) => opened.get(name).await,
+            None => None,
+        };
+        let delta = match kept {
+            Some(mut kept) => {
+                kept.update_state().await.map_err(failed())?;
+                kept
+            }
+            None => self.open(name).await?,
+        };
+        if let Some(opened) = &self.opened {
+            opened.keep(name, &delta).await;
+        }
+        Ok(LakeTable {
+            name: name.clone(),
+            delta,
+            transactions: Arc::default(),
+            filters: self.filters.clone(),
+        })
+    }
+
+    async fn open(&self, name: &TableName) -> Result<DeltaTable, LakeError> {
+        let failed = || LakeError::delta("open", name);
         let root = self.url.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{root}/{}/{}/", name.layer, name.table))
             .map_err(|reason| failed()(deltalake::DeltaTableError::InvalidTableLocation(reason.to_string())))?;
@@ -64,19 +104,15 @@ impl Lake {
             .storage
             .iter()
             .map(|(key, value)| (key.clone(), value.reveal().to_owned()));
-        let mut delta = DeltaTableBuilder::from_url(url)
-            .map_err(failed())?
-            .with_storage_options(storage.collect())
-            .build()
-            .map_err(failed())?;
+        let builder = DeltaTableBuilder::from_url(url).map_err(failed())?;
+        let builder = builder.with_storage_options(storage.collect());
+        #[cfg(feature = "failpoints")]
+        let builder = super::faults::inject(builder);
+        let mut delta = builder.build().map_err(failed())?;
         if delta.verify_deltatable_existence().await.map_err(failed())? {
             delta.load().await.map_err(failed())?;
         }
-        Ok(LakeTable {
-            name: name.clone(),
-            delta,
-            transactions: Arc::default(),
-        })
+        Ok(delta)
     }
 }
 
@@ -86,6 +122,7 @@ pub struct LakeTable {
     name: TableName,
     delta: DeltaTable,
     transactions: Arc<OnceCell<Option<BTreeMap<String, i64>>>>,
+    filters: Option<Arc<KeyFilters>>,
 }
 
 impl LakeTable {
@@ -107,6 +144,13 @@ impl LakeTable {
     /// Its version, if the table exists.
     pub fn version(&self) -> Option<Version> {
         self.state().map(DeltaTableState::version)
+    }
+
+    /// When its newest version was committed, in milliseconds since 1970, if the table exists.
+    pub async fn committed_at(&self) -> Option<i64> {
+        self.version()?;
+        let newest = self.delta.history(Some(1)).try_next().await.ok()??;
+        newest.timestamp
     }
 
     /// The identity Delta gave it when it was created: a table made anew under the same name has another one.
@@ -177,6 +221,31 @@ impl LakeTable {
             .transaction_version(log.as_ref(), app_id.to_owned())
             .await
             .map_err(LakeError::delta("read the transactions of", &self.name))
+    }
+
+    /// What is known of the keys in its files, where that is kept.
+    pub(super) fn key_filters(&self) -> Option<&Arc<KeyFilters>> {
+        self.filters.as_ref()
+    }
+
+    /// A provider of the rows of this version for joins that look for few of them: files that hold no such key are not
+    /// opened, where the lake keeps [`KeyFilters`].
+    ///
+    /// # Errors
+    /// As [`LakeTable::provider`].
+    pub async fn lookup_provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
+        if self.filters.is_some() {
+            self.delta
+                .update_datafusion_session(session)
+                .map_err(LakeError::delta("read", &self.name))?;
+            match DataFilesScan::try_new(self, Changes::all(self).files(), None) {
+                Ok(scan) => return Ok(Arc::new(scan.pruned_by_keys(self))),
+                // Files with features that only the Delta library's own scan knows.
+                Err(LakeError::Unsupported { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.provider(session).await
     }
 
     /// A provider of the rows of this version.

@@ -10,6 +10,7 @@ use super::references::{References, references};
 use crate::config::{Mode, Project, Step, TableName, nearest};
 use crate::engine::View;
 use crate::lake::LakeError;
+use crate::source::SourceError;
 
 /// The steps of a project, each after those it reads. The order comes from the SQL alone.
 #[derive(Debug)]
@@ -66,6 +67,15 @@ impl Node {
         PipelineError::Lake {
             step: self.name().to_string(),
             source,
+        }
+    }
+
+    /// A source does not answer, or has lost records.
+    pub(super) fn source_error(&self, name: &str, source: SourceError) -> PipelineError {
+        PipelineError::Source {
+            step: self.name().to_string(),
+            name: name.to_owned(),
+            source: Box::new(source),
         }
     }
 

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;
@@ -91,6 +92,73 @@ pub enum PipelineError {
     /// The engine cannot be set up.
     #[error("cannot set up the query engine")]
     Engine(#[from] DataFusionError),
+}
+
+/// What to do about an error while a pipeline follows its sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A broker, a store or another writer is in the way: it will pass, or somebody will see to it.
+    Passing,
+    /// The batch does not fit into the memory limit: a smaller one may.
+    OutOfMemory,
+    /// Trying again would fail again.
+    Lasting,
+}
+
+impl PipelineError {
+    /// Whether trying again may help.
+    pub fn failure(&self) -> Failure {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(known) = failure(error) {
+                return known;
+            }
+            cause = error.source();
+        }
+        Failure::Lasting
+    }
+}
+
+/// What one error of a chain tells; `None` where it tells nothing.
+fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
+    if let Some(error) = error.downcast_ref::<SourceError>() {
+        return match error {
+            SourceError::Unreachable { .. } | SourceError::Stalled { .. } => Some(Failure::Passing),
+            _ => Some(Failure::Lasting),
+        };
+    }
+    if let Some(LakeError::Conflict { .. }) = error.downcast_ref() {
+        return Some(Failure::Passing);
+    }
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return (error.kind() == std::io::ErrorKind::StorageFull).then_some(Failure::Lasting);
+    }
+    if let Some(error) = error.downcast_ref::<DataFusionError>() {
+        let out = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
+        return out.then_some(Failure::OutOfMemory);
+    }
+    match error.downcast_ref::<object_store::Error>()? {
+        object_store::Error::Generic { source, .. } => of_store(source.as_ref()),
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            Some(Failure::Passing)
+        }
+        _ => Some(Failure::Lasting),
+    }
+}
+
+/// A store that answers with an error, unless its disk is full.
+fn of_store(mut cause: &(dyn Error + 'static)) -> Option<Failure> {
+    loop {
+        if let Some(error) = cause.downcast_ref::<std::io::Error>()
+            && error.kind() == std::io::ErrorKind::StorageFull
+        {
+            return Some(Failure::Lasting);
+        }
+        match cause.source() {
+            Some(next) => cause = next,
+            None => return Some(Failure::Passing),
+        }
+    }
 }
 
 fn place(at: Option<(u64, u64)>) -> String {

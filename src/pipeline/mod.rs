@@ -4,9 +4,11 @@
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
 //! - [`Runner`]: steps one after another, each with its [`Outcome`].
+//! - [`follow`]: the same again and again, while the sources go on.
 
 mod dag;
 mod error;
+pub mod follow;
 mod inputs;
 mod progress;
 pub mod references;
@@ -15,7 +17,7 @@ mod schemas;
 mod step;
 
 pub use dag::{Dag, Node};
-pub use error::PipelineError;
+pub use error::{Failure, PipelineError};
 pub use inputs::{Decision, Inputs, Lookup};
 pub use progress::StepProgress;
 pub use runner::{KAFKA_LAYER, Outcome, RunEvent, RunOptions, Runner, evaluations};

@@ -3,6 +3,8 @@ use std::sync::{Arc, OnceLock};
 
 use datafusion::physical_plan::ExecutionPlan;
 
+use crate::source::BYTES_READ;
+
 /// How far a step is, for whoever draws it while the step works.
 #[derive(Debug, Default)]
 pub struct StepProgress {
@@ -14,6 +16,11 @@ impl StepProgress {
     /// Rows that the scans have given so far; an input that the SQL names twice counts twice.
     pub fn rows_read(&self) -> u64 {
         self.plan.get().map_or(0, |plan| rows_read(plan.as_ref()))
+    }
+
+    /// Bytes of the keys and values that sources have given so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.plan.get().map_or(0, |plan| bytes_read(plan.as_ref()))
     }
 
     /// Rows that were written so far.
@@ -40,4 +47,15 @@ fn rows_read(plan: &dyn ExecutionPlan) -> u64 {
             .unwrap_or_default() as u64;
     }
     plan.children().into_iter().map(|child| rows_read(child.as_ref())).sum()
+}
+
+fn bytes_read(plan: &dyn ExecutionPlan) -> u64 {
+    let metrics = plan.metrics();
+    let own = metrics.and_then(|metrics| metrics.sum_by_name(BYTES_READ));
+    let own = own.map_or(0, |bytes| bytes.as_usize() as u64);
+    own + plan
+        .children()
+        .into_iter()
+        .map(|child| bytes_read(child.as_ref()))
+        .sum::<u64>()
 }

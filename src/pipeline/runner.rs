@@ -15,8 +15,9 @@ use crate::config::{Mode, Pipeline, Project, SourceConfig, TableName};
 use crate::engine::{Bindings, Engine, View};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
+use crate::lake::positions::SourcePositions;
 use crate::lake::{Lake, LakeError, Version};
-use crate::source::{OnLoss, Source, SourceTable};
+use crate::source::{ReadOptions, Source, SourceTable};
 
 /// The layer under which a session has the project's topics.
 pub const KAFKA_LAYER: &str = "kafka";
@@ -31,8 +32,8 @@ pub struct RunOptions {
     /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
     /// hold less than what was read from it.
     pub full_refresh: bool,
-    /// What to do where a source has lost records that were not read yet.
-    pub on_loss: OnLoss,
+    /// How sources are asked for what waits.
+    pub read: ReadOptions,
     /// Models start from nothing, also where they could go on from the last one.
     pub cold: bool,
 }
@@ -50,6 +51,8 @@ pub struct Outcome {
     pub written: u64,
     /// The version it committed; `None` where there was nothing to do.
     pub version: Option<Version>,
+    /// Bytes of the records that were read from sources.
+    pub bytes: u64,
     /// Wall time.
     pub took: Duration,
 }
@@ -122,6 +125,13 @@ impl Runner {
         })
     }
 
+    /// For a process that runs the steps many times: see [`Lake::with_memory`].
+    #[must_use]
+    pub fn with_memory(mut self, key_filter_bytes: u64) -> Self {
+        self.lake = self.lake.with_memory(key_filter_bytes);
+        self
+    }
+
     /// The steps in order.
     pub fn dag(&self) -> &Dag {
         &self.dag
@@ -155,6 +165,35 @@ impl Runner {
         Inputs::find(node, self.world(), lookup).await
     }
 
+    /// How many records of each source wait for a step, by place.
+    ///
+    /// # Errors
+    /// When the lake or a source does not answer, or records are gone that were not read yet.
+    pub(super) async fn lag(&self, node: &Node) -> Result<BTreeMap<String, BTreeMap<String, u64>>, PipelineError> {
+        let target = self
+            .lake
+            .table(node.name())
+            .await
+            .map_err(|error| node.lake_error(error))?;
+        let mut lag = BTreeMap::new();
+        for (name, source) in node
+            .sources
+            .iter()
+            .filter_map(|name| Some((name, self.sources.get(name)?)))
+        {
+            let committed = SourcePositions {
+                table: &target,
+                source: name,
+            };
+            let pending = source.pending(&committed, ReadOptions::default()).await;
+            lag.insert(
+                name.clone(),
+                pending.map_err(|error| node.source_error(name, error))?.lag,
+            );
+        }
+        Ok(lag)
+    }
+
     /// Runs the selected steps of a pipeline once. Stops at the first that fails; those before it stay committed.
     ///
     /// # Errors
@@ -170,11 +209,7 @@ impl Runner {
         let mut outcomes = vec![];
         for node in self.dag.nodes() {
             if selected.contains(node.name()) && node.step.mode != Mode::View {
-                let lookup = Lookup {
-                    cold: options.cold,
-                    full_refresh: refreshes(node, options),
-                    on_loss: options.on_loss,
-                };
+                let lookup = lookup(node, options);
                 let outcome = self.run_step(node, lookup, on_event).await?;
                 on_event(RunEvent::Finished(&outcome));
                 outcomes.push(outcome);
@@ -243,7 +278,8 @@ impl Runner {
         Ok(bindings)
     }
 
-    async fn run_step(
+    /// Runs one step, as often as another writer is faster.
+    pub(super) async fn run_step(
         &self,
         node: &Node,
         lookup: Lookup,
@@ -297,6 +333,15 @@ pub fn evaluations() -> TableName {
     }
 }
 
+/// How the inputs of a step are looked for.
+pub(super) fn lookup(node: &Node, options: &RunOptions) -> Lookup {
+    Lookup {
+        cold: options.cold,
+        full_refresh: refreshes(node, options),
+        read: options.read,
+    }
+}
+
 /// Whether a step is to be rebuilt: one that reads a source only where it is selected by its name.
 fn refreshes(node: &Node, options: &RunOptions) -> bool {
     let name = node.name().to_string();
@@ -313,6 +358,7 @@ fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant
         decision,
         read: done.map_or(0, |done| done.read),
         written: done.map_or(0, |done| done.written),
+        bytes: done.map_or(0, |done| done.bytes),
         version: done.map(|done| done.version),
         took: started.elapsed(),
     }

@@ -25,6 +25,8 @@ pub(super) struct Done {
     pub read: u64,
     /// Rows in its new files.
     pub written: u64,
+    /// Bytes of the records that its sources gave.
+    pub bytes: u64,
     /// The version that holds them.
     pub version: Version,
 }
@@ -73,6 +75,7 @@ pub(super) async fn run(
     Ok(Done {
         read: progress.rows_read(),
         written: written.rows,
+        bytes: progress.bytes_read(),
         version,
     })
 }

@@ -31,6 +31,16 @@ pub trait Committed: Send + Sync {
     async fn position(&self, place: &str) -> Result<Option<i64>, SourceError>;
 }
 
+#[async_trait]
+impl Committed for Positions {
+    async fn position(&self, place: &str) -> Result<Option<i64>, SourceError> {
+        Ok(self.get(place).copied())
+    }
+}
+
+/// The metric of a source's scan that counts the bytes of keys and values.
+pub const BYTES_READ: &str = "bytes_read";
+
 /// Nothing was read yet: the whole of the source waits.
 #[derive(Debug, Clone, Copy)]
 pub struct FromTheStart;
@@ -52,6 +62,15 @@ pub enum OnLoss {
     Accept,
 }
 
+/// How a source is asked for what waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadOptions {
+    /// What to do where records are gone.
+    pub on_loss: OnLoss,
+    /// Take about so many records at most, and leave the others waiting; a source of files takes all.
+    pub records_max: Option<u64>,
+}
+
 /// What waits in a source, fixed at the moment it was asked.
 #[derive(Debug)]
 pub struct Pending {
@@ -60,8 +79,10 @@ pub struct Pending {
     /// The positions to commit together with those records: of every place that is there now, moved or not, so that a
     /// place which is empty today is known tomorrow.
     pub next: Positions,
-    /// How many records wait; for Kafka the distance of the offsets, an upper bound.
+    /// How many records the scan has; for Kafka the distance of the offsets, an upper bound.
     pub records: u64,
+    /// How many records wait at each place, whether the scan has them or leaves them for later.
+    pub lag: BTreeMap<String, u64>,
 }
 
 /// A place, or a set of places, that records come from.
@@ -72,7 +93,7 @@ pub trait Source: Debug + Send + Sync {
     /// # Errors
     /// When the source cannot be reached, or no longer holds what comes next after a committed position (a topic
     /// recreated or expired, a file cut short), unless `on_loss` accepts that.
-    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError>;
+    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError>;
 }
 
 /// Why a source cannot be read.
@@ -97,6 +118,20 @@ pub enum SourceError {
         reason: String,
         /// The way out.
         help: String,
+    },
+    /// The source has stopped to send, though there is more.
+    #[error("{what} sent nothing for {seconds} s: {place} stands at {position} of {end}")]
+    Stalled {
+        /// Which source, with its address.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// `topic/partition`.
+        place: String,
+        /// What comes next.
+        position: i64,
+        /// Where the batch ends.
+        end: i64,
     },
     /// Records after a committed position are gone.
     #[error("{place} was read up to {committed}, but now holds {available}: {reason}\n  help: {help}")]

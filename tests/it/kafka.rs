@@ -5,7 +5,7 @@ use clickrec::simulate::{Simulation, SimulationConfig};
 
 use crate::support::Shop;
 
-fn send(broker: &EmbeddedBroker, events: u64, seed: u64) {
+pub fn send(broker: &EmbeddedBroker, events: u64, seed: u64) {
     let mut producer = Producer::connect(&broker.config("clickstream")).unwrap();
     let config = SimulationConfig {
         events,

@@ -13,6 +13,8 @@ mod bad_input;
 mod cli;
 mod crash;
 mod evaluate;
+mod faults;
+mod follow;
 mod kafka;
 mod pipeline;
 mod recommender;

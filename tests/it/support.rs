@@ -146,3 +146,11 @@ impl Shop {
 pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_clickrec"))
 }
+
+/// Sends a signal to a child: `TERM`, `STOP`, …
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success(), "kill -{name}");
+}

@@ -1,0 +1,59 @@
+//! When batches begin: of the file as written, as used.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde_yaml::{Location, Spanned};
+
+use super::Trigger;
+use super::raw::{RawLimits, RawTrigger, Text};
+use super::validate::Validator;
+
+impl Validator<'_> {
+    pub(super) fn trigger(&mut self, raw: &Spanned<RawTrigger>) -> Trigger {
+        let at = raw.referenced;
+        let mut trigger = Trigger::default();
+        let limits = match &raw.value {
+            RawTrigger::Every(every) => &RawLimits {
+                every: Some(every.clone()),
+                records: None,
+                bytes: None,
+            },
+            RawTrigger::Limits(limits) => limits,
+        };
+        if let Some(every) = &limits.every {
+            trigger.every = self.positive_duration(every, at).unwrap_or(trigger.every);
+        }
+        match limits.records {
+            Some(0) => self.problem(at, "a batch of 0 records would never begin", None),
+            Some(records) => trigger.records = records,
+            None => {}
+        }
+        if let Some(bytes) = &limits.bytes {
+            match bytes.parse::<ByteSize>() {
+                Ok(bytes) if bytes.as_u64() > 0 => trigger.bytes = bytes.as_u64(),
+                _ => self.problem(at, format!("`{bytes}` is no size"), Some("like 64MiB".to_owned())),
+            }
+        }
+        trigger
+    }
+
+    pub(super) fn duration(&mut self, text: &Text) -> Option<Duration> {
+        let value = self.text(text)?;
+        self.positive_duration(&value, text.referenced)
+    }
+
+    fn positive_duration(&mut self, value: &str, at: Location) -> Option<Duration> {
+        let parsed = humantime::parse_duration(value)
+            .ok()
+            .filter(|duration| !duration.is_zero());
+        if parsed.is_none() {
+            self.problem(
+                at,
+                format!("`{value}` is no duration"),
+                Some("like 10s or 5m".to_owned()),
+            );
+        }
+        parsed
+    }
+}

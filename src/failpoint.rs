@@ -1,0 +1,19 @@
+//! Moments at which a test can make the program die, by `FAILPOINTS=NAME=return` in the environment (of the `fail`
+//! crate: `3*off->return` dies the fourth time). Nothing of it is in a program that was not built for tests.
+
+/// The program is at a moment of that name.
+#[cfg(feature = "failpoints")]
+pub(crate) fn reach(name: &str) {
+    // As by SIGKILL: nothing is flushed, nothing is dropped.
+    fail::fail_point!(name, |_| std::process::abort());
+}
+
+/// The program is at a moment of that name.
+#[cfg(not(feature = "failpoints"))]
+pub(crate) fn reach(_: &str) {}
+
+/// Takes what shall happen from the environment, until the value is dropped.
+#[cfg(feature = "failpoints")]
+pub fn from_environment() -> impl Drop {
+    fail::FailScenario::setup()
+}

@@ -1,0 +1,242 @@
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, Statistics, exec_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, RecordOutput,
+};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+
+use super::filters::hashes;
+use super::{KeyFilters, KeySet};
+use crate::lake::files::FileReads;
+
+/// Reads the files of a table one after another; those that can hold none of the keys, where a join gave it some, are
+/// not opened.
+#[derive(Debug, Clone)]
+pub struct KeyScanExec {
+    reads: Arc<FileReads>,
+    filters: Arc<KeyFilters>,
+    /// The files of each partition.
+    files: Vec<Arc<[PartitionedFile]>>,
+    rows: Option<usize>,
+    lookup: Option<Lookup>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+struct Lookup {
+    /// Index of the column in the output.
+    index: usize,
+    column: Arc<str>,
+    keys: Arc<KeySet>,
+}
+
+impl KeyScanExec {
+    pub fn new(
+        reads: FileReads,
+        files: &[PartitionedFile],
+        rows: Option<usize>,
+        filters: Arc<KeyFilters>,
+        partitions: usize,
+    ) -> Result<Self> {
+        let partitions = partitions.clamp(1, files.len().max(1));
+        // The largest first, so that every partition has about as much to read.
+        let mut by_size: Vec<&PartitionedFile> = files.iter().collect();
+        by_size.sort_by_key(|file| std::cmp::Reverse(file.object_meta.size));
+        let of = |partition: usize| {
+            by_size
+                .iter()
+                .skip(partition)
+                .step_by(partitions)
+                .map(|file| (*file).clone())
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(reads.schema()?),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Self {
+            reads: Arc::new(reads),
+            filters,
+            files: (0..partitions).map(|partition| of(partition).collect()).collect(),
+            rows,
+            lookup: None,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    /// The same scan, which waits for these keys of its output column `index`; `None` where it waits for others.
+    pub fn with_keys(&self, index: usize, keys: &Arc<KeySet>) -> Option<Self> {
+        if self.lookup.is_some() {
+            return None;
+        }
+        let column = self.schema().field(index).name().as_str().into();
+        Some(Self {
+            lookup: Some(Lookup {
+                index,
+                column,
+                keys: keys.clone(),
+            }),
+            ..self.clone()
+        })
+    }
+}
+
+impl DisplayAs for KeyScanExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files: usize = self.files.iter().map(|files| files.len()).sum();
+        write!(f, "KeyScanExec: files={files}")?;
+        match &self.lookup {
+            Some(lookup) => write!(f, ", key={}", lookup.column),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for KeyScanExec {
+    fn name(&self) -> &str {
+        "KeyScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
+        let rows = match (partition, self.rows) {
+            (None, Some(rows)) => Precision::Exact(rows),
+            (Some(_), Some(rows)) => Precision::Inexact(rows / self.files.len().max(1)),
+            (_, None) => Precision::Absent,
+        };
+        Ok(Arc::new(Statistics::new_unknown(&self.schema()).with_num_rows(rows)))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(files) = self.files.get(partition) else {
+            return exec_err!("KeyScanExec has {} partitions, not {partition}", self.files.len());
+        };
+        let read = Arc::new(Read {
+            reads: self.reads.clone(),
+            filters: self.filters.clone(),
+            lookup: self.lookup.clone(),
+            context,
+            skipped: MetricBuilder::new(&self.metrics).counter("files_skipped", partition),
+        });
+        let files = files.clone();
+        let batches = futures::stream::once(async move { read.files(&files).await })
+            .try_flatten()
+            .map({
+                let metrics = BaselineMetrics::new(&self.metrics, partition);
+                move |batch| batch.map(|batch: RecordBatch| batch.record_output(&metrics))
+            });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}
+
+/// One partition being read.
+struct Read {
+    reads: Arc<FileReads>,
+    filters: Arc<KeyFilters>,
+    lookup: Option<Lookup>,
+    context: Arc<TaskContext>,
+    skipped: Count,
+}
+
+impl Read {
+    /// The rows of those files that may hold a key.
+    async fn files(
+        self: Arc<Self>,
+        files: &[PartitionedFile],
+    ) -> Result<impl futures::Stream<Item = Result<RecordBatch>> + use<>> {
+        let keys = match &self.lookup {
+            Some(lookup) => lookup.keys.all().await,
+            None => None,
+        };
+        let mut to_read = vec![];
+        for file in files {
+            let known = self.lookup.as_ref().and_then(|lookup| {
+                let keys = keys.as_deref()?;
+                self.filters.may_hold(&file.object_meta.location, &lookup.column, keys)
+            });
+            match known {
+                Some(false) => self.skipped.add(1),
+                Some(true) => to_read.push((file.clone(), false)),
+                None => to_read.push((file.clone(), self.lookup.is_some() && self.reads.takes_every_row())),
+            }
+        }
+        let opened = to_read.into_iter().map(move |(file, learn)| self.file(file, learn));
+        Ok(futures::stream::iter(opened).try_flatten())
+    }
+
+    /// The rows of one file, of which the keys are learned where they are not known yet.
+    fn file(&self, file: PartitionedFile, learn: bool) -> Result<SendableRecordBatchStream> {
+        let location = file.object_meta.location.clone();
+        let rows = self
+            .reads
+            .plan(vec![vec![file]], None)?
+            .execute(0, self.context.clone())?;
+        Ok(match self.lookup.clone().filter(|_| learn) {
+            Some(lookup) => learning(rows, self.filters.clone(), location, lookup),
+            None => rows,
+        })
+    }
+}
+
+/// Passes on the rows of a whole file, and learns its keys at the end.
+fn learning(
+    rows: SendableRecordBatchStream,
+    filters: Arc<KeyFilters>,
+    file: Path,
+    lookup: Lookup,
+) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let learned = futures::stream::unfold(Some((rows, vec![])), move |state| {
+        let (filters, file, lookup) = (filters.clone(), file.clone(), lookup.clone());
+        async move {
+            let (mut rows, mut noted) = state?;
+            let Some(batch) = rows.next().await else {
+                // Building a filter of millions of keys would hold up whoever waits for rows.
+                tokio::task::spawn_blocking(move || filters.learn(&file, &lookup.column, noted));
+                return None;
+            };
+            let batch = batch.and_then(|batch| hashes(batch.column(lookup.index), &mut noted).map(|()| batch));
+            let state = batch.is_ok().then_some((rows, noted));
+            Some((batch, state))
+        }
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, learned))
+}

@@ -1,0 +1,37 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use deltalake::DeltaTable;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use crate::config::TableName;
+
+/// Tables that were opened before: of each only the log entries since then have to be read, however long its log is.
+#[derive(Debug, Default)]
+pub(super) struct Opened(Mutex<HashMap<TableName, (DeltaTable, ObjectMeta)>>);
+
+impl Opened {
+    /// The table as it was the last time, unless it was deleted or made anew since.
+    pub async fn get(&self, name: &TableName) -> Option<DeltaTable> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let (table, entry) = kept?;
+        // The entry of a version is written once; another one is of another table.
+        (newest_entry(&table).await? == entry).then_some(table)
+    }
+
+    /// Keeps the table for the next time.
+    pub async fn keep(&self, name: &TableName, table: &DeltaTable) {
+        if let Some(entry) = newest_entry(table).await {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.insert(name.clone(), (table.clone(), entry));
+        }
+    }
+}
+
+/// The log entry of the newest version that the table knows.
+async fn newest_entry(table: &DeltaTable) -> Option<ObjectMeta> {
+    let version = table.version()?;
+    let entry = Path::from(format!("_delta_log/{version:020}.json"));
+    table.log_store().object_store(None).head(&entry).await.ok()
+}

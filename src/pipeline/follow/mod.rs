@@ -1,0 +1,264 @@
+//! `run --follow`: batch after batch, for as long as the sources go on.
+//!
+//! - [`Follower`]: the two loops. One takes what waits in the sources through the steps that keep up with them; the
+//!   other runs the steps that have a slower schedule (training), beside it. They share the memory limit and nothing
+//!   else: each step is one commit, so neither can see half of what the other does.
+//! - `trigger`: when a batch begins, and how much it takes.
+//! - [`Status`]: how it goes, for whoever shows it: lag, rates, commits, failures, health.
+
+mod schedule;
+mod status;
+mod trigger;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use self::schedule::Schedule;
+use self::trigger::Pace;
+use super::runner::lookup;
+use super::{Decision, Failure, Node, Outcome, PipelineError, RunEvent, RunOptions, Runner};
+use crate::config::{Mode, Pipeline};
+use crate::source::OnLoss;
+
+pub use status::{Health, Snapshot, Status, TableStatus};
+
+/// The longest pause after a failure.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How a pipeline is followed.
+#[derive(Debug, Clone, Default)]
+pub struct FollowOptions {
+    /// What is run.
+    pub run: RunOptions,
+    /// End once nothing waits any more.
+    pub once: bool,
+}
+
+/// What happens, in order.
+#[derive(Debug)]
+pub enum FollowEvent<'a> {
+    /// One batch went through the steps that keep up with the sources.
+    Batch {
+        /// What the steps did that had something to do.
+        outcomes: &'a [Outcome],
+        /// How it goes now.
+        status: &'a Snapshot,
+    },
+    /// A step of a slower schedule has run.
+    Scheduled(&'a Outcome),
+    /// A batch, or a step of a slower schedule, failed, and will be tried again after a pause.
+    Failed {
+        /// Why.
+        error: &'a PipelineError,
+        /// How long it waits.
+        pause: Duration,
+    },
+}
+
+type OnEvent<'a> = &'a (dyn Fn(FollowEvent<'_>) + Sync);
+
+/// Follows the sources of one pipeline.
+#[derive(Debug)]
+pub struct Follower<'a> {
+    runner: &'a Runner,
+    pipeline: &'a Pipeline,
+    options: FollowOptions,
+    /// The steps that keep up with the sources, in order.
+    batch: Vec<&'a Node>,
+    /// The steps that have a slower schedule, in order.
+    scheduled: Vec<&'a Node>,
+    status: Arc<Status>,
+    stop: CancellationToken,
+}
+
+impl<'a> Follower<'a> {
+    /// Follows until `stop` says so: it then ends after the step that is at work.
+    ///
+    /// # Errors
+    /// When the selection names no step.
+    pub fn new(
+        runner: &'a Runner,
+        pipeline: &'a Pipeline,
+        options: FollowOptions,
+        stop: CancellationToken,
+    ) -> Result<Self, PipelineError> {
+        let selected = runner.dag().select(&pipeline.name, &options.run.select)?;
+        let nodes = runner.dag().nodes().iter();
+        let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
+        let (scheduled, batch) = nodes.partition(|node| schedule::is_slower(node));
+        Ok(Self {
+            runner,
+            pipeline,
+            options,
+            batch,
+            scheduled,
+            status: Arc::new(Status::new(pipeline.trigger.every)),
+            stop,
+        })
+    }
+
+    /// How it goes.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// Follows.
+    ///
+    /// # Errors
+    /// What no further try would mend: lost records, a schema that does not fit, a full disk. What will pass (a broker
+    /// or a store that does not answer, a lost race) is tried again for ever, with pauses, and shows in the status.
+    pub async fn run(&self, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
+        self.runner.lake().check_writable().map_err(PipelineError::Unwritable)?;
+        for nodes in [&self.batch, &self.scheduled] {
+            self.status.read_tables(self.runner, nodes).await;
+        }
+        let ended = CancellationToken::new();
+        let beside = async {
+            tokio::join!(self.measure(&ended), async {
+                if !self.options.once {
+                    self.follow_schedule(&ended, on_event).await;
+                }
+            })
+        };
+        let follow = async {
+            let followed = self.follow_sources(on_event).await;
+            ended.cancel();
+            followed
+        };
+        let (followed, _) = tokio::join!(follow, beside);
+        followed?;
+        if self.options.once && !self.stop.is_cancelled() {
+            for node in &self.scheduled {
+                self.run_scheduled(node, on_event).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow_sources(&self, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
+        let mut pace = Pace::new(self.pipeline.trigger);
+        let mut pause = Duration::ZERO;
+        let mut options = self.options.run.clone();
+        while self.options.once || pace.wait(&self.status, &self.stop).await {
+            match self.one_batch(&mut options, &mut pace, on_event).await {
+                Ok(left) => {
+                    pause = Duration::ZERO;
+                    // What was lost before is accepted, not what may be lost later.
+                    options.read.on_loss = OnLoss::Refuse;
+                    if self.stop.is_cancelled() || (self.options.once && !left) {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    match error.failure() {
+                        Failure::Passing if !self.options.once => {}
+                        Failure::OutOfMemory if pace.take_less() => {}
+                        _ => return Err(error),
+                    }
+                    pause = (pause * 2).clamp(Duration::from_secs(1), PAUSE_MAX);
+                    self.status.failed(&error);
+                    on_event(FollowEvent::Failed { error: &error, pause });
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        () = self.stop.cancelled() => break,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the steps once, as far as nobody says stop. Whether records were read, so that more may wait.
+    async fn one_batch(
+        &self,
+        options: &mut RunOptions,
+        pace: &mut Pace,
+        on_event: OnEvent<'_>,
+    ) -> Result<bool, PipelineError> {
+        let started = Instant::now();
+        let (mut left, mut records) = (false, 0);
+        options.read.records_max = Some(pace.records_max());
+        let mut outcomes = vec![];
+        for node in &self.batch {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            let mut on_start = |event: RunEvent<'_>| self.status.started(&event);
+            let outcome = self.runner.run_step(node, lookup(node, options), &mut on_start).await?;
+            if !matches!(outcome.decision, Decision::UpToDate(_)) {
+                self.status.finished(node, &outcome);
+                pace.learn(&outcome);
+                if !node.sources.is_empty() {
+                    left = true;
+                    records += outcome.read;
+                }
+                outcomes.push(outcome);
+            }
+        }
+        self.status.batch(started.elapsed(), records);
+        if !outcomes.is_empty() {
+            on_event(FollowEvent::Batch {
+                outcomes: &outcomes,
+                status: &self.status.snapshot(),
+            });
+        }
+        Ok(left)
+    }
+
+    /// Asks the sources, again and again, how much waits.
+    async fn measure(&self, ended: &CancellationToken) {
+        let pause = (self.pipeline.trigger.every / 10).clamp(Duration::from_millis(200), Duration::from_secs(2));
+        loop {
+            for node in self.batch.iter().filter(|node| !node.sources.is_empty()) {
+                match self.runner.lag(node).await {
+                    Ok(lag) => self.status.measured(lag),
+                    // The next batch will fail with the same, and says so.
+                    Err(error) => tracing::debug!(%error, "the lag cannot be measured"),
+                }
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = ended.cancelled() => return,
+            }
+        }
+    }
+
+    async fn follow_schedule(&self, ended: &CancellationToken, on_event: OnEvent<'_>) {
+        let mut schedule = Schedule::new(&self.scheduled, self.pipeline.trigger.every);
+        loop {
+            tokio::select! {
+                () = schedule.wait() => {}
+                () = self.stop.cancelled() => return,
+                () = ended.cancelled() => return,
+            }
+            for node in schedule.due() {
+                if self.stop.is_cancelled() {
+                    return;
+                }
+                if let Err(error) = self.run_scheduled(node, on_event).await {
+                    let pause = schedule::pause(node, self.pipeline.trigger.every);
+                    self.status.failed_beside(node, &error);
+                    on_event(FollowEvent::Failed { error: &error, pause });
+                }
+            }
+        }
+    }
+
+    async fn run_scheduled(&self, node: &Node, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
+        let lookup = lookup(node, &self.options.run);
+        let inputs = self.runner.inspect(node, lookup).await?;
+        // Before anything has come in there is nothing to learn from.
+        if matches!(inputs.decision, Decision::Full(_)) && inputs.waiting == Some(0) {
+            return Ok(());
+        }
+        let outcome = self.runner.run_step(node, lookup, &mut |_| {}).await?;
+        if !matches!(outcome.decision, Decision::UpToDate(_)) {
+            self.status.finished(node, &outcome);
+            on_event(FollowEvent::Scheduled(&outcome));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
+
+use crate::config::TableName;
+use crate::lake::Version;
+use crate::pipeline::{Node, Outcome, PipelineError, RunEvent, Runner, StepProgress};
+
+/// A source that was not heard of for so many triggers is taken for stalled, or for so long where that is longer.
+const TRIGGERS_UNHEARD: u32 = 3;
+const UNHEARD_MIN: Duration = Duration::from_secs(15);
+/// A step that got no further for so long is taken for stuck.
+const STUCK: Duration = Duration::from_secs(120);
+
+/// How following goes, shared between the loops and whoever shows it.
+#[derive(Debug)]
+pub struct Status {
+    patience: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    shown: Snapshot,
+    started: Instant,
+    /// When the sources last told how much waits.
+    measured: Instant,
+    /// Whether the lag was measured after the last batch.
+    lag_is_new: bool,
+    /// Since when batches fail.
+    failing: Option<Instant>,
+    /// The step that works, and how far it was when that was last seen to change.
+    working: Option<(Arc<StepProgress>, u64, Instant)>,
+}
+
+/// How it goes at one moment.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Snapshot {
+    /// Records that wait, by source and place.
+    pub lag: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Batches since the start that went through.
+    pub batches: u64,
+    /// Records read from sources since the start.
+    pub records: u64,
+    /// Records a second: those of the last batch over its time.
+    pub rate: f64,
+    /// Seconds that the last batch took.
+    pub batch_seconds: f64,
+    /// Records that were not accepted, since the start.
+    pub quarantined: u64,
+    /// Failures since the start, of batches and of steps beside them.
+    pub failures: u64,
+    /// Why the last batch failed, where the last one did.
+    pub error: Option<String>,
+    /// The tables of the steps.
+    pub tables: BTreeMap<String, TableStatus>,
+}
+
+/// What is known of a step's table.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TableStatus {
+    /// Its newest version.
+    pub version: Option<Version>,
+    /// When that was committed, seconds since 1970.
+    pub committed: Option<f64>,
+    /// Commits since the start.
+    pub commits: u64,
+    /// Rows written since the start.
+    pub rows: u64,
+    /// Seconds that the last commit's step took.
+    pub seconds: f64,
+    /// Failures since the start, of a step of a slower schedule.
+    pub failures: u64,
+}
+
+/// Whether somebody should look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It goes on.
+    Good,
+    /// It does not; with what is wrong.
+    Bad(String),
+}
+
+impl Snapshot {
+    /// Records that wait in all.
+    pub fn waiting(&self) -> u64 {
+        self.lag.values().flat_map(BTreeMap::values).sum()
+    }
+}
+
+impl Status {
+    pub(super) fn new(trigger: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            patience: (trigger * TRIGGERS_UNHEARD).max(UNHEARD_MIN),
+            state: Mutex::new(State {
+                shown: Snapshot::default(),
+                started: now,
+                measured: now,
+                lag_is_new: false,
+                failing: None,
+                working: None,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it goes now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.state().shown.clone()
+    }
+
+    /// Since when it follows.
+    pub fn up(&self) -> Duration {
+        self.state().started.elapsed()
+    }
+
+    /// Whether it gets on.
+    pub fn health(&self) -> Health {
+        let mut state = self.state();
+        if let Some(failing) = state.failing.filter(|since| since.elapsed() > self.patience) {
+            let error = state.shown.error.clone().unwrap_or_default();
+            return Health::Bad(format!("batches fail since {} s: {error}", failing.elapsed().as_secs()));
+        }
+        let unheard = state.measured.elapsed();
+        if unheard > self.patience {
+            return Health::Bad(format!("the sources were not heard of for {} s", unheard.as_secs()));
+        }
+        if let Some((progress, seen, since)) = &mut state.working {
+            let now = progress.rows_read() + progress.rows_written();
+            if now != *seen {
+                (*seen, *since) = (now, Instant::now());
+            } else if since.elapsed() > STUCK {
+                return Health::Bad(format!("a step got no further for {} s", since.elapsed().as_secs()));
+            }
+        }
+        Health::Good
+    }
+
+    /// Records that wait, as far as that was asked after the last batch.
+    pub(super) fn waiting(&self) -> u64 {
+        let state = self.state();
+        if state.lag_is_new { state.shown.waiting() } else { 0 }
+    }
+
+    pub(super) fn measured(&self, lag: BTreeMap<String, BTreeMap<String, u64>>) {
+        let mut state = self.state();
+        state.shown.lag.extend(lag);
+        state.measured = Instant::now();
+        state.lag_is_new = true;
+    }
+
+    pub(super) fn started(&self, event: &RunEvent<'_>) {
+        if let RunEvent::Started { progress, .. } = event {
+            self.state().working = Some((progress.clone(), 0, Instant::now()));
+        }
+    }
+
+    pub(super) fn finished(&self, node: &Node, outcome: &Outcome) {
+        let mut state = self.state();
+        if !node.sources.is_empty() {
+            state.shown.records += outcome.read;
+        }
+        if outcome.is_quarantine() {
+            state.shown.quarantined += outcome.written;
+        }
+        let table = state.shown.tables.entry(outcome.step.to_string()).or_default();
+        table.version = outcome.version;
+        table.committed = Some(seconds(SystemTime::now()));
+        table.commits += 1;
+        table.rows += outcome.written;
+        table.seconds = outcome.took.as_secs_f64();
+    }
+
+    /// A batch went through.
+    pub(super) fn batch(&self, took: Duration, records: u64) {
+        let mut state = self.state();
+        state.shown.error = None;
+        state.failing = None;
+        state.working = None;
+        state.lag_is_new = false;
+        if records > 0 {
+            state.shown.batches += 1;
+            state.shown.batch_seconds = took.as_secs_f64();
+            state.shown.rate = records as f64 / took.as_secs_f64();
+        }
+    }
+
+    pub(super) fn failed(&self, error: &PipelineError) {
+        let mut state = self.state();
+        state.shown.failures += 1;
+        state.shown.error = Some(with_causes(error));
+        state.failing.get_or_insert_with(Instant::now);
+        state.working = None;
+    }
+
+    pub(super) fn failed_beside(&self, node: &Node, error: &PipelineError) {
+        tracing::debug!(step = %node.name(), error = with_causes(error), "a step beside the batches failed");
+        let mut state = self.state();
+        state.shown.failures += 1;
+        state.shown.tables.entry(node.name().to_string()).or_default().failures += 1;
+    }
+
+    /// What the tables are before anything has run. One that cannot be read shows when its step runs.
+    pub(super) async fn read_tables(&self, runner: &Runner, nodes: &[&Node]) {
+        for node in nodes {
+            if let Ok(table) = read_table(runner, node.name()).await {
+                self.state().shown.tables.insert(node.name().to_string(), table);
+            }
+        }
+    }
+}
+
+async fn read_table(runner: &Runner, name: &TableName) -> Result<TableStatus, crate::lake::LakeError> {
+    let table = runner.lake().table(name).await?;
+    Ok(TableStatus {
+        version: table.version(),
+        committed: table.committed_at().await.map(|millis| millis as f64 / 1_000.0),
+        ..TableStatus::default()
+    })
+}
+
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}
+
+/// An error with what led to it.
+fn with_causes(error: &PipelineError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    text
+}
