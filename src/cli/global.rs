@@ -9,8 +9,9 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{KafkaConfig, LoadOptions, Project, SourceConfig};
+use crate::config::{KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName};
 use crate::engine::{Engine, EngineOptions};
+use crate::lake::LakeTable;
 use crate::pipeline::Runner;
 
 #[derive(Debug, Clone, Args)]
@@ -142,5 +143,35 @@ impl Global {
             ),
             (Some(_), Some(_)) => anyhow::bail!("the project has several Kafka sources; keep one in the target used"),
         }
+    }
+}
+
+/// Tables to work on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TableArgs {
+    /// The tables, as LAYER.TABLE; every table of the project where none is given
+    #[arg(value_name = "TABLE")]
+    names: Vec<TableName>,
+}
+
+impl TableArgs {
+    /// The tables, opened. Of the project's own, those that exist.
+    pub async fn open(&self, runner: &Runner) -> anyhow::Result<Vec<LakeTable>> {
+        let steps = runner.dag().nodes().iter().filter(|node| node.step.mode != Mode::View);
+        let all: Vec<TableName> = steps.map(|node| node.name().clone()).collect();
+        let names = if self.names.is_empty() { &all } else { &self.names };
+        let mut tables = vec![];
+        for name in names {
+            let table = runner.lake().table(name).await?;
+            if table.version().is_some() {
+                tables.push(table);
+            } else if !self.names.is_empty() {
+                anyhow::bail!(
+                    "the lake has no table `{name}`\n  help: `clickrec run` makes the tables of the project: {}",
+                    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                );
+            }
+        }
+        Ok(tables)
     }
 }

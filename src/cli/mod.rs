@@ -9,6 +9,7 @@ mod exit;
 mod global;
 mod history;
 mod init;
+mod optimize;
 mod output;
 mod plan;
 mod produce;
@@ -17,6 +18,7 @@ mod recommend;
 mod run;
 mod similar;
 mod sql;
+mod vacuum;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,6 +55,8 @@ enum Command {
     Similar(similar::SimilarArgs),
     Evaluate(evaluate::EvaluateArgs),
     History(history::HistoryArgs),
+    Optimize(optimize::OptimizeArgs),
+    Vacuum(vacuum::VacuumArgs),
 }
 
 /// The command line, in which every option has an environment name: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
@@ -105,6 +109,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Similar(args) => similar::run(&args, global).await,
                 Command::Evaluate(args) => evaluate::run(&args, global).await,
                 Command::History(args) => history::run(&args, global).await,
+                Command::Optimize(args) => optimize::run(&args, global).await,
+                Command::Vacuum(args) => vacuum::run(&args, global).await,
             }
         };
         tokio::select! {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
-use crate::pipeline::{Decision, Outcome, RunOptions};
+use crate::pipeline::{Decision, Outcome, PipelineError, RunOptions, Runner};
 use crate::source::OnLoss;
 
 /// Run a pipeline once: every step reads what is new and commits it
@@ -55,7 +55,29 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> anyhow::Result<()> {
     let outcomes = runner
         .run_once(pipeline, &options, &mut |event| progress.event(&event))
         .await?;
+    maintain(&runner, &outcomes).await;
     print(&outcomes, args.json)
+}
+
+/// Does what is due for the tables that were written. What cannot be done is done after a later run.
+async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
+    let written = outcomes.iter().filter(|outcome| outcome.version.is_some());
+    for node in written.filter_map(|outcome| runner.dag().get(&outcome.step)) {
+        match runner.maintain(node).await {
+            Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
+            Err(error) => tracing::warn!(table = %node.name(), error = %error_chain(&error), "not maintained"),
+        }
+    }
+}
+
+fn error_chain(error: &PipelineError) -> String {
+    let mut chain = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        chain = format!("{chain}: {error}");
+        cause = error.source();
+    }
+    chain
 }
 
 /// Prints what every step did.

@@ -53,6 +53,7 @@ impl<'a> Validator<'a> {
                 sources.insert(name.clone(), config);
             }
         }
+        let maintenance = self.maintenance(&raw.maintenance);
         let pipelines = self.pipelines(&raw.pipelines);
         match lake {
             Some(lake) if self.problems.is_empty() => Ok(Project {
@@ -60,6 +61,7 @@ impl<'a> Validator<'a> {
                 file: self.file.to_owned(),
                 lake,
                 sources,
+                maintenance,
                 pipelines,
                 vars: secrets(self.options.vars),
             }),
@@ -169,7 +171,7 @@ impl<'a> Validator<'a> {
         let mut lines: BTreeMap<TableName, u64> = BTreeMap::new();
         let mut pipelines = vec![];
         for (name, pipeline) in &raw.0 {
-            let trigger = pipeline.trigger.as_ref().and_then(|text| self.trigger(text));
+            let trigger = pipeline.trigger.as_ref().and_then(|text| self.duration(text));
             let mut steps = vec![];
             for step in &pipeline.steps {
                 let Some(valid) = self.step(step) else { continue };
@@ -188,7 +190,7 @@ impl<'a> Validator<'a> {
         pipelines
     }
 
-    fn trigger(&mut self, text: &Text) -> Option<std::time::Duration> {
+    pub(super) fn duration(&mut self, text: &Text) -> Option<std::time::Duration> {
         let value = self.text(text)?;
         let parsed = humantime::parse_duration(&value).ok();
         if parsed.is_none() {
@@ -208,11 +210,8 @@ impl<'a> Validator<'a> {
         let file = self.text(&step.sql).map(PathBuf::from);
         let sql = file.as_deref().and_then(|file| self.sql(file, step.sql.referenced));
         let key: Vec<String> = step.key.iter().filter_map(|column| self.text(column)).collect();
-        let partition_by = step
-            .partition_by
-            .iter()
-            .filter_map(|column| self.text(column))
-            .collect();
+        let partition_by = step.partition_by.iter().filter_map(|c| self.text(c)).collect();
+        let cluster_by = step.cluster_by.iter().filter_map(|c| self.text(c)).collect();
         let delete = self.optional(step.delete.as_ref());
         let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
         if let Some(mode) = mode {
@@ -227,6 +226,7 @@ impl<'a> Validator<'a> {
             delete,
             refresh_after,
             partition_by,
+            cluster_by,
             line: raw.referenced.line(),
         })
     }
@@ -306,6 +306,7 @@ impl<'a> Validator<'a> {
             ("delete", step.delete.as_ref(), mode == Mode::Merge),
             ("refresh_after", step.refresh_after.as_ref(), mode == Mode::Overwrite),
             ("partition_by", step.partition_by.first(), mode != Mode::View),
+            ("cluster_by", step.cluster_by.first(), mode != Mode::View),
         ];
         for (name, given, allowed) in misplaced {
             if let Some(text) = given.filter(|_| !allowed) {

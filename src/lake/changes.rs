@@ -5,7 +5,7 @@ use serde_json::Deserializer;
 
 use super::commit::{MODE_KEY, MODE_MERGE};
 use super::files::rows_of;
-use super::{DataFilesScan, LakeError, LakeTable, Version};
+use super::{DataFilesScan, LakeError, LakeTable, Version, positions};
 
 /// What happened to a table after a version, up to the version at which it was opened: the rows that arrived, and
 /// whether a merge took rows away.
@@ -42,22 +42,8 @@ pub enum Replaced {
 impl Changes {
     /// Every row of the table.
     pub fn all(table: &LakeTable) -> Self {
-        let Some(state) = table.state() else {
-            return Self::default();
-        };
-        let log = state.log_data();
-        let files = log.iter().map(|file| Add {
-            path: file.path().into_owned(),
-            partition_values: file.partition_values_map(),
-            size: file.size(),
-            modification_time: file.modification_time(),
-            data_change: true,
-            stats: file.stats(),
-            deletion_vector: file.deletion_vector_descriptor(),
-            ..Add::default()
-        });
         Self {
-            files: files.collect(),
+            files: data_files(table),
             takes_rows: false,
         }
     }
@@ -118,12 +104,30 @@ impl Changes {
     }
 }
 
+/// Every data file of the table.
+pub(super) fn data_files(table: &LakeTable) -> Vec<Add> {
+    let Some(state) = table.state() else { return vec![] };
+    let log = state.log_data();
+    let files = log.iter().map(|file| Add {
+        path: file.path().into_owned(),
+        partition_values: file.partition_values_map(),
+        size: file.size(),
+        modification_time: file.modification_time(),
+        data_change: true,
+        stats: file.stats(),
+        deletion_vector: file.deletion_vector_descriptor(),
+        ..Add::default()
+    });
+    files.collect()
+}
+
 /// What matters of one entry of the log.
 #[derive(Default)]
 pub(super) struct LogEntry {
     added: Vec<Add>,
     takes_rows: bool,
     is_merge: bool,
+    changes_table: bool,
     /// Application ids and versions.
     pub transactions: BTreeMap<String, i64>,
 }
@@ -131,6 +135,12 @@ pub(super) struct LogEntry {
 impl LogEntry {
     fn replaces_rows(&self) -> bool {
         self.takes_rows && !self.is_merge
+    }
+
+    /// Whether the table has the same rows and columns as before, read as far as before: a compaction, or the notes of
+    /// a vacuum.
+    pub fn keeps_rows(&self) -> bool {
+        self.added.is_empty() && !self.takes_rows && !self.changes_table
     }
 
     /// Reads the entry of one version; `None` where the log no longer holds it.
@@ -147,10 +157,13 @@ impl LogEntry {
                 Action::Add(add) if add.data_change => entry.added.push(add),
                 Action::Remove(remove) => entry.takes_rows |= remove.data_change,
                 Action::CommitInfo(info) => entry.is_merge = is_merge(&info),
+                Action::Metadata(_) | Action::Protocol(_) => entry.changes_table = true,
                 Action::Txn(read) => _ = entry.transactions.insert(read.app_id, read.version),
                 _ => {}
             }
         }
+        // A step's commit, even one without rows, says how far its inputs were read.
+        entry.changes_table |= entry.transactions.contains_key(positions::SQL);
         Ok(Some(entry))
     }
 }

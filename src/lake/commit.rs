@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
@@ -10,6 +10,7 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
 
+use super::changes::LogEntry;
 use super::write::{Layout, write};
 use super::{LakeError, LakeTable, Version, positions};
 
@@ -18,7 +19,7 @@ pub const MODE_KEY: &str = "clickrec.mode";
 pub(super) const MODE_MERGE: &str = "merge";
 
 /// How a commit changes the rows of a table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum CommitMode {
     /// Adds rows.
     Append,
@@ -44,7 +45,7 @@ impl CommitMode {
 }
 
 /// One change of a table: its rows and how far its inputs were read, visible together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Commit {
     /// How rows change.
     pub mode: CommitMode,
@@ -54,6 +55,27 @@ pub struct Commit {
     pub files: Vec<Add>,
     /// Application ids and versions, see [`super::positions`]: all of them, also those that did not move.
     pub transactions: BTreeMap<String, i64>,
+}
+
+/// How every commit is made: tried once, and with nothing to do afterwards. Checkpoints and the clean-up of the log,
+/// which lists all of it, are for [`super::maintain`].
+pub(super) fn properties(mode: &'static str) -> CommitProperties {
+    CommitProperties::default()
+        .with_max_retries(0)
+        .with_create_checkpoint(false)
+        .with_cleanup_expired_logs(Some(false))
+        .with_metadata([(MODE_KEY.to_owned(), mode.into())])
+}
+
+/// Whether all of these data files are part of the table.
+pub(super) fn has_files<'a>(table: &LakeTable, files: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut missing: HashSet<&str> = files.into_iter().collect();
+    if let Some(state) = table.state().filter(|_| !missing.is_empty()) {
+        for file in state.log_data().iter() {
+            missing.remove(file.path().as_ref());
+        }
+    }
+    missing.is_empty()
 }
 
 /// Adds the rows of a plan to a table that no step makes, in one commit.
@@ -79,12 +101,48 @@ pub async fn append(
 impl Commit {
     /// Commits to the table as it was opened, or creates it. Returns the new version.
     ///
-    /// It is tried once, against that very version: the Delta library would commit again on top of whatever was there
-    /// first, after comparing less than we know (nothing at all where the table is new).
+    /// It is tried against that very version: the Delta library would commit again on top of whatever was there first,
+    /// after comparing less than we know (nothing at all where the table is new). Where others have only moved rows
+    /// between files since (a compaction), it goes on top of theirs.
     ///
     /// # Errors
     /// [`LakeError::Conflict`] when another writer was faster; the files stay invisible.
     pub async fn apply(self, table: &LakeTable) -> Result<Version, LakeError> {
+        let mut table = table.clone();
+        loop {
+            match self.clone().try_apply(&table).await {
+                Err(conflict @ LakeError::Conflict { .. }) => match self.still_fits(&table).await? {
+                    Some(newer) => table = newer,
+                    None => return Err(conflict),
+                },
+                done => return done,
+            }
+        }
+    }
+
+    /// The table as of now, where its rows are those that the commit was made for, and the files that it replaces are
+    /// still there.
+    async fn still_fits(&self, table: &LakeTable) -> Result<Option<LakeTable>, LakeError> {
+        let Some(read) = table.version() else { return Ok(None) };
+        let newer = table.reopened().await?;
+        let now = newer.version().unwrap_or(read);
+        if now <= read || newer.id() != table.id() {
+            return Ok(None);
+        }
+        for version in read + 1..=now {
+            match LogEntry::read(&newer, version).await? {
+                Some(entry) if entry.keeps_rows() => {}
+                _ => return Ok(None),
+            }
+        }
+        let replaced = match &self.mode {
+            CommitMode::Merge { touched, .. } => touched.iter().map(|file| file.path.as_str()).collect(),
+            _ => vec![],
+        };
+        Ok(has_files(&newer, replaced).then_some(newer))
+    }
+
+    async fn try_apply(self, table: &LakeTable) -> Result<Version, LakeError> {
         let schema: StructType = self.layout.schema.as_ref().try_into_kernel().map_err(|source| {
             LakeError::delta("store the schema of", table.name())(deltalake::DeltaTableError::Arrow { source })
         })?;
@@ -93,10 +151,7 @@ impl Commit {
             .iter()
             .map(|(id, version)| Transaction::new(id, *version))
             .collect();
-        let properties = CommitProperties::default()
-            .with_application_transactions(transactions)
-            .with_max_retries(0)
-            .with_metadata([(MODE_KEY.to_owned(), self.mode.name().into())]);
+        let properties = properties(self.mode.name()).with_application_transactions(transactions);
         match table.state() {
             None => self.create(table, &schema, properties).await,
             Some(state) => self.change(table, state, &schema, properties).await,

@@ -70,6 +70,19 @@ pub enum LakeError {
         /// The column.
         column: String,
     },
+    /// Files do not hold the rows that the log says.
+    #[error(
+        "compaction of `{table}` read {written} rows where its log says {known}; nothing was changed\n  help: rebuild the \
+         table with: clickrec run --full-refresh --select {table}"
+    )]
+    Compaction {
+        /// `layer.table`.
+        table: String,
+        /// Rows by the log.
+        known: u64,
+        /// Rows by the files.
+        written: u64,
+    },
     /// A log entry that is not Delta's.
     #[error("the log of `{table}` is damaged at version {version}: {reason}")]
     Log {

@@ -5,25 +5,32 @@
 //! - [`write`](mod@write): a plan's rows into data files that no reader sees yet.
 //! - [`Merge`]: which files a merge touches, and what is left of them.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
+//! - [`compact`]: small files into larger ones; [`vacuum`]: files that no version needs; [`maintain`]: whatever is due.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
 //! The module does not know steps or SQL files: it is told what to write.
 
 mod changes;
 mod commit;
+mod compact;
 mod error;
 mod files;
+mod maintain;
 mod merge;
 pub mod positions;
 pub mod schema;
 mod table;
 #[cfg(test)]
 mod tests;
+mod vacuum;
 pub mod write;
 
 pub use changes::{Changes, Replaced};
 pub use commit::{Commit, CommitMode, MODE_KEY, append};
+pub use compact::{Compacted, Compaction, compact, compactable};
 pub use error::LakeError;
 pub use files::DataFilesScan;
+pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
 pub use table::{Lake, LakeTable, Version};
+pub use vacuum::{UnusedFile, unused_files, vacuum};

@@ -104,6 +104,20 @@ impl LakeTable {
         self.delta.snapshot().ok()
     }
 
+    /// The same table as of now.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub async fn reopened(&self) -> Result<Self, LakeError> {
+        let mut delta = self.delta.clone();
+        delta.load().await.map_err(LakeError::delta("open", &self.name))?;
+        Ok(Self {
+            name: self.name.clone(),
+            delta,
+            transactions: Arc::default(),
+        })
+    }
+
     /// Its version, if the table exists.
     pub fn version(&self) -> Option<Version> {
         self.state().map(DeltaTableState::version)
@@ -171,6 +185,14 @@ impl LakeTable {
         if let Some(transactions) = self.transactions().await? {
             return Ok(transactions.get(app_id).copied());
         }
+        self.transaction_in_log(app_id).await
+    }
+
+    /// The version committed for an application id in any commit, however old: a replay of the log.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn transaction_in_log(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
         let Some(state) = self.state() else { return Ok(None) };
         let log = self.delta.log_store();
         state

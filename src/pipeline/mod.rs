@@ -13,6 +13,7 @@ pub mod references;
 mod runner;
 mod schemas;
 mod step;
+mod upkeep;
 
 pub use dag::{Dag, Node};
 pub use error::PipelineError;

@@ -11,7 +11,7 @@ use super::inputs::{Lookup, World};
 use super::schemas::{foreign_tables, schemas};
 use super::step::{self, Done};
 use super::{Dag, Decision, Inputs, Node, PipelineError, StepProgress};
-use crate::config::{Mode, Pipeline, Project, SourceConfig, TableName};
+use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
 use crate::engine::{Bindings, Engine, View};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
@@ -90,6 +90,7 @@ pub struct Runner {
     foreign: BTreeSet<TableName>,
     schemas: BTreeMap<TableName, SchemaRef>,
     session: SessionState,
+    maintenance: MaintenanceConfig,
 }
 
 impl Runner {
@@ -119,6 +120,7 @@ impl Runner {
             foreign: names,
             schemas,
             session,
+            maintenance: project.maintenance.clone(),
         })
     }
 
@@ -140,6 +142,11 @@ impl Runner {
     /// The lake that it reads and writes.
     pub fn lake(&self) -> &Lake {
         &self.lake
+    }
+
+    /// How tables are kept in shape.
+    pub fn maintenance(&self) -> &MaintenanceConfig {
+        &self.maintenance
     }
 
     /// The columns that each step's table will have.

@@ -81,7 +81,11 @@ pub(super) async fn run(
 pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<DataFrame, PipelineError> {
     let planning = |source| plan_error(node, &source);
     let result = engine::query(session, &node.step.sql).await.map_err(planning)?;
-    let of_step = [("key", &node.step.key), ("partition_by", &node.step.partition_by)];
+    let of_step = [
+        ("key", &node.step.key),
+        ("partition_by", &node.step.partition_by),
+        ("cluster_by", &node.step.cluster_by),
+    ];
     for (setting, column) in of_step
         .iter()
         .flat_map(|(setting, columns)| columns.iter().map(move |c| (setting, c)))

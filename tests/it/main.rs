@@ -14,6 +14,7 @@ mod cli;
 mod crash;
 mod evaluate;
 mod kafka;
+mod lake_health;
 mod pipeline;
 mod recommender;
 mod sql_logic;
