@@ -74,8 +74,8 @@ impl Global {
     pub fn start_logging(&self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
-            // Bronze's values are binary on purpose, and have no statistics.
-            (_, 0) => "warn,deltalake_core::writer::stats=error",
+            // Bronze's values are binary on purpose, and have no statistics; what the kernel fails at is our error.
+            (_, 0) => "warn,deltalake_core::writer::stats=error,buoyant_kernel=off",
             (_, 1) => "clickrec=info,clickrec_udfs=info,warn,deltalake_core::writer::stats=error",
             (_, 2) => "clickrec=debug,clickrec_udfs=debug,info",
             _ => "debug",

@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod produce;
 mod progress;
+mod quarantine;
 mod recommend;
 mod run;
 mod similar;
@@ -57,6 +58,7 @@ enum Command {
     History(history::HistoryArgs),
     Optimize(optimize::OptimizeArgs),
     Vacuum(vacuum::VacuumArgs),
+    Quarantine(quarantine::QuarantineArgs),
 }
 
 /// The command line, in which every option has an environment name: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
@@ -111,6 +113,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::History(args) => history::run(&args, global).await,
                 Command::Optimize(args) => optimize::run(&args, global).await,
                 Command::Vacuum(args) => vacuum::run(&args, global).await,
+                Command::Quarantine(args) => quarantine::run(&args, global).await,
             }
         };
         tokio::select! {

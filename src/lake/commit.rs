@@ -17,6 +17,9 @@ use super::{LakeError, LakeTable, Version, positions};
 /// The key of the commit info that says how a commit changed the table.
 pub const MODE_KEY: &str = "clickrec.mode";
 pub(super) const MODE_MERGE: &str = "merge";
+pub(super) const MODE_COMPACT: &str = "compact";
+/// The key of the commit info that says which version of clickrec made it.
+pub const VERSION_KEY: &str = "clickrec.version";
 
 /// How a commit changes the rows of a table.
 #[derive(Debug, Clone)]
@@ -64,7 +67,10 @@ pub(super) fn properties(mode: &'static str) -> CommitProperties {
         .with_max_retries(0)
         .with_create_checkpoint(false)
         .with_cleanup_expired_logs(Some(false))
-        .with_metadata([(MODE_KEY.to_owned(), mode.into())])
+        .with_metadata([
+            (MODE_KEY.to_owned(), mode.into()),
+            (VERSION_KEY.to_owned(), env!("CARGO_PKG_VERSION").into()),
+        ])
 }
 
 /// Whether all of these data files are part of the table.

@@ -14,7 +14,7 @@ use deltalake::kernel::{Action, Add, Remove};
 use deltalake::protocol::DeltaOperation;
 
 use super::changes::data_files;
-use super::commit::{has_files, properties};
+use super::commit::{MODE_COMPACT, has_files, properties};
 use super::files::rows_of;
 use super::write::{Layout, write_files};
 use super::{DataFilesScan, LakeError, LakeTable, Version};
@@ -254,7 +254,7 @@ async fn replace(table: &LakeTable, rewrites: &[Rewrite], compaction: &Compactio
         target_size: i64::try_from(compaction.file_bytes.get()).unwrap_or(i64::MAX),
     };
     let state = table.state().map(|state| state as _);
-    let committed = CommitBuilder::from(properties("compact"))
+    let committed = CommitBuilder::from(properties(MODE_COMPACT))
         .with_actions(actions)
         .build(state, table.delta().log_store(), operation)
         .await

@@ -83,15 +83,17 @@ pub enum LakeError {
         /// Rows by the files.
         written: u64,
     },
-    /// A log entry that is not Delta's.
-    #[error("the log of `{table}` is damaged at version {version}: {reason}")]
+    /// A file of the log that cannot be used.
+    #[error("the log of `{table}` is damaged: {file}: {reason}\n  help: {help}")]
     Log {
         /// `layer.table`.
         table: String,
-        /// Version of the entry.
-        version: u64,
+        /// The file.
+        file: String,
         /// What is wrong with it.
         reason: String,
+        /// The way out.
+        help: &'static str,
     },
     /// A feature of the table that incremental reading does not support.
     #[error("`{table}` uses {feature}, which clickrec cannot read in steps\n  help: {help}")]

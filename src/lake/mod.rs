@@ -6,6 +6,7 @@
 //! - [`Merge`]: which files a merge touches, and what is left of them.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
 //! - [`compact`]: small files into larger ones; [`vacuum`]: files that no version needs; [`maintain`]: whatever is due.
+//! - [`history`]: what each commit did.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
 //! The module does not know steps or SQL files: it is told what to write.
@@ -13,8 +14,10 @@
 mod changes;
 mod commit;
 mod compact;
+mod diagnose;
 mod error;
 mod files;
+mod history;
 mod maintain;
 mod merge;
 pub mod positions;
@@ -26,10 +29,11 @@ mod vacuum;
 pub mod write;
 
 pub use changes::{Changes, Replaced};
-pub use commit::{Commit, CommitMode, MODE_KEY, append};
+pub use commit::{Commit, CommitMode, append};
 pub use compact::{Compacted, Compaction, compact, compactable};
 pub use error::LakeError;
 pub use files::DataFilesScan;
+pub use history::{CommitSummary, history};
 pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
 pub use table::{Lake, LakeTable, Version};

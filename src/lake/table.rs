@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::changes::LogEntry;
+use super::diagnose::diagnose;
 use super::{LakeError, positions};
 use crate::config::{LakeConfig, Secret, TableName};
 
@@ -69,8 +70,10 @@ impl Lake {
             .with_storage_options(storage.collect())
             .build()
             .map_err(failed())?;
-        if delta.verify_deltatable_existence().await.map_err(failed())? {
-            delta.load().await.map_err(failed())?;
+        if delta.verify_deltatable_existence().await.map_err(failed())?
+            && let Err(error) = delta.load().await
+        {
+            return Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error)));
         }
         Ok(LakeTable {
             name: name.clone(),

@@ -7,9 +7,11 @@
 
 mod dag;
 mod error;
+mod gone;
 mod inputs;
 mod progress;
 pub mod references;
+mod replay;
 mod runner;
 mod schemas;
 mod step;
@@ -19,4 +21,5 @@ pub use dag::{Dag, Node};
 pub use error::PipelineError;
 pub use inputs::{Decision, Inputs, Lookup};
 pub use progress::StepProgress;
+pub use replay::Replayed;
 pub use runner::{KAFKA_LAYER, Outcome, RunEvent, RunOptions, Runner, evaluations};

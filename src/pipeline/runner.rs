@@ -7,6 +7,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
+use super::gone;
 use super::inputs::{Lookup, World};
 use super::schemas::{foreign_tables, schemas};
 use super::step::{self, Done};
@@ -157,9 +158,11 @@ impl Runner {
     /// What a step would do now.
     ///
     /// # Errors
-    /// As [`Inputs::find`].
+    /// As [`Inputs::find`], and where a table that is filled from a source was deleted or made anew.
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
-        Inputs::find(node, self.world(), lookup).await
+        let inputs = Inputs::find(node, self.world(), lookup).await?;
+        gone::check(self, node, &inputs, lookup).await?;
+        Ok(inputs)
     }
 
     /// Runs the selected steps of a pipeline once. Stops at the first that fails; those before it stay committed.
