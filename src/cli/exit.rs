@@ -9,6 +9,10 @@ use crate::config::ConfigError;
 use crate::evaluate::EvaluationError;
 use crate::pipeline::PipelineError;
 
+const MISSING_FILE_HELP: &str = "\n  help: a vacuum has taken the file while it was needed, or somebody deleted it; run \
+                                 again, and if that does not help, rebuild the table: clickrec run --full-refresh \
+                                 --select TABLE+";
+
 /// The user or the system asked the program to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted; what was not committed yet was rolled back")]
@@ -49,7 +53,11 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// Prints an error with its causes, and tells the exit code.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {}", chain(error.as_ref()));
+    let mut text = chain(error.as_ref());
+    if text.contains(".parquet") && text.contains("not found") && !text.contains("help:") {
+        text.push_str(MISSING_FILE_HELP);
+    }
+    eprintln!("error: {text}");
     if is_usage(error) {
         ExitCode::from(2)
     } else {

@@ -9,8 +9,9 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{KafkaConfig, LoadOptions, Project, SourceConfig};
+use crate::config::{KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName};
 use crate::engine::{Engine, EngineOptions};
+use crate::lake::LakeTable;
 use crate::pipeline::Runner;
 
 #[derive(Debug, Clone, Args)]
@@ -73,8 +74,8 @@ impl Global {
     pub fn start_logging(&self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
-            // Bronze's values are binary on purpose, and have no statistics.
-            (_, 0) => "warn,deltalake_core::writer::stats=error",
+            // Bronze's values are binary on purpose, and have no statistics; what the kernel fails at is our error.
+            (_, 0) => "warn,deltalake_core::writer::stats=error,buoyant_kernel=off",
             (_, 1) => "clickrec=info,clickrec_udfs=info,warn,deltalake_core::writer::stats=error",
             (_, 2) => "clickrec=debug,clickrec_udfs=debug,info",
             _ => "debug",
@@ -142,5 +143,35 @@ impl Global {
             ),
             (Some(_), Some(_)) => anyhow::bail!("the project has several Kafka sources; keep one in the target used"),
         }
+    }
+}
+
+/// Tables to work on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TableArgs {
+    /// The tables, as LAYER.TABLE; every table of the project where none is given
+    #[arg(value_name = "TABLE")]
+    names: Vec<TableName>,
+}
+
+impl TableArgs {
+    /// The tables, opened. Of the project's own, those that exist.
+    pub async fn open(&self, runner: &Runner) -> anyhow::Result<Vec<LakeTable>> {
+        let steps = runner.dag().nodes().iter().filter(|node| node.step.mode != Mode::View);
+        let all: Vec<TableName> = steps.map(|node| node.name().clone()).collect();
+        let names = if self.names.is_empty() { &all } else { &self.names };
+        let mut tables = vec![];
+        for name in names {
+            let table = runner.lake().table(name).await?;
+            if table.version().is_some() {
+                tables.push(table);
+            } else if !self.names.is_empty() {
+                anyhow::bail!(
+                    "the lake has no table `{name}`\n  help: `clickrec run` makes the tables of the project: {}",
+                    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                );
+            }
+        }
+        Ok(tables)
     }
 }

@@ -1,16 +1,22 @@
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat};
 use clap::Args;
-use futures::TryStreamExt;
+use comfy_table::CellAlignment;
 use serde::Serialize;
 
 use super::global::Global;
-use super::output::{table, write_all};
+use super::output::{table, thousands, write_all};
 use crate::config::TableName;
-use crate::lake::{Lake, MODE_KEY};
+use crate::lake::{CommitSummary, Lake, history};
 
-/// Show the commits of a table, newest first
+/// Show the commits of a table, newest first: what each did, and who made it
+///
+/// With -v also how far the inputs had been read with each commit.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  clickrec history silver.events")]
+#[command(after_help = "Examples:
+  clickrec history silver.events
+  clickrec history bronze.clicks -n 1 -v")]
 pub(super) struct HistoryArgs {
     /// The table, as LAYER.TABLE
     table: TableName,
@@ -28,51 +34,88 @@ pub(super) struct HistoryArgs {
 struct Row {
     version: u64,
     at: Option<String>,
-    operation: String,
+    operation: Option<String>,
     mode: Option<String>,
+    engine: Option<String>,
+    rows_added: Option<u64>,
+    files_added: u64,
+    files_removed: u64,
+    bytes_added: u64,
+    positions: BTreeMap<String, i64>,
 }
 
 pub(super) async fn run(args: &HistoryArgs, global: &Global) -> anyhow::Result<()> {
     let project = global.project()?;
     let table = Lake::new(&project.lake).table(&args.table).await?;
-    let Some(newest) = table.version() else {
+    if table.version().is_none() {
         anyhow::bail!(
             "the lake has no table `{}`\n  help: `clickrec run` makes the tables of the project",
             args.table
         );
-    };
-    let commits: Vec<_> = table.delta().history(Some(args.limit)).try_collect().await?;
-    let rows = commits
-        .into_iter()
-        .zip((0..=newest).rev())
-        .map(|(commit, version)| Row {
-            version,
-            at: commit
-                .timestamp
-                .and_then(chrono::DateTime::from_timestamp_millis)
-                .map(|at| at.to_rfc3339()),
-            operation: commit.operation.unwrap_or_default(),
-            mode: commit
-                .info
-                .get(MODE_KEY)
-                .and_then(|mode| mode.as_str())
-                .map(str::to_owned),
-        });
+    }
+    let commits = history(&table, args.limit).await?;
+    let rows: Vec<Row> = commits.into_iter().map(Row::from).collect();
     if args.json {
-        return write_all(&format!(
-            "{}\n",
-            serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?
-        ));
+        return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     }
-    let mut history = self::table(["version", "at", "operation", "mode"]);
+    write_all(&format!("{}\n", shown(rows, global.verbose > 0)))
+}
+
+fn shown(rows: Vec<Row>, with_positions: bool) -> comfy_table::Table {
+    let mut header = vec![
+        "version",
+        "at",
+        "operation",
+        "mode",
+        "rows added",
+        "files added",
+        "files removed",
+        "by",
+    ];
+    if with_positions {
+        header.push("read up to");
+    }
+    let mut history = table(header);
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for row in rows {
-        let empty = || "-".to_owned();
-        history.add_row([
+        let mut cells = vec![
             row.version.to_string(),
-            row.at.unwrap_or_else(empty),
-            row.operation,
-            row.mode.unwrap_or_else(empty),
-        ]);
+            or_none(row.at),
+            or_none(row.operation),
+            or_none(row.mode),
+            or_none(row.rows_added.map(thousands)),
+            thousands(row.files_added),
+            thousands(row.files_removed),
+            or_none(row.engine),
+        ];
+        if with_positions {
+            let positions = row.positions.iter().map(|(id, version)| format!("{id} {version}"));
+            cells.push(positions.collect::<Vec<_>>().join("\n"));
+        }
+        history.add_row(cells);
     }
-    write_all(&format!("{history}\n"))
+    for column in [0, 4, 5, 6] {
+        if let Some(column) = history.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    history
+}
+
+impl From<CommitSummary> for Row {
+    fn from(commit: CommitSummary) -> Self {
+        let at = commit.at.and_then(DateTime::from_timestamp_millis);
+        Self {
+            version: commit.version,
+            at: at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            operation: commit.operation,
+            mode: commit.mode,
+            engine: commit.engine,
+            rows_added: commit.rows_added,
+            files_added: commit.files_added,
+            files_removed: commit.files_removed,
+            bytes_added: commit.bytes_added,
+            positions: commit.positions,
+        }
+    }
 }

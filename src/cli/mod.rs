@@ -11,14 +11,17 @@ mod global;
 mod history;
 mod init;
 mod metrics;
+mod optimize;
 mod output;
 mod plan;
 mod produce;
 mod progress;
+mod quarantine;
 mod recommend;
 mod run;
 mod similar;
 mod sql;
+mod vacuum;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,6 +59,9 @@ enum Command {
     Similar(similar::SimilarArgs),
     Evaluate(evaluate::EvaluateArgs),
     History(history::HistoryArgs),
+    Optimize(optimize::OptimizeArgs),
+    Vacuum(vacuum::VacuumArgs),
+    Quarantine(quarantine::QuarantineArgs),
 }
 
 /// The command line, in which every option has an environment name: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
@@ -110,6 +116,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Similar(args) => similar::run(&args, global).await,
                 Command::Evaluate(args) => evaluate::run(&args, global).await,
                 Command::History(args) => history::run(&args, global).await,
+                Command::Optimize(args) => optimize::run(&args, global).await,
+                Command::Vacuum(args) => vacuum::run(&args, global).await,
+                Command::Quarantine(args) => quarantine::run(&args, global).await,
             }
         };
         tokio::select! {

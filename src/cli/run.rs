@@ -4,12 +4,13 @@ use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::exit::chain;
 use super::follow;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
 use crate::pipeline::follow::{FollowOptions, Follower};
-use crate::pipeline::{Decision, Outcome, RunOptions};
+use crate::pipeline::{Decision, Outcome, RunOptions, Runner};
 use crate::source::{OnLoss, ReadOptions};
 
 /// What the key filters may take of the memory limit: one part of so many.
@@ -95,7 +96,19 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
     let outcomes = runner
         .run_once(pipeline, &options, &mut |event| progress.event(&event))
         .await?;
+    maintain(&runner, &outcomes).await;
     print(&outcomes, args.json)
+}
+
+/// Does what is due for the tables that were written. What cannot be done is done after a later run.
+async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
+    let written = outcomes.iter().filter(|outcome| outcome.version.is_some());
+    for node in written.filter_map(|outcome| runner.dag().get(&outcome.step)) {
+        match runner.maintain(node).await {
+            Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
+            Err(error) => tracing::warn!(table = %node.name(), error = chain(&error), "not maintained"),
+        }
+    }
 }
 
 /// Prints what every step did.

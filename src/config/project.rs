@@ -7,7 +7,7 @@ use url::Url;
 
 use super::raw::RawProject;
 use super::validate::Validator;
-use super::{ConfigError, Secret, SourceConfig, TableName};
+use super::{ConfigError, MaintenanceConfig, Secret, SourceConfig, TableName};
 
 /// A project, validated: what `pipelines.yaml` says for the chosen target.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Project {
     pub lake: LakeConfig,
     /// Where events come from, by name.
     pub sources: BTreeMap<String, SourceConfig>,
+    /// How tables are kept in shape.
+    pub maintenance: MaintenanceConfig,
     /// What runs, in the file's order.
     pub pipelines: Vec<Pipeline>,
     /// Values for `var('NAME', …)` in SQL; those for `${NAME}` are among them, and may be secret.
@@ -88,6 +90,8 @@ pub struct Step {
     pub every: Option<Duration>,
     /// Columns that split the table into folders.
     pub partition_by: Vec<String>,
+    /// Columns by which compaction sorts the rows.
+    pub cluster_by: Vec<String>,
     /// Where the step is in the file, from 1.
     pub line: u64,
 }

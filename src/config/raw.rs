@@ -21,7 +21,20 @@ pub(super) struct RawProject {
     pub sources: BTreeMap<String, Spanned<RawSource>>,
     #[serde(default)]
     pub targets: BTreeMap<String, RawTarget>,
+    #[serde(default)]
+    pub maintenance: RawMaintenance,
     pub pipelines: OrderedMap<RawPipeline>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMaintenance {
+    pub compact_after: Option<Text>,
+    pub compact_min_age: Option<Text>,
+    pub target_file_size: Option<Text>,
+    pub checkpoint_after: Option<Text>,
+    pub retain: Option<Text>,
+    pub log_retain: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,6 +126,8 @@ pub(super) struct RawStep {
     pub every: Option<Text>,
     #[serde(default)]
     pub partition_by: Vec<Text>,
+    #[serde(default)]
+    pub cluster_by: Vec<Text>,
 }
 
 /// A mapping in the file's order.

@@ -55,6 +55,7 @@ impl<'a> Validator<'a> {
                 sources.insert(name.clone(), config);
             }
         }
+        let maintenance = self.maintenance(&raw.maintenance);
         let pipelines = self.pipelines(&raw.pipelines);
         match lake {
             Some(lake) if self.problems.is_empty() => Ok(Project {
@@ -62,6 +63,7 @@ impl<'a> Validator<'a> {
                 file: self.file.to_owned(),
                 lake,
                 sources,
+                maintenance,
                 pipelines,
                 vars: secrets(self.options.vars),
             }),
@@ -200,11 +202,8 @@ impl<'a> Validator<'a> {
         let file = self.text(&step.sql).map(PathBuf::from);
         let sql = file.as_deref().and_then(|file| self.sql(file, step.sql.referenced));
         let key: Vec<String> = step.key.iter().filter_map(|column| self.text(column)).collect();
-        let partition_by = step
-            .partition_by
-            .iter()
-            .filter_map(|column| self.text(column))
-            .collect();
+        let partition_by = step.partition_by.iter().filter_map(|c| self.text(c)).collect();
+        let cluster_by = step.cluster_by.iter().filter_map(|c| self.text(c)).collect();
         let delete = self.optional(step.delete.as_ref());
         let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
         let every = step.every.as_ref().and_then(|text| self.duration(text));
@@ -221,6 +220,7 @@ impl<'a> Validator<'a> {
             refresh_after,
             every,
             partition_by,
+            cluster_by,
             line: raw.referenced.line(),
         })
     }
@@ -301,6 +301,7 @@ impl<'a> Validator<'a> {
             ("refresh_after", step.refresh_after.as_ref(), mode == Mode::Overwrite),
             ("every", step.every.as_ref(), mode != Mode::View),
             ("partition_by", step.partition_by.first(), mode != Mode::View),
+            ("cluster_by", step.cluster_by.first(), mode != Mode::View),
         ];
         for (name, given, allowed) in misplaced {
             if let Some(text) = given.filter(|_| !allowed) {

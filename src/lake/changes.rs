@@ -1,11 +1,14 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use deltalake::kernel::{Action, Add, CommitInfo};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use serde_json::Deserializer;
 
-use super::commit::{ID_KEY, MODE_KEY, MODE_MERGE};
+use super::commit::{ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE};
+use super::diagnose::{NEWEST_HELP, OLDER_HELP, log_file};
 use super::files::rows_of;
-use super::{DataFilesScan, LakeError, LakeTable, Version};
+use super::{DataFilesScan, LakeError, LakeTable, Version, positions};
 
 /// What happened to a table after a version, up to the version at which it was opened: the rows that arrived, and
 /// whether a merge took rows away.
@@ -29,6 +32,9 @@ pub enum Replaced {
     /// The log no longer reaches back to the version.
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
+    /// Files that held rows are no longer there.
+    #[error("a vacuum has taken files of version {0} on")]
+    Vacuumed(Version),
     /// The table has gone back to an older version.
     #[error("it is at version {now}, older than version {read} that was read")]
     Restored {
@@ -42,22 +48,8 @@ pub enum Replaced {
 impl Changes {
     /// Every row of the table.
     pub fn all(table: &LakeTable) -> Self {
-        let Some(state) = table.state() else {
-            return Self::default();
-        };
-        let log = state.log_data();
-        let files = log.iter().map(|file| Add {
-            path: file.path().into_owned(),
-            partition_values: file.partition_values_map(),
-            size: file.size(),
-            modification_time: file.modification_time(),
-            data_change: true,
-            stats: file.stats(),
-            deletion_vector: file.deletion_vector_descriptor(),
-            ..Add::default()
-        });
         Self {
-            files: files.collect(),
+            files: data_files(table),
             takes_rows: false,
         }
     }
@@ -72,6 +64,7 @@ impl Changes {
             return Ok(Err(Replaced::Restored { now, read: after }));
         }
         let mut changes = Self::default();
+        let mut replaced = HashSet::new();
         for version in after + 1..=now {
             let Some(commit) = LogEntry::read(table, version).await? else {
                 return Ok(Err(Replaced::LogExpired(version)));
@@ -81,6 +74,12 @@ impl Changes {
             }
             changes.takes_rows |= commit.takes_rows;
             changes.files.extend(commit.added);
+            replaced.extend(commit.removed);
+        }
+        // Only such files can be gone: those of the table itself are never vacuumed.
+        let old = changes.files.iter().filter(|file| replaced.contains(&file.path));
+        if !are_there(table, old).await? {
+            return Ok(Err(Replaced::Vacuumed(after + 1)));
         }
         Ok(Ok(changes))
     }
@@ -118,12 +117,45 @@ impl Changes {
     }
 }
 
+async fn are_there(table: &LakeTable, files: impl Iterator<Item = &Add>) -> Result<bool, LakeError> {
+    let store = table.delta().object_store();
+    for file in files {
+        let failed = || LakeError::delta("look for the files of", table.name());
+        let path = Path::parse(&file.path).map_err(|error| failed()(object_store::Error::from(error).into()))?;
+        match store.head(&path).await {
+            Ok(_) => {}
+            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(failed()(error.into())),
+        }
+    }
+    Ok(true)
+}
+
+/// Every data file of the table.
+pub(super) fn data_files(table: &LakeTable) -> Vec<Add> {
+    let Some(state) = table.state() else { return vec![] };
+    let log = state.log_data();
+    let files = log.iter().map(|file| Add {
+        path: file.path().into_owned(),
+        partition_values: file.partition_values_map(),
+        size: file.size(),
+        modification_time: file.modification_time(),
+        data_change: true,
+        stats: file.stats(),
+        deletion_vector: file.deletion_vector_descriptor(),
+        ..Add::default()
+    });
+    files.collect()
+}
+
 /// What matters of one entry of the log.
 #[derive(Default)]
 pub(super) struct LogEntry {
     added: Vec<Add>,
+    removed: Vec<String>,
     takes_rows: bool,
-    is_merge: bool,
+    mode: Option<String>,
+    changes_table: bool,
     /// What tells the commit from others, where we made it.
     pub id: Option<String>,
     /// Application ids and versions.
@@ -132,7 +164,13 @@ pub(super) struct LogEntry {
 
 impl LogEntry {
     fn replaces_rows(&self) -> bool {
-        self.takes_rows && !self.is_merge
+        self.takes_rows && self.mode.as_deref() != Some(MODE_MERGE)
+    }
+
+    /// Whether the table has the same rows and columns as before, read as far as before: a compaction, or the notes of
+    /// a vacuum.
+    pub fn keeps_rows(&self) -> bool {
+        self.added.is_empty() && !self.takes_rows && !self.changes_table
     }
 
     /// Reads the entry of one version; `None` where the log no longer holds it.
@@ -144,30 +182,49 @@ impl LogEntry {
             .map_err(LakeError::delta("read the log of", table.name()))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let mut entry = Self::default();
+        if bytes.trim_ascii().is_empty() {
+            return Err(damaged(table, version, "it is empty"));
+        }
         for action in Deserializer::from_slice(&bytes).into_iter::<Action>() {
-            match action.map_err(|reason| damaged(table, version, &reason))? {
+            match action.map_err(|error| damaged(table, version, &error.to_string()))? {
                 Action::Add(add) if add.data_change => entry.added.push(add),
-                Action::Remove(remove) => entry.takes_rows |= remove.data_change,
-                Action::CommitInfo(info) => {
-                    entry.is_merge = text(&info, MODE_KEY) == Some(MODE_MERGE);
-                    entry.id = text(&info, ID_KEY).map(str::to_owned);
+                Action::Remove(remove) => {
+                    entry.takes_rows |= remove.data_change;
+                    entry.removed.push(remove.path);
                 }
+                Action::CommitInfo(info) => {
+                    entry.mode = text(&info, MODE_KEY);
+                    entry.id = text(&info, ID_KEY);
+                }
+                Action::Metadata(_) | Action::Protocol(_) => entry.changes_table = true,
                 Action::Txn(read) => _ = entry.transactions.insert(read.app_id, read.version),
                 _ => {}
             }
         }
+        // A step's commit, even one without rows, says how far its inputs were read, and says it last.
+        let of_step = entry.mode.as_deref().is_some_and(|mode| mode != MODE_COMPACT);
+        let complete = entry.transactions.contains_key(positions::SQL);
+        if of_step && !complete {
+            return Err(damaged(table, version, "its end is missing"));
+        }
+        entry.changes_table |= complete;
         Ok(Some(entry))
     }
 }
 
-fn text<'a>(info: &'a CommitInfo, key: &str) -> Option<&'a str> {
-    info.info.get(key).and_then(|value| value.as_str())
+fn text(info: &CommitInfo, key: &str) -> Option<String> {
+    info.info.get(key)?.as_str().map(str::to_owned)
 }
 
-fn damaged(table: &LakeTable, version: Version, reason: &serde_json::Error) -> LakeError {
+fn damaged(table: &LakeTable, version: Version, reason: &str) -> LakeError {
     LakeError::Log {
         table: table.name().to_string(),
-        version,
-        reason: reason.to_string(),
+        file: log_file(table, version),
+        reason: reason.to_owned(),
+        help: if table.version() == Some(version) {
+            NEWEST_HELP
+        } else {
+            OLDER_HELP
+        },
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
@@ -20,9 +20,12 @@ pub(super) const ID_KEY: &str = "clickrec.commit";
 /// The key of the commit info that says how a commit changed the table.
 pub const MODE_KEY: &str = "clickrec.mode";
 pub(super) const MODE_MERGE: &str = "merge";
+pub(super) const MODE_COMPACT: &str = "compact";
+/// The key of the commit info that says which version of clickrec made it.
+pub const VERSION_KEY: &str = "clickrec.version";
 
 /// How a commit changes the rows of a table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum CommitMode {
     /// Adds rows.
     Append,
@@ -54,7 +57,7 @@ impl CommitMode {
 }
 
 /// One change of a table: its rows and how far its inputs were read, visible together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Commit {
     /// How rows change.
     pub mode: CommitMode,
@@ -64,6 +67,36 @@ pub struct Commit {
     pub files: Vec<Add>,
     /// Application ids and versions, see [`super::positions`]: all of them, also those that did not move.
     pub transactions: BTreeMap<String, i64>,
+}
+
+/// How every commit is made: tried once, and with nothing to do afterwards. Checkpoints and the clean-up of the log,
+/// which lists all of it, are for [`super::maintain`].
+pub(super) fn properties(mode: &'static str, id: &str) -> CommitProperties {
+    CommitProperties::default()
+        .with_max_retries(0)
+        .with_create_checkpoint(false)
+        .with_cleanup_expired_logs(Some(false))
+        .with_metadata([
+            (MODE_KEY.to_owned(), mode.into()),
+            (ID_KEY.to_owned(), id.into()),
+            (VERSION_KEY.to_owned(), env!("CARGO_PKG_VERSION").into()),
+        ])
+}
+
+/// What tells one commit from all others.
+pub(super) fn new_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// Whether all of these data files are part of the table.
+pub(super) fn has_files<'a>(table: &LakeTable, files: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut missing: HashSet<&str> = files.into_iter().collect();
+    if let Some(state) = table.state().filter(|_| !missing.is_empty()) {
+        for file in state.log_data().iter() {
+            missing.remove(file.path().as_ref());
+        }
+    }
+    missing.is_empty()
 }
 
 /// Adds the rows of a plan to a table that no step makes, in one commit.
@@ -89,25 +122,55 @@ pub async fn append(
 impl Commit {
     /// Commits to the table as it was opened, or creates it. Returns the new version.
     ///
-    /// It is tried once, against that very version: the Delta library would commit again on top of whatever was there
-    /// first, after comparing less than we know (nothing at all where the table is new). Where the store's answer was
-    /// an error, the log tells whether the commit is there all the same.
+    /// It is tried against that very version: the Delta library would commit again on top of whatever was there first,
+    /// after comparing less than we know (nothing at all where the table is new). Where others have only moved rows
+    /// between files since (a compaction), it goes on top of theirs. Where the store's answer was an error, the log
+    /// tells whether the commit is there all the same.
     ///
     /// # Errors
     /// [`LakeError::Conflict`] when another writer was faster; the files stay invisible.
     pub async fn apply(self, table: &LakeTable) -> Result<Version, LakeError> {
         failpoint::reach("before_commit");
-        let id = format!("{:032x}", rand::random::<u128>());
-        let next = table.version().map_or(0, |version| version + 1);
-        let applied = match self.try_apply(table, &id).await {
-            Err(error) if is_in_log(table, next, &id).await => {
-                tracing::warn!(table = %table.name(), version = next, %error, "committed, although the answer was lost");
-                Ok(next)
+        let mut table = table.clone();
+        let applied = loop {
+            let id = new_id();
+            let next = table.version().map_or(0, |version| version + 1);
+            match self.clone().try_apply(&table, &id).await {
+                Err(error) if is_in_log(&table, next, &id).await => {
+                    tracing::warn!(table = %table.name(), version = next, %error, "committed, but the answer was lost");
+                    break next;
+                }
+                Err(conflict @ LakeError::Conflict { .. }) => match self.still_fits(&table).await? {
+                    Some(newer) => table = newer,
+                    None => return Err(conflict),
+                },
+                done => break done?,
             }
-            applied => applied,
         };
         failpoint::reach("after_commit");
-        applied
+        Ok(applied)
+    }
+
+    /// The table as of now, where its rows are those that the commit was made for, and the files that it replaces are
+    /// still there.
+    async fn still_fits(&self, table: &LakeTable) -> Result<Option<LakeTable>, LakeError> {
+        let Some(read) = table.version() else { return Ok(None) };
+        let newer = table.reopened().await?;
+        let now = newer.version().unwrap_or(read);
+        if now <= read || newer.id() != table.id() {
+            return Ok(None);
+        }
+        for version in read + 1..=now {
+            match LogEntry::read(&newer, version).await? {
+                Some(entry) if entry.keeps_rows() => {}
+                _ => return Ok(None),
+            }
+        }
+        let replaced = match &self.mode {
+            CommitMode::Merge { touched, .. } => touched.iter().map(|file| file.path.as_str()).collect(),
+            _ => vec![],
+        };
+        Ok(has_files(&newer, replaced).then_some(newer))
     }
 
     async fn try_apply(self, table: &LakeTable, id: &str) -> Result<Version, LakeError> {
@@ -119,13 +182,7 @@ impl Commit {
             .iter()
             .map(|(id, version)| Transaction::new(id, *version))
             .collect();
-        let properties = CommitProperties::default()
-            .with_application_transactions(transactions)
-            .with_max_retries(0)
-            .with_metadata([
-                (MODE_KEY.to_owned(), self.mode.name().into()),
-                (ID_KEY.to_owned(), id.into()),
-            ]);
+        let properties = properties(self.mode.name(), id).with_application_transactions(transactions);
         match table.state() {
             None => self.create(table, &schema, properties).await,
             Some(state) => self.change(table, state, &schema, properties).await,

@@ -70,15 +70,30 @@ pub enum LakeError {
         /// The column.
         column: String,
     },
-    /// A log entry that is not Delta's.
-    #[error("the log of `{table}` is damaged at version {version}: {reason}")]
+    /// Files do not hold the rows that the log says.
+    #[error(
+        "compaction of `{table}` read {written} rows where its log says {known}; nothing was changed\n  help: rebuild the \
+         table with: clickrec run --full-refresh --select {table}"
+    )]
+    Compaction {
+        /// `layer.table`.
+        table: String,
+        /// Rows by the log.
+        known: u64,
+        /// Rows by the files.
+        written: u64,
+    },
+    /// A file of the log that cannot be used.
+    #[error("the log of `{table}` is damaged: {file}: {reason}\n  help: {help}")]
     Log {
         /// `layer.table`.
         table: String,
-        /// Version of the entry.
-        version: u64,
+        /// The file.
+        file: String,
         /// What is wrong with it.
         reason: String,
+        /// The way out.
+        help: &'static str,
     },
     /// A feature of the table that incremental reading does not support.
     #[error("`{table}` uses {feature}, which clickrec cannot read in steps\n  help: {help}")]

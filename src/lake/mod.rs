@@ -6,17 +6,23 @@
 //! - [`Merge`]: which files a merge touches, and what is left of them.
 //! - [`keys`]: which data files can hold the keys that are looked for.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
+//! - [`compact`]: small files into larger ones; [`vacuum`]: files that no version needs; [`maintain`]: whatever is due.
+//! - [`history`]: what each commit did.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
 //! The module does not know steps or SQL files: it is told what to write.
 
 mod changes;
 mod commit;
+mod compact;
+mod diagnose;
 mod error;
 #[cfg(feature = "failpoints")]
 mod faults;
 mod files;
+mod history;
 pub mod keys;
+mod maintain;
 mod merge;
 mod opened;
 pub mod positions;
@@ -24,11 +30,16 @@ pub mod schema;
 mod table;
 #[cfg(test)]
 mod tests;
+mod vacuum;
 pub mod write;
 
 pub use changes::{Changes, Replaced};
-pub use commit::{Commit, CommitMode, MODE_KEY, append};
+pub use commit::{Commit, CommitMode, append};
+pub use compact::{Compacted, Compaction, compact, compactable};
 pub use error::LakeError;
 pub use files::DataFilesScan;
+pub use history::{CommitSummary, history};
+pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
 pub use table::{Lake, LakeTable, Version};
+pub use vacuum::{UnusedFile, unused_files, vacuum};

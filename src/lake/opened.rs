@@ -20,6 +20,11 @@ impl Opened {
         (newest_entry(&table).await? == entry).then_some(table)
     }
 
+    /// Drops what is kept of a table.
+    pub fn forget(&self, name: &TableName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// Keeps the table for the next time.
     pub async fn keep(&self, name: &TableName, table: &DeltaTable) {
         if let Some(entry) = newest_entry(table).await {

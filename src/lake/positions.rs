@@ -19,6 +19,9 @@ use crate::source::{Committed, SourceError};
 /// The application id of the SQL's hash.
 pub const SQL: &str = "clickrec/sql";
 
+/// The application id of the time of the last vacuum, in milliseconds since 1970. Steps do not carry it.
+pub const VACUUM: &str = "clickrec/vacuum";
+
 const SOURCES: &str = "clickrec/source/";
 
 /// The application id of a place of a source.

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::changes::LogEntry;
+use super::diagnose::diagnose;
 use super::keys::KeyFilters;
 use super::opened::Opened;
 use super::{Changes, DataFilesScan, LakeError, positions};
@@ -95,6 +96,13 @@ impl Lake {
         })
     }
 
+    /// Forgets what was read of a table's log, so that it is read anew: from a checkpoint that was just made.
+    pub fn forget(&self, name: &TableName) {
+        if let Some(opened) = &self.opened {
+            opened.forget(name);
+        }
+    }
+
     async fn open(&self, name: &TableName) -> Result<DeltaTable, LakeError> {
         let failed = || LakeError::delta("open", name);
         let root = self.url.as_str().trim_end_matches('/');
@@ -109,8 +117,10 @@ impl Lake {
         #[cfg(feature = "failpoints")]
         let builder = super::faults::inject(builder);
         let mut delta = builder.build().map_err(failed())?;
-        if delta.verify_deltatable_existence().await.map_err(failed())? {
-            delta.load().await.map_err(failed())?;
+        if delta.verify_deltatable_existence().await.map_err(failed())?
+            && let Err(error) = delta.load().await
+        {
+            return Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error)));
         }
         Ok(delta)
     }
@@ -139,6 +149,21 @@ impl LakeTable {
     /// The state that was read, if the table exists.
     pub fn state(&self) -> Option<&DeltaTableState> {
         self.delta.snapshot().ok()
+    }
+
+    /// The same table as of now.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub async fn reopened(&self) -> Result<Self, LakeError> {
+        let mut delta = self.delta.clone();
+        delta.load().await.map_err(LakeError::delta("open", &self.name))?;
+        Ok(Self {
+            name: self.name.clone(),
+            delta,
+            transactions: Arc::default(),
+            filters: self.filters.clone(),
+        })
     }
 
     /// Its version, if the table exists.
@@ -215,6 +240,14 @@ impl LakeTable {
         if let Some(transactions) = self.transactions().await? {
             return Ok(transactions.get(app_id).copied());
         }
+        self.transaction_in_log(app_id).await
+    }
+
+    /// The version committed for an application id in any commit, however old: a replay of the log.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn transaction_in_log(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
         let Some(state) = self.state() else { return Ok(None) };
         let log = self.delta.log_store();
         state

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::{LakeError, LakeTable};
 
 /// Files are closed at about this size.
-const TARGET_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();
+pub const TARGET_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();
 
 /// Row groups are what several threads read side by side.
 const ROW_GROUP_ROWS: usize = 128 << 10;
@@ -66,7 +66,20 @@ pub async fn write_streams(
     streams: Vec<SendableRecordBatchStream>,
     layout: &Layout,
 ) -> Result<Written, LakeError> {
-    let config = writer_config(layout)?;
+    write_files(table, streams, layout, TARGET_FILE_BYTES).await
+}
+
+/// Writes streams of rows into files of about `file_bytes`.
+///
+/// # Errors
+/// As [`write`].
+pub async fn write_files(
+    table: &LakeTable,
+    streams: Vec<SendableRecordBatchStream>,
+    layout: &Layout,
+    file_bytes: NonZeroU64,
+) -> Result<Written, LakeError> {
+    let config = writer_config(layout, file_bytes)?;
     let mut writers = JoinSet::new();
     for stream in streams {
         let writer = DeltaWriter::new(table.delta().object_store(), config.clone());
@@ -83,7 +96,7 @@ pub async fn write_streams(
     Ok(all)
 }
 
-fn writer_config(layout: &Layout) -> Result<WriterConfig, LakeError> {
+fn writer_config(layout: &Layout, file_bytes: NonZeroU64) -> Result<WriterConfig, LakeError> {
     let level = ZstdLevel::try_new(1).map_err(datafusion::error::DataFusionError::from)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
@@ -93,7 +106,7 @@ fn writer_config(layout: &Layout) -> Result<WriterConfig, LakeError> {
         layout.schema.clone(),
         layout.partition_by.clone(),
         Some(properties),
-        Some(TARGET_FILE_BYTES),
+        Some(file_bytes),
         None,
         // Statistics of the first 32 columns, Delta's own default.
         Default::default(),

@@ -54,6 +54,47 @@ pub enum PipelineError {
         /// The source in the SQL.
         new: String,
     },
+    /// A table that is filled from a source was deleted.
+    #[error(
+        "`{table}` is gone from the lake, though `{reader}` has read it: its source may hold less by now\n  help: put it \
+         back, or make it and what follows anew from what the source still holds: clickrec run --full-refresh --select \
+         {table}+"
+    )]
+    TableGone {
+        /// `layer.table`.
+        table: String,
+        /// A step that has read it.
+        reader: String,
+    },
+    /// A table that is filled from a source does not say how far it was read.
+    #[error(
+        "`{table}` was made by something else and does not say how far its source was read: all of it would be added \
+         again\n  help: put the old table back, or make it and what follows anew: clickrec run --full-refresh --select \
+         {table}+"
+    )]
+    NoPositions {
+        /// `layer.table`.
+        table: String,
+    },
+    /// A table that is filled from a source is not the one that was read before.
+    #[error(
+        "`{table}` is not the table that `{reader}` has read before: it was deleted and made anew\n  help: put the old \
+         one back, or rebuild from what the new one holds: clickrec run --full-refresh --select {reader}+"
+    )]
+    TableReplaced {
+        /// `layer.table`.
+        table: String,
+        /// The step that has read it.
+        reader: String,
+    },
+    /// The records of a quarantine cannot be judged again.
+    #[error("`{table}` cannot be replayed: {reason}")]
+    Replay {
+        /// `layer.table`.
+        table: String,
+        /// Why not, and the way out.
+        reason: String,
+    },
     /// The lake refused.
     #[error("step `{step}` failed")]
     Lake {

@@ -9,15 +9,19 @@
 mod dag;
 mod error;
 pub mod follow;
+mod gone;
 mod inputs;
 mod progress;
 pub mod references;
+mod replay;
 mod runner;
 mod schemas;
 mod step;
+mod upkeep;
 
 pub use dag::{Dag, Node};
 pub use error::{Failure, PipelineError};
 pub use inputs::{Decision, Inputs, Lookup};
 pub use progress::StepProgress;
+pub use replay::Replayed;
 pub use runner::{KAFKA_LAYER, Outcome, RunEvent, RunOptions, Runner, evaluations};

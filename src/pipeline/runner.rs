@@ -7,11 +7,12 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
+use super::gone;
 use super::inputs::{Lookup, World};
 use super::schemas::{foreign_tables, schemas};
 use super::step::{self, Done};
 use super::{Dag, Decision, Inputs, Node, PipelineError, StepProgress};
-use crate::config::{Mode, Pipeline, Project, SourceConfig, TableName};
+use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
 use crate::engine::{Bindings, Engine, View};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
@@ -93,6 +94,7 @@ pub struct Runner {
     foreign: BTreeSet<TableName>,
     schemas: BTreeMap<TableName, SchemaRef>,
     session: SessionState,
+    maintenance: MaintenanceConfig,
 }
 
 impl Runner {
@@ -122,6 +124,7 @@ impl Runner {
             foreign: names,
             schemas,
             session,
+            maintenance: project.maintenance.clone(),
         })
     }
 
@@ -152,6 +155,11 @@ impl Runner {
         &self.lake
     }
 
+    /// How tables are kept in shape.
+    pub fn maintenance(&self) -> &MaintenanceConfig {
+        &self.maintenance
+    }
+
     /// The columns that each step's table will have.
     pub fn schemas(&self) -> &BTreeMap<TableName, SchemaRef> {
         &self.schemas
@@ -160,9 +168,11 @@ impl Runner {
     /// What a step would do now.
     ///
     /// # Errors
-    /// As [`Inputs::find`].
+    /// As [`Inputs::find`], and where a table that is filled from a source was deleted or made anew.
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
-        Inputs::find(node, self.world(), lookup).await
+        let inputs = Inputs::find(node, self.world(), lookup).await?;
+        gone::check(self, node, &inputs, lookup).await?;
+        Ok(inputs)
     }
 
     /// How many records of each source wait for a step, by place.

@@ -16,7 +16,7 @@ use crate::lake::write::{Layout, write_streams};
 use crate::lake::{Commit, CommitMode, LakeError, Merge, Version, schema};
 
 /// The column that holds a merge's `delete` predicate while it runs.
-const DELETED: &str = "__deleted";
+pub(super) const DELETED: &str = "__deleted";
 
 /// What one step did.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +38,22 @@ pub(super) async fn run(
     inputs: &Inputs,
     progress: &Arc<StepProgress>,
 ) -> Result<Done, PipelineError> {
+    let session = engine.session(&inputs.bindings).await;
+    let session = session.map_err(|source| query_error(node, source))?;
+    let result = result(node, &session).await?;
+    write(node, inputs, &session, result, progress).await
+}
+
+/// Writes a result as the step's mode says, and makes the one commit.
+pub(super) async fn write(
+    node: &Node,
+    inputs: &Inputs,
+    session: &SessionContext,
+    result: DataFrame,
+    progress: &Arc<StepProgress>,
+) -> Result<Done, PipelineError> {
     let failed = |source| node.lake_error(source);
     let query = |source| query_error(node, source);
-    let session = engine.session(&inputs.bindings).await.map_err(query)?;
-    let result = result(node, &session).await?;
     let layout = layout(node, inputs, result.schema().as_arrow()).map_err(failed)?;
     let merge = Merge::new(node.name(), &node.step.key, node.step.delete.as_ref().map(|_| DELETED));
     let merge = match inputs.decision {
@@ -51,7 +63,7 @@ pub(super) async fn run(
 
     let plan = result.create_physical_plan().await.map_err(query)?;
     progress.watch(plan.clone());
-    let streams = streams(node, &session, &plan, &merge, progress).map_err(query)?;
+    let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
     let written = write_streams(&inputs.target, streams, &layout)
         .await
         .map_err(|error| match error {
@@ -60,9 +72,7 @@ pub(super) async fn run(
         })?;
     let mode = match (&inputs.decision, node.step.mode) {
         (Decision::Incremental, Mode::Append) => CommitMode::Append,
-        (Decision::Incremental, Mode::Merge) => {
-            merge.finish(&inputs.target, &session, &layout).await.map_err(failed)?
-        }
+        (Decision::Incremental, Mode::Merge) => merge.finish(&inputs.target, session, &layout).await.map_err(failed)?,
         _ => CommitMode::Overwrite,
     };
     let commit = Commit {
@@ -84,7 +94,11 @@ pub(super) async fn run(
 pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<DataFrame, PipelineError> {
     let planning = |source| plan_error(node, &source);
     let result = engine::query(session, &node.step.sql).await.map_err(planning)?;
-    let of_step = [("key", &node.step.key), ("partition_by", &node.step.partition_by)];
+    let of_step = [
+        ("key", &node.step.key),
+        ("partition_by", &node.step.partition_by),
+        ("cluster_by", &node.step.cluster_by),
+    ];
     for (setting, column) in of_step
         .iter()
         .flat_map(|(setting, columns)| columns.iter().map(move |c| (setting, c)))

@@ -13,6 +13,8 @@ mod trigger;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +74,9 @@ pub struct Follower<'a> {
     scheduled: Vec<&'a Node>,
     status: Arc<Status>,
     stop: CancellationToken,
+    /// Steps whose tables were written, and may be due for upkeep.
+    written: UnboundedSender<&'a Node>,
+    to_maintain: Mutex<UnboundedReceiver<&'a Node>>,
 }
 
 impl<'a> Follower<'a> {
@@ -89,6 +94,7 @@ impl<'a> Follower<'a> {
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
         let (scheduled, batch) = nodes.partition(|node| schedule::is_slower(node));
+        let (written, to_maintain) = unbounded_channel();
         Ok(Self {
             runner,
             pipeline,
@@ -97,6 +103,8 @@ impl<'a> Follower<'a> {
             scheduled,
             status: Arc::new(Status::new(pipeline.trigger.every)),
             stop,
+            written,
+            to_maintain: Mutex::new(to_maintain),
         })
     }
 
@@ -117,7 +125,7 @@ impl<'a> Follower<'a> {
         }
         let ended = CancellationToken::new();
         let beside = async {
-            tokio::join!(self.measure(&ended), async {
+            tokio::join!(self.measure(&ended), self.maintain(&ended), async {
                 if !self.options.once {
                     self.follow_schedule(&ended, on_event).await;
                 }
@@ -189,7 +197,7 @@ impl<'a> Follower<'a> {
             let mut on_start = |event: RunEvent<'_>| self.status.started(&event);
             let outcome = self.runner.run_step(node, lookup(node, options), &mut on_start).await?;
             if !matches!(outcome.decision, Decision::UpToDate(_)) {
-                self.status.finished(node, &outcome);
+                self.finished(node, &outcome);
                 pace.learn(&outcome);
                 if !node.sources.is_empty() {
                     left = true;
@@ -226,6 +234,27 @@ impl<'a> Follower<'a> {
         }
     }
 
+    fn finished(&self, node: &'a Node, outcome: &Outcome) {
+        self.status.finished(node, outcome);
+        // Fails only where nobody maintains any more.
+        _ = self.written.send(node);
+    }
+
+    /// Keeps the tables that were written in shape, beside the batches. What cannot be done is done later.
+    async fn maintain(&self, ended: &CancellationToken) {
+        let mut to_maintain = self.to_maintain.lock().await;
+        loop {
+            let node = tokio::select! {
+                Some(node) = to_maintain.recv() => node,
+                () = ended.cancelled() => return,
+            };
+            match self.runner.maintain(node).await {
+                Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
+                Err(error) => self.status.failed_beside(node, &error),
+            }
+        }
+    }
+
     async fn follow_schedule(&self, ended: &CancellationToken, on_event: OnEvent<'_>) {
         let mut schedule = Schedule::new(&self.scheduled, self.pipeline.trigger.every);
         loop {
@@ -247,7 +276,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn run_scheduled(&self, node: &Node, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
+    async fn run_scheduled(&self, node: &'a Node, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
         let lookup = lookup(node, &self.options.run);
         let inputs = self.runner.inspect(node, lookup).await?;
         // Before anything has come in there is nothing to learn from.
@@ -256,7 +285,7 @@ impl<'a> Follower<'a> {
         }
         let outcome = self.runner.run_step(node, lookup, &mut |_| {}).await?;
         if !matches!(outcome.decision, Decision::UpToDate(_)) {
-            self.status.finished(node, &outcome);
+            self.finished(node, &outcome);
             on_event(FollowEvent::Scheduled(&outcome));
         }
         Ok(())

@@ -1,0 +1,283 @@
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use clap::{Args, Subcommand};
+use comfy_table::CellAlignment;
+use datafusion::prelude::SessionContext;
+use serde::Serialize;
+
+use super::global::Global;
+use super::output::{literal, table, thousands, write_all};
+use crate::engine;
+use crate::pipeline::{Node, Runner};
+
+/// Longer values are cut where a table shows them.
+const SHOWN_CHARS: usize = 120;
+
+/// Show why records were not accepted, list them, and judge them again after a fix of the SQL
+///
+/// A quarantine is a table of that name, in any layer. Without a subcommand: every reason with its count, its first and
+/// last record, and an example.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  clickrec quarantine
+  clickrec quarantine show 'event_type is unknown' -n 5
+  clickrec quarantine replay"
+)]
+pub(super) struct QuarantineArgs {
+    #[command(subcommand)]
+    command: Option<QuarantineCommand>,
+
+    /// Print the reasons as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum QuarantineCommand {
+    Show(ShowArgs),
+    Replay(ReplayArgs),
+}
+
+/// List records with where they came from and what they say, newest first
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// Only records of this reason, or of reasons that begin so
+    reason: Option<String>,
+
+    /// At most this many records
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    limit: usize,
+
+    /// Print them as JSON, with whole values
+    #[arg(long)]
+    json: bool,
+}
+
+/// Judge the records again, by the SQL as it is now
+///
+/// Those that are accepted now go on to Silver, each once, and leave the quarantine; the others stay, with the reason that
+/// holds now. The next run then does not rebuild these tables although their SQL has changed: what had been accepted
+/// stays as it was. If your change concerns such rows too, run --full-refresh instead. Stop `run --follow` before, as it
+/// works by the SQL that it started with. A replay that was killed is simply run again.
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    table: String,
+    reason: String,
+    records: i64,
+    first: Option<String>,
+    last: Option<String>,
+    example: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Record {
+    table: String,
+    topic: Option<String>,
+    partition: i64,
+    offset: i64,
+    received_at: Option<String>,
+    reason: Option<String>,
+    /// As text; what is not UTF-8 is replaced.
+    value: Option<String>,
+    /// The bytes, where they are not UTF-8.
+    value_hex: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    table: String,
+    steps: Vec<String>,
+    before: u64,
+    after: u64,
+}
+
+pub(super) async fn run(args: &QuarantineArgs, global: &Global) -> anyhow::Result<()> {
+    let (_, runner) = global.runner().await?;
+    if runner.quarantines().next().is_none() {
+        anyhow::bail!("no step of the project makes a table named `quarantine`");
+    }
+    match &args.command {
+        None => reasons(&runner, args.json).await,
+        Some(QuarantineCommand::Show(args)) => show(&runner, args).await,
+        Some(QuarantineCommand::Replay(args)) => replay(&runner, args).await,
+    }
+}
+
+async fn reasons(runner: &Runner, json: bool) -> anyhow::Result<()> {
+    let session = runner.session().await?;
+    let mut found = vec![];
+    for node in runner.quarantines() {
+        let sql = format!(
+            "select * from (select cast(reason as varchar) as reason, count(*) as records, cast(min(received_at) as \
+             varchar), cast(max(received_at) as varchar), first_value(value order by received_at desc) from {} group by \
+             reason) order by records desc, reason",
+            node.name()
+        );
+        for batch in rows(&session, &sql).await? {
+            for row in 0..batch.num_rows() {
+                found.push(Reason {
+                    table: node.name().to_string(),
+                    reason: text(&batch, 0, row)?.unwrap_or_default(),
+                    records: number(&batch, 1, row)?,
+                    first: text(&batch, 2, row)?,
+                    last: text(&batch, 3, row)?,
+                    example: bytes(&batch, 4, row)?.map(|value| String::from_utf8_lossy(&value).into_owned()),
+                });
+            }
+        }
+    }
+    if json {
+        return print_json(&found);
+    }
+    let mut list = table(["table", "reason", "records", "first", "last", "example"]);
+    for reason in found {
+        list.add_row([
+            reason.table,
+            reason.reason,
+            thousands(u64::try_from(reason.records).unwrap_or_default()),
+            reason.first.unwrap_or_default(),
+            reason.last.unwrap_or_default(),
+            short(&reason.example.unwrap_or_default()),
+        ]);
+    }
+    if let Some(column) = list.column_mut(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    write_all(&format!("{list}\n"))
+}
+
+async fn show(runner: &Runner, args: &ShowArgs) -> anyhow::Result<()> {
+    let session = runner.session().await?;
+    let filter = match &args.reason {
+        Some(reason) => format!("where starts_with(reason, {})", literal(reason)),
+        None => String::new(),
+    };
+    let mut found = vec![];
+    for node in runner.quarantines() {
+        let sql = format!(
+            "select cast(topic as varchar), cast(partition as bigint), \"offset\", cast(received_at as varchar), \
+             cast(reason as varchar), value from {} {filter} order by received_at desc, topic, partition, \"offset\" \
+             limit {}",
+            node.name(),
+            args.limit
+        );
+        for batch in rows(&session, &sql).await? {
+            for row in 0..batch.num_rows() {
+                found.push(record(node, &batch, row)?);
+            }
+        }
+    }
+    if args.json {
+        return print_json(&found);
+    }
+    let mut list = table([
+        "table",
+        "topic",
+        "partition",
+        "offset",
+        "received at",
+        "reason",
+        "value",
+    ]);
+    for record in found {
+        list.add_row([
+            record.table,
+            record.topic.unwrap_or_default(),
+            record.partition.to_string(),
+            record.offset.to_string(),
+            record.received_at.unwrap_or_default(),
+            record.reason.unwrap_or_default(),
+            short(&record.value.unwrap_or_else(|| "(null)".to_owned())),
+        ]);
+    }
+    write_all(&format!("{list}\n"))
+}
+
+fn record(node: &Node, batch: &RecordBatch, row: usize) -> anyhow::Result<Record> {
+    let value = bytes(batch, 5, row)?;
+    let hex = |value: &Vec<u8>| value.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Record {
+        table: node.name().to_string(),
+        topic: text(batch, 0, row)?,
+        partition: number(batch, 1, row)?,
+        offset: number(batch, 2, row)?,
+        received_at: text(batch, 3, row)?,
+        reason: text(batch, 4, row)?,
+        value_hex: value
+            .as_ref()
+            .filter(|value| std::str::from_utf8(value).is_err())
+            .map(hex),
+        value: value.map(|value| String::from_utf8_lossy(&value).into_owned()),
+    })
+}
+
+async fn replay(runner: &Runner, args: &ReplayArgs) -> anyhow::Result<()> {
+    let mut outcomes = vec![];
+    for node in runner.quarantines() {
+        let replayed = runner.replay(node).await?;
+        outcomes.push(Outcome {
+            table: replayed.table.to_string(),
+            steps: replayed.steps.iter().map(ToString::to_string).collect(),
+            before: replayed.before,
+            after: replayed.after,
+        });
+    }
+    if args.json {
+        return print_json(&outcomes);
+    }
+    let mut list = table(["quarantine", "judged by", "records before", "records now"]);
+    for outcome in outcomes {
+        list.add_row([
+            outcome.table,
+            outcome.steps.join(", "),
+            thousands(outcome.before),
+            thousands(outcome.after),
+        ]);
+    }
+    write_all(&format!("{list}\n"))
+}
+
+async fn rows(session: &SessionContext, sql: &str) -> anyhow::Result<Vec<RecordBatch>> {
+    Ok(engine::query(session, sql).await?.collect().await?)
+}
+
+fn text(batch: &RecordBatch, column: usize, row: usize) -> anyhow::Result<Option<String>> {
+    let column = cast(batch.column(column), &DataType::Utf8)?;
+    let column = column.as_string::<i32>();
+    Ok(column.is_valid(row).then(|| column.value(row).to_owned()))
+}
+
+fn number(batch: &RecordBatch, column: usize, row: usize) -> anyhow::Result<i64> {
+    let column = cast(batch.column(column), &DataType::Int64)?;
+    Ok(column.as_primitive::<Int64Type>().value(row))
+}
+
+fn bytes(batch: &RecordBatch, column: usize, row: usize) -> anyhow::Result<Option<Vec<u8>>> {
+    let column = cast(batch.column(column), &DataType::Binary)?;
+    let column = column.as_binary::<i32>();
+    Ok(column.is_valid(row).then(|| column.value(row).to_vec()))
+}
+
+/// The beginning, without what would disturb a terminal.
+fn short(value: &str) -> String {
+    let clean = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut short: String = clean.clone().take(SHOWN_CHARS).collect();
+    if clean.count() > SHOWN_CHARS {
+        short.push('…');
+    }
+    short
+}
+
+fn print_json<T: Serialize>(rows: &[T]) -> anyhow::Result<()> {
+    write_all(&format!("{}\n", serde_json::to_string_pretty(rows)?))
+}

@@ -1,0 +1,98 @@
+//! What is wrong with a log that Delta cannot read, in words that name the file and the way out.
+
+use deltalake::{DeltaTable, ObjectStore};
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use super::{LakeError, LakeTable, Version};
+use crate::config::TableName;
+
+pub(super) const NEWEST_HELP: &str = "it is the newest: move it away, and the table is as it was before that commit; the \
+                                      next run reads on from there, and loses and doubles nothing";
+pub(super) const OLDER_HELP: &str = "put the file back from a copy, or make the table anew from its input: clickrec run \
+                                     --full-refresh --select TABLE+";
+const HINT: &str = "_last_checkpoint";
+const HINT_HELP: &str = "if all entries from 00000000000000000000.json on are there, move _last_checkpoint away, and they \
+                         are read instead; else put the checkpoint back from a copy";
+const CHECKPOINT_HELP: &str = "move it and _last_checkpoint away, and the entries before it are read instead, as far as \
+                               they are still there (`log_retain`); else put it back from a copy";
+/// The beginning and the end of a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
+
+/// The file of a log entry.
+pub(super) fn log_file(table: &LakeTable, version: Version) -> String {
+    format!("{}_delta_log/{version:020}.json", shown(table.delta()))
+}
+
+/// The table's folder, as a user would write it.
+fn shown(table: &DeltaTable) -> String {
+    let url = table.table_url();
+    url.to_file_path()
+        .map_or_else(|()| url.to_string(), |path| format!("{}/", path.display()))
+}
+
+/// The first thing that is wrong with the log since its last checkpoint; `None` where nothing is found.
+pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<LakeError> {
+    let store = table.object_store();
+    let log = Path::from("_delta_log");
+    let files: Vec<_> = store.list(Some(&log)).try_collect().await.ok()?;
+    let mut files: Vec<Path> = files.into_iter().map(|file| file.location).collect();
+    files.sort();
+    let error = |file: &str, reason: String, help| {
+        Some(LakeError::Log {
+            table: name.to_string(),
+            file: format!("{}_delta_log/{file}", shown(table)),
+            reason,
+            help,
+        })
+    };
+    let checkpoints: Vec<&Path> = files
+        .iter()
+        .filter(|file| file.as_ref().ends_with(".parquet"))
+        .collect();
+    if checkpoints.is_empty() && files.iter().any(|file| file.filename() == Some(HINT)) {
+        return error(HINT, "the checkpoint that it names is not there".to_owned(), HINT_HELP);
+    }
+    if let Some(file) = checkpoints.last() {
+        let bytes = read(store.as_ref(), file).await?;
+        if !bytes.starts_with(PARQUET) || !bytes.ends_with(PARQUET) {
+            let reason = "the checkpoint is not complete".to_owned();
+            return error(file.filename()?, reason, CHECKPOINT_HELP);
+        }
+    }
+    let first = checkpoints
+        .last()
+        .and_then(|file| version_of(file))
+        .map_or(0, |version| version + 1);
+    let entries: Vec<&Path> = files.iter().filter(|file| file.as_ref().ends_with(".json")).collect();
+    let needed = entries.iter().filter(|file| version_of(file) >= Some(first));
+    for (expected, file) in (first..).zip(needed) {
+        if version_of(file) != Some(expected) {
+            let missing = format!("{expected:020}.json");
+            return error(
+                &missing,
+                format!("is missing, though {} is there", file.filename()?),
+                OLDER_HELP,
+            );
+        }
+        let bytes = read(store.as_ref(), file).await?;
+        let torn = serde_json::Deserializer::from_slice(&bytes)
+            .into_iter::<serde_json::Value>()
+            .find_map(Result::err);
+        if let Some(reason) = torn {
+            let newest = entries.last() == Some(file);
+            let help = if newest { NEWEST_HELP } else { OLDER_HELP };
+            return error(file.filename()?, format!("it is torn: {reason}"), help);
+        }
+    }
+    None
+}
+
+fn version_of(file: &Path) -> Option<Version> {
+    file.filename()?.split('.').next()?.parse().ok()
+}
+
+async fn read(store: &dyn ObjectStore, file: &Path) -> Option<bytes::Bytes> {
+    store.get(file).await.ok()?.bytes().await.ok()
+}

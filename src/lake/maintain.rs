@@ -1,0 +1,161 @@
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use chrono::Utc;
+use datafusion::prelude::SessionContext;
+use deltalake::checkpoints::{cleanup_expired_logs_for, create_checkpoint};
+
+use super::compact::{Compacted, Compaction, compact};
+use super::{LakeError, LakeTable, Version, positions, vacuum};
+use crate::config::MaintenanceConfig;
+
+/// A table is vacuumed no more often than this.
+const VACUUM_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Merges rewrite whole files, so those of their tables are kept smaller.
+const MERGED_FILE_BYTES: NonZeroU64 = NonZeroU64::new(32 << 20).unwrap();
+
+/// What is known of a table that its log does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Upkeep<'a> {
+    /// What the project asks for.
+    pub config: &'a MaintenanceConfig,
+    /// The columns that its step clusters by.
+    pub cluster_by: &'a [String],
+    /// Whether merges rewrite its files.
+    pub merged: bool,
+}
+
+/// What [`maintain`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// Small files that were put together.
+    pub compacted: Compacted,
+    /// The version of which a checkpoint was made.
+    pub checkpoint: Option<Version>,
+    /// Entries of the log that were deleted.
+    pub log_files_deleted: usize,
+    /// Data files that were deleted, where the table was vacuumed.
+    pub files_deleted: Option<usize>,
+}
+
+impl<'a> Upkeep<'a> {
+    /// What is put together on its own: many files of about one size. Those of a table that merges rewrite only once
+    /// their rows have calmed down, as a merge rewrites every file that it touches.
+    pub fn when_due(&self) -> Compaction<'a> {
+        Compaction {
+            min_files: self.config.compact_after,
+            min_age: if self.merged {
+                self.config.compact_min_age
+            } else {
+                Duration::ZERO
+            },
+            by_size: true,
+            ..self.on_demand()
+        }
+    }
+
+    /// What is put together when somebody asks for it: all small files.
+    pub fn on_demand(&self) -> Compaction<'a> {
+        let target = self.config.target_file_bytes;
+        Compaction {
+            min_files: 2,
+            file_bytes: if self.merged {
+                target.min(MERGED_FILE_BYTES)
+            } else {
+                target
+            },
+            min_age: Duration::ZERO,
+            by_size: false,
+            cluster_by: self.cluster_by,
+        }
+    }
+}
+
+/// Does what is due for a table, as its log says: compaction by the number of small files; after so many commits a
+/// checkpoint, and with it the clean-up of the log and, at most once a day, a vacuum. Where nothing is due it looks at
+/// the state that was read when the table was opened, and at nothing else.
+///
+/// Entries of the log that a reader of `changes('…')` has not seen yet may go, if it has not run for as long as the log
+/// is retained: it then finds that out ([`super::Replaced::LogExpired`]) and reads everything. How far a table has read
+/// its own inputs is never lost, as checkpoints hold all transactions.
+///
+/// # Errors
+/// When something that is due cannot be done; what was done before stays.
+pub async fn maintain(
+    table: &LakeTable,
+    upkeep: Upkeep<'_>,
+    session: &SessionContext,
+) -> Result<Maintained, LakeError> {
+    let mut done = Maintained {
+        compacted: compact(table, &upkeep.when_due(), session).await?,
+        ..Maintained::default()
+    };
+    if !checkpoint_is_due(table, upkeep.config.checkpoint_after) {
+        return Ok(done);
+    }
+    set_retention(table, upkeep.config).await?;
+    let table = table.reopened().await?;
+    let failed = |action| LakeError::delta(action, table.name());
+    create_checkpoint(table.delta(), None)
+        .await
+        .map_err(failed("make a checkpoint of"))?;
+    done.checkpoint = table.version();
+    let version = table.version().unwrap_or_default();
+    let log = table.delta().log_store();
+    done.log_files_deleted = cleanup_expired_logs_for(version, log.as_ref(), before(upkeep.config.log_retain), None)
+        .await
+        .map_err(failed("clean up the log of"))?;
+    if vacuum_is_due(&table, upkeep.config.retain).await? {
+        done.files_deleted = Some(vacuum(&table, upkeep.config.retain).await?);
+    }
+    Ok(done)
+}
+
+/// Whether the log has so many commits after its last checkpoint: it was opened from that checkpoint, and knows the
+/// times of those commits alone that it had to read.
+fn checkpoint_is_due(table: &LakeTable, after: u64) -> bool {
+    let Some(state) = table.state() else { return false };
+    let earliest = (state.version() + 1).checked_sub(after);
+    earliest.is_some_and(|version| state.version_timestamp(version).is_some())
+}
+
+/// The age of a table bounds that of its files, so a young one is not listed.
+async fn vacuum_is_due(table: &LakeTable, retain: Duration) -> Result<bool, LakeError> {
+    let created = table.state().and_then(|state| state.metadata().created_time());
+    if created.is_some_and(|created| created > before(retain)) {
+        return Ok(false);
+    }
+    let last = table.transaction_in_log(positions::VACUUM).await?;
+    Ok(last.is_none_or(|last| last <= before(VACUUM_EVERY)))
+}
+
+/// Tells the table for how long it keeps what: other engines go by that, and checkpoints forget deleted files
+/// accordingly.
+async fn set_retention(table: &LakeTable, config: &MaintenanceConfig) -> Result<(), LakeError> {
+    let wanted: HashMap<String, String> = [
+        ("delta.deletedFileRetentionDuration", config.retain),
+        ("delta.logRetentionDuration", config.log_retain),
+    ]
+    .map(|(property, time)| (property.to_owned(), format!("interval {} seconds", time.as_secs())))
+    .into();
+    let Some(state) = table.state() else { return Ok(()) };
+    let has = state.metadata().configuration();
+    if wanted.iter().all(|(property, value)| has.get(property) == Some(value)) {
+        return Ok(());
+    }
+    table
+        .delta()
+        .clone()
+        .set_tbl_properties()
+        .with_properties(wanted)
+        .await
+        .map_err(LakeError::delta("set the retention of", table.name()))?;
+    Ok(())
+}
+
+/// So long ago, in milliseconds since 1970.
+fn before(time: Duration) -> i64 {
+    let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    Utc::now().timestamp_millis().saturating_sub(time)
+}

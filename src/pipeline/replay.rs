@@ -1,0 +1,245 @@
+//! Records that were not accepted, judged again by the SQL as it is now.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::JoinType;
+use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::{Expr, ident};
+use datafusion::prelude::SessionContext;
+
+use super::inputs::Lookup;
+use super::step::{self, DELETED};
+use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress};
+use crate::config::{Mode, TableName};
+use crate::lake::{Changes, LakeError, LakeTable, positions};
+
+/// The place of a record, which is the key of a quarantine.
+const PLACE: [&str; 3] = ["topic", "partition", "offset"];
+/// How often a replay that lost a race is planned anew.
+const ATTEMPTS: usize = 3;
+
+/// What a replay of one quarantine did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The quarantine.
+    pub table: TableName,
+    /// The steps that judged its records.
+    pub steps: Vec<TableName>,
+    /// Records in quarantine before.
+    pub before: u64,
+    /// Records in quarantine now, among them new ones that had not been read yet.
+    pub after: u64,
+}
+
+/// The records that a replay judges, and the version of their table up to which everything is judged then.
+struct Records {
+    provider: Arc<dyn TableProvider>,
+    table: LakeTable,
+}
+
+impl Runner {
+    /// The quarantines of the project: tables named `quarantine`, in any layer.
+    pub fn quarantines(&self) -> impl Iterator<Item = &Node> {
+        let tables = self.dag().nodes().iter().filter(|node| node.step.mode != Mode::View);
+        tables.filter(|node| node.name().table == "quarantine")
+    }
+
+    /// Judges the records of a quarantine again, and those that no step has read yet.
+    ///
+    /// The steps that share a view with the quarantine run as they always do, but `changes('…')` stands for just these
+    /// records. First come the steps that accept records, then the quarantine gives up those that it no longer rejects:
+    /// a record may be in both for a moment, but never in neither. Every commit replaces rows by key, so a replay that
+    /// was killed is run again. The commits hold the hash of the SQL as it is now, so that the next run rebuilds
+    /// nothing; rows that had been accepted before stay as they were.
+    ///
+    /// # Errors
+    /// When the steps cannot take records twice, have tables that have to be built first, or fail.
+    pub async fn replay(&self, quarantine: &Node) -> Result<Replayed, PipelineError> {
+        let steps = self.judges(quarantine)?;
+        let mut replayed = Replayed {
+            table: quarantine.name().clone(),
+            steps: steps.iter().map(|node| node.name().clone()).collect(),
+            before: self.rows(quarantine).await?,
+            after: 0,
+        };
+        let mut attempt = 1;
+        while let Err(error) = self.replay_once(quarantine, &steps).await {
+            let lost_race = matches!(
+                error,
+                PipelineError::Lake {
+                    source: LakeError::Conflict { .. },
+                    ..
+                }
+            );
+            if !lost_race || attempt == ATTEMPTS {
+                return Err(error);
+            }
+            attempt += 1;
+        }
+        replayed.after = self.rows(quarantine).await?;
+        Ok(replayed)
+    }
+
+    async fn rows(&self, node: &Node) -> Result<u64, PipelineError> {
+        let table = self.lake().table(node.name()).await;
+        Ok(table.map_err(|error| node.lake_error(error))?.rows())
+    }
+
+    /// The steps that judge the same records by the same view.
+    fn judges(&self, quarantine: &Node) -> Result<Vec<&Node>, PipelineError> {
+        let views: BTreeSet<&TableName> = quarantine.views.iter().map(|view| &view.name).collect();
+        let refused = |reason: String| PipelineError::Replay {
+            table: quarantine.name().to_string(),
+            reason,
+        };
+        if quarantine.changed_tables.len() != 1 || !quarantine.sources.is_empty() {
+            return Err(refused("it does not read the changes of one table".to_owned()));
+        }
+        let judges: Vec<&Node> = self
+            .dag()
+            .nodes()
+            .iter()
+            .filter(|node| node.step.mode != Mode::View && node.name() != quarantine.name())
+            .filter(|node| node.views.iter().any(|view| views.contains(&view.name)))
+            .filter(|node| !node.changed_tables.is_disjoint(&quarantine.changed_tables))
+            .collect();
+        if judges.is_empty() {
+            return Err(refused("no other step reads a view that it reads".to_owned()));
+        }
+        match judges.iter().find(|node| node.step.mode != Mode::Merge) {
+            Some(node) => Err(refused(format!(
+                "`{}` is of mode `{}`, which cannot take a record twice; make it a `merge`",
+                node.name(),
+                node.step.mode
+            ))),
+            None => Ok(judges),
+        }
+    }
+
+    async fn replay_once(&self, quarantine: &Node, steps: &[&Node]) -> Result<(), PipelineError> {
+        let records = self.records(quarantine, steps).await?;
+        for node in steps {
+            let inputs = self.replay_inputs(node, &records).await?;
+            step::run(self.engine(), node, &inputs, &Arc::default()).await?;
+        }
+        let inputs = self.replay_inputs(quarantine, &records).await?;
+        let session = self.engine().session(&inputs.bindings).await?;
+        let rejected = step::result(quarantine, &session).await?;
+        let verdict = verdict(&session, rejected, &records)?;
+        let mut by_place = quarantine.clone();
+        by_place.step.mode = Mode::Merge;
+        by_place.step.key = PLACE.map(str::to_owned).to_vec();
+        by_place.step.delete = Some(DELETED.to_owned());
+        step::write(&by_place, &inputs, &session, verdict, &Arc::<StepProgress>::default()).await?;
+        Ok(())
+    }
+
+    /// The quarantined records as they came, and those that arrived since the steps last read: all of them judge the
+    /// same records, and have then read equally far.
+    async fn records(&self, quarantine: &Node, steps: &[&Node]) -> Result<Records, PipelineError> {
+        let failed = |error| quarantine.lake_error(error);
+        let name = quarantine.changed_tables.first().unwrap_or(quarantine.name());
+        let table = self.lake().table(name).await.map_err(failed)?;
+        let id = positions::of_table(name, &table.id().unwrap_or_default());
+        let mut read = None;
+        for node in steps.iter().copied().chain([quarantine]) {
+            let target = self.lake().table(node.name()).await.map_err(failed)?;
+            let position = target.transaction(&id).await.map_err(failed)?;
+            let Some(position) = position.and_then(|position| u64::try_from(position).ok()) else {
+                return Err(not_built(quarantine, node));
+            };
+            read = Some(read.map_or(position, |least: u64| least.min(position)));
+        }
+        let arrived = Changes::since(&table, read.unwrap_or_default()).await.map_err(failed)?;
+        let Ok(arrived) = arrived else {
+            return Err(not_built(quarantine, quarantine));
+        };
+
+        let session = self.upkeep_session().await?;
+        let kept = self.lake().table(quarantine.name()).await.map_err(failed)?;
+        let kept = kept.provider(&session.state()).await.map_err(failed)?;
+        let all = table.provider(&session.state()).await.map_err(failed)?;
+        let kept = keys(session.read_table(kept)?)?;
+        let new = session.read_table(Arc::new(arrived.scan(&table).map_err(failed)?))?;
+        let old = session
+            .read_table(all)?
+            .join_on(kept, JoinType::LeftSemi, same_place())?;
+        let old = old.join_on(keys(new.clone())?, JoinType::LeftAnti, same_place())?;
+        let columns: Vec<Expr> = new.schema().fields().iter().map(|field| ident(field.name())).collect();
+        let records = old.select(columns)?.union(new)?;
+        Ok(Records {
+            provider: records.into_view(),
+            table,
+        })
+    }
+
+    /// What a step reads in a replay: everything as in a run, but for the records.
+    async fn replay_inputs(&self, node: &Node, records: &Records) -> Result<Inputs, PipelineError> {
+        // The SQL has changed, or there would be no reason for a replay: looked for as the SQL before.
+        let mut before = node.clone();
+        let target = self.lake().table(node.name()).await;
+        let target = target.map_err(|error| node.lake_error(error))?;
+        let stored = target.transaction(positions::SQL).await;
+        before.fingerprint = stored.map_err(|error| node.lake_error(error))?.unwrap_or_default();
+        let mut inputs = self.inspect(&before, Lookup::default()).await?;
+        if let Decision::Full(_) = inputs.decision {
+            return Err(not_built(node, node));
+        }
+        let (name, version) = (records.table.name(), records.table.version().unwrap_or_default());
+        let id = positions::of_table(name, &records.table.id().unwrap_or_default());
+        inputs.decision = Decision::Incremental;
+        inputs
+            .bindings
+            .changes
+            .insert(name.to_string(), records.provider.clone());
+        inputs
+            .transactions
+            .insert(id, i64::try_from(version).unwrap_or(i64::MAX));
+        inputs.transactions.insert(positions::SQL.to_owned(), node.fingerprint);
+        Ok(inputs)
+    }
+}
+
+fn not_built(quarantine: &Node, node: &Node) -> PipelineError {
+    PipelineError::Replay {
+        table: quarantine.name().to_string(),
+        reason: format!("`{}` has to be built first: clickrec run", node.name()),
+    }
+}
+
+/// The places of records, under names of their own.
+fn keys(records: DataFrame) -> Result<DataFrame, PipelineError> {
+    let columns = PLACE.map(|column| ident(column).alias(renamed(column)));
+    Ok(records.select(columns.to_vec())?.distinct()?)
+}
+
+fn same_place() -> impl Iterator<Item = Expr> {
+    PLACE.into_iter().map(|column| ident(column).eq(ident(renamed(column))))
+}
+
+fn renamed(column: &str) -> String {
+    format!("__judged_{column}")
+}
+
+/// One row for every record that was judged: as the quarantine's SQL gives it, or marked as to be taken away.
+fn verdict(session: &SessionContext, rejected: DataFrame, records: &Records) -> Result<DataFrame, PipelineError> {
+    let judged = keys(session.read_table(records.provider.clone())?)?;
+    let columns: Vec<String> = rejected
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    let verdict = judged.join_on(rejected, JoinType::Left, same_place())?;
+    let mut chosen: Vec<Expr> = columns
+        .iter()
+        .map(|column| match PLACE.contains(&column.as_str()) {
+            true => ident(renamed(column)).alias(column),
+            false => ident(column),
+        })
+        .collect();
+    chosen.push(ident(PLACE[0]).is_null().alias(DELETED));
+    Ok(verdict.select(chosen)?)
+}

@@ -1,0 +1,201 @@
+//! Tables that were deleted, made anew or damaged: refused in words, with the way out, and never a silent reset.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::Shop;
+
+/// A shop that got its events in several runs, with a checkpoint after three commits.
+fn shop_of_runs(runs: u64) -> Shop {
+    let shop = Shop::new();
+    shop.edit(
+        "pipelines.yaml",
+        "pipelines:",
+        "maintenance: { checkpoint_after: 3 }\npipelines:",
+    );
+    for run in 0..runs {
+        shop.produce(&format!("{run}.json"), 300, run + 1, 0.1);
+        shop.ok(&["run"]);
+    }
+    shop
+}
+
+/// The files of Bronze's log, in order.
+fn log(shop: &Shop, ending: &str) -> Vec<PathBuf> {
+    let folder = fs::read_dir(shop.path("lake/bronze/clicks/_delta_log")).unwrap();
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(ending));
+    files.sort();
+    files
+}
+
+fn cut(file: &PathBuf, bytes: u64) {
+    File::options().write(true).open(file).unwrap().set_len(bytes).unwrap();
+}
+
+fn step(rows: &str, name: &str) -> Value {
+    let rows: Vec<Value> = serde_json::from_str(rows).unwrap();
+    rows.into_iter().find(|row| row["step"] == name).unwrap()
+}
+
+#[test]
+fn a_deleted_bronze_table_is_never_silently_made_anew() {
+    let shop = shop_of_runs(2);
+    let silver = shop.table("silver.events");
+    fs::rename(shop.path("lake/bronze"), shop.path("bronze-away")).unwrap();
+    // The source holds less than what was read from it.
+    fs::remove_file(shop.path("sample_data/0.json")).unwrap();
+    let (code, error) = shop.fails(&["run"]);
+    assert!(
+        code == 1 && error.contains("`bronze.clicks` is gone from the lake"),
+        "{error}"
+    );
+    assert!(error.contains("--full-refresh --select bronze.clicks+"), "{error}");
+    assert_eq!(silver, shop.table("silver.events"));
+
+    // Put back, it goes on.
+    fs::rename(shop.path("bronze-away"), shop.path("lake/bronze")).unwrap();
+    shop.produce("2.json", 300, 9, 0.1);
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(900);
+
+    // Asked for, it is made from what there is.
+    fs::remove_dir_all(shop.path("lake/bronze")).unwrap();
+    shop.ok(&["run", "--full-refresh", "--select", "bronze.clicks"]);
+    let (code, error) = shop.fails(&["run"]);
+    assert!(code == 1 && error.contains("is not the table that `silver."), "{error}");
+    shop.ok(&["run", "--full-refresh", "--select", "bronze.clicks+"]);
+    shop.assert_nothing_lost(600);
+}
+
+#[test]
+fn a_bronze_table_that_does_not_say_how_far_it_was_read_is_refused() {
+    let shop = shop_of_runs(1);
+    // As another engine would make it from a copy: the rows are there, the positions are not.
+    let entry = log(&shop, ".json").pop().unwrap();
+    let text = fs::read_to_string(&entry).unwrap();
+    let others: Vec<&str> = text.lines().filter(|line| !line.contains("\"txn\"")).collect();
+    fs::write(&entry, others.join("\n").replace("clickrec.mode", "other.mode") + "\n").unwrap();
+    let (code, error) = shop.fails(&["run"]);
+    assert!(
+        code == 1 && error.contains("does not say how far its source was read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_deleted_table_of_silver_is_computed_again_and_the_run_says_so() {
+    let shop = shop_of_runs(2);
+    let before = ["silver.events", "gold.sessions"].map(|table| shop.table(table));
+    fs::remove_dir_all(shop.path("lake/silver/events")).unwrap();
+    let row = step(&shop.ok(&["run", "--json"]), "silver.events");
+    assert_eq!(
+        (row["result"].as_str(), row["reason"].as_str()),
+        (Some("rebuilt"), Some("its table does not exist yet"))
+    );
+    assert_eq!(
+        before,
+        ["silver.events", "gold.sessions"].map(|table| shop.table(table))
+    );
+}
+
+#[test]
+fn a_torn_newest_entry_of_the_log_is_named_and_can_be_moved_away() {
+    for bytes in [300, 0] {
+        let shop = shop_of_runs(3);
+        let newest = log(&shop, ".json").pop().unwrap();
+        cut(&newest, bytes);
+        let (code, error) = shop.fails(&["run"]);
+        let name = newest.file_name().unwrap().to_str().unwrap();
+        assert!(
+            code == 1 && error.contains(name) && error.contains("move it away"),
+            "{error}"
+        );
+        fs::remove_file(&newest).unwrap();
+        shop.ok(&["run"]);
+        shop.assert_nothing_lost(900);
+    }
+    // Torn between two lines: every line is whole, and the last ones are missing.
+    let shop = shop_of_runs(2);
+    let newest = log(&shop, ".json").pop().unwrap();
+    let text = fs::read_to_string(&newest).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    fs::write(&newest, lines[..lines.len() - 1].join("\n")).unwrap();
+    let (code, error) = shop.fails(&["run"]);
+    assert!(code == 1 && error.contains("its end is missing"), "{error}");
+}
+
+#[test]
+fn a_missing_entry_and_a_bad_checkpoint_are_named_with_the_way_out() {
+    let shop = shop_of_runs(5);
+    let name = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().to_owned();
+    let refused = |what: &str, file: &PathBuf| {
+        let (code, error) = shop.fails(&["run"]);
+        assert!(
+            code == 1 && error.contains(what) && error.contains(&name(file)),
+            "{error}"
+        );
+    };
+    let entries = log(&shop, ".json");
+    let before_last = &entries[entries.len() - 2];
+    let away = shop.path("away");
+    fs::rename(before_last, &away).unwrap();
+    refused("is missing", before_last);
+    fs::rename(&away, before_last).unwrap();
+
+    let checkpoints = log(&shop, ".checkpoint.parquet");
+    let hint = log(&shop, "_last_checkpoint").pop().unwrap();
+    for checkpoint in &checkpoints {
+        cut(checkpoint, 200);
+    }
+    refused("the checkpoint is not complete", checkpoints.last().unwrap());
+    for checkpoint in &checkpoints {
+        fs::remove_file(checkpoint).unwrap();
+    }
+    refused("the checkpoint that it names is not there", &hint);
+    // The whole log is there, so it is read instead.
+    fs::remove_file(hint).unwrap();
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(1_500);
+}
+
+#[test]
+fn a_step_whose_new_rows_were_vacuumed_reads_everything() {
+    let shop = shop_of_runs(1);
+    for run in 10..13 {
+        shop.produce(&format!("{run}.json"), 300, run, 0.1);
+        shop.ok(&["run", "--select", "bronze.clicks"]);
+    }
+    shop.ok(&["optimize", "bronze.clicks"]);
+    shop.ok(&["vacuum", "bronze.clicks", "--retain", "0s", "--even-if-in-use"]);
+    let row = step(&shop.ok(&["run", "--json"]), "silver.events");
+    assert!(
+        row["reason"].as_str().unwrap().contains("a vacuum has taken files"),
+        "{row}"
+    );
+    shop.assert_nothing_lost(1_200);
+}
+
+#[test]
+fn a_data_file_that_is_gone_is_named_with_the_way_out() {
+    let shop = shop_of_runs(1);
+    let folder = fs::read_dir(shop.path("lake/bronze/clicks")).unwrap();
+    let file = folder
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.is_file())
+        .unwrap();
+    fs::remove_file(&file).unwrap();
+    for command in [
+        vec!["run", "--full-refresh"],
+        vec!["sql", "-c", "select max(value) from bronze.clicks"],
+    ] {
+        let (code, error) = shop.fails(&command);
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(
+            code == 1 && error.contains(name) && error.contains("a vacuum has taken the file"),
+            "{error}"
+        );
+    }
+}
