@@ -122,9 +122,9 @@ impl FileReads {
         })
     }
 
-    /// Whether no predicate leaves rows out.
-    pub fn takes_every_row(&self) -> bool {
-        self.source.filter().is_none()
+    /// The predicate that leaves rows out, as text.
+    pub fn predicate(&self) -> Option<Arc<str>> {
+        self.source.filter().map(|filter| filter.to_string().into())
     }
 
     /// Reads groups of files, each a partition; with the number of rows in them, where it is known.
@@ -219,7 +219,10 @@ impl TableProvider for DataFilesScan {
             ParquetSource::new(self.schema.clone()).with_table_parquet_options(state.default_table_options().parquet);
         if let Some(filter) = conjunction(filters.to_vec()) {
             let columns = self.schema().to_dfschema()?;
-            source = source.with_predicate(state.create_physical_expr(filter, &columns)?);
+            source = source
+                .with_predicate(state.create_physical_expr(filter, &columns)?)
+                // So that the keys that are learned are those of the rows that count.
+                .with_pushdown_filters(self.filters.is_some());
         }
         let reads = FileReads {
             store: self.store.clone(),

@@ -162,29 +162,35 @@ impl PipelineError {
 
 /// What one error of a chain tells; `None` where it tells nothing.
 fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
-    if let Some(error) = error.downcast_ref::<SourceError>() {
+    if let Some(error) = found::<SourceError>(error) {
         return match error {
             SourceError::Unreachable { .. } | SourceError::Stalled { .. } => Some(Failure::Passing),
             _ => Some(Failure::Lasting),
         };
     }
-    if let Some(LakeError::Conflict { .. }) = error.downcast_ref() {
+    if let Some(LakeError::Conflict { .. }) = found(error) {
         return Some(Failure::Passing);
     }
-    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+    if let Some(error) = found::<std::io::Error>(error) {
         return (error.kind() == std::io::ErrorKind::StorageFull).then_some(Failure::Lasting);
     }
-    if let Some(error) = error.downcast_ref::<DataFusionError>() {
+    if let Some(error) = found::<DataFusionError>(error) {
         let out = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
         return out.then_some(Failure::OutOfMemory);
     }
-    match error.downcast_ref::<object_store::Error>()? {
+    match found::<object_store::Error>(error)? {
         object_store::Error::Generic { source, .. } => of_store(source.as_ref()),
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
             Some(Failure::Passing)
         }
         _ => Some(Failure::Lasting),
     }
+}
+
+/// The error, boxed or not, where it is of this type.
+fn found<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let boxed = || error.downcast_ref::<Box<T>>().map(AsRef::as_ref);
+    error.downcast_ref().or_else(boxed)
 }
 
 /// A store that answers with an error, unless its disk is full.

@@ -6,9 +6,6 @@ use std::process::Command;
 use crate::support::Shop;
 
 const EVENTS: u64 = 3_000;
-/// Gold as the batches made it, and as it is computed anew.
-const COMPARED: [&str; 3] = ["silver.events", "gold.sessions", "gold.session_items"];
-
 /// Two files of events, so that the second run merges into what the first one wrote.
 fn shop_with_two_batches(between: impl Fn(&Shop)) -> Shop {
     let shop = Shop::new();
@@ -22,13 +19,7 @@ fn shop_with_two_batches(between: impl Fn(&Shop)) -> Shop {
 fn assert_all_is_right(shop: &Shop) {
     shop.ok(&["run"]);
     shop.assert_nothing_lost(2 * EVENTS);
-    let batches = COMPARED.map(|table| shop.table(table));
-    shop.ok(&["run", "--full-refresh"]);
-    assert_eq!(
-        batches,
-        COMPARED.map(|table| shop.table(table)),
-        "the same as computed in one go"
-    );
+    shop.assert_equals_a_recomputation();
 }
 
 /// Dies at the first, second, third … time that the moment comes, until a run gets through.
@@ -116,7 +107,7 @@ fn following_outlives_a_store_that_fails_and_tokens_that_expire() {
     crate::follow::wait(&shop, "sessions", || {
         following.metric("clickrec_batches_total") > Some(0.0)
     });
-    assert_eq!(following.stop(), 0);
+    following.stop(&shop);
     assert_all_is_right(&shop);
 }
 

@@ -135,6 +135,24 @@ impl Shop {
         assert_eq!(silver, count("select count(distinct event_id) from silver.events"));
     }
 
+    /// What batch after batch came to is what is computed in one go: events but for the ids that their sessions had in
+    /// between, and all of Gold's sessions.
+    pub fn assert_equals_a_recomputation(&self) {
+        let tables = || {
+            let mut events = self.rows("select event_id, session_id, item_id, event_type, event_at from silver.events");
+            events.sort();
+            [events, self.table("gold.sessions"), self.table("gold.session_items")]
+        };
+        let batches = tables();
+        self.ok(&["run", "--full-refresh"]);
+        let anew = tables();
+        for (batches, anew) in batches.iter().zip(&anew) {
+            assert_eq!(batches.len(), anew.len());
+            let other = batches.iter().zip(anew).find(|(batches, anew)| batches != anew);
+            assert_eq!(other, None, "batches beside a recomputation");
+        }
+    }
+
     /// A table's rows, sorted, for comparison.
     pub fn table(&self, name: &str) -> Vec<String> {
         let mut rows = self.rows(&format!("select * from {name}"));

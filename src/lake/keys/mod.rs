@@ -2,12 +2,13 @@
 //! table: `new events left anti join earlier events` opens the files that may hold one of the new events, and no other.
 //!
 //! - [`KeyFilters`]: for a column of a data file, a binary fuse filter of its values. Data files never change, so a
-//!   filter is right for ever; it comes about while the file is read for the first time, and is kept in memory.
+//!   filter is right for ever; it comes about while the file is read for the first time, and is kept in memory. Where a
+//!   predicate leaves rows out, the filter is of the rows that are left, and serves reads with that predicate.
 //! - [`KeySet`] and `tap`: the keys of a join's build side, noted as they pass.
 //! - `scan`: the plan leaf that reads a table file by file, once the keys are known.
 //! - [`PruneByKeys`]: the optimizer rule that puts a tap and a leaf together where a join allows it.
 //!
-//! A filter says of about one key in 65,000 that a file may hold it which does not: then the file is read for nothing,
+//! A filter says of about one key in four billion that a file may hold it which does not: then the file is read for nothing,
 //! and the join finds no match. It never says no of a key that is there, so results are the same with and without.
 
 mod filters;

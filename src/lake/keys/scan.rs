@@ -15,9 +15,8 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
-use object_store::path::Path;
 
-use super::filters::hashes;
+use super::filters::{KeysOfFile, hashes};
 use super::{KeyFilters, KeySet};
 use crate::lake::files::FileReads;
 
@@ -188,14 +187,16 @@ impl Read {
         };
         let mut to_read = vec![];
         for file in files {
-            let known = self.lookup.as_ref().and_then(|lookup| {
-                let keys = keys.as_deref()?;
-                self.filters.may_hold(&file.object_meta.location, &lookup.column, keys)
+            let of = self.lookup.as_ref().map(|lookup| KeysOfFile {
+                file: file.object_meta.location.clone(),
+                column: lookup.column.clone(),
+                predicate: self.reads.predicate(),
             });
+            let known = of.as_ref().and_then(|of| self.filters.may_hold(of, keys.as_deref()?));
             match known {
                 Some(false) => self.skipped.add(1),
-                Some(true) => to_read.push((file.clone(), false)),
-                None => to_read.push((file.clone(), self.lookup.is_some() && self.reads.takes_every_row())),
+                Some(true) => to_read.push((file.clone(), None)),
+                None => to_read.push((file.clone(), of)),
             }
         }
         let opened = to_read.into_iter().map(move |(file, learn)| self.file(file, learn));
@@ -203,15 +204,14 @@ impl Read {
     }
 
     /// The rows of one file, of which the keys are learned where they are not known yet.
-    fn file(&self, file: PartitionedFile, learn: bool) -> Result<SendableRecordBatchStream> {
-        let location = file.object_meta.location.clone();
+    fn file(&self, file: PartitionedFile, learn: Option<KeysOfFile>) -> Result<SendableRecordBatchStream> {
         let rows = self
             .reads
             .plan(vec![vec![file]], None)?
             .execute(0, self.context.clone())?;
-        Ok(match self.lookup.clone().filter(|_| learn) {
-            Some(lookup) => learning(rows, self.filters.clone(), location, lookup),
-            None => rows,
+        Ok(match (&self.lookup, learn) {
+            (Some(lookup), Some(of)) => learning(rows, self.filters.clone(), of, lookup.index),
+            _ => rows,
         })
     }
 }
@@ -220,20 +220,20 @@ impl Read {
 fn learning(
     rows: SendableRecordBatchStream,
     filters: Arc<KeyFilters>,
-    file: Path,
-    lookup: Lookup,
+    of: KeysOfFile,
+    column: usize,
 ) -> SendableRecordBatchStream {
     let schema = rows.schema();
     let learned = futures::stream::unfold(Some((rows, vec![])), move |state| {
-        let (filters, file, lookup) = (filters.clone(), file.clone(), lookup.clone());
+        let (filters, of) = (filters.clone(), of.clone());
         async move {
             let (mut rows, mut noted) = state?;
             let Some(batch) = rows.next().await else {
                 // Building a filter of millions of keys would hold up whoever waits for rows.
-                tokio::task::spawn_blocking(move || filters.learn(&file, &lookup.column, noted));
+                tokio::task::spawn_blocking(move || filters.learn(of, noted));
                 return None;
             };
-            let batch = batch.and_then(|batch| hashes(batch.column(lookup.index), &mut noted).map(|()| batch));
+            let batch = batch.and_then(|batch| hashes(batch.column(column), &mut noted).map(|()| batch));
             let state = batch.is_ok().then_some((rows, noted));
             Some((batch, state))
         }

@@ -267,27 +267,32 @@ impl<'a> Follower<'a> {
                 if self.stop.is_cancelled() {
                     return;
                 }
-                if let Err(error) = self.run_scheduled(node, on_event).await {
-                    let pause = schedule::pause(node, self.pipeline.trigger.every);
-                    self.status.failed_beside(node, &error);
-                    on_event(FollowEvent::Failed { error: &error, pause });
+                match self.run_scheduled(node, on_event).await {
+                    Ok(true) => {}
+                    Ok(false) => schedule.soon(node, self.pipeline.trigger.every),
+                    Err(error) => {
+                        let pause = schedule::pause(node, self.pipeline.trigger.every);
+                        self.status.failed_beside(node, &error);
+                        on_event(FollowEvent::Failed { error: &error, pause });
+                    }
                 }
             }
         }
     }
 
-    async fn run_scheduled(&self, node: &'a Node, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
+    /// Whether there was anything for the step to work on.
+    async fn run_scheduled(&self, node: &'a Node, on_event: OnEvent<'_>) -> Result<bool, PipelineError> {
         let lookup = lookup(node, &self.options.run);
         let inputs = self.runner.inspect(node, lookup).await?;
         // Before anything has come in there is nothing to learn from.
         if matches!(inputs.decision, Decision::Full(_)) && inputs.waiting == Some(0) {
-            return Ok(());
+            return Ok(false);
         }
         let outcome = self.runner.run_step(node, lookup, &mut |_| {}).await?;
         if !matches!(outcome.decision, Decision::UpToDate(_)) {
             self.finished(node, &outcome);
             on_event(FollowEvent::Scheduled(&outcome));
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -37,6 +37,17 @@ impl<'a> Schedule<'a> {
         }
     }
 
+    /// A step that had nothing to work on yet is due again soon.
+    pub fn soon(&mut self, node: &Node, trigger: Duration) {
+        let of_node = self
+            .entries
+            .iter_mut()
+            .filter(|(entry, ..)| entry.name() == node.name());
+        for (_, pause, due) in of_node {
+            *due = Instant::now() + trigger.min(*pause);
+        }
+    }
+
     /// The steps that are due, in order; each is due again after its pause.
     pub fn due(&mut self) -> Vec<&'a Node> {
         let now = Instant::now();
