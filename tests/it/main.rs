@@ -10,10 +10,16 @@
 
 mod architecture;
 mod bad_input;
+mod broker;
 mod cli;
 mod crash;
 mod evaluate;
 mod kafka;
+mod kafka_data;
+mod kafka_down;
+mod kafka_real;
+mod kafka_security;
+mod kafka_shop;
 mod pipeline;
 mod recommender;
 mod sql_logic;
