@@ -1,3 +1,4 @@
+use chrono::DateTime;
 use clap::Args;
 use serde::Serialize;
 
@@ -5,7 +6,7 @@ use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
 use crate::pipeline::{Decision, Outcome, RunOptions};
-use crate::source::OnLoss;
+use crate::source::{OnLoss, ReadOptions};
 
 /// Run a pipeline once: every step reads what is new and commits it
 ///
@@ -16,7 +17,8 @@ use crate::source::OnLoss;
   clickrec run                                        all that is new, through every step
   clickrec run --target kafka                         the same from Kafka
   clickrec run --select gold.session_items+           one step and those after it
-  clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze")]
+  clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze
+  clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake, what came since then")]
 pub(super) struct RunArgs {
     /// The pipeline, where the project has several
     pipeline: Option<String>,
@@ -33,9 +35,21 @@ pub(super) struct RunArgs {
     #[arg(long)]
     accept_loss: bool,
 
+    /// Start a source that was not read yet with the first record of this time or later, RFC 3339; a table that has its
+    /// records already is replaced only with --full-refresh and its step selected by name
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from_timestamp: Option<i64>,
+
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Milliseconds since 1970.
+fn time(text: &str) -> Result<i64, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.timestamp_millis())
+        .map_err(|_| "expected a time like 2025-07-13T00:00:00Z".to_owned())
 }
 
 pub(super) async fn run(args: &RunArgs, global: &Global) -> anyhow::Result<()> {
@@ -45,10 +59,13 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> anyhow::Result<()> {
         select: args.select.clone(),
         cold: false,
         full_refresh: args.full_refresh,
-        on_loss: if args.accept_loss {
-            OnLoss::Accept
-        } else {
-            OnLoss::Refuse
+        read: ReadOptions {
+            on_loss: if args.accept_loss {
+                OnLoss::Accept
+            } else {
+                OnLoss::Refuse
+            },
+            from_timestamp_millis: args.from_timestamp,
         },
     };
     let mut progress = Progress::new(global.quiet, global.progress());

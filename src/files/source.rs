@@ -12,7 +12,7 @@ use url::Url;
 use super::lines::{byte_at, count, open};
 use super::scan::{LinesScan, Stretch};
 use crate::config::FilesConfig;
-use crate::source::{Committed, OnLoss, Pending, Positions, Source, SourceError};
+use crate::source::{Committed, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
 
 /// What of a folder is read where no pattern says so.
 const EXTENSIONS: [&str; 6] = [".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz"];
@@ -231,10 +231,17 @@ impl FilesSource {
 
 #[async_trait]
 impl Source for FilesSource {
-    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError> {
+    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
+        if options.from_timestamp_millis.is_some() {
+            return Err(SourceError::FromTimestamp {
+                what: "files".to_owned(),
+                reason: "their lines have no times of their own".to_owned(),
+                help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
+            });
+        }
         let (mut stretches, mut next) = (vec![], Positions::new());
         for file in self.files().await? {
-            let (stretch, positions) = self.stretch(&file, committed, on_loss).await?;
+            let (stretch, positions) = self.stretch(&file, committed, options.on_loss).await?;
             stretches.extend(stretch);
             next.extend(positions);
         }

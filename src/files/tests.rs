@@ -15,7 +15,12 @@ use tempfile::TempDir;
 
 use super::FilesSource;
 use crate::config::{FileFormat, FilesConfig};
-use crate::source::{Committed, OnLoss, Positions, Source, SourceError};
+use crate::source::{Committed, OnLoss, Positions, ReadOptions, Source, SourceError};
+
+const ACCEPT: ReadOptions = ReadOptions {
+    on_loss: OnLoss::Accept,
+    from_timestamp_millis: None,
+};
 
 struct At<'a>(&'a Positions);
 
@@ -37,7 +42,7 @@ fn source(path: &Path) -> FilesSource {
 
 /// Reads what is new, and moves the positions: file, line, text.
 async fn read(source: &FilesSource, positions: &mut Positions) -> Result<Vec<(String, i64, String)>, SourceError> {
-    let pending = source.pending(&At(positions), OnLoss::Refuse).await?;
+    let pending = source.pending(&At(positions), ReadOptions::default()).await?;
     positions.extend(pending.next);
     let batches = SessionContext::new()
         .read_table(pending.provider)
@@ -151,7 +156,7 @@ async fn what_is_missing_or_cut_short_is_an_error_and_what_is_empty_is_not() {
         error.contains("it begins with something else") && error.contains("--accept-loss"),
         "{error}"
     );
-    let pending = source.pending(&At(&positions), OnLoss::Accept).await.unwrap();
+    let pending = source.pending(&At(&positions), ACCEPT).await.unwrap();
     assert_eq!(pending.records, 3, "from the first line");
 }
 
@@ -160,7 +165,7 @@ async fn a_limit_stops_reading() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("a.json"), "1\n".repeat(1_000)).unwrap();
     let pending = source(folder.path())
-        .pending(&At(&Positions::new()), OnLoss::Refuse)
+        .pending(&At(&Positions::new()), ReadOptions::default())
         .await
         .unwrap();
     assert_eq!(pending.records, 1_000);

@@ -14,7 +14,12 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use super::client::settings;
 use super::*;
 use crate::config::{KafkaConfig, Security};
-use crate::source::{Committed, FromTheStart, OnLoss, Positions, Source, SourceError};
+use crate::source::{Committed, FromTheStart, OnLoss, Positions, ReadOptions, Source, SourceError};
+
+const ACCEPT: ReadOptions = ReadOptions {
+    on_loss: OnLoss::Accept,
+    from_timestamp_millis: None,
+};
 
 struct At(Positions);
 
@@ -69,7 +74,7 @@ async fn every_record_comes_once_and_reading_goes_on_where_it_ended() {
     let broker = EmbeddedBroker::start("t", 3).unwrap();
     fill(&broker, 0..5_000);
     let source = KafkaSource::new(broker.config("t"));
-    let first = source.pending(&FromTheStart, OnLoss::Refuse).await.unwrap();
+    let first = source.pending(&FromTheStart, ReadOptions::default()).await.unwrap();
     // What comes after planning is for the next time.
     fill(&broker, 5_000..6_000);
     let context = SessionContext::new();
@@ -94,7 +99,7 @@ async fn every_record_comes_once_and_reading_goes_on_where_it_ended() {
         (values.len(), values.iter().collect::<HashSet<_>>().len()),
         (5_000, 5_000)
     );
-    let second = source.pending(&At(positions), OnLoss::Refuse).await.unwrap();
+    let second = source.pending(&At(positions), ReadOptions::default()).await.unwrap();
     assert_eq!(second.records, 1_000);
     assert!(
         read(second)
@@ -215,14 +220,18 @@ async fn positions_that_the_topic_does_not_have_are_refused() {
     fill(&broker, 0..10);
     let source = KafkaSource::new(broker.config("t"));
     let beyond = At(BTreeMap::from([("t/0".to_owned(), 11)]));
-    let error = source.pending(&beyond, OnLoss::Refuse).await.unwrap_err().to_string();
+    let error = source
+        .pending(&beyond, ReadOptions::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("t/0 was read up to 11") && error.contains("made anew"),
         "{error}"
     );
     let end = At(BTreeMap::from([("t/0".to_owned(), 10)]));
-    assert_eq!(source.pending(&end, OnLoss::Refuse).await.unwrap().records, 0);
-    let accepted = source.pending(&beyond, OnLoss::Accept).await.unwrap();
+    assert_eq!(source.pending(&end, ReadOptions::default()).await.unwrap().records, 0);
+    let accepted = source.pending(&beyond, ACCEPT).await.unwrap();
     assert_eq!(
         (accepted.records, accepted.next["t/0"]),
         (10, 10),
@@ -240,7 +249,7 @@ async fn a_broker_that_is_not_there_is_an_error_soon() {
     };
     let started = Instant::now();
     let error = KafkaSource::new(config.clone())
-        .pending(&FromTheStart, OnLoss::Refuse)
+        .pending(&FromTheStart, ReadOptions::default())
         .await
         .unwrap_err()
         .to_string();

@@ -11,7 +11,7 @@ use crate::config::{Mode, TableName};
 use crate::engine::Bindings;
 use crate::lake::positions::{self, SourcePositions};
 use crate::lake::{Changes, Lake, LakeError, LakeTable};
-use crate::source::{Committed, FromTheStart, OnLoss, Source};
+use crate::source::{Committed, FromTheStart, ReadOptions, Source};
 
 /// What a step will do with what it finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub struct World<'a> {
 pub struct Lookup {
     /// Take everything as new, and rebuild the table.
     pub full_refresh: bool,
-    /// What to do where a source has lost records that were not read yet.
-    pub on_loss: OnLoss,
+    /// How sources are read.
+    pub read: ReadOptions,
     /// Start from nothing, also where a step has a table to start from (`warm_start`).
     pub cold: bool,
 }
@@ -87,7 +87,7 @@ impl Inputs {
         let mut finder = Finder {
             node,
             world,
-            on_loss: lookup.on_loss,
+            read: lookup.read,
             cold: lookup.full_refresh || lookup.cold,
             full: first_reason(node, &target, lookup.full_refresh).await?,
             transactions: BTreeMap::from([(positions::SQL.to_owned(), node.fingerprint)]),
@@ -122,7 +122,7 @@ async fn first_reason(node: &Node, target: &LakeTable, full_refresh: bool) -> Re
 struct Finder<'a> {
     node: &'a Node,
     world: World<'a>,
-    on_loss: OnLoss,
+    read: ReadOptions,
     /// Start from nothing, also where a table is there to start from.
     cold: bool,
     full: Option<String>,
@@ -252,7 +252,7 @@ impl Finder<'_> {
             };
             let committed: &dyn Committed = if self.full.is_some() { &FromTheStart } else { &stored };
             let pending = source
-                .pending(committed, self.on_loss)
+                .pending(committed, self.read)
                 .await
                 .map_err(|source| PipelineError::Source {
                     step: self.node.name().to_string(),

@@ -16,7 +16,7 @@ use crate::engine::{Bindings, Engine, View};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
 use crate::lake::{Lake, LakeError, Version};
-use crate::source::{OnLoss, Source, SourceTable};
+use crate::source::{ReadOptions, Source, SourceTable};
 
 /// The layer under which a session has the project's topics.
 pub const KAFKA_LAYER: &str = "kafka";
@@ -31,8 +31,8 @@ pub struct RunOptions {
     /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
     /// hold less than what was read from it.
     pub full_refresh: bool,
-    /// What to do where a source has lost records that were not read yet.
-    pub on_loss: OnLoss,
+    /// How sources are read.
+    pub read: ReadOptions,
     /// Models start from nothing, also where they could go on from the last one.
     pub cold: bool,
 }
@@ -173,7 +173,7 @@ impl Runner {
                 let lookup = Lookup {
                     cold: options.cold,
                     full_refresh: refreshes(node, options),
-                    on_loss: options.on_loss,
+                    read: options.read,
                 };
                 let outcome = self.run_step(node, lookup, on_event).await?;
                 on_event(RunEvent::Finished(&outcome));

@@ -52,6 +52,15 @@ pub enum OnLoss {
     Accept,
 }
 
+/// How a source is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadOptions {
+    /// What to do where records after a committed position are gone.
+    pub on_loss: OnLoss,
+    /// Start with the first record of this time or later, in milliseconds since 1970. Only for what was never read.
+    pub from_timestamp_millis: Option<i64>,
+}
+
 /// What waits in a source, fixed at the moment it was asked.
 #[derive(Debug)]
 pub struct Pending {
@@ -71,8 +80,9 @@ pub trait Source: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the source cannot be reached, or no longer holds what comes next after a committed position (a topic
-    /// recreated or expired, a file cut short), unless `on_loss` accepts that.
-    async fn pending(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Pending, SourceError>;
+    /// recreated or expired, a file cut short), unless the options accept that; or when they name a time to start from
+    /// and there are committed positions, or the source has no times.
+    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError>;
 }
 
 /// Why a source cannot be read.
@@ -108,6 +118,24 @@ pub enum SourceError {
         /// What the source holds now.
         available: String,
         /// What must have happened, and how many records are gone.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
+    /// The source is another one than the one that was read, under the same name.
+    #[error("{what} was deleted and made anew since it was read: what it holds now are other records\n  help: {help}")]
+    MadeAnew {
+        /// The topic.
+        what: String,
+        /// The way out.
+        help: String,
+    },
+    /// A time to start from does not fit.
+    #[error("cannot start {what} from a time: {reason}\n  help: {help}")]
+    FromTimestamp {
+        /// Which source.
+        what: String,
+        /// Why not.
         reason: String,
         /// The way out.
         help: String,

@@ -8,7 +8,7 @@ use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{FromTheStart, OnLoss, Source, record_schema};
+use super::{FromTheStart, ReadOptions, Source, record_schema};
 
 /// Everything that a source holds at the moment a query of it is planned. The source is asked only then.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl TableProvider for SourceTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let pending = self.0.pending(&FromTheStart, OnLoss::Refuse).await;
+        let pending = self.0.pending(&FromTheStart, ReadOptions::default()).await;
         let pending = pending.map_err(|error| DataFusionError::External(Box::new(error)))?;
         pending.provider.scan(state, projection, filters, limit).await
     }

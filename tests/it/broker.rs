@@ -207,6 +207,12 @@ impl Topic<'_> {
         self.wait_for(partitions);
     }
 
+    pub fn delete(&self) {
+        let deleted = block_on(self.broker.admin().delete_topics(&[&self.name], &AdminOptions::new()));
+        deleted.unwrap()[0].as_ref().unwrap();
+        self.wait_for(0);
+    }
+
     /// Grows the topic to so many partitions.
     pub fn grow(&self, partitions: i32) {
         let wanted = NewPartitions::new(&self.name, usize::try_from(partitions).unwrap());

@@ -18,7 +18,7 @@ pub fn numbered(numbers: std::ops::Range<u32>, partitions: u32) -> impl Iterator
 }
 
 /// A good event, of which no two are alike.
-fn event(number: u32) -> String {
+pub fn event(number: u32) -> String {
     format!(
         r#"{{"event_id":"e{number}","timestamp":"2025-07-13T10:{:02}:00Z","session_id":"s{}","item_id":"i{}","event_type":"view"}}"#,
         number % 60,
@@ -201,6 +201,10 @@ fn a_query_of_recent_records_reads_no_older_ones() {
     assert_eq!(shop.rows(&format!("select count(*) {late}")), ["6"]);
     let plan = shop.rows(&format!("explain select * {late}")).join("\n");
     assert!(plan.contains("offsets=[0: 7..10, 1: 7..10]"), "{plan}");
+    let never = since("2031-01-01T00:00:00Z");
+    assert_eq!(shop.rows(&format!("select count(*) {never}")), ["0"]);
+    let plan = shop.rows(&format!("explain select * {never}")).join("\n");
+    assert!(!plan.contains("0..10"), "nothing is read in vain: {plan}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod acl;
 mod architecture;
 mod bad_input;
 mod broker;
@@ -17,7 +18,9 @@ mod evaluate;
 mod kafka;
 mod kafka_data;
 mod kafka_down;
+mod kafka_identity;
 mod kafka_real;
+mod kafka_replay;
 mod kafka_security;
 mod kafka_shop;
 mod pipeline;
