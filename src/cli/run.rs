@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use chrono::DateTime;
 use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,8 @@ const KEY_FILTERS_SHARE: u64 = 8;
   clickrec run --target kafka                         the same from Kafka
   clickrec run --target kafka --follow                for ever, batch after batch; SIGTERM ends it after its step
   clickrec run --select gold.session_items+           one step and those after it
-  clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze")]
+  clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze
+  clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake, what came since then")]
 pub(super) struct RunArgs {
     /// The pipeline, where the project has several
     pipeline: Option<String>,
@@ -42,6 +44,11 @@ pub(super) struct RunArgs {
     /// Go on where a source has lost records that were not read yet (expired, topic made anew, file replaced)
     #[arg(long)]
     accept_loss: bool,
+
+    /// Start a source that was not read yet with the first record of this time or later, RFC 3339; a table that has its
+    /// records already is replaced only with --full-refresh and its step selected by name
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from_timestamp: Option<i64>,
 
     /// Go on for ever: a batch whenever the pipeline's `trigger` says so, steps with `every` beside them
     #[arg(long, conflicts_with = "full_refresh")]
@@ -67,6 +74,13 @@ impl RunArgs {
     }
 }
 
+/// Milliseconds since 1970.
+fn time(text: &str) -> Result<i64, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.timestamp_millis())
+        .map_err(|_| "expected a time like 2025-07-13T00:00:00Z".to_owned())
+}
+
 pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
     let (project, runner) = global.runner().await?;
     let pipeline = project.pipeline(args.pipeline.as_deref())?;
@@ -80,6 +94,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
             } else {
                 OnLoss::Refuse
             },
+            from_timestamp_millis: args.from_timestamp,
             ..ReadOptions::default()
         },
     };

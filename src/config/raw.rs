@@ -72,6 +72,7 @@ pub(super) struct RawSecurity {
     pub username: Option<Text>,
     pub password: Option<Text>,
     pub ca: Option<Text>,
+    pub ca_pem: Option<Text>,
 }
 
 /// A librdkafka setting: they are all text in the end.

@@ -40,6 +40,8 @@ pub struct Security {
     pub password: Option<Secret>,
     /// A PEM file of the certificate authorities to trust, instead of the system's.
     pub ca: Option<String>,
+    /// The same certificates themselves, as PEM text.
+    pub ca_pem: Option<String>,
 }
 
 /// Files of records.

@@ -10,7 +10,7 @@ use super::validate::{Validator, normal};
 use super::{FileFormat, FilesConfig, KafkaConfig, Secret, Security, SourceConfig};
 
 /// librdkafka settings that the reader sets itself, because exactly-once reading hangs on them.
-const RESERVED_OPTIONS: [&str; 9] = [
+const RESERVED_OPTIONS: [&str; 10] = [
     "auto.offset.reset",
     "bootstrap.servers",
     "client.rack",
@@ -19,17 +19,19 @@ const RESERVED_OPTIONS: [&str; 9] = [
     "enable.partition.eof",
     "group.id",
     "group.instance.id",
+    "isolation.level",
     "metadata.broker.list",
 ];
 
 /// librdkafka settings that have a name of their own.
-const SECURITY_OPTIONS: [(&str, &str); 6] = [
+const SECURITY_OPTIONS: [(&str, &str); 7] = [
     ("security.protocol", "protocol"),
     ("sasl.mechanism", "mechanism"),
     ("sasl.mechanisms", "mechanism"),
     ("sasl.username", "username"),
     ("sasl.password", "password"),
     ("ssl.ca.location", "ca"),
+    ("ssl.ca.pem", "ca_pem"),
 ];
 
 impl Validator<'_> {
@@ -58,7 +60,16 @@ impl Validator<'_> {
             username: self.secret(raw.security.username.as_ref()),
             password: self.secret(raw.security.password.as_ref()),
             ca: self.optional(raw.security.ca.as_ref()),
+            ca_pem: self.optional(raw.security.ca_pem.as_ref()),
         };
+        if let (Some(_), Some(pem)) = (&raw.security.ca, &raw.security.ca_pem) {
+            let help = "`ca` names a file, `ca_pem` holds the certificates themselves: keep one".to_owned();
+            self.problem(
+                pem.referenced,
+                "`ca` and `ca_pem` cannot both be set".to_owned(),
+                Some(help),
+            );
+        }
         let mut options = BTreeMap::new();
         for (key, value) in &raw.options {
             if RESERVED_OPTIONS.contains(&key.as_str()) {

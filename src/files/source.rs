@@ -233,6 +233,13 @@ impl FilesSource {
 #[async_trait]
 impl Source for FilesSource {
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
+        if options.from_timestamp_millis.is_some() {
+            return Err(SourceError::FromTimestamp {
+                what: "files".to_owned(),
+                reason: "their lines have no times of their own".to_owned(),
+                help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
+            });
+        }
         let (mut stretches, mut next) = (vec![], Positions::new());
         for file in self.files().await? {
             let (stretch, positions) = self.stretch(&file, committed, options.on_loss).await?;

@@ -17,6 +17,12 @@ use super::FilesSource;
 use crate::config::{FileFormat, FilesConfig};
 use crate::source::{Committed, OnLoss, Positions, ReadOptions, Source, SourceError};
 
+const ACCEPT: ReadOptions = ReadOptions {
+    on_loss: OnLoss::Accept,
+    from_timestamp_millis: None,
+    records_max: None,
+};
+
 struct At<'a>(&'a Positions);
 
 #[async_trait]
@@ -151,16 +157,7 @@ async fn what_is_missing_or_cut_short_is_an_error_and_what_is_empty_is_not() {
         error.contains("it begins with something else") && error.contains("--accept-loss"),
         "{error}"
     );
-    let pending = source
-        .pending(
-            &At(&positions),
-            ReadOptions {
-                on_loss: OnLoss::Accept,
-                ..ReadOptions::default()
-            },
-        )
-        .await
-        .unwrap();
+    let pending = source.pending(&At(&positions), ACCEPT).await.unwrap();
     assert_eq!(pending.records, 3, "from the first line");
 }
 

@@ -1,16 +1,20 @@
 //! librdkafka's settings and errors.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::cause::Cause;
 use crate::config::KafkaConfig;
 use crate::source::SourceError;
 
+/// How long the first try of a request may take; each further one has twice as long, up to the last.
+const FIRST_SLICE: Duration = Duration::from_millis(500);
+const LAST_SLICE: Duration = Duration::from_secs(3);
 /// How long a broker may take to answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// librdkafka asks for a group even where partitions are assigned by hand; nothing is ever committed to it.
@@ -26,7 +30,7 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(?level, facility, message, "librdkafka");
         // What broke a connection is told here alone; the error of the request that needed it says less.
-        if facility == "FAIL" {
+        if matches!(facility, "FAIL" | "ERROR") {
             self.keep(message.split_once("]: ").map_or(message, |(_thread, reason)| reason));
         }
     }
@@ -41,10 +45,20 @@ impl ConsumerContext for Context {}
 
 impl Context {
     fn keep(&self, reason: &str) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are down follows from what is known already, and tells less.
+        if last.is_none() || !reason.contains("brokers are down") {
+            *last = Some(reason.to_owned());
+        }
     }
 
-    fn last_error(&self) -> Option<String> {
+    /// All is well again.
+    pub fn forget_error(&self) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What librdkafka said last of what goes wrong.
+    pub fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -52,6 +66,8 @@ impl Context {
 /// What every client has in common: where the brokers are, security, the user's own settings.
 pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
     let mut settings = ClientConfig::new();
+    // Why a connection broke is often told at this level alone; what of it is shown is for the log's own filter.
+    settings.set_log_level(RDKafkaLogLevel::Info);
     settings
         .set("bootstrap.servers", &config.brokers)
         .set("client.id", "clickrec");
@@ -67,6 +83,7 @@ pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
         ("security.protocol", &security.protocol),
         ("sasl.mechanism", &security.mechanism),
         ("ssl.ca.location", &security.ca),
+        ("ssl.ca.pem", &security.ca_pem),
     ];
     for (key, value) in plain {
         if let Some(value) = value {
@@ -93,12 +110,21 @@ pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, So
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
+        // Librdkafka's default, but what is read must not depend on it: what a producer aborted never happened.
+        .set("isolation.level", "read_committed")
         .set("fetch.wait.max.ms", "100");
-    // One consumer a partition: what each may hold is small, so that many do not add up.
-    for (key, value) in [
-        ("queued.max.messages.kbytes", "16384"),
-        ("fetch.message.max.bytes", "4194304"),
-    ] {
+    // What a consumer may hold is small: its queue, and one more answer than fits, which is compressed and of which every
+    // record takes some hundred bytes more. A full queue is looked at again soon, or reading would stand still.
+    let mut defaults = vec![
+        ("queued.max.messages.kbytes", "4096"),
+        ("fetch.queue.backoff.ms", "5"),
+        ("fetch.message.max.bytes", "524288"),
+    ];
+    // Librdkafka refuses less than the largest message that may be sent.
+    if !config.options.contains_key("message.max.bytes") {
+        defaults.push(("fetch.max.bytes", "2097152"));
+    }
+    for (key, value) in defaults {
         if !config.options.contains_key(key) {
             settings.set(key, value);
         }
@@ -117,25 +143,81 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
     }
 }
 
+/// Asks a broker, in slices of time, so that what waiting cannot mend (a wrong secret, a bad certificate) ends it soon.
+pub(super) fn ask<T>(
+    config: &KafkaConfig,
+    client: &BaseConsumer<Context>,
+    request: impl Fn(Duration) -> Result<T, KafkaError>,
+) -> Result<T, SourceError> {
+    let started = Instant::now();
+    let mut slice = FIRST_SLICE;
+    loop {
+        let asked = Instant::now();
+        let error = match request(slice) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let reason = listen(client).unwrap_or_else(|| error.to_string());
+        if Cause::of(Some(&error), &reason).is_final() || !is_passing(&error) || started.elapsed() >= ANSWER {
+            return Err(failed(config, client, &error));
+        }
+        std::thread::sleep(FIRST_SLICE.saturating_sub(asked.elapsed()));
+        slice = (2 * slice).min(LAST_SLICE);
+    }
+}
+
+/// Whether the same request may succeed a moment later.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch, LeaderNotAvailable,
+        NetworkException, NotLeaderForPartition, OperationTimedOut, ReplicaNotAvailable, RequestTimedOut,
+        UnknownLeaderEpoch,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            AllBrokersDown
+                | BrokerNotAvailable
+                | BrokerTransportFailure
+                | FencedLeaderEpoch
+                | LeaderNotAvailable
+                | NetworkException
+                | NotLeaderForPartition
+                | OperationTimedOut
+                | ReplicaNotAvailable
+                | RequestTimedOut
+                | UnknownLeaderEpoch
+        )
+    )
+}
+
+/// What librdkafka said last; it waits in the client's queue, and what else is in there has no taker any more.
+fn listen(client: &BaseConsumer<Context>) -> Option<String> {
+    while client.poll(Duration::ZERO).is_some() {}
+    client.context().last_error()
+}
+
 /// A request failed: says why as far as librdkafka knows.
 pub(super) fn failed(config: &KafkaConfig, client: &BaseConsumer<Context>, error: &KafkaError) -> SourceError {
-    // The reason waits in the client's queue; what else is in there has no taker any more.
-    while client.poll(Duration::ZERO).is_some() {}
-    let reason = client.context().last_error().unwrap_or_else(|| error.to_string());
-    let code = error.rdkafka_error_code();
-    let help = if code == Some(RDKafkaErrorCode::Authentication) || reason.to_ascii_lowercase().contains("authenticat")
-    {
-        "check `username`, `password` and `mechanism` under `security`"
-    } else if reason.contains("SSL") || reason.contains("certificate") {
-        "check `protocol` under `security`, and `ca` where the broker's certificate is your own"
-    } else if reason.contains("authorization") || reason.contains("Authorization") {
-        "allow this user to read and describe the topic"
-    } else {
-        "check that a broker listens there (the embedded broker lives only inside `clickrec demo` and the tests)"
+    let said = listen(client);
+    let reason = match Cause::of(Some(error), "") {
+        // What was said may have been of something else.
+        Cause::Denied => error.to_string(),
+        _ => said.unwrap_or_else(|| error.to_string()),
     };
+    refused(config, Some(error), &reason)
+}
+
+/// The same, from what is known already.
+pub(super) fn refused(config: &KafkaConfig, error: Option<&KafkaError>, reason: &str) -> SourceError {
+    let cause = Cause::of(error, reason);
+    let (what, help) = cause.explain(&settings(config));
     SourceError::Unreachable {
-        what: format!("Kafka at {}", config.brokers),
-        reason,
+        what: match cause {
+            Cause::Denied => format!("topic `{}` at {}", config.topic, config.brokers),
+            _ => format!("Kafka at {}", config.brokers),
+        },
+        reason: format!("{what} ({reason})"),
         help: help.to_owned(),
     }
 }

@@ -1,17 +1,15 @@
 //! Predicates on `partition`, `offset` and `timestamp` that become ranges of offsets.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray, Int32Array, RecordBatch};
 use datafusion::catalog::Session;
 use datafusion::common::{Column, Result, ScalarValue, ToDFSchema, exec_datafusion_err};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
-use rdkafka::consumer::Consumer;
-use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{ANSWER, consumer};
+use super::client::consumer;
 use super::scan::Range;
+use super::times::{TimeOffset, offsets_at};
 use crate::config::KafkaConfig;
 
 const PARTITION: &str = "partition";
@@ -130,26 +128,15 @@ fn since(filter: &Expr) -> Option<i64> {
 /// Moves starts to the first record of that time or later. Where the broker cannot tell, they stay where they are:
 /// the filter is checked again anyway.
 fn start_at(config: &KafkaConfig, mut ranges: Vec<Range>, millis: i64) -> Vec<Range> {
-    let Ok(client) = consumer(config) else { return ranges };
-    let mut asked = TopicPartitionList::new();
-    for range in &ranges {
-        if asked
-            .add_partition_offset(&config.topic, range.partition, Offset::Offset(millis))
-            .is_err()
-        {
-            return ranges;
-        }
-    }
-    let timeout: Duration = ANSWER;
-    let Ok(found) = client.offsets_for_times(asked, timeout) else {
-        return ranges;
-    };
+    let filled = ranges.iter().filter(|range| range.start < range.end);
+    let filled: Vec<i32> = filled.map(|range| range.partition).collect();
+    let found = consumer(config).and_then(|client| offsets_at(config, &client, &filled, millis));
+    let Ok(found) = found else { return ranges };
     for range in &mut ranges {
-        let found = found
-            .find_partition(&config.topic, range.partition)
-            .map(|element| element.offset());
-        if let Some(Offset::Offset(offset)) = found.filter(|offset| matches!(offset, Offset::Offset(o) if *o >= 0)) {
-            range.start = range.start.max(offset);
+        match found.get(&range.partition) {
+            Some(TimeOffset::At(offset)) => range.start = range.start.max(*offset),
+            Some(TimeOffset::AfterAll) => range.start = range.end,
+            Some(TimeOffset::Unknown) | None => {}
         }
     }
     ranges

@@ -6,14 +6,18 @@
 //! - [`KafkaTable`]: a whole topic for SQL: `select` and `insert into`.
 //! - [`Producer`]: records into a topic, for the simulator and the sink.
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
-//! - `client`: settings of librdkafka, and its errors in our words.
+//! - `client`, `cause`: settings of librdkafka, and its errors in our words.
+//! - `times`: which offset a time has.
+//! - `native`: the few calls of librdkafka that its crate does not offer.
 //!
 //! There are no consumer groups here, and no commits to Kafka: how far a topic was read is part of the Delta commit
 //! that holds its records.
 
+mod cause;
 mod client;
 mod embedded;
 mod filters;
+mod native;
 mod producer;
 mod reader;
 mod scan;
@@ -21,6 +25,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use embedded::EmbeddedBroker;
 pub use producer::Producer;

@@ -1,63 +1,88 @@
-//! One partition, from an offset to another, into record batches.
+//! Some partitions of a topic, each from an offset to another, into record batches.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::metrics::{BaselineMetrics, Count};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::Sender;
 
-use super::client::{ANSWER, Context, consumer, failed};
-use super::scan::Range;
-use crate::config::KafkaConfig;
+use super::cause::Cause;
+use super::client::{ANSWER, Context, consumer, failed, is_passing, refused};
+use super::native::{Messages, Received};
+use super::scan::{Range, Task};
+use super::source::{identity, lost, made_anew, metadata};
 use crate::source::{RecordBatchBuilder, RecordRef, SourceError};
 
 /// A broker that sends nothing for so long is taken for lost.
 const SILENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(100);
+/// What waiting cannot mend is reported after a silence of this.
+const SHORT_SILENCE: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(20);
 /// About what a reader holds at most: librdkafka's queue, and the batch that is being built.
-pub(super) const READER_BYTES: usize = 32 << 20;
+pub(super) const READER_BYTES: usize = 64 << 20;
 
 /// What to read, and for whom.
 pub(super) struct Reader {
-    pub config: Arc<KafkaConfig>,
-    pub range: Range,
-    pub projection: Option<Vec<usize>>,
-    pub limit: Option<usize>,
+    pub task: Arc<Task>,
+    pub ranges: Vec<Range>,
     pub metrics: BaselineMetrics,
+    /// Of keys and values.
     pub bytes: Count,
 }
 
-/// Reads the range and sends batches until it is read or nobody listens any more. Blocks; runs on a thread of its own.
+/// Reads the ranges and sends batches until they are read or nobody listens any more. Blocks; runs on a thread of its
+/// own.
 ///
-/// The range is done once the position has reached its end, not once the last offset was seen: compaction and the
+/// A range is done once the position has reached its end, not once the last offset was seen: compaction and the
 /// markers of transactions leave gaps.
 pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<()> {
     let Reader {
-        config,
-        range,
-        projection,
-        limit,
+        task,
+        ranges,
         metrics,
         bytes,
     } = reader;
-    let mut batch = RecordBatchBuilder::new(projection.as_deref());
-    let mut left = limit.unwrap_or(usize::MAX);
-    let mut cursor = Cursor::open(config.clone(), range)?;
-    while left > 0 && cursor.next(&mut |message| append(&mut batch, &config.topic, message, &bytes))? {
-        left -= 1;
-        if batch.is_full() {
-            if !send(&mut batch, &metrics, out)? {
-                return Ok(());
+    let mut batch = RecordBatchBuilder::new(task.projection.as_deref());
+    let mut left = task.limit.unwrap_or(usize::MAX);
+    let mut places = Places::new(&ranges);
+    let mut connection = if places.are_done() {
+        None
+    } else {
+        Some(Connection::open(&task, &ranges)?)
+    };
+    while let Some(connection) = connection.as_mut().filter(|_| left > 0 && !places.are_done()) {
+        let (mut heard, mut trouble) = (false, None);
+        for received in connection.messages.poll(POLL) {
+            match places.take(&received) {
+                Taken::Record if left > 0 => {
+                    append(&mut batch, &task.config.topic, &received);
+                    bytes.add(received.key().map_or(0, <[u8]>::len) + received.value().map_or(0, <[u8]>::len));
+                    left -= 1;
+                    if batch.is_full() && !send(&mut batch, &metrics, out)? {
+                        return Ok(());
+                    }
+                }
+                Taken::Record | Taken::News => {}
+                Taken::Trouble(code) => {
+                    trouble = Some((received.partition(), code, received.reason()));
+                    break;
+                }
             }
-            // Waiting for whoever takes the batches is not the broker's silence.
-            cursor.last_heard = Instant::now();
+            heard = true;
         }
+        if let Some((partition, code, reason)) = trouble {
+            connection
+                .trouble(code, &reason, partition, &places)
+                .map_err(|error| places.context(&task, error))?;
+        }
+        connection.listen(heard).map_err(|error| places.context(&task, error))?;
+        connection.pause(&mut places)?;
     }
     if !batch.is_empty() {
         send(&mut batch, &metrics, out)?;
@@ -66,91 +91,186 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
     Ok(())
 }
 
-/// Where a partition is being read.
-struct Cursor {
-    config: Arc<KafkaConfig>,
-    range: Range,
-    client: Option<BaseConsumer<Context>>,
+/// How far each partition was read.
+struct Places(BTreeMap<i32, Place>);
+
+struct Place {
     /// The next offset that is wanted.
     position: i64,
-    last_heard: Instant,
-    /// Whether the leader said, before the present client began, that its log reaches the end of the range.
-    leader_has_all: bool,
+    /// The one after the last that is wanted.
+    end: i64,
+    is_paused: bool,
 }
 
-impl Cursor {
-    fn open(config: Arc<KafkaConfig>, range: Range) -> Result<Self> {
-        let client = if range.start < range.end {
-            Some(open(&config, range.partition, range.start)?)
-        } else {
-            None
-        };
-        Ok(Self {
-            config,
-            range,
-            client,
+/// What a message was.
+enum Taken {
+    /// A record of the range.
+    Record,
+    /// The end of a partition as it is now, or a record behind the range.
+    News,
+    Trouble(RDKafkaErrorCode),
+}
+
+impl Places {
+    fn new(ranges: &[Range]) -> Self {
+        let waiting = ranges.iter().filter(|range| range.start < range.end);
+        let place = |range: &Range| Place {
             position: range.start,
+            end: range.end,
+            is_paused: false,
+        };
+        Self(waiting.map(|range| (range.partition, place(range))).collect())
+    }
+
+    fn are_done(&self) -> bool {
+        self.0.values().all(|place| place.position >= place.end)
+    }
+
+    fn take(&mut self, received: &Received<'_>) -> Taken {
+        let error = received.error();
+        // Librdkafka looks for the coordinator of a group, which nothing here depends on: who may read a topic need not
+        // be allowed any group.
+        if error == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+            return Taken::News;
+        }
+        let Some(place) = self.0.get_mut(&received.partition()) else {
+            return error.map_or(Taken::News, Taken::Trouble);
+        };
+        match error {
+            None => {
+                place.position = received.offset() + 1;
+                if received.offset() < place.end {
+                    Taken::Record
+                } else {
+                    Taken::News
+                }
+            }
+            // Where the log of a leader just elected still ends before the range does, more will come.
+            Some(RDKafkaErrorCode::PartitionEOF) => {
+                place.position = place.position.max(received.offset());
+                Taken::News
+            }
+            Some(code) => Taken::Trouble(code),
+        }
+    }
+
+    /// Says where reading stands.
+    fn context(&self, task: &Task, error: SourceError) -> DataFusionError {
+        let open = self.0.iter().filter(|(_, place)| place.position < place.end);
+        let open: Vec<String> = open
+            .map(|(partition, place)| {
+                format!(
+                    "{}/{partition} at offset {} of {}",
+                    task.config.topic, place.position, place.end
+                )
+            })
+            .collect();
+        external(error).context(format!("reading {}", open.join(", ")))
+    }
+}
+
+/// A consumer, and what is heard of its brokers.
+struct Connection<'a> {
+    task: &'a Task,
+    messages: Messages<Context>,
+    last_heard: Instant,
+}
+
+impl<'a> Connection<'a> {
+    fn open(task: &'a Task, ranges: &[Range]) -> Result<Self> {
+        let config = &task.config;
+        let client = consumer(config).map_err(external)?;
+        // Between the look at the topic and now it may have been made anew.
+        let metadata = metadata(config, &client).map_err(external)?;
+        if let (Some(then), Some(now)) = (task.topic_id, identity(config, &client, &metadata))
+            && then != now
+        {
+            return Err(external(made_anew(config)));
+        }
+        let mut assignment = TopicPartitionList::new();
+        ranges
+            .iter()
+            .filter(|range| range.start < range.end)
+            .try_for_each(|range| {
+                let start = Offset::Offset(range.start);
+                assignment.add_partition_offset(&config.topic, range.partition, start)
+            })
+            .and_then(|()| client.assign(&assignment))
+            .map_err(|error| external(failed(config, &client, &error)))?;
+        Ok(Self {
+            task,
+            messages: Messages::of(client),
             last_heard: Instant::now(),
-            leader_has_all: false,
         })
     }
 
-    /// Gives the next message of the range to `take`; `false` once there is none.
-    fn next(&mut self, take: &mut dyn FnMut(&BorrowedMessage<'_>)) -> Result<bool> {
-        while self.position < self.range.end {
-            let Some(client) = &self.client else { break };
-            match client.poll(POLL) {
-                None => self.silence()?,
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    if self.is_gap()? {
-                        break;
-                    }
-                }
-                Some(Err(error)) => {
-                    return Err(read_error(&self.config, client, self.range, self.position, &error));
-                }
-                Some(Ok(message)) => {
-                    self.position = message.offset() + 1;
-                    self.last_heard = Instant::now();
-                    if message.offset() < self.range.end {
-                        take(&message);
-                        return Ok(true);
-                    }
-                }
+    /// Goes on where the same may work a moment later.
+    fn trouble(
+        &self,
+        code: RDKafkaErrorCode,
+        reason: &str,
+        partition: i32,
+        places: &Places,
+    ) -> Result<(), SourceError> {
+        let config = &self.task.config;
+        let error = KafkaError::MessageConsumption(code);
+        match (code, places.0.get(&partition)) {
+            (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(place)) => {
+                let client = self.messages.client();
+                let (low, high) = client
+                    .fetch_watermarks(&config.topic, partition, ANSWER)
+                    .map_err(|error| refused(config, Some(&error), reason))?;
+                Err(lost(
+                    &format!("{}/{partition}", config.topic),
+                    place.position,
+                    &(low..high),
+                ))
             }
+            _ if is_passing(&error) && !Cause::of(Some(&error), reason).is_final() => {
+                tracing::warn!(%code, reason, "the broker has trouble; waiting for it");
+                Ok(())
+            }
+            _ => Err(refused(config, Some(&error), reason)),
         }
-        Ok(false)
     }
 
-    fn silence(&self) -> Result<()> {
-        if self.last_heard.elapsed() <= SILENCE {
+    /// Waits for a silent broker, but not for ever.
+    fn listen(&mut self, heard: bool) -> Result<(), SourceError> {
+        let context = self.messages.client().context();
+        if heard {
+            // Also the time that whoever takes the batches needed is not the broker's silence.
+            self.last_heard = Instant::now();
+            context.forget_error();
             return Ok(());
         }
-        Err(external(SourceError::Stalled {
-            what: format!("Kafka at {}", self.config.brokers),
-            seconds: SILENCE.as_secs(),
-            place: format!("{}/{}", self.config.topic, self.range.partition),
-            position: self.position,
-            end: self.range.end,
-        }))
+        let silent = self.last_heard.elapsed();
+        let said = context.last_error();
+        let is_final = said.as_ref().is_some_and(|said| Cause::of(None, said).is_final());
+        if silent > SILENCE || (is_final && silent > SHORT_SILENCE) {
+            let said = said.unwrap_or_else(|| "no error either".to_owned());
+            let reason = format!("it sent nothing for {} s: {said}", silent.as_secs());
+            return Err(refused(&self.task.config, None, &reason));
+        }
+        Ok(())
     }
 
-    /// The answering broker's log ends before the range does. Either what is left of the range is a gap, or that broker
-    /// has not caught up yet (a leader just elected): only what a client reads that began after the leader had all
-    /// of the range counts as a gap.
-    fn is_gap(&mut self) -> Result<bool> {
-        if self.leader_has_all {
-            return Ok(true);
+    /// Stops the flow of partitions that are read to their end, while others are not.
+    fn pause(&self, places: &mut Places) -> Result<()> {
+        let mut done = TopicPartitionList::new();
+        let finished = places
+            .0
+            .iter_mut()
+            .filter(|(_, place)| place.position >= place.end && !place.is_paused);
+        for (partition, place) in finished {
+            place.is_paused = true;
+            done.add_partition(&self.task.config.topic, *partition);
         }
-        let Some(client) = &self.client else { return Ok(true) };
-        let (_, high) = client
-            .fetch_watermarks(&self.config.topic, self.range.partition, ANSWER)
-            .map_err(|error| external(failed(&self.config, client, &error)))?;
-        if high >= self.range.end {
-            self.client = Some(open(&self.config, self.range.partition, self.position)?);
-            self.leader_has_all = true;
+        if done.count() == 0 || places.are_done() {
+            return Ok(());
         }
-        Ok(false)
+        let client = self.messages.client();
+        let paused = client.pause(&done);
+        paused.map_err(|error| external(failed(&self.task.config, client, &error)))
     }
 }
 
@@ -158,31 +278,16 @@ fn external(error: SourceError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-fn open(config: &KafkaConfig, partition: i32, start: i64) -> Result<BaseConsumer<Context>> {
-    let client = consumer(config).map_err(external)?;
-    let mut assignment = TopicPartitionList::new();
-    assignment
-        .add_partition_offset(&config.topic, partition, Offset::Offset(start))
-        .and_then(|()| client.assign(&assignment))
-        .map_err(|error| external(failed(config, &client, &error)))?;
-    Ok(client)
-}
-
-fn append(batch: &mut RecordBatchBuilder, topic: &str, message: &BorrowedMessage<'_>, bytes: &Count) {
-    bytes.add(message.key_len() + message.payload_len());
+fn append(batch: &mut RecordBatchBuilder, topic: &str, received: &Received<'_>) {
     let record = RecordRef {
         topic,
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis().map(|millis| millis * 1_000),
-        key: message.key(),
-        value: message.payload(),
+        partition: received.partition(),
+        offset: received.offset(),
+        timestamp: received.timestamp_millis().map(|millis| millis * 1_000),
+        key: received.key(),
+        value: received.value(),
     };
-    batch.append(&record, |add| {
-        for header in message.headers().into_iter().flat_map(Headers::iter) {
-            add(header.key, header.value);
-        }
-    });
+    batch.append(&record, |add| received.headers(add));
 }
 
 /// `false` where nobody listens any more.
@@ -190,15 +295,4 @@ fn send(batch: &mut RecordBatchBuilder, metrics: &BaselineMetrics, out: &Sender<
     let batch = batch.finish()?;
     metrics.record_output(batch.num_rows());
     Ok(out.blocking_send(Ok(batch)).is_ok())
-}
-
-fn read_error(
-    config: &KafkaConfig,
-    client: &BaseConsumer<Context>,
-    range: Range,
-    position: i64,
-    error: &KafkaError,
-) -> DataFusionError {
-    let place = format!("{}/{} at offset {position}", config.topic, range.partition);
-    DataFusionError::External(Box::new(failed(config, client, error))).context(format!("reading {place}: {error}"))
 }

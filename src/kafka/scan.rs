@@ -39,13 +39,18 @@ pub struct Range {
 #[derive(Debug, Clone)]
 pub struct KafkaScan {
     config: Arc<KafkaConfig>,
+    topic_id: Option<i64>,
     ranges: Vec<Range>,
 }
 
 impl KafkaScan {
-    /// A scan of these ranges.
-    pub fn new(config: Arc<KafkaConfig>, ranges: Vec<Range>) -> Self {
-        Self { config, ranges }
+    /// A scan of these ranges, of the topic with this identity where it is known.
+    pub fn new(config: Arc<KafkaConfig>, topic_id: Option<i64>, ranges: Vec<Range>) -> Self {
+        Self {
+            config,
+            topic_id,
+            ranges,
+        }
     }
 }
 
@@ -71,63 +76,83 @@ impl TableProvider for KafkaScan {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let ranges = filters::narrow(&self.config, self.ranges.clone(), filters, state).await?;
-        let (waiting, empty): (Vec<Range>, Vec<Range>) = ranges.into_iter().partition(|range| range.start < range.end);
-        // A plan has at least one partition, even if nothing waits.
-        let ranges = if waiting.is_empty() {
-            vec![empty.first().copied().unwrap_or_default()]
-        } else {
-            waiting
-        };
-        Ok(Arc::new(KafkaExec::new(
-            self.config.clone(),
-            ranges,
-            projection.cloned(),
+        let task = Task {
+            config: self.config.clone(),
+            topic_id: self.topic_id,
+            projection: projection.cloned(),
             limit,
-        )))
+        };
+        let readers = state.config().target_partitions();
+        Ok(Arc::new(KafkaExec::new(task, deal_out(ranges, readers))))
     }
 }
 
-/// The plan leaf: plain data, so that it can be sent elsewhere; the client is made where it runs.
+/// Ranges for at most so many readers, each with about as much to read as the others: a consumer has connections and
+/// threads, and each plan partition becomes a file, so there are no more than can work at once.
+fn deal_out(mut ranges: Vec<Range>, readers: usize) -> Vec<Vec<Range>> {
+    ranges.retain(|range| range.start < range.end);
+    ranges.sort_by_key(|range| (std::cmp::Reverse(range.end - range.start), range.partition));
+    // A plan has at least one partition, even if nothing waits.
+    let readers = readers.clamp(1, ranges.len().max(1));
+    let mut dealt: Vec<(i64, Vec<Range>)> = vec![(0, vec![]); readers];
+    for range in ranges {
+        if let Some((records, least)) = dealt.iter_mut().min_by_key(|(records, _)| *records) {
+            *records += range.end - range.start;
+            least.push(range);
+        }
+    }
+    dealt.into_iter().map(|(_, ranges)| ranges).collect()
+}
+
+/// What all readers of a scan have in common.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub config: Arc<KafkaConfig>,
+    /// The identity of the topic that the offsets belong to.
+    pub topic_id: Option<i64>,
+    pub projection: Option<Vec<usize>>,
+    pub limit: Option<usize>,
+}
+
+/// The plan leaf: plain data, so that it can be sent elsewhere; the clients are made where it runs.
 #[derive(Debug)]
 pub(super) struct KafkaExec {
-    config: Arc<KafkaConfig>,
-    ranges: Vec<Range>,
-    projection: Option<Vec<usize>>,
-    limit: Option<usize>,
+    task: Arc<Task>,
+    /// The ranges of each reader.
+    ranges: Vec<Vec<Range>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl KafkaExec {
-    fn new(config: Arc<KafkaConfig>, ranges: Vec<Range>, projection: Option<Vec<usize>>, limit: Option<usize>) -> Self {
-        let schema = RecordBatchBuilder::new(projection.as_deref()).schema().clone();
+    fn new(task: Task, ranges: Vec<Vec<Range>>) -> Self {
+        let schema = RecordBatchBuilder::new(task.projection.as_deref()).schema().clone();
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(ranges.len()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let metrics = ExecutionPlanMetricsSet::new();
         Self {
-            config,
+            task: Arc::new(task),
             ranges,
-            projection,
-            limit,
             properties: Arc::new(properties),
-            metrics,
+            metrics: ExecutionPlanMetricsSet::new(),
         }
     }
 }
 
 impl DisplayAs for KafkaExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KafkaExec: topic={}, offsets=[", self.config.topic)?;
-        for (index, range) in self.ranges.iter().enumerate() {
+        write!(f, "KafkaExec: topic={}, offsets=[", self.task.config.topic)?;
+        let mut ranges: Vec<&Range> = self.ranges.iter().flatten().collect();
+        ranges.sort_by_key(|range| range.partition);
+        for (index, range) in ranges.into_iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
             write!(f, "{comma}{}: {}..{}", range.partition, range.start, range.end)?;
         }
         f.write_str("]")?;
-        match self.limit {
+        match self.task.limit {
             Some(limit) => write!(f, ", limit={limit}"),
             None => Ok(()),
         }
@@ -163,18 +188,15 @@ impl ExecutionPlan for KafkaExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(range) = self.ranges.get(partition).copied() else {
+        let Some(ranges) = self.ranges.get(partition).cloned() else {
             return exec_err!("KafkaExec has {} partitions, not {partition}", self.ranges.len());
         };
-        let memory =
-            MemoryConsumer::new(format!("Kafka partition {}", range.partition)).register(context.memory_pool());
+        let memory = MemoryConsumer::new(format!("Kafka reader {partition}")).register(context.memory_pool());
         memory.try_grow(READER_BYTES)?;
         let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
         let reader = Reader {
-            config: self.config.clone(),
-            range,
-            projection: self.projection.clone(),
-            limit: self.limit,
+            task: self.task.clone(),
+            ranges,
             metrics: BaselineMetrics::new(&self.metrics, partition),
             bytes: MetricBuilder::new(&self.metrics).counter(BYTES_READ, partition),
         };

@@ -1,18 +1,42 @@
+use std::collections::BTreeMap;
 use std::ops::Range as Offsets;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 
-use super::client::{ANSWER, Context, consumer, failed};
+use super::client::{ANSWER, Context, ask, consumer, refused};
+use super::native::topic_id;
 use super::scan::{KafkaScan, Range};
+use super::times::{TimeOffset, offsets_at};
 use crate::config::KafkaConfig;
-use crate::source::{Committed, FromTheStart, OnLoss, Pending, ReadOptions, Source, SourceError};
+use crate::source::{Committed, FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
 
-/// A topic. Places are `topic/partition`, positions the next offset.
+/// A topic. Places are `topic/partition`, positions the next offset; `topic/id` has the topic's identity.
 #[derive(Debug, Clone)]
 pub struct KafkaSource {
     config: Arc<KafkaConfig>,
+}
+
+/// A topic as the brokers describe it.
+struct Topic {
+    /// See [`topic_id`].
+    id: Option<i64>,
+    /// The number of each partition and its offsets, from the first to the one after the last, in order.
+    partitions: Vec<(i32, Offsets<i64>)>,
+    /// Where the time to start from lies, in the order of the partitions.
+    from: Vec<TimeOffset>,
+}
+
+/// What to read of a topic.
+struct Pinned {
+    scan: KafkaScan,
+    next: Positions,
+    records: u64,
+    /// How many records wait, by place.
+    lag: BTreeMap<String, u64>,
 }
 
 impl KafkaSource {
@@ -23,10 +47,18 @@ impl KafkaSource {
         }
     }
 
-    /// What each partition holds now: its number and the offsets from the first to the one after the last.
-    async fn watermarks(&self) -> Result<Vec<(i32, Offsets<i64>)>, SourceError> {
+    /// The whole topic, as it is now.
+    ///
+    /// # Errors
+    /// As [`Source::pending`].
+    pub async fn everything(&self) -> Result<KafkaScan, SourceError> {
+        let pinned = self.pin(&FromTheStart, ReadOptions::default()).await?;
+        Ok(pinned.scan)
+    }
+
+    async fn describe(&self, from_millis: Option<i64>) -> Result<Topic, SourceError> {
         let config = self.config.clone();
-        let asked = tokio::task::spawn_blocking(move || watermarks(&config)).await;
+        let asked = tokio::task::spawn_blocking(move || describe(&config, from_millis)).await;
         asked.map_err(|stopped| SourceError::Unreachable {
             what: format!("Kafka at {}", self.config.brokers),
             reason: stopped.to_string(),
@@ -34,27 +66,23 @@ impl KafkaSource {
         })?
     }
 
-    /// The whole topic, as it is now.
-    ///
-    /// # Errors
-    /// As [`Source::pending`].
-    pub async fn everything(&self) -> Result<KafkaScan, SourceError> {
-        self.ranges(&FromTheStart, OnLoss::Refuse)
-            .await
-            .map(|ranges| KafkaScan::new(self.config.clone(), ranges))
-    }
-
-    async fn ranges(&self, committed: &dyn Committed, on_loss: OnLoss) -> Result<Vec<Range>, SourceError> {
-        let mut ranges = vec![];
-        for (partition, offsets) in self.watermarks().await? {
+    /// Fixes what to read, and the positions to commit with it.
+    async fn pin(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pinned, SourceError> {
+        let topic = self.describe(options.from_timestamp_millis).await?;
+        let is_new = self.is_made_anew(&topic, committed, options.on_loss).await?;
+        let (mut ranges, mut next) = (vec![], Positions::new());
+        for (index, (partition, offsets)) in topic.partitions.iter().enumerate() {
             let place = self.place(partition);
-            let start = match committed.position(&place).await? {
+            let committed = committed.position(&place).await?;
+            let start = match (committed.filter(|_| !is_new), options.from_timestamp_millis) {
                 // A partition that was never read starts with what it still has.
-                None => offsets.start,
-                Some(next) if offsets.start <= next && next <= offsets.end => next,
-                Some(next) => {
-                    let lost = lost(place, next, &offsets);
-                    if on_loss == OnLoss::Refuse {
+                (None, None) => offsets.start,
+                (None, Some(_)) => self.from(topic.from.get(index), offsets)?,
+                (Some(_), Some(_)) => return Err(self.was_read(place)),
+                (Some(next), None) if offsets.start <= next && next <= offsets.end => next,
+                (Some(next), None) => {
+                    let lost = lost(&place, next, offsets);
+                    if options.on_loss == OnLoss::Refuse {
                         return Err(lost);
                     }
                     tracing::warn!("{lost}; going on from offset {}", offsets.start);
@@ -62,27 +90,113 @@ impl KafkaSource {
                 }
             };
             ranges.push(Range {
-                partition,
+                partition: *partition,
                 start,
                 end: offsets.end,
             });
         }
-        Ok(ranges)
+        let waits = |range: &Range| (self.place(&range.partition), range.end.abs_diff(range.start));
+        let lag = ranges.iter().map(waits).collect();
+        if let Some(most) = options.records_max {
+            shorten(&mut ranges, most);
+        }
+        next.extend(ranges.iter().map(|range| (self.place(&range.partition), range.end)));
+        if is_new {
+            self.forget(&mut next, committed).await?;
+        }
+        next.extend(topic.id.map(|id| (self.place(&"id"), id)));
+        Ok(Pinned {
+            records: ranges.iter().map(|range| range.end.abs_diff(range.start)).sum(),
+            scan: KafkaScan::new(self.config.clone(), topic.id, ranges),
+            next,
+            lag,
+        })
     }
 
-    fn place(&self, partition: i32) -> String {
-        format!("{}/{partition}", self.config.topic)
+    /// Whether the committed positions are those of a topic that is gone, though it had the same name.
+    async fn is_made_anew(
+        &self,
+        topic: &Topic,
+        committed: &dyn Committed,
+        on_loss: OnLoss,
+    ) -> Result<bool, SourceError> {
+        // Lakes of earlier versions, and brokers that do not tell, have no identity: it is taken up once there is one.
+        let (Some(now), Some(then)) = (topic.id, committed.position(&self.place(&"id")).await?) else {
+            return Ok(false);
+        };
+        if now == then {
+            return Ok(false);
+        }
+        let anew = made_anew(&self.config);
+        if on_loss == OnLoss::Refuse {
+            return Err(anew);
+        }
+        tracing::warn!("{anew}; reading it from its beginning");
+        Ok(true)
+    }
+
+    /// Sets partitions back that only the old topic had, so that the new one may grow to as many.
+    async fn forget(&self, next: &mut Positions, committed: &dyn Committed) -> Result<(), SourceError> {
+        for partition in 0.. {
+            let place = self.place(&partition);
+            if next.contains_key(&place) {
+                continue;
+            }
+            if committed.position(&place).await?.is_none() {
+                break;
+            }
+            next.insert(place, 0);
+        }
+        Ok(())
+    }
+
+    fn from(&self, from: Option<&TimeOffset>, offsets: &Offsets<i64>) -> Result<i64, SourceError> {
+        match from {
+            Some(TimeOffset::At(offset)) => Ok((*offset).clamp(offsets.start, offsets.end)),
+            Some(TimeOffset::AfterAll) => Ok(offsets.end),
+            Some(TimeOffset::Unknown) | None if offsets.is_empty() => Ok(offsets.end),
+            Some(TimeOffset::Unknown) | None => Err(SourceError::FromTimestamp {
+                what: format!("topic `{}`", self.config.topic),
+                reason: "the broker does not know the times of its records".to_owned(),
+                help: "leave --from-timestamp out, and filter by `timestamp` in the SQL".to_owned(),
+            }),
+        }
+    }
+
+    fn was_read(&self, place: String) -> SourceError {
+        SourceError::FromTimestamp {
+            what: format!("topic `{}`", self.config.topic),
+            reason: format!("{place} was read before, and its records are in the table"),
+            help:
+                "to replace the table by the records from then on: clickrec run --from-timestamp TIME --full-refresh \
+                   --select STEP+; to go on from where it ended, leave --from-timestamp out"
+                    .to_owned(),
+        }
+    }
+
+    fn place(&self, of: &dyn std::fmt::Display) -> String {
+        format!("{}/{of}", self.config.topic)
     }
 }
 
-fn lost(place: String, committed: i64, offsets: &Offsets<i64>) -> SourceError {
+/// The topic is another one than the one that was read.
+pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
+    SourceError::MadeAnew {
+        what: format!("topic `{}` at {}", config.topic, config.brokers),
+        help: "to read the new topic from its beginning, and keep what the table has: clickrec run --accept-loss"
+            .to_owned(),
+    }
+}
+
+/// Records after a committed offset are gone.
+pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> SourceError {
     let reason = if committed < offsets.start {
         format!("{} records expired before they were read", offsets.start - committed)
     } else {
         "the topic was deleted and made anew, or cut".to_owned()
     };
     SourceError::PositionLost {
-        place,
+        place: place.to_owned(),
         committed,
         available: format!("offsets {} to {}", offsets.start, offsets.end),
         reason,
@@ -94,20 +208,14 @@ fn lost(place: String, committed: i64, offsets: &Offsets<i64>) -> SourceError {
 #[async_trait]
 impl Source for KafkaSource {
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
-        let mut ranges = self.ranges(committed, options.on_loss).await?;
-        let waits = |range: &Range| (self.place(range.partition), range.end.abs_diff(range.start));
-        let lag = ranges.iter().map(waits).collect();
-        if let Some(most) = options.records_max {
-            shorten(&mut ranges, most);
-        }
-        let next = ranges
-            .iter()
-            .map(|range| (self.place(range.partition), range.end))
-            .collect();
-        let records = ranges.iter().map(|range| range.end.abs_diff(range.start)).sum();
-        let provider = Arc::new(KafkaScan::new(self.config.clone(), ranges));
+        let Pinned {
+            scan,
+            next,
+            records,
+            lag,
+        } = self.pin(committed, options).await?;
         Ok(Pending {
-            provider,
+            provider: Arc::new(scan),
             next,
             records,
             lag,
@@ -130,10 +238,47 @@ fn shorten(ranges: &mut [Range], most: u64) {
     }
 }
 
-fn watermarks(config: &KafkaConfig) -> Result<Vec<(i32, Offsets<i64>)>, SourceError> {
+fn describe(config: &KafkaConfig, from_millis: Option<i64>) -> Result<Topic, SourceError> {
     let client: BaseConsumer<Context> = consumer(config)?;
-    let failed = |error| failed(config, &client, &error);
-    let metadata = client.fetch_metadata(Some(&config.topic), ANSWER).map_err(failed)?;
+    let metadata = metadata(config, &client)?;
+    let numbers = numbers(config, &metadata)?;
+    let mut partitions = vec![];
+    for partition in numbers {
+        let (low, high) = ask(config, &client, |timeout| {
+            client.fetch_watermarks(&config.topic, partition, timeout)
+        })?;
+        partitions.push((partition, low..high));
+    }
+    let mut from = vec![];
+    if let Some(millis) = from_millis {
+        let filled = partitions.iter().filter(|(_, offsets)| !offsets.is_empty());
+        let filled: Vec<i32> = filled.map(|(partition, _)| *partition).collect();
+        let found = offsets_at(config, &client, &filled, millis)?;
+        let of = |partition| found.get(partition).copied().unwrap_or(TimeOffset::Unknown);
+        from = partitions.iter().map(|(partition, _)| of(partition)).collect();
+    }
+    Ok(Topic {
+        id: identity(config, &client, &metadata),
+        partitions,
+        from,
+    })
+}
+
+/// Where the topic's partitions are.
+pub(super) fn metadata(config: &KafkaConfig, client: &BaseConsumer<Context>) -> Result<Metadata, SourceError> {
+    ask(config, client, |timeout| {
+        client.fetch_metadata(Some(&config.topic), timeout)
+    })
+}
+
+/// Kafka's identity of the topic, where the brokers tell.
+pub(super) fn identity(config: &KafkaConfig, client: &BaseConsumer<Context>, metadata: &Metadata) -> Option<i64> {
+    let broker = metadata.brokers().first()?;
+    topic_id(client.client(), broker.id(), &config.topic, ANSWER)
+}
+
+/// The numbers of a topic's partitions.
+fn numbers(config: &KafkaConfig, metadata: &Metadata) -> Result<Vec<i32>, SourceError> {
     let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
     let missing = |reason: String| SourceError::Missing {
         what: format!("topic `{}` at {}", config.topic, config.brokers),
@@ -142,18 +287,18 @@ fn watermarks(config: &KafkaConfig) -> Result<Vec<(i32, Offsets<i64>)>, SourceEr
     };
     let topic = topic.ok_or_else(|| missing("the brokers do not know it".to_owned()))?;
     if let Some(error) = topic.error() {
-        return Err(missing(format!("{:?}", rdkafka::error::RDKafkaErrorCode::from(error))));
+        let code = RDKafkaErrorCode::from(error);
+        return Err(match code {
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                missing("the brokers do not know it".to_owned())
+            }
+            _ => refused(config, Some(&KafkaError::MetadataFetch(code)), &code.to_string()),
+        });
     }
-    let mut found = vec![];
-    for partition in topic.partitions() {
-        let (low, high) = client
-            .fetch_watermarks(&config.topic, partition.id(), ANSWER)
-            .map_err(failed)?;
-        found.push((partition.id(), low..high));
-    }
-    if found.is_empty() {
+    let mut numbers: Vec<i32> = topic.partitions().iter().map(|partition| partition.id()).collect();
+    numbers.sort_unstable();
+    if numbers.is_empty() {
         return Err(missing("it has no partitions".to_owned()));
     }
-    found.sort_by_key(|(partition, _)| *partition);
-    Ok(found)
+    Ok(numbers)
 }

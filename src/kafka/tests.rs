@@ -16,6 +16,12 @@ use super::*;
 use crate::config::{KafkaConfig, Security};
 use crate::source::{Committed, FromTheStart, OnLoss, Positions, ReadOptions, Source, SourceError};
 
+const ACCEPT: ReadOptions = ReadOptions {
+    on_loss: OnLoss::Accept,
+    from_timestamp_millis: None,
+    records_max: None,
+};
+
 struct At(Positions);
 
 #[async_trait]
@@ -226,11 +232,7 @@ async fn positions_that_the_topic_does_not_have_are_refused() {
     );
     let end = At(BTreeMap::from([("t/0".to_owned(), 10)]));
     assert_eq!(source.pending(&end, ReadOptions::default()).await.unwrap().records, 0);
-    let accepting = ReadOptions {
-        on_loss: OnLoss::Accept,
-        ..ReadOptions::default()
-    };
-    let accepted = source.pending(&beyond, accepting).await.unwrap();
+    let accepted = source.pending(&beyond, ACCEPT).await.unwrap();
     assert_eq!(
         (accepted.records, accepted.next["t/0"]),
         (10, 10),

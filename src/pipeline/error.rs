@@ -138,8 +138,10 @@ pub enum PipelineError {
 /// What to do about an error while a pipeline follows its sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// A broker, a store or another writer is in the way: it will pass, or somebody will see to it.
+    /// A store or another writer is in the way: it will pass, or somebody will see to it.
     Passing,
+    /// A source does not answer. Where it did before, it will again; where it never did, somebody has to look.
+    Unreachable,
     /// The batch does not fit into the memory limit: a smaller one may.
     OutOfMemory,
     /// Trying again would fail again.
@@ -164,7 +166,7 @@ impl PipelineError {
 fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
     if let Some(error) = found::<SourceError>(error) {
         return match error {
-            SourceError::Unreachable { .. } | SourceError::Stalled { .. } => Some(Failure::Passing),
+            SourceError::Unreachable { .. } => Some(Failure::Unreachable),
             _ => Some(Failure::Lasting),
         };
     }

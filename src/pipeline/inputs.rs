@@ -57,7 +57,7 @@ pub struct World<'a> {
 pub struct Lookup {
     /// Take everything as new, and rebuild the table.
     pub full_refresh: bool,
-    /// How sources are asked for what waits.
+    /// How sources are read.
     pub read: ReadOptions,
     /// Start from nothing, also where a step has a table to start from (`warm_start`).
     pub cold: bool,

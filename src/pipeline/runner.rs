@@ -33,7 +33,7 @@ pub struct RunOptions {
     /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
     /// hold less than what was read from it.
     pub full_refresh: bool,
-    /// How sources are asked for what waits.
+    /// How sources are read.
     pub read: ReadOptions,
     /// Models start from nothing, also where they could go on from the last one.
     pub cold: bool,

@@ -62,11 +62,13 @@ pub enum OnLoss {
     Accept,
 }
 
-/// How a source is asked for what waits.
-#[derive(Debug, Clone, Copy, Default)]
+/// How a source is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadOptions {
-    /// What to do where records are gone.
+    /// What to do where records after a committed position are gone.
     pub on_loss: OnLoss,
+    /// Start with the first record of this time or later, in milliseconds since 1970. Only for what was never read.
+    pub from_timestamp_millis: Option<i64>,
     /// Take about so many records at most, and leave the others waiting; a source of files takes all.
     pub records_max: Option<u64>,
 }
@@ -92,7 +94,8 @@ pub trait Source: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the source cannot be reached, or no longer holds what comes next after a committed position (a topic
-    /// recreated or expired, a file cut short), unless `on_loss` accepts that.
+    /// recreated or expired, a file cut short), unless the options accept that; or when they name a time to start from
+    /// and there are committed positions, or the source has no times.
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError>;
 }
 
@@ -119,20 +122,6 @@ pub enum SourceError {
         /// The way out.
         help: String,
     },
-    /// The source has stopped to send, though there is more.
-    #[error("{what} sent nothing for {seconds} s: {place} stands at {position} of {end}")]
-    Stalled {
-        /// Which source, with its address.
-        what: String,
-        /// How long it was waited for.
-        seconds: u64,
-        /// `topic/partition`.
-        place: String,
-        /// What comes next.
-        position: i64,
-        /// Where the batch ends.
-        end: i64,
-    },
     /// Records after a committed position are gone.
     #[error("{place} was read up to {committed}, but now holds {available}: {reason}\n  help: {help}")]
     PositionLost {
@@ -143,6 +132,24 @@ pub enum SourceError {
         /// What the source holds now.
         available: String,
         /// What must have happened, and how many records are gone.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
+    /// The source is another one than the one that was read, under the same name.
+    #[error("{what} was deleted and made anew since it was read: what it holds now are other records\n  help: {help}")]
+    MadeAnew {
+        /// The topic.
+        what: String,
+        /// The way out.
+        help: String,
+    },
+    /// A time to start from does not fit.
+    #[error("cannot start {what} from a time: {reason}\n  help: {help}")]
+    FromTimestamp {
+        /// Which source.
+        what: String,
+        /// Why not.
         reason: String,
         /// The way out.
         help: String,

@@ -8,14 +8,23 @@
     missing_docs
 )]
 
+mod acl;
 mod architecture;
 mod bad_input;
+mod broker;
 mod cli;
 mod crash;
 mod evaluate;
 mod faults;
 mod follow;
 mod kafka;
+mod kafka_data;
+mod kafka_down;
+mod kafka_identity;
+mod kafka_real;
+mod kafka_replay;
+mod kafka_security;
+mod kafka_shop;
 mod lake_damage;
 mod lake_health;
 mod pipeline;

@@ -150,10 +150,12 @@ impl<'a> Follower<'a> {
         let mut pace = Pace::new(self.pipeline.trigger);
         let mut pause = Duration::ZERO;
         let mut options = self.options.run.clone();
+        let mut was_reached = false;
         while self.options.once || pace.wait(&self.status, &self.stop).await {
             match self.one_batch(&mut options, &mut pace, on_event).await {
                 Ok(left) => {
                     pause = Duration::ZERO;
+                    was_reached = true;
                     // What was lost before is accepted, not what may be lost later.
                     options.read.on_loss = OnLoss::Refuse;
                     if self.stop.is_cancelled() || (self.options.once && !left) {
@@ -163,6 +165,7 @@ impl<'a> Follower<'a> {
                 Err(error) => {
                     match error.failure() {
                         Failure::Passing if !self.options.once => {}
+                        Failure::Unreachable if !self.options.once && was_reached => {}
                         Failure::OutOfMemory if pace.take_less() => {}
                         _ => return Err(error),
                     }

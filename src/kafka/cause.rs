@@ -1,0 +1,106 @@
+//! What a failure means, and what to do about it: librdkafka's words in ours.
+
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::native::{Verdict, judge};
+
+/// How long a second look at a certificate may take.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
+
+/// Why Kafka cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Credentials,
+    Mechanism,
+    Certificate,
+    Protocol,
+    Denied,
+    UnknownHost,
+    /// Not reachable, or silent: may be better a moment later.
+    Down,
+}
+
+impl Cause {
+    pub fn of(error: Option<&KafkaError>, reason: &str) -> Self {
+        use RDKafkaErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
+        let code = error.and_then(KafkaError::rdkafka_error_code);
+        let has = |word: &str| reason.contains(word);
+        if matches!(code, Some(TopicAuthorizationFailed | ClusterAuthorizationFailed)) {
+            Self::Denied
+        } else if has("mechanism") {
+            Self::Mechanism
+        } else if has("SASL") || has("uthentication failed") || code == Some(RDKafkaErrorCode::Authentication) {
+            Self::Credentials
+        } else if has("certificate verify failed") || has("verify broker certificate") {
+            Self::Certificate
+        } else if has("SSL handshake failed") || has("security.protocol") || has("PLAINTEXT broker listener") {
+            Self::Protocol
+        } else if has("Failed to resolve") {
+            Self::UnknownHost
+        } else {
+            Self::Down
+        }
+    }
+
+    /// Whether waiting cannot help.
+    pub fn is_final(self) -> bool {
+        self != Self::Down
+    }
+
+    /// What is wrong, in a few words, and the way out.
+    pub fn explain(self, settings: &ClientConfig) -> (&'static str, &'static str) {
+        match self {
+            Self::Credentials => (
+                "the broker refuses the key or the secret",
+                "check `username`, `password` and `mechanism` under `security`",
+            ),
+            Self::Mechanism => (
+                "the broker does not offer this way to log in",
+                "check `mechanism` under `security`: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+            ),
+            Self::Certificate => certificate(judge(settings, SECOND_LOOK)),
+            Self::Protocol => (
+                "the broker does not speak this protocol there",
+                "check `protocol` under `security`, and the port in `brokers`",
+            ),
+            Self::Denied => (
+                "this user is not allowed to read it",
+                "give the user READ and DESCRIBE of the topic (an ACL, or a role that has them)",
+            ),
+            Self::UnknownHost => ("the host is not known", "check `brokers`"),
+            Self::Down => (
+                "no answer",
+                "check that a broker listens there (the embedded broker lives only inside `clickrec demo` and the \
+                 tests)",
+            ),
+        }
+    }
+}
+
+fn certificate(verdict: Option<Verdict>) -> (&'static str, &'static str) {
+    match verdict {
+        Some(Verdict::Expired) => (
+            "the broker's certificate has expired",
+            "renew it on the broker; if it is good, this machine's clock is wrong",
+        ),
+        Some(Verdict::NotYetValid) => (
+            "the broker's certificate is not valid yet",
+            "check this machine's clock",
+        ),
+        Some(Verdict::OtherHost) => (
+            "the broker's certificate is for another host",
+            "name the broker in `brokers` as its certificate does",
+        ),
+        Some(Verdict::UnknownAuthority) => (
+            "the broker's certificate comes from an authority that is not trusted here",
+            "set `ca` (a PEM file) or `ca_pem` under `security` to the authority's certificate",
+        ),
+        Some(Verdict::Other(_)) | None => (
+            "the broker's certificate is not accepted",
+            "check `ca` or `ca_pem` under `security`, and the broker's certificate",
+        ),
+    }
+}

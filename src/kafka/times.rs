@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Context, ask};
+use crate::config::KafkaConfig;
+use crate::source::SourceError;
+
+/// Where a time lies in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeOffset {
+    /// The first record of that time or later.
+    At(i64),
+    /// All records are earlier.
+    AfterAll,
+    /// The broker does not know the times of its records (the embedded one).
+    Unknown,
+}
+
+/// Asks where a time lies in partitions that are not empty.
+pub(super) fn offsets_at(
+    config: &KafkaConfig,
+    client: &BaseConsumer<Context>,
+    partitions: &[i32],
+    millis: i64,
+) -> Result<BTreeMap<i32, TimeOffset>, SourceError> {
+    let mut found = lookup(config, client, partitions, millis)?;
+    let after_all: Vec<i32> = partitions
+        .iter()
+        .copied()
+        .filter(|partition| !found.contains_key(partition))
+        .collect();
+    if after_all.is_empty() {
+        return Ok(found);
+    }
+    // "No such record" is also the answer of a broker that knows no times; it has none since the epoch either.
+    let any = lookup(config, client, &after_all, 0)?;
+    found.extend(after_all.into_iter().map(|partition| {
+        let known = any.contains_key(&partition);
+        (
+            partition,
+            if known {
+                TimeOffset::AfterAll
+            } else {
+                TimeOffset::Unknown
+            },
+        )
+    }));
+    Ok(found)
+}
+
+/// The partitions that have such a record.
+fn lookup(
+    config: &KafkaConfig,
+    client: &BaseConsumer<Context>,
+    partitions: &[i32],
+    millis: i64,
+) -> Result<BTreeMap<i32, TimeOffset>, SourceError> {
+    if partitions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let answer = ask(config, client, |timeout| {
+        let mut asked = TopicPartitionList::new();
+        for partition in partitions {
+            asked.add_partition_offset(&config.topic, *partition, Offset::Offset(millis))?;
+        }
+        let answer = client.offsets_for_times(asked, timeout)?;
+        answer.elements().iter().try_for_each(|element| element.error())?;
+        Ok(answer)
+    })?;
+    let elements = answer.elements();
+    let found = elements.iter().filter_map(|element| match element.offset() {
+        Offset::Offset(offset) if offset >= 0 => Some((element.partition(), TimeOffset::At(offset))),
+        _ => None,
+    });
+    Ok(found.collect())
+}

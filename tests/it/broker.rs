@@ -1,0 +1,325 @@
+//! A real Kafka for the tests: Apache Kafka as `scripts/kafka` starts it, and topics on it.
+//!
+//! The tests of this binary share one broker, each with topics of its own. A test that stops the broker starts one for
+//! itself. The script ends its broker once its standard input closes, so that none outlives the test process, however
+//! that ends. `CLICKREC_TEST_KAFKA=host:port` names a PLAINTEXT broker to share instead.
+//!
+//! Where there is no Java or no Kafka, a test prints SKIPPED and its name; with `CI=true` it fails.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use clickrec::config::{KafkaConfig, Security};
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+/// How long a broker on this machine may take for anything.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A broker, started or named.
+pub struct Broker {
+    script: Option<Mutex<Script>>,
+    /// What the script said of it: addresses by listener, files of certificates.
+    described: HashMap<String, String>,
+}
+
+/// `scripts/kafka serve`; the broker ends with its standard input.
+struct Script {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Broker {
+    /// The broker that the tests share.
+    pub fn shared(test: &str) -> Option<&'static Self> {
+        static SHARED: LazyLock<Result<Broker, String>> =
+            LazyLock::new(|| match std::env::var("CLICKREC_TEST_KAFKA") {
+                Ok(address) => Ok(Broker {
+                    script: None,
+                    described: HashMap::from([("plaintext".to_owned(), address)]),
+                }),
+                Err(_) => Broker::start(),
+            });
+        SHARED.as_ref().map_err(|reason| skipped(test, reason)).ok()
+    }
+
+    /// The shared broker, where it has listeners with TLS.
+    pub fn with_tls(test: &str) -> Option<&'static Self> {
+        let broker = Self::shared(test)?;
+        if broker.script.is_none() {
+            println!("SKIPPED {test}: CLICKREC_TEST_KAFKA names a broker without TLS");
+            return None;
+        }
+        Some(broker)
+    }
+
+    /// A broker that the test may stop.
+    pub fn own(test: &str) -> Option<Self> {
+        Self::start().map_err(|reason| skipped(test, &reason)).ok()
+    }
+
+    fn start() -> Result<Self, String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka");
+        let mut child = Command::new(&script)
+            .args(["serve", "--heap", "512m", "--fast-start"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", script.display()))?;
+        let mut script = Script {
+            input: child.stdin.take(),
+            output: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        };
+        let described = script.answer().ok_or("scripts/kafka could not start a broker")?;
+        Ok(Self {
+            script: Some(Mutex::new(script)),
+            described,
+        })
+    }
+
+    /// `host:port` of a listener: `plaintext`, `sasl_ssl`, `expired`, `elsewhere`.
+    pub fn address(&self, listener: &str) -> &str {
+        &self.described[listener]
+    }
+
+    /// The PEM file of the authority that signed the broker's certificates (`ca`), or of another (`other_ca`).
+    pub fn authority(&self, name: &str) -> PathBuf {
+        PathBuf::from(&self.described[name])
+    }
+
+    /// Ends the broker at once, as a crash does.
+    pub fn kill(&self) {
+        self.tell("kill");
+    }
+
+    /// Starts it again after [`Broker::kill`].
+    pub fn start_again(&self) {
+        self.tell("start");
+    }
+
+    /// Sends a signal (`STOP`, `CONT`) to the broker's process.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &self.described["pid"]])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    fn tell(&self, line: &str) {
+        let mut script = self.script.as_ref().unwrap().lock().unwrap();
+        writeln!(script.input.as_mut().unwrap(), "{line}").unwrap();
+        script.answer().expect("the broker did not come back");
+    }
+
+    /// A new topic, whose name begins with `name`.
+    pub fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic<'_> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let topic = Topic {
+            broker: self,
+            name: format!("{name}-{}-{count}", std::process::id()),
+        };
+        topic.create(partitions, settings);
+        topic
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.address("plaintext"));
+        config
+    }
+
+    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+}
+
+impl Script {
+    /// The script's next line; `None` where it ended.
+    fn answer(&mut self) -> Option<HashMap<String, String>> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).ok()?;
+        let described: HashMap<String, serde_json::Value> = serde_json::from_str(&line).ok()?;
+        let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Some(described.into_iter().map(|(name, value)| (name, text(value))).collect())
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.input = None;
+        _ = self.child.wait();
+    }
+}
+
+fn skipped(test: &str, reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{test} needs Kafka: {reason}");
+    println!("SKIPPED {test}: {reason}");
+}
+
+/// A topic of a test.
+pub struct Topic<'a> {
+    pub broker: &'a Broker,
+    pub name: String,
+}
+
+/// A record to send; `Default` leaves everything to the broker.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    pub partition: Option<i32>,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub timestamp_millis: Option<i64>,
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl From<&str> for Sent {
+    fn from(value: &str) -> Self {
+        Self {
+            value: Some(value.as_bytes().to_vec()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Topic<'_> {
+    /// Makes the topic, and waits until it can be used.
+    pub fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
+        let topic = settings.iter().fold(
+            NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1)),
+            |topic, (key, value)| topic.set(key, value),
+        );
+        let made = block_on(self.broker.admin().create_topics([&topic], &AdminOptions::new()));
+        made.unwrap()[0].as_ref().unwrap();
+        self.wait_for(partitions);
+    }
+
+    pub fn delete(&self) {
+        let deleted = block_on(self.broker.admin().delete_topics(&[&self.name], &AdminOptions::new()));
+        deleted.unwrap()[0].as_ref().unwrap();
+        self.wait_for(0);
+    }
+
+    /// Grows the topic to so many partitions.
+    pub fn grow(&self, partitions: i32) {
+        let wanted = NewPartitions::new(&self.name, usize::try_from(partitions).unwrap());
+        let grown = block_on(self.broker.admin().create_partitions([&wanted], &AdminOptions::new()));
+        grown.unwrap()[0].as_ref().unwrap();
+        self.wait_for(partitions);
+    }
+
+    /// Deletes a partition's records before an offset, as retention does.
+    pub fn delete_records(&self, partition: i32, before: i64) {
+        let mut offsets = TopicPartitionList::new();
+        let offset = Offset::Offset(before);
+        offsets.add_partition_offset(&self.name, partition, offset).unwrap();
+        block_on(self.broker.admin().delete_records(&offsets, &AdminOptions::new())).unwrap();
+    }
+
+    /// The broker answers at once, but takes a moment to do it.
+    fn wait_for(&self, partitions: i32) {
+        let started = Instant::now();
+        while self.partitions() != partitions {
+            assert!(
+                started.elapsed() < ANSWER,
+                "{} has not {partitions} partitions",
+                self.name
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How many partitions have a leader.
+    fn partitions(&self) -> i32 {
+        let client: BaseConsumer = self.broker.client().create().unwrap();
+        let metadata = client.fetch_metadata(Some(&self.name), ANSWER).unwrap();
+        let partitions = metadata.topics()[0].partitions();
+        i32::try_from(partitions.iter().filter(|partition| partition.leader() >= 0).count()).unwrap()
+    }
+
+    pub fn config(&self) -> KafkaConfig {
+        KafkaConfig {
+            brokers: self.broker.address("plaintext").to_owned(),
+            topic: self.name.clone(),
+            security: Security::default(),
+            options: Default::default(),
+        }
+    }
+
+    /// A producer of one's own settings.
+    pub fn producer(&self, settings: &[(&str, &str)]) -> BaseProducer {
+        let mut config = self.broker.client();
+        config.set("message.max.bytes", "33554432");
+        settings.iter().for_each(|(key, value)| _ = config.set(*key, *value));
+        config.create().unwrap()
+    }
+
+    /// Sends records in this order, and waits until they have arrived.
+    pub fn send(&self, records: impl IntoIterator<Item = Sent>) {
+        let producer = self.producer(&[]);
+        self.send_by(&producer, records);
+    }
+
+    /// The same by a producer that is there.
+    pub fn send_by(&self, producer: &BaseProducer, records: impl IntoIterator<Item = Sent>) {
+        for sent in records {
+            let mut record = BaseRecord::<[u8], [u8]>::to(&self.name);
+            record.partition = sent.partition;
+            record.key = sent.key.as_deref();
+            record.payload = sent.value.as_deref();
+            record.timestamp = sent.timestamp_millis;
+            if !sent.headers.is_empty() {
+                let header = |headers: OwnedHeaders, (key, value): &(String, Vec<u8>)| {
+                    headers.insert(Header {
+                        key,
+                        value: Some(value),
+                    })
+                };
+                record.headers = Some(sent.headers.iter().fold(OwnedHeaders::new(), header));
+            }
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(ANSWER).unwrap();
+    }
+
+    /// Partition and offset of every record that a consumer of committed records sees, in order.
+    pub fn held(&self) -> Vec<(i32, i64)> {
+        let client: BaseConsumer = self
+            .broker
+            .client()
+            .set("group.id", "test")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        let mut assignment = TopicPartitionList::new();
+        let partitions = self.partitions();
+        for partition in 0..partitions {
+            let first = Offset::Beginning;
+            assignment.add_partition_offset(&self.name, partition, first).unwrap();
+        }
+        client.assign(&assignment).unwrap();
+        let (mut held, mut ended) = (vec![], 0);
+        while ended < partitions {
+            match client.poll(ANSWER).expect("the broker is silent") {
+                Ok(message) => held.push((message.partition(), message.offset())),
+                Err(KafkaError::PartitionEOF(_)) => ended += 1,
+                Err(error) => panic!("{}: {error}", self.name),
+            }
+        }
+        held.sort_unstable();
+        held
+    }
+}
