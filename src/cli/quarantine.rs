@@ -12,7 +12,7 @@ use crate::engine;
 use crate::pipeline::{Node, Runner};
 
 /// Longer values are cut where a table shows them.
-const SHOWN_CHARS: usize = 120;
+const SHOWN_CHARS: usize = 100;
 
 /// Show why records were not accepted, list them, and judge them again after a fix of the SQL
 ///

@@ -5,8 +5,9 @@
 //! - [`write`](mod@write): a plan's rows into data files that no reader sees yet.
 //! - [`Merge`]: which files a merge touches, and what is left of them.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
-//! - [`compact`]: small files into larger ones; [`vacuum`]: files that no version needs; [`maintain`]: whatever is due.
-//! - [`history`]: what each commit did.
+//! - [`compact`](fn@compact): small files into larger ones; [`vacuum`](fn@vacuum): files that no version needs;
+//!   [`maintain`](fn@maintain): whatever is due.
+//! - [`history`](fn@history): what each commit did.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
 //! The module does not know steps or SQL files: it is told what to write.

@@ -17,6 +17,7 @@ mod kafka;
 mod lake_damage;
 mod lake_health;
 mod pipeline;
+mod poison;
 mod quarantine;
 mod recommender;
 mod sql_logic;
