@@ -7,6 +7,8 @@ use datafusion::execution::SessionState;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -70,7 +72,7 @@ impl Lake {
             .with_storage_options(storage.collect())
             .build()
             .map_err(failed())?;
-        if delta.verify_deltatable_existence().await.map_err(failed())?
+        if exists(&delta).await.map_err(failed())?
             && let Err(error) = delta.load().await
         {
             return Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error)));
@@ -81,6 +83,18 @@ impl Lake {
             transactions: Arc::default(),
         })
     }
+}
+
+/// Whether there is a table. The Delta library lists the log for that, all of it on a local disk; nearly every log has one
+/// of these files.
+async fn exists(delta: &DeltaTable) -> Result<bool, deltalake::DeltaTableError> {
+    let store = delta.object_store();
+    for file in ["_delta_log/_last_checkpoint", "_delta_log/00000000000000000000.json"] {
+        if store.head(&Path::from(file)).await.is_ok() {
+            return Ok(true);
+        }
+    }
+    delta.verify_deltatable_existence().await
 }
 
 /// A table as of the moment it was opened; every read of it sees that version.
