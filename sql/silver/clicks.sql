@@ -1,6 +1,8 @@
 -- silver.clicks (view): one row per new record of Bronze, parsed and judged.
 -- `reason` says why a record is not accepted, and is null where it is. Both silver.events and silver.quarantine read
 -- this view, and it looks at the record alone, never at the clock, so that no record can fall between them.
+-- Fields that have no column here are kept in `extra`, as JSON. A value of another type than its column's is a reason not
+-- to accept the record; with `vars: { schema: evolve }` in pipelines.yaml it is kept in `extra` instead.
 with
 
 records as (
@@ -12,7 +14,9 @@ records as (
         value,
         from_json(
             value,
-            'event_id string, timestamp timestamp, session_id string, user_id string, item_id string, event_type string'
+            'event_id string, timestamp timestamp, session_id string, user_id string, item_id string, event_type string,
+             extra json',
+            var('schema', 'quarantine')
         ) as click
     from changes('bronze.clicks')
 ),
@@ -30,7 +34,8 @@ parsed as (
         nullif(trim(click['session_id']), '') as session_id,
         nullif(trim(click['user_id']), '') as user_id,
         nullif(trim(click['item_id']), '') as item_id,
-        click['event_type'] as event_type
+        click['event_type'] as event_type,
+        click['extra'] as extra
     from records
 )
 
@@ -60,6 +65,7 @@ select
     user_id,
     item_id,
     event_type,
+    extra,
 
     ---------- the judgement
     case

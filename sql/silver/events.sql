@@ -13,7 +13,7 @@ arrivals as (
 written as (
     select * from previous(
         'event_id string, event_at timestamp, session_id string, user_id string, item_id string, event_type string,
-         session_is_inferred boolean, replaced_session_ids string[], topic string, partition int, "offset" bigint'
+         session_is_inferred boolean, replaced_session_ids string[], topic string, partition int, "offset" bigint, extra string'
     )
 ),
 
@@ -38,7 +38,7 @@ users_without_session as (
 -- new events, and the earlier ones whose inferred sessions they may change
 affected as (
     select
-        event_id, event_at, user_id, item_id, event_type, topic, partition, "offset",
+        event_id, event_at, user_id, item_id, event_type, topic, partition, "offset", extra,
         session_id as given_session_id,
         cast(null as varchar) as written_session_id,
         cast(null as varchar[]) as replaced_session_ids
@@ -47,7 +47,7 @@ affected as (
     union all
 
     select
-        written.event_id, event_at, written.user_id, item_id, event_type, topic, partition, "offset",
+        written.event_id, event_at, written.user_id, item_id, event_type, topic, partition, "offset", extra,
         cast(null as varchar) as given_session_id,
         session_id as written_session_id,
         replaced_session_ids
@@ -114,6 +114,9 @@ select
     ---------- where it came from
     topic,
     partition,
-    "offset"
+    "offset",
+
+    ---------- fields that have no column of their own, as JSON
+    extra
 from sessionised
 where written_session_id is distinct from session_id

@@ -12,7 +12,7 @@ use crate::engine;
 use crate::pipeline::{Node, Runner};
 
 /// Longer values are cut where a table shows them.
-const SHOWN_CHARS: usize = 120;
+const SHOWN_CHARS: usize = 100;
 
 /// Show why records were not accepted, list them, and judge them again after a fix of the SQL
 ///
@@ -165,8 +165,7 @@ async fn show(runner: &Runner, args: &ShowArgs) -> anyhow::Result<()> {
     let mut found = vec![];
     for node in runner.quarantines() {
         let sql = format!(
-            "select cast(topic as varchar), cast(partition as bigint), \"offset\", cast(received_at as varchar), \
-             cast(reason as varchar), value from {} {filter} order by received_at desc, topic, partition, \"offset\" \
+            "select topic, partition, \"offset\", received_at, reason, value from {} {filter} order by received_at desc, topic, partition, \"offset\" \
              limit {}",
             node.name(),
             args.limit

@@ -19,9 +19,9 @@ pub struct MaintenanceConfig {
     pub target_file_bytes: NonZeroU64,
     /// A checkpoint is made after so many commits.
     pub checkpoint_after: u64,
-    /// How long files stay that are no longer part of a table: how far back one can read an older version.
+    /// How long files stay that are no longer part of a table.
     pub retain: Duration,
-    /// How long entries of the log stay.
+    /// How long entries of the log stay: how far back one can read an older version, and a step can read on.
     pub log_retain: Duration,
 }
 
@@ -33,7 +33,8 @@ impl Default for MaintenanceConfig {
             target_file_bytes: NonZeroU64::new(128 << 20).unwrap_or(NonZeroU64::MIN),
             checkpoint_after: 50,
             retain: 7 * DAY,
-            log_retain: 7 * DAY,
+            // A local disk lists the whole log whenever a table is opened.
+            log_retain: DAY,
         }
     }
 }

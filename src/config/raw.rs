@@ -22,6 +22,8 @@ pub(super) struct RawProject {
     #[serde(default)]
     pub targets: BTreeMap<String, RawTarget>,
     #[serde(default)]
+    pub vars: BTreeMap<String, Text>,
+    #[serde(default)]
     pub maintenance: RawMaintenance,
     pub pipelines: OrderedMap<RawPipeline>,
 }

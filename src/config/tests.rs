@@ -6,7 +6,7 @@ use std::fs;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{ConfigError, LoadOptions, Mode, Project, SourceConfig};
+use super::{ConfigError, LoadOptions, MaintenanceConfig, Mode, Project, SourceConfig};
 
 const GOOD: &str = r#"
 lake: ./lake
@@ -230,4 +230,40 @@ proptest! {
         let _ = load(&lines.join("\n"), Some("kafka"), &[]);
         let _ = load(&text, None, &[]);
     }
+}
+
+#[test]
+fn maintenance_has_defaults_and_refuses_what_is_unsafe() {
+    let with = |keys: &str| format!("maintenance: {{ {keys} }}\n{GOOD}");
+    assert_eq!(load(GOOD, None, &[]).unwrap().maintenance, MaintenanceConfig::default());
+    let good = "compact_after: 8, compact_min_age: 1m, target_file_size: 64MiB, checkpoint_after: 5, retain: 2d, log_retain: 1d";
+    let config = load(&with(good), None, &[]).unwrap().maintenance;
+    assert_eq!((config.compact_after, config.checkpoint_after), (8, 5));
+    assert_eq!(config.target_file_bytes.get(), 64 << 20);
+    assert_eq!(
+        (config.retain.as_secs(), config.log_retain.as_secs()),
+        (172_800, 86_400)
+    );
+    for (bad, message) in [
+        ("compact_after: 1", "`1` is no whole number from 2 on"),
+        ("checkpoint_after: many", "`many` is no whole number"),
+        ("target_file_size: 3 bytes", "is no file size"),
+        ("retain: 1h", "1h is too short"),
+        ("log_retain: soon", "`soon` is no duration"),
+        ("vacuum: daily", "unknown key `vacuum`"),
+    ] {
+        let error = error(&with(bad), None);
+        assert!(error.contains(message), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn vars_of_the_file_give_way_to_those_of_the_command_line() {
+    let yaml = format!("vars: {{ schema: evolve, k: 5 }}\n{GOOD}");
+    let project = load(&yaml, None, &[]).unwrap();
+    let expected = [
+        ("k".to_owned(), "5".to_owned()),
+        ("schema".to_owned(), "evolve".to_owned()),
+    ];
+    assert_eq!(project.variables(), BTreeMap::from(expected));
 }

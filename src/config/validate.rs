@@ -17,12 +17,6 @@ const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", 
 /// Layers that mean something else in SQL.
 const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
 
-fn secrets(vars: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
-    vars.iter()
-        .map(|(name, value)| (name.clone(), Secret::new(value)))
-        .collect()
-}
-
 /// Collects problems while it goes through a file.
 pub(super) struct Validator<'a> {
     file: &'a Path,
@@ -55,6 +49,7 @@ impl<'a> Validator<'a> {
                 sources.insert(name.clone(), config);
             }
         }
+        let vars = self.vars(&raw.vars);
         let maintenance = self.maintenance(&raw.maintenance);
         let pipelines = self.pipelines(&raw.pipelines);
         match lake {
@@ -65,7 +60,7 @@ impl<'a> Validator<'a> {
                 sources,
                 maintenance,
                 pipelines,
-                vars: secrets(self.options.vars),
+                vars,
             }),
             _ => {
                 // As the file has them, top to bottom.
@@ -139,6 +134,18 @@ impl<'a> Validator<'a> {
 
     pub(super) fn secret(&mut self, text: Option<&Text>) -> Option<Secret> {
         self.optional(text).map(Secret::new)
+    }
+
+    /// The values of the file, and those of the command line, which win.
+    fn vars(&mut self, vars: &BTreeMap<String, Text>) -> BTreeMap<String, Secret> {
+        let given = self.options.vars;
+        let mut all: BTreeMap<String, Secret> = given.iter().map(|(k, v)| (k.clone(), Secret::new(v))).collect();
+        for (name, value) in vars.iter().filter(|(name, _)| !given.contains_key(*name)) {
+            if let Some(value) = self.secret(Some(value)) {
+                all.insert(name.clone(), value);
+            }
+        }
+        all
     }
 
     fn lake(&mut self, lake: &Text, storage: &BTreeMap<String, Text>) -> Option<LakeConfig> {

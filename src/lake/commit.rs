@@ -70,7 +70,7 @@ pub struct Commit {
 }
 
 /// How every commit is made: tried once, and with nothing to do afterwards. Checkpoints and the clean-up of the log,
-/// which lists all of it, are for [`super::maintain`].
+/// which lists all of it, are for [`super::maintain()`].
 pub(super) fn properties(mode: &'static str, id: &str) -> CommitProperties {
     CommitProperties::default()
         .with_max_retries(0)

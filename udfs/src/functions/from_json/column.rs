@@ -39,11 +39,17 @@ impl Column {
         })
     }
 
-    /// Appends a value, or NULL; the reason where the value does not fit the column, which then is NULL.
-    pub fn append(&mut self, value: Option<Json<'_>>) -> Result<(), String> {
+    /// Appends a value, or NULL; the reason where the value does not fit the column, which then is NULL. With `widen`
+    /// text takes whole numbers and booleans too.
+    pub fn append(&mut self, value: Option<Json<'_>>, widen: bool) -> Result<(), String> {
         let Some(value) = value else {
             self.append_null();
             return Ok(());
+        };
+        let value = match value {
+            Json::Integer(number) if widen && matches!(self, Self::Text(_)) => Json::Text(number.to_string().into()),
+            Json::Bool(value) if widen && matches!(self, Self::Text(_)) => Json::Text(value.to_string().into()),
+            other => other,
         };
         if self.append_fitting(&value) {
             return Ok(());

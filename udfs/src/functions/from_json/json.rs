@@ -1,16 +1,16 @@
-//! One JSON object, of which the declared fields are taken and nothing else is kept.
+//! One JSON object, of which the declared fields are taken; the others are kept only where they are asked for.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Finds the declared fields of one text; the reason where it is no JSON object.
+/// Finds the declared fields of one text, and tells whether it has others; the reason where it is no JSON object.
 pub(super) fn read_object<'a>(
     bytes: Option<&'a [u8]>,
     names: &[&str],
     found: &mut [Option<Json<'a>>],
-) -> Result<(), Cow<'static, str>> {
+) -> Result<bool, Cow<'static, str>> {
     let bytes = bytes.ok_or("no value (a tombstone)")?;
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
     if text.trim().is_empty() {
@@ -20,8 +20,23 @@ pub(super) fn read_object<'a>(
     let object = Object { names, found };
     object
         .deserialize(&mut parser)
-        .and_then(|()| parser.end())
+        .and_then(|has_others| parser.end().map(|()| has_others))
         .map_err(|error| reason(&error))
+}
+
+/// The fields of an object that are not declared, and those declared ones that do not fit, as one JSON object.
+pub(super) fn others(
+    bytes: Option<&[u8]>,
+    names: &[&str],
+    misfits: &[&str],
+) -> Result<Option<String>, Cow<'static, str>> {
+    let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(bytes.unwrap_or_default());
+    // It has been read before, so there is only one thing left that can be wrong with it.
+    let mut fields = parsed.map_err(|_| "a field without a column is nested too deeply")?;
+    fields.retain(|name, value: &mut serde_json::Value| {
+        !value.is_null() && (misfits.contains(&name.as_str()) || !names.contains(&name.as_str()))
+    });
+    Ok((!fields.is_empty()).then(|| serde_json::Value::Object(fields).to_string()))
 }
 
 fn reason(error: &serde_json::Error) -> Cow<'static, str> {
@@ -71,25 +86,26 @@ struct Object<'n, 'f, 'a> {
 }
 
 impl<'a> DeserializeSeed<'a> for Object<'_, '_, 'a> {
-    type Value = ();
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<bool, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'a> Visitor<'a> for Object<'_, '_, 'a> {
-    type Value = ();
+    type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = 0_u64;
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<bool, A::Error> {
+        let (mut seen, mut has_others) = (0_u64, false);
         while let Some(column) = map.next_key_seed(Name(self.names))? {
             let Some(column) = column else {
                 map.next_value::<IgnoredAny>()?;
+                has_others = true;
                 continue;
             };
             if seen & (1 << (column % 64)) != 0 && self.found[column].is_some() {
@@ -98,7 +114,7 @@ impl<'a> Visitor<'a> for Object<'_, '_, 'a> {
             seen |= 1 << (column % 64);
             self.found[column] = map.next_value_seed(Value)?;
         }
-        Ok(())
+        Ok(has_others)
     }
 }
 

@@ -5,7 +5,12 @@
 //! is for SQL to say); other fields are skipped; a value of the wrong type is NULL with an error; what is no JSON
 //! object at all is NULL in every column.
 //!
-//! Values stream from the parser into Arrow builders: no tree is built, and nothing is allocated for a good row.
+//! A column of type `json` takes, as one JSON object, the fields that have no column; NULL where there are none. With
+//! `'evolve'` as third argument a value of the wrong type goes there too, instead of being an error, and text columns
+//! take whole numbers and booleans as text.
+//!
+//! Values stream from the parser into Arrow builders: no tree is built, and nothing is allocated for a good row
+//! that has no fields without a column.
 
 mod column;
 mod json;
@@ -15,7 +20,7 @@ mod tests;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringBuilder, StructArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringBuilder, StructArray, new_null_array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
@@ -23,9 +28,10 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
+use super::columns::REST;
 use super::parse_columns;
 use column::Column;
-use json::{Json, read_object};
+use json::{Json, others, read_object};
 
 const NAME: &str = "from_json";
 const ERROR: &str = "error";
@@ -42,7 +48,7 @@ impl Default for FromJson {
         // same text always gives the same fields: the optimizer then leaves the call where it is written. Otherwise a
         // filter on a field copies it into every branch of its predicate, and each record is parsed ten times.
         Self {
-            signature: Signature::new(TypeSignature::Any(2), Volatility::Volatile),
+            signature: Signature::one_of(vec![TypeSignature::Any(2), TypeSignature::Any(3)], Volatility::Volatile),
         }
     }
 }
@@ -71,6 +77,9 @@ impl ScalarUDFImpl for FromJson {
             ) => result_fields(text)?,
             _ => return plan_err!("{NAME}: the second argument must be a literal, like 'id string, at timestamp'"),
         };
+        if let Some(policy) = args.scalar_arguments.get(2) {
+            policy_of(*policy)?;
+        }
         Ok(Arc::new(Field::new(NAME, DataType::Struct(fields), false)))
     }
 
@@ -79,7 +88,29 @@ impl ScalarUDFImpl for FromJson {
             return exec_err!("{NAME}: the result is not a struct");
         };
         let value = args.args[0].to_array(args.number_rows)?;
-        Ok(ColumnarValue::Array(Arc::new(parse(&value, fields)?)))
+        let policy = match args.args.get(2) {
+            Some(ColumnarValue::Scalar(policy)) => policy_of(Some(policy))?,
+            Some(ColumnarValue::Array(_)) => policy_of(None)?,
+            None => Policy::Quarantine,
+        };
+        Ok(ColumnarValue::Array(Arc::new(parse(&value, fields, policy)?)))
+    }
+}
+
+/// What to do with a value that does not fit its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    /// An error.
+    Quarantine,
+    /// It is kept among the fields without a column.
+    Evolve,
+}
+
+fn policy_of(argument: Option<&ScalarValue>) -> Result<Policy> {
+    match argument.and_then(|argument| argument.try_as_str().flatten()) {
+        Some("quarantine") => Ok(Policy::Quarantine),
+        Some("evolve") => Ok(Policy::Evolve),
+        _ => plan_err!("{NAME}: the third argument must be 'quarantine' or 'evolve'"),
     }
 }
 
@@ -101,45 +132,70 @@ fn result_fields(declaration: &str) -> Result<Fields> {
             return plan_err!("{NAME}: column `{}` cannot be {}", field.name(), field.data_type());
         }
     }
+    if declared.iter().filter(|field| is_rest(field)).count() > 1 {
+        return plan_err!("{NAME}: one column of type json takes all fields that have no other");
+    }
     let error = Arc::new(Field::new(ERROR, DataType::Utf8, true));
     Ok(declared.iter().cloned().chain([error]).collect())
 }
 
+fn is_rest(field: &Field) -> bool {
+    field.metadata().contains_key(REST)
+}
+
 /// Parses a column of JSON texts.
-fn parse(values: &ArrayRef, fields: &Fields) -> Result<StructArray> {
+fn parse(values: &ArrayRef, fields: &Fields, policy: Policy) -> Result<StructArray> {
     // Views are the layout that every other one turns into cheaply.
     let values = cast(values, &DataType::BinaryView)?;
     let values = values.as_binary_view();
-    let names: Vec<&str> = fields
-        .iter()
-        .map(|field| field.name().as_str())
-        .filter(|name| *name != ERROR)
-        .collect();
-    let mut columns: Vec<Column> = fields
-        .iter()
-        .filter_map(|field| Column::new(field.data_type()))
-        .collect();
-    columns.truncate(names.len());
+    let typed = || fields.iter().filter(|field| field.name() != ERROR && !is_rest(field));
+    let names: Vec<&str> = typed().map(|field| field.name().as_str()).collect();
+    let mut columns: Vec<Column> = typed().filter_map(|field| Column::new(field.data_type())).collect();
+    let mut rest = fields.iter().any(|field| is_rest(field)).then(StringBuilder::new);
     let mut errors = StringBuilder::new();
     let mut found: Vec<Option<Json<'_>>> = names.iter().map(|_| None).collect();
+    let mut misfits: Vec<&str> = vec![];
     for row in 0..values.len() {
         let bytes = if values.is_valid(row) {
             Some(values.value(row))
         } else {
             None
         };
-        let mut error = read_object(bytes, &names, &mut found).err();
+        misfits.clear();
+        let read = read_object(bytes, &names, &mut found);
+        let has_others = matches!(read, Ok(true));
+        let mut error = read.err();
         for ((name, column), value) in names.iter().zip(&mut columns).zip(&mut found) {
             let value = value.take().filter(|_| error.is_none());
-            if let Err(reason) = column.append(value) {
-                error.get_or_insert(Cow::Owned(format!("{name}: {reason}")));
+            match column.append(value, policy == Policy::Evolve) {
+                Err(_) if policy == Policy::Evolve && rest.is_some() => misfits.push(name),
+                Err(reason) => _ = error.get_or_insert(Cow::Owned(format!("{name}: {reason}"))),
+                Ok(()) => {}
             }
+        }
+        if let Some(rest) = &mut rest {
+            let others = if error.is_none() && (has_others || !misfits.is_empty()) {
+                others(bytes, &names, &misfits)
+            } else {
+                Ok(None)
+            };
+            rest.append_option(others.unwrap_or_else(|reason| {
+                error.get_or_insert(reason);
+                None
+            }));
         }
         errors.append_option(error);
     }
+    let mut columns = columns.into_iter();
     let mut arrays: Vec<ArrayRef> = vec![];
-    for (column, field) in columns.into_iter().zip(fields) {
-        arrays.push(cast(&column.finish(), field.data_type())?);
+    for field in fields.iter().filter(|field| field.name() != ERROR) {
+        let array: ArrayRef = match &mut rest {
+            Some(rest) if is_rest(field) => Arc::new(rest.finish()),
+            _ => columns
+                .next()
+                .map_or_else(|| new_null_array(field.data_type(), values.len()), Column::finish),
+        };
+        arrays.push(cast(&array, field.data_type())?);
     }
     arrays.push(Arc::new(errors.finish()));
     Ok(StructArray::try_new(fields.clone(), arrays, None)?)

@@ -8,7 +8,12 @@ use super::*;
 
 fn parsed(values: Vec<Option<&[u8]>>) -> StructArray {
     let fields = result_fields("id string, n bigint, at timestamp, ok boolean, x double").unwrap();
-    parse(&(Arc::new(BinaryArray::from(values)) as ArrayRef), &fields).unwrap()
+    parse(
+        &(Arc::new(BinaryArray::from(values)) as ArrayRef),
+        &fields,
+        Policy::Quarantine,
+    )
+    .unwrap()
 }
 
 fn error(value: &[u8]) -> Option<String> {
@@ -30,6 +35,54 @@ fn a_good_object_has_its_types() {
     );
     assert!(row.column(3).as_boolean().value(0));
     assert!(row.column(5).is_null(0));
+}
+
+/// `id`, `n`, the fields without a column, and the error of one text.
+fn with_rest(value: &str, policy: Policy) -> [Option<String>; 4] {
+    let fields = result_fields("id string, rest json, n bigint").unwrap();
+    let values = Arc::new(BinaryArray::from(vec![value.as_bytes()])) as ArrayRef;
+    let row = parse(&values, &fields, policy).unwrap();
+    ["id", "n", "rest", "error"].map(|column| {
+        let column = cast(row.column_by_name(column).unwrap(), &DataType::Utf8).unwrap();
+        let column = column.as_string::<i32>();
+        column.is_valid(0).then(|| column.value(0).to_owned())
+    })
+}
+
+#[test]
+fn fields_without_a_column_are_kept_where_a_column_takes_them() {
+    let text = |text: &str| Some(text.to_owned());
+    for policy in [Policy::Quarantine, Policy::Evolve] {
+        let added = r#"{"id":"a","coupon":"X","n":1,"tags":[1,{"b":null}],"none":null}"#;
+        let rest = text(r#"{"coupon":"X","tags":[1,{"b":null}]}"#);
+        assert_eq!(with_rest(added, policy), [text("a"), text("1"), rest, None]);
+        assert_eq!(with_rest(r#"{"id":"a"}"#, policy), [text("a"), None, None, None]);
+    }
+    let deep = format!(r#"{{"id":"a","x":{}{}}}"#, "[".repeat(1_000), "]".repeat(1_000));
+    assert!(
+        with_rest(&deep, Policy::Evolve)[3]
+            .as_deref()
+            .unwrap()
+            .contains("nested too deeply")
+    );
+}
+
+#[test]
+fn a_value_of_another_type_is_an_error_or_kept_by_the_policy() {
+    let text = |text: &str| Some(text.to_owned());
+    let retyped = r#"{"id":7,"n":{"a":1}}"#;
+    let error = text("id: expected string, found number 7");
+    assert_eq!(with_rest(retyped, Policy::Quarantine), [None, None, None, error]);
+    let kept = text(r#"{"n":{"a":1}}"#);
+    assert_eq!(with_rest(retyped, Policy::Evolve), [text("7"), None, kept, None]);
+    assert_eq!(
+        with_rest(r#"{"id":1.5}"#, Policy::Evolve),
+        [None, None, text(r#"{"id":1.5}"#), None]
+    );
+    assert_eq!(
+        with_rest("[1]", Policy::Evolve)[3].as_deref(),
+        Some("not a JSON object")
+    );
 }
 
 #[test]
