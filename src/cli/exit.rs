@@ -78,3 +78,13 @@ fn is_usage(error: &anyhow::Error) -> bool {
             )
         })
 }
+
+/// A panic on a worker thread (in a library, with a full disk for one) ends as the error of its step, which says more
+/// than the panic does: that one goes to the log.
+pub(super) fn log_panics_of_workers() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {
+        Some("tokio-rt-worker") => tracing::info!("a worker thread panicked: {panic}"),
+        _ => default(panic),
+    }));
+}

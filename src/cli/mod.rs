@@ -92,6 +92,7 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     cli.global.start_logging();
+    exit::log_panics_of_workers();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error),

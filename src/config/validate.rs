@@ -213,7 +213,7 @@ impl<'a> Validator<'a> {
         let cluster_by = step.cluster_by.iter().filter_map(|c| self.text(c)).collect();
         let delete = self.optional(step.delete.as_ref());
         let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
-        let every = step.every.as_ref().and_then(|text| self.duration(text));
+        let every = step.every.as_ref().and_then(|text| self.every(text));
         if let Some(mode) = mode {
             self.fits_mode(step, mode);
         }

@@ -38,15 +38,31 @@ impl Validator<'_> {
         trigger
     }
 
-    pub(super) fn duration(&mut self, text: &Text) -> Option<Duration> {
+    pub(super) fn every(&mut self, text: &Text) -> Option<Duration> {
         let value = self.text(text)?;
         self.positive_duration(&value, text.referenced)
     }
 
+    pub(super) fn duration(&mut self, text: &Text) -> Option<Duration> {
+        let value = self.text(text)?;
+        self.parse_duration(&value, text.referenced)
+    }
+
     fn positive_duration(&mut self, value: &str, at: Location) -> Option<Duration> {
-        let parsed = humantime::parse_duration(value)
-            .ok()
-            .filter(|duration| !duration.is_zero());
+        let parsed = self.parse_duration(value, at)?;
+        if parsed.is_zero() {
+            self.problem(
+                at,
+                format!("`{value}` is no time at all"),
+                Some("like 10s or 5m".to_owned()),
+            );
+            return None;
+        }
+        Some(parsed)
+    }
+
+    fn parse_duration(&mut self, value: &str, at: Location) -> Option<Duration> {
+        let parsed = humantime::parse_duration(value).ok();
         if parsed.is_none() {
             self.problem(
                 at,

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range as Offsets;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -15,9 +17,19 @@ use crate::config::KafkaConfig;
 use crate::source::{Committed, FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
 
 /// A topic. Places are `topic/partition`, positions the next offset; `topic/id` has the topic's identity.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaSource {
     config: Arc<KafkaConfig>,
+    /// Who asked the last time, as long as it was answered: a connection, over TLS at that, is not made for nothing.
+    client: Arc<Mutex<Option<BaseConsumer<Context>>>>,
+}
+
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSource")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A topic as the brokers describe it.
@@ -44,6 +56,7 @@ impl KafkaSource {
     pub fn new(config: KafkaConfig) -> Self {
         Self {
             config: Arc::new(config),
+            client: Arc::default(),
         }
     }
 
@@ -57,8 +70,20 @@ impl KafkaSource {
     }
 
     async fn describe(&self, from_millis: Option<i64>) -> Result<Topic, SourceError> {
-        let config = self.config.clone();
-        let asked = tokio::task::spawn_blocking(move || describe(&config, from_millis)).await;
+        let (config, client) = (self.config.clone(), self.client.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut kept = client.lock().unwrap_or_else(PoisonError::into_inner);
+            let client = match kept.take() {
+                Some(client) => client,
+                None => consumer(&config)?,
+            };
+            let topic = describe(&config, &client, from_millis)?;
+            // What it has to say of its connections has no taker, and must not pile up.
+            while client.poll(Duration::ZERO).is_some() {}
+            *kept = Some(client);
+            Ok(topic)
+        });
+        let asked = asked.await;
         asked.map_err(|stopped| SourceError::Unreachable {
             what: format!("Kafka at {}", self.config.brokers),
             reason: stopped.to_string(),
@@ -174,7 +199,7 @@ impl KafkaSource {
         }
     }
 
-    fn place(&self, of: &dyn std::fmt::Display) -> String {
+    fn place(&self, of: &dyn fmt::Display) -> String {
         format!("{}/{of}", self.config.topic)
     }
 }
@@ -238,13 +263,16 @@ fn shorten(ranges: &mut [Range], most: u64) {
     }
 }
 
-fn describe(config: &KafkaConfig, from_millis: Option<i64>) -> Result<Topic, SourceError> {
-    let client: BaseConsumer<Context> = consumer(config)?;
-    let metadata = metadata(config, &client)?;
+fn describe(
+    config: &KafkaConfig,
+    client: &BaseConsumer<Context>,
+    from_millis: Option<i64>,
+) -> Result<Topic, SourceError> {
+    let metadata = metadata(config, client)?;
     let numbers = numbers(config, &metadata)?;
     let mut partitions = vec![];
     for partition in numbers {
-        let (low, high) = ask(config, &client, |timeout| {
+        let (low, high) = ask(config, client, |timeout| {
             client.fetch_watermarks(&config.topic, partition, timeout)
         })?;
         partitions.push((partition, low..high));
@@ -253,12 +281,12 @@ fn describe(config: &KafkaConfig, from_millis: Option<i64>) -> Result<Topic, Sou
     if let Some(millis) = from_millis {
         let filled = partitions.iter().filter(|(_, offsets)| !offsets.is_empty());
         let filled: Vec<i32> = filled.map(|(partition, _)| *partition).collect();
-        let found = offsets_at(config, &client, &filled, millis)?;
+        let found = offsets_at(config, client, &filled, millis)?;
         let of = |partition| found.get(partition).copied().unwrap_or(TimeOffset::Unknown);
         from = partitions.iter().map(|(partition, _)| of(partition)).collect();
     }
     Ok(Topic {
-        id: identity(config, &client, &metadata),
+        id: identity(config, client, &metadata),
         partitions,
         from,
     })

@@ -151,15 +151,20 @@ pub enum Failure {
 impl PipelineError {
     /// Whether trying again may help.
     pub fn failure(&self) -> Failure {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if let Some(known) = failure(error) {
-                return known;
-            }
-            cause = error.source();
-        }
-        Failure::Lasting
+        of_chain(self).unwrap_or(Failure::Lasting)
     }
+}
+
+/// What the first error of a chain tells that tells anything.
+fn of_chain(error: &(dyn Error + 'static)) -> Option<Failure> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(known) = failure(error) {
+            return Some(known);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// What one error of a chain tells; `None` where it tells nothing.
@@ -174,7 +179,11 @@ fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
         return Some(Failure::Passing);
     }
     if let Some(error) = found::<std::io::Error>(error) {
-        return (error.kind() == std::io::ErrorKind::StorageFull).then_some(Failure::Lasting);
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return Some(Failure::Lasting);
+        }
+        // Writers pass on the errors of stores inside of others, which do not count as their source.
+        return of_chain(error.get_ref()?);
     }
     if let Some(error) = found::<DataFusionError>(error) {
         let out = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));

@@ -38,6 +38,11 @@ async fn was_not_deleted(runner: &Runner, node: &Node) -> Result<(), PipelineErr
         let table = runner.lake().table(reader.name()).await.map_err(failed)?;
         let stored = table.transactions().await.map_err(failed)?;
         if stored.is_some_and(|stored| stored.keys().any(|id| id.starts_with(&any))) {
+            // Another process may have made and read it since it was looked for.
+            let now = runner.lake().table(node.name()).await;
+            if now.map_err(|error| node.lake_error(error))?.version().is_some() {
+                return Ok(());
+            }
             return Err(PipelineError::TableGone {
                 table: node.name().to_string(),
                 reader: reader.name().to_string(),

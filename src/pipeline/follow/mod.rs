@@ -156,8 +156,9 @@ impl<'a> Follower<'a> {
                 Ok(left) => {
                     pause = Duration::ZERO;
                     was_reached = true;
-                    // What was lost before is accepted, not what may be lost later.
+                    // What was lost before is accepted, not what may be lost later; and every source has its start.
                     options.read.on_loss = OnLoss::Refuse;
+                    options.read.from_timestamp_millis = None;
                     if self.stop.is_cancelled() || (self.options.once && !left) {
                         break;
                     }
