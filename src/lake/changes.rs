@@ -133,6 +133,15 @@ async fn are_there(table: &LakeTable, files: impl Iterator<Item = &Add>) -> Resu
 
 /// Every data file of the table.
 pub(super) fn data_files(table: &LakeTable) -> Vec<Add> {
+    files(table, true)
+}
+
+/// The same without their statistics, for reads that have no use for them: making their text takes longer than all else.
+pub(super) fn data_files_without_statistics(table: &LakeTable) -> Vec<Add> {
+    files(table, false)
+}
+
+fn files(table: &LakeTable, with_statistics: bool) -> Vec<Add> {
     let Some(state) = table.state() else { return vec![] };
     let log = state.log_data();
     let files = log.iter().map(|file| Add {
@@ -141,7 +150,7 @@ pub(super) fn data_files(table: &LakeTable) -> Vec<Add> {
         size: file.size(),
         modification_time: file.modification_time(),
         data_change: true,
-        stats: file.stats(),
+        stats: with_statistics.then(|| file.stats()).flatten(),
         deletion_vector: file.deletion_vector_descriptor(),
         ..Add::default()
     });

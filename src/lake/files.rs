@@ -79,13 +79,17 @@ impl DataFilesScan {
         })
     }
 
-    /// Opens only files that can hold the keys of a join, as far as the table's [`KeyFilters`] know.
-    #[must_use]
-    pub fn pruned_by_keys(self, table: &LakeTable) -> Self {
-        Self {
+    /// A scan of all files of a table for a join that looks for few of its rows: files that cannot hold them are not
+    /// opened, as far as the table's [`KeyFilters`] know.
+    ///
+    /// # Errors
+    /// As [`DataFilesScan::try_new`].
+    pub fn lookup(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
+        Ok(Self {
             filters: table.key_filters().cloned(),
-            ..self
-        }
+            rows: usize::try_from(table.rows()).ok(),
+            ..Self::try_new(table, files, file_column)?
+        })
     }
 
     /// A plan that reads each file in a partition of its own.
@@ -98,6 +102,8 @@ impl DataFilesScan {
             source: ParquetSource::new(self.schema.clone()),
             projection: None,
             limit: None,
+            // Partitions that have nothing left to do would take files of others.
+            keep_apart: true,
         };
         reads.plan(self.files.iter().map(|file| vec![file.clone()]).collect(), None)
     }
@@ -110,6 +116,7 @@ pub(super) struct FileReads {
     source: ParquetSource,
     projection: Option<Vec<usize>>,
     limit: Option<usize>,
+    keep_apart: bool,
 }
 
 impl FileReads {
@@ -135,6 +142,7 @@ impl FileReads {
             .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
             .with_projection_indices(self.projection.clone())?
             .with_limit(self.limit)
+            .with_preserve_order(self.keep_apart)
             .with_statistics(statistics)
             .build();
         Ok(DataSourceExec::from_data_source(config))
@@ -229,6 +237,7 @@ impl TableProvider for DataFilesScan {
             source,
             projection: projection.cloned(),
             limit,
+            keep_apart: false,
         };
         if let (Some(filters), None) = (&self.filters, limit) {
             let partitions = state.config().target_partitions();

@@ -20,9 +20,10 @@ use datafusion::prelude::SessionContext;
 use deltalake::kernel::{Add, Remove};
 use futures::StreamExt;
 
+use super::changes::data_files_without_statistics;
 use super::schema::storable;
 use super::write::{Layout, conform, write_streams};
-use super::{Changes, CommitMode, DataFilesScan, LakeError, LakeTable};
+use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
 use crate::config::TableName;
 use crate::failpoint;
 
@@ -141,9 +142,9 @@ impl Merge {
             .unwrap_or_default();
         drop(kept);
         failpoint::reach("inside_merge");
-        let all = Changes::all(table);
+        let all = data_files_without_statistics(table);
         let touched = match keys.first() {
-            Some(_) if !all.is_empty() => self.touched(table, session, all.files(), &keys).await?,
+            Some(_) if !all.is_empty() => self.touched(table, session, &all, &keys).await?,
             _ => vec![],
         };
         let kept = self.kept(table, session, &touched, &keys, layout).await?;
@@ -203,7 +204,7 @@ impl Merge {
         files: &[Add],
         keys: &[RecordBatch],
     ) -> Result<Vec<Add>, LakeError> {
-        let old = DataFilesScan::try_new(table, files, Some(FILE_COLUMN))?.pruned_by_keys(table);
+        let old = DataFilesScan::lookup(table, files, Some(FILE_COLUMN))?;
         let with_key = self.with_key(session, old, keys.to_vec())?;
         let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?.collect().await?;
         let mut touched = HashSet::new();

@@ -13,11 +13,11 @@ use object_store::path::Path;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::changes::LogEntry;
+use super::changes::{LogEntry, data_files_without_statistics};
 use super::diagnose::diagnose;
 use super::keys::KeyFilters;
 use super::opened::Opened;
-use super::{Changes, DataFilesScan, LakeError, positions};
+use super::{DataFilesScan, LakeError, positions};
 use crate::config::{LakeConfig, Secret, TableName};
 
 /// A version of a Delta table.
@@ -285,8 +285,8 @@ impl LakeTable {
             self.delta
                 .update_datafusion_session(session)
                 .map_err(LakeError::delta("read", &self.name))?;
-            match DataFilesScan::try_new(self, Changes::all(self).files(), None) {
-                Ok(scan) => return Ok(Arc::new(scan.pruned_by_keys(self))),
+            match DataFilesScan::lookup(self, &data_files_without_statistics(self), None) {
+                Ok(scan) => return Ok(Arc::new(scan)),
                 // Files with features that only the Delta library's own scan knows.
                 Err(LakeError::Unsupported { .. }) => {}
                 Err(error) => return Err(error),

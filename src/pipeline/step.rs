@@ -4,6 +4,7 @@ use arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
@@ -17,6 +18,9 @@ use crate::lake::{Commit, CommitMode, LakeError, Merge, Version, schema};
 
 /// The column that holds a merge's `delete` predicate while it runs.
 pub(super) const DELETED: &str = "__deleted";
+
+/// A step that reads fewer rows than this writes one file.
+const ROWS_OF_ONE_FILE: u64 = 256 << 10;
 
 /// What one step did.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +65,11 @@ pub(super) async fn write(
         _ => merge,
     };
 
-    let plan = result.create_physical_plan().await.map_err(query)?;
+    let mut plan = result.create_physical_plan().await.map_err(query)?;
+    // What fits into one file well is not spread over several.
+    if inputs.waiting.is_some_and(|rows| rows < ROWS_OF_ONE_FILE) && plan.output_partitioning().partition_count() > 1 {
+        plan = Arc::new(CoalescePartitionsExec::new(plan));
+    }
     progress.watch(plan.clone());
     let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
     let written = write_streams(&inputs.target, streams, &layout)

@@ -186,11 +186,12 @@ impl Read {
             None => None,
         };
         let mut to_read = vec![];
+        let predicate = self.reads.predicate();
         for file in files {
             let of = self.lookup.as_ref().map(|lookup| KeysOfFile {
                 file: file.object_meta.location.clone(),
                 column: lookup.column.clone(),
-                predicate: self.reads.predicate(),
+                predicate: predicate.clone(),
             });
             let known = of.as_ref().and_then(|of| self.filters.may_hold(of, keys.as_deref()?));
             match known {
