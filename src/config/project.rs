@@ -88,6 +88,8 @@ pub struct Step {
     pub refresh_after: Option<f64>,
     /// While a pipeline follows its sources, the step runs at most so often, beside the others.
     pub every: Option<Duration>,
+    /// Compaction leaves younger files alone; of the project where none is given.
+    pub compact_min_age: Option<Duration>,
     /// Columns that split the table into folders.
     pub partition_by: Vec<String>,
     /// Columns by which compaction sorts the rows.

@@ -127,6 +127,7 @@ pub(super) struct RawStep {
     pub delete: Option<Text>,
     pub refresh_after: Option<Text>,
     pub every: Option<Text>,
+    pub compact_min_age: Option<Text>,
     #[serde(default)]
     pub partition_by: Vec<Text>,
     #[serde(default)]

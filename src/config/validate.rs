@@ -214,6 +214,7 @@ impl<'a> Validator<'a> {
         let delete = self.optional(step.delete.as_ref());
         let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
         let every = step.every.as_ref().and_then(|text| self.every(text));
+        let compact_min_age = step.compact_min_age.as_ref().and_then(|text| self.duration(text));
         if let Some(mode) = mode {
             self.fits_mode(step, mode);
         }
@@ -226,6 +227,7 @@ impl<'a> Validator<'a> {
             delete,
             refresh_after,
             every,
+            compact_min_age,
             partition_by,
             cluster_by,
             line: raw.referenced.line(),
@@ -307,6 +309,7 @@ impl<'a> Validator<'a> {
             ("delete", step.delete.as_ref(), mode == Mode::Merge),
             ("refresh_after", step.refresh_after.as_ref(), mode == Mode::Overwrite),
             ("every", step.every.as_ref(), mode != Mode::View),
+            ("compact_min_age", step.compact_min_age.as_ref(), mode == Mode::Merge),
             ("partition_by", step.partition_by.first(), mode != Mode::View),
             ("cluster_by", step.cluster_by.first(), mode != Mode::View),
         ];

@@ -138,7 +138,11 @@ pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, So
 pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError {
     SourceError::Unreachable {
         what: format!("Kafka at {}", config.brokers),
-        reason: error.to_string(),
+        reason: match error {
+            // Its own words quote the value, which may be a key.
+            KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka does not take the option `{key}` as it is"),
+            other => other.to_string(),
+        },
         help: "check `brokers`, `security` and `options` of the source".to_owned(),
     }
 }

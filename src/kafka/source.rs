@@ -80,6 +80,7 @@ impl KafkaSource {
             let topic = describe(&config, &client, from_millis)?;
             // What it has to say of its connections has no taker, and must not pile up.
             while client.poll(Duration::ZERO).is_some() {}
+            client.context().forget_error();
             *kept = Some(client);
             Ok(topic)
         });

@@ -111,6 +111,14 @@ pub enum LakeError {
 }
 
 impl LakeError {
+    /// Another writer went further than what was read of a table's inputs.
+    pub fn raced(table: &impl ToString) -> Self {
+        Self::Conflict {
+            table: table.to_string(),
+            source: Box::new(DeltaTableError::generic("its inputs were read further meanwhile")),
+        }
+    }
+
     /// Wraps an error of the Delta library for a table.
     pub(super) fn delta(action: &'static str, table: &impl ToString) -> impl FnOnce(DeltaTableError) -> Self {
         let table = table.to_string();

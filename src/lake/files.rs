@@ -131,7 +131,8 @@ impl FileReads {
 
     /// The predicate that leaves rows out, as text.
     pub fn predicate(&self) -> Option<Arc<str>> {
-        self.source.filter().map(|filter| filter.to_string().into())
+        // As `Debug`, which has literals whole and quoted.
+        self.source.filter().map(|filter| format!("{filter:?}").into())
     }
 
     /// Reads groups of files, each a partition; with the number of rows in them, where it is known.

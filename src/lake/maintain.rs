@@ -22,6 +22,8 @@ pub struct Upkeep<'a> {
     pub config: &'a MaintenanceConfig,
     /// The columns that its step clusters by.
     pub cluster_by: &'a [String],
+    /// How old its files have to be, where its step says.
+    pub min_age: Option<Duration>,
     /// Whether merges rewrite its files.
     pub merged: bool,
 }
@@ -46,7 +48,7 @@ impl<'a> Upkeep<'a> {
         Compaction {
             min_files: self.config.compact_after,
             min_age: if self.merged {
-                self.config.compact_min_age
+                self.min_age.unwrap_or(self.config.compact_min_age)
             } else {
                 Duration::ZERO
             },

@@ -75,16 +75,16 @@ impl Lake {
     /// # Errors
     /// When the lake cannot be reached, or the table's log cannot be read.
     pub async fn table(&self, name: &TableName) -> Result<LakeTable, LakeError> {
-        let failed = || LakeError::delta("open", name);
         let kept = match &self.opened {
             Some(opened) => opened.get(name).await,
             None => None,
         };
         let delta = match kept {
-            Some(mut kept) => {
-                kept.update_state().await.map_err(failed())?;
-                kept
-            }
+            Some(mut kept) => match kept.update_state().await {
+                Ok(()) => kept,
+                // From nothing it works, or says what is wrong.
+                Err(_) => self.open(name).await?,
+            },
             None => self.open(name).await?,
         };
         if let Some(opened) = &self.opened {

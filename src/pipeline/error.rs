@@ -172,6 +172,7 @@ fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
     if let Some(error) = found::<SourceError>(error) {
         return match error {
             SourceError::Unreachable { .. } => Some(Failure::Unreachable),
+            SourceError::Committed { .. } => None,
             _ => Some(Failure::Lasting),
         };
     }

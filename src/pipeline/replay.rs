@@ -189,14 +189,21 @@ impl Runner {
         }
         let (name, version) = (records.table.name(), records.table.version().unwrap_or_default());
         let id = positions::of_table(name, &records.table.id().unwrap_or_default());
+        let version = i64::try_from(version).unwrap_or(i64::MAX);
+        let stored = inputs.target.transaction(&id).await;
+        if stored
+            .map_err(|error| node.lake_error(error))?
+            .is_some_and(|stored| stored > version)
+        {
+            // A run went further meanwhile: what it judged would be judged again.
+            return Err(node.lake_error(LakeError::raced(node.name())));
+        }
         inputs.decision = Decision::Incremental;
         inputs
             .bindings
             .changes
             .insert(name.to_string(), records.provider.clone());
-        inputs
-            .transactions
-            .insert(id, i64::try_from(version).unwrap_or(i64::MAX));
+        inputs.transactions.insert(id, version);
         inputs.transactions.insert(positions::SQL.to_owned(), node.fingerprint);
         Ok(inputs)
     }

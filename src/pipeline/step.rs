@@ -72,15 +72,18 @@ pub(super) async fn write(
     }
     progress.watch(plan.clone());
     let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
+    let of_query = |error| match error {
+        LakeError::Query(source) => query(source),
+        other => failed(other),
+    };
     let written = write_streams(&inputs.target, streams, &layout)
         .await
-        .map_err(|error| match error {
-            LakeError::Query(source) => query(source),
-            other => failed(other),
-        })?;
+        .map_err(of_query)?;
     let mode = match (&inputs.decision, node.step.mode) {
         (Decision::Incremental, Mode::Append) => CommitMode::Append,
-        (Decision::Incremental, Mode::Merge) => merge.finish(&inputs.target, session, &layout).await.map_err(failed)?,
+        (Decision::Incremental, Mode::Merge) => {
+            merge.finish(&inputs.target, session, &layout).await.map_err(of_query)?
+        }
         _ => CommitMode::Overwrite,
     };
     let commit = Commit {

@@ -30,6 +30,7 @@ impl Runner {
         Upkeep {
             config: self.maintenance(),
             cluster_by: step.map_or(&[], |step| &step.cluster_by),
+            min_age: step.and_then(|step| step.compact_min_age),
             merged: step.is_some_and(|step| step.mode == Mode::Merge),
         }
     }

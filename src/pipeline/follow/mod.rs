@@ -10,6 +10,7 @@ mod schedule;
 mod status;
 mod trigger;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,15 +94,16 @@ impl<'a> Follower<'a> {
         let selected = runner.dag().select(&pipeline.name, &options.run.select)?;
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
-        let (scheduled, batch) = nodes.partition(|node| schedule::is_slower(node));
+        let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| schedule::is_slower(node));
         let (written, to_maintain) = unbounded_channel();
+        let reads_sources = batch.iter().any(|node: &&Node| !node.sources.is_empty());
         Ok(Self {
             runner,
             pipeline,
             options,
             batch,
             scheduled,
-            status: Arc::new(Status::new(pipeline.trigger.every)),
+            status: Arc::new(Status::new(pipeline.trigger.every, reads_sources)),
             stop,
             written,
             to_maintain: Mutex::new(to_maintain),
@@ -123,21 +125,18 @@ impl<'a> Follower<'a> {
         for nodes in [&self.batch, &self.scheduled] {
             self.status.read_tables(self.runner, nodes).await;
         }
-        let ended = CancellationToken::new();
         let beside = async {
-            tokio::join!(self.measure(&ended), self.maintain(&ended), async {
+            tokio::join!(self.measure(), self.maintain(on_event), async {
                 if !self.options.once {
-                    self.follow_schedule(&ended, on_event).await;
+                    self.follow_schedule(on_event).await;
                 }
             })
         };
-        let follow = async {
-            let followed = self.follow_sources(on_event).await;
-            ended.cancel();
-            followed
-        };
-        let (followed, _) = tokio::join!(follow, beside);
-        followed?;
+        // What is at work beside the batches when they end is dropped: it has committed, or it has not.
+        tokio::select! {
+            followed = self.follow_sources(on_event) => followed?,
+            _ = beside => {}
+        }
         if self.options.once && !self.stop.is_cancelled() {
             for node in &self.scheduled {
                 self.run_scheduled(node, on_event).await?;
@@ -150,11 +149,13 @@ impl<'a> Follower<'a> {
         let mut pace = Pace::new(self.pipeline.trigger);
         let mut pause = Duration::ZERO;
         let mut options = self.options.run.clone();
-        let mut was_reached = false;
+        let (mut was_reached, mut behind) = (false, false);
         while self.options.once || pace.wait(&self.status, &self.stop).await {
-            match self.one_batch(&mut options, &mut pace, on_event).await {
+            match self.one_batch(&mut options, &mut pace, behind, on_event).await {
                 Ok(left) => {
+                    let left = left || std::mem::take(&mut behind);
                     pause = Duration::ZERO;
+                    pace.take_more();
                     was_reached = true;
                     // What was lost before is accepted, not what may be lost later; and every source has its start.
                     options.read.on_loss = OnLoss::Refuse;
@@ -168,8 +169,13 @@ impl<'a> Follower<'a> {
                         Failure::Passing if !self.options.once => {}
                         Failure::Unreachable if !self.options.once && was_reached => {}
                         Failure::OutOfMemory if pace.take_less() => {}
-                        _ => return Err(error),
+                        _ => {
+                            self.status.failed(&error);
+                            return Err(error);
+                        }
                     }
+                    // What was read goes through the other steps before more is read, or it would get more and more.
+                    behind = true;
                     pause = (pause * 2).clamp(Duration::from_secs(1), PAUSE_MAX);
                     self.status.failed(&error);
                     on_event(FollowEvent::Failed { error: &error, pause });
@@ -188,13 +194,15 @@ impl<'a> Follower<'a> {
         &self,
         options: &mut RunOptions,
         pace: &mut Pace,
+        behind: bool,
         on_event: OnEvent<'_>,
     ) -> Result<bool, PipelineError> {
         let started = Instant::now();
         let (mut left, mut records) = (false, 0);
         options.read.records_max = Some(pace.records_max());
         let mut outcomes = vec![];
-        for node in &self.batch {
+        let steps = self.batch.iter().filter(|node| !behind || node.sources.is_empty());
+        for node in steps {
             if self.stop.is_cancelled() {
                 break;
             }
@@ -221,7 +229,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Asks the sources, again and again, how much waits.
-    async fn measure(&self, ended: &CancellationToken) {
+    async fn measure(&self) {
         let pause = (self.pipeline.trigger.every / 10).clamp(Duration::from_millis(200), Duration::from_secs(2));
         loop {
             for node in self.batch.iter().filter(|node| !node.sources.is_empty()) {
@@ -231,10 +239,7 @@ impl<'a> Follower<'a> {
                     Err(error) => tracing::debug!(%error, "the lag cannot be measured"),
                 }
             }
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = ended.cancelled() => return,
-            }
+            sleep(pause).await;
         }
     }
 
@@ -245,32 +250,39 @@ impl<'a> Follower<'a> {
     }
 
     /// Keeps the tables that were written in shape, beside the batches. What cannot be done is done later.
-    async fn maintain(&self, ended: &CancellationToken) {
+    async fn maintain(&self, on_event: OnEvent<'_>) {
         let mut to_maintain = self.to_maintain.lock().await;
         loop {
-            let node = tokio::select! {
-                Some(node) = to_maintain.recv() => node,
-                () = ended.cancelled() => return,
+            let Some(first) = to_maintain.recv().await else {
+                return;
             };
-            match self.runner.maintain(node).await {
-                Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
-                Err(error) => self.status.failed_beside(node, &error),
+            // A table that was written several times meanwhile is looked at once.
+            let mut nodes = BTreeMap::from([(first.name(), first)]);
+            while let Ok(next) = to_maintain.try_recv() {
+                nodes.insert(next.name(), next);
+            }
+            for node in nodes.into_values() {
+                match self.runner.maintain(node).await {
+                    Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
+                    Err(error) => {
+                        let pause = self.pipeline.trigger.every;
+                        self.status.failed_beside(node, &error);
+                        on_event(FollowEvent::Failed { error: &error, pause });
+                    }
+                }
             }
         }
     }
 
-    async fn follow_schedule(&self, ended: &CancellationToken, on_event: OnEvent<'_>) {
+    async fn follow_schedule(&self, on_event: OnEvent<'_>) {
         let mut schedule = Schedule::new(&self.scheduled, self.pipeline.trigger.every);
         loop {
             tokio::select! {
                 () = schedule.wait() => {}
-                () = self.stop.cancelled() => return,
-                () = ended.cancelled() => return,
+                // The batches end, and this with them.
+                () = self.stop.cancelled() => return std::future::pending().await,
             }
             for node in schedule.due() {
-                if self.stop.is_cancelled() {
-                    return;
-                }
                 match self.run_scheduled(node, on_event).await {
                     Ok(true) => {}
                     Ok(false) => schedule.soon(node, self.pipeline.trigger.every),

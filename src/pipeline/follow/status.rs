@@ -11,13 +11,16 @@ use crate::pipeline::{Node, Outcome, PipelineError, RunEvent, Runner, StepProgre
 /// A source that was not heard of for so many triggers is taken for stalled, or for so long where that is longer.
 const TRIGGERS_UNHEARD: u32 = 3;
 const UNHEARD_MIN: Duration = Duration::from_secs(15);
-/// A step that got no further for so long is taken for stuck.
-const STUCK: Duration = Duration::from_secs(120);
+/// A step that got no further for so long is taken for stuck; rewriting files counts as no row.
+const STUCK: Duration = Duration::from_secs(1_800);
+/// A step of a slower schedule, or the upkeep of a table, that failed so often in a row needs somebody to look.
+const FAILURES_IN_A_ROW: u64 = 3;
 
 /// How following goes, shared between the loops and whoever shows it.
 #[derive(Debug)]
 pub struct Status {
     patience: Duration,
+    reads_sources: bool,
     state: Mutex<State>,
 }
 
@@ -71,8 +74,12 @@ pub struct TableStatus {
     pub rows: u64,
     /// Seconds that the last commit's step took.
     pub seconds: f64,
-    /// Failures since the start, of a step of a slower schedule.
+    /// Failures since the start, of a step of a slower schedule or of the table's upkeep.
     pub failures: u64,
+    /// Those since the last commit.
+    pub failing: u64,
+    /// Why the last one was.
+    pub error: String,
 }
 
 /// Whether somebody should look.
@@ -92,9 +99,10 @@ impl Snapshot {
 }
 
 impl Status {
-    pub(super) fn new(trigger: Duration) -> Self {
+    pub(super) fn new(trigger: Duration, reads_sources: bool) -> Self {
         let now = Instant::now();
         Self {
+            reads_sources,
             patience: (trigger * TRIGGERS_UNHEARD).max(UNHEARD_MIN),
             state: Mutex::new(State {
                 shown: Snapshot::default(),
@@ -129,8 +137,15 @@ impl Status {
             return Health::Bad(format!("batches fail since {} s: {error}", failing.elapsed().as_secs()));
         }
         let unheard = state.measured.elapsed();
-        if unheard > self.patience {
+        if self.reads_sources && unheard > self.patience {
             return Health::Bad(format!("the sources were not heard of for {} s", unheard.as_secs()));
+        }
+        let mut tables = state.shown.tables.iter();
+        if let Some((name, table)) = tables.find(|(_, table)| table.failing >= FAILURES_IN_A_ROW) {
+            return Health::Bad(format!(
+                "`{name}` failed {} times in a row: {}",
+                table.failing, table.error
+            ));
         }
         if let Some((progress, seen, since)) = &mut state.working {
             let now = progress.rows_read() + progress.rows_written();
@@ -174,6 +189,7 @@ impl Status {
         table.version = outcome.version;
         table.committed = Some(seconds(SystemTime::now()));
         table.commits += 1;
+        table.failing = 0;
         table.rows += outcome.written;
         table.seconds = outcome.took.as_secs_f64();
     }
@@ -201,10 +217,12 @@ impl Status {
     }
 
     pub(super) fn failed_beside(&self, node: &Node, error: &PipelineError) {
-        tracing::debug!(step = %node.name(), error = with_causes(error), "a step beside the batches failed");
         let mut state = self.state();
         state.shown.failures += 1;
-        state.shown.tables.entry(node.name().to_string()).or_default().failures += 1;
+        let table = state.shown.tables.entry(node.name().to_string()).or_default();
+        table.failures += 1;
+        table.failing += 1;
+        table.error = with_causes(error);
     }
 
     /// What the tables are before anything has run. One that cannot be read shows when its step runs.

@@ -68,6 +68,11 @@ impl Pace {
         }
     }
 
+    /// After a batch that went through.
+    pub fn take_more(&mut self) {
+        self.records_max = self.records_max.saturating_mul(2).min(self.trigger.records);
+    }
+
     /// After a batch that did not fit into memory; `false` where it cannot be smaller.
     pub fn take_less(&mut self) -> bool {
         let less = self.records_max() / 2;
