@@ -36,7 +36,11 @@ impl Cause {
             Self::Credentials
         } else if has("certificate verify failed") || has("verify broker certificate") {
             Self::Certificate
-        } else if has("SSL handshake failed") || has("security.protocol") || has("PLAINTEXT broker listener") {
+        } else if has("SSL handshake failed")
+            || has("in state SSL_HANDSHAKE")
+            || has("security.protocol")
+            || has("PLAINTEXT broker listener")
+        {
             Self::Protocol
         } else if has("Failed to resolve") {
             Self::UnknownHost

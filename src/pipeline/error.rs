@@ -2,6 +2,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;
+use deltalake::DeltaTableError;
 
 use crate::lake::LakeError;
 use crate::source::SourceError;
@@ -189,6 +190,10 @@ fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
     if let Some(error) = found::<DataFusionError>(error) {
         let out = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
         return out.then_some(Failure::OutOfMemory);
+    }
+    if let Some(DeltaTableError::KernelError(error)) = found(error) {
+        // What the store said is in its text alone; a file that is missing is another kind of error.
+        return error.to_string().contains("object store").then_some(Failure::Passing);
     }
     match found::<object_store::Error>(error)? {
         object_store::Error::Generic { source, .. } => of_store(source.as_ref()),
