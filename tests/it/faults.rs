@@ -102,7 +102,7 @@ fn following_outlives_a_store_that_fails_and_tokens_that_expire() {
     shop.produce("1.json", EVENTS, 1, 0.05);
     shop.produce("2.json", EVENTS, 2, 0.05);
     shop.edit("pipelines.yaml", "every: 10s", "every: 100ms");
-    let following = crate::follow::Following::start_on_files(&shop, "seed=3,error=0.01,lost=0.02,denied=0.01");
+    let following = crate::follow::Following::start_on_files(&shop, "seed=3,error=0.003,lost=0.01,denied=0.003");
     following.wait_for_records(&shop, 2 * EVENTS);
     crate::follow::wait(&shop, "sessions", || {
         following.metric("clickrec_batches_total") > Some(0.0)

@@ -137,7 +137,11 @@ fn a_rejected_record_stays_with_the_reason_that_holds_now() {
     );
     shop.assert_nothing_lost(produced);
     // Where a step could not take a record twice, nothing is replayed.
-    shop.edit("pipelines.yaml", "mode: merge, key: [event_id] }", "mode: append }");
+    shop.edit(
+        "pipelines.yaml",
+        "compact_min_age: 0s, mode: merge, key: [event_id] }",
+        "mode: append }",
+    );
     let (code, error) = shop.fails(&["quarantine", "replay"]);
     assert!(
         code == 1 && error.contains("`silver.events` is of mode `append`"),

@@ -218,7 +218,7 @@ impl<'a> Follower<'a> {
                 outcomes.push(outcome);
             }
         }
-        self.status.batch(started.elapsed(), records);
+        self.status.batch(started.elapsed(), records, !outcomes.is_empty());
         if !outcomes.is_empty() {
             on_event(FollowEvent::Batch {
                 outcomes: &outcomes,

@@ -195,14 +195,14 @@ impl Status {
     }
 
     /// A batch went through.
-    pub(super) fn batch(&self, took: Duration, records: u64) {
+    pub(super) fn batch(&self, took: Duration, records: u64, did_something: bool) {
         let mut state = self.state();
         state.shown.error = None;
         state.failing = None;
         state.working = None;
         state.lag_is_new = false;
+        state.shown.batches += u64::from(did_something);
         if records > 0 {
-            state.shown.batches += 1;
             state.shown.batch_seconds = took.as_secs_f64();
             state.shown.rate = records as f64 / took.as_secs_f64();
         }
