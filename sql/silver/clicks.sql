@@ -48,17 +48,18 @@ select
     value,
 
     ---------- the event; where the shop gives it no id, the same content is the same event. Control characters stand
-    ---------- between the fields and for those that are missing, so that no two events look alike by accident
+    ---------- between the fields and for those that are missing, so that no two events look alike by accident. (md5 gives
+    ---------- views into text, which sorts cannot let go of, and by which no file can be looked up: hence the cast)
     coalesce(
         given_event_id,
-        md5(concat_ws(
+        cast(md5(concat_ws(
             chr(31),
             cast(event_at as varchar),
             coalesce(session_id, chr(30)),
             coalesce(user_id, chr(30)),
             coalesce(item_id, chr(30)),
             coalesce(event_type, chr(30))
-        ))
+        )) as varchar)
     ) as event_id,
     event_at,
     session_id,

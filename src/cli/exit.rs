@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigError;
 use crate::evaluate::EvaluationError;
-use crate::pipeline::PipelineError;
+use crate::pipeline::{PipelineError, chain};
 
 const MISSING_FILE_HELP: &str = "\n  help: a vacuum has taken the file while it was needed, or somebody deleted it; run \
                                  again, and if that does not help, rebuild the table: clickrec run --full-refresh \
@@ -35,25 +35,14 @@ pub(super) async fn signal(tell: Option<&CancellationToken>) {
     }
 }
 
-/// An error with its causes.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        // Libraries often repeat their source in their own message.
-        if !text.contains(&message) {
-            text.push_str("\n  because: ");
-            text.push_str(&message);
-        }
-        cause = error.source();
-    }
-    text
+/// An error with its causes, as users see it.
+pub(super) fn told(error: &(dyn Error + 'static)) -> String {
+    chain(error, "\n  because: ")
 }
 
 /// Prints an error with its causes, and tells the exit code.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
-    let mut text = chain(error.as_ref());
+    let mut text = told(error.as_ref());
     if text.contains(".parquet") && text.contains("not found") && !text.contains("help:") {
         text.push_str(MISSING_FILE_HELP);
     }

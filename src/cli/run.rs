@@ -5,7 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::exit::chain;
+use super::exit::told;
 use super::follow;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
@@ -121,7 +121,7 @@ async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
     for node in written.filter_map(|outcome| runner.dag().get(&outcome.step)) {
         match runner.maintain(node).await {
             Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
-            Err(error) => tracing::warn!(table = %node.name(), error = chain(&error), "not maintained"),
+            Err(error) => tracing::warn!(table = %node.name(), error = told(&error), "not maintained"),
         }
     }
 }

@@ -7,7 +7,6 @@ use datafusion::execution::SessionState;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder};
-use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tokio::sync::OnceCell;
@@ -183,13 +182,6 @@ impl LakeTable {
     /// Its version, if the table exists.
     pub fn version(&self) -> Option<Version> {
         self.state().map(DeltaTableState::version)
-    }
-
-    /// When its newest version was committed, in milliseconds since 1970, if the table exists.
-    pub async fn committed_at(&self) -> Option<i64> {
-        self.version()?;
-        let newest = self.delta.history(Some(1)).try_next().await.ok()??;
-        newest.timestamp
     }
 
     /// The identity Delta gave it when it was created: a table made anew under the same name has another one.

@@ -156,6 +156,21 @@ impl PipelineError {
     }
 }
 
+/// An error with what led to it, each told once: libraries often repeat their source in their own message.
+pub fn chain(error: &(dyn Error + 'static), separator: &str) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text.push_str(separator);
+            text.push_str(&message);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// What the first error of a chain tells that tells anything.
 fn of_chain(error: &(dyn Error + 'static)) -> Option<Failure> {
     let mut cause = Some(error);

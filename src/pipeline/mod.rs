@@ -20,7 +20,7 @@ mod step;
 mod upkeep;
 
 pub use dag::{Dag, Node};
-pub use error::{Failure, PipelineError};
+pub use error::{Failure, PipelineError, chain};
 pub use inputs::{Decision, Inputs, Lookup};
 pub use progress::StepProgress;
 pub use replay::Replayed;

@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
@@ -70,6 +70,7 @@ pub(super) async fn write(
     if inputs.waiting.is_some_and(|rows| rows < ROWS_OF_ONE_FILE) && plan.output_partitioning().partition_count() > 1 {
         plan = Arc::new(CoalescePartitionsExec::new(plan));
     }
+    tracing::debug!(step = %node.name(), plan = %displayable(plan.as_ref()).indent(false), "planned");
     progress.watch(plan.clone());
     let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
     let of_query = |error| match error {

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::support;
 use clickrec::config::{KafkaConfig, Security};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -23,6 +24,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
 
 /// How long a broker on this machine may take for anything.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -59,7 +61,7 @@ impl Broker {
     pub fn with_tls(test: &str) -> Option<&'static Self> {
         let broker = Self::shared(test)?;
         if broker.script.is_none() {
-            println!("SKIPPED {test}: CLICKREC_TEST_KAFKA names a broker without TLS");
+            support::skipped(test, "CLICKREC_TEST_KAFKA names a broker without TLS");
             return None;
         }
         Some(broker)
@@ -167,7 +169,7 @@ impl Drop for Script {
 
 fn skipped(test: &str, reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "{test} needs Kafka: {reason}");
-    println!("SKIPPED {test}: {reason}");
+    support::skipped(test, reason);
 }
 
 /// A topic of a test.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,11 @@ pub struct Following {
 
 impl Following {
     pub fn start(shop: &Shop, brokers: &str, args: &[&str]) -> Self {
+        Self::start_with(shop, brokers, args, &[])
+    }
+
+    /// With further variables in its environment.
+    pub fn start_with(shop: &Shop, brokers: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
         // A port that was free a moment ago.
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = metrics.to_string();
@@ -40,6 +46,7 @@ impl Following {
         let child = shop
             .command(&[&first, args].concat())
             .env("KAFKA_BROKERS", brokers)
+            .envs(environment.iter().copied())
             .stdout(Stdio::from(out))
             .stderr(Stdio::from(errors))
             .spawn()
@@ -98,6 +105,13 @@ impl Following {
         // It ended between two steps; what comes after the last one is done by any later run.
         shop.ok(&["run", "--select", "silver.quarantine,silver.events+"]);
     }
+}
+
+fn has_data(table: &Path) -> bool {
+    let files = fs::read_dir(table).into_iter().flatten().flatten();
+    files
+        .into_iter()
+        .any(|file| file.path().extension().is_some_and(|extension| extension == "parquet"))
 }
 
 /// Waits for something to happen, and fails with what the program said where it does not.
@@ -187,13 +201,26 @@ fn a_second_signal_stops_at_once_and_what_is_committed_stays_right() {
     let shop = Shop::new();
     let broker = EmbeddedBroker::start("clickstream", 4).unwrap();
     send(&broker, 30_000, 1);
-    let mut following = Following::start(&shop, &broker.brokers(), &[]);
-    wait(&shop, "start", || following.get("/health").is_some());
+    // A step that stands still before its commit.
+    let stuck = [("FAILPOINTS", "before_commit=sleep(60000)")];
+    let mut following = Following::start_with(&shop, &broker.brokers(), &[], &stuck);
+    wait(&shop, "data of the first step", || {
+        has_data(&shop.path("lake/bronze/clicks"))
+    });
+    let signalled = Instant::now();
     signal(&following.child, "TERM");
-    thread::sleep(Duration::from_millis(20));
+    thread::sleep(Duration::from_millis(500));
+    assert!(
+        following.child.try_wait().unwrap().is_none(),
+        "the first waits for the step"
+    );
     signal(&following.child, "INT");
-    let code = following.child.wait().unwrap().code().unwrap();
-    assert!(code == 0 || code == 1, "it ends by itself or is interrupted: {code}");
+    assert_eq!(following.child.wait().unwrap().code(), Some(1), "the second does not");
+    assert!(signalled.elapsed() < LONG / 2);
+    assert!(
+        !shop.path("lake/bronze/clicks/_delta_log").exists(),
+        "nothing was committed"
+    );
     let mut again = Following::start(&shop, &broker.brokers(), &["--once"]);
     assert!(again.child.wait().unwrap().success());
     shop.assert_nothing_lost(30_000);

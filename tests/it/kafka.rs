@@ -1,12 +1,18 @@
 //! The main job from Kafka: the program against a broker in the test's process, over the wire.
 
+use clickrec::config::KafkaConfig;
 use clickrec::kafka::{EmbeddedBroker, Producer};
 use clickrec::simulate::{Simulation, SimulationConfig};
 
 use crate::support::Shop;
 
 pub fn send(broker: &EmbeddedBroker, events: u64, seed: u64) {
-    let mut producer = Producer::connect(&broker.config("clickstream")).unwrap();
+    simulate(&broker.config("clickstream"), events, seed);
+}
+
+/// Simulated events into a topic, some of them broken, late or repeated.
+pub fn simulate(topic: &KafkaConfig, events: u64, seed: u64) {
+    let mut producer = Producer::connect(topic).unwrap();
     let config = SimulationConfig {
         events,
         seed,

@@ -2,9 +2,6 @@
 
 use std::process::Command;
 
-use clickrec::kafka::Producer;
-use clickrec::simulate::{Simulation, SimulationConfig};
-
 use crate::broker::Topic;
 use crate::support::Shop;
 
@@ -118,18 +115,7 @@ impl<'a> KafkaShop<'a> {
     }
 }
 
-/// Simulated events into a topic, some of them broken, late or repeated.
+/// Simulated events into a topic.
 pub fn simulate(topic: &Topic<'_>, events: u64, seed: u64) {
-    let mut producer = Producer::connect(&topic.config()).unwrap();
-    let config = SimulationConfig {
-        events,
-        seed,
-        dirty: 0.05,
-        items: 300,
-        ..SimulationConfig::default()
-    };
-    for record in Simulation::new(config) {
-        producer.send(Some(&record.key), Some(&record.value)).unwrap();
-    }
-    assert_eq!(producer.flush().unwrap(), events);
+    crate::kafka::simulate(&topic.config(), events, seed);
 }

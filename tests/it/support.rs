@@ -1,6 +1,7 @@
 //! A project in a temporary folder, and the program run in it.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -171,4 +172,10 @@ pub fn signal(child: &Child, name: &str) {
         .args([&format!("-{name}"), &child.id().to_string()])
         .status();
     assert!(sent.unwrap().success(), "kill -{name}");
+}
+
+/// Says that a test cannot run here. Not by `println`, which the test runner keeps to itself where a test passes.
+#[allow(clippy::explicit_write, reason = "the runner captures what the macros print")]
+pub fn skipped(test: &str, reason: &str) {
+    writeln!(std::io::stderr(), "SKIPPED {test}: {reason}").unwrap();
 }

@@ -153,7 +153,8 @@ impl<'a> Follower<'a> {
         while self.options.once || pace.wait(&self.status, &self.stop).await {
             match self.one_batch(&mut options, &mut pace, behind, on_event).await {
                 Ok(left) => {
-                    let left = left || std::mem::take(&mut behind);
+                    // More may wait than the steps that caught up have read.
+                    let left = std::mem::take(&mut behind) || left;
                     pause = Duration::ZERO;
                     pace.take_more();
                     was_reached = true;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 
 use crate::config::TableName;
-use crate::lake::Version;
-use crate::pipeline::{Node, Outcome, PipelineError, RunEvent, Runner, StepProgress};
+use crate::lake::{self, LakeError, Version};
+use crate::pipeline::{Node, Outcome, PipelineError, RunEvent, Runner, StepProgress, chain};
 
 /// A source that was not heard of for so many triggers is taken for stalled, or for so long where that is longer.
 const TRIGGERS_UNHEARD: u32 = 3;
@@ -211,7 +211,7 @@ impl Status {
     pub(super) fn failed(&self, error: &PipelineError) {
         let mut state = self.state();
         state.shown.failures += 1;
-        state.shown.error = Some(with_causes(error));
+        state.shown.error = Some(chain(error, ": "));
         state.failing.get_or_insert_with(Instant::now);
         state.working = None;
     }
@@ -222,7 +222,7 @@ impl Status {
         let table = state.shown.tables.entry(node.name().to_string()).or_default();
         table.failures += 1;
         table.failing += 1;
-        table.error = with_causes(error);
+        table.error = chain(error, ": ");
     }
 
     /// What the tables are before anything has run. One that cannot be read shows when its step runs.
@@ -235,11 +235,14 @@ impl Status {
     }
 }
 
-async fn read_table(runner: &Runner, name: &TableName) -> Result<TableStatus, crate::lake::LakeError> {
+async fn read_table(runner: &Runner, name: &TableName) -> Result<TableStatus, LakeError> {
     let table = runner.lake().table(name).await?;
+    let newest = lake::history(&table, 1).await?.pop();
     Ok(TableStatus {
         version: table.version(),
-        committed: table.committed_at().await.map(|millis| millis as f64 / 1_000.0),
+        committed: newest
+            .and_then(|commit| commit.at)
+            .map(|millis| millis as f64 / 1_000.0),
         ..TableStatus::default()
     })
 }
@@ -248,18 +251,4 @@ fn seconds(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs_f64()
-}
-
-/// An error with what led to it.
-fn with_causes(error: &PipelineError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
 }
