@@ -25,7 +25,6 @@ use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-
 /// How long a broker on this machine may take for anything.
 const ANSWER: Duration = Duration::from_secs(30);
 
