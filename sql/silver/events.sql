@@ -1,18 +1,20 @@
 -- silver.events: one row per accepted click event.
--- Key: event_id. Why a merge: streams redeliver, and the first delivery wins; and an event that comes late can move
--- the borders of inferred sessions, whose events are then written again.
+-- Key: event_id, event_date. Why a merge: streams redeliver, and the first delivery wins; and an event that comes late can
+-- move the borders of inferred sessions, whose events are then written again.
+-- A delivery is known for a repeated one by its id and the day of its own time stamp, so that only the files of that day
+-- are asked for it, however far back the table goes.
 --
 -- A session that the shop did not name is inferred: events of a user that are no more than 30 minutes apart.
 -- `replaced_session_ids` remembers the ids such an event had before, so that Gold can clear away their sessions.
 with
 
 arrivals as (
-    select * from silver.clicks where reason is null
+    select *, cast(event_at as date) as event_date from silver.clicks where reason is null
 ),
 
 written as (
     select * from previous(
-        'event_id string, event_at timestamp, session_id string, user_id string, item_id string, event_type string,
+        'event_id string, event_date date, event_at timestamp, session_id string, user_id string, item_id string, event_type string,
          session_is_inferred boolean, replaced_session_ids string[], topic string, partition int, "offset" bigint, extra string'
     )
 ),
@@ -20,14 +22,15 @@ written as (
 deliveries as (
     select
         *,
-        row_number() over (partition by event_id order by received_at, topic, partition, "offset") as delivery
+        row_number() over (partition by event_id, event_date order by received_at, topic, partition, "offset") as delivery
     from arrivals
 ),
 
 new_events as (
     select deliveries.*
     from deliveries
-    left anti join written on deliveries.event_id = written.event_id
+    left anti join written
+    on deliveries.event_id = written.event_id and deliveries.event_date = written.event_date
     where deliveries.delivery = 1
 ),
 
@@ -38,7 +41,7 @@ users_without_session as (
 -- new events, and the earlier ones whose inferred sessions they may change
 affected as (
     select
-        event_id, event_at, user_id, item_id, event_type, topic, partition, "offset", extra,
+        event_id, event_date, event_at, user_id, item_id, event_type, topic, partition, "offset", extra,
         session_id as given_session_id,
         cast(null as varchar) as written_session_id,
         cast(null as varchar[]) as replaced_session_ids
@@ -47,7 +50,7 @@ affected as (
     union all
 
     select
-        written.event_id, event_at, written.user_id, item_id, event_type, topic, partition, "offset", extra,
+        written.event_id, written.event_date, event_at, written.user_id, item_id, event_type, topic, partition, "offset", extra,
         cast(null as varchar) as given_session_id,
         session_id as written_session_id,
         replaced_session_ids
@@ -102,7 +105,7 @@ select
     ---------- what happened
     event_type,
     event_at,
-    cast(event_at as date) as event_date,
+    event_date,
 
     ---------- how the session was found
     given_session_id is null as session_is_inferred,

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{DataFusionError, Result, ScalarValue, Statistics, ToDFSchema};
+use datafusion::common::{Result, ScalarValue, Statistics, ToDFSchema};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
@@ -16,7 +16,6 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunc
 use datafusion::physical_plan::ExecutionPlan;
 use deltalake::kernel::Add;
 use object_store::ObjectMeta;
-use object_store::path::Path;
 
 use super::keys::{KeyFilters, KeyScanExec};
 use super::{LakeError, LakeTable};
@@ -31,7 +30,7 @@ pub struct DataFilesScan {
     schema: TableSchema,
     files: Vec<PartitionedFile>,
     rows: Option<usize>,
-    filters: Option<Arc<KeyFilters>>,
+    lookup: Option<(LakeTable, Arc<KeyFilters>)>,
 }
 
 impl DataFilesScan {
@@ -63,19 +62,18 @@ impl DataFilesScan {
             constants.push(Arc::new(Field::new(name, DataType::Utf8, false)));
         }
 
-        let root = table.delta().table_url();
         let files_with_values = files
             .iter()
-            .map(|add| partitioned_file(table, root.path(), add, &partition_columns, file_column.is_some()))
+            .map(|add| partitioned_file(table, add, &partition_columns, file_column.is_some()))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            store: ObjectStoreUrl::parse(&root[..url::Position::BeforePath])?,
+            store: ObjectStoreUrl::parse(&table.delta().table_url()[..url::Position::BeforePath])?,
             schema: TableSchema::builder(Arc::new(Schema::new(in_files)))
                 .with_table_partition_cols(constants)
                 .build(),
             files: files_with_values,
             rows: files.iter().map(rows_of).sum(),
-            filters: None,
+            lookup: None,
         })
     }
 
@@ -86,7 +84,7 @@ impl DataFilesScan {
     /// As [`DataFilesScan::try_new`].
     pub fn lookup(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
         Ok(Self {
-            filters: table.key_filters().cloned(),
+            lookup: table.key_filters().map(|filters| (table.clone(), filters.clone())),
             rows: usize::try_from(table.rows()).ok(),
             ..Self::try_new(table, files, file_column)?
         })
@@ -156,7 +154,6 @@ fn field(schema: &Schema, name: &str) -> Option<FieldRef> {
 
 fn partitioned_file(
     table: &LakeTable,
-    root: &str,
     add: &Add,
     partition_columns: &[FieldRef],
     with_path: bool,
@@ -178,12 +175,8 @@ fn partitioned_file(
     if with_path {
         values.push(ScalarValue::Utf8(Some(add.path.clone())));
     }
-    // The path in the log is relative to the table, and decoded already; `PartitionedFile::new` would encode it again.
-    let location = Path::from_url_path(root)
-        .and_then(|root| Path::parse(format!("{root}/{}", add.path)))
-        .map_err(|error| DataFusionError::ObjectStore(Box::new(error.into())))?;
     let file = ObjectMeta {
-        location,
+        location: table.place(&add.path)?,
         last_modified: DateTime::from_timestamp_millis(add.modification_time).unwrap_or_default(),
         size: u64::try_from(add.size).unwrap_or_default(),
         e_tag: None,
@@ -231,7 +224,7 @@ impl TableProvider for DataFilesScan {
             source = source
                 .with_predicate(state.create_physical_expr(filter, &columns)?)
                 // So that the keys that are learned are those of the rows that count.
-                .with_pushdown_filters(self.filters.is_some());
+                .with_pushdown_filters(self.lookup.is_some());
         }
         let reads = FileReads {
             store: self.store.clone(),
@@ -240,9 +233,16 @@ impl TableProvider for DataFilesScan {
             limit,
             keep_apart: false,
         };
-        if let (Some(filters), None) = (&self.filters, limit) {
+        if let (Some((table, filters)), None) = (&self.lookup, limit) {
             let partitions = state.config().target_partitions();
-            let scan = KeyScanExec::new(reads, &self.files, self.rows, filters.clone(), partitions)?;
+            let scan = KeyScanExec::new(
+                table.clone(),
+                filters.clone(),
+                reads,
+                &self.files,
+                self.rows,
+                partitions,
+            )?;
             return Ok(Arc::new(scan));
         }
         reads.plan(vec![self.files.clone()], self.rows)

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
 use datafusion::execution::SessionState;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
@@ -260,6 +261,18 @@ impl LakeTable {
             .transaction_version(log.as_ref(), app_id.to_owned())
             .await
             .map_err(LakeError::delta("read the transactions of", &self.name))
+    }
+
+    /// Where in its store a data file is that the log knows by this path.
+    ///
+    /// # Errors
+    /// When it is no path of a store.
+    pub(super) fn place(&self, path: &str) -> Result<Path, LakeError> {
+        // Relative to the table, and decoded already; `PartitionedFile::new` would encode it again.
+        let place = Path::from_url_path(self.delta.table_url().path())
+            .and_then(|root| Path::parse(format!("{root}/{path}")))
+            .map_err(|error| DataFusionError::ObjectStore(Box::new(error.into())))?;
+        Ok(place)
     }
 
     /// What is known of the keys in its files, where that is kept.

@@ -20,7 +20,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "pipelines.yaml",
-        "key: [event_id] }",
+        "key: [event_id, event_date] }",
         "key: [id] }",
         &[
             "silver/events.sql",
@@ -29,8 +29,8 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "pipelines.yaml",
-        "key: [event_id] }",
-        "key: [event_id], partition_by: [day] }",
+        "key: [event_id, event_date] }",
+        "key: [event_id, event_date], partition_by: [day] }",
         &[
             "silver/events.sql",
             "the partition_by column `day` of `silver.events` is not in the result",

@@ -121,8 +121,8 @@ fn compaction_sorts_by_the_columns_of_cluster_by() {
     let shop = Shop::new();
     shop.edit(
         "pipelines.yaml",
-        "key: [event_id] }",
-        "key: [event_id], cluster_by: [item_id, event_at] }",
+        "key: [event_id, event_date] }",
+        "key: [event_id, event_date], cluster_by: [item_id, event_at] }",
     );
     for run in 0..3 {
         shop.produce(&format!("{run}.json"), 300, run + 1, 0.0);

@@ -187,8 +187,8 @@ fn a_lake_with_an_odd_name_and_partitions_merges_and_is_laid_out_anew() {
     shop.edit("pipelines.yaml", "lake: ./lake", "lake: ./my läke");
     shop.edit(
         "pipelines.yaml",
-        "key: [event_id] }",
-        "key: [event_id], partition_by: [event_date] }",
+        "key: [event_id, event_date] }",
+        "key: [event_id, event_date], partition_by: [event_date] }",
     );
     shop.produce("1.json", 2_000, 1, 0.1);
     shop.ok(&["run"]);

@@ -139,7 +139,7 @@ fn a_rejected_record_stays_with_the_reason_that_holds_now() {
     // Where a step could not take a record twice, nothing is replayed.
     shop.edit(
         "pipelines.yaml",
-        "compact_min_age: 0s, mode: merge, key: [event_id] }",
+        "compact_min_age: 0s, mode: merge, key: [event_id, event_date] }",
         "mode: append }",
     );
     let (code, error) = shop.fails(&["quarantine", "replay"]);

@@ -5,6 +5,9 @@
 //!   filter is right for ever; it comes about while the file is read for the first time, and is kept in memory. Where a
 //!   predicate leaves rows out, the filter is of the rows that are left, and serves reads with that predicate.
 //! - [`KeySet`] and `tap`: the keys of a join's build side, noted as they pass.
+//! - `times`: where a join compares a date or a time too (`and new.event_date = earlier.event_date`), files of other times
+//!   are left alone by the statistics in the log, and no filter of them is needed: what is looked at stays the same however
+//!   far back the table goes.
 //! - `scan`: the plan leaf that reads a table file by file, once the keys are known.
 //! - [`PruneByKeys`]: the optimizer rule that puts a tap and a leaf together where a join allows it.
 //!
@@ -18,6 +21,7 @@ mod set;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use filters::KeyFilters;
 pub use rule::PruneByKeys;

@@ -15,6 +15,7 @@ use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 use super::KeyScanExec;
 use super::tap::KeyTapExec;
+use super::times::is_time;
 
 /// Where a hash join looks up the rows of a [`KeyScanExec`] by a column, and has no use for those without a match, the
 /// scan waits for the join's keys and skips the files that hold none of them. To run last.
@@ -57,12 +58,24 @@ fn drops_unmatched(join: &HashJoinExec) -> bool {
 }
 
 fn prune(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    for (build_key, probe_key) in join.on() {
-        let Some(probe_key) = probe_key.downcast_ref::<Column>() else {
-            continue;
+    let probe_schema = join.right().schema();
+    let columns = join.on().iter().filter_map(|(build_key, probe_key)| {
+        let index = probe_key.downcast_ref::<Column>()?.index();
+        Some((build_key, index, is_time(probe_schema.field(index).data_type())))
+    });
+    let (times, keys): (Vec<_>, Vec<_>) = columns.partition(|(_, _, is_time)| *is_time);
+    let time = times.first();
+    for (build_key, index, _) in keys {
+        let tap = KeyTapExec::new(
+            join.left().clone(),
+            build_key.clone(),
+            time.map(|(time, ..)| (*time).clone()),
+        );
+        let wanted = Wanted {
+            key: index,
+            time: time.map(|(_, index, _)| *index),
         };
-        let tap = KeyTapExec::new(join.left().clone(), build_key.clone());
-        if let Some(probe) = attach(join.right(), probe_key.index(), &tap)? {
+        if let Some(probe) = attach(join.right(), wanted, &tap)? {
             return join
                 .builder()
                 .with_new_children(vec![Arc::new(tap), probe])?
@@ -73,16 +86,25 @@ fn prune(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     Ok(None)
 }
 
-/// The plan in which the scan that a column comes from waits for the tap; `None` where it comes from none.
-fn attach(plan: &Arc<dyn ExecutionPlan>, column: usize, tap: &KeyTapExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+/// The columns of a plan that the tap notes the values of.
+#[derive(Clone, Copy)]
+struct Wanted {
+    key: usize,
+    time: Option<usize>,
+}
+
+/// The plan in which the scan that a key comes from waits for the tap; `None` where it comes from none.
+fn attach(plan: &Arc<dyn ExecutionPlan>, wanted: Wanted, tap: &KeyTapExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(scan) = plan.downcast_ref::<KeyScanExec>() {
-        return Ok(scan.with_keys(column, tap.keys()).map(|scan| Arc::new(scan) as _));
+        let scan = scan.with_keys(wanted.key, wanted.time, tap.keys());
+        return Ok(scan.map(|scan| Arc::new(scan) as _));
     }
-    let Some(column) = column_of_child(plan.as_ref(), column) else {
+    let Some(key) = column_of_child(plan.as_ref(), wanted.key) else {
         return Ok(None);
     };
+    let time = wanted.time.and_then(|time| column_of_child(plan.as_ref(), time));
     let [child] = plan.children()[..] else { return Ok(None) };
-    let Some(child) = attach(child, column, tap)? else {
+    let Some(child) = attach(child, Wanted { key, time }, tap)? else {
         return Ok(None);
     };
     replace_children_if_necessary(plan.clone(), vec![child]).map(Some)

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,17 +16,22 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
 
 use super::filters::{KeysOfFile, hashes};
+use super::set::Keys;
+use super::times::{Span, spans};
 use super::{KeyFilters, KeySet};
+use crate::lake::LakeTable;
 use crate::lake::files::FileReads;
 
 /// Reads the files of a table one after another; those that can hold none of the keys, where a join gave it some, are
 /// not opened.
 #[derive(Debug, Clone)]
 pub struct KeyScanExec {
-    reads: Arc<FileReads>,
+    table: LakeTable,
     filters: Arc<KeyFilters>,
+    reads: Arc<FileReads>,
     /// The files of each partition.
     files: Vec<Arc<[PartitionedFile]>>,
     rows: Option<usize>,
@@ -41,14 +47,17 @@ struct Lookup {
     index: usize,
     column: Arc<str>,
     keys: Arc<KeySet>,
+    /// Of a further column that is looked for.
+    spans: Arc<HashMap<Path, Span>>,
 }
 
 impl KeyScanExec {
     pub fn new(
+        table: LakeTable,
+        filters: Arc<KeyFilters>,
         reads: FileReads,
         files: &[PartitionedFile],
         rows: Option<usize>,
-        filters: Arc<KeyFilters>,
         partitions: usize,
     ) -> Result<Self> {
         let partitions = partitions.clamp(1, files.len().max(1));
@@ -69,8 +78,9 @@ impl KeyScanExec {
             Boundedness::Bounded,
         );
         Ok(Self {
-            reads: Arc::new(reads),
+            table,
             filters,
+            reads: Arc::new(reads),
             files: (0..partitions).map(|partition| of(partition).collect()).collect(),
             rows,
             lookup: None,
@@ -79,17 +89,21 @@ impl KeyScanExec {
         })
     }
 
-    /// The same scan, which waits for these keys of its output column `index`; `None` where it waits for others.
-    pub fn with_keys(&self, index: usize, keys: &Arc<KeySet>) -> Option<Self> {
+    /// The same scan, which waits for these keys of its output column `index`, and for their times in the column `time`;
+    /// `None` where it waits for others.
+    pub fn with_keys(&self, index: usize, time: Option<usize>, keys: &Arc<KeySet>) -> Option<Self> {
         if self.lookup.is_some() {
             return None;
         }
-        let column = self.schema().field(index).name().as_str().into();
+        let schema = self.schema();
+        let column = schema.field(index).name().as_str().into();
+        let spans = time.map(|time| spans(&self.table, schema.field(time).name()));
         Some(Self {
             lookup: Some(Lookup {
                 index,
                 column,
                 keys: keys.clone(),
+                spans: Arc::new(spans.unwrap_or_default()),
             }),
             ..self.clone()
         })
@@ -193,7 +207,7 @@ impl Read {
                 column: lookup.column.clone(),
                 predicate: predicate.clone(),
             });
-            let known = of.as_ref().and_then(|of| self.filters.may_hold(of, keys.as_deref()?));
+            let known = of.as_ref().and_then(|of| self.may_hold(of, keys.as_deref()?));
             match known {
                 Some(false) => self.skipped.add(1),
                 Some(true) => to_read.push((file.clone(), None)),
@@ -202,6 +216,18 @@ impl Read {
         }
         let opened = to_read.into_iter().map(move |(file, learn)| self.file(file, learn));
         Ok(futures::stream::iter(opened).try_flatten())
+    }
+
+    /// Whether a file may hold a row that is looked for; `None` where nothing is known of it yet.
+    fn may_hold(&self, of: &KeysOfFile, keys: &Keys) -> Option<bool> {
+        let of_its_time = self.lookup.as_ref()?.spans.get(&of.file).is_none_or(|(first, last)| {
+            let at = keys.times.partition_point(|time| time < first);
+            keys.times.get(at).is_some_and(|time| time <= last)
+        });
+        match of_its_time {
+            true => self.filters.may_hold(of, &keys.hashes),
+            false => Some(false),
+        }
     }
 
     /// The rows of one file, of which the keys are learned where they are not known yet.

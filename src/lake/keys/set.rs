@@ -5,16 +5,25 @@ use tokio::sync::watch;
 /// More keys than this are not kept: almost every file would hold one of them.
 const KEYS_MAX: usize = 4 << 20;
 
-/// The keys of a join's build side, as hashes: known once every partition of that side has ended.
+/// The keys of a join's build side: known once every partition of that side has ended.
 #[derive(Debug)]
 pub struct KeySet {
     collected: Mutex<Collected>,
     known: watch::Sender<Known>,
 }
 
+/// What rows are looked for.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// Of the key column, as [`super::filters::hashes`].
+    pub hashes: Vec<u64>,
+    /// The values of a further column with dates or times, as [`super::times::ticks`]; none where there is no such column.
+    pub times: Vec<i64>,
+}
+
 #[derive(Debug)]
 struct Collected {
-    hashes: Vec<u64>,
+    keys: Keys,
     /// Partitions that have not ended yet.
     open: usize,
     /// Which partitions were started.
@@ -24,7 +33,7 @@ struct Collected {
 #[derive(Debug, Clone)]
 enum Known {
     NotYet,
-    All(Arc<Vec<u64>>),
+    All(Arc<Keys>),
     /// Too many, or a partition ended before its end: any key may be among them.
     Nothing,
 }
@@ -34,7 +43,7 @@ impl KeySet {
     pub(super) fn new(partitions: usize) -> Self {
         Self {
             collected: Mutex::new(Collected {
-                hashes: vec![],
+                keys: Keys::default(),
                 open: partitions,
                 started: vec![false; partitions],
             }),
@@ -51,13 +60,14 @@ impl KeySet {
         }
     }
 
-    pub(super) fn add(&self, hashes: &mut Vec<u64>) {
+    pub(super) fn add(&self, mut keys: Keys) {
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-        if collected.hashes.len() + hashes.len() > KEYS_MAX {
+        if collected.keys.hashes.len() + keys.hashes.len() > KEYS_MAX {
             self.known.send_replace(Known::Nothing);
-            collected.hashes = vec![];
+            collected.keys = Keys::default();
         } else {
-            collected.hashes.append(hashes);
+            collected.keys.hashes.append(&mut keys.hashes);
+            collected.keys.times.append(&mut keys.times);
         }
     }
 
@@ -69,15 +79,17 @@ impl KeySet {
         if nothing {
             self.known.send_replace(Known::Nothing);
         } else if collected.open == 0 {
-            let mut hashes = std::mem::take(&mut collected.hashes);
-            hashes.sort_unstable();
-            hashes.dedup();
-            self.known.send_replace(Known::All(Arc::new(hashes)));
+            let mut keys = std::mem::take(&mut collected.keys);
+            keys.hashes.sort_unstable();
+            keys.hashes.dedup();
+            keys.times.sort_unstable();
+            keys.times.dedup();
+            self.known.send_replace(Known::All(Arc::new(keys)));
         }
     }
 
     /// Waits for all keys; `None` where they cannot be told.
-    pub(super) async fn all(&self) -> Option<Arc<Vec<u64>>> {
+    pub(super) async fn all(&self) -> Option<Arc<Keys>> {
         let mut known = self.known.subscribe();
         let known = known.wait_for(|known| !matches!(known, Known::NotYet)).await;
         match known.as_deref() {

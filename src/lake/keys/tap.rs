@@ -16,19 +16,22 @@ use futures::{Stream, StreamExt};
 
 use super::KeySet;
 use super::filters::hashes;
+use super::set::Keys;
+use super::times::ticks;
 
-/// Passes on what comes, and notes the values of one expression in a [`KeySet`].
+/// Passes on what comes, and notes the values of a key, and of a date or time beside it, in a [`KeySet`].
 #[derive(Debug)]
 pub(super) struct KeyTapExec {
     input: Arc<dyn ExecutionPlan>,
     key: Arc<dyn PhysicalExpr>,
+    time: Option<Arc<dyn PhysicalExpr>>,
     keys: Arc<KeySet>,
 }
 
 impl KeyTapExec {
-    pub fn new(input: Arc<dyn ExecutionPlan>, key: Arc<dyn PhysicalExpr>) -> Self {
+    pub fn new(input: Arc<dyn ExecutionPlan>, key: Arc<dyn PhysicalExpr>, time: Option<Arc<dyn PhysicalExpr>>) -> Self {
         let keys = Arc::new(KeySet::new(input.output_partitioning().partition_count()));
-        Self { input, key, keys }
+        Self { input, key, time, keys }
     }
 
     pub fn keys(&self) -> &Arc<KeySet> {
@@ -38,7 +41,11 @@ impl KeyTapExec {
 
 impl DisplayAs for KeyTapExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyTapExec: {}", self.key)
+        write!(f, "KeyTapExec: {}", self.key)?;
+        match &self.time {
+            Some(time) => write!(f, " at {time}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -67,7 +74,11 @@ impl ExecutionPlan for KeyTapExec {
         &self,
         visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        visit(&self.key)
+        let mut next = visit(&self.key)?;
+        if let Some(time) = self.time.as_ref().filter(|_| next == TreeNodeRecursion::Continue) {
+            next = visit(time)?;
+        }
+        Ok(next)
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -77,6 +88,7 @@ impl ExecutionPlan for KeyTapExec {
         Ok(Arc::new(Self {
             input,
             key: self.key.clone(),
+            time: self.time.clone(),
             keys: self.keys.clone(),
         }))
     }
@@ -86,6 +98,7 @@ impl ExecutionPlan for KeyTapExec {
         Ok(Box::pin(Tap {
             input: self.input.execute(partition, context)?,
             key: self.key.clone(),
+            time: self.time.clone(),
             keys: self.keys.clone(),
             ended: false,
         }))
@@ -95,16 +108,20 @@ impl ExecutionPlan for KeyTapExec {
 struct Tap {
     input: SendableRecordBatchStream,
     key: Arc<dyn PhysicalExpr>,
+    time: Option<Arc<dyn PhysicalExpr>>,
     keys: Arc<KeySet>,
     ended: bool,
 }
 
 impl Tap {
     fn note(&self, batch: &RecordBatch) -> Result<()> {
-        let column = self.key.evaluate(batch)?.into_array(batch.num_rows())?;
-        let mut noted = Vec::with_capacity(batch.num_rows());
-        hashes(&column, &mut noted)?;
-        self.keys.add(&mut noted);
+        let column = |of: &Arc<dyn PhysicalExpr>| of.evaluate(batch)?.into_array(batch.num_rows());
+        let mut noted = Keys::default();
+        hashes(&column(&self.key)?, &mut noted.hashes)?;
+        if let Some(time) = &self.time {
+            noted.times = ticks(&column(time)?)?;
+        }
+        self.keys.add(noted);
         Ok(())
     }
 

@@ -34,9 +34,13 @@ async fn table(folder: &TempDir, files: &[Vec<u16>]) -> LakeTable {
     );
     let session = session();
     for (number, ids) in files.iter().enumerate() {
-        let rows: Vec<String> = ids.iter().map(|id| format!("('user {id}', {number})")).collect();
+        let day = day(number);
+        let rows: Vec<String> = ids
+            .iter()
+            .map(|id| format!("('user {id}', {number}, '{day}')"))
+            .collect();
         let sql = format!(
-            "select column1 as id, column2 as file from (values {})",
+            "select column1 as id, column2 as file, cast(column3 as date) as day from (values {})",
             rows.join(", ")
         );
         let rows = session.sql(&sql).await.unwrap();
@@ -50,6 +54,11 @@ async fn table(folder: &TempDir, files: &[Vec<u16>]) -> LakeTable {
             .unwrap();
     }
     lake.table(&name).await.unwrap()
+}
+
+/// The day of all rows of a file.
+fn day(file: usize) -> String {
+    format!("2025-07-{:02}", file + 1)
 }
 
 /// The rows of a query over the table, and how many files were not opened.
@@ -86,7 +95,12 @@ fn lookups(ids: &[u16]) -> Vec<String> {
         ids.join(", ")
     );
     let order = "order by 1, 2";
+    let today = day(1);
     vec![
+        format!(
+            "select wanted.id, file from {looked_up} join events
+             on cast('{today}' as date) = events.day and wanted.id = events.id {order}"
+        ),
         format!("select wanted.id, file from {looked_up} join events on wanted.id = events.id {order}"),
         format!("select wanted.id, file from {looked_up} left join events on wanted.id = events.id {order}"),
         format!("select id, 0 from {looked_up} left anti join events on wanted.id = events.id {order}"),
@@ -116,6 +130,24 @@ async fn files_without_the_keys_are_not_opened_once_they_are_known() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     assert_eq!(skips, 4, "only the file of users 100 to 149");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_other_days_are_not_opened_though_nothing_is_known_of_their_keys() {
+    let folder = TempDir::new().unwrap();
+    let files: Vec<Vec<u16>> = (0..5).map(|_| (0..50).collect()).collect();
+    let table = table(&folder, &files).await;
+    let wanted = format!(
+        "(select 'user ' || column1 as id, cast(column2 as date) as day from (values (7, '{}'), (900, '{}')))",
+        day(1),
+        day(3)
+    );
+    let sql = format!(
+        "select wanted.id, file from {wanted} as wanted join events on wanted.id = events.id and wanted.day = events.day"
+    );
+    let (rows, skipped) = query(&table, &sql, true).await;
+    assert!(rows.contains("user 7"), "{rows}");
+    assert_eq!(skipped, 3, "the files of the days 2 and 4 are opened");
 }
 
 proptest! {
