@@ -19,11 +19,15 @@ written as (
     )
 ),
 
+-- (not row_number() by event_id: a window for each event costs more than all else)
 deliveries as (
     select
         *,
-        row_number() over (partition by event_id, event_date order by received_at, topic, partition, "offset") as delivery
+        coalesce(
+            lag(event_id) over in_order = event_id and lag(event_date) over in_order = event_date, false
+        ) as is_repeated
     from arrivals
+    window in_order as (order by event_id, event_date, received_at, topic, partition, "offset")
 ),
 
 new_events as (
@@ -31,7 +35,7 @@ new_events as (
     from deliveries
     left anti join written
     on deliveries.event_id = written.event_id and deliveries.event_date = written.event_date
-    where deliveries.delivery = 1
+    where not deliveries.is_repeated
 ),
 
 users_without_session as (

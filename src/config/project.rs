@@ -63,8 +63,8 @@ impl Default for Trigger {
     fn default() -> Self {
         Self {
             every: Duration::from_secs(10),
-            records: 250_000,
-            bytes: 64 << 20,
+            records: 1_000_000,
+            bytes: 256 << 20,
         }
     }
 }

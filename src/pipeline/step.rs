@@ -1,12 +1,14 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
@@ -70,7 +72,7 @@ pub(super) async fn write(
     if inputs.waiting.is_some_and(|rows| rows < ROWS_OF_ONE_FILE) && plan.output_partitioning().partition_count() > 1 {
         plan = Arc::new(CoalescePartitionsExec::new(plan));
     }
-    tracing::debug!(step = %node.name(), plan = %displayable(plan.as_ref()).indent(false), "planned");
+    let started = Instant::now();
     progress.watch(plan.clone());
     let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
     let of_query = |error| match error {
@@ -80,6 +82,8 @@ pub(super) async fn write(
     let written = write_streams(&inputs.target, streams, &layout)
         .await
         .map_err(of_query)?;
+    let measured = DisplayableExecutionPlan::with_metrics(plan.as_ref());
+    tracing::debug!(step = %node.name(), took = ?started.elapsed(), plan = %measured.indent(false), "wrote the result");
     let mode = match (&inputs.decision, node.step.mode) {
         (Decision::Incremental, Mode::Append) => CommitMode::Append,
         (Decision::Incremental, Mode::Merge) => {
@@ -87,6 +91,7 @@ pub(super) async fn write(
         }
         _ => CommitMode::Overwrite,
     };
+    tracing::debug!(step = %node.name(), took = ?started.elapsed(), "ready to commit");
     let commit = Commit {
         mode,
         layout,

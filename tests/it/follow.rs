@@ -14,7 +14,7 @@ use crate::kafka::send;
 use crate::support::{Shop, signal};
 
 const LONG: Duration = Duration::from_secs(60);
-const FAST: (&str, &str) = ("every: 10s, records: 250000", "every: 200ms, records: 1000000");
+const FAST: (&str, &str) = ("every: 10s, records: 1000000", "every: 200ms, records: 1000000");
 
 /// The program following a topic, with its output in files of the shop.
 pub struct Following {
@@ -177,7 +177,7 @@ fn batches_follow_a_topic_until_sigterm_and_gold_equals_the_batch_result() {
 #[test]
 fn once_drains_a_topic_in_batches_of_the_given_size_and_ends() {
     let shop = Shop::new();
-    shop.edit("pipelines.yaml", "records: 250000", "records: 500");
+    shop.edit("pipelines.yaml", "records: 1000000", "records: 500");
     let broker = EmbeddedBroker::start("clickstream", 4).unwrap();
     send(&broker, 3_000, 1);
     let mut following = Following::start(&shop, &broker.brokers(), &["--once"]);

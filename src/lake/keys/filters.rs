@@ -67,11 +67,17 @@ impl KeyFilters {
 
 /// Adds the hashes of a column's values that are not NULL.
 pub(super) fn hashes(column: &ArrayRef, into: &mut Vec<u64>) -> Result<()> {
-    let mut hashes = vec![0; column.len()];
-    create_hashes([column], &RandomState::with_seed(SEED), &mut hashes)?;
+    let mut hashes = hash(column)?;
     match column.nulls() {
         None => into.append(&mut hashes),
         Some(nulls) => into.extend(nulls.valid_indices().map(|row| hashes[row])),
     }
     Ok(())
+}
+
+/// The hash of each row's value; of NULL, any.
+pub(super) fn hash(column: &ArrayRef) -> Result<Vec<u64>> {
+    let mut hashes = vec![0; column.len()];
+    create_hashes([column], &RandomState::with_seed(SEED), &mut hashes)?;
+    Ok(hashes)
 }

@@ -15,6 +15,7 @@ use datafusion::physical_plan::metrics::{
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::future::ready;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 
@@ -214,8 +215,15 @@ impl Read {
                 None => to_read.push((file.clone(), of)),
             }
         }
+        let column = self.lookup.as_ref().map(|lookup| lookup.index);
         let opened = to_read.into_iter().map(move |(file, learn)| self.file(file, learn));
-        Ok(futures::stream::iter(opened).try_flatten())
+        let rows = futures::stream::iter(opened).try_flatten();
+        Ok(rows.and_then(move |batch| {
+            ready(match (&keys, column) {
+                (Some(keys), Some(column)) => keys.rows(batch, column),
+                _ => Ok(batch),
+            })
+        }))
     }
 
     /// Whether a file may hold a row that is looked for; `None` where nothing is known of it yet.

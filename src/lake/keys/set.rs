@@ -1,6 +1,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use datafusion::common::Result;
 use tokio::sync::watch;
+use xorf::{BinaryFuse8, Filter};
+
+use super::filters::hash;
 
 /// More keys than this are not kept: almost every file would hold one of them.
 const KEYS_MAX: usize = 4 << 20;
@@ -19,6 +25,35 @@ pub(super) struct Keys {
     pub hashes: Vec<u64>,
     /// The values of a further column with dates or times, as [`super::times::ticks`]; none where there is no such column.
     pub times: Vec<i64>,
+    /// Of the hashes, once all are there: small enough for a processor's cache.
+    filter: Option<BinaryFuse8>,
+}
+
+impl Keys {
+    /// In order, each once.
+    fn complete(mut self) -> Self {
+        self.hashes.sort_unstable();
+        self.hashes.dedup();
+        self.times.sort_unstable();
+        self.times.dedup();
+        self.filter = BinaryFuse8::try_from(&self.hashes).ok();
+        self
+    }
+
+    /// The rows that may have one of the keys in a column: all that do, and of the others about one in 256. Fewer rows
+    /// then go to other threads and into the join.
+    pub fn rows(&self, batch: RecordBatch, column: usize) -> Result<RecordBatch> {
+        match &self.filter {
+            Some(filter) => {
+                let wanted: BooleanArray = hash(batch.column(column))?
+                    .iter()
+                    .map(|hash| Some(filter.contains(hash)))
+                    .collect();
+                Ok(filter_record_batch(&batch, &wanted)?)
+            }
+            None => Ok(batch),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -79,11 +114,7 @@ impl KeySet {
         if nothing {
             self.known.send_replace(Known::Nothing);
         } else if collected.open == 0 {
-            let mut keys = std::mem::take(&mut collected.keys);
-            keys.hashes.sort_unstable();
-            keys.hashes.dedup();
-            keys.times.sort_unstable();
-            keys.times.dedup();
+            let keys = std::mem::take(&mut collected.keys).complete();
             self.known.send_replace(Known::All(Arc::new(keys)));
         }
     }

@@ -10,10 +10,11 @@ mod schedule;
 mod status;
 mod trigger;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
@@ -190,7 +191,8 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Runs the steps once, as far as nobody says stop. Whether records were read, so that more may wait.
+    /// Runs the steps once, side by side where none reads another, as far as nobody says stop. Whether records were read, so
+    /// that more may wait.
     async fn one_batch(
         &self,
         options: &mut RunOptions,
@@ -203,14 +205,15 @@ impl<'a> Follower<'a> {
         options.read.records_max = Some(pace.records_max());
         let mut outcomes = vec![];
         let steps = self.batch.iter().filter(|node| !behind || node.sources.is_empty());
-        for node in steps {
+        for wave in waves(steps.copied()) {
             if self.stop.is_cancelled() {
                 break;
             }
-            let mut on_start = |event: RunEvent<'_>| self.status.started(&event);
-            let outcome = self.runner.run_step(node, lookup(node, options), &mut on_start).await?;
-            if !matches!(outcome.decision, Decision::UpToDate(_)) {
-                self.finished(node, &outcome);
+            let running = wave.iter().map(|node| self.run_batch_step(node, options));
+            for (node, outcome) in wave.iter().zip(try_join_all(running).await?) {
+                if matches!(outcome.decision, Decision::UpToDate(_)) {
+                    continue;
+                }
                 pace.learn(&outcome);
                 if !node.sources.is_empty() {
                     left = true;
@@ -227,6 +230,15 @@ impl<'a> Follower<'a> {
             });
         }
         Ok(left)
+    }
+
+    async fn run_batch_step(&self, node: &'a Node, options: &RunOptions) -> Result<Outcome, PipelineError> {
+        let mut on_start = |event: RunEvent<'_>| self.status.started(&event);
+        let outcome = self.runner.run_step(node, lookup(node, options), &mut on_start).await?;
+        if !matches!(outcome.decision, Decision::UpToDate(_)) {
+            self.finished(node, &outcome);
+        }
+        Ok(outcome)
     }
 
     /// Asks the sources, again and again, how much waits.
@@ -312,4 +324,21 @@ impl<'a> Follower<'a> {
         }
         Ok(true)
     }
+}
+
+/// Steps that stand in order, in groups of which none reads a table of its own group.
+fn waves<'a>(steps: impl Iterator<Item = &'a Node>) -> Vec<Vec<&'a Node>> {
+    let mut waves: Vec<Vec<&Node>> = vec![];
+    let mut written = BTreeSet::new();
+    for node in steps {
+        match waves.last_mut().filter(|_| !node.reads_any(&written)) {
+            Some(wave) => wave.push(node),
+            None => {
+                waves.push(vec![node]);
+                written.clear();
+            }
+        }
+        written.insert(node.name().clone());
+    }
+    waves
 }
