@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clickrec::config::{LoadOptions, Project};
 use clickrec::engine::{Engine, EngineOptions};
 use clickrec::kafka::{EmbeddedBroker, Producer};
-use clickrec::pipeline::{RunEvent, RunOptions, Runner};
+use clickrec::pipeline::{RunEvent, RunOptions, RunReport, Runner, Selection};
 use clickrec::simulate::{Record, Simulation, SimulationConfig};
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -67,7 +67,10 @@ impl Shop {
     /// Rebuilds the named steps, and says how many rows they read.
     fn rebuild(&self, (project, runner): &(Project, Runner), steps: &[&str]) -> u64 {
         let options = RunOptions {
-            select: steps.iter().map(|step| (*step).to_owned()).collect(),
+            selection: Selection {
+                select: steps.iter().map(|step| (*step).to_owned()).collect(),
+                ..Selection::default()
+            },
             full_refresh: true,
             ..RunOptions::default()
         };
@@ -75,6 +78,7 @@ impl Shop {
         let run = runner.run_once(&project.pipelines[0], &options, &mut ignore);
         self.runtime
             .block_on(run)
+            .and_then(RunReport::into_outcomes)
             .unwrap()
             .iter()
             .map(|outcome| outcome.read)

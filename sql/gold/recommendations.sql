@@ -133,7 +133,7 @@ diverse as (
 
     union all
 
-    select * exclude (rank_in_category) from (
+    select * except (rank_in_category) from (
         select
             *,
             row_number() over (partition by session_id, category order by score desc, item_id) as rank_in_category

@@ -14,8 +14,8 @@ arrivals as (
 
 written as (
     select * from previous(
-        'event_id string, event_date date, event_at timestamp, session_id string, user_id string, item_id string, event_type string,
-         session_is_inferred boolean, replaced_session_ids string[], topic string, partition int, "offset" bigint, extra string'
+        'event_id string, event_date date, event_at timestamp, session_id string, user_id string, item_id string,
+         event_type string, session_is_inferred boolean, replaced_session_ids string[], topic string, partition int, "offset" bigint, extra string'
     )
 ),
 

@@ -82,12 +82,14 @@ pub(super) async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<()> 
     let project = Project::load(&folder.join("pipelines.yaml"), &options)?;
     let runner = Runner::new(&project, global.engine()?).await?;
     let mut progress = Progress::new(global.quiet, global.progress());
-    let outcomes = runner
+    let report = runner
         .run_once(project.pipeline(None)?, &RunOptions::default(), &mut |event| {
             progress.event(&event)
         })
         .await?;
-    run::print(&outcomes, false)?;
+    let summary = run::summary(&report);
+    report.into_outcomes()?;
+    write_all(&summary)?;
 
     let session = runner.session().await?;
     let catalogue = Catalogue::new(&shop);

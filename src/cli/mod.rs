@@ -3,6 +3,7 @@
 //! Standard output carries results and nothing else; progress, logs and errors go to standard error. Exit codes:
 //! 0 good, 1 failed, 2 usage or invalid configuration.
 
+mod completions;
 mod demo;
 mod evaluate;
 mod exit;
@@ -10,6 +11,7 @@ mod follow;
 mod global;
 mod history;
 mod init;
+mod man;
 mod metrics;
 mod optimize;
 mod output;
@@ -62,6 +64,8 @@ enum Command {
     Optimize(optimize::OptimizeArgs),
     Vacuum(vacuum::VacuumArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// The command line, in which every option has an environment name: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
@@ -120,6 +124,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Optimize(args) => optimize::run(&args, global).await,
                 Command::Vacuum(args) => vacuum::run(&args, global).await,
                 Command::Quarantine(args) => quarantine::run(&args, global).await,
+                Command::Completions(args) => completions::run(&args, command()),
+                Command::Man(args) => man::run(&args, command()),
             }
         };
         tokio::select! {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use crate::config::{Mode, TableName};
-use crate::pipeline::{Decision, Lookup, Node, Runner};
+use crate::pipeline::{Decision, Logic, Node, Runner};
 
 const NOTHING: &str = "nothing";
 
@@ -32,7 +32,11 @@ struct Row {
     mode: String,
     reads: Vec<String>,
     file: String,
+    /// `new`, `changed` or `unchanged`: the SQL and settings beside those that the table was last written with.
+    sql: &'static str,
     columns: Vec<String>,
+    column_changes: Vec<String>,
+    expectations: Vec<String>,
     action: &'static str,
     reason: Option<String>,
     rows_waiting: Option<u64>,
@@ -73,17 +77,14 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
 
 /// What a step would do, if those in `busy` have done their work before.
 async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow::Result<Row> {
-    let (action, reason, rows_waiting) = match node.step.mode {
-        Mode::View => ("is read in place", None, None),
-        _ => {
-            let inputs = runner.inspect(node, Lookup::default()).await?;
-            match inputs.decision {
-                Decision::UpToDate(_) if node.reads_any(busy) => ("take up what the steps before it find", None, None),
-                Decision::UpToDate(reason) => (NOTHING, Some(reason), inputs.waiting),
-                Decision::Incremental => ("add what is new", None, inputs.waiting),
-                Decision::Full(reason) => ("build", Some(reason), inputs.waiting),
-            }
-        }
+    let preview = runner.preview(node).await?;
+    let waiting = preview.waiting;
+    let (action, reason, rows_waiting) = match preview.decision {
+        None => ("is read in place", None, None),
+        Some(Decision::UpToDate(_)) if node.reads_any(busy) => ("take up what the steps before it find", None, None),
+        Some(Decision::UpToDate(reason)) => (NOTHING, Some(reason), waiting),
+        Some(Decision::Incremental) => ("add what is new", None, waiting),
+        Some(Decision::Full(reason)) => ("build", Some(reason), waiting),
     };
     // What the steps before it will add is not known yet.
     let rows_waiting = rows_waiting.filter(|_| !node.reads_any(busy));
@@ -93,10 +94,22 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
         mode: node.step.mode.to_string(),
         reads: reads(node),
         file: node.step.file.display().to_string(),
+        sql: match preview.logic {
+            Logic::New => "new",
+            Logic::Changed => "changed",
+            Logic::Same => "unchanged",
+        },
         columns: schema
             .iter()
             .flat_map(|schema| schema.fields())
             .map(|f| format!("{} {}", f.name(), f.data_type()))
+            .collect(),
+        column_changes: preview.columns,
+        expectations: node
+            .step
+            .expect
+            .iter()
+            .map(|e| format!("{} ({})", e.name, e.severity))
             .collect(),
         action,
         reason,

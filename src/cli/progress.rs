@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::pipeline::{Decision, Outcome, RunEvent, StepProgress};
+use crate::pipeline::{Decision, Outcome, RunEvent, StepProgress, chain};
 
 const BAR_WIDTH: usize = 24;
 
@@ -48,7 +48,29 @@ impl Progress {
                 eprintln!("{:<22} start   {how}{rows}", step.name().to_string());
                 self.start_bar(&step.name().to_string(), *waiting, progress);
             }
-            RunEvent::Finished(outcome) => eprintln!("{}", finished(outcome)),
+            RunEvent::Finished(outcome) => {
+                eprintln!("{}", finished(outcome));
+                for checked in outcome.checked.iter().filter(|checked| checked.rows > 0) {
+                    let (rows, name) = (HumanCount(checked.rows), &checked.name);
+                    let step = outcome.step.to_string();
+                    eprintln!(
+                        "{step:<22} {:<7} {rows} rows do not meet `{name}`",
+                        checked.severity.to_string()
+                    );
+                }
+            }
+            RunEvent::Failed(failed) => {
+                let error = chain(&failed.error, ": ");
+                let first = error.lines().next().unwrap_or_default();
+                eprintln!("{:<22} FAIL    {first}", failed.step.to_string());
+            }
+            RunEvent::Skipped(skipped) => {
+                eprintln!(
+                    "{:<22} skip    it reads {}",
+                    skipped.step.to_string(),
+                    skipped.because_of
+                );
+            }
         }
     }
 

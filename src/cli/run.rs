@@ -10,8 +10,10 @@ use super::follow;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
+use crate::config::TableName;
 use crate::pipeline::follow::{FollowOptions, Follower};
-use crate::pipeline::{Decision, Outcome, RunOptions, Runner};
+use crate::pipeline::runs::Run;
+use crate::pipeline::{Decision, Outcome, RunEvent, RunOptions, RunReport, Runner, Selection};
 use crate::source::{OnLoss, ReadOptions};
 
 /// What the key filters may take of the memory limit: one part of so many.
@@ -27,15 +29,21 @@ const KEY_FILTERS_SHARE: u64 = 8;
   clickrec run --target kafka                         the same from Kafka
   clickrec run --target kafka --follow                for ever, batch after batch; SIGTERM ends it after its step
   clickrec run --select gold.session_items+           one step and those after it
+  clickrec run --select +gold.sessions --exclude bronze.*
+                                                      what a step needs and itself, but for a layer
   clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze
   clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake, what came since then")]
 pub(super) struct RunArgs {
     /// The pipeline, where the project has several
     pipeline: Option<String>,
 
-    /// Only these steps; `STEP+` takes those after it too
-    #[arg(long, value_name = "STEP[+]", num_args = 1.., value_delimiter = ',')]
+    /// Only these steps or layers (`gold.*`); `STEP+` takes those after it too, `+STEP` those before it
+    #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     select: Vec<String>,
+
+    /// But not these, in the same notation
+    #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
+    exclude: Vec<String>,
 
     /// Rebuild the tables from all their input; steps that read a source only where selected by name
     #[arg(long)]
@@ -62,7 +70,7 @@ pub(super) struct RunArgs {
     #[arg(long, requires = "follow", value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 
-    /// Print the outcome as JSON; with --follow, a line for each batch
+    /// Print what happens as JSON, a line for each step and one for the run; with --follow, a line for each batch
     #[arg(long)]
     json: bool,
 }
@@ -85,7 +93,10 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
     let (project, runner) = global.runner().await?;
     let pipeline = project.pipeline(args.pipeline.as_deref())?;
     let options = RunOptions {
-        select: args.select.clone(),
+        selection: Selection {
+            select: args.select.clone(),
+            exclude: args.exclude.clone(),
+        },
         cold: false,
         full_refresh: args.full_refresh,
         read: ReadOptions {
@@ -108,11 +119,35 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
         return follow::run(&follower, args.metrics, args.json, global).await;
     }
     let mut progress = Progress::new(global.quiet, global.progress());
-    let outcomes = runner
-        .run_once(pipeline, &options, &mut |event| progress.event(&event))
-        .await?;
-    maintain(&runner, &outcomes).await;
-    print(&outcomes, args.json)
+    let (run, mut lines) = (Run::start(pipeline), Ok(()));
+    let mut on_event = |event: RunEvent<'_>| {
+        progress.event(&event);
+        if let (true, Ok(()), Some(row)) = (args.json, &lines, Row::of(&event)) {
+            lines = print_line(&row);
+        }
+    };
+    let report = runner.run_once(pipeline, &options, &mut on_event).await?;
+    lines?;
+    if let Err(error) = run.save(&runner, &report).await {
+        tracing::warn!(error = told(&error), "not written to system.runs");
+    }
+    maintain(&runner, &report.outcomes).await;
+    match args.json {
+        true => print_line(&Total::from(&report))?,
+        false if report.failed.is_empty() => write_all(&summary(&report))?,
+        // No result: it goes where the errors go.
+        false if !global.quiet => eprint!("{}", summary(&report)),
+        false => {}
+    }
+    told_failures(report)
+}
+
+/// The first failure is the command's own; those after it are told before.
+fn told_failures(report: RunReport) -> anyhow::Result<()> {
+    for failed in report.failed.iter().skip(1) {
+        eprintln!("error: {}", told(&failed.error));
+    }
+    report.into_outcomes().map(drop).map_err(Into::into)
 }
 
 /// Does what is due for the tables that were written. What cannot be done is done after a later run.
@@ -126,29 +161,51 @@ async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
     }
 }
 
-/// Prints what every step did.
-pub(super) fn print(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
-    if json {
-        let rows: Vec<Row> = outcomes.iter().map(Row::from).collect();
-        return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
-    }
+/// What every step did, as a table.
+pub(super) fn summary(report: &RunReport) -> String {
     let mut summary = table(["step", "result", "read", "written", "quarantined", "version", "seconds"]);
-    for outcome in outcomes {
+    for outcome in &report.outcomes {
         let (written, quarantined) = if outcome.is_quarantine() {
             (0, outcome.written)
         } else {
             (outcome.written, 0)
         };
+        let version = outcome.version.map(|version| version.to_string());
         summary.add_row([
             outcome.step.to_string(),
             result(&outcome.decision).to_owned(),
             thousands(outcome.read),
             thousands(written),
             thousands(quarantined),
-            outcome
-                .version
-                .map_or_else(|| "-".to_owned(), |version| version.to_string()),
+            version.unwrap_or_else(|| "-".to_owned()),
             format!("{:.2}", outcome.took.as_secs_f64()),
+        ]);
+    }
+    let nothing = || ["-"; 4].map(str::to_owned);
+    for failed in &report.failed {
+        let [read, written, quarantined, version] = nothing();
+        let seconds = format!("{:.2}", failed.took.as_secs_f64());
+        summary.add_row([
+            failed.step.to_string(),
+            "failed".to_owned(),
+            read,
+            written,
+            quarantined,
+            version,
+            seconds,
+        ]);
+    }
+    for skipped in &report.skipped {
+        let [read, written, quarantined, version] = nothing();
+        let result = format!("skipped: reads {}", skipped.because_of);
+        summary.add_row([
+            skipped.step.to_string(),
+            result,
+            read,
+            written,
+            quarantined,
+            version,
+            "-".to_owned(),
         ]);
     }
     for column in 2..7 {
@@ -156,7 +213,16 @@ pub(super) fn print(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
     }
-    write_all(&format!("{summary}\n"))
+    let mut text = format!("{summary}\n");
+    if !report.failed.is_empty() {
+        let (ok, failed, skipped) = (report.outcomes.len(), report.failed.len(), report.skipped.len());
+        text.push_str(&format!("{ok} ok, {failed} failed, {skipped} skipped\n"));
+    }
+    text
+}
+
+fn print_line(row: &impl Serialize) -> anyhow::Result<()> {
+    write_all(&format!("{}\n", serde_json::to_string(row)?))
 }
 
 fn result(decision: &Decision) -> &'static str {
@@ -167,9 +233,30 @@ fn result(decision: &Decision) -> &'static str {
     }
 }
 
-/// What a step did, as JSON.
+/// How a run ended, as a line of JSON.
+#[derive(Serialize)]
+struct Total {
+    event: &'static str,
+    ok: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl From<&RunReport> for Total {
+    fn from(report: &RunReport) -> Self {
+        Self {
+            event: "run",
+            ok: report.outcomes.len(),
+            failed: report.failed.len(),
+            skipped: report.skipped.len(),
+        }
+    }
+}
+
+/// What a step did, as a line of JSON.
 #[derive(Serialize)]
 pub(super) struct Row {
+    event: &'static str,
     step: String,
     result: &'static str,
     reason: Option<String>,
@@ -177,6 +264,48 @@ pub(super) struct Row {
     rows_written: u64,
     version: Option<u64>,
     seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expectations: Vec<Expectation>,
+}
+
+/// What an expectation found.
+#[derive(Serialize)]
+struct Expectation {
+    name: String,
+    severity: String,
+    offending_rows: u64,
+}
+
+impl Row {
+    /// Of a step that has ended.
+    fn of(event: &RunEvent<'_>) -> Option<Self> {
+        match event {
+            RunEvent::Started { .. } => None,
+            RunEvent::Finished(outcome) => Some(Self::from(*outcome)),
+            RunEvent::Failed(failed) => Some(Self {
+                seconds: failed.took.as_secs_f64(),
+                ..Self::without_rows(&failed.step, "failed", told(&failed.error))
+            }),
+            RunEvent::Skipped(skipped) => {
+                let reason = format!("reads {}", skipped.because_of);
+                Some(Self::without_rows(&skipped.step, "skipped", reason))
+            }
+        }
+    }
+
+    fn without_rows(step: &TableName, result: &'static str, reason: String) -> Self {
+        Self {
+            event: "step",
+            step: step.to_string(),
+            result,
+            reason: Some(reason),
+            rows_read: 0,
+            rows_written: 0,
+            version: None,
+            seconds: 0.0,
+            expectations: vec![],
+        }
+    }
 }
 
 impl From<&Outcome> for Row {
@@ -185,7 +314,13 @@ impl From<&Outcome> for Row {
             Decision::UpToDate(reason) | Decision::Full(reason) => Some(reason.clone()),
             Decision::Incremental => None,
         };
+        let expectations = outcome.checked.iter().map(|checked| Expectation {
+            name: checked.name.clone(),
+            severity: checked.severity.to_string(),
+            offending_rows: checked.rows,
+        });
         Self {
+            event: "step",
             step: outcome.step.to_string(),
             result: result(&outcome.decision),
             reason,
@@ -193,6 +328,7 @@ impl From<&Outcome> for Row {
             rows_written: outcome.written,
             version: outcome.version,
             seconds: outcome.took.as_secs_f64(),
+            expectations: expectations.collect(),
         }
     }
 }

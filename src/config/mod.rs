@@ -2,26 +2,29 @@
 //!
 //! - `raw`: the file as written; unknown keys are refused, and every value knows its line.
 //! - `interpolate`: `${NAME}` in values, after parsing, so that a value can never change the structure.
-//! - `validate`, `validate_source`, `validate_trigger`, `validate_maintenance`: raw to [`Project`], collecting as many
-//!   problems as possible.
+//! - `validate` and `validate_…`: raw to [`Project`], collecting as many problems as possible.
 //! - [`ConfigError`]: what is wrong, with file, line, column and the way out.
 
 mod error;
+mod expectation;
 mod interpolate;
 mod maintenance;
 mod name;
 mod project;
 mod raw;
+mod raw_expectation;
 mod secret;
 mod source;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_expectation;
 mod validate_maintenance;
 mod validate_source;
 mod validate_trigger;
 
 pub use error::{ConfigError, Problem};
+pub use expectation::{Expectation, Severity};
 pub use maintenance::{MIN_RETAIN, MaintenanceConfig};
 pub use name::{NotATableName, TableName, nearest};
 pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Trigger};

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::raw::RawProject;
 use super::validate::Validator;
-use super::{ConfigError, MaintenanceConfig, Secret, SourceConfig, TableName};
+use super::{ConfigError, Expectation, MaintenanceConfig, Secret, SourceConfig, TableName};
 
 /// A project, validated: what `pipelines.yaml` says for the chosen target.
 #[derive(Debug, Clone)]
@@ -94,6 +94,8 @@ pub struct Step {
     pub partition_by: Vec<String>,
     /// Columns by which compaction sorts the rows.
     pub cluster_by: Vec<String>,
+    /// What has to hold for the rows that it writes.
+    pub expect: Vec<Expectation>,
     /// Where the step is in the file, from 1.
     pub line: u64,
 }

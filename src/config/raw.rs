@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_yaml::{Error, Spanned};
 
+use super::raw_expectation::RawExpectation;
 use super::{ConfigError, Problem, nearest};
 
 /// Text with its place, not yet interpolated.
@@ -132,6 +133,8 @@ pub(super) struct RawStep {
     pub partition_by: Vec<Text>,
     #[serde(default)]
     pub cluster_by: Vec<Text>,
+    #[serde(default)]
+    pub expect: Vec<Spanned<RawExpectation>>,
 }
 
 /// A mapping in the file's order.

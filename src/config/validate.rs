@@ -205,6 +205,7 @@ impl<'a> Validator<'a> {
     fn step(&mut self, raw: &Spanned<RawStep>) -> Option<Step> {
         let step = &raw.value;
         let name = self.name(&step.name);
+        let expect = name.as_ref().map(|name| self.expectations(name, &step.expect));
         let mode = self.mode(&step.mode);
         let file = self.text(&step.sql).map(PathBuf::from);
         let sql = file.as_deref().and_then(|file| self.sql(file, step.sql.referenced));
@@ -230,6 +231,7 @@ impl<'a> Validator<'a> {
             compact_min_age,
             partition_by,
             cluster_by,
+            expect: expect?,
             line: raw.referenced.line(),
         })
     }
@@ -261,7 +263,7 @@ impl<'a> Validator<'a> {
         found
     }
 
-    fn sql(&mut self, file: &Path, at: Location) -> Option<String> {
+    pub(super) fn sql(&mut self, file: &Path, at: Location) -> Option<String> {
         match std::fs::read_to_string(self.root.join(file)) {
             Ok(sql) if sql.trim().is_empty() => {
                 self.problem(at, format!("{} is empty", file.display()), None);
@@ -313,6 +315,9 @@ impl<'a> Validator<'a> {
             ("partition_by", step.partition_by.first(), mode != Mode::View),
             ("cluster_by", step.cluster_by.first(), mode != Mode::View),
         ];
+        if let Some(first) = step.expect.first().filter(|_| mode == Mode::View) {
+            self.problem(first.referenced, "a step of mode `view` has no `expect`", None);
+        }
         for (name, given, allowed) in misplaced {
             if let Some(text) = given.filter(|_| !allowed) {
                 self.problem(

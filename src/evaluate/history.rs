@@ -6,9 +6,8 @@ use arrow::array::{
 use datafusion::prelude::SessionContext;
 
 use super::{EvaluationError, Report};
-use crate::lake::write::Layout;
-use crate::lake::{Lake, append, schema};
-use crate::pipeline::evaluations;
+use crate::lake::Lake;
+use crate::pipeline::system;
 
 /// Adds a report to `system.evaluations`, one row a figure.
 ///
@@ -20,16 +19,8 @@ pub async fn save(
     session: &SessionContext,
     at: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), EvaluationError> {
-    let name = evaluations();
     let rows = batch(report, at)?;
-    let layout = Layout {
-        schema: schema::storable(&name, rows.schema_ref())?,
-        partition_by: vec![],
-    };
-    let table = lake.table(&name).await?;
-    let rows = session.read_batch(rows)?;
-    append(&table, &rows.create_physical_plan().await?, &session.task_ctx(), layout).await?;
-    Ok(())
+    Ok(system::append(lake, session, &system::name(system::EVALUATIONS), rows).await?)
 }
 
 fn batch(report: &Report, at: chrono::DateTime<chrono::Utc>) -> Result<RecordBatch, EvaluationError> {

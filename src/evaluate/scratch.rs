@@ -9,7 +9,7 @@ use crate::config::{LakeConfig, Mode, Pipeline, Project, Secret, TableName};
 use crate::engine::{Engine, query};
 use crate::lake::write::Layout;
 use crate::lake::{Lake, append, schema};
-use crate::pipeline::{RunOptions, Runner};
+use crate::pipeline::{RunOptions, Runner, Selection};
 use crate::recommender::{EVENTS, RECOMMENDATIONS, RecommenderError};
 
 /// What models read, besides what the recommendations read.
@@ -91,13 +91,19 @@ impl Scratch {
         project.vars.extend(variables.iter().map(secret));
         let runner = Runner::new(&project, self.engine.clone()).await?;
         let options = RunOptions {
-            select: steps(&runner)?,
+            selection: Selection {
+                select: steps(&runner)?,
+                ..Selection::default()
+            },
             // What was tried before shall not matter.
             cold: true,
             ..RunOptions::default()
         };
         let pipeline = pipeline(&project)?;
-        runner.run_once(pipeline, &options, &mut |_| {}).await?;
+        runner
+            .run_once(pipeline, &options, &mut |_| {})
+            .await?
+            .into_outcomes()?;
         Ok(runner)
     }
 }

@@ -18,6 +18,7 @@ use deltalake::kernel::Add;
 use object_store::ObjectMeta;
 
 use super::keys::{KeyFilters, KeyScanExec};
+use super::write::Layout;
 use super::{LakeError, LakeTable};
 
 /// A scan of chosen data files of a Delta table, whether they are still part of its newest version or not.
@@ -41,15 +42,26 @@ impl DataFilesScan {
     /// When the table does not exist, or uses a feature named above.
     pub fn try_new(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
         let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));
-        let partition_columns: Vec<FieldRef> = match table.state() {
-            Some(state) => state
-                .metadata()
-                .partition_columns()
-                .iter()
-                .filter_map(|c| field(&schema, c))
-                .collect(),
-            None => vec![],
-        };
+        let partition_by = table.state().map(|state| state.metadata().partition_columns());
+        Self::of(table, &schema, partition_by.unwrap_or_default(), files, file_column)
+    }
+
+    /// A scan of files that were written and not committed.
+    ///
+    /// # Errors
+    /// When the place of the table is no URL.
+    pub fn of_new(table: &LakeTable, layout: &Layout, files: &[Add]) -> Result<Self, LakeError> {
+        Self::of(table, &layout.schema, &layout.partition_by, files, None)
+    }
+
+    fn of(
+        table: &LakeTable,
+        schema: &SchemaRef,
+        partition_by: &[String],
+        files: &[Add],
+        file_column: Option<&str>,
+    ) -> Result<Self, LakeError> {
+        let partition_columns: Vec<FieldRef> = partition_by.iter().filter_map(|c| field(schema, c)).collect();
         let is_partition = |field: &FieldRef| partition_columns.iter().any(|column| column.name() == field.name());
         let in_files: Vec<FieldRef> = schema
             .fields()

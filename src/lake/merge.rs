@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::{cast, filter_record_batch, not};
+use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
+use arrow::compute::{cast, filter_record_batch, not, take_record_batch};
 use arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
@@ -108,8 +108,8 @@ impl Merge {
                 }
             }
             if let Some(kept) = &kept {
-                // Compact and of the stored type: views would hold on to whole batches.
-                let keys = conform(&keys, &key_schema)?;
+                // Copied and of the stored type: views, and slices of one large batch, would hold on to all of it.
+                let keys = copied(&conform(&keys, &key_schema)?)?;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.memory.try_grow(keys.get_array_memory_size())?;
                 kept.batches.push(keys);
@@ -240,6 +240,11 @@ impl Merge {
             .read_table(Arc::new(old))?
             .join_on(new, JoinType::LeftSemi, same)?)
     }
+}
+
+fn copied(batch: &RecordBatch) -> QueryResult<RecordBatch> {
+    let rows = UInt64Array::from_iter_values(0..batch.num_rows() as u64);
+    Ok(take_record_batch(batch, &rows)?)
 }
 
 fn external(error: LakeError) -> DataFusionError {

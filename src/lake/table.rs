@@ -287,9 +287,7 @@ impl LakeTable {
     /// As [`LakeTable::provider`].
     pub async fn lookup_provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
         if self.filters.is_some() {
-            self.delta
-                .update_datafusion_session(session)
-                .map_err(LakeError::delta("read", &self.name))?;
+            self.let_read(session)?;
             match DataFilesScan::lookup(self, &data_files_without_statistics(self), None) {
                 Ok(scan) => return Ok(Arc::new(scan)),
                 // Files with features that only the Delta library's own scan knows.
@@ -300,14 +298,21 @@ impl LakeTable {
         self.provider(session).await
     }
 
+    /// Lets a session, and all that share its runtime, read the table's store.
+    ///
+    /// # Errors
+    /// When the store cannot be set up.
+    pub fn let_read(&self, session: &SessionState) -> Result<(), LakeError> {
+        let done = self.delta.update_datafusion_session(session);
+        done.map_err(LakeError::delta("read", &self.name))
+    }
+
     /// A provider of the rows of this version.
     ///
     /// # Errors
     /// When the table does not exist or its files cannot be listed.
     pub async fn provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
-        self.delta
-            .update_datafusion_session(session)
-            .map_err(LakeError::delta("read", &self.name))?;
+        self.let_read(session)?;
         // With the session's own settings, so that text is read as the engine wants it.
         let provider = self.delta.table_provider().with_session(Arc::new(session.clone()));
         Ok(provider.await?)

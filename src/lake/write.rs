@@ -14,6 +14,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use deltalake::kernel::Add;
 use deltalake::operations::write::writer::{DeltaWriter, WriterConfig};
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use tokio::task::JoinSet;
 
 use super::{LakeError, LakeTable};
@@ -112,6 +114,20 @@ fn writer_config(layout: &Layout, file_bytes: NonZeroU64) -> Result<WriterConfig
         Default::default(),
         None,
     ))
+}
+
+/// Deletes files that will not be committed. What cannot be deleted is left to vacuum.
+pub async fn discard(table: &LakeTable, files: &[Add]) {
+    let store = table.delta().object_store();
+    for file in files {
+        let deleted = match Path::parse(&file.path) {
+            Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = deleted {
+            tracing::debug!(file = file.path, error, "left to vacuum");
+        }
+    }
 }
 
 async fn write_stream(

@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 use twox_hash::XxHash64;
 
 use super::PipelineError;
+use super::expectations::{self, Place};
 use super::references::{References, references};
 use crate::config::{Mode, Project, Step, TableName, nearest};
 use crate::engine::View;
@@ -39,6 +40,8 @@ pub struct Node {
     pub latest: BTreeSet<TableName>,
     /// Tables whose version it asks for (`table_version('…')`).
     pub versions: BTreeSet<TableName>,
+    /// Tables that its expectations read, besides its own.
+    pub expectations: BTreeSet<TableName>,
     /// The names of `var('…', …)` in its SQL and that of its views.
     pub variables: BTreeSet<String>,
     /// Tells one version of its logic from another: SQL of the step and its views, mode, key, partitioning.
@@ -53,8 +56,13 @@ impl Node {
 
     /// Whether it reads one of these steps, tables or views.
     pub fn reads_any(&self, names: &BTreeSet<TableName>) -> bool {
-        self.views.iter().any(|view| names.contains(&view.name))
-            || self.inputs().chain(&self.latest).any(|input| names.contains(input))
+        names.iter().any(|name| self.reads(name))
+    }
+
+    /// Whether it reads this step, table or view.
+    pub fn reads(&self, name: &TableName) -> bool {
+        let mut inputs = self.inputs().chain(&self.latest).chain(&self.expectations);
+        self.views.iter().any(|view| view.name == *name) || inputs.any(|input| input == name)
     }
 
     /// Every lake table that it reads, plainly or in part.
@@ -105,7 +113,14 @@ impl Dag {
             for step in &pipeline.steps {
                 let found = references(&step.sql, &variables)
                     .map_err(|error| error_at(step, Location::new(error.line, error.column), error.message))?;
-                parsed.insert(step.name.clone(), (pipeline.name.clone(), step.clone(), found));
+                let expectations = expectations::references(step, &project.file, &variables)?;
+                let parsed_step = ParsedStep {
+                    pipeline: pipeline.name.clone(),
+                    step: step.clone(),
+                    found,
+                    expectations,
+                };
+                parsed.insert(step.name.clone(), parsed_step);
             }
         }
         let mut order = vec![];
@@ -119,9 +134,10 @@ impl Dag {
         }
         let mut dag = Self { nodes: vec![] };
         for name in &order {
-            let (pipeline, step, found) = &parsed[name];
-            let node = dag.node(pipeline, step, found, &variables);
-            dag.check(&node, found, project, lake_has)?;
+            let step = &parsed[name];
+            let node = dag.node(step, &variables);
+            dag.check(&node, &step.found, project, lake_has)?;
+            dag.check_expectations(step, lake_has)?;
             dag.nodes.push(node);
         }
         Ok(dag)
@@ -142,54 +158,12 @@ impl Dag {
         self.nodes.iter().find(|node| node.name() == name)
     }
 
-    /// The steps that `selection` names (`silver.events`, or `silver.events+` with all that come after it); every
-    /// step of the pipeline where the selection is empty.
-    ///
-    /// # Errors
-    /// When a name is not a step.
-    pub fn select(&self, pipeline: &str, selection: &[String]) -> Result<BTreeSet<TableName>, PipelineError> {
-        let of_pipeline = self.nodes.iter().filter(|node| node.pipeline == pipeline);
-        if selection.is_empty() {
-            return Ok(of_pipeline.map(|node| node.name().clone()).collect());
-        }
-        let mut selected = BTreeSet::new();
-        for item in selection {
-            let (name, with_descendants) = match item.strip_suffix('+') {
-                Some(name) => (name, true),
-                None => (item.as_str(), false),
-            };
-            let Some(node) = self.nodes.iter().find(|node| node.name().to_string() == name) else {
-                let known: Vec<String> = of_pipeline.map(|node| node.name().to_string()).collect();
-                return Err(PipelineError::UnknownStep {
-                    name: name.to_owned(),
-                    known: known.join(", "),
-                });
-            };
-            if with_descendants {
-                selected.extend(self.with_descendants(node));
-            } else {
-                selected.insert(node.name().clone());
-            }
-        }
-        Ok(selected)
-    }
-
-    fn with_descendants(&self, node: &Node) -> BTreeSet<TableName> {
-        let mut found = BTreeSet::from([node.name().clone()]);
-        // In order, so one pass reaches them all.
-        for node in &self.nodes {
-            if node.reads_any(&found) {
-                found.insert(node.name().clone());
-            }
-        }
-        found
-    }
-
     /// A node with its views, which stand before it in the order, resolved.
-    fn node(&self, pipeline: &str, step: &Step, found: &References, variables: &Variables) -> Node {
+    fn node(&self, parsed: &ParsedStep, variables: &Variables) -> Node {
+        let found = &parsed.found;
         let mut node = Node {
-            step: step.clone(),
-            pipeline: pipeline.to_owned(),
+            step: parsed.step.clone(),
+            pipeline: parsed.pipeline.clone(),
             tables: BTreeSet::new(),
             changed_tables: BTreeSet::new(),
             sources: BTreeSet::new(),
@@ -197,6 +171,7 @@ impl Dag {
             warm_starts: found.warm_starts.keys().cloned().collect(),
             latest: found.latest.keys().cloned().collect(),
             versions: found.versions.keys().cloned().collect(),
+            expectations: parsed.expectations.keys().cloned().collect(),
             variables: found.variables.clone(),
             fingerprint: 0,
         };
@@ -273,6 +248,23 @@ impl Dag {
         Ok(())
     }
 
+    fn check_expectations(
+        &self,
+        step: &ParsedStep,
+        lake_has: &dyn Fn(&TableName) -> bool,
+    ) -> Result<(), PipelineError> {
+        for (name, place) in &step.expectations {
+            match self.get(name) {
+                Some(node) if node.step.mode == Mode::View => {
+                    return Err(place.error(format!("an expectation reads tables, and `{name}` is a view")));
+                }
+                None if !lake_has(name) => return Err(place.error(self.unknown_table(&name.to_string()))),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn unknown_table(&self, name: &str) -> String {
         let known: Vec<String> = self.nodes.iter().map(|node| node.name().to_string()).collect();
         format!(
@@ -340,7 +332,15 @@ fn fingerprint(node: &Node, found: &References, variables: &Variables) -> i64 {
     i64::try_from(hasher.finish() >> 1).unwrap_or(i64::MAX)
 }
 
-type Parsed = BTreeMap<TableName, (String, Step, References)>;
+type Parsed = BTreeMap<TableName, ParsedStep>;
+
+struct ParsedStep {
+    pipeline: String,
+    step: Step,
+    found: References,
+    /// What its expectations read, and where they say so.
+    expectations: BTreeMap<TableName, Place>,
+}
 
 /// Depth first, so that what a step reads comes before it.
 fn visit(
@@ -349,9 +349,10 @@ fn visit(
     path: &mut Vec<TableName>,
     order: &mut Vec<TableName>,
 ) -> Result<(), PipelineError> {
-    let Some((_, _, found)) = parsed.get(name) else {
+    let Some(step) = parsed.get(name) else {
         return Ok(());
     };
+    let found = &step.found;
     if order.contains(name) {
         return Ok(());
     }
@@ -361,7 +362,11 @@ fn visit(
     }
     path.push(name.clone());
     let changed = found.changes.keys().filter_map(|input| input.parse().ok());
-    let beside = found.versions.keys().chain(found.latest.keys());
+    let beside = found
+        .versions
+        .keys()
+        .chain(found.latest.keys())
+        .chain(step.expectations.keys());
     for input in found.tables.keys().chain(beside).cloned().chain(changed) {
         visit(&input, parsed, path, order)?;
     }

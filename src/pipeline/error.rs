@@ -108,6 +108,22 @@ pub enum PipelineError {
     /// No step can write.
     #[error(transparent)]
     Unwritable(LakeError),
+    /// Rows do not meet an expectation that may not fail.
+    #[error(
+        "{rows} rows of `{step}` do not meet `{name}`; nothing was written; for example{}\n  help: mend the SQL, or let \
+         them through with `severity: warn`, or put them aside with `severity: quarantine`",
+        examples.concat()
+    )]
+    Expectation {
+        /// `layer.table`.
+        step: String,
+        /// The expectation.
+        name: String,
+        /// How many.
+        rows: u64,
+        /// Some of them as JSON, each on a line of its own.
+        examples: Vec<String>,
+    },
     /// The steps need each other.
     #[error("steps read each other in a circle: {}\n  help: break it, or read the step's own earlier rows with previous('…')", cycle.join(" -> "))]
     Cycle {

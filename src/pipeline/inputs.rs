@@ -35,6 +35,8 @@ pub struct Inputs {
     pub decision: Decision,
     /// Application ids and versions to commit with the rows.
     pub transactions: BTreeMap<String, i64>,
+    /// Tables that its expectations read, as they are.
+    pub expectations: BTreeMap<TableName, Arc<dyn TableProvider>>,
     /// Rows and records that wait, where that is known without reading them.
     pub waiting: Option<u64>,
 }
@@ -181,6 +183,7 @@ impl Finder<'_> {
         let records = self.sources(&target, &mut bindings).await?;
         self.tables(&target, &mut bindings).await?;
         self.beside(&mut bindings).await?;
+        let expectations = self.expectations().await?;
 
         let changed: Option<u64> = match &self.full {
             Some(_) => Some(self.inputs.iter().map(|input| input.table.rows()).sum()),
@@ -204,6 +207,7 @@ impl Finder<'_> {
             bindings,
             decision,
             transactions: self.transactions,
+            expectations,
             waiting,
         })
     }
@@ -338,6 +342,15 @@ impl Finder<'_> {
                 .extend(table.version().map(|version| (name.to_string(), version)));
         }
         Ok(())
+    }
+
+    async fn expectations(&self) -> Result<BTreeMap<TableName, Arc<dyn TableProvider>>, PipelineError> {
+        let mut tables = BTreeMap::new();
+        for name in &self.node.expectations {
+            let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
+            tables.insert(name.clone(), self.snapshot(&table).await?);
+        }
+        Ok(tables)
     }
 
     async fn snapshot(&self, table: &LakeTable) -> Result<Arc<dyn TableProvider>, PipelineError> {

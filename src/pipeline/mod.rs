@@ -3,25 +3,38 @@
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
-//! - [`Runner`]: steps one after another, each with its [`Outcome`].
+//! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
+//! - `expectations`: what has to hold for the rows of a step before it commits them.
+//! - [`runs`]: what they did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
 
 mod dag;
 mod error;
+mod expectations;
 pub mod follow;
 mod gone;
 mod inputs;
+mod preview;
 mod progress;
+mod quarantined;
 pub mod references;
 mod replay;
+mod report;
 mod runner;
+pub mod runs;
 mod schemas;
+mod select;
 mod step;
+pub mod system;
 mod upkeep;
 
 pub use dag::{Dag, Node};
 pub use error::{Failure, PipelineError, chain};
+pub use expectations::Checked;
 pub use inputs::{Decision, Inputs, Lookup};
+pub use preview::{Logic, Preview};
 pub use progress::StepProgress;
 pub use replay::Replayed;
-pub use runner::{KAFKA_LAYER, Outcome, RunEvent, RunOptions, Runner, evaluations};
+pub use report::{Failed, Outcome, RunReport, Skipped};
+pub use runner::{KAFKA_LAYER, RunEvent, RunOptions, Runner};
+pub use select::Selection;

@@ -122,7 +122,7 @@ impl Runner {
         let records = self.records(quarantine, steps).await?;
         for node in steps {
             let inputs = self.replay_inputs(node, &records).await?;
-            step::run(self.engine(), node, &inputs, &Arc::default()).await?;
+            step::run(self.tools(), node, &inputs, &Arc::default()).await?;
         }
         let inputs = self.replay_inputs(quarantine, &records).await?;
         let session = self.engine().session(&inputs.bindings).await?;
@@ -132,7 +132,8 @@ impl Runner {
         by_place.step.mode = Mode::Merge;
         by_place.step.key = PLACE.map(str::to_owned).to_vec();
         by_place.step.delete = Some(DELETED.to_owned());
-        step::write(&by_place, &inputs, &session, verdict, &Arc::<StepProgress>::default()).await?;
+        let progress = Arc::<StepProgress>::default();
+        step::write(self.tools(), &by_place, &inputs, &session, verdict, &progress).await?;
         Ok(())
     }
 

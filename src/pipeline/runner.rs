@@ -1,23 +1,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
-use super::gone;
 use super::inputs::{Lookup, World};
 use super::schemas::{foreign_tables, schemas};
-use super::step::{self, Done};
-use super::{Dag, Decision, Inputs, Node, PipelineError, StepProgress};
+use super::step::{self, Done, Tools};
+use super::{
+    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunReport, Selection, Skipped, StepProgress, gone,
+    system,
+};
 use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
 use crate::engine::{Bindings, Engine, View};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
 use crate::lake::positions::SourcePositions;
-use crate::lake::{Lake, LakeError, Version};
+use crate::lake::{Lake, LakeError};
 use crate::source::{ReadOptions, Source, SourceTable};
 
 /// The layer under which a session has the project's topics.
@@ -28,8 +30,8 @@ const ATTEMPTS: usize = 3;
 /// What to run.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
-    /// `silver.events`, or `silver.events+` with all that follows; every step where empty.
-    pub select: Vec<String>,
+    /// Which steps.
+    pub selection: Selection,
     /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
     /// hold less than what was read from it.
     pub full_refresh: bool,
@@ -37,32 +39,6 @@ pub struct RunOptions {
     pub read: ReadOptions,
     /// Models start from nothing, also where they could go on from the last one.
     pub cold: bool,
-}
-
-/// How a step ended.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// `layer.table`.
-    pub step: TableName,
-    /// What was decided.
-    pub decision: Decision,
-    /// Rows that waited, or that were read.
-    pub read: u64,
-    /// Rows in the new files.
-    pub written: u64,
-    /// The version it committed; `None` where there was nothing to do.
-    pub version: Option<Version>,
-    /// Bytes of the records that were read from sources.
-    pub bytes: u64,
-    /// Wall time.
-    pub took: Duration,
-}
-
-impl Outcome {
-    /// Whether the rows it wrote are records that were not accepted.
-    pub fn is_quarantine(&self) -> bool {
-        self.step.table == "quarantine"
-    }
 }
 
 /// What happens during a run, in order.
@@ -81,6 +57,10 @@ pub enum RunEvent<'a> {
     },
     /// A step ended well, or had nothing to do.
     Finished(&'a Outcome),
+    /// A step failed.
+    Failed(&'a Failed),
+    /// A step was left out, as it reads one that failed.
+    Skipped(&'a Skipped),
 }
 
 /// Runs the steps of a project.
@@ -108,7 +88,7 @@ impl Runner {
         let foreign = foreign_tables(project, &lake).await?;
         let dag = Dag::new(project, &|name| foreign.contains_key(name))?;
         let names = foreign.keys().cloned().collect();
-        let schemas = schemas(&dag, &engine, foreign).await?;
+        let schemas = schemas(&dag, &engine, foreign, &project.file).await?;
         let sources = project
             .sources
             .iter()
@@ -204,28 +184,51 @@ impl Runner {
         Ok(lag)
     }
 
-    /// Runs the selected steps of a pipeline once. Stops at the first that fails; those before it stay committed.
+    /// Runs the selected steps of a pipeline once. A step that fails commits nothing, and those that read it are skipped;
+    /// the others run.
     ///
     /// # Errors
-    /// What made a step fail. Nothing of that step was committed.
+    /// When the selection names no step, or the lake cannot be written at all.
     pub async fn run_once(
         &self,
         pipeline: &Pipeline,
         options: &RunOptions,
         on_event: &mut dyn FnMut(RunEvent<'_>),
-    ) -> Result<Vec<Outcome>, PipelineError> {
-        let selected = self.dag.select(&pipeline.name, &options.select)?;
+    ) -> Result<RunReport, PipelineError> {
+        let selected = options.selection.steps(&self.dag, &pipeline.name)?;
         self.lake.check_writable().map_err(PipelineError::Unwritable)?;
-        let mut outcomes = vec![];
-        for node in self.dag.nodes() {
-            if selected.contains(node.name()) && node.step.mode != Mode::View {
-                let lookup = lookup(node, options);
-                let outcome = self.run_step(node, lookup, on_event).await?;
-                on_event(RunEvent::Finished(&outcome));
-                outcomes.push(outcome);
+        let (mut report, mut stale) = (RunReport::default(), BTreeSet::new());
+        let steps = self.dag.nodes().iter();
+        for node in steps.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View) {
+            if let Some(input) = stale.iter().find(|input| node.reads(input)) {
+                let skipped = Skipped {
+                    step: node.name().clone(),
+                    because_of: TableName::clone(input),
+                };
+                stale.insert(node.name().clone());
+                on_event(RunEvent::Skipped(&skipped));
+                report.skipped.push(skipped);
+                continue;
+            }
+            let started = Instant::now();
+            match self.run_step(node, lookup(node, options), on_event).await {
+                Ok(outcome) => {
+                    on_event(RunEvent::Finished(&outcome));
+                    report.outcomes.push(outcome);
+                }
+                Err(error) => {
+                    let failed = Failed {
+                        step: node.name().clone(),
+                        error,
+                        took: started.elapsed(),
+                    };
+                    stale.insert(node.name().clone());
+                    on_event(RunEvent::Failed(&failed));
+                    report.failed.push(failed);
+                }
             }
         }
-        Ok(outcomes)
+        Ok(report)
     }
 
     /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows, and
@@ -274,17 +277,7 @@ impl Runner {
             bindings.latest.insert(name.to_string(), provider.clone());
             bindings.tables.insert(name.clone(), provider);
         }
-        let kept = self.lake.table(&evaluations()).await;
-        if let Some(kept) = kept.ok().filter(|table| table.version().is_some()) {
-            let provider = kept
-                .provider(&self.session)
-                .await
-                .map_err(|source| PipelineError::Lake {
-                    step: kept.name().to_string(),
-                    source,
-                })?;
-            bindings.tables.insert(kept.name().clone(), provider);
-        }
+        bindings.tables.extend(system::tables(&self.lake, &self.session).await?);
         Ok(bindings)
     }
 
@@ -310,7 +303,7 @@ impl Runner {
                 waiting,
                 progress: progress.clone(),
             });
-            match step::run(&self.engine, node, &inputs, &progress).await {
+            match step::run(self.tools(), node, &inputs, &progress).await {
                 Ok(done) => return Ok(outcome(node, inputs.decision, Some(done), started)),
                 // The other writer's commit is part of the state that the next attempt plans from.
                 Err(PipelineError::Lake {
@@ -325,6 +318,13 @@ impl Runner {
         }
     }
 
+    pub(super) fn tools(&self) -> Tools<'_> {
+        Tools {
+            engine: &self.engine,
+            lake: &self.lake,
+        }
+    }
+
     fn world(&self) -> World<'_> {
         World {
             lake: &self.lake,
@@ -332,14 +332,6 @@ impl Runner {
             schemas: &self.schemas,
             session: &self.session,
         }
-    }
-}
-
-/// The table of evaluations, which no step makes.
-pub fn evaluations() -> TableName {
-    TableName {
-        layer: "system".to_owned(),
-        table: "evaluations".to_owned(),
     }
 }
 
@@ -354,23 +346,19 @@ pub(super) fn lookup(node: &Node, options: &RunOptions) -> Lookup {
 
 /// Whether a step is to be rebuilt: one that reads a source only where it is selected by its name.
 fn refreshes(node: &Node, options: &RunOptions) -> bool {
-    let name = node.name().to_string();
-    let by_name = options
-        .select
-        .iter()
-        .any(|item| item.strip_suffix('+').unwrap_or(item) == name);
-    options.full_refresh && (node.sources.is_empty() || by_name)
+    options.full_refresh && (node.sources.is_empty() || options.selection.names(node.name()))
 }
 
 fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
     Outcome {
         step: node.name().clone(),
         decision,
-        read: done.map_or(0, |done| done.read),
-        written: done.map_or(0, |done| done.written),
-        bytes: done.map_or(0, |done| done.bytes),
-        version: done.map(|done| done.version),
+        read: done.as_ref().map_or(0, |done| done.read),
+        written: done.as_ref().map_or(0, |done| done.written),
+        bytes: done.as_ref().map_or(0, |done| done.bytes),
+        version: done.as_ref().map(|done| done.version),
         took: started.elapsed(),
+        checked: done.map(|done| done.checked).unwrap_or_default(),
     }
 }
 

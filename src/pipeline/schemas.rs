@@ -1,6 +1,7 @@
 //! The columns of every table, found before any runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -8,7 +9,7 @@ use datafusion::datasource::empty::EmptyTable;
 
 use super::references::references;
 use super::step::{self, result, stored_schema};
-use super::{Dag, PipelineError};
+use super::{Dag, PipelineError, expectations};
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::Lake;
@@ -60,6 +61,7 @@ pub(super) async fn schemas(
     dag: &Dag,
     engine: &Engine,
     foreign: BTreeMap<TableName, SchemaRef>,
+    config_file: &Path,
 ) -> Result<BTreeMap<TableName, SchemaRef>, PipelineError> {
     let mut schemas = foreign;
     for node in dag.nodes() {
@@ -100,6 +102,7 @@ pub(super) async fn schemas(
             .await
             .map_err(|error| step::plan_error(node, &error))?;
         schemas.insert(node.name().clone(), schema);
+        expectations::plan(node, engine, &schemas, config_file).await?;
     }
     Ok(schemas)
 }

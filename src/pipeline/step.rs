@@ -12,11 +12,12 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
-use super::{Decision, Inputs, Node, PipelineError, StepProgress};
+use super::expectations::Checker;
+use super::{Checked, Decision, Inputs, Node, PipelineError, StepProgress};
 use crate::config::Mode;
 use crate::engine::{self, Engine};
 use crate::lake::write::{Layout, write_streams};
-use crate::lake::{Commit, CommitMode, LakeError, Merge, Version, schema};
+use crate::lake::{Commit, CommitMode, Lake, LakeError, Merge, Version, schema};
 
 /// The column that holds a merge's `delete` predicate while it runs.
 pub(super) const DELETED: &str = "__deleted";
@@ -25,7 +26,7 @@ pub(super) const DELETED: &str = "__deleted";
 const ROWS_OF_ONE_FILE: u64 = 256 << 10;
 
 /// What one step did.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Done {
     /// Rows that its scans gave.
     pub read: u64,
@@ -35,23 +36,33 @@ pub(super) struct Done {
     pub bytes: u64,
     /// The version that holds them.
     pub version: Version,
+    /// What its expectations found.
+    pub checked: Vec<Checked>,
+}
+
+/// What a step works with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tools<'a> {
+    pub engine: &'a Engine,
+    pub lake: &'a Lake,
 }
 
 /// Runs the SQL of a step over its inputs and makes the one commit.
 pub(super) async fn run(
-    engine: &Engine,
+    tools: Tools<'_>,
     node: &Node,
     inputs: &Inputs,
     progress: &Arc<StepProgress>,
 ) -> Result<Done, PipelineError> {
-    let session = engine.session(&inputs.bindings).await;
+    let session = tools.engine.session(&inputs.bindings).await;
     let session = session.map_err(|source| query_error(node, source))?;
     let result = result(node, &session).await?;
-    write(node, inputs, &session, result, progress).await
+    write(tools, node, inputs, &session, result, progress).await
 }
 
 /// Writes a result as the step's mode says, and makes the one commit.
 pub(super) async fn write(
+    tools: Tools<'_>,
     node: &Node,
     inputs: &Inputs,
     session: &SessionContext,
@@ -84,6 +95,13 @@ pub(super) async fn write(
         .map_err(of_query)?;
     let measured = DisplayableExecutionPlan::with_metrics(plan.as_ref());
     tracing::debug!(step = %node.name(), took = ?started.elapsed(), plan = %measured.indent(false), "wrote the result");
+    let checker = Checker {
+        tools,
+        node,
+        inputs,
+        layout: &layout,
+    };
+    let (written, checked) = checker.check(written).await?;
     let mode = match (&inputs.decision, node.step.mode) {
         (Decision::Incremental, Mode::Append) => CommitMode::Append,
         (Decision::Incremental, Mode::Merge) => {
@@ -104,6 +122,7 @@ pub(super) async fn write(
         written: written.rows,
         bytes: progress.bytes_read(),
         version,
+        checked,
     })
 }
 
@@ -155,6 +174,16 @@ pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<Data
 
 /// The SQL does not plan: an error with its place in the file, where DataFusion knows it.
 pub(super) fn plan_error(node: &Node, error: &DataFusionError) -> PipelineError {
+    let (at, message) = planning_message(error);
+    PipelineError::Sql {
+        file: node.step.file.clone(),
+        at,
+        message,
+    }
+}
+
+/// Where in a statement DataFusion found something wrong, and what.
+pub(super) fn planning_message(error: &DataFusionError) -> (Option<(u64, u64)>, String) {
     let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
     let message = error.strip_backtrace();
     // Where no signature of a function fits, DataFusion says so last, after asking for a bug report.
@@ -164,14 +193,13 @@ pub(super) fn plan_error(node: &Node, error: &DataFusionError) -> PipelineError 
     let message = message
         .trim_start_matches("Error during planning: ")
         .trim_start_matches("Schema error: ");
-    PipelineError::Sql {
-        file: node.step.file.clone(),
-        at: span.map(|span| (span.start.line, span.start.column)),
-        message: message.to_owned(),
-    }
+    (
+        span.map(|span| (span.start.line, span.start.column)),
+        message.to_owned(),
+    )
 }
 
-fn query_error(node: &Node, source: DataFusionError) -> PipelineError {
+pub(super) fn query_error(node: &Node, source: DataFusionError) -> PipelineError {
     PipelineError::Query {
         step: node.name().to_string(),
         file: node.step.file.clone(),

@@ -35,8 +35,7 @@ fn cut(file: &PathBuf, bytes: u64) {
     File::options().write(true).open(file).unwrap().set_len(bytes).unwrap();
 }
 
-fn step(rows: &str, name: &str) -> Value {
-    let rows: Vec<Value> = serde_json::from_str(rows).unwrap();
+fn step(rows: Vec<Value>, name: &str) -> Value {
     rows.into_iter().find(|row| row["step"] == name).unwrap()
 }
 
@@ -90,7 +89,7 @@ fn a_deleted_table_of_silver_is_computed_again_and_the_run_says_so() {
     let shop = shop_of_runs(2);
     let before = ["silver.events", "gold.sessions"].map(|table| shop.table(table));
     fs::remove_dir_all(shop.path("lake/silver/events")).unwrap();
-    let row = step(&shop.ok(&["run", "--json"]), "silver.events");
+    let row = step(shop.run_steps(), "silver.events");
     assert_eq!(
         (row["result"].as_str(), row["reason"].as_str()),
         (Some("rebuilt"), Some("its table does not exist yet"))
@@ -170,7 +169,7 @@ fn a_step_whose_new_rows_were_vacuumed_reads_everything() {
     }
     shop.ok(&["optimize", "bronze.clicks"]);
     shop.ok(&["vacuum", "bronze.clicks", "--retain", "0s", "--even-if-in-use"]);
-    let row = step(&shop.ok(&["run", "--json"]), "silver.events");
+    let row = step(shop.run_steps(), "silver.events");
     assert!(
         row["reason"].as_str().unwrap().contains("a vacuum has taken files"),
         "{row}"

@@ -32,9 +32,7 @@ fn of<'a>(rows: &'a [Value], table: &str) -> &'a Value {
 }
 
 fn all_up_to_date(shop: &Shop) -> bool {
-    json(&shop.ok(&["run", "--json"]))
-        .iter()
-        .all(|row| row["result"] == "up to date")
+    shop.run_steps().iter().all(|row| row["result"] == "up to date")
 }
 
 /// A shop that got its events in several runs.
@@ -82,7 +80,7 @@ fn optimize_puts_small_files_together_and_no_step_notices() {
     assert!(again.iter().all(|row| row["version"].is_null()), "{again:?}");
 
     shop.produce("more.json", 300, 77, 0.0);
-    let more = json(&shop.ok(&["run", "--json"]));
+    let more = shop.run_steps();
     assert_eq!(
         of(&more, "silver.quarantine")["rows_read"],
         300,
@@ -186,7 +184,7 @@ fn a_run_compacts_makes_checkpoints_and_cleans_up_on_its_own() {
         !log.join(format!("{:020}.json", read + 1)).exists(),
         "what silver has not read is gone"
     );
-    let late = json(&shop.ok(&["run", "--json"]));
+    let late = shop.run_steps();
     assert_eq!(of(&late, "silver.events")["result"], "rebuilt");
     assert!(
         of(&late, "silver.events")["reason"]

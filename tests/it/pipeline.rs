@@ -13,17 +13,17 @@ const GOLD: [&str; 4] = [
 ];
 
 fn outcomes(shop: &Shop) -> Vec<(String, String, u64)> {
-    let json: serde_json::Value = serde_json::from_str(&shop.ok(&["run", "--json"])).unwrap();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
-    let rows = json.as_array().unwrap().iter();
-    rows.map(|row| {
-        (
-            text(row, "step"),
-            text(row, "result"),
-            row["rows_written"].as_u64().unwrap(),
-        )
-    })
-    .collect()
+    let rows = shop.run_steps();
+    rows.iter()
+        .map(|row| {
+            (
+                text(row, "step"),
+                text(row, "result"),
+                row["rows_written"].as_u64().unwrap(),
+            )
+        })
+        .collect()
 }
 
 #[test]

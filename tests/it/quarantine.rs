@@ -95,7 +95,7 @@ fn after_a_fix_the_records_go_on_and_nothing_is_rebuilt() {
         (Some(42), Some(2))
     );
     assert_eq!(replayed[0]["steps"][0], "silver.events");
-    let run = json(&shop.ok(&["run", "--json"]));
+    let run = shop.run_steps();
     for silver in ["silver.events", "silver.quarantine"] {
         assert_eq!(result_of(&run, silver), "up to date", "{silver}");
     }

@@ -191,13 +191,8 @@ fn only_sessions_with_new_clicks_get_new_lists() {
     let shop = shop();
     let before = shop.number("select count(*) from gold.recommendations");
     shop.produce("2.json", 100, 9, 0.0);
-    let outcomes: Value = serde_json::from_str(&shop.ok(&["run", "--json"])).unwrap();
-    let step = outcomes
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|row| row["step"] == "gold.recommendations")
-        .unwrap();
+    let steps = shop.run_steps();
+    let step = steps.iter().find(|row| row["step"] == "gold.recommendations").unwrap();
     let written = step["rows_written"].as_i64().unwrap();
     assert!(
         step["result"] != "rebuilt" && written > 0 && written * 10 < before,

@@ -118,6 +118,15 @@ impl Shop {
         fs::write(path, text.replace(from, to)).unwrap();
     }
 
+    /// What a run did, a row a step.
+    pub fn run_steps(&self) -> Vec<serde_json::Value> {
+        let lines = self.ok(&["run", "--json"]);
+        let events = lines
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        events.filter(|event| event["event"] == "step").collect()
+    }
+
     /// Every record is in Silver, in quarantine, or a repeated delivery; none twice.
     pub fn assert_nothing_lost(&self, produced: u64) {
         let count = |sql: &str| u64::try_from(self.number(sql)).unwrap();

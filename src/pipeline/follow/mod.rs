@@ -6,6 +6,7 @@
 //! - `trigger`: when a batch begins, and how much it takes.
 //! - [`Status`]: how it goes, for whoever shows it: lag, rates, commits, failures, health.
 
+mod ledger;
 mod schedule;
 mod status;
 mod trigger;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use self::ledger::Ledger;
 use self::schedule::Schedule;
 use self::trigger::Pace;
 use super::runner::lookup;
@@ -77,6 +79,7 @@ pub struct Follower<'a> {
     status: Arc<Status>,
     stop: CancellationToken,
     /// Steps whose tables were written, and may be due for upkeep.
+    ledger: Ledger,
     written: UnboundedSender<&'a Node>,
     to_maintain: Mutex<UnboundedReceiver<&'a Node>>,
 }
@@ -92,7 +95,7 @@ impl<'a> Follower<'a> {
         options: FollowOptions,
         stop: CancellationToken,
     ) -> Result<Self, PipelineError> {
-        let selected = runner.dag().select(&pipeline.name, &options.run.select)?;
+        let selected = options.run.selection.steps(runner.dag(), &pipeline.name)?;
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
         let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| schedule::is_slower(node));
@@ -106,6 +109,7 @@ impl<'a> Follower<'a> {
             scheduled,
             status: Arc::new(Status::new(pipeline.trigger.every, reads_sources)),
             stop,
+            ledger: Ledger::new(pipeline),
             written,
             to_maintain: Mutex::new(to_maintain),
         })
@@ -127,21 +131,29 @@ impl<'a> Follower<'a> {
             self.status.read_tables(self.runner, nodes).await;
         }
         let beside = async {
-            tokio::join!(self.measure(), self.maintain(on_event), async {
-                if !self.options.once {
-                    self.follow_schedule(on_event).await;
+            tokio::join!(
+                self.measure(),
+                self.maintain(on_event),
+                self.ledger.keep(self.runner),
+                async {
+                    if !self.options.once {
+                        self.follow_schedule(on_event).await;
+                    }
                 }
-            })
+            )
         };
         // What is at work beside the batches when they end is dropped: it has committed, or it has not.
-        tokio::select! {
-            followed = self.follow_sources(on_event) => followed?,
-            _ = beside => {}
-        }
+        let followed = tokio::select! {
+            followed = self.follow_sources(on_event) => followed,
+            _ = beside => Ok(()),
+        };
+        self.ledger.save(self.runner).await;
+        followed?;
         if self.options.once && !self.stop.is_cancelled() {
             for node in &self.scheduled {
                 self.run_scheduled(node, on_event).await?;
             }
+            self.ledger.save(self.runner).await;
         }
         Ok(())
     }
@@ -258,6 +270,7 @@ impl<'a> Follower<'a> {
 
     fn finished(&self, node: &'a Node, outcome: &Outcome) {
         self.status.finished(node, outcome);
+        self.ledger.add(outcome);
         // Fails only where nobody maintains any more.
         _ = self.written.send(node);
     }

@@ -1,0 +1,93 @@
+use arrow::datatypes::Schema;
+
+use super::{Decision, Lookup, Node, PipelineError, Runner};
+use crate::config::Mode;
+use crate::lake::{LakeTable, positions};
+
+/// What a step would do now.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// What it would do; `None` for a view, which is read in place.
+    pub decision: Option<Decision>,
+    /// Whether it is what its table was made with.
+    pub logic: Logic,
+    /// What becomes of the columns of its table, in words.
+    pub columns: Vec<String>,
+    /// Rows and records that wait, where that is known without reading them.
+    pub waiting: Option<u64>,
+}
+
+/// The SQL and settings of a step beside those that its table was last written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logic {
+    /// There is no table yet.
+    New,
+    /// Another one.
+    Changed,
+    /// The same.
+    Same,
+}
+
+impl Runner {
+    /// What a step would do now. Reads logs and the ends of sources, and no rows.
+    ///
+    /// # Errors
+    /// As [`Runner::inspect`].
+    pub async fn preview(&self, node: &Node) -> Result<Preview, PipelineError> {
+        if node.step.mode == Mode::View {
+            return Ok(Preview {
+                decision: None,
+                logic: Logic::Same,
+                columns: vec![],
+                waiting: None,
+            });
+        }
+        let inputs = self.inspect(node, Lookup::default()).await?;
+        let failed = |error| node.lake_error(error);
+        let old = inputs.target.schema().map_err(failed)?;
+        let columns = match (&old, self.schemas().get(node.name())) {
+            (Some(old), Some(new)) => column_changes(old, new),
+            _ => vec![],
+        };
+        Ok(Preview {
+            logic: logic(node, &inputs.target).await?,
+            decision: Some(inputs.decision),
+            columns,
+            waiting: inputs.waiting,
+        })
+    }
+}
+
+async fn logic(node: &Node, table: &LakeTable) -> Result<Logic, PipelineError> {
+    if table.version().is_none() {
+        return Ok(Logic::New);
+    }
+    let stored = table.transaction(positions::SQL).await;
+    Ok(match stored.map_err(|error| node.lake_error(error))? {
+        Some(stored) if stored == node.fingerprint => Logic::Same,
+        _ => Logic::Changed,
+    })
+}
+
+fn column_changes(old: &Schema, new: &Schema) -> Vec<String> {
+    let added = new
+        .fields()
+        .iter()
+        .filter_map(|field| match old.field_with_name(field.name()) {
+            Err(_) => Some(format!("adds column {} {}", field.name(), field.data_type())),
+            Ok(before) if before.data_type() != field.data_type() => Some(format!(
+                "makes column {} {}, from {}",
+                field.name(),
+                field.data_type(),
+                before.data_type()
+            )),
+            Ok(_) => None,
+        });
+    let gone = old
+        .fields()
+        .iter()
+        .filter(|field| new.field_with_name(field.name()).is_err());
+    added
+        .chain(gone.map(|field| format!("drops column {}", field.name())))
+        .collect()
+}

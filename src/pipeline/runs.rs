@@ -1,0 +1,205 @@
+//! `system.runs`: what the steps of each run did, one row a step and run; `system.expectations`: what was found meanwhile.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::{Checked, Decision, Failed, Outcome, PipelineError, RunReport, Runner, Skipped, chain, system};
+use crate::config::{Pipeline, Severity};
+use crate::engine::Bindings;
+
+/// A run, as its rows tell it from others.
+#[derive(Debug, Clone)]
+pub struct Run {
+    id: String,
+    started_at: DateTime<Utc>,
+    pipeline: String,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    run_id: &'a str,
+    started_at: String,
+    pipeline: &'a str,
+    step: String,
+    status: &'static str,
+    reason: Option<String>,
+    rows_read: u64,
+    rows_written: u64,
+    version: Option<u64>,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    run_id: &'a str,
+    started_at: String,
+    step: String,
+    version: Option<u64>,
+    expectation: &'a str,
+    severity: String,
+    offending_rows: u64,
+}
+
+impl Run {
+    /// A run that starts now.
+    pub fn start(pipeline: &Pipeline) -> Self {
+        let started_at = Utc::now();
+        Self {
+            id: format!("{}-{}", started_at.format("%Y%m%dT%H%M%S%.6fZ"), std::process::id()),
+            started_at,
+            pipeline: pipeline.name.clone(),
+        }
+    }
+
+    /// Adds what its steps did to the tables of the system; nothing where none had anything to do.
+    ///
+    /// # Errors
+    /// When the lake refuses.
+    pub async fn save(&self, runner: &Runner, report: &RunReport) -> Result<(), PipelineError> {
+        let did_nothing = report.outcomes.iter().all(Outcome::is_up_to_date);
+        if did_nothing && report.failed.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<Row<'_>> = (report.outcomes.iter().map(|outcome| self.ended(outcome)))
+            .chain(report.failed.iter().map(|failed| self.failed(failed)))
+            .chain(report.skipped.iter().map(|skipped| self.skipped(skipped)))
+            .collect();
+        append(runner, system::RUNS, &runs_schema(), &rows).await?;
+        let findings = self.findings(report);
+        match findings.is_empty() {
+            true => Ok(()),
+            false => append(runner, system::EXPECTATIONS, &expectations_schema(), &findings).await,
+        }
+    }
+
+    fn findings<'a>(&'a self, report: &'a RunReport) -> Vec<Finding<'a>> {
+        let finding = |step: String, version, expectation: &'a str, severity: Severity, offending_rows| Finding {
+            run_id: &self.id,
+            started_at: self.started_at(),
+            step,
+            version,
+            expectation,
+            severity: severity.to_string(),
+            offending_rows,
+        };
+        let checked = report.outcomes.iter().flat_map(|outcome| {
+            let of_step =
+                move |c: &'a Checked| finding(outcome.step.to_string(), outcome.version, &c.name, c.severity, c.rows);
+            outcome.checked.iter().map(of_step)
+        });
+        let failed = report.failed.iter().filter_map(|failed| match &failed.error {
+            PipelineError::Expectation { step, name, rows, .. } => {
+                Some(finding(step.clone(), None, name, Severity::Fail, *rows))
+            }
+            _ => None,
+        });
+        checked.chain(failed).collect()
+    }
+
+    fn started_at(&self) -> String {
+        self.started_at.to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
+
+    fn row(&self, step: String, status: &'static str, reason: Option<String>) -> Row<'_> {
+        Row {
+            run_id: &self.id,
+            started_at: self.started_at(),
+            pipeline: &self.pipeline,
+            step,
+            status,
+            reason,
+            rows_read: 0,
+            rows_written: 0,
+            version: None,
+            seconds: 0.0,
+        }
+    }
+
+    fn ended(&self, outcome: &Outcome) -> Row<'_> {
+        let (status, reason) = match &outcome.decision {
+            Decision::UpToDate(reason) => ("up to date", Some(reason.clone())),
+            Decision::Incremental => ("new rows", None),
+            Decision::Full(reason) => ("rebuilt", Some(reason.clone())),
+        };
+        Row {
+            rows_read: outcome.read,
+            rows_written: outcome.written,
+            version: outcome.version,
+            seconds: outcome.took.as_secs_f64(),
+            ..self.row(outcome.step.to_string(), status, reason)
+        }
+    }
+
+    fn failed(&self, failed: &Failed) -> Row<'_> {
+        Row {
+            seconds: failed.took.as_secs_f64(),
+            ..self.row(failed.step.to_string(), "failed", Some(chain(&failed.error, ": ")))
+        }
+    }
+
+    fn skipped(&self, skipped: &Skipped) -> Row<'_> {
+        let reason = format!("reads {}", skipped.because_of);
+        self.row(skipped.step.to_string(), "skipped", Some(reason))
+    }
+}
+
+async fn append(
+    runner: &Runner,
+    table: &str,
+    schema: &SchemaRef,
+    rows: &[impl Serialize],
+) -> Result<(), PipelineError> {
+    let session = runner.engine().session(&Bindings::default()).await?;
+    let (table, rows) = (system::name(table), system::batch(schema, rows)?);
+    let saved = system::append(runner.lake(), &session, &table, rows).await;
+    saved.map_err(|source| PipelineError::Lake {
+        step: table.to_string(),
+        source,
+    })
+}
+
+fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
+fn number(name: &str) -> Field {
+    Field::new(name, DataType::Int64, true)
+}
+
+fn time(name: &str) -> Field {
+    Field::new(
+        name,
+        DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        true,
+    )
+}
+
+fn expectations_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        text("run_id"),
+        time("started_at"),
+        text("step"),
+        number("version"),
+        text("expectation"),
+        text("severity"),
+        number("offending_rows"),
+    ]))
+}
+
+fn runs_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        text("run_id"),
+        time("started_at"),
+        text("pipeline"),
+        text("step"),
+        text("status"),
+        text("reason"),
+        number("rows_read"),
+        number("rows_written"),
+        number("version"),
+        Field::new("seconds", DataType::Float64, true),
+    ]))
+}

@@ -1,0 +1,132 @@
+//! Tables that no step makes: what clickrec writes down about its own work, in the layer `system`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::json::ReaderBuilder;
+use datafusion::catalog::TableProvider;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::prelude::SessionContext;
+use serde::Serialize;
+
+use super::PipelineError;
+use crate::config::TableName;
+use crate::lake::write::{Layout, write_streams};
+use crate::lake::{Commit, CommitMode, Lake, LakeError, Merge, append as append_to, schema};
+
+/// What evaluations found.
+pub const EVALUATIONS: &str = "evaluations";
+/// What the steps of each run did.
+pub const RUNS: &str = "runs";
+/// What expectations found in each run.
+pub const EXPECTATIONS: &str = "expectations";
+/// Rows that expectations put aside.
+pub const QUARANTINE: &str = "quarantine";
+const TABLES: [&str; 4] = [EVALUATIONS, RUNS, EXPECTATIONS, QUARANTINE];
+/// How often another writer may be faster.
+const ATTEMPTS: usize = 5;
+
+/// `system.TABLE`.
+pub fn name(table: &str) -> TableName {
+    TableName {
+        layer: "system".to_owned(),
+        table: table.to_owned(),
+    }
+}
+
+/// Those that are there.
+pub(super) async fn tables(
+    lake: &Lake,
+    session: &SessionState,
+) -> Result<BTreeMap<TableName, Arc<dyn TableProvider>>, PipelineError> {
+    let mut found: BTreeMap<TableName, Arc<dyn TableProvider>> = BTreeMap::new();
+    for table in TABLES.map(name) {
+        // One that cannot be opened is no reason to refuse all others.
+        let opened = lake.table(&table).await.ok();
+        let Some(opened) = opened.filter(|opened| opened.version().is_some()) else {
+            continue;
+        };
+        let provider = opened.provider(session).await;
+        let provider = provider.map_err(|source| PipelineError::Lake {
+            step: table.to_string(),
+            source,
+        })?;
+        found.insert(table, provider);
+    }
+    Ok(found)
+}
+
+/// Adds rows to a table, and makes it where it is not there yet.
+///
+/// # Errors
+/// When the lake refuses, or others write all the time.
+pub async fn append(
+    lake: &Lake,
+    session: &SessionContext,
+    table: &TableName,
+    rows: RecordBatch,
+) -> Result<(), LakeError> {
+    let layout = Layout {
+        schema: schema::storable(table, rows.schema_ref())?,
+        partition_by: vec![],
+    };
+    let mut attempt = 1;
+    loop {
+        let plan = session.read_batch(rows.clone())?.create_physical_plan().await?;
+        let opened = lake.table(table).await?;
+        match append_to(&opened, &plan, &session.task_ctx(), layout.clone()).await {
+            Err(LakeError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Replaces the rows of a table that have the keys of these rows.
+///
+/// # Errors
+/// As [`append`].
+pub(super) async fn upsert(
+    lake: &Lake,
+    session: &SessionContext,
+    table: &TableName,
+    key: &[String],
+    rows: RecordBatch,
+) -> Result<(), LakeError> {
+    let layout = Layout {
+        schema: schema::storable(table, rows.schema_ref())?,
+        partition_by: vec![],
+    };
+    let mut attempt = 1;
+    loop {
+        let opened = lake.table(table).await?;
+        opened.let_read(&session.state())?;
+        let merge = Merge::new(table, key, None).keeping_keys(session.task_ctx().memory_pool());
+        let rows = session.read_batch(rows.clone())?.execute_stream().await?;
+        let written = write_streams(&opened, vec![merge.pass(rows)?], &layout).await?;
+        let mode = match opened.version() {
+            Some(_) => merge.finish(&opened, session, &layout).await?,
+            None => CommitMode::Append,
+        };
+        let commit = Commit {
+            mode,
+            layout: layout.clone(),
+            files: written.files,
+            transactions: BTreeMap::new(),
+        };
+        match commit.apply(&opened).await {
+            Err(LakeError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Rows as columns.
+pub(super) fn batch(schema: &SchemaRef, rows: &[impl Serialize]) -> Result<RecordBatch, DataFusionError> {
+    let mut decoder = ReaderBuilder::new(schema.clone()).build_decoder()?;
+    decoder.serialize(rows)?;
+    let batch = decoder.flush()?;
+    Ok(batch.unwrap_or_else(|| RecordBatch::new_empty(schema.clone())))
+}
