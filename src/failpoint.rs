@@ -3,14 +3,18 @@
 
 /// The program is at a moment of that name.
 #[cfg(feature = "failpoints")]
-pub(crate) fn reach(name: &str) {
-    // As by SIGKILL: nothing is flushed, nothing is dropped.
-    fail::fail_point!(name, |_| std::process::abort());
+pub(crate) async fn reach(name: &'static str) {
+    fn at(name: &str) {
+        // As by SIGKILL: nothing is flushed, nothing is dropped.
+        fail::fail_point!(name, |_| std::process::abort());
+    }
+    // On a thread that may sleep, so that signals are still heard. A panic there is meant for the test.
+    _ = tokio::task::spawn_blocking(move || at(name)).await;
 }
 
 /// The program is at a moment of that name.
 #[cfg(not(feature = "failpoints"))]
-pub(crate) fn reach(_: &str) {}
+pub(crate) async fn reach(_: &'static str) {}
 
 /// Takes what shall happen from the environment, until the value is dropped.
 #[cfg(feature = "failpoints")]

@@ -4,9 +4,9 @@
 //! recommender. Modules depend one way, downwards:
 //!
 //! ```text
-//! main ─► cli ─► simulate, evaluate ─► recommender ─► pipeline ─► engine ─► udfs (crate clickrec-udfs)
-//!                                                        │
-//!                                                        └─► lake, kafka, files ─► source ─► config
+//! main ─► cli ─► shell, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► engine ─► udfs (crate clickrec-udfs)
+//!                                                                                │
+//!                                                                                └─► lake, kafka, files ─► source ─► config
 //! ```
 //!
 //! - [`config`]: `pipelines.yaml`, validated.
@@ -14,7 +14,11 @@
 //! - [`kafka`], [`files`]: the two kinds of source.
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step.
 //! - [`engine`]: the one builder of a query session.
+//! - [`lineage`]: where the columns of a query come from.
 //! - [`pipeline`]: the DAG, what waits, and running a step.
+//! - [`testing`]: unit tests of a project's SQL.
+//! - [`docs`](mod@docs): a manual of a project.
+//! - [`shell`]: statements and backslash commands, typed or from a script.
 //! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations.
 //! - [`evaluate`]: how good the answers are on sessions that the models have not seen.
 //! - [`simulate`]: traffic of a shop that does not exist.
@@ -22,13 +26,17 @@
 
 pub mod cli;
 pub mod config;
+pub mod docs;
 pub mod engine;
 pub mod evaluate;
 pub mod failpoint;
 pub mod files;
 pub mod kafka;
 pub mod lake;
+pub mod lineage;
 pub mod pipeline;
 pub mod recommender;
+pub mod shell;
 pub mod simulate;
 pub mod source;
+pub mod testing;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ConfigError;
 use crate::evaluate::EvaluationError;
 use crate::pipeline::{PipelineError, chain};
+use crate::testing::TestingError;
 
 const MISSING_FILE_HELP: &str = "\n  help: a vacuum has taken the file while it was needed, or somebody deleted it; run \
                                  again, and if that does not help, rebuild the table: clickrec run --full-refresh \
@@ -19,11 +20,12 @@ const MISSING_FILE_HELP: &str = "\n  help: a vacuum has taken the file while it 
 pub(super) struct Interrupted;
 
 /// Waits for Ctrl-C or SIGTERM. Where the command ends by itself once it is told to, the first one tells it, and the
-/// second one is waited for.
-pub(super) async fn signal(tell: Option<&CancellationToken>) {
+/// second one is waited for. A command may know Ctrl-C itself.
+pub(super) async fn signal(tell: Option<&CancellationToken>, own_ctrl_c: bool) {
     let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
     let mut terminate = terminate.ok();
     let mut either = async || match &mut terminate {
+        Some(terminate) if own_ctrl_c => _ = terminate.recv().await,
         Some(terminate) => tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} },
         None => _ = tokio::signal::ctrl_c().await,
     };
@@ -59,6 +61,10 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || matches!(
             error.downcast_ref(),
             Some(EvaluationError::UnknownModel { .. } | EvaluationError::UnknownVariable { .. })
+        )
+        || matches!(
+            error.downcast_ref(),
+            Some(TestingError::Invalid(_) | TestingError::UnknownStep { .. })
         )
         || error.chain().any(|cause| {
             matches!(

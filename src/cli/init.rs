@@ -5,14 +5,19 @@ use clap::Args;
 use include_dir::{Dir, include_dir};
 
 use super::global::Global;
+use super::schema::schema;
 
 static SQL: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sql");
 static SAMPLE_DATA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sample_data");
 const PIPELINES: &str = include_str!("../../pipelines.yaml");
+const SQLFLUFF: &str = include_str!("../../.sqlfluff");
+/// Named by the first line of pipelines.yaml.
+const SCHEMA: &str = ".editor/pipelines.schema.json";
 
 /// Start a project: pipelines.yaml, sql/ and sample_data/
 ///
-/// It runs at once: `clickrec run` reads the sample data into a lake beside it.
+/// It runs at once: `clickrec run` reads the sample data into a lake beside it. For editors there are the schema of
+/// pipelines.yaml (.editor/) and the configuration of sqlfluff, which checks SQL.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec init shop && cd shop && clickrec run")]
@@ -51,6 +56,13 @@ pub(super) fn scaffold(folder: &Path) -> anyhow::Result<()> {
         let target = folder.join(name);
         std::fs::create_dir_all(&target).with_context(|| failed(&target))?;
         files.extract(&target).with_context(|| failed(&target))?;
+    }
+    let schema = schema()?;
+    for (name, text) in [(SCHEMA, schema.as_str()), (".sqlfluff", SQLFLUFF)] {
+        let path = folder.join(name);
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.and_then(|()| std::fs::write(&path, text))
+            .with_context(|| failed(&path))?;
     }
     std::fs::write(&config, PIPELINES).with_context(|| failed(&config))
 }

@@ -5,10 +5,12 @@
 
 mod completions;
 mod demo;
+mod docs;
 mod evaluate;
 mod exit;
 mod follow;
 mod global;
+mod graph;
 mod history;
 mod init;
 mod man;
@@ -21,8 +23,11 @@ mod progress;
 mod quarantine;
 mod recommend;
 mod run;
+mod schema;
 mod similar;
 mod sql;
+mod test;
+mod test_report;
 mod vacuum;
 
 use std::process::ExitCode;
@@ -56,6 +61,8 @@ enum Command {
     Produce(produce::ProduceArgs),
     Run(run::RunArgs),
     Plan(plan::PlanArgs),
+    Test(test::TestArgs),
+    Docs(docs::DocsArgs),
     Sql(sql::SqlArgs),
     Recommend(recommend::RecommendArgs),
     Similar(similar::SimilarArgs),
@@ -64,6 +71,7 @@ enum Command {
     Optimize(optimize::OptimizeArgs),
     Vacuum(vacuum::VacuumArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -108,6 +116,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let global = &cli.global;
     let stop = CancellationToken::new();
     let tell = matches!(&cli.command, Command::Run(args) if args.follows()).then_some(&stop);
+    let own_ctrl_c = matches!(&cli.command, Command::Sql(args) if args.is_interactive());
     let ended = runtime.block_on(async {
         let command = async {
             match cli.command {
@@ -116,6 +125,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Produce(args) => run_produce(args, global).await,
                 Command::Run(args) => run::run(&args, global, &stop).await,
                 Command::Plan(args) => plan::run(&args, global).await,
+                Command::Test(args) => test::run(&args, global).await,
+                Command::Docs(args) => docs::run(&args, global).await,
                 Command::Sql(args) => sql::run(&args, global).await,
                 Command::Recommend(args) => recommend::run(&args, global).await,
                 Command::Similar(args) => similar::run(&args, global).await,
@@ -124,6 +135,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Optimize(args) => optimize::run(&args, global).await,
                 Command::Vacuum(args) => vacuum::run(&args, global).await,
                 Command::Quarantine(args) => quarantine::run(&args, global).await,
+                Command::Schema(args) => schema::run(&args),
                 Command::Completions(args) => completions::run(&args, command()),
                 Command::Man(args) => man::run(&args, command()),
             }
@@ -132,7 +144,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             // First, so that it listens before the command begins.
             biased;
             // Dropping the command rolls back: what is not committed stays invisible.
-            _ = exit::signal(tell) => Err(anyhow::Error::new(exit::Interrupted)),
+            _ = exit::signal(tell, own_ctrl_c) => Err(anyhow::Error::new(exit::Interrupted)),
             ended = command => ended,
         }
     });

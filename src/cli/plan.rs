@@ -4,7 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::global::Global;
-use super::output::{table, thousands, write_all};
+use super::graph::{Vertex, draw};
+use super::output::{thousands, write_all};
 use crate::config::{Mode, TableName};
 use crate::pipeline::{Decision, Logic, Node, Runner};
 
@@ -32,6 +33,9 @@ struct Row {
     mode: String,
     reads: Vec<String>,
     file: String,
+    /// The steps and sources that it reads, for the graph.
+    #[serde(skip)]
+    inputs: BTreeSet<String>,
     /// `new`, `changed` or `unchanged`: the SQL and settings beside those that the table was last written with.
     sql: &'static str,
     columns: Vec<String>,
@@ -61,18 +65,66 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     if args.json {
         return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     }
-    let mut plan = table(["step", "mode", "reads", "would do", "rows wait"]);
-    for row in rows {
-        let reason = row.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        plan.add_row([
-            row.step,
-            row.mode,
-            row.reads.join("\n"),
-            format!("{}{reason}", row.action),
-            row.rows_waiting.map_or_else(|| "-".to_owned(), thousands),
-        ]);
+    let mut vertices: Vec<Vertex> = sources(runner.dag().nodes(), &pipeline.name)
+        .map(source_vertex)
+        .collect();
+    vertices.extend(rows.iter().map(|row| Vertex {
+        name: row.step.clone(),
+        reads: row.inputs.clone(),
+        glyph: if row.mode == "view" { "◇" } else { "◆" },
+        text: text(row),
+    }));
+    let busy = rows
+        .iter()
+        .filter(|row| row.mode != "view" && row.action != NOTHING)
+        .count();
+    let idle = rows
+        .iter()
+        .filter(|row| row.mode != "view" && row.action == NOTHING)
+        .count();
+    write_all(&format!(
+        "{}{busy} steps have something to do, {idle} have not\n",
+        draw(&vertices)
+    ))
+}
+
+fn sources<'a>(nodes: &'a [Node], pipeline: &'a str) -> impl Iterator<Item = &'a String> {
+    let of_pipeline = nodes.iter().filter(move |node| node.pipeline == pipeline);
+    of_pipeline
+        .flat_map(|node| &node.sources)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+}
+
+fn source_vertex(name: &String) -> Vertex {
+    Vertex {
+        name: name.clone(),
+        reads: BTreeSet::new(),
+        glyph: "○",
+        text: format!("source {name}"),
     }
-    write_all(&format!("{plan}\n"))
+}
+
+/// What stands beside a step in the graph.
+fn text(row: &Row) -> String {
+    let reason = row
+        .reason
+        .as_ref()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    let waiting = row.rows_waiting.filter(|rows| *rows > 0);
+    let waiting = waiting
+        .map(|rows| format!(", {} rows wait", thousands(rows)))
+        .unwrap_or_default();
+    let mut lines = vec![format!(
+        "{:<24} {:<9} {}{reason}{waiting}",
+        row.step, row.mode, row.action
+    )];
+    if row.sql == "changed" && row.action != "build" {
+        lines.push("  its SQL has changed, which holds for new rows: --full-refresh rebuilds the others".to_owned());
+    }
+    lines.extend(row.column_changes.iter().map(|change| format!("  {change}")));
+    lines.join("\n")
 }
 
 /// What a step would do, if those in `busy` have done their work before.
@@ -93,6 +145,7 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
         step: node.name().to_string(),
         mode: node.step.mode.to_string(),
         reads: reads(node),
+        inputs: inputs(node),
         file: node.step.file.display().to_string(),
         sql: match preview.logic {
             Logic::New => "new",
@@ -125,4 +178,14 @@ fn reads(node: &Node) -> Vec<String> {
         .chain(node.sources.iter().cloned());
     let changes = changes.map(|name| format!("changes('{name}')"));
     changes.chain(node.tables.iter().map(ToString::to_string)).collect()
+}
+
+fn inputs(node: &Node) -> BTreeSet<String> {
+    let tables = node.inputs().chain(&node.latest).chain(&node.expectations);
+    let views = node.views.iter().map(|view| view.name.to_string());
+    tables
+        .map(ToString::to_string)
+        .chain(views)
+        .chain(node.sources.iter().cloned())
+        .collect()
 }

@@ -1,94 +1,114 @@
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::LogicalPlan;
 
 use super::global::Global;
-use super::output::{Format, print_rows};
-use crate::engine::plan;
-use crate::pipeline::KAFKA_LAYER;
+use super::output::Format;
+use crate::pipeline::Runner;
+use crate::shell::{Access, Script, Shell, ShellOptions, interactive};
 
-/// Ask the lake in SQL
+/// Ask the lake in SQL: a statement, a script, or a shell
 ///
 /// Every table of the project is there under its name, views too; `changes('…')` stands for all rows, and
-/// `kafka.SOURCE` for a topic as it is now. Read-only, unless --write lets `insert into kafka.SOURCE` send records.
+/// `kafka.SOURCE` for a topic as it is now. At a terminal, without a statement or a file, a shell begins: it completes
+/// names, remembers what was typed, and knows commands like \d; `\?` lists them. Scripts may use them too. The first
+/// statement that fails ends a script with exit code 1.
+///
+/// Read-only, unless --write lets `insert into kafka.SOURCE` send records and `\run` run steps.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
+  clickrec sql
   clickrec sql -c 'select event_type, count(*) from silver.events group by 1'
+  clickrec sql -c '\\d silver.events'
   clickrec sql -f report.sql --format csv
   echo 'select count(*) from bronze.clicks' | clickrec sql
+  clickrec sql -c '\\at 3' -c 'select count(*) from silver.events'
   clickrec sql --target kafka -c 'select partition, max(\"offset\") from kafka.clicks group by partition'")]
 pub(super) struct SqlArgs {
-    /// The statement
-    #[arg(short = 'c', long, value_name = "SQL", conflicts_with = "file")]
-    command: Option<String>,
+    /// Statements and commands; the option may come several times
+    #[arg(
+        short = 'c',
+        long,
+        value_name = "SQL",
+        allow_hyphen_values = true,
+        conflicts_with = "file"
+    )]
+    command: Vec<String>,
 
-    /// A file with the statement; standard input where neither is given
+    /// A file with statements and commands; standard input where neither is given
     #[arg(short = 'f', long, value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// Let `insert into kafka.SOURCE (key, value) …` send records; tables of the lake are written by steps alone
+    /// Let `insert into kafka.SOURCE (key, value) …` send records, and `\run STEP` write tables; nothing else does
     #[arg(long)]
     write: bool,
+
+    /// Read the lake and topics, and nothing beside: no file sources, no \i, \o and \run, no var('…', …)
+    #[arg(long, conflicts_with = "write")]
+    safe: bool,
 
     /// How rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
 
-pub(super) async fn run(args: &SqlArgs, global: &Global) -> anyhow::Result<()> {
-    let source = args.clone();
-    let statement = tokio::task::spawn_blocking(move || statement(&source)).await??;
-    let (_, runner) = global.runner().await?;
-    let session = runner.session().await?;
-    let allowed = SQLOptions::new()
-        .with_allow_ddl(false)
-        .with_allow_dml(args.write)
-        .with_allow_statements(false);
-    let plan = plan(&session, &statement).await?;
-    allowed.verify_plan(&plan)?;
-    topics_only(&plan)?;
-    let result = session.execute_logical_plan(plan).await?;
-    print_rows(result, args.format).await
-}
+impl SqlArgs {
+    /// Whether somebody types. Then Ctrl-C ends a query and not the program.
+    pub fn is_interactive(&self) -> bool {
+        let terminals = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        self.command.is_empty() && self.file.is_none() && terminals
+    }
 
-/// A write that no step makes would have no input positions: the lake's tables are not for it.
-fn topics_only(plan: &LogicalPlan) -> anyhow::Result<()> {
-    // `explain analyze` has the write below it.
-    let mut refused = None;
-    plan.apply(|node| {
-        match node {
-            LogicalPlan::Dml(write) if write.table_name.schema() != Some(KAFKA_LAYER) => {
-                refused = Some(format!(
-                    "`{}` is not a topic\n  help: only `insert into kafka.SOURCE` writes; tables of the lake come from \
-                     the steps of pipelines.yaml",
-                    write.table_name
-                ));
-            }
-            LogicalPlan::Copy(_) => {
-                refused = Some("`copy` is not available\n  help: redirect --format csv or ndjson to a file".to_owned());
-            }
-            _ => {}
+    fn scripts(&self) -> anyhow::Result<Vec<Script>> {
+        let script = |name: &str, text: String| Script {
+            name: name.to_owned(),
+            text,
+        };
+        if let Some(file) = &self.file {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+            return Ok(vec![script(&name, text)]);
         }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    refused.map_or(Ok(()), |message| bail!(message))
+        if !self.command.is_empty() {
+            return Ok(self.command.iter().map(|text| script("-c", text.clone())).collect());
+        }
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
+        Ok(vec![script("stdin", text)])
+    }
 }
 
-fn statement(args: &SqlArgs) -> anyhow::Result<String> {
-    match (&args.command, &args.file) {
-        (Some(statement), _) => Ok(statement.clone()),
-        (None, Some(file)) => std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())),
-        (None, None) => {
-            let mut statement = String::new();
-            std::io::stdin()
-                .read_to_string(&mut statement)
-                .context("cannot read standard input")?;
-            Ok(statement)
+pub(super) async fn run(args: &SqlArgs, global: &Global) -> anyhow::Result<()> {
+    let options = ShellOptions {
+        access: match (args.write, args.safe) {
+            (true, _) => Access::Write,
+            (_, true) => Access::Safe,
+            _ => Access::Read,
+        },
+        format: args.format,
+        interactive: args.is_interactive(),
+        progress: global.progress(),
+    };
+    let project = global.project()?;
+    let engine = global.engine()?;
+    let shell = async {
+        let runner = Runner::new(&project, engine).await?;
+        anyhow::Ok(Shell::new(project.clone(), runner, options))
+    };
+    if options.interactive {
+        return interactive(shell).await;
+    }
+    let source = args.clone();
+    let scripts = tokio::task::spawn_blocking(move || source.scripts()).await??;
+    let mut shell = shell.await?;
+    for script in &scripts {
+        if !shell.run(script).await? {
+            break;
         }
     }
+    Ok(())
 }

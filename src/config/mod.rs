@@ -28,5 +28,11 @@ pub use expectation::{Expectation, Severity};
 pub use maintenance::{MIN_RETAIN, MaintenanceConfig};
 pub use name::{NotATableName, TableName, nearest};
 pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Trigger};
+pub use raw::problem as yaml_problem;
 pub use secret::Secret;
 pub use source::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};
+
+/// The JSON schema of the file, for editors.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(raw::RawProject)
+}

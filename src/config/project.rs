@@ -80,6 +80,10 @@ pub struct Step {
     pub sql: String,
     /// How the result becomes the table.
     pub mode: Mode,
+    /// What the table is, where its SQL file does not say it.
+    pub description: Option<String>,
+    /// What columns mean, by their names.
+    pub columns: BTreeMap<String, String>,
     /// The columns whose rows a merge replaces.
     pub key: Vec<String>,
     /// A predicate over a merge's result: such rows only take old rows of their key away.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::{Error, Spanned};
 
@@ -12,74 +13,125 @@ use super::{ConfigError, Problem, nearest};
 /// Text with its place, not yet interpolated.
 pub(super) type Text = Spanned<String>;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProject {
+    /// A folder, or a URL: `./lake`, `abfss://container@account.dfs.core.windows.net/lake`, `s3://bucket/lake`.
+    #[schemars(with = "String")]
     pub lake: Text,
+    /// Settings of the lake's store, secrets from the environment: `azure_storage_sas_key: "${AZURE_SAS}"`.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub storage: BTreeMap<String, Text>,
+    /// Where events come from, by the name that `changes('…')` reads.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, RawSource>")]
     pub sources: BTreeMap<String, Spanned<RawSource>>,
+    /// Other lakes, stores and sources, picked with `--target NAME`.
     #[serde(default)]
     pub targets: BTreeMap<String, RawTarget>,
+    /// Values for `var('NAME', DEFAULT)` in SQL; `--var NAME=VALUE` wins.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub vars: BTreeMap<String, Text>,
+    /// How tables are kept in shape.
     #[serde(default)]
     pub maintenance: RawMaintenance,
+    /// Steps, by the name of their pipeline.
+    #[schemars(with = "BTreeMap<String, RawPipeline>")]
     pub pipelines: OrderedMap<RawPipeline>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMaintenance {
+    /// So many small files of about one size are put together: `32`.
+    #[schemars(with = "Option<RawOption>")]
     pub compact_after: Option<Text>,
+    /// In tables that merges rewrite, younger files are left alone: `10m`.
+    #[schemars(with = "Option<String>")]
     pub compact_min_age: Option<Text>,
+    /// The size of new files: `128MiB`.
+    #[schemars(with = "Option<String>")]
     pub target_file_size: Option<Text>,
+    /// Commits after which a checkpoint is made: `50`.
+    #[schemars(with = "Option<RawOption>")]
     pub checkpoint_after: Option<Text>,
+    /// How long files stay that are no longer part of a table: `7d`.
+    #[schemars(with = "Option<String>")]
     pub retain: Option<Text>,
+    /// How long entries of the log stay: `1d`.
+    #[schemars(with = "Option<String>")]
     pub log_retain: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTarget {
+    /// Another lake.
+    #[schemars(with = "Option<String>")]
     pub lake: Option<Text>,
+    /// Settings of its store.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub storage: Option<BTreeMap<String, Text>>,
+    /// Other sources, by name.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, RawSource>")]
     pub sources: BTreeMap<String, Spanned<RawSource>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSource {
+    /// A topic.
     pub kafka: Option<RawKafka>,
+    /// Files of records, one a line.
     pub files: Option<RawFiles>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawKafka {
+    /// `host:port`, several with commas between.
+    #[schemars(with = "String")]
     pub brokers: Text,
+    /// The topic.
+    #[schemars(with = "String")]
     pub topic: Text,
+    /// Who we are to the brokers.
     #[serde(default)]
     pub security: RawSecurity,
+    /// Further settings of librdkafka, by their name.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, RawOption>")]
     pub options: BTreeMap<String, Spanned<RawOption>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSecurity {
+    /// `PLAINTEXT`, `SSL`, `SASL_SSL` or `SASL_PLAINTEXT`.
+    #[schemars(with = "Option<String>")]
     pub protocol: Option<Text>,
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    #[schemars(with = "Option<String>")]
     pub mechanism: Option<Text>,
+    /// User name or API key: `"${KAFKA_API_KEY}"`.
+    #[schemars(with = "Option<String>")]
     pub username: Option<Text>,
+    /// Password or API secret: `"${KAFKA_API_SECRET}"`.
+    #[schemars(with = "Option<String>")]
     pub password: Option<Text>,
+    /// A file with the certificates that are trusted.
+    #[schemars(with = "Option<String>")]
     pub ca: Option<Text>,
+    /// The certificates themselves: `"${KAFKA_CA}"`.
+    #[schemars(with = "Option<String>")]
     pub ca_pem: Option<Text>,
 }
 
 /// A librdkafka setting: they are all text in the end.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum RawOption {
     Switch(bool),
@@ -87,53 +139,93 @@ pub(super) enum RawOption {
     Text(String),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFiles {
+    /// A file, a folder, or a pattern like `data/*.json`.
+    #[schemars(with = "String")]
     pub path: Text,
+    /// `ndjson` or `csv`.
+    #[schemars(with = "Option<String>")]
     pub format: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPipeline {
+    /// With `run --follow`: when a batch begins.
+    #[schemars(with = "Option<RawTrigger>")]
     pub trigger: Option<Spanned<RawTrigger>>,
+    /// In any order: what they read orders them.
+    #[schemars(with = "Vec<RawStep>")]
     pub steps: Vec<Spanned<RawStep>>,
 }
 
 /// `10s`, or `{ every: 10s, records: 500000, bytes: 64MiB }`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum RawTrigger {
     Every(String),
     Limits(RawLimits),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
+    /// After so long: `10s`.
     pub every: Option<String>,
+    /// When so many records wait.
     pub records: Option<u64>,
+    /// When so many bytes wait: `256MiB`.
     pub bytes: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStep {
+    /// The table, `LAYER.TABLE`.
+    #[schemars(with = "String")]
     pub name: Text,
+    /// Its file: one query.
+    #[schemars(with = "String")]
     pub sql: Text,
+    /// How the result becomes the table: `append`, `merge`, `overwrite` or `view`.
+    #[schemars(with = "String", extend("enum" = ["append", "overwrite", "merge", "view"]))]
     pub mode: Text,
+    /// What the table is, where its SQL file does not say it.
+    #[schemars(with = "Option<String>")]
+    pub description: Option<Text>,
+    /// What columns mean, by their names.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub columns: BTreeMap<String, Text>,
+    /// For `merge`: the columns whose old rows a result replaces.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub key: Vec<Text>,
+    /// For `merge`: a predicate over the result; such rows only take the old rows of their key away.
+    #[schemars(with = "Option<String>")]
     pub delete: Option<Text>,
+    /// For `overwrite`: compute anew only once this share of the inputs' rows is new: `5%`.
+    #[schemars(with = "Option<RawOption>")]
     pub refresh_after: Option<Text>,
+    /// With `run --follow`: the step runs at most so often, beside the batches: `5m`.
+    #[schemars(with = "Option<String>")]
     pub every: Option<Text>,
+    /// For `merge`: compaction leaves younger files alone.
+    #[schemars(with = "Option<String>")]
     pub compact_min_age: Option<Text>,
+    /// Columns that split the table into folders.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub partition_by: Vec<Text>,
+    /// Columns by which compaction sorts the rows.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub cluster_by: Vec<Text>,
+    /// What has to hold for the rows that the step writes.
     #[serde(default)]
+    #[schemars(with = "Vec<RawExpectation>")]
     pub expect: Vec<Spanned<RawExpectation>>,
 }
 
@@ -175,7 +267,8 @@ impl RawProject {
     }
 }
 
-fn problem(error: &Error) -> Problem {
+/// What an error of the YAML parser says, with its place and the nearest known key.
+pub fn problem(error: &Error) -> Problem {
     let at = error
         .location()
         .map(|location| (location.line(), location.column()))

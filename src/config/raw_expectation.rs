@@ -1,7 +1,10 @@
 //! `expect:` as written.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -12,33 +15,60 @@ use super::raw::{OrderedMap, Text};
 #[derive(Debug)]
 pub(super) struct RawExpectation(pub RawCheck);
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCheck {
+    /// What messages call it.
+    #[schemars(with = "Option<String>")]
     pub name: Option<Text>,
+    /// What follows: `warn`, `quarantine` or `fail` (where none is given).
+    #[schemars(with = "Option<String>", extend("enum" = ["warn", "quarantine", "fail", null]))]
     pub severity: Option<Text>,
+    /// A file with a query for the rows that are wrong.
     pub sql: Option<String>,
+    /// Columns that have a value.
     pub not_null: Option<Vec<String>>,
+    /// Columns that tell each row from every other.
     pub unique: Option<Vec<String>>,
+    /// The values that a column may have.
+    #[schemars(with = "Option<BTreeMap<String, Vec<RawValue>>>")]
     pub accepted_values: Option<OrderedMap<Vec<RawValue>>>,
+    /// The smallest and the largest value of a column.
+    #[schemars(with = "Option<BTreeMap<String, RawRange>>")]
     pub range: Option<OrderedMap<RawRange>>,
+    /// A column, and the `LAYER.TABLE.COLUMN` that has each of its values.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub references: Option<OrderedMap<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRange {
+    /// No value is smaller.
     pub min: Option<RawValue>,
+    /// No value is larger.
     pub max: Option<RawValue>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum RawValue {
     Switch(bool),
     Integer(i64),
     Float(f64),
     Text(String),
+}
+
+impl JsonSchema for RawExpectation {
+    fn schema_name() -> Cow<'static, str> {
+        "Expectation".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let file = generator.subschema_for::<String>();
+        let check = generator.subschema_for::<RawCheck>();
+        json_schema!({ "anyOf": [file, check] })
+    }
 }
 
 /// By hand, as an untagged enum would not say which key is unknown.

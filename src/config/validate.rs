@@ -213,6 +213,12 @@ impl<'a> Validator<'a> {
         let partition_by = step.partition_by.iter().filter_map(|c| self.text(c)).collect();
         let cluster_by = step.cluster_by.iter().filter_map(|c| self.text(c)).collect();
         let delete = self.optional(step.delete.as_ref());
+        let description = self.optional(step.description.as_ref());
+        let columns = step
+            .columns
+            .iter()
+            .filter_map(|(name, text)| Some((name.clone(), self.text(text)?)));
+        let columns = columns.collect();
         let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
         let every = step.every.as_ref().and_then(|text| self.every(text));
         let compact_min_age = step.compact_min_age.as_ref().and_then(|text| self.duration(text));
@@ -224,6 +230,8 @@ impl<'a> Validator<'a> {
             file: file?,
             sql: sql?,
             mode: mode?,
+            description,
+            columns,
             key,
             delete,
             refresh_after,

@@ -1,18 +1,52 @@
 //! `changes('…')`, `latest('…')`, `previous('…')` and `table_version('…')`, and the registration of every function.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::ViewTable;
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, cast, ident};
 use datafusion::prelude::SessionContext;
 
 use super::Bindings;
+
+/// Table functions that take no relations: name, how it is called, what it gives.
+pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
+    (
+        "changes",
+        "changes('NAME')",
+        "The rows of a source or lake table that arrived since the step last committed; all of them the first time, and \
+         outside of a step.",
+    ),
+    (
+        "latest",
+        "latest('LAYER.TABLE')",
+        "A lake table as it is, whose changes do not make the step run.",
+    ),
+    (
+        "previous",
+        "previous('COLUMN TYPE, …')",
+        "The rows that the step has written before, none the first time, and none outside of a step. The columns are \
+         named with their types, because the table may not exist yet.",
+    ),
+    (
+        "range",
+        "range([START,] STOP[, STEP])",
+        "The numbers or times from START, 0 by default, to STOP, which is not among them.",
+    ),
+    (
+        "generate_series",
+        "generate_series([START,] STOP[, STEP])",
+        "The numbers or times from START, 0 by default, to STOP, which is the last of them.",
+    ),
+];
 
 /// Registers clickrec's functions in a session.
 #[allow(clippy::disallowed_methods, reason = "the engine is the one place that registers")]
@@ -153,6 +187,18 @@ impl ScalarUDFImpl for TableVersion {
             }
             _ => plan_err!("table_version('…') takes one string, the name of a table"),
         }
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
+            Documentation::builder(
+                DOC_SECTION_OTHER,
+                "The version of a lake table that the statement sees; NULL where it does not exist.",
+                "table_version('LAYER.TABLE')",
+            )
+            .build()
+        });
+        Some(&DOCUMENTATION)
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod bindings;
 mod functions;
+mod help;
+mod memory;
 mod planner;
 mod query;
 
@@ -23,11 +25,14 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::lake::keys::PruneByKeys;
+use memory::PeakPool;
 
 pub use bindings::{Bindings, View};
+pub use help::{FunctionHelp, FunctionKind, ParameterHelp, help};
 pub use query::{plan, query};
 
-const CATALOG: &str = "lake";
+/// The one catalog of a session: its schemas are the layers.
+pub const CATALOG: &str = "lake";
 /// Name this many of the largest consumers when memory runs out.
 const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(5).unwrap();
 
@@ -45,6 +50,7 @@ pub struct EngineOptions {
 /// Makes sessions that share one memory pool and one spill folder.
 #[derive(Debug, Clone)]
 pub struct Engine {
+    pool: Arc<PeakPool<TrackConsumersPool<FairSpillPool>>>,
     runtime: Arc<RuntimeEnv>,
     config: SessionConfig,
 }
@@ -56,12 +62,13 @@ impl Engine {
     /// When the spill folder cannot be made.
     pub fn new(options: &EngineOptions) -> Result<Self, DataFusionError> {
         let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), CONSUMERS_NAMED);
+        let pool = Arc::new(PeakPool::new(pool));
         let spill = match &options.spill_dir {
             Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
             None => DiskManagerMode::OsTmpDirectory,
         };
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(pool))
+            .with_memory_pool(pool.clone())
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
             .build_arc()?;
         let mut config = SessionConfig::new()
@@ -81,7 +88,7 @@ impl Engine {
         options.optimizer.enable_leaf_expression_pushdown = false;
         // Errors can tell where in the SQL they are.
         options.sql_parser.collect_spans = true;
-        Ok(Self { runtime, config }.with_variables(Variables::new()))
+        Ok(Self { pool, runtime, config }.with_variables(Variables::new()))
     }
 
     /// Values for `var('NAME', …)` in the SQL of its sessions.
@@ -109,6 +116,16 @@ impl Engine {
     /// The memory pool, spill folder and object stores that all sessions share.
     pub fn runtime(&self) -> &Arc<RuntimeEnv> {
         &self.runtime
+    }
+
+    /// The most memory that was reserved at once since [`Engine::reset_memory_peak`], in bytes.
+    pub fn memory_peak(&self) -> usize {
+        self.pool.peak()
+    }
+
+    /// Measures [`Engine::memory_peak`] from now on.
+    pub fn reset_memory_peak(&self) {
+        self.pool.reset_peak();
     }
 
     /// A session whose tables and functions are bound as given. Views are planned here, in order.

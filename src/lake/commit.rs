@@ -130,7 +130,7 @@ impl Commit {
     /// # Errors
     /// [`LakeError::Conflict`] when another writer was faster; the files stay invisible.
     pub async fn apply(self, table: &LakeTable) -> Result<Version, LakeError> {
-        failpoint::reach("before_commit");
+        failpoint::reach("before_commit").await;
         let mut table = table.clone();
         let applied = loop {
             let id = new_id();
@@ -147,7 +147,7 @@ impl Commit {
                 done => break done?,
             }
         };
-        failpoint::reach("after_commit");
+        failpoint::reach("after_commit").await;
         Ok(applied)
     }
 

@@ -53,6 +53,14 @@ pub async fn history(table: &LakeTable, limit: usize) -> Result<Vec<CommitSummar
     Ok(commits)
 }
 
+/// When a version was committed, in milliseconds since 1970; `None` where the log does not say, or no longer holds it.
+pub(super) async fn committed_at(table: &LakeTable, version: Version) -> Result<Option<i64>, LakeError> {
+    let log = table.delta().log_store();
+    let entry = log.read_commit_entry(version).await;
+    let entry = entry.map_err(LakeError::delta("read the log of", table.name()))?;
+    Ok(entry.and_then(|bytes| summary(version, &bytes).at))
+}
+
 fn summary(version: Version, entry: &[u8]) -> CommitSummary {
     let mut commit = CommitSummary {
         version,

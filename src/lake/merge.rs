@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::{cast, filter_record_batch, not, take_record_batch};
 use arrow::datatypes::{DataType, Schema};
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
 use datafusion::dataframe::DataFrame;
@@ -141,7 +142,7 @@ impl Merge {
             .map(|kept| std::mem::take(&mut kept.batches))
             .unwrap_or_default();
         drop(kept);
-        failpoint::reach("inside_merge");
+        failpoint::reach("inside_merge").await;
         let all = data_files_without_statistics(table);
         let touched = match keys.first() {
             Some(_) if !all.is_empty() => self.touched(table, session, &all, &keys).await?,
@@ -204,8 +205,8 @@ impl Merge {
         files: &[Add],
         keys: &[RecordBatch],
     ) -> Result<Vec<Add>, LakeError> {
-        let old = DataFilesScan::lookup(table, files, Some(FILE_COLUMN))?;
-        let with_key = self.with_key(session, old, keys.to_vec())?;
+        let old = Arc::new(DataFilesScan::lookup(table, files, Some(FILE_COLUMN))?);
+        let with_key = self.beside_keys(session, old, keys.to_vec(), JoinType::LeftSemi)?;
         let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?.collect().await?;
         let mut touched = HashSet::new();
         for batch in &names {
@@ -219,12 +220,32 @@ impl Merge {
             .collect())
     }
 
-    /// The old rows that have one of the keys.
-    fn with_key(
+    /// What is left of a table in memory once every stream has passed: the rows whose key the result does not have.
+    ///
+    /// # Errors
+    /// When the table does not have the columns of the key.
+    pub async fn others(&self, table: RecordBatch, session: &SessionContext) -> Result<Vec<RecordBatch>, LakeError> {
+        let keys = self.kept.as_deref().map(|kept| {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut kept.batches)
+        });
+        match keys.filter(|keys| !keys.is_empty()) {
+            None => Ok(vec![table]),
+            Some(keys) => {
+                let old = Arc::new(MemTable::try_new(table.schema(), vec![vec![table]])?);
+                let others = self.beside_keys(session, old, keys, JoinType::LeftAnti)?;
+                Ok(others.collect().await?)
+            }
+        }
+    }
+
+    /// The old rows that have one of the keys (`LeftSemi`), or none of them (`LeftAnti`).
+    fn beside_keys(
         &self,
         session: &SessionContext,
-        old: DataFilesScan,
+        old: Arc<dyn TableProvider>,
         keys: Vec<RecordBatch>,
+        join: JoinType,
     ) -> Result<DataFrame, LakeError> {
         let schema = keys
             .first()
@@ -236,9 +257,7 @@ impl Merge {
             .select(self.key.iter().map(|column| ident(column).alias(renamed(column))))?
             .distinct()?;
         let same = self.key.iter().map(|column| ident(column).eq(ident(renamed(column))));
-        Ok(session
-            .read_table(Arc::new(old))?
-            .join_on(new, JoinType::LeftSemi, same)?)
+        Ok(session.read_table(old)?.join_on(new, join, same)?)
     }
 }
 

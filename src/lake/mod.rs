@@ -8,11 +8,12 @@
 //! - [`Commit`]: files and input positions become visible together, or not at all.
 //! - [`compact`](fn@compact): small files into larger ones; [`vacuum`](fn@vacuum): files that no version needs;
 //!   [`maintain`](fn@maintain): whatever is due.
-//! - [`history`](fn@history): what each commit did.
+//! - [`history`](fn@history): what each commit did; [`At`]: tables as they were.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
 //! The module does not know steps or SQL files: it is told what to write.
 
+mod at;
 mod changes;
 mod commit;
 mod compact;
@@ -34,6 +35,7 @@ mod tests;
 mod vacuum;
 pub mod write;
 
+pub use at::{At, NotAMoment};
 pub use changes::{Changes, Replaced};
 pub use commit::{Commit, CommitMode, append};
 pub use compact::{Compacted, Compaction, compact, compactable};

@@ -105,7 +105,29 @@ impl Lake {
         }
     }
 
+    /// The table as if it did not exist.
+    pub(super) fn not_opened(&self, name: &TableName) -> Result<LakeTable, LakeError> {
+        Ok(LakeTable {
+            name: name.clone(),
+            delta: self.handle(name)?,
+            transactions: Arc::default(),
+            filters: None,
+        })
+    }
+
     async fn open(&self, name: &TableName) -> Result<DeltaTable, LakeError> {
+        let failed = || LakeError::delta("open", name);
+        let mut delta = self.handle(name)?;
+        if exists(&delta).await.map_err(failed())?
+            && let Err(error) = delta.load().await
+        {
+            return Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error)));
+        }
+        Ok(delta)
+    }
+
+    /// What opens the table; nothing is read yet.
+    fn handle(&self, name: &TableName) -> Result<DeltaTable, LakeError> {
         let failed = || LakeError::delta("open", name);
         let root = self.url.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{root}/{}/{}/", name.layer, name.table))
@@ -118,13 +140,7 @@ impl Lake {
         let builder = builder.with_storage_options(storage.collect());
         #[cfg(feature = "failpoints")]
         let builder = super::faults::inject(builder);
-        let mut delta = builder.build().map_err(failed())?;
-        if exists(&delta).await.map_err(failed())?
-            && let Err(error) = delta.load().await
-        {
-            return Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error)));
-        }
-        Ok(delta)
+        builder.build().map_err(failed())
     }
 }
 
@@ -180,6 +196,22 @@ impl LakeTable {
         })
     }
 
+    /// The same table as of an earlier version.
+    ///
+    /// # Errors
+    /// When the log no longer holds what that version needs.
+    pub async fn as_of(&self, version: Version) -> Result<Self, LakeError> {
+        let mut delta = self.delta.clone();
+        let loaded = delta.load_version(version).await;
+        loaded.map_err(LakeError::delta("go back in", &self.name))?;
+        Ok(Self {
+            name: self.name.clone(),
+            delta,
+            transactions: Arc::default(),
+            filters: None,
+        })
+    }
+
     /// Its version, if the table exists.
     pub fn version(&self) -> Option<Version> {
         self.state().map(DeltaTableState::version)
@@ -211,6 +243,13 @@ impl LakeTable {
             .filter_map(|file| file.num_records())
             .map(|rows| rows as u64)
             .sum()
+    }
+
+    /// How many bytes its files have.
+    pub fn bytes(&self) -> u64 {
+        let Some(state) = self.state() else { return 0 };
+        let files = state.log_data();
+        files.iter().filter_map(|file| u64::try_from(file.size()).ok()).sum()
     }
 
     /// The application ids and versions of the newest commit that a step made. Each such commit holds all that count,

@@ -156,7 +156,10 @@ async fn write_stream(
 
 /// The batch with the columns and types that are stored, in that order. A column that older files do not have yet is
 /// NULL; a value that does not fit its type is an error.
-pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> QueryResult<RecordBatch> {
+///
+/// # Errors
+/// As said.
+pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> QueryResult<RecordBatch> {
     let options = CastOptions {
         safe: false,
         ..CastOptions::default()

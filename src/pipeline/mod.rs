@@ -6,8 +6,10 @@
 //! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
 //! - `expectations`: what has to hold for the rows of a step before it commits them.
 //! - [`runs`]: what they did, as a table.
+//! - [`trial`]: a step over tables in memory.
 //! - [`follow`]: the same again and again, while the sources go on.
 
+mod bindings;
 mod dag;
 mod error;
 mod expectations;
@@ -26,6 +28,7 @@ mod schemas;
 mod select;
 mod step;
 pub mod system;
+mod trial;
 mod upkeep;
 
 pub use dag::{Dag, Node};
@@ -38,3 +41,4 @@ pub use replay::Replayed;
 pub use report::{Failed, Outcome, RunReport, Skipped};
 pub use runner::{KAFKA_LAYER, RunEvent, RunOptions, Runner};
 pub use select::Selection;
+pub use trial::{Trial, trial};

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
@@ -12,15 +11,14 @@ use super::schemas::{foreign_tables, schemas};
 use super::step::{self, Done, Tools};
 use super::{
     Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunReport, Selection, Skipped, StepProgress, gone,
-    system,
 };
 use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
-use crate::engine::{Bindings, Engine, View};
+use crate::engine::{Bindings, Engine};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
 use crate::lake::positions::SourcePositions;
 use crate::lake::{Lake, LakeError};
-use crate::source::{ReadOptions, Source, SourceTable};
+use crate::source::{ReadOptions, Source};
 
 /// The layer under which a session has the project's topics.
 pub const KAFKA_LAYER: &str = "kafka";
@@ -68,12 +66,12 @@ pub enum RunEvent<'a> {
 pub struct Runner {
     engine: Engine,
     lake: Lake,
-    sources: BTreeMap<String, Arc<dyn Source>>,
-    topics: BTreeMap<TableName, Arc<KafkaTable>>,
+    pub(super) sources: BTreeMap<String, Arc<dyn Source>>,
+    pub(super) topics: BTreeMap<TableName, Arc<KafkaTable>>,
     dag: Dag,
     foreign: BTreeSet<TableName>,
     schemas: BTreeMap<TableName, SchemaRef>,
-    session: SessionState,
+    pub(super) session: SessionState,
     maintenance: MaintenanceConfig,
 }
 
@@ -238,47 +236,6 @@ impl Runner {
     /// When the lake does not answer.
     pub async fn session(&self) -> Result<SessionContext, PipelineError> {
         Ok(self.engine.session(&self.bindings().await?).await?)
-    }
-
-    /// What names stand for in [`Runner::session`].
-    ///
-    /// # Errors
-    /// When the lake does not answer.
-    pub async fn bindings(&self) -> Result<Bindings, PipelineError> {
-        let mut bindings = Bindings::default();
-        for (name, source) in &self.sources {
-            let everything = Arc::new(SourceTable::new(source.clone()));
-            bindings.changes.insert(name.clone(), everything);
-        }
-        for (name, topic) in &self.topics {
-            bindings.tables.insert(name.clone(), topic.clone());
-        }
-        for node in self.dag.nodes().iter().filter(|node| node.step.mode == Mode::View) {
-            bindings.views.push(View {
-                name: node.name().clone(),
-                sql: node.step.sql.clone(),
-            });
-        }
-        let steps = self.dag.nodes().iter().filter(|node| node.step.mode != Mode::View);
-        for name in steps.map(Node::name).chain(&self.foreign) {
-            let failed = |source| PipelineError::Lake {
-                step: name.to_string(),
-                source,
-            };
-            let table = self.lake.table(name).await.map_err(failed)?;
-            let provider = match (table.version(), self.schemas.get(name)) {
-                (None, Some(schema)) => Arc::new(EmptyTable::new(schema.clone())) as _,
-                _ => table.provider(&self.session).await.map_err(failed)?,
-            };
-            bindings
-                .versions
-                .extend(table.version().map(|version| (name.to_string(), version)));
-            bindings.changes.insert(name.to_string(), provider.clone());
-            bindings.latest.insert(name.to_string(), provider.clone());
-            bindings.tables.insert(name.clone(), provider);
-        }
-        bindings.tables.extend(system::tables(&self.lake, &self.session).await?);
-        Ok(bindings)
     }
 
     /// Runs one step, as often as another writer is faster.

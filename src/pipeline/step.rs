@@ -130,10 +130,12 @@ pub(super) async fn write(
 pub(super) async fn result(node: &Node, session: &SessionContext) -> Result<DataFrame, PipelineError> {
     let planning = |source| plan_error(node, &source);
     let result = engine::query(session, &node.step.sql).await.map_err(planning)?;
+    let described = node.step.columns.keys().cloned().collect();
     let of_step = [
         ("key", &node.step.key),
         ("partition_by", &node.step.partition_by),
         ("cluster_by", &node.step.cluster_by),
+        ("described", &described),
     ];
     for (setting, column) in of_step
         .iter()

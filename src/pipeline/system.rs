@@ -1,18 +1,14 @@
 //! Tables that no step makes: what clickrec writes down about its own work, in the layer `system`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::ReaderBuilder;
-use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
 
-use super::PipelineError;
 use crate::config::TableName;
 use crate::lake::write::{Layout, write_streams};
 use crate::lake::{Commit, CommitMode, Lake, LakeError, Merge, append as append_to, schema};
@@ -37,26 +33,9 @@ pub fn name(table: &str) -> TableName {
     }
 }
 
-/// Those that are there.
-pub(super) async fn tables(
-    lake: &Lake,
-    session: &SessionState,
-) -> Result<BTreeMap<TableName, Arc<dyn TableProvider>>, PipelineError> {
-    let mut found: BTreeMap<TableName, Arc<dyn TableProvider>> = BTreeMap::new();
-    for table in TABLES.map(name) {
-        // One that cannot be opened is no reason to refuse all others.
-        let opened = lake.table(&table).await.ok();
-        let Some(opened) = opened.filter(|opened| opened.version().is_some()) else {
-            continue;
-        };
-        let provider = opened.provider(session).await;
-        let provider = provider.map_err(|source| PipelineError::Lake {
-            step: table.to_string(),
-            source,
-        })?;
-        found.insert(table, provider);
-    }
-    Ok(found)
+/// Their names.
+pub(super) fn tables() -> impl Iterator<Item = TableName> {
+    TABLES.into_iter().map(name)
 }
 
 /// Adds rows to a table, and makes it where it is not there yet.

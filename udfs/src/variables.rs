@@ -5,15 +5,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 use datafusion::common::{DataFusionError, Diagnostic, Result, Span, plan_datafusion_err};
+use datafusion::logical_expr::Documentation;
+use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator, Value, VisitMut,
     VisitorMut,
 };
 
-const NAME: &str = "var";
+/// The function's name in SQL.
+pub const NAME: &str = "var";
+
+/// What the function says about itself; it is none of DataFusion's, which would hold this.
+pub fn documentation() -> &'static Documentation {
+    static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
+        Documentation::builder(
+            DOC_SECTION_OTHER,
+            "The default, a number, a text or a boolean, unless --var NAME=VALUE or the project's vars say otherwise.",
+            "var('NAME', DEFAULT)",
+        )
+        .with_sql_example("select * from gold.recommendations where rank <= var('k', 10);")
+        .build()
+    });
+    &DOCUMENTATION
+}
 
 /// Values by the name that SQL calls them by.
 pub type Variables = BTreeMap<String, String>;

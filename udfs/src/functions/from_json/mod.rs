@@ -18,14 +18,16 @@ mod json;
 mod tests;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringBuilder, StructArray, new_null_array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
 };
 
 use super::columns::REST;
@@ -94,6 +96,31 @@ impl ScalarUDFImpl for FromJson {
             None => Policy::Quarantine,
         };
         Ok(ColumnarValue::Array(Arc::new(parse(&value, fields, policy)?)))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
+            Documentation::builder(
+                DOC_SECTION_OTHER,
+                "Parses one JSON object a row into a struct of the named columns and a last one, error: NULL where all \
+                 went well, else the reason. A row never fails the query.",
+                "from_json(value, 'COLUMN TYPE, …'[, 'quarantine' | 'evolve'])",
+            )
+            .with_argument("value", "Text or bytes that hold the object.")
+            .with_argument(
+                "columns",
+                "The columns with their types: string, bigint, int, double, float, boolean, timestamp, and once json, \
+                 which takes the fields that have no column.",
+            )
+            .with_argument(
+                "policy",
+                "What a value of another type is: an error ('quarantine', the default), or one of the fields without \
+                 a column ('evolve').",
+            )
+            .with_sql_example("select from_json('{\"id\": \"a\"}', 'id string')['id'];")
+            .build()
+        });
+        Some(&DOCUMENTATION)
     }
 }
 

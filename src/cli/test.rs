@@ -1,0 +1,182 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::global::Global;
+use super::output::write_all;
+use super::test_report;
+use crate::pipeline::Runner;
+use crate::testing::generate::generate;
+use crate::testing::{Diff, Failure, Outcome, Test, TestingError, load};
+
+/// Where a project's tests are.
+pub(super) const FOLDER: &str = "sql/tests";
+
+/// Test the SQL: rows that a step is given, and the rows expected of it
+///
+/// Tests are YAML files in sql/tests. All tables are in memory: no lake and no source is read, but by --generate, which
+/// writes a test from a few rows of the lake. docs/testing.md explains the files.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clickrec test
+  clickrec test sql/tests/silver_events.yaml
+  clickrec test --select gold.sessions --json
+  clickrec test --generate gold.sessions")]
+pub(super) struct TestArgs {
+    /// Files, or folders with .yaml files [default: sql/tests of the project]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Just the tests of these steps
+    #[arg(long, value_name = "STEP")]
+    select: Vec<String>,
+
+    /// Write a test of a step from rows of the lake, and run it
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["paths", "select"])]
+    generate: Option<String>,
+
+    /// The file to write [default: sql/tests/LAYER_TABLE.generated.yaml]
+    #[arg(long, value_name = "FILE", requires = "generate")]
+    out: Option<PathBuf>,
+
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A test and how it ended.
+pub(super) struct Ended {
+    pub test: Arc<Test>,
+    pub outcome: Outcome,
+}
+
+impl Ended {
+    pub fn passed(&self) -> bool {
+        self.outcome.failures.is_empty()
+    }
+}
+
+pub(super) async fn run(args: &TestArgs, global: &Global) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let (project, runner) = global.runner().await?;
+    let folder = from_here(project.root.join(FOLDER));
+    let paths = match (&args.generate, args.paths.is_empty()) {
+        (Some(step), _) => vec![written(step, args.out.as_deref(), &folder, &runner, global).await?],
+        (None, false) => args.paths.clone(),
+        (None, true) if folder.is_dir() => vec![folder],
+        (None, true) => bail!(
+            "{} is not there\n  help: `clickrec test --generate STEP` writes a first test from rows of the lake",
+            folder.display()
+        ),
+    };
+    if let Some(unknown) = args.select.iter().find(|step| runner.dag().named(step).is_none()) {
+        return Err(TestingError::unknown_step(unknown, runner.dag()).into());
+    }
+    let mut tests = load(&paths, &runner).await?;
+    tests.retain(|test| args.select.is_empty() || args.select.contains(&test.step.to_string()));
+    if tests.is_empty() {
+        bail!("there is no test\n  help: `clickrec test --generate STEP` writes one from rows of the lake");
+    }
+    let ended = run_all(tests).await?;
+    let took = started.elapsed();
+    let failed = ended.iter().filter(|ended| !ended.passed()).count();
+    let report = match args.json {
+        true => format!("{}\n", serde_json::to_string_pretty(&report(&ended, took))?),
+        false => test_report::text(&ended, took, global.verbose > 0),
+    };
+    write_all(&report)?;
+    match failed {
+        0 => Ok(()),
+        1 => bail!("1 test failed"),
+        _ => bail!("{failed} tests failed"),
+    }
+}
+
+/// As short as the user would write it.
+fn from_here(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    let short = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
+    short.unwrap_or(path)
+}
+
+/// Writes a test from rows of the lake; its file.
+async fn written(
+    step: &str,
+    out: Option<&Path>,
+    folder: &Path,
+    runner: &Runner,
+    global: &Global,
+) -> anyhow::Result<PathBuf> {
+    let usual = || folder.join(format!("{}.generated.yaml", step.replace('.', "_")));
+    let file = out.map_or_else(usual, Path::to_owned);
+    generate(runner, step, &file).await?;
+    if !global.quiet {
+        eprintln!("wrote {}", file.display());
+    }
+    Ok(file)
+}
+
+/// Runs tests side by side; what they found, in their order.
+async fn run_all(tests: Vec<Test>) -> anyhow::Result<Vec<Ended>> {
+    let mut running = JoinSet::new();
+    for (index, test) in tests.into_iter().map(Arc::new).enumerate() {
+        running.spawn(async move {
+            let outcome = test.run().await;
+            (index, Ended { test, outcome })
+        });
+    }
+    let mut ended = vec![];
+    while let Some(test) = running.join_next().await {
+        ended.push(test?);
+    }
+    ended.sort_by_key(|(index, _)| *index);
+    Ok(ended.into_iter().map(|(_, ended)| ended).collect())
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    passed: usize,
+    failed: usize,
+    took_ms: f64,
+    tests: Vec<TestReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct TestReport<'a> {
+    name: &'a str,
+    step: String,
+    file: String,
+    line: u64,
+    passed: bool,
+    took_ms: f64,
+    failures: Vec<serde_json::Value>,
+}
+
+fn report(ended: &[Ended], took: Duration) -> Report<'_> {
+    let failure = |failure: &Failure| match failure {
+        Failure::Rows { of, diff } => json!({ "of": of, "diff": diff as &Diff }),
+        Failure::Error(message) => json!({ "error": message }),
+    };
+    let passed = ended.iter().filter(|ended| ended.passed()).count();
+    let tests = ended.iter().map(|ended| TestReport {
+        name: &ended.test.name,
+        step: ended.test.step.to_string(),
+        file: ended.test.file.display().to_string(),
+        line: ended.test.line,
+        passed: ended.passed(),
+        took_ms: test_report::milliseconds(ended.outcome.took),
+        failures: ended.outcome.failures.iter().map(failure).collect(),
+    });
+    Report {
+        passed,
+        failed: ended.len() - passed,
+        took_ms: test_report::milliseconds(took),
+        tests: tests.collect(),
+    }
+}

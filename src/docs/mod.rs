@@ -1,0 +1,17 @@
+//! A manual of a project: every table, its columns and where they come from, its SQL and its tests.
+//!
+//! - `comments`: what the comments of a SQL file say of its table and columns.
+//! - `model`: what there is to tell; `build`: how it is found.
+//! - `markdown`, `html`, `graph`: how it is told.
+
+mod build;
+mod comments;
+mod graph;
+mod html;
+mod markdown;
+mod model;
+
+pub use build::manual;
+pub use html::html;
+pub use markdown::markdown;
+pub use model::{Column, Kind, Manual, Read, Setting, Table, TestPlace};

@@ -1,0 +1,216 @@
+//! What the functions say about themselves, for help and completion.
+
+use clickrec_udfs::relation::Parameter;
+use datafusion::logical_expr::Documentation;
+use datafusion::prelude::SessionContext;
+
+use super::functions::TABLE_FUNCTIONS;
+
+/// What a function is called on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FunctionKind {
+    /// In `from`: gives rows.
+    Table,
+    /// One value for each row.
+    Scalar,
+    /// One value for a group of rows.
+    Aggregate,
+    /// One value for each row, from the rows around it.
+    Window,
+}
+
+impl FunctionKind {
+    /// As help calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Scalar => "scalar",
+            Self::Aggregate => "aggregate",
+            Self::Window => "window",
+        }
+    }
+}
+
+/// One argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterHelp {
+    /// What help calls it; where arguments are given by name, that name.
+    pub name: String,
+    /// What it does, what it takes, and what it is where it is not given.
+    pub doc: String,
+}
+
+/// One function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionHelp {
+    /// Its name in SQL.
+    pub name: String,
+    /// What it is called on.
+    pub kind: FunctionKind,
+    /// How it is called, one way or several.
+    pub syntax: Vec<String>,
+    /// What it does.
+    pub summary: String,
+    /// Its arguments.
+    pub parameters: Vec<ParameterHelp>,
+    /// Whether arguments may be given as `name => value`.
+    pub named: bool,
+    /// A query that uses it.
+    pub example: Option<String>,
+}
+
+impl FunctionHelp {
+    fn new(name: &str, kind: FunctionKind, documentation: Option<&Documentation>) -> Self {
+        let mut help = Self {
+            name: name.to_owned(),
+            kind,
+            syntax: vec![],
+            summary: String::new(),
+            parameters: vec![],
+            named: false,
+            example: None,
+        };
+        let Some(known) = documentation else { return help };
+        help.summary = known.description.trim().to_owned();
+        let other_ways = known.alternative_syntax.iter().flatten();
+        help.syntax = [&known.syntax_example].into_iter().chain(other_ways).cloned().collect();
+        let arguments = known.arguments.iter().flatten();
+        help.parameters = arguments
+            .map(|(name, doc)| ParameterHelp {
+                name: name.clone(),
+                doc: doc.clone(),
+            })
+            .collect();
+        help.example = known.sql_example.as_deref().map(|example| unfenced(example).to_owned());
+        help
+    }
+
+    fn of_relation(name: &str, summary: &str, parameters: &[Parameter]) -> Self {
+        let arguments = parameters.iter().map(|parameter| match parameter.default {
+            None if parameter.kind == clickrec_udfs::relation::Kind::Relation => parameter.name.to_uppercase(),
+            None => format!("{} => …", parameter.name),
+            Some(default) => format!("[{} => {default}]", parameter.name),
+        });
+        let syntax = format!("{name}({})", arguments.collect::<Vec<_>>().join(", "));
+        let parameters = parameters.iter().map(|parameter| ParameterHelp {
+            name: parameter.name.to_owned(),
+            doc: match parameter.default {
+                None => format!("{}; {}", parameter.doc, parameter.kind.describe()),
+                Some(default) => format!("{}; {}, {default} by default", parameter.doc, parameter.kind.describe()),
+            },
+        });
+        Self {
+            name: name.to_owned(),
+            kind: FunctionKind::Table,
+            syntax: vec![syntax],
+            summary: summary.to_owned(),
+            parameters: parameters.collect(),
+            named: true,
+            example: None,
+        }
+    }
+}
+
+/// An example without the fence of Markdown around it.
+fn unfenced(text: &str) -> &str {
+    let text = text.trim();
+    let inner = text.strip_prefix("```sql").and_then(|text| text.strip_suffix("```"));
+    inner.unwrap_or(text).trim_matches('\n')
+}
+
+/// Every function of a session by name; those that have several kinds come several times.
+pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
+    let state = session.state();
+    let scalar = state.scalar_functions().iter();
+    let scalar = scalar.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Scalar, f.documentation()));
+    let higher = state.higher_order_functions().iter();
+    let higher = higher.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Scalar, f.documentation()));
+    let aggregate = state.aggregate_functions().iter();
+    let aggregate = aggregate.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Aggregate, f.documentation()));
+    let window = state.window_functions().iter();
+    let window = window.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Window, f.documentation()));
+    let table = state.table_functions().keys().map(|name| table_function(name));
+    let relation = clickrec_udfs::relation_functions();
+    let relation = relation
+        .iter()
+        .map(|function| FunctionHelp::of_relation(function.name(), function.doc(), function.parameters()));
+    let variable = [FunctionHelp::new(
+        clickrec_udfs::variables::NAME,
+        FunctionKind::Scalar,
+        Some(clickrec_udfs::variables::documentation()),
+    )];
+    let mut all: Vec<FunctionHelp> = scalar.chain(higher).chain(aggregate).chain(window).collect();
+    // `var` is also another name of the variance: that one stays among the aggregates.
+    all.extend(table.chain(relation).chain(variable));
+    all.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
+    all
+}
+
+/// Table functions have no documentation of DataFusion's kind.
+fn table_function(name: &str) -> FunctionHelp {
+    let mut help = FunctionHelp::new(name, FunctionKind::Table, None);
+    if let Some((_, syntax, summary)) = TABLE_FUNCTIONS.iter().find(|(known, ..)| *known == name) {
+        help.syntax = vec![(*syntax).to_owned()];
+        help.summary = (*summary).to_owned();
+    }
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::engine::{Bindings, Engine, EngineOptions};
+
+    #[tokio::test]
+    async fn our_own_functions_and_most_others_are_documented() {
+        let options = EngineOptions {
+            memory_bytes: 1 << 20,
+            spill_dir: None,
+            threads: Some(1),
+        };
+        let session = Engine::new(&options)
+            .unwrap()
+            .session(&Bindings::default())
+            .await
+            .unwrap();
+        let all = help(&session);
+        let ours = [
+            "als_train",
+            "changes",
+            "from_json",
+            "item_transitions",
+            "latest",
+            "previous",
+            "recommend",
+            "session_knn",
+            "similar_items",
+            "table_version",
+            "var",
+            "range",
+            "generate_series",
+        ];
+        for name in ours {
+            let found: Vec<&FunctionHelp> = all.iter().filter(|help| help.name == name).collect();
+            assert!(
+                found
+                    .iter()
+                    .any(|help| !help.summary.is_empty() && !help.syntax.is_empty()),
+                "{name}: {found:?}"
+            );
+        }
+        let bare = all.iter().filter(|help| help.summary.is_empty()).count();
+        assert!(bare * 10 < all.len(), "{bare} of {} have no help", all.len());
+        let als = all.iter().find(|help| help.name == "als_train").unwrap();
+        assert!(als.named && als.syntax[0].contains("[factors => 64]"), "{als:?}");
+        let example = all
+            .iter()
+            .find(|help| help.name == "date_bin")
+            .unwrap()
+            .example
+            .clone()
+            .unwrap();
+        assert!(!example.contains("```"), "{example}");
+    }
+}

@@ -1,0 +1,71 @@
+//! What names there are, for completion and for telling which one was meant.
+
+use datafusion::prelude::SessionContext;
+
+use crate::engine::{CATALOG, FunctionHelp, help};
+
+/// A table, view or topic.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    /// `layer.table`.
+    pub name: String,
+    /// The columns with their types.
+    pub columns: Vec<(String, String)>,
+}
+
+/// The names of a session.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Catalog {
+    pub relations: Vec<Relation>,
+    pub functions: Vec<FunctionHelp>,
+    /// What `changes('…')` takes besides tables.
+    pub sources: Vec<String>,
+    /// What `\run` takes.
+    pub steps: Vec<String>,
+}
+
+impl Catalog {
+    /// Reads the names of a session. No data is touched.
+    pub async fn of(session: &SessionContext, sources: Vec<String>, steps: Vec<String>) -> Self {
+        let mut relations = vec![];
+        let catalog = session.catalog(CATALOG);
+        let layers = catalog.iter().flat_map(|catalog| {
+            let names = catalog.schema_names().into_iter();
+            names.filter_map(|name| Some((catalog.schema(&name)?, name)))
+        });
+        for (schema, layer) in layers.filter(|(_, layer)| layer != "information_schema") {
+            for table in schema.table_names() {
+                // One that cannot be opened is not completed; a query of it says why.
+                let Ok(Some(provider)) = schema.table(&table).await else {
+                    continue;
+                };
+                let columns = provider.schema();
+                let columns = columns
+                    .fields()
+                    .iter()
+                    .map(|field| (field.name().clone(), field.data_type().to_string()));
+                relations.push(Relation {
+                    name: format!("{layer}.{table}"),
+                    columns: columns.collect(),
+                });
+            }
+        }
+        relations.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            relations,
+            functions: help(session),
+            sources,
+            steps,
+        }
+    }
+
+    /// A table by `layer.table`.
+    pub fn relation(&self, name: &str) -> Option<&Relation> {
+        self.relations.iter().find(|relation| relation.name == name)
+    }
+
+    /// The names of the tables.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.relations.iter().map(|relation| relation.name.as_str())
+    }
+}

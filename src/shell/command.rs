@@ -1,0 +1,285 @@
+//! Backslash commands, in the spirit of psql.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::ShellError;
+use super::print::Format;
+use crate::config::nearest;
+use crate::lake::At;
+
+/// A command, its arguments and what it does, as help shows them.
+pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
+    (
+        "\\d",
+        "[TABLE]",
+        "the columns of a table, and what makes it; without one, as \\dt",
+    ),
+    ("\\dt", "[TEXT]", "the tables, views and topics (whose names hold TEXT)"),
+    (
+        "\\df",
+        "[FUNCTION]",
+        "help on a function; the functions (whose names hold the text)",
+    ),
+    (
+        "\\layers",
+        "",
+        "the steps in order: what each makes, how, and from what",
+    ),
+    ("\\history", "TABLE", "a table's commits, newest first"),
+    (
+        "\\at",
+        "[VERSION | TIME | now]",
+        "read the lake as it was then, until \\at now; alone: as of when it is read",
+    ),
+    ("\\run", "STEP[+]", "run a step (and those after it); needs --write"),
+    (
+        "\\explain",
+        "[analyze] [STATEMENT]",
+        "the plan of a statement, or of the last one",
+    ),
+    (
+        "\\watch",
+        "[SECONDS] [TIMES]",
+        "the last statement again and again, until Ctrl-C",
+    ),
+    (
+        "\\format",
+        "[FORMAT]",
+        "print rows as table, csv, tsv, json, ndjson, markdown or vertical",
+    ),
+    (
+        "\\x",
+        "[on | off]",
+        "a line for each column instead of one for each row",
+    ),
+    (
+        "\\limit",
+        "[ROWS | off]",
+        "how many rows of a result are shown in the shell",
+    ),
+    (
+        "\\timing",
+        "[on | off]",
+        "say how long statements take, and their peak memory",
+    ),
+    ("\\o", "[FILE]", "results go to a file; alone: to the terminal again"),
+    ("\\i", "FILE", "run the statements and commands of a file"),
+    ("\\?", "", "this help"),
+    ("\\q", "", "leave, as Ctrl-D does"),
+];
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Command {
+    Describe(String),
+    Tables(Option<String>),
+    Functions(Option<String>),
+    Layers,
+    History(String),
+    At(Option<At>),
+    Run(String),
+    Explain { analyze: bool, statement: Option<String> },
+    Watch { every: Duration, times: Option<u32> },
+    Format(Option<Format>),
+    Expanded(Option<bool>),
+    Limit(Option<Limit>),
+    Timing(Option<bool>),
+    Output(Option<String>),
+    Include(String),
+    Help,
+    Quit,
+}
+
+/// How many rows of a result are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    Rows(usize),
+    Off,
+}
+
+impl Command {
+    /// Reads a line that begins with a backslash.
+    ///
+    /// # Errors
+    /// When there is no such command, or its arguments are others; with the way out.
+    pub fn parse(line: &str) -> Result<Self, ShellError> {
+        let line = line.trim().trim_end_matches(';').trim_end();
+        let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        let argument = || (!rest.is_empty()).then(|| rest.to_owned());
+        let wrong = || usage(name);
+        Ok(match name {
+            "\\d" => match argument() {
+                Some(table) => Self::Describe(one_word(&table).ok_or_else(wrong)?),
+                None => Self::Tables(None),
+            },
+            "\\dt" => Self::Tables(argument()),
+            "\\df" => Self::Functions(argument()),
+            "\\layers" if rest.is_empty() => Self::Layers,
+            "\\history" => Self::History(one_word(rest).ok_or_else(wrong)?),
+            "\\at" => Self::At(match argument() {
+                Some(moment) => Some(
+                    moment
+                        .parse()
+                        .map_err(|error| ShellError::Command(format!("\\at: {error}")))?,
+                ),
+                None => None,
+            }),
+            "\\run" => Self::Run(one_word(rest).ok_or_else(wrong)?),
+            "\\explain" => explain(rest),
+            "\\watch" => watch(rest).ok_or_else(wrong)?,
+            "\\format" => Self::Format(match argument() {
+                Some(format) => Some(parse_format(&format)?),
+                None => None,
+            }),
+            "\\x" => Self::Expanded(switch(rest).ok_or_else(wrong)?),
+            "\\limit" => Self::Limit(limit(rest).ok_or_else(wrong)?),
+            "\\timing" => Self::Timing(switch(rest).ok_or_else(wrong)?),
+            "\\o" => Self::Output(argument()),
+            "\\i" => Self::Include(argument().ok_or_else(wrong)?),
+            "\\?" | "\\h" | "\\help" => Self::Help,
+            "\\q" if rest.is_empty() => Self::Quit,
+            name => return Err(usage(name)),
+        })
+    }
+}
+
+/// How a command is written; of one that does not exist, which one was meant.
+fn usage(name: &str) -> ShellError {
+    let known = COMMANDS.iter().find(|(known, ..)| *known == name);
+    ShellError::Command(match known {
+        Some((name, "", _)) => format!("{name} takes no argument"),
+        Some((name, arguments, doc)) => format!("{name} is not written so\n  help: {name} {arguments}: {doc}"),
+        None => match nearest(name, COMMANDS.iter().map(|(known, ..)| *known)) {
+            Some(near) => format!("there is no command {name}\n  help: did you mean {near}? \\? lists all"),
+            None => format!("there is no command {name}\n  help: \\? lists all"),
+        },
+    })
+}
+
+fn one_word(rest: &str) -> Option<String> {
+    (!rest.is_empty() && !rest.contains(char::is_whitespace)).then(|| rest.to_owned())
+}
+
+/// `on`, `off`, or nothing for the other one of the two.
+fn switch(rest: &str) -> Option<Option<bool>> {
+    match rest {
+        "" => Some(None),
+        "on" => Some(Some(true)),
+        "off" => Some(Some(false)),
+        _ => None,
+    }
+}
+
+fn limit(rest: &str) -> Option<Option<Limit>> {
+    match rest {
+        "" => Some(None),
+        "off" | "0" => Some(Some(Limit::Off)),
+        rows => rows.parse().ok().map(|rows| Some(Limit::Rows(rows))),
+    }
+}
+
+fn explain(rest: &str) -> Command {
+    let (first, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let analyze = first.eq_ignore_ascii_case("analyze");
+    let statement = if analyze { after.trim() } else { rest };
+    Command::Explain {
+        analyze,
+        statement: (!statement.is_empty()).then(|| statement.to_owned()),
+    }
+}
+
+/// Every two seconds where nothing is said, as psql does.
+fn watch(rest: &str) -> Option<Command> {
+    let mut words = rest.split_whitespace();
+    let seconds: f64 = words.next().map_or(Some(2.0), |seconds| seconds.parse().ok())?;
+    let times = match words.next() {
+        Some(times) => Some(times.parse().ok().filter(|times| *times > 0)?),
+        None => None,
+    };
+    if words.next().is_some() {
+        return None;
+    }
+    // Less would be a busy loop.
+    let every = Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|every| every.as_millis() >= 10)?;
+    Some(Command::Watch { every, times })
+}
+
+fn parse_format(text: &str) -> Result<Format, ShellError> {
+    Format::from_str(text, true).map_err(|_| {
+        let names: Vec<String> = Format::value_variants().iter().map(ToString::to_string).collect();
+        ShellError::Command(format!(
+            "there is no format {text}\n  help: the formats are {}",
+            names.join(", ")
+        ))
+    })
+}
+
+/// What `\?` prints.
+pub(super) fn help() -> String {
+    let mut text = String::from("A statement ends with a semicolon; a command is one line.\n\n");
+    for (name, arguments, doc) in COMMANDS {
+        let call = format!("{name} {arguments}");
+        text.push_str(&format!("  {call:<32}{doc}\n"));
+    }
+    text.push_str(
+        "\n  Tab completes, Up and Ctrl-R search the history, Ctrl-C ends a query or clears the line, Ctrl-D leaves.\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn refused(line: &str) -> String {
+        Command::parse(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn arguments_are_read() {
+        let of = |line: &str| Command::parse(line).unwrap();
+        assert_eq!(of("\\d silver.events;"), Command::Describe("silver.events".to_owned()));
+        assert_eq!(of("\\d"), Command::Tables(None));
+        assert_eq!(of("\\o my file.csv"), Command::Output(Some("my file.csv".to_owned())));
+        assert_eq!(of("\\at 3"), Command::At(Some(At::Version(3))));
+        assert_eq!(of("\\limit off"), Command::Limit(Some(Limit::Off)));
+        let every = Duration::from_millis(500);
+        assert_eq!(of("\\watch 0.5 3"), Command::Watch { every, times: Some(3) });
+        let explain = |analyze, statement: Option<&str>| Command::Explain {
+            analyze,
+            statement: statement.map(str::to_owned),
+        };
+        assert_eq!(of("\\explain analyze select 1"), explain(true, Some("select 1")));
+        assert_eq!(of("\\explain select 1"), explain(false, Some("select 1")));
+        assert_eq!(of("\\explain"), explain(false, None));
+    }
+
+    #[test]
+    fn what_is_written_wrong_gets_the_way_out() {
+        assert!(refused("\\formt csv").contains("did you mean \\format?"));
+        assert!(refused("\\zzz").contains("\\? lists all"));
+        assert!(refused("\\format xml").contains("table, csv, tsv, json, ndjson, markdown, vertical"));
+        assert!(refused("\\run").contains("\\run STEP[+]"));
+        assert!(refused("\\at yesterday").contains("neither a version"));
+        assert!(refused("\\watch 0").contains("\\watch [SECONDS] [TIMES]"));
+        assert!(refused("\\q now").contains("takes no argument"));
+    }
+
+    #[test]
+    fn every_command_of_the_help_is_one() {
+        for (name, arguments, _) in COMMANDS {
+            let error = Command::parse(name)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            assert!(!error.contains("there is no command"), "{name} {arguments}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What may come next: from a text, a place in it and the names there are. Asks nothing else, so it takes no time.
+
+use std::ops::Range;
+
+use datafusion::sql::sqlparser::keywords::{Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::catalog::Catalog;
+use super::command::COMMANDS;
+use super::highlight::KEYWORDS;
+use super::print::Format;
+use super::scope::Scope;
+use super::tokens::{Piece, tokens};
+use crate::engine::{FunctionHelp, FunctionKind};
+
+/// What may be put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub text: String,
+    /// What it is, beside it in the menu.
+    pub detail: String,
+}
+
+/// Candidates for what stands in a range of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Completion {
+    pub range: Range<usize>,
+    pub candidates: Vec<Candidate>,
+}
+
+/// Completes the word before the cursor, a place in bytes.
+pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completion {
+    let before = text.get(..cursor).unwrap_or(text);
+    if before.trim_start().starts_with('\\') && !before.trim_start().contains('\n') {
+        return command(before, catalog);
+    }
+    let start = word_start(before);
+    let mut asked = Asked {
+        word: &before[start..],
+        range: start..before.len(),
+        candidates: vec![],
+    };
+    let tokens = tokens(text);
+    let (before, after) = around(&tokens.pieces, start);
+    if let Some(open) = inside_text(text, &tokens.pieces, tokens.open, cursor) {
+        if before_text_of_a_name(before, open) {
+            asked.names_in_quotes(&text[open + 1..cursor], catalog);
+        }
+        return asked.done();
+    }
+    let scope = Scope::of(before, after, catalog);
+    asked.expression_or_table(before, &scope, catalog);
+    asked.done()
+}
+
+/// The pieces of the statement that the place is in: those before it, and those from it on.
+fn around(pieces: &[Piece], place: usize) -> (&[Piece], &[Piece]) {
+    let here = pieces.partition_point(|piece| piece.range.end <= place);
+    let is_end = |piece: &Piece| piece.token == Token::SemiColon;
+    let begin = pieces[..here].iter().rposition(is_end).map_or(0, |end| end + 1);
+    let end = pieces[here..]
+        .iter()
+        .position(is_end)
+        .map_or(pieces.len(), |end| here + end);
+    (&pieces[begin..here], &pieces[here..end])
+}
+
+/// Where the text in single quotes begins that the cursor is in; comments are like texts.
+fn inside_text(text: &str, pieces: &[Piece], open: Option<usize>, cursor: usize) -> Option<usize> {
+    if let Some(open) = open.filter(|open| *open < cursor) {
+        return Some(open);
+    }
+    let at = pieces
+        .iter()
+        .find(|piece| piece.range.start < cursor && cursor < piece.range.end)?;
+    (at.is_comment() || text[at.range.clone()].starts_with('\'')).then_some(at.range.start)
+}
+
+/// `changes('`, `latest('`, `table_version('`, and the like.
+fn before_text_of_a_name(before: &[Piece], open: usize) -> bool {
+    let mut before = before
+        .iter()
+        .rev()
+        .filter(|piece| piece.range.end <= open && !piece.is_blank());
+    let parenthesis = before.next().is_some_and(|piece| piece.token == Token::LParen);
+    let names = ["changes", "latest", "table_version"];
+    parenthesis
+        && before
+            .next()
+            .is_some_and(|function| names.iter().any(|name| function.is_word(name)))
+}
+
+/// A word may have dots in it.
+fn word_start(before: &str) -> usize {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '.';
+    before.rfind(|letter| !is_part(letter)).map_or(0, |at| {
+        let letter = before[at..].chars().next().map_or(1, char::len_utf8);
+        at + letter
+    })
+}
+
+/// A command or its argument.
+fn command(before: &str, catalog: &Catalog) -> Completion {
+    let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let line = before.trim_start();
+    let mut asked = Asked {
+        word: &before[start..],
+        range: start..before.len(),
+        candidates: vec![],
+    };
+    match line.split_once(char::is_whitespace) {
+        None => asked.add(COMMANDS.iter().map(|(name, _, doc)| (*name, *doc))),
+        Some(("\\d" | "\\history", _)) => asked.add(catalog.names().map(|name| (name, "table"))),
+        Some(("\\df", _)) => asked.add(catalog.functions.iter().map(|help| (&*help.name, first_sentence(help)))),
+        Some(("\\run", _)) => asked.add(catalog.steps.iter().map(|name| (&**name, "step"))),
+        Some(("\\format", _)) => {
+            let names: Vec<String> = Format::all().map(|format| format.to_string()).collect();
+            asked.add(names.iter().map(|name| (&**name, "format")));
+        }
+        Some(("\\at", _)) => asked.add([("now", "as it is")]),
+        Some(("\\x" | "\\timing", _)) => asked.add([("on", ""), ("off", "")]),
+        Some(("\\explain", rest)) => return shifted(before, rest, catalog),
+        Some(_) => {}
+    }
+    asked.done()
+}
+
+/// The statement after `\explain`.
+fn shifted(before: &str, statement: &str, catalog: &Catalog) -> Completion {
+    let shift = before.len() - statement.len();
+    let mut found = complete(statement, statement.len(), catalog);
+    found.range = found.range.start + shift..found.range.end + shift;
+    found
+}
+
+/// The word that is completed, and what was found so far.
+struct Asked<'a> {
+    word: &'a str,
+    range: Range<usize>,
+    candidates: Vec<(u8, Candidate)>,
+}
+
+impl Asked<'_> {
+    /// Takes those that begin with the word, or failing that, hold it.
+    fn add<'b>(&mut self, names: impl IntoIterator<Item = (&'b str, &'b str)>) {
+        let word = self.word.to_lowercase();
+        for (name, detail) in names {
+            let rank = match name.trim_matches('"').to_lowercase() {
+                lower if lower.starts_with(&word) => 0,
+                lower if word.len() > 1 && lower.contains(&word) => 1,
+                _ => continue,
+            };
+            let candidate = Candidate {
+                text: name.to_owned(),
+                detail: detail.to_owned(),
+            };
+            if !self.candidates.iter().any(|(_, known)| known.text == candidate.text) {
+                self.candidates.push((rank, candidate));
+            }
+        }
+    }
+
+    fn expression_or_table(&mut self, before: &[Piece], scope: &Scope<'_>, catalog: &Catalog) {
+        if let Some((qualifier, _)) = self.word.rsplit_once('.') {
+            let columns = scope.columns_of(&qualifier.to_lowercase());
+            let columns = columns
+                .iter()
+                .map(|(name, kind)| (format!("{qualifier}.{}", quoted(name)), kind));
+            let columns: Vec<(String, &String)> = columns.collect();
+            self.add(columns.iter().map(|(name, kind)| (&**name, &***kind)));
+            return self.tables(catalog, &[]);
+        }
+        if let Some(function) = scope.call(catalog) {
+            self.arguments(function, &scope.given);
+            let first = before.iter().rfind(|piece| !piece.is_blank());
+            if first.is_some_and(|piece| piece.token == Token::LParen) {
+                return self.tables(catalog, &scope.ctes);
+            }
+        } else if scope.wants_table {
+            return self.tables(catalog, &scope.ctes);
+        }
+        let columns: Vec<(String, &str)> = scope.columns().map(|(name, kind)| (quoted(name), &**kind)).collect();
+        self.add(columns.iter().map(|(name, kind)| (&**name, *kind)));
+        if !self.word.is_empty() {
+            self.functions(catalog, |kind| kind != FunctionKind::Table);
+            self.keywords();
+        } else if columns.is_empty() {
+            self.keywords();
+        }
+    }
+
+    fn tables(&mut self, catalog: &Catalog, ctes: &[String]) {
+        self.add(ctes.iter().map(|name| (&**name, "with")));
+        self.add(catalog.names().map(|name| (name, "table")));
+        self.functions(catalog, |kind| kind == FunctionKind::Table);
+    }
+
+    fn functions(&mut self, catalog: &Catalog, wanted: impl Fn(FunctionKind) -> bool) {
+        let functions = catalog.functions.iter().filter(|help| wanted(help.kind));
+        let functions: Vec<(String, &str)> = functions
+            .map(|help| (format!("{}(", help.name), first_sentence(help)))
+            .collect();
+        self.add(functions.iter().map(|(name, doc)| (&**name, *doc)));
+    }
+
+    fn arguments(&mut self, function: &FunctionHelp, given: &[String]) {
+        let open = function
+            .parameters
+            .iter()
+            .filter(|parameter| !given.contains(&parameter.name));
+        let open: Vec<(String, &str)> = open
+            .map(|parameter| (format!("{} => ", parameter.name), &*parameter.doc))
+            .collect();
+        self.add(open.iter().map(|(name, doc)| (&**name, *doc)));
+    }
+
+    /// In capitals where the word is.
+    fn keywords(&mut self) {
+        let capitals = self.word.len() > 1 && !self.word.contains(char::is_lowercase);
+        let words = KEYWORDS.iter().map(|word| {
+            if capitals {
+                word.to_uppercase()
+            } else {
+                (*word).to_owned()
+            }
+        });
+        let words: Vec<String> = words.collect();
+        self.add(words.iter().map(|word| (&**word, "")));
+    }
+
+    fn names_in_quotes(&mut self, word: &str, catalog: &Catalog) {
+        let end = self.range.end;
+        let mut inner = Asked {
+            word,
+            range: end - word.len()..end,
+            candidates: vec![],
+        };
+        inner.add(catalog.sources.iter().map(|name| (&**name, "source")));
+        inner.add(catalog.names().map(|name| (name, "table")));
+        self.range = inner.range;
+        self.candidates = inner.candidates;
+    }
+
+    /// Those that begin with the word; where none does, those that hold it.
+    fn done(mut self) -> Completion {
+        let best = self.candidates.iter().map(|(rank, _)| *rank).min();
+        self.candidates.retain(|(rank, _)| Some(*rank) == best);
+        Completion {
+            range: self.range,
+            candidates: self.candidates.into_iter().map(|(_, candidate)| candidate).collect(),
+        }
+    }
+}
+
+fn first_sentence(help: &FunctionHelp) -> &str {
+    let line = help.summary.lines().next().unwrap_or_default();
+    line.split_inclusive(". ").next().unwrap_or_default().trim_end()
+}
+
+/// A column as SQL takes it.
+pub(super) fn quoted(name: &str) -> String {
+    let plain = name.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let keyword = match Token::make_word(name, None) {
+        Token::Word(word) => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let reserved = RESERVED_FOR_TABLE_ALIAS.contains(&keyword) || RESERVED_FOR_COLUMN_ALIAS.contains(&keyword);
+    if plain && !reserved {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+#[cfg(test)]
+#[path = "complete_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::shell::ShellError;
+
+const NULL: &str = "NULL";
+
+/// Values as text for people.
+pub(super) struct Cells {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<String>>,
+}
+
+/// A column's name, and whether numbers stand in it.
+pub(super) struct Column {
+    pub name: String,
+    pub is_number: bool,
+}
+
+impl Cells {
+    pub fn of(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self, ShellError> {
+        let columns = schema.fields().iter().map(|field| Column {
+            name: visible(field.name()),
+            is_number: field.data_type().is_numeric(),
+        });
+        let options = FormatOptions::default().with_null(NULL);
+        let mut rows = vec![];
+        for batch in batches {
+            let arrays = batch.columns().iter().map(readable).collect::<Result<Vec<_>, _>>()?;
+            let formatters = arrays
+                .iter()
+                .map(|array| ArrayFormatter::try_new(array, &options))
+                .collect::<Result<Vec<_>, _>>()?;
+            for row in 0..batch.num_rows() {
+                let cells = formatters.iter().map(|column| visible(&column.value(row).to_string()));
+                rows.push(cells.collect());
+            }
+        }
+        Ok(Self {
+            columns: columns.collect(),
+            rows,
+        })
+    }
+}
+
+/// Bytes as text where all of them are: records of Kafka are bytes, and mostly text.
+fn readable(array: &ArrayRef) -> Result<ArrayRef, ShellError> {
+    if *array.data_type() != DataType::Binary {
+        return Ok(array.clone());
+    }
+    let bytes = array.as_binary::<i32>();
+    if bytes.iter().flatten().all(|value| std::str::from_utf8(value).is_ok()) {
+        return Ok(cast(array, &DataType::Utf8)?);
+    }
+    Ok(array.clone())
+}
+
+/// Data must not be able to steer the terminal.
+fn visible(text: &str) -> String {
+    if !text.contains(|letter: char| letter.is_control() && letter != '\n') {
+        return text.to_owned();
+    }
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' => safe.push('\n'),
+            '\t' => safe.push_str("    "),
+            letter if letter.is_control() => safe.extend(letter.escape_default()),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}

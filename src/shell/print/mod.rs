@@ -1,0 +1,153 @@
+//! Rows as text, in every format; they stream, and no more is held than is shown.
+
+mod cells;
+mod lines;
+mod markdown;
+mod table;
+mod vertical;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use clap::ValueEnum;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+
+use super::ShellError;
+use cells::Cells;
+
+pub use table::empty as empty_table;
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table fitted to the terminal
+    Table,
+    /// Comma-separated, with a header
+    Csv,
+    /// Separated by tabs, with a header
+    Tsv,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// A table of Markdown
+    Markdown,
+    /// A line for each column
+    Vertical,
+}
+
+impl Format {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::value_variants().iter().copied()
+    }
+
+    /// Whether it is for people: columns are as wide as they need, and rows can be left out.
+    pub fn is_for_reading(self) -> bool {
+        matches!(self, Self::Table | Self::Markdown | Self::Vertical)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// How much, and how wide.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// The format.
+    pub format: Format,
+    /// At most so many rows, in the formats for reading; the others are counted.
+    pub limit: Option<usize>,
+    /// Tables are no wider.
+    pub width: u16,
+}
+
+/// How many rows there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Printed {
+    /// Rows of the result.
+    pub rows: u64,
+    /// Rows that were left out.
+    pub left_out: u64,
+}
+
+/// Prints rows. Formats for reading come once all that is shown is there, before the rest is counted; the others as the
+/// rows come.
+///
+/// # Errors
+/// What the query ends with, and when the output takes no more.
+pub async fn print_stream(
+    rows: SendableRecordBatchStream,
+    layout: &Layout,
+    out: &mut dyn Write,
+) -> Result<Printed, ShellError> {
+    if layout.format.is_for_reading() {
+        return print_for_reading(rows, layout, out).await;
+    }
+    let rows = match layout.format {
+        Format::Csv => lines::separated(rows, b',', out).await?,
+        Format::Tsv => lines::separated(rows, b'\t', out).await?,
+        Format::Json => lines::json(rows, out).await?,
+        _ => lines::ndjson(rows, out).await?,
+    };
+    out.flush()?;
+    Ok(Printed { rows, left_out: 0 })
+}
+
+async fn print_for_reading(
+    mut rows: SendableRecordBatchStream,
+    layout: &Layout,
+    out: &mut dyn Write,
+) -> Result<Printed, ShellError> {
+    let schema = rows.schema();
+    let limit = layout.limit.unwrap_or(usize::MAX);
+    let mut shown: Vec<RecordBatch> = vec![];
+    let (mut count, mut left_out) = (0, 0);
+    while count < limit {
+        let Some(batch) = rows.try_next().await? else { break };
+        let take = batch.num_rows().min(limit - count);
+        left_out += (batch.num_rows() - take) as u64;
+        count += take;
+        shown.push(batch.slice(0, take));
+    }
+    print_batches(&schema, &shown, layout, out)?;
+    drop(shown);
+    while let Some(batch) = rows.try_next().await? {
+        left_out += batch.num_rows() as u64;
+    }
+    Ok(Printed {
+        rows: count as u64 + left_out,
+        left_out,
+    })
+}
+
+/// Prints rows that are there already, in a format for reading.
+fn print_batches(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    layout: &Layout,
+    out: &mut dyn Write,
+) -> Result<(), ShellError> {
+    if schema.fields().is_empty() {
+        return Ok(());
+    }
+    let cells = Cells::of(schema, batches)?;
+    match layout.format {
+        Format::Markdown => markdown::print(&cells, out)?,
+        Format::Vertical => vertical::print(&cells, out)?,
+        // Where columns would be a few letters wide each, a table cannot be read.
+        _ if !table::fits(&cells, layout.width) => vertical::print(&cells, out)?,
+        _ => table::print(&cells, layout.width, out)?,
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,81 @@
+//! Rows that stand in a file beside the test: CSV with a header, NDJSON or Parquet.
+
+use std::fs::File;
+use std::io::Seek;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::csv::ReaderBuilder;
+use arrow::csv::reader::Format;
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::raw::{At, Cell, Key, Row, Value, parse_row};
+use super::rows::Rows;
+use crate::config::{ConfigError, Problem};
+
+/// Reads the rows of a file; how, its name says.
+///
+/// # Errors
+/// Where it cannot be read, with the line where that is known.
+pub(super) fn read(path: &Path) -> Result<Rows, ConfigError> {
+    let failed = |message: String| ConfigError {
+        file: path.to_owned(),
+        problems: vec![Problem {
+            at: None,
+            message,
+            help: None,
+        }],
+    };
+    let cannot = |error: &dyn std::fmt::Display| failed(format!("cannot be read: {error}"));
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => csv(path).map_err(|error| cannot(&error)),
+        Some("ndjson" | "jsonl" | "json") => {
+            let text = std::fs::read_to_string(path).map_err(|error| cannot(&error))?;
+            let lines = text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty());
+            let rows = lines.map(|(text, line)| parse_row(path, line, text));
+            Ok(Rows::written(path, rows.collect::<Result<_, _>>()?))
+        }
+        Some("parquet") => parquet(path).map_err(|error| cannot(&error)),
+        _ => Err(failed("rows are read from .csv, .ndjson and .parquet".to_owned())),
+    }
+}
+
+/// All values as text; an empty one is NULL.
+fn csv(path: &Path) -> Result<Rows, arrow::error::ArrowError> {
+    let mut file = File::open(path)?;
+    let (inferred, _) = Format::default().with_header(true).infer_schema(&mut file, Some(0))?;
+    file.rewind()?;
+    let fields = inferred
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), DataType::Utf8, true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let reader = ReaderBuilder::new(schema.clone()).with_header(true).build(file)?;
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    let batch = concat_batches(&schema, &batches)?;
+    let row = |row: usize| {
+        // After the header, counted from 1.
+        let at = At(row as u64 + 2, 1);
+        let cells = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+            let column = column.as_string::<i32>();
+            let value = match column.is_valid(row) && !column.value(row).is_empty() {
+                true => Value::Text(column.value(row).to_owned()),
+                false => Value::Null,
+            };
+            let name = field.name().clone();
+            (Key { at: At(1, 1), name }, Cell { at, value })
+        });
+        Row(cells.collect())
+    };
+    Ok(Rows::written(path, (0..batch.num_rows()).map(row).collect()))
+}
+
+fn parquet(path: &Path) -> Result<Rows, datafusion::error::DataFusionError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()?;
+    let schema = arrow::array::RecordBatchReader::schema(&reader);
+    let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>()?;
+    Ok(Rows::read(path, concat_batches(&schema, &batches)?))
+}

@@ -1,0 +1,85 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::prepare::{prepare, wrong};
+use super::raw::{RawFile, parse};
+use super::{Test, TestingError};
+use crate::config::ConfigError;
+use crate::pipeline::Runner;
+
+/// Reads the tests of files, and of all `.yaml` files in folders. Nothing runs.
+///
+/// # Errors
+/// All that is wrong with them, with file, line and column.
+pub async fn load(paths: &[PathBuf], runner: &Runner) -> Result<Vec<Test>, TestingError> {
+    let mut files = vec![];
+    for path in paths {
+        find(path, &mut files)?;
+    }
+    let (mut tests, mut errors) = (vec![], vec![]);
+    for file in files {
+        let text = read(&file)?;
+        match parse(&file, &text) {
+            Err(error) => errors.push(error),
+            Ok(raw) => prepare_file(&file, raw, runner, &mut tests, &mut errors).await,
+        }
+    }
+    match errors.is_empty() {
+        true => Ok(tests),
+        false => Err(TestingError::Invalid(errors)),
+    }
+}
+
+fn read(file: &Path) -> Result<String, TestingError> {
+    std::fs::read_to_string(file).map_err(failed(file))
+}
+
+fn failed(file: &Path) -> impl Fn(std::io::Error) -> TestingError {
+    move |source| TestingError::File {
+        file: file.to_owned(),
+        source,
+    }
+}
+
+/// The file, or the test files below the folder, by name.
+fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TestingError> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).map_err(failed(path))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(failed(path))?;
+    paths.sort();
+    for path in paths {
+        let is_test = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if path.is_dir() || is_test {
+            find(&path, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// Prepares the tests of a file; what is wrong with one does not hide what is wrong with the next.
+pub(super) async fn prepare_file(
+    file: &Path,
+    raw: RawFile,
+    runner: &Runner,
+    tests: &mut Vec<Test>,
+    errors: &mut Vec<ConfigError>,
+) {
+    let mut names: BTreeMap<String, u64> = BTreeMap::new();
+    for test in raw.tests {
+        let name = &test.value.name;
+        if let Some(first) = names.insert(name.value.clone(), name.referenced.line()) {
+            let message = format!("there are two tests of this name, here and in line {first}");
+            errors.push(wrong(file, name.referenced, message, None));
+        }
+        match prepare(file, test, runner).await {
+            Ok(test) => tests.push(test),
+            Err(error) => errors.push(error),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The program at a terminal: what is typed, and what is on the screen then.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Shop, binary};
+
+/// Long enough for a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ROWS: u16 = 50;
+const COLUMNS: u16 = 110;
+/// What a program asks to know where the cursor is.
+const WHERE: &[u8] = b"\x1b[6n";
+
+/// A terminal with the program in it.
+pub struct Terminal {
+    child: Child,
+    input: Arc<Mutex<ChildStdin>>,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+impl Terminal {
+    /// Starts the program in a shop's folder, with a history of its own.
+    pub fn start(shop: &Shop, args: &[&str]) -> Self {
+        Self::start_with(shop, args, &[])
+    }
+
+    /// The same with other variables in the environment.
+    pub fn start_with(shop: &Shop, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let state = format!("state{}", STARTED.fetch_add(1, Ordering::Relaxed));
+        // script(1) makes the pseudo-terminal; crates for that want features of libc that would build all anew.
+        let size = format!("stty rows {ROWS} cols {COLUMNS}");
+        let run = format!("{size}; exec '{}' {}", binary().display(), args.join(" "));
+        let mut command = Command::new("script");
+        command
+            .args(["--quiet", "--return", "--command", &run, "/dev/null"])
+            .current_dir(shop.path(""))
+            .env("TERM", "xterm-256color")
+            .env("XDG_STATE_HOME", shop.path(&state))
+            .env_remove("NO_COLOR")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let input = Arc::new(Mutex::new(child.stdin.take().unwrap()));
+        let (rows, columns) = (NonZero::new(ROWS).unwrap(), NonZero::new(COLUMNS).unwrap());
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1_000)));
+        let output = child.stdout.take().unwrap();
+        thread::spawn({
+            let (input, screen) = (input.clone(), screen.clone());
+            move || show(output, &screen, &input)
+        });
+        Self { child, input, screen }
+    }
+
+    /// Types; `\r` is Enter, `\t` Tab, `\x03` Ctrl-C.
+    pub fn send(&self, keys: &str) {
+        let mut input = self.input.lock().unwrap();
+        input.write_all(keys.as_bytes()).unwrap();
+        input.flush().unwrap();
+    }
+
+    /// What is on the screen, once it holds a text.
+    pub fn wait(&self, text: &str) -> String {
+        self.wait_until(text, |screen| screen.contains(text))
+    }
+
+    /// What is on the screen, once it is as wanted.
+    pub fn wait_until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let screen = self.contents();
+            if wanted(&screen) {
+                return screen;
+            }
+            assert!(started.elapsed() < PATIENCE, "waited for {what}; the screen:\n{screen}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn contents(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    /// The colour of the last place where a text begins, and whether it is bold.
+    pub fn color_of(&self, text: &str) -> (vt100::Color, bool) {
+        let screen = self.screen.lock().unwrap();
+        let screen = screen.screen();
+        let places = screen.rows(0, COLUMNS).enumerate();
+        let place = places.filter_map(|(row, line)| Some((row, line.rfind(text)?))).last();
+        let (row, column) = place.unwrap_or_else(|| panic!("{text} is not on the screen"));
+        let cell = screen
+            .cell(u16::try_from(row).unwrap(), u16::try_from(column).unwrap())
+            .unwrap();
+        (cell.fgcolor(), cell.bold())
+    }
+
+    /// Waits for a new prompt after everything else.
+    pub fn wait_for_prompt(&self) -> String {
+        self.wait_until("a prompt", |screen| {
+            screen
+                .trim_end()
+                .lines()
+                .last()
+                .is_some_and(|line| line.trim_end() == "clickrec>")
+        })
+    }
+
+    /// The exit code, once the program has ended.
+    pub fn exit_code(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Draws what the program prints, and answers where the cursor is.
+fn show(mut output: impl Read, screen: &Mutex<vt100::Parser>, input: &Mutex<ChildStdin>) {
+    let mut bytes = [0; 4_096];
+    while let Ok(count @ 1..) = output.read(&mut bytes) {
+        let mut rest = &bytes[..count];
+        while let Some(at) = rest.windows(WHERE.len()).position(|window| window == WHERE) {
+            let (row, column) = {
+                let mut screen = screen.lock().unwrap();
+                screen.process(&rest[..at]);
+                screen.screen().cursor_position()
+            };
+            let answer = format!("\x1b[{};{}R", row + 1, column + 1);
+            input.lock().unwrap().write_all(answer.as_bytes()).unwrap();
+            rest = &rest[at + WHERE.len()..];
+        }
+        screen.lock().unwrap().process(rest);
+    }
+}
