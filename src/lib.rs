@@ -4,7 +4,7 @@
 //! recommender. Modules depend one way, downwards:
 //!
 //! ```text
-//! main ─► cli ─► shell, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► engine ─► udfs (crate clickrec-udfs)
+//! main ─► cli ─► shell, serve, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► engine ─► udfs (crate clickrec-udfs)
 //!                                                                                │
 //!                                                                                └─► lake, kafka, files ─► source ─► config
 //! ```
@@ -21,6 +21,7 @@
 //! - [`shell`]: statements and backslash commands, typed or from a script.
 //! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations.
 //! - [`evaluate`]: how good the answers are on sessions that the models have not seen.
+//! - [`serve`]: the dashboard and the JSON API.
 //! - [`simulate`]: traffic of a shop that does not exist.
 //! - [`cli`]: one thin file a subcommand.
 
@@ -36,6 +37,7 @@ pub mod lake;
 pub mod lineage;
 pub mod pipeline;
 pub mod recommender;
+pub mod serve;
 pub mod shell;
 pub mod simulate;
 pub mod source;

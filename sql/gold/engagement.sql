@@ -23,6 +23,11 @@ select
     sum(add_to_carts) as add_to_carts,
     sum(purchases) as purchases,
 
+    ---------- the funnel: how many sessions did it at all
+    count(*) filter (where views > 0) as sessions_with_views,
+    count(*) filter (where add_to_carts > 0) as sessions_with_add_to_carts,
+    count(*) filter (where purchases > 0) as sessions_with_purchases,
+
     ---------- how engaged
     avg(duration_s) as mean_duration_s,
     avg(events) as mean_events,

@@ -8,10 +8,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use clap::Args;
 use datafusion::prelude::SessionContext;
+use tokio_util::sync::CancellationToken;
 
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
+use super::serve::{self, ServeArgs};
 use super::{init, produce, run};
 use crate::config::{LoadOptions, Project};
 use crate::engine::query;
@@ -31,6 +33,7 @@ const SESSIONS_SHOWN: usize = 5;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec demo
+  clickrec demo --serve
   clickrec demo --events 500_000 --lake ./demo-lake")]
 pub(super) struct DemoArgs {
     /// How many events to simulate
@@ -41,12 +44,16 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 
+    /// Then serve the dashboard over it, until Ctrl-C
+    #[arg(long)]
+    pub serve: bool,
+
     /// Makes another shop of the same kind
     #[arg(long, default_value_t = 42)]
     seed: u64,
 }
 
-pub(super) async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<()> {
+pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
     if args.events > MAX_EVENTS {
         bail!(
             "the embedded broker holds no more than {} events\n  help: write more to files, and run a project on them: \
@@ -104,7 +111,10 @@ pub(super) async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<()> 
         thousands(args.events),
         started.elapsed().as_secs_f64()
     );
-    Ok(())
+    match args.serve {
+        true => serve::start(&ServeArgs::plain(), runner, None, stop).await,
+        false => Ok(()),
+    }
 }
 
 /// Every record that was produced is in Bronze, and from there in Silver, in quarantine, or a repeated delivery.

@@ -24,6 +24,7 @@ mod quarantine;
 mod recommend;
 mod run;
 mod schema;
+mod serve;
 mod similar;
 mod sql;
 mod test;
@@ -67,6 +68,7 @@ enum Command {
     Recommend(recommend::RecommendArgs),
     Similar(similar::SimilarArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Serve(serve::ServeArgs),
     History(history::HistoryArgs),
     Optimize(optimize::OptimizeArgs),
     Vacuum(vacuum::VacuumArgs),
@@ -115,13 +117,19 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let global = &cli.global;
     let stop = CancellationToken::new();
-    let tell = matches!(&cli.command, Command::Run(args) if args.follows()).then_some(&stop);
+    let ends_by_itself = match &cli.command {
+        Command::Run(args) => args.follows(),
+        Command::Serve(_) => true,
+        Command::Demo(args) => args.serve,
+        _ => false,
+    };
+    let tell = ends_by_itself.then_some(&stop);
     let own_ctrl_c = matches!(&cli.command, Command::Sql(args) if args.is_interactive());
     let ended = runtime.block_on(async {
         let command = async {
             match cli.command {
                 Command::Init(args) => init::run(&args, global),
-                Command::Demo(args) => demo::run(&args, global).await,
+                Command::Demo(args) => demo::run(&args, global, &stop).await,
                 Command::Produce(args) => run_produce(args, global).await,
                 Command::Run(args) => run::run(&args, global, &stop).await,
                 Command::Plan(args) => plan::run(&args, global).await,
@@ -131,6 +139,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Recommend(args) => recommend::run(&args, global).await,
                 Command::Similar(args) => similar::run(&args, global).await,
                 Command::Evaluate(args) => evaluate::run(&args, global).await,
+                Command::Serve(args) => serve::run(&args, global, &stop).await,
                 Command::History(args) => history::run(&args, global).await,
                 Command::Optimize(args) => optimize::run(&args, global).await,
                 Command::Vacuum(args) => vacuum::run(&args, global).await,

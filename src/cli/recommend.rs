@@ -108,7 +108,7 @@ async fn of_session(session: &SessionContext, id: &str) -> anyhow::Result<Record
 }
 
 /// Views of these items, a second apart, as events of a session that the lake does not know.
-fn of_items(requests: &Requests<'_>, items: &[String]) -> anyhow::Result<RecordBatch> {
+fn of_items(requests: &Requests, items: &[String]) -> anyhow::Result<RecordBatch> {
     let seconds = 0..i64::try_from(items.len())?;
     let known: [(&str, ArrayRef); 4] = [
         (

@@ -47,10 +47,17 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
 }
 
+type Pool = Arc<PeakPool<TrackConsumersPool<FairSpillPool>>>;
+
+fn pool(bytes: usize) -> Pool {
+    let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED);
+    Arc::new(PeakPool::new(pool))
+}
+
 /// Makes sessions that share one memory pool and one spill folder.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    pool: Arc<PeakPool<TrackConsumersPool<FairSpillPool>>>,
+    pool: Pool,
     runtime: Arc<RuntimeEnv>,
     config: SessionConfig,
 }
@@ -61,8 +68,7 @@ impl Engine {
     /// # Errors
     /// When the spill folder cannot be made.
     pub fn new(options: &EngineOptions) -> Result<Self, DataFusionError> {
-        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), CONSUMERS_NAMED);
-        let pool = Arc::new(PeakPool::new(pool));
+        let pool = pool(options.memory_bytes);
         let spill = match &options.spill_dir {
             Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
             None => DiskManagerMode::OsTmpDirectory,
@@ -104,6 +110,20 @@ impl Engine {
         variables
             .map(|variables| variables.as_ref().clone())
             .unwrap_or_default()
+    }
+
+    /// The same with a pool of its own, of so many bytes; spill folder and object stores are shared.
+    ///
+    /// # Errors
+    /// When the spill folder is gone.
+    pub fn limited_to(&self, memory_bytes: usize) -> Result<Self, DataFusionError> {
+        let pool = pool(memory_bytes);
+        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime).with_memory_pool(pool.clone());
+        Ok(Self {
+            runtime: runtime.build_arc()?,
+            pool,
+            config: self.config.clone(),
+        })
     }
 
     /// Queries that run on one thread: for many small ones.

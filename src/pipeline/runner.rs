@@ -157,7 +157,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the lake or a source does not answer, or records are gone that were not read yet.
-    pub(super) async fn lag(&self, node: &Node) -> Result<BTreeMap<String, BTreeMap<String, u64>>, PipelineError> {
+    pub async fn lag(&self, node: &Node) -> Result<BTreeMap<String, BTreeMap<String, u64>>, PipelineError> {
         let target = self
             .lake
             .table(node.name())

@@ -48,19 +48,15 @@ pub async fn append(
     table: &TableName,
     rows: RecordBatch,
 ) -> Result<(), LakeError> {
-    let layout = Layout {
-        schema: schema::storable(table, rows.schema_ref())?,
-        partition_by: vec![],
-    };
-    let mut attempt = 1;
-    loop {
+    let layout = layout(table, &rows)?;
+    again_after_conflicts(async || {
         let plan = session.read_batch(rows.clone())?.create_physical_plan().await?;
         let opened = lake.table(table).await?;
-        match append_to(&opened, &plan, &session.task_ctx(), layout.clone()).await {
-            Err(LakeError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
-            other => return other.map(drop),
-        }
-    }
+        append_to(&opened, &plan, &session.task_ctx(), layout.clone())
+            .await
+            .map(drop)
+    })
+    .await
 }
 
 /// Replaces the rows of a table that have the keys of these rows.
@@ -74,12 +70,8 @@ pub(super) async fn upsert(
     key: &[String],
     rows: RecordBatch,
 ) -> Result<(), LakeError> {
-    let layout = Layout {
-        schema: schema::storable(table, rows.schema_ref())?,
-        partition_by: vec![],
-    };
-    let mut attempt = 1;
-    loop {
+    let layout = layout(table, &rows)?;
+    again_after_conflicts(async || {
         let opened = lake.table(table).await?;
         opened.let_read(&session.state())?;
         let merge = Merge::new(table, key, None).keeping_keys(session.task_ctx().memory_pool());
@@ -95,9 +87,25 @@ pub(super) async fn upsert(
             files: written.files,
             transactions: BTreeMap::new(),
         };
-        match commit.apply(&opened).await {
-            Err(LakeError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
-            other => return other.map(drop),
+        commit.apply(&opened).await.map(drop)
+    })
+    .await
+}
+
+fn layout(table: &TableName, rows: &RecordBatch) -> Result<Layout, LakeError> {
+    Ok(Layout {
+        schema: schema::storable(table, rows.schema_ref())?,
+        partition_by: vec![],
+    })
+}
+
+/// Another writer may be faster now and then: what it did is read, and all is done anew.
+async fn again_after_conflicts(attempt: impl AsyncFn() -> Result<(), LakeError>) -> Result<(), LakeError> {
+    let mut attempts = 1;
+    loop {
+        match attempt().await {
+            Err(LakeError::Conflict { .. }) if attempts < ATTEMPTS => attempts += 1,
+            other => return other,
         }
     }
 }

@@ -25,9 +25,9 @@ pub use reasons::{Reason, reasons, texts};
 pub use requests::Requests;
 
 use crate::config::TableName;
-use crate::engine::{Engine, query};
+use crate::engine::{Bindings, Engine, query};
 use crate::pipeline::Runner;
-use request_table::RequestTable;
+use request_table::{Asked, RequestTable};
 
 /// The events of which sessions consist.
 pub const EVENTS: &str = "silver.events";
@@ -40,8 +40,7 @@ pub const RECOMMENDATIONS: &str = "gold.recommendations";
 #[derive(Debug)]
 pub struct Recommender {
     requests: Arc<RequestTable>,
-    plan: Arc<dyn ExecutionPlan>,
-    task: Arc<TaskContext>,
+    plan: Planned,
 }
 
 impl Recommender {
@@ -59,33 +58,64 @@ impl Recommender {
     /// # Errors
     /// As [`Recommender::of_project`], and when the statement does not plan.
     pub async fn new(runner: &Runner, engine: &Engine, sql: &str) -> Result<Self, RecommenderError> {
+        Self::over(runner, engine, runner.bindings().await?, sql).await
+    }
+
+    /// The same over tables that are open already.
+    ///
+    /// # Errors
+    /// As [`Recommender::new`].
+    pub async fn over(
+        runner: &Runner,
+        engine: &Engine,
+        mut bindings: Bindings,
+        sql: &str,
+    ) -> Result<Self, RecommenderError> {
         let name = step(runner, REQUESTS)?.name().clone();
-        let schema = schema(runner, &name)?;
-        let requests = Arc::new(RequestTable::new(schema));
-        let mut bindings = runner.bindings().await?;
+        let requests = Arc::new(RequestTable::new(name.clone(), schema(runner, &name)?));
         bindings.views.retain(|view| view.name != name);
         bindings.tables.insert(name, requests.clone());
-        let session = engine.session(&bindings).await?;
-        let plan = query(&session, sql).await?.create_physical_plan().await?;
         Ok(Self {
             requests,
-            plan: once::compute_once(plan)?,
-            task: session.task_ctx(),
+            plan: Planned::new(engine, &bindings, sql).await?,
         })
     }
 
     /// The columns of the answer.
     pub fn schema(&self) -> SchemaRef {
-        self.plan.schema()
+        self.plan.plan.schema()
     }
 
-    /// Runs the statement for some sessions: rows as `gold.requests` has them. One call at a time; others wait.
+    /// Runs the statement for some sessions: rows as `gold.requests` has them. Calls may be beside each other.
     ///
     /// # Errors
     /// When the rows have other columns, or the statement fails.
     pub async fn answer(&self, requests: &RecordBatch) -> Result<Vec<RecordBatch>, DataFusionError> {
-        let _turn = self.requests.ask(requests).await?;
-        collect(reset_plan_states(self.plan.clone())?, self.task.clone()).await
+        let mut asked = Asked::default();
+        asked.insert(&self.requests.name, vec![self.requests.conform(requests)?]);
+        self.plan.run(asked).await
+    }
+}
+
+/// A plan that runs again and again, with what does not depend on the request kept.
+#[derive(Debug)]
+struct Planned {
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+}
+
+impl Planned {
+    async fn new(engine: &Engine, bindings: &Bindings, sql: &str) -> Result<Self, RecommenderError> {
+        let session = engine.session(bindings).await?;
+        let plan = query(&session, sql).await?.create_physical_plan().await?;
+        Ok(Self {
+            plan: once::compute_once(plan)?,
+            task: session.task_ctx(),
+        })
+    }
+
+    async fn run(&self, asked: Asked) -> Result<Vec<RecordBatch>, DataFusionError> {
+        collect(reset_plan_states(self.plan.clone())?, asked.task(&self.task)).await
     }
 }
 

@@ -1,13 +1,14 @@
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, project_schema};
+use datafusion::common::{Result, exec_datafusion_err, project_schema};
 use datafusion::datasource::TableType;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
@@ -15,37 +16,64 @@ use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExp
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use tokio::sync::{Mutex as Turns, MutexGuard as Turn};
 
-/// A table of the sessions that are asked about now: its plan reads what they are when it runs.
+use crate::config::TableName;
+
+/// What tables of sessions that are asked about hold in one run of a plan: rows by table. Runs of one plan beside each
+/// other have each their own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked(BTreeMap<TableName, Vec<RecordBatch>>);
+
+impl Asked {
+    /// Gives a table its rows.
+    pub fn insert(&mut self, table: &TableName, rows: Vec<RecordBatch>) {
+        self.0.insert(table.clone(), rows);
+    }
+
+    /// The context of a run that reads these rows.
+    pub fn task(self, task: &TaskContext) -> Arc<TaskContext> {
+        let config = task.session_config().clone().with_extension(Arc::new(self));
+        // The plan holds its functions; the context's are for plans that come from elsewhere.
+        let runtime = task.runtime_env();
+        Arc::new(TaskContext::new(
+            None,
+            task.session_id(),
+            config,
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            runtime,
+        ))
+    }
+}
+
+/// A table of the sessions that are asked about: its plan reads what they are when it runs.
 #[derive(Debug)]
 pub(super) struct RequestTable {
-    schema: SchemaRef,
-    current: Arc<Mutex<RecordBatch>>,
-    turns: Turns<()>,
+    pub name: TableName,
+    pub schema: SchemaRef,
 }
 
 impl RequestTable {
-    /// With no session yet.
-    pub fn new(schema: SchemaRef) -> Self {
-        Self {
-            current: Arc::new(Mutex::new(RecordBatch::new_empty(schema.clone()))),
-            schema,
-            turns: Turns::new(()),
-        }
+    pub fn new(name: TableName, schema: SchemaRef) -> Self {
+        Self { name, schema }
     }
 
-    /// Takes rows with the table's columns, in any order, as what is asked about until the turn is dropped.
-    pub async fn ask(&self, rows: &RecordBatch) -> Result<Turn<'_, ()>> {
-        let column = |field: &Arc<arrow::datatypes::Field>| {
+    /// Rows with the table's columns, in any order and of types that can be cast, as the table has them.
+    ///
+    /// # Errors
+    /// When a column is missing, or cannot be cast.
+    pub fn conform(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        if *rows.schema_ref() == self.schema {
+            return Ok(rows.clone());
+        }
+        let column = |field: &FieldRef| {
             let column = rows.column(rows.schema_ref().index_of(field.name())?);
             cast(column, field.data_type())
         };
         let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
-        let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
-        let turn = self.turns.lock().await;
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = rows;
-        Ok(turn)
+        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
 }
 
@@ -68,7 +96,7 @@ impl TableProvider for RequestTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = project_schema(&self.schema, projection)?;
         Ok(Arc::new(RequestExec {
-            current: self.current.clone(),
+            name: self.name.clone(),
             projection: projection.cloned(),
             properties: Arc::new(PlanProperties::new(
                 EquivalenceProperties::new(schema),
@@ -83,14 +111,14 @@ impl TableProvider for RequestTable {
 /// The leaf that reads the sessions that are asked about.
 #[derive(Debug)]
 pub(super) struct RequestExec {
-    current: Arc<Mutex<RecordBatch>>,
+    name: TableName,
     projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
 }
 
 impl DisplayAs for RequestExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestExec")
+        write!(f, "RequestExec: {}", self.name)
     }
 }
 
@@ -118,9 +146,16 @@ impl ExecutionPlan for RequestExec {
         Ok(self)
     }
 
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let rows = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let stream = MemoryStream::try_new(vec![rows], self.schema(), self.projection.clone())?;
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let asked = context.session_config().get_extension::<Asked>();
+        let rows = asked.as_deref().and_then(|asked| asked.0.get(&self.name));
+        let rows = rows.ok_or_else(|| exec_datafusion_err!("nothing is asked of {}", self.name))?;
+        let projected = |rows: &RecordBatch| match &self.projection {
+            Some(columns) => rows.project(columns),
+            None => Ok(rows.clone()),
+        };
+        let rows = rows.iter().map(projected).collect::<Result<Vec<_>, _>>()?;
+        let stream = MemoryStream::try_new(rows, self.schema(), None)?;
         Ok(Box::pin(stream))
     }
 }

@@ -4,51 +4,54 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use datafusion::catalog::MemTable;
 use datafusion::error::DataFusionError;
 
-use super::{EVENTS, REQUESTS, RecommenderError, schema, step};
+use super::{Asked, EVENTS, Planned, REQUESTS, RecommenderError, RequestTable, schema, step};
 use crate::config::{Mode, TableName};
-use crate::engine::{Bindings, query};
+use crate::engine::{Bindings, Engine};
 use crate::pipeline::{Node, Runner};
 
 /// Turns the events of sessions into the rows of `gold.requests`, by the SQL of the steps between the two: the steps run
-/// in memory, over these events alone.
+/// in memory, over these events alone. Each is planned once.
 #[derive(Debug)]
-pub struct Requests<'a> {
-    runner: &'a Runner,
-    bindings: Bindings,
-    events: TableName,
-    steps: Vec<&'a Node>,
+pub struct Requests {
+    events: Arc<RequestTable>,
+    steps: Vec<(Arc<RequestTable>, Planned)>,
+    requests: Planned,
 }
 
-impl<'a> Requests<'a> {
-    /// Finds the steps.
+impl Requests {
+    /// Finds the steps, and plans them.
     ///
     /// # Errors
     /// When the project has no step `silver.events` or `gold.requests`, or the lake does not answer.
-    pub async fn new(runner: &'a Runner) -> Result<Self, RecommenderError> {
+    pub async fn new(runner: &Runner) -> Result<Self, RecommenderError> {
+        Self::over(runner, runner.engine(), runner.bindings().await?).await
+    }
+
+    /// The same over tables that are open already.
+    ///
+    /// # Errors
+    /// As [`Requests::new`].
+    pub async fn over(runner: &Runner, engine: &Engine, mut bindings: Bindings) -> Result<Self, RecommenderError> {
         let events = step(runner, EVENTS)?.name().clone();
-        let mut needed = BTreeSet::new();
-        let mut nodes = vec![];
-        let inputs = |node: &Node| node.inputs().cloned().collect::<Vec<_>>();
-        needed.extend(inputs(step(runner, REQUESTS)?));
-        for node in runner.dag().nodes().iter().rev() {
-            if needed.contains(node.name()) && *node.name() != events && node.step.mode != Mode::View {
-                needed.extend(inputs(node));
-                nodes.push(node);
-            }
+        let declared = schema(runner, &events)?;
+        let events_table = bind(&mut bindings, &events, &declared);
+        let mut steps = vec![];
+        for node in between(runner, &events)? {
+            let plan = Planned::new(engine, &bindings, &node.step.sql).await?;
+            steps.push((bind(&mut bindings, node.name(), &plan.plan.schema()), plan));
         }
-        // Only what follows from events: tables beside them (a catalogue) stay as the lake has them.
-        let mut follows = BTreeSet::from([events.clone()]);
-        nodes.reverse();
-        nodes.retain(|node| node.reads_any(&follows) && follows.insert(node.name().clone()));
         Ok(Self {
-            runner,
-            bindings: runner.bindings().await?,
-            events,
-            steps: nodes,
+            events: events_table,
+            steps,
+            requests: Planned::new(engine, &bindings, &format!("select * from {REQUESTS}")).await?,
         })
+    }
+
+    /// The columns that events have.
+    pub fn event_schema(&self) -> &SchemaRef {
+        &self.events.schema
     }
 
     /// Events that have these columns, and NULL in all others that `silver.events` has; they are cast where need be.
@@ -56,8 +59,7 @@ impl<'a> Requests<'a> {
     /// # Errors
     /// When a column cannot be cast.
     pub fn events(&self, known: &[(&str, ArrayRef)]) -> Result<RecordBatch, RecommenderError> {
-        let declared = schema(self.runner, &self.events)?;
-        let schema = nullable(&declared);
+        let schema = self.event_schema().clone();
         let rows = known.first().map_or(0, |(_, column)| column.len());
         let column = |field: &FieldRef| match known.iter().find(|(name, _)| name == field.name()) {
             Some((_, column)) => cast(column, field.data_type()),
@@ -73,23 +75,39 @@ impl<'a> Requests<'a> {
     /// # Errors
     /// When a step's SQL fails.
     pub async fn of_events(&self, events: Vec<RecordBatch>) -> Result<RecordBatch, RecommenderError> {
-        let mut bindings = self.bindings.clone();
-        let declared = schema(self.runner, &self.events)?;
-        bind(&mut bindings, &self.events, &declared, events)?;
-        for node in &self.steps {
-            let (schema, rows) = self.run(&bindings, &node.step.sql).await?;
-            bind(&mut bindings, node.name(), &schema, rows)?;
+        let mut asked = Asked::default();
+        let conformed = |table: &RequestTable, rows: Vec<RecordBatch>| {
+            let rows = rows.iter().map(|rows| table.conform(rows));
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        asked.insert(&self.events.name, conformed(&self.events, events)?);
+        for (table, plan) in &self.steps {
+            let rows = plan.run(asked.clone()).await?;
+            asked.insert(&table.name, conformed(table, rows)?);
         }
-        let (schema, rows) = self.run(&bindings, &format!("select * from {REQUESTS}")).await?;
-        Ok(concat_batches(&nullable(&schema), &rows).map_err(DataFusionError::from)?)
+        let rows = self.requests.run(asked).await?;
+        let schema = nullable(&self.requests.plan.schema());
+        Ok(concat_batches(&schema, &rows).map_err(DataFusionError::from)?)
     }
+}
 
-    async fn run(&self, bindings: &Bindings, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), RecommenderError> {
-        let session = self.runner.engine().session(bindings).await?;
-        let rows = query(&session, sql).await?;
-        let schema = rows.schema().inner().clone();
-        Ok((schema, rows.collect().await?))
+/// The steps that lead from events to requests, in order.
+fn between<'a>(runner: &'a Runner, events: &TableName) -> Result<Vec<&'a Node>, RecommenderError> {
+    let mut needed = BTreeSet::new();
+    let mut nodes = vec![];
+    let inputs = |node: &Node| node.inputs().cloned().collect::<Vec<_>>();
+    needed.extend(inputs(step(runner, REQUESTS)?));
+    for node in runner.dag().nodes().iter().rev() {
+        if needed.contains(node.name()) && node.name() != events && node.step.mode != Mode::View {
+            needed.extend(inputs(node));
+            nodes.push(node);
+        }
     }
+    // Only what follows from events: tables beside them (a catalogue) stay as the lake has them.
+    let mut follows = BTreeSet::from([events.clone()]);
+    nodes.reverse();
+    nodes.retain(|node| node.reads_any(&follows) && follows.insert(node.name().clone()));
+    Ok(nodes)
 }
 
 /// The columns, all of which may be NULL: one plan's idea of that is not another's.
@@ -101,25 +119,10 @@ fn nullable(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// A table that holds these rows, all of which are new.
-fn bind(
-    bindings: &mut Bindings,
-    name: &TableName,
-    schema: &Schema,
-    rows: Vec<RecordBatch>,
-) -> Result<(), RecommenderError> {
-    let schema = nullable(schema);
-    let conform = |rows: &RecordBatch| {
-        let columns = rows.columns().iter().zip(schema.fields());
-        let columns = columns.map(|(column, field)| cast(column, field.data_type()));
-        RecordBatch::try_new(schema.clone(), columns.collect::<Result<_, _>>()?)
-    };
-    let rows = rows.iter().map(conform).collect::<Result<Vec<_>, _>>();
-    let table = Arc::new(MemTable::try_new(
-        schema.clone(),
-        vec![rows.map_err(DataFusionError::from)?],
-    )?);
+/// A table that is asked about, all of whose rows are new.
+fn bind(bindings: &mut Bindings, name: &TableName, schema: &Schema) -> Arc<RequestTable> {
+    let table = Arc::new(RequestTable::new(name.clone(), nullable(schema)));
     bindings.changes.insert(name.to_string(), table.clone());
-    bindings.tables.insert(name.clone(), table);
-    Ok(())
+    bindings.tables.insert(name.clone(), table.clone());
+    table
 }

@@ -57,6 +57,7 @@ fn modules_depend_downwards() {
         "shell",
         "recommender",
         "evaluate",
+        "serve",
         "simulate",
         "cli",
     ];

@@ -51,7 +51,7 @@ impl Broker {
                     script: None,
                     described: HashMap::from([("plaintext".to_owned(), address)]),
                 }),
-                Err(_) => Broker::start(),
+                Err(_) => Broker::start(1),
             });
         SHARED.as_ref().map_err(|reason| skipped(test, reason)).ok()
     }
@@ -68,13 +68,25 @@ impl Broker {
 
     /// A broker that the test may stop.
     pub fn own(test: &str) -> Option<Self> {
-        Self::start().map_err(|reason| skipped(test, &reason)).ok()
+        Self::start(1).map_err(|reason| skipped(test, &reason)).ok()
     }
 
-    fn start() -> Result<Self, String> {
+    /// Several brokers of one cluster, of which a test may end all but the first.
+    pub fn cluster(test: &str, brokers: usize) -> Option<Self> {
+        Self::start(brokers).map_err(|reason| skipped(test, &reason)).ok()
+    }
+
+    fn start(brokers: usize) -> Result<Self, String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka");
         let mut child = Command::new(&script)
-            .args(["serve", "--heap", "512m", "--fast-start"])
+            .args([
+                "serve",
+                "--heap",
+                "512m",
+                "--fast-start",
+                "--brokers",
+                &brokers.to_string(),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -96,6 +108,13 @@ impl Broker {
         &self.described[listener]
     }
 
+    /// Where clients begin: every broker of the cluster.
+    pub fn bootstrap(&self) -> &str {
+        self.described
+            .get("brokers")
+            .map_or_else(|| self.address("plaintext"), String::as_str)
+    }
+
     /// The PEM file of the authority that signed the broker's certificates (`ca`), or of another (`other_ca`).
     pub fn authority(&self, name: &str) -> PathBuf {
         PathBuf::from(&self.described[name])
@@ -109,6 +128,16 @@ impl Broker {
     /// Starts it again after [`Broker::kill`].
     pub fn start_again(&self) {
         self.tell("start");
+    }
+
+    /// Ends a broker of a cluster (counted from 1).
+    pub fn kill_node(&self, node: i32) {
+        self.tell(&format!("kill {node}"));
+    }
+
+    /// Starts it again after [`Broker::kill_node`].
+    pub fn start_node(&self, node: i32) {
+        self.tell(&format!("start {node}"));
     }
 
     /// Sends a signal (`STOP`, `CONT`) to the broker's process.
@@ -127,19 +156,35 @@ impl Broker {
 
     /// A new topic, whose name begins with `name`.
     pub fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic<'_> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let topic = Topic {
-            broker: self,
-            name: format!("{name}-{}-{count}", std::process::id()),
-        };
+        let topic = self.new_topic(name);
         topic.create(partitions, settings);
         topic
     }
 
+    /// A new topic whose partitions are kept by these brokers; the first of each leads.
+    pub fn replicated_topic(&self, name: &str, replicas: &[&[i32]]) -> Topic<'_> {
+        let topic = self.new_topic(name);
+        let partitions = i32::try_from(replicas.len()).unwrap();
+        topic.create_from(NewTopic::new(
+            &topic.name,
+            partitions,
+            TopicReplication::Variable(replicas),
+        ));
+        topic
+    }
+
+    fn new_topic(&self, name: &str) -> Topic<'_> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Topic {
+            broker: self,
+            name: format!("{name}-{}-{count}", std::process::id()),
+        }
+    }
+
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.address("plaintext"));
+        config.set("bootstrap.servers", self.bootstrap());
         config
     }
 
@@ -203,9 +248,13 @@ impl Topic<'_> {
             NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1)),
             |topic, (key, value)| topic.set(key, value),
         );
+        self.create_from(topic);
+    }
+
+    fn create_from(&self, topic: NewTopic<'_>) {
         let made = block_on(self.broker.admin().create_topics([&topic], &AdminOptions::new()));
         made.unwrap()[0].as_ref().unwrap();
-        self.wait_for(partitions);
+        self.wait_for(topic.num_partitions);
     }
 
     pub fn delete(&self) {
@@ -245,15 +294,35 @@ impl Topic<'_> {
 
     /// How many partitions have a leader.
     fn partitions(&self) -> i32 {
+        let leaders = self.leaders();
+        i32::try_from(leaders.iter().filter(|leader| **leader >= 0).count()).unwrap()
+    }
+
+    /// The broker that leads each partition; -1 for none.
+    pub fn leaders(&self) -> Vec<i32> {
         let client: BaseConsumer = self.broker.client().create().unwrap();
         let metadata = client.fetch_metadata(Some(&self.name), ANSWER).unwrap();
         let partitions = metadata.topics()[0].partitions();
-        i32::try_from(partitions.iter().filter(|partition| partition.leader() >= 0).count()).unwrap()
+        partitions.iter().map(|partition| partition.leader()).collect()
+    }
+
+    /// Waits until its partitions are led by these brokers.
+    pub fn wait_for_leaders(&self, leaders: &[i32]) {
+        let started = Instant::now();
+        while self.leaders() != leaders {
+            let now = self.leaders();
+            assert!(
+                started.elapsed() < ANSWER,
+                "{} is led by {now:?}, not {leaders:?}",
+                self.name
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub fn config(&self) -> KafkaConfig {
         KafkaConfig {
-            brokers: self.broker.address("plaintext").to_owned(),
+            brokers: self.broker.bootstrap().to_owned(),
             topic: self.name.clone(),
             security: Security::default(),
             options: Default::default(),

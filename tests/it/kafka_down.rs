@@ -1,4 +1,4 @@
-//! A broker that stops, dies and comes back in the middle of a run.
+//! Brokers that stop, die and come back in the middle of a run, and leaders that change.
 
 use std::process::{Child, Stdio};
 use std::thread;
@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::broker::Broker;
+use crate::follow::Following;
 use crate::kafka_shop::KafkaShop;
 
 /// A run that takes longer than this hangs.
@@ -92,5 +93,56 @@ fn a_broker_that_dies_in_the_middle_of_runs_and_comes_back_loses_and_doubles_not
         }
     }
     shop.ok(&["run"]);
+    shop.assert_holds_the_topic();
+}
+
+#[test]
+fn leaders_that_change_under_runs_and_followers_lose_and_double_nothing() {
+    let test = "leaders_that_change_under_runs_and_followers_lose_and_double_nothing";
+    let Some(cluster) = Broker::cluster(test, 3) else {
+        return;
+    };
+    let topic = cluster.replicated_topic("clickstream", &[&[2, 3], &[3, 2]]);
+    topic.wait_for_leaders(&[2, 3]);
+    let shop = KafkaShop::new(&topic);
+    shop.simulate(EVENTS, 0);
+    let started = Instant::now();
+    shop.ok(&["run"]);
+    let whole = started.elapsed();
+    let mut random = StdRng::seed_from_u64(6);
+    for (round, dies, heir) in [(1, 2, 3), (2, 3, 2)] {
+        shop.simulate(EVENTS, round);
+        let run = start(&shop);
+        thread::sleep(whole.mul_f64(random.random_range(0.0..0.5)));
+        cluster.kill_node(dies);
+        // A partition with a new leader is waited for: such a run succeeds.
+        ended(run).unwrap();
+        topic.wait_for_leaders(&[heir, heir]);
+        shop.simulate(EVENTS, 10 + round);
+        // The leaders return to where they were while this one reads.
+        let run = start(&shop);
+        cluster.start_node(dies);
+        ended(run).unwrap();
+        topic.wait_for_leaders(&[2, 3]);
+    }
+    shop.assert_holds_the_topic();
+
+    shop.shop.edit(
+        "pipelines.yaml",
+        "every: 10s, records: 1000000",
+        "every: 200ms, records: 1000000",
+    );
+    let before = topic.held().len();
+    let following = Following::start_with(&shop.shop, cluster.bootstrap(), &[], &[("KAFKA_TOPIC", &topic.name)]);
+    for (round, dies, heir) in [(20, 2, 3), (30, 3, 2)] {
+        shop.simulate(EVENTS, round);
+        cluster.kill_node(dies);
+        topic.wait_for_leaders(&[heir, heir]);
+        shop.simulate(EVENTS, 10 + round);
+        cluster.start_node(dies);
+        topic.wait_for_leaders(&[2, 3]);
+    }
+    following.wait_for_records(&shop.shop, (topic.held().len() - before) as u64);
+    following.stop(&shop.shop);
     shop.assert_holds_the_topic();
 }

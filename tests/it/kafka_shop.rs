@@ -34,7 +34,7 @@ impl<'a> KafkaShop<'a> {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.shop.command(&[args, &["--target", "kafka"]].concat());
         command
-            .env("KAFKA_BROKERS", self.topic.broker.address("plaintext"))
+            .env("KAFKA_BROKERS", self.topic.broker.bootstrap())
             .env("KAFKA_TOPIC", &self.topic.name);
         command
     }

@@ -8,6 +8,8 @@ use clickrec::engine::{Bindings, Engine, EngineOptions};
 use datafusion::prelude::SessionContext;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
+use crate::support::Shop;
+
 struct Session(SessionContext);
 
 #[async_trait]
@@ -40,12 +42,40 @@ impl AsyncDB for Session {
     async fn shutdown(&mut self) {}
 }
 
+/// A shop whose pipeline runs with each delivery, asked by `clickrec sql`.
+struct Layers {
+    shop: Shop,
+    deliveries: usize,
+}
+
+#[async_trait]
+impl AsyncDB for Layers {
+    type Error = datafusion::error::DataFusionError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Self::Error> {
+        if let Some(lines) = sql.strip_prefix("deliver\n") {
+            self.deliveries += 1;
+            let file = format!("sample_data/{}.json", self.deliveries);
+            std::fs::write(self.shop.path(&file), lines.to_owned() + "\n")?;
+            self.shop.ok(&["run"]);
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        let printed = self.shop.ok(&["sql", "--format", "tsv", "-c", sql]);
+        let cells = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+        let mut lines = printed.lines();
+        let types = vec![DefaultColumnType::Any; lines.next().map_or(0, |head| cells(head).len())];
+        Ok(DBOutput::Rows {
+            types,
+            rows: lines.map(cells).collect(),
+        })
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
 fn run(file: &str) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut runner = Runner::new(|| async {
+    run_on(file, || async {
         let options = EngineOptions {
             memory_bytes: 256 << 20,
             spill_dir: None,
@@ -54,6 +84,18 @@ fn run(file: &str) {
         let engine = Engine::new(&options)?;
         Ok(Session(engine.session(&Bindings::default()).await?))
     });
+}
+
+fn run_on<D, F>(file: &str, connect: impl FnMut() -> F)
+where
+    D: AsyncDB<ColumnType = DefaultColumnType>,
+    F: Future<Output = Result<D, D::Error>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = Runner::new(connect);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt").join(file);
     runtime
         .block_on(runner.run_file_async(path))
@@ -73,4 +115,14 @@ fn als() {
 #[test]
 fn sessions() {
     run("sessions.slt");
+}
+
+#[test]
+fn layers() {
+    run_on("layers.slt", || async {
+        Ok(Layers {
+            shop: Shop::new(),
+            deliveries: 0,
+        })
+    });
 }

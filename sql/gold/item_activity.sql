@@ -1,0 +1,22 @@
+-- gold.item_activity: one row per day and item: how often it was seen, wanted and bought that day.
+-- Key: day. Only days with new events are computed again, from silver.events, whose files of other days are not opened.
+-- Read by the dashboard, which asks for any range of days.
+with
+
+touched as (
+    select distinct event_date from changes('silver.events')
+)
+
+select
+    ---------- ids
+    touched.event_date as day,
+    events.item_id,
+
+    ---------- what happened
+    count(*) as events,
+    count(*) filter (where events.event_type = 'view') as views,
+    count(*) filter (where events.event_type = 'add_to_cart') as add_to_carts,
+    count(*) filter (where events.event_type = 'purchase') as purchases
+from touched
+inner join silver.events as events on touched.event_date = events.event_date
+group by touched.event_date, events.item_id

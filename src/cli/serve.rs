@@ -1,0 +1,103 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::global::Global;
+use crate::config::Secret;
+use crate::pipeline::Runner;
+use crate::serve::{Limits, ServeOptions, serve};
+
+/// The one secret of the server; never an option, which others could read in the list of processes.
+const TOKEN: &str = "CLICKREC_TOKEN";
+
+const BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8765);
+const MAX_K: u32 = 20;
+const RECENT_EVENTS: usize = 1_000_000;
+const POLL: Duration = Duration::from_secs(1);
+
+/// The dashboard and the JSON API
+///
+/// Follows the lake: new commits show at once, new models answer without a pause. Off loopback every client needs the token
+/// that CLICKREC_TOKEN holds; put a proxy with TLS before it.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  clickrec serve
+  clickrec serve --target azure --bind 127.0.0.1:9000
+  CLICKREC_TOKEN=$(openssl rand -hex 32) clickrec serve --bind 0.0.0.0:8765 --host shop.example
+  curl 'http://127.0.0.1:8765/api/v1/sessions/sess_102/recommendations?k=5'
+  curl http://127.0.0.1:8765/api/v1/openapi.json")]
+pub(super) struct ServeArgs {
+    /// Where to listen
+    #[arg(long, default_value_t = BIND, value_name = "ADDRESS")]
+    bind: SocketAddr,
+
+    /// A name by which clients call the server, besides its address; may be given several times
+    #[arg(long = "host", value_name = "NAME", value_delimiter = ',')]
+    hosts: Vec<String>,
+
+    /// Answer POST /api/v1/sql: single statements that read the lake's tables
+    #[arg(long)]
+    sql: bool,
+
+    /// The longest list of recommendations
+    #[arg(long, default_value_t = MAX_K, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    max_k: u32,
+
+    /// So many of the newest events are kept in memory, to answer for their sessions at once
+    #[arg(long, default_value_t = RECENT_EVENTS, value_name = "N")]
+    recent_events: usize,
+
+    /// How often to look for new commits
+    #[arg(long, default_value = "1s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    poll: Duration,
+}
+
+impl ServeArgs {
+    /// As without any option.
+    pub fn plain() -> Self {
+        Self {
+            bind: BIND,
+            hosts: vec![],
+            sql: false,
+            max_k: MAX_K,
+            recent_events: RECENT_EVENTS,
+            poll: POLL,
+        }
+    }
+}
+
+pub(super) async fn run(args: &ServeArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
+    let project = global.project()?;
+    let runner = Runner::new(&project, global.engine()?).await?;
+    let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+    start(args, runner, token.map(Secret::new), stop).await
+}
+
+/// Serves a project's lake until it is told to stop.
+pub(super) async fn start(
+    args: &ServeArgs,
+    runner: Runner,
+    token: Option<Secret>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(args.bind).await;
+    let listener = listener.with_context(|| format!("cannot serve at {}", args.bind))?;
+    let options = ServeOptions {
+        address: listener.local_addr()?,
+        hosts: args.hosts.clone(),
+        token,
+        sql: args.sql,
+        max_k: args.max_k,
+        recent_events: args.recent_events,
+        poll: args.poll,
+        limits: Limits::default(),
+    };
+    options.check()?;
+    let address = options.address;
+    eprintln!("dashboard at http://{address}/, API at http://{address}/api/v1/openapi.json; Ctrl-C ends it");
+    Ok(serve(runner, listener, options, stop.clone()).await?)
+}

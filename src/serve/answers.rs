@@ -1,0 +1,216 @@
+//! Recommendations for sessions, many at a time: requests that wait while the models are at work are answered by one run
+//! of the plan, so that under load the cost of a run is shared.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, Float64Array, RecordBatch, UInt64Array};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Float64Type, UInt64Type};
+use datafusion::error::DataFusionError;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use super::models::{Models, as_query_error};
+use crate::recommender::{Reason, Recommender, texts};
+
+/// So many sessions are answered by one run at most.
+const TOGETHER: usize = 32;
+/// So many requests may wait.
+const WAITING: usize = 4096;
+/// Columns of the answer that are told by name, and not among the parts of the score.
+const NAMED: [&str; 4] = ["session_id", "item_id", "rank", "score"];
+
+/// An item to show next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(super) struct Recommendation {
+    pub item_id: String,
+    /// From 1, the best.
+    pub rank: u64,
+    pub score: f64,
+    /// The other numbers that `gold.recommendations` has: what each model adds to the score.
+    #[serde(flatten)]
+    pub parts: BTreeMap<String, f64>,
+    /// The session's items that speak for it, where that was asked for; none where it is popular with everyone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<Vec<Because>>,
+}
+
+/// An item of the session that speaks for a recommendation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(super) struct Because {
+    pub item_id: String,
+    /// Its share of all that speaks for it, 0 to 1.
+    pub share: f64,
+}
+
+impl From<&Reason> for Because {
+    fn from(reason: &Reason) -> Self {
+        Self {
+            item_id: reason.item.clone(),
+            share: reason.share,
+        }
+    }
+}
+
+/// Best first.
+pub(super) type List = Vec<Recommendation>;
+type Reply = oneshot::Sender<Result<List, Arc<DataFusionError>>>;
+
+/// A session, and who waits for its list.
+struct Question {
+    session: String,
+    events: RecordBatch,
+    models: Arc<Models>,
+    recommender: Arc<Recommender>,
+    reply: Reply,
+}
+
+/// Takes questions, and answers those together that wait together.
+#[derive(Debug, Clone)]
+pub(super) struct Answers(mpsc::Sender<Question>);
+
+impl Answers {
+    /// Starts to answer, with so many runs beside each other.
+    pub fn start(runs: usize) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(answer_all(receiver, Arc::new(Semaphore::new(runs))));
+        Self(sender)
+    }
+
+    /// The list for a session of these events, which have the columns of `silver.events`.
+    ///
+    /// # Errors
+    /// When too many wait, or the SQL fails.
+    pub async fn ask(
+        &self,
+        session: String,
+        events: RecordBatch,
+        models: Arc<Models>,
+        recommender: Arc<Recommender>,
+    ) -> Result<List, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question {
+            session,
+            events,
+            models,
+            recommender,
+            reply,
+        };
+        self.0.try_send(question).map_err(|_| ApiError::Overloaded)?;
+        match answer.await {
+            Ok(answer) => answer.map_err(|error| ApiError::query("the recommendations", &error)),
+            Err(_) => Err(ApiError::Internal("nobody answers".to_owned())),
+        }
+    }
+}
+
+async fn answer_all(mut questions: mpsc::Receiver<Question>, runs: Arc<Semaphore>) {
+    let mut waiting: Vec<Question> = vec![];
+    loop {
+        if waiting.is_empty() && questions.recv_many(&mut waiting, TOGETHER).await == 0 {
+            return;
+        }
+        let Ok(run) = runs.clone().acquire_owned().await else {
+            return;
+        };
+        // What has come while all runs were at work.
+        while waiting.len() < TOGETHER
+            && let Ok(question) = questions.try_recv()
+        {
+            waiting.push(question);
+        }
+        let together = take_together(&mut waiting);
+        tokio::spawn(async move {
+            answer(together).await;
+            drop(run);
+        });
+    }
+}
+
+/// Questions that one run can answer: of the same statement, each session once.
+fn take_together(waiting: &mut Vec<Question>) -> Vec<Question> {
+    let Some(recommender) = waiting.first().map(|first| first.recommender.clone()) else {
+        return vec![];
+    };
+    let mut sessions = BTreeSet::new();
+    let goes = |question: &mut Question| {
+        Arc::ptr_eq(&question.recommender, &recommender) && sessions.insert(question.session.clone())
+    };
+    waiting.extract_if(.., goes).collect()
+}
+
+async fn answer(questions: Vec<Question>) {
+    let Some(first) = questions.first() else { return };
+    let events = questions.iter().map(|question| question.events.clone()).collect();
+    match lists(&first.models, &first.recommender, events).await {
+        Ok(mut lists) => {
+            for question in questions {
+                let list = lists.remove(&question.session).unwrap_or_default();
+                // Who does not wait any more needs no answer.
+                _ = question.reply.send(Ok(list));
+            }
+        }
+        Err(error) => {
+            let error = Arc::new(error);
+            for question in questions {
+                _ = question.reply.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+async fn lists(
+    models: &Models,
+    recommender: &Recommender,
+    events: Vec<RecordBatch>,
+) -> Result<HashMap<String, List>, DataFusionError> {
+    let asked = models.requests.of_events(events).await.map_err(as_query_error)?;
+    let answer = recommender.answer(&asked).await?;
+    let answer = concat_batches(&recommender.schema(), &answer)?;
+    let sessions = texts(&answer, "session_id")?;
+    let items = texts(&answer, "item_id")?;
+    let ranks = numbers(&answer, "rank")?;
+    let scores = floats(&answer, "score")?;
+    let parts = parts(&answer)?;
+    let mut lists: HashMap<String, List> = HashMap::new();
+    for row in (0..answer.num_rows()).filter(|row| items.is_valid(*row) && ranks.is_valid(*row)) {
+        let value =
+            |(name, values): &(String, Float64Array)| values.is_valid(row).then(|| (name.clone(), values.value(row)));
+        lists
+            .entry(sessions.value(row).to_owned())
+            .or_default()
+            .push(Recommendation {
+                item_id: items.value(row).to_owned(),
+                rank: ranks.value(row),
+                score: scores.value(row),
+                parts: parts.iter().filter_map(value).collect(),
+                because: None,
+            });
+    }
+    for list in lists.values_mut() {
+        list.sort_by_key(|item| item.rank);
+    }
+    Ok(lists)
+}
+
+fn numbers(answer: &RecordBatch, name: &str) -> Result<UInt64Array, DataFusionError> {
+    let column = answer.column(answer.schema_ref().index_of(name)?);
+    Ok(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
+}
+
+fn floats(answer: &RecordBatch, name: &str) -> Result<Float64Array, DataFusionError> {
+    let column = answer.column(answer.schema_ref().index_of(name)?);
+    Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
+}
+
+/// The other columns of numbers.
+fn parts(answer: &RecordBatch) -> Result<Vec<(String, Float64Array)>, DataFusionError> {
+    let fields = answer.schema_ref().fields().iter();
+    let others = fields.filter(|field| !NAMED.contains(&field.name().as_str()) && field.data_type().is_numeric());
+    others
+        .map(|field| Ok((field.name().clone(), floats(answer, field.name())?)))
+        .collect()
+}

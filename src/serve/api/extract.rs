@@ -1,0 +1,99 @@
+//! What requests carry, with our own errors where it is wrong.
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::serve::error::ApiError;
+
+/// The query's parameters.
+pub(super) struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = Query::<T>::from_request_parts(parts, state).await;
+        let Query(found) = found.map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        Ok(Self(found))
+    }
+}
+
+/// The `{id}` of a path.
+pub(super) struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = found.map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        Ok(Self(id))
+    }
+}
+
+/// A body of JSON.
+pub(super) struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::TooLarge),
+            Err(error) => Err(ApiError::BadRequest(error.body_text())),
+        }
+    }
+}
+
+/// What can happen to an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EventType {
+    View,
+    AddToCart,
+    Purchase,
+}
+
+impl EventType {
+    /// As `silver.events` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::AddToCart => "add_to_cart",
+            Self::Purchase => "purchase",
+        }
+    }
+}
+
+/// A range of time, `[from, to)`.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Range {
+    /// The first moment.
+    #[serde(default, deserialize_with = "moment")]
+    pub from: Option<DateTime<Utc>>,
+    /// The moment after the last.
+    #[serde(default, deserialize_with = "moment")]
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// RFC 3339, of years that every part of the program can hold; an empty text is none.
+pub(super) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(None) };
+    let moment = DateTime::parse_from_rfc3339(&text)
+        .map_err(|_| serde::de::Error::custom("expected a time such as 2026-01-31T12:00:00Z"))?
+        .to_utc();
+    let years = 1678..2262;
+    match years.contains(&chrono::Datelike::year(&moment)) {
+        true => Ok(Some(moment)),
+        false => Err(serde::de::Error::custom("expected a year from 1678 to 2261")),
+    }
+}

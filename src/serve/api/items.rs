@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{EventType, Id, Params, Range};
+use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::models::MODEL;
+use crate::serve::panels::{self, moment, number, text};
+use crate::serve::shop::Shop;
+
+/// An item, and what happened to it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct Item {
+    item_id: String,
+    rank: u64,
+    views: i64,
+    add_to_carts: i64,
+    purchases: i64,
+    /// How many sessions had it, where that is known.
+    sessions: Option<i64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Items {
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// Only items whose id has this in it.
+    search: Option<String>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 1000, default = 20)]
+    limit: Option<usize>,
+}
+
+/// Items, the most popular first
+#[utoipa::path(get, path = "/api/v1/items", tag = "items", params(Search),
+    responses((status = 200, body = Items), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(shop): State<Arc<Shop>>,
+    Params(search): Params<Search>,
+) -> Result<Json<Items>, ApiError> {
+    let parameters = vec![
+        text("search", search.search.as_deref().filter(|search| !search.is_empty())),
+        number("limit", shop.rows(search.limit, 20)?),
+    ];
+    let sql = include_str!("../sql/items.sql");
+    let items = panels::rows(&shop, &*shop.filled()?, "the items", sql, parameters).await?;
+    Ok(Json(Items { items }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Popular {
+    /// Only this counts.
+    event_type: Option<EventType>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 1000, default = 10)]
+    limit: Option<usize>,
+}
+
+/// Items by what happened to them in whole days of a range
+#[utoipa::path(get, path = "/api/v1/items/popular", tag = "items", params(Popular, Range),
+    responses((status = 200, body = Items), (status = "default", body = ErrorBody)))]
+pub(super) async fn popular(
+    State(shop): State<Arc<Shop>>,
+    Params(asked): Params<Popular>,
+    Params(range): Params<Range>,
+) -> Result<Json<Items>, ApiError> {
+    let parameters = vec![
+        text("event_type", asked.event_type.map(EventType::name)),
+        moment("from", range.from),
+        moment("to", range.to),
+        number("limit", shop.rows(asked.limit, 10)?),
+    ];
+    let sql = include_str!("../sql/popular.sql");
+    let items = panels::rows(&shop, &*shop.filled()?, "the popular items", sql, parameters).await?;
+    Ok(Json(Items { items }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Asked {
+    /// How many items.
+    #[param(minimum = 1, maximum = 1000, default = 10)]
+    k: Option<usize>,
+}
+
+/// An item that the same sessions care for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct Alike {
+    item_id: String,
+    rank: u64,
+    /// The cosine of the two items' factors.
+    score: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Known {}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Similar {
+    item_id: String,
+    similar: Vec<Alike>,
+}
+
+/// Items that the same sessions care for
+#[utoipa::path(get, path = "/api/v1/items/{id}/similar", tag = "items",
+    params(("id" = String, Path, description = "The item"), Asked),
+    responses((status = 200, body = Similar), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn similar(
+    State(shop): State<Arc<Shop>>,
+    Id(id): Id,
+    Params(asked): Params<Asked>,
+) -> Result<Json<Similar>, ApiError> {
+    let view = shop.filled()?;
+    if !view.has(MODEL) {
+        return Err(ApiError::EmptyLake);
+    }
+    let k = shop.rows(asked.k, 10)?;
+    // A parameter of a table function would have to be a literal.
+    let sql = format!(
+        "select rank, similar_item_id as item_id, similarity as score from similar_items({MODEL}, item => '{}', k => {k}) \
+         order by rank",
+        id.replace('\'', "''")
+    );
+    let known = vec![text("item", Some(&id))];
+    let known: Vec<Known> =
+        panels::rows(&shop, &view, "the item", include_str!("../sql/known_item.sql"), known).await?;
+    if known.is_empty() {
+        return Err(ApiError::NotFound("the model does not know this item".to_owned()));
+    }
+    let similar: Vec<Alike> = panels::rows(&shop, &view, "similar items", &sql, vec![]).await?;
+    Ok(Json(Similar { item_id: id, similar }))
+}

@@ -1,0 +1,91 @@
+//! The JSON API, and the document that describes it.
+
+mod events;
+mod extract;
+mod items;
+mod pipeline;
+mod recommendations;
+mod reports;
+mod sessions;
+mod sql;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::assets;
+use super::error::ApiError;
+use super::shop::Shop;
+
+const DOCUMENT: &str = "/api/v1/openapi.json";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "clickrec", description = "What should this visitor see next? Times are UTC, ranges are [from, to)."),
+    modifiers(&Token),
+    security((), ("token" = []))
+)]
+struct Document;
+
+struct Token;
+
+impl utoipa::Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+fn documented() -> OpenApiRouter<Arc<Shop>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(recommendations::of_session))
+        .routes(routes!(recommendations::of_events))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::one))
+        .routes(routes!(items::list))
+        .routes(routes!(items::popular))
+        .routes(routes!(items::similar))
+        .routes(routes!(reports::engagement))
+        .routes(routes!(reports::funnel))
+        .routes(routes!(reports::model))
+        .routes(routes!(pipeline::pipeline))
+        .routes(routes!(pipeline::health))
+        .routes(routes!(pipeline::metrics))
+        .routes(routes!(events::events))
+        .routes(routes!(sql::run))
+}
+
+/// The OpenAPI document, as JSON.
+///
+/// # Errors
+/// When it cannot be written, which a test would find.
+pub fn openapi() -> Result<String, serde_json::Error> {
+    documented().into_openapi().to_pretty_json()
+}
+
+/// Every page.
+pub(super) fn routes(shop: &Arc<Shop>) -> Router {
+    let (api, document) = documented().split_for_parts();
+    let document: Bytes = document.to_json().unwrap_or_default().into();
+    api.route("/", get(assets::page))
+        .route("/assets/{*path}", get(assets::asset))
+        .route(DOCUMENT, get(async || json(document)))
+        .fallback(async || ApiError::NotFound(format!("there is no such page; {DOCUMENT} lists them")))
+        .method_not_allowed_fallback(async || {
+            ApiError::BadRequest(format!("the page knows no such method; {DOCUMENT} lists them"))
+        })
+        .with_state(shop.clone())
+}
+
+/// An answer that is JSON already.
+fn json(body: impl Into<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
+}

@@ -1,0 +1,253 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::config::Mode;
+use crate::lake::history;
+use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::panels;
+use crate::serve::shop::{Shop, read};
+use crate::serve::view::View;
+
+/// Whether the pipeline gets on.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    Ok,
+    Failing,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Pipeline {
+    status: Status,
+    reasons: Vec<String>,
+    sources: Vec<Source>,
+    rates: Rates,
+    tables: Vec<Table>,
+    steps: Vec<Step>,
+    quarantine: Vec<Reason>,
+}
+
+/// What waits in a source for the pipeline.
+#[derive(Debug, Serialize, ToSchema)]
+struct Source {
+    source: String,
+    waiting: Option<u64>,
+    places: Vec<Place>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Place {
+    place: String,
+    waiting: u64,
+}
+
+impl Place {
+    /// A partition, or a file by its name alone: where the folders are is nobody's business.
+    fn new(place: &str, waiting: u64) -> Self {
+        Self {
+            place: place.rsplit('/').next().unwrap_or_default().to_owned(),
+            waiting,
+        }
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+struct Rates {
+    /// Of the newest run that read any.
+    records_per_s: Option<f64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Table {
+    table: String,
+    version: Option<u64>,
+    committed_at: Option<String>,
+    rows: Option<u64>,
+}
+
+/// What a step did last.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct Step {
+    step: String,
+    outcome: String,
+    started_at: String,
+    seconds: f64,
+    rows_read: Option<i64>,
+    rows_written: Option<i64>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct Reason {
+    reason: String,
+    records: i64,
+    newest_at: Option<String>,
+}
+
+/// How the pipeline gets on: lag, rates, last commits, quarantine
+#[utoipa::path(get, path = "/api/v1/pipeline", tag = "pipeline",
+    responses((status = 200, body = Pipeline), (status = "default", body = ErrorBody)))]
+pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipeline>, ApiError> {
+    let view = shop.view();
+    let steps: Vec<Step> = of(&shop, &view, "system.runs", include_str!("../sql/runs.sql")).await?;
+    let rates: Vec<Rates> = of(&shop, &view, "system.runs", include_str!("../sql/rate.sql")).await?;
+    let quarantine = of(&shop, &view, "silver.quarantine", include_str!("../sql/quarantine.sql")).await?;
+    let sources = sources(&shop).await;
+    let mut reasons: Vec<String> = read(&shop.trouble).iter().cloned().collect();
+    let failed = steps.iter().filter(|step| step.outcome == "failed");
+    reasons.extend(failed.map(|step| format!("{} failed in its last run", step.step)));
+    let silent = sources
+        .iter()
+        .filter_map(|source| Some((&source.source, source.error.as_ref()?)));
+    reasons.extend(silent.map(|(source, error)| format!("the source {source}: {error}")));
+    Ok(Json(Pipeline {
+        status: if reasons.is_empty() {
+            Status::Ok
+        } else {
+            Status::Failing
+        },
+        reasons,
+        sources,
+        rates: rates.into_iter().next().unwrap_or_default(),
+        tables: tables(&shop).await,
+        // The text of an error names files.
+        steps: steps.into_iter().map(without_details).collect(),
+        quarantine,
+    }))
+}
+
+fn without_details(step: Step) -> Step {
+    let told = "see system.runs (clickrec sql), or the log of the run";
+    Step {
+        error: step.error.map(|_| told.to_owned()),
+        ..step
+    }
+}
+
+/// Rows of a table that may not exist yet.
+async fn of<T: serde::de::DeserializeOwned>(
+    shop: &Shop,
+    view: &View,
+    table: &str,
+    sql: &str,
+) -> Result<Vec<T>, ApiError> {
+    match view.has(table) {
+        true => panels::rows(shop, view, table, sql, vec![]).await,
+        false => Ok(vec![]),
+    }
+}
+
+async fn sources(shop: &Shop) -> Vec<Source> {
+    let mut found = vec![];
+    for node in shop.runner.dag().nodes().iter().filter(|node| !node.sources.is_empty()) {
+        match shop.runner.lag(node).await {
+            Ok(lag) => found.extend(lag.into_iter().map(|(source, places)| {
+                Source {
+                    source,
+                    waiting: Some(places.values().sum()),
+                    places: places
+                        .into_iter()
+                        .map(|(place, waiting)| Place::new(&place, waiting))
+                        .collect(),
+                    error: None,
+                }
+            })),
+            Err(error) => {
+                tracing::warn!(step = %node.name(), %error, "the lag is not known");
+                found.extend(node.sources.iter().map(|source| Source {
+                    source: source.clone(),
+                    waiting: None,
+                    places: vec![],
+                    error: Some("it does not answer; the server's log says why".to_owned()),
+                }));
+            }
+        }
+    }
+    found
+}
+
+async fn tables(shop: &Shop) -> Vec<Table> {
+    let mut found = vec![];
+    for node in shop
+        .runner
+        .dag()
+        .nodes()
+        .iter()
+        .filter(|node| node.step.mode != Mode::View)
+    {
+        let table = shop.runner.lake().table(node.name()).await.ok();
+        let newest = match &table {
+            Some(table) => history(table, 1).await.unwrap_or_default().into_iter().next(),
+            None => None,
+        };
+        let committed = newest.and_then(|commit| DateTime::from_timestamp_millis(commit.at?));
+        found.push(Table {
+            table: node.name().to_string(),
+            version: table.as_ref().and_then(crate::lake::LakeTable::version),
+            committed_at: committed.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            rows: table
+                .filter(|table| table.version().is_some())
+                .map(|table| table.rows()),
+        });
+    }
+    found
+}
+
+/// Whether the server can answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Health {
+    status: Status,
+    reasons: Vec<String>,
+}
+
+/// Whether the server can answer; 503 where it cannot
+#[utoipa::path(get, path = "/api/v1/health", tag = "pipeline", security(()),
+    responses((status = 200, body = Health), (status = 503, body = Health)))]
+pub(super) async fn health(State(shop): State<Arc<Shop>>) -> Response {
+    let mut reasons: Vec<String> = read(&shop.trouble).iter().cloned().collect();
+    if shop.models().is_none() {
+        reasons.push("there is no model yet: run `clickrec run`".to_owned());
+    }
+    let (code, status) = match reasons.is_empty() {
+        true => (StatusCode::OK, Status::Ok),
+        false => (StatusCode::SERVICE_UNAVAILABLE, Status::Failing),
+    };
+    (code, Json(Health { status, reasons })).into_response()
+}
+
+/// Metrics for Prometheus
+#[utoipa::path(get, path = "/api/v1/metrics", tag = "pipeline",
+    responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
+pub(super) async fn metrics(State(shop): State<Arc<Shop>>) -> Response {
+    const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let mut registry = Registry::with_prefix("clickrec_serve");
+    let up = ConstGauge::new(shop.started.elapsed().as_secs_f64());
+    registry.register_with_unit("up", "Time since the start", Unit::Seconds, up);
+    if let Some(models) = shop.models() {
+        let age = ConstGauge::new(models.made.elapsed().as_secs_f64());
+        registry.register_with_unit("models_age", "Time since the models were made", Unit::Seconds, age);
+        let took = ConstGauge::new(models.took.as_secs_f64());
+        registry.register_with_unit("models_made_in", "Time that it took to make them", Unit::Seconds, took);
+    }
+    let held = ConstGauge::new(read(&shop.clicks).len() as f64);
+    registry.register("recent_events", "Events in memory", held);
+    let kept = ConstGauge::new(shop.kept.len() as f64);
+    registry.register("answers_kept", "Answers in memory", kept);
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(error) => ApiError::Internal(error.to_string()).into_response(),
+    }
+}

@@ -1,0 +1,265 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::concat_batches;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::error::DataFusionError;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Body, EventType, Id, Params, moment};
+use super::json;
+use crate::recommender::reasons;
+use crate::serve::answers::{Because, List, Recommendation};
+use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::models::{Models, as_query_error};
+use crate::serve::panels::{self, text};
+use crate::serve::shop::{AnswerKey, Shop, read};
+
+/// So many events of a session count at most, the newest.
+const EVENTS_MAX: usize = 1000;
+/// Views without a time of their own are a second apart.
+const APART_MICROS: i64 = 1_000_000;
+
+/// What to show a session next.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Recommendations {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
+    model: ModelRef,
+    /// Whether no model knows anything of the session: then these are the most popular items.
+    only_popular: bool,
+    recommendations: List,
+}
+
+/// Which model answered.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelRef {
+    /// The version of `gold.als_factors`.
+    version: Option<u64>,
+    trained_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// How many items; the server says at most how many.
+    #[param(minimum = 1, default = 10)]
+    k: Option<u32>,
+    /// Say which of the session's items speak for each.
+    explain: Option<bool>,
+}
+
+/// What to show a session of the lake next, its newest clicks included
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/recommendations", tag = "recommendations",
+    params(("id" = String, Path, description = "The session"), Wanted),
+    responses((status = 200, body = Recommendations), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn of_session(
+    State(shop): State<Arc<Shop>>,
+    Id(session): Id,
+    Params(wanted): Params<Wanted>,
+) -> Result<Response, ApiError> {
+    let asked = Asked::new(&shop, wanted.k, wanted.explain)?;
+    let key = AnswerKey {
+        clicks: read(&shop.clicks).count(&session),
+        of: asked.models.number,
+        page: format!("{}/{}/{session}", asked.k, asked.explain),
+    };
+    // A session that is not in memory may have changed: only its events could tell.
+    if key.clicks > 0
+        && let Some(kept) = shop.kept.get(&key)
+    {
+        return Ok(json(kept));
+    }
+    let events = events_of(&shop, &session).await?;
+    let answer = asked.answer(&shop, session.clone(), Some(session), events).await?;
+    let body = serde_json::to_vec(&answer).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let body = bytes::Bytes::from(body);
+    if key.clicks > 0 {
+        shop.kept.insert(key, body.clone());
+    }
+    Ok(json(body))
+}
+
+/// A session that the lake does not know, or not as the client does.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Visitor {
+    /// Items that it viewed, oldest first.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    items: Vec<String>,
+    /// What it did, in any order.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    events: Vec<Event>,
+    /// How many items.
+    #[schema(minimum = 1)]
+    k: Option<u32>,
+    /// Say which of the session's items speak for each.
+    explain: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Event {
+    item_id: String,
+    event_type: Option<EventType>,
+    /// RFC 3339; events without are a second apart, in the order given.
+    #[serde(default, deserialize_with = "moment")]
+    timestamp: Option<DateTime<Utc>>,
+}
+
+/// What to show a visitor next who did this, without any training
+#[utoipa::path(post, path = "/api/v1/recommendations", tag = "recommendations", request_body = Visitor,
+    responses((status = 200, body = Recommendations), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn of_events(
+    State(shop): State<Arc<Shop>>,
+    Body(visitor): Body<Visitor>,
+) -> Result<Json<Recommendations>, ApiError> {
+    static VISITORS: AtomicU64 = AtomicU64::new(0);
+    let asked = Asked::new(&shop, visitor.k, visitor.explain)?;
+    let viewed = visitor.items.into_iter().map(|item_id| Event {
+        item_id,
+        event_type: None,
+        timestamp: None,
+    });
+    let events: Vec<Event> = viewed.chain(visitor.events).collect();
+    if events.is_empty() || events.len() > EVENTS_MAX {
+        return Err(ApiError::BadRequest(format!(
+            "expected 1 to {EVENTS_MAX} items or events, not {}",
+            events.len()
+        )));
+    }
+    // No session of the lake has such an id: control characters are in none that clients could send in a path.
+    let session = format!("\u{1}{}", VISITORS.fetch_add(1, Ordering::Relaxed));
+    let events = asked.rows(&session, &events)?;
+    Ok(Json(asked.answer(&shop, session, None, events).await?))
+}
+
+/// A request that can be answered.
+struct Asked {
+    models: Arc<Models>,
+    k: u32,
+    explain: bool,
+}
+
+impl Asked {
+    fn new(shop: &Shop, k: Option<u32>, explain: Option<bool>) -> Result<Self, ApiError> {
+        let most = shop.options.max_k;
+        let k = k.unwrap_or(most.min(10));
+        if k == 0 || k > most {
+            return Err(ApiError::BadRequest(format!(
+                "k must be 1 to {most} (clickrec serve --max-k)"
+            )));
+        }
+        Ok(Self {
+            models: shop.models().ok_or(ApiError::EmptyLake)?,
+            k,
+            explain: explain.unwrap_or(false),
+        })
+    }
+
+    async fn answer(
+        &self,
+        shop: &Shop,
+        session: String,
+        told: Option<String>,
+        events: RecordBatch,
+    ) -> Result<Recommendations, ApiError> {
+        let recommender = self.models.of_length(&shop.runner, self.k, shop.options.max_k).await;
+        let recommender =
+            recommender.map_err(|error| ApiError::query("the recommendations", &as_query_error(error)))?;
+        let models = self.models.clone();
+        let mut list = shop.answers.ask(session, events.clone(), models, recommender).await?;
+        list.truncate(self.k as usize);
+        if self.explain {
+            self.explain(shop, events, &mut list).await?;
+        }
+        let by_model = |item: &Recommendation| ["session_knn", "als"].map(|model| item.parts.get(model).copied());
+        let only_popular = list.iter().all(|item| by_model(item) == [Some(0.0), Some(0.0)]);
+        let trained_at = self.models.trained_at;
+        Ok(Recommendations {
+            session_id: told,
+            model: ModelRef {
+                version: self.models.version(),
+                trained_at: trained_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            },
+            only_popular,
+            recommendations: list,
+        })
+    }
+
+    async fn explain(&self, shop: &Shop, events: RecordBatch, list: &mut List) -> Result<(), ApiError> {
+        let failed = |error| ApiError::query("the reasons", &as_query_error(error));
+        let Ok(_turn) = shop.queries.acquire().await else {
+            return Err(ApiError::Overloaded);
+        };
+        let deep = self.models.deep(&shop.runner).await.map_err(failed)?;
+        let asked = self.models.requests.of_events(vec![events]).await.map_err(failed)?;
+        let found = reasons(&deep, &asked).await.map_err(failed)?;
+        for item in list {
+            let reasons = found.get(&item.item_id);
+            item.because = Some(reasons.into_iter().flatten().map(Because::from).collect());
+        }
+        Ok(())
+    }
+
+    /// Events as `silver.events` has them.
+    fn rows(&self, session: &str, events: &[Event]) -> Result<RecordBatch, ApiError> {
+        let now = Utc::now().timestamp_micros();
+        let times = (0_i64..).zip(events).map(|(index, event)| match event.timestamp {
+            Some(at) => at.timestamp_micros(),
+            None => now + (index - events.len() as i64) * APART_MICROS,
+        });
+        let texts = |texts: Vec<&str>| Arc::new(StringArray::from(texts)) as ArrayRef;
+        let columns = [
+            ("session_id", texts(events.iter().map(|_| session).collect())),
+            (
+                "item_id",
+                texts(events.iter().map(|event| event.item_id.as_str()).collect()),
+            ),
+            (
+                "event_type",
+                texts(
+                    events
+                        .iter()
+                        .map(|event| event.event_type.map_or("view", EventType::name))
+                        .collect(),
+                ),
+            ),
+            (
+                "event_at",
+                Arc::new(TimestampMicrosecondArray::from_iter_values(times)) as ArrayRef,
+            ),
+        ];
+        let rows = self.models.requests.events(&columns);
+        rows.map_err(|error| ApiError::query("the events", &as_query_error(error)))
+    }
+}
+
+/// The events of a session: from memory, or from the lake where it is older.
+async fn events_of(shop: &Shop, session: &str) -> Result<RecordBatch, ApiError> {
+    let failed = |error: DataFusionError| ApiError::query("the session", &error);
+    if let Some(events) = read(&shop.clicks).of(session) {
+        return events.map_err(|error| failed(error.into()));
+    }
+    let view = shop.filled()?;
+    let Ok(_turn) = shop.queries.acquire().await else {
+        return Err(ApiError::Overloaded);
+    };
+    let sql = include_str!("../sql/session_events.sql");
+    let found = panels::query(&view.session, sql, vec![text("session_id", Some(session))]).await;
+    let found = found.map_err(failed)?;
+    let schema = found.schema().inner().clone();
+    let events = found.collect().await.map_err(failed)?;
+    let events = concat_batches(&schema, &events).map_err(|error| failed(error.into()))?;
+    match events.num_rows() {
+        0 => Err(ApiError::NotFound("the lake has no such session".to_owned())),
+        _ => Ok(events),
+    }
+}

@@ -1,0 +1,203 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Params, Range};
+use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::models::MODEL;
+use crate::serve::panels::{self, moment, text};
+use crate::serve::shop::Shop;
+use crate::serve::view::View;
+
+/// How sessions of some time went.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub(super) struct Counts {
+    sessions: i64,
+    events: i64,
+    views: i64,
+    add_to_carts: i64,
+    purchases: i64,
+    mean_duration_s: f64,
+    mean_events: f64,
+    /// The share of sessions that bought, 0 to 1.
+    conversion: f64,
+    #[serde(skip_serializing, default)]
+    #[schema(ignore)]
+    viewed: i64,
+    #[serde(skip_serializing, default)]
+    #[schema(ignore)]
+    added_to_cart: i64,
+    #[serde(skip_serializing, default)]
+    #[schema(ignore)]
+    purchased: i64,
+}
+
+/// Sessions that began in an hour or on a day.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct Point {
+    at: String,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bucket {
+    Hour,
+    #[default]
+    Day,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Engagement {
+    bucket: Bucket,
+    /// The newest event of the lake.
+    newest_at: Option<String>,
+    points: Vec<Point>,
+    totals: Counts,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Buckets {
+    #[serde(default)]
+    #[param(inline)]
+    bucket: Option<Bucket>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Newest {
+    newest_at: Option<String>,
+}
+
+/// How sessions went over time
+#[utoipa::path(get, path = "/api/v1/engagement", tag = "reports", params(Buckets, Range),
+    responses((status = 200, body = Engagement), (status = "default", body = ErrorBody)))]
+pub(super) async fn engagement(
+    State(shop): State<Arc<Shop>>,
+    Params(buckets): Params<Buckets>,
+    Params(range): Params<Range>,
+) -> Result<Json<Engagement>, ApiError> {
+    let view = shop.filled()?;
+    let bucket = buckets.bucket.unwrap_or_default();
+    let points = points(&shop, &view, bucket, &range).await?;
+    let sql = include_str!("../sql/newest_at.sql");
+    let newest: Vec<Newest> = panels::rows(&shop, &view, "the newest session", sql, vec![]).await?;
+    Ok(Json(Engagement {
+        bucket,
+        newest_at: newest.into_iter().next().and_then(|newest| newest.newest_at),
+        totals: total(&points),
+        points,
+    }))
+}
+
+async fn points(shop: &Shop, view: &View, bucket: Bucket, range: &Range) -> Result<Vec<Point>, ApiError> {
+    let name = match bucket {
+        Bucket::Hour => "hour",
+        Bucket::Day => "day",
+    };
+    let parameters = vec![
+        text("bucket", Some(name)),
+        moment("from", range.from),
+        moment("to", range.to),
+    ];
+    let sql = include_str!("../sql/engagement.sql");
+    panels::rows(shop, view, "the engagement", sql, parameters).await
+}
+
+/// Means over sessions, not over points.
+fn total(points: &[Point]) -> Counts {
+    let mut total = Counts::default();
+    for Point { counts, .. } in points {
+        let sessions = counts.sessions as f64;
+        total.sessions += counts.sessions;
+        total.events += counts.events;
+        total.views += counts.views;
+        total.add_to_carts += counts.add_to_carts;
+        total.purchases += counts.purchases;
+        total.viewed += counts.viewed;
+        total.added_to_cart += counts.added_to_cart;
+        total.purchased += counts.purchased;
+        total.mean_duration_s += counts.mean_duration_s * sessions;
+        total.mean_events += counts.mean_events * sessions;
+        total.conversion += counts.conversion * sessions;
+    }
+    let sessions = (total.sessions as f64).max(1.0);
+    total.mean_duration_s /= sessions;
+    total.mean_events /= sessions;
+    total.conversion /= sessions;
+    total
+}
+
+/// How many sessions came so far.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Funnel {
+    sessions: i64,
+    viewed: i64,
+    added_to_cart: i64,
+    purchased: i64,
+}
+
+/// How many sessions viewed, wanted and bought anything
+#[utoipa::path(get, path = "/api/v1/funnel", tag = "reports", params(Range),
+    responses((status = 200, body = Funnel), (status = "default", body = ErrorBody)))]
+pub(super) async fn funnel(
+    State(shop): State<Arc<Shop>>,
+    Params(range): Params<Range>,
+) -> Result<Json<Funnel>, ApiError> {
+    let total = total(&points(&shop, &*shop.filled()?, Bucket::Day, &range).await?);
+    Ok(Json(Funnel {
+        sessions: total.sessions,
+        viewed: total.viewed,
+        added_to_cart: total.added_to_cart,
+        purchased: total.purchased,
+    }))
+}
+
+/// The model that answers now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Model {
+    /// The version of `gold.als_factors`.
+    version: Option<u64>,
+    trained_at: Option<String>,
+    age_s: Option<i64>,
+    /// The columns of `gold.model`: how it was learned, and how well.
+    #[schema(value_type = Object)]
+    details: BTreeMap<String, Value>,
+    /// The newest row of `system.evaluations`.
+    #[schema(value_type = Option<Object>)]
+    evaluation: Option<BTreeMap<String, Value>>,
+}
+
+/// How good the model is, and how old
+#[utoipa::path(get, path = "/api/v1/model", tag = "reports",
+    responses((status = 200, body = Model), (status = "default", body = ErrorBody)))]
+pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, ApiError> {
+    let view = shop.filled()?;
+    let version = view.versions.get(MODEL).copied();
+    let trained_at = shop.models().and_then(|models| models.trained_at);
+    let one = async |table: &str, sql: &str| -> Result<Option<BTreeMap<String, Value>>, ApiError> {
+        match view.has(table) {
+            true => Ok(panels::rows(&shop, &view, "the model", sql, vec![])
+                .await?
+                .into_iter()
+                .next()),
+            false => Ok(None),
+        }
+    };
+    Ok(Json(Model {
+        version,
+        trained_at: trained_at.map(|at| at.to_rfc3339()),
+        age_s: trained_at.map(|at| (Utc::now() - at).num_seconds()),
+        details: one("gold.model", include_str!("../sql/model.sql"))
+            .await?
+            .unwrap_or_default(),
+        evaluation: one("system.evaluations", include_str!("../sql/evaluation.sql")).await?,
+    }))
+}

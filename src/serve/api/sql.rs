@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use axum::Json;
+use axum::extract::State;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use futures::TryStreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::extract::Body;
+use crate::engine::{self, Bindings};
+use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::panels;
+use crate::serve::shop::Shop;
+
+/// A statement that reads.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Statement {
+    #[schema(example = "select count(*) as sessions from gold.sessions")]
+    sql: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Rows {
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<BTreeMap<String, Value>>,
+    /// Whether there are more rows than are told.
+    truncated: bool,
+}
+
+/// The rows of a statement over the lake's tables, where the server allows it (clickrec serve --sql)
+#[utoipa::path(post, path = "/api/v1/sql", tag = "sql", request_body = Statement,
+    responses((status = 200, body = Rows), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn run(
+    State(shop): State<Arc<Shop>>,
+    Body(statement): Body<Statement>,
+) -> Result<Json<Rows>, ApiError> {
+    if !shop.options.sql {
+        return Err(ApiError::NotFound(
+            "SQL is off; clickrec serve --sql turns it on".to_owned(),
+        ));
+    }
+    let Ok(_turn) = shop.queries.acquire().await else {
+        return Err(ApiError::Overloaded);
+    };
+    let failed = |error: &datafusion::error::DataFusionError| ApiError::statement(error);
+    // Tables of the lake alone: no sources, whose paths and settings are nobody's business, and no variables.
+    let view = shop.view();
+    let bindings = Bindings {
+        changes: BTreeMap::new(),
+        latest: view.bindings.latest.clone(),
+        versions: view.bindings.versions.clone(),
+        tables: view.lake_tables(),
+        ..Bindings::default()
+    };
+    let engine = shop.runner.engine().clone().with_variables(BTreeMap::new());
+    let engine = engine
+        .limited_to(shop.options.limits.sql_bytes)
+        .map_err(|error| failed(&error))?;
+    let session = engine.session(&bindings).await.map_err(|error| failed(&error))?;
+    let plan = engine::plan(&session, &statement.sql)
+        .await
+        .map_err(|error| failed(&error))?;
+    check(&plan)?;
+    let rows = session
+        .execute_logical_plan(plan)
+        .await
+        .map_err(|error| failed(&error))?;
+    let (batches, truncated) = at_most(rows, shop.options.limits.rows)
+        .await
+        .map_err(|error| failed(&error))?;
+    let json = panels::as_json(&batches).map_err(|error| failed(&error.into()))?;
+    let rows = serde_json::from_slice(&json).map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(Json(Rows { rows, truncated }))
+}
+
+/// Admits a plan that reads and does nothing else, whatever its text looks like.
+fn check(plan: &LogicalPlan) -> Result<(), ApiError> {
+    let reads_only = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(plan);
+    reads_only.map_err(|_| ApiError::Sql("only statements that read are answered".to_owned()))?;
+    let mut refused = None;
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) = node {
+            refused = Some("only statements that read are answered");
+        }
+        // Settings of the server are nobody's business.
+        if let LogicalPlan::TableScan(scan) = node
+            && scan.table_name.schema() == Some("information_schema")
+        {
+            refused = Some("the information schema is not shown here; use `clickrec sql`");
+        }
+        // Plans tell where the files are.
+        if let LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) = node {
+            refused = Some("plans are not shown here; use `clickrec sql`");
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    match (walked, refused) {
+        (Ok(_), None) => Ok(()),
+        (_, refused) => Err(ApiError::Sql(
+            refused.unwrap_or("the statement is not understood").to_owned(),
+        )),
+    }
+}
+
+/// The first rows, and whether there are more; the rest is not computed.
+async fn at_most(
+    rows: datafusion::dataframe::DataFrame,
+    most: usize,
+) -> Result<(Vec<RecordBatch>, bool), datafusion::error::DataFusionError> {
+    let mut stream = rows.execute_stream().await?;
+    let (mut batches, mut count) = (vec![], 0);
+    while let Some(batch) = stream.try_next().await? {
+        let room = most - count;
+        if batch.num_rows() > room {
+            batches.push(batch.slice(0, room));
+            return Ok((batches, true));
+        }
+        count += batch.num_rows();
+        batches.push(batch);
+    }
+    Ok((batches, false))
+}

@@ -1,0 +1,88 @@
+// Numbers and times as people read them. Times are always UTC, and say so.
+import { h } from "./dom.js";
+
+const LOCALE = "en-GB"; // the page's language; day before month cannot be misread
+const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
+const compactNumber = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+const percents = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1 });
+const wholePercents = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
+const relativeTime = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
+const UTC = { timeZone: "UTC", hourCycle: "h23" };
+const DAY = { day: "numeric", month: "short", year: "numeric" };
+const dateAndTime = new Intl.DateTimeFormat(LOCALE, { ...UTC, ...DAY, hour: "2-digit", minute: "2-digit" });
+const withSeconds = new Intl.DateTimeFormat(LOCALE, { ...UTC, ...DAY, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dateOnly = new Intl.DateTimeFormat(LOCALE, { ...UTC, ...DAY });
+const shortDay = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short" });
+const dayTime = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const daySeconds = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const hourOnly = new Intl.DateTimeFormat(LOCALE, { ...UTC, hour: "2-digit", minute: "2-digit" });
+
+export const NONE = "–";
+const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+
+export const number = (n) => (missing(n) ? NONE : whole.format(n));
+export const compact = (n) => (missing(n) ? NONE : compactNumber.format(n));
+export const percent = (n) => (missing(n) ? NONE : percents.format(n));
+export const wholePercent = (n) => (missing(n) ? NONE : wholePercents.format(n));
+
+export function decimal(n, digits = 2) {
+  if (missing(n)) return NONE;
+  return new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
+}
+
+/** As many digits as it takes: parameters may be 8 or 0.00025. */
+export const precise = (n) =>
+  missing(n) ? NONE : new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: Math.abs(n) >= 1e5 ? 15 : 5 }).format(n);
+
+export function duration(seconds) {
+  if (missing(seconds)) return NONE;
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+const utc = (format) => (at) => (at ? `${format.format(new Date(at))} UTC` : NONE);
+export const dateTime = utc(dateAndTime);
+export const dateTimeSeconds = utc(withSeconds);
+/** Without "UTC", for columns whose head says it, and without the year, for narrow ones. */
+export const bareTime = (at) => (at ? daySeconds.format(new Date(at)) : NONE);
+export const bareDayTime = (at) => (at ? dayTime.format(new Date(at)) : NONE);
+export const date = (at) => dateOnly.format(new Date(at));
+export const dayMonth = (at) => shortDay.format(new Date(at));
+export const hour = (at) => hourOnly.format(new Date(at));
+/** Both ends and one "UTC": 19 Nov 2026, 12:00 – 26 Nov 2026, 12:00 UTC. */
+export const span = (from, to) => `${dateAndTime.format(new Date(from))} – ${dateAndTime.format(new Date(to))} UTC`;
+
+const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
+
+export function relative(at, now = Date.now()) {
+  // Another machine's clock may be a little ahead of this one; nothing was committed in the future.
+  const seconds = Math.min(0, (new Date(at).getTime() - now) / 1000);
+  for (const [unit, size] of UNITS) {
+    if (-seconds >= size) return relativeTime.format(Math.round(seconds / size), unit);
+  }
+  return -seconds < 10 ? "just now" : relativeTime.format(Math.round(seconds), "second");
+}
+
+/** A `<time>`; relative ones are kept true by `tick`. */
+export function timeElement(at, { relative: isRelative = false, seconds = false } = {}) {
+  if (!at) return NONE;
+  const full = seconds ? dateTimeSeconds(at) : dateTime(at);
+  if (!isRelative) return h("time", { datetime: at }, full);
+  return h("time", { datetime: at, title: dateTimeSeconds(at), data: { relative: "" } }, relative(at));
+}
+
+export function tick() {
+  for (const element of document.querySelectorAll("time[data-relative]")) {
+    const text = relative(element.dateTime);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+/** session_knn → session knn; als stays ALS. */
+export function humanName(name) {
+  const text = name.replaceAll("_", " ").replace(/\bals\b/gi, "ALS").replace(/\bknn\b/gi, "kNN").replace(/\b(mrr|ndcg|auc|rmse)\b/gi, (short) => short.toUpperCase());
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

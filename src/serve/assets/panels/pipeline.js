@@ -1,0 +1,92 @@
+// Is the pipeline well, how far behind is it, and what did it not accept?
+import { get } from "../api.js";
+import { bar } from "../charts.js";
+import { dataTable, h, replace } from "../dom.js";
+import { decimal, number, NONE, timeElement } from "../format.js";
+import { committedAt } from "../live.js";
+import { panel } from "../panel.js";
+
+function status({ status: word, reasons, rates }) {
+  const good = word === "ok";
+  return h("div", { class: "health", data: { good: String(good), testid: "health" } },
+    h("p", { class: "health-word" }, h("span", { class: "live-dot" }), good ? "Healthy" : "Failing"),
+    reasons?.length ? h("ul", { class: "reasons" }, reasons.map((reason) => h("li", {}, reason))) : null,
+    h("p", { class: "health-rate" }, h("strong", {}, rates?.records_per_s === null || rates?.records_per_s === undefined ? NONE
+      : rates.records_per_s >= 100 ? number(rates.records_per_s) : decimal(rates.records_per_s, 1)), " records/s"));
+}
+
+function sourceCard(source) {
+  const places = source.places ?? [];
+  return h("li", { class: "source", data: { testid: "source" } },
+    h("p", { class: "source-head" }, h("span", { class: "bar-name" }, source.source),
+      h("strong", {}, source.waiting === null || source.waiting === undefined ? "lag not known" : source.waiting ? `${number(source.waiting)} waiting` : "nothing waits")),
+    source.error ? h("p", { class: "bad small" }, source.error) : null,
+    places.length > 1 ? h("details", {}, h("summary", {}, `${places.length} places`),
+      h("ul", { class: "places" }, places.map((p) => h("li", {}, h("span", {}, String(p.place)), h("span", {}, number(p.waiting)))))) : null);
+}
+
+function outcome({ outcome: word, error }) {
+  const kind = error || /fail|error/i.test(word) ? "bad" : /built|updated|written|trained|merged|appended/i.test(word) ? "good" : "";
+  return [h("span", { class: "badge", data: { kind } }, word), error ? h("p", { class: "bad small step-error" }, error) : null];
+}
+
+function mount(content) {
+  const health = h("div");
+  const sources = h("ul", { class: "sources" });
+  const tables = dataTable({
+    label: "Tables", testid: "table-row",
+    columns: [
+      { label: "Table", header: true, cell: (t) => t.table },
+      { label: "Rows", numeric: true, cell: (t) => number(t.rows) },
+      { label: "Version", numeric: true, cell: (t) => String(t.version ?? NONE) },
+      { label: "Last commit", cell: (t) => timeElement(t.committed_at, { relative: true }) },
+    ],
+  });
+  const steps = dataTable({
+    label: "Steps of the last run", testid: "step-row",
+    columns: [
+      { label: "Step", header: true, cell: (s) => s.step },
+      { label: "Result", cell: outcome },
+      { label: "Rows", numeric: true, cell: (s) => number(s.rows_written) },
+      { label: "Seconds", numeric: true, cell: (s) => decimal(s.seconds) },
+    ],
+  });
+  const stepsAt = h("span", { class: "muted small" });
+  const quarantine = h("div");
+  content.append(
+    h("div", { class: "pipeline-top" }, health, h("div", {}, h("h3", {}, "Sources"), sources)),
+    h("div", { class: "pipeline-tables" },
+      h("div", { class: "part" }, h("h3", {}, "Tables"), tables.element),
+      h("div", { class: "part" }, h("div", { class: "part-head" }, h("h3", {}, "Last run"), stepsAt), steps.element)),
+    h("h3", {}, "Quarantine by reason"), quarantine);
+
+  return (data) => {
+    replace(health, status(data));
+    replace(sources, data.sources.length ? data.sources.map(sourceCard) : h("li", { class: "muted" }, "No source is configured."));
+    tables.update(data.tables);
+    steps.update(data.steps);
+    steps.element.hidden = !data.steps.length;
+    const began = data.steps.map((s) => s.started_at).filter(Boolean).sort()[0];
+    replace(stepsAt, began ? ["began ", timeElement(began, { relative: true })] : "nothing ran yet");
+    const most = Math.max(...data.quarantine.map((q) => q.records), 1);
+    replace(quarantine, data.quarantine.length
+      ? h("ul", { class: "bars" }, data.quarantine.map((q) => h("li", { class: "bar-row quarantine-row", data: { testid: "quarantine-row" } },
+        h("span", { class: "bar-name" }, q.reason), bar(q.records / most, "warn"),
+        h("span", { class: "bar-value" }, number(q.records)),
+        h("span", { class: "muted small" }, q.newest_at ? timeElement(q.newest_at, { relative: true }) : ""))))
+      : h("p", { class: "muted" }, "Nothing is in quarantine."));
+  };
+}
+
+export const pipeline = () => panel({
+  id: "pipeline",
+  tables: null,
+  skeletonRows: 10,
+  mount,
+  load: async (signal) => {
+    const answer = await get("/pipeline", {}, signal);
+    const commits = answer.tables.map((t) => t.committed_at).filter(Boolean);
+    if (commits.length) committedAt(commits.reduce((a, b) => (Date.parse(a) > Date.parse(b) ? a : b)));
+    return answer;
+  },
+});

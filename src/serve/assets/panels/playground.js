@@ -1,0 +1,153 @@
+// A session made up by hand; the recommendations follow every click.
+import { get, post } from "../api.js";
+import { combobox } from "../combobox.js";
+import { announce, debounce, h, replace, withCode } from "../dom.js";
+import { decimal, number } from "../format.js";
+import { panel } from "../panel.js";
+import { legend, origin, recommendationList } from "../recommendations.js";
+import { EVENT_TYPES } from "../state.js";
+
+const NAMES = { view: "View", add_to_cart: "Add to cart", purchase: "Purchase" };
+const DEBOUNCE_MS = 80;
+const POPULAR = 16;
+
+function mount(content, tools) {
+  const events = []; // {id, item_id, event_type}, oldest first
+  let nextId = 1;
+  let before = null; // item → rank of the list on the screen
+  let controller = null;
+
+  const box = combobox({
+    id: "item-search", label: "Search for an item to click", placeholder: "Search for an item…", clears: true,
+    search: async (search, signal) => (await get("/items", { search, limit: 20 }, signal)).items
+      .map((item) => ({ id: item.item_id, detail: `${number(item.views)} views` })),
+    select: add,
+  });
+  tools.append(box.element);
+  const chips = h("ul", { class: "chips", "aria-label": "Popular items" });
+  const clicks = h("ol", { class: "made-clicks", "aria-label": "Clicks of this visitor" });
+  const clear = h("button", { class: "button small", type: "button", data: { testid: "clear" }, onclick: clearAll }, "Clear");
+  const hint = h("p", { class: "hint" });
+  const list = recommendationList({ label: "Recommendations for this visitor", choose: add, action: (item) => `Click ${item} too` });
+  const note = h("div", { class: "part-note", hidden: true });
+  const answer = h("p", { class: "muted small", data: { testid: "answer-time" } });
+  const result = h("div", { class: "part result", data: { testid: "playground-result" }, "aria-busy": "false" },
+    h("div", { class: "part-head" }, h("h3", {}, "Recommended next"), answer), legend(), hint, note, list.element);
+  content.append(h("div", { class: "split" },
+    h("div", { class: "part" },
+      h("h3", {}, "Popular items"), chips,
+      h("div", { class: "part-head" }, h("h3", {}, "This visitor’s clicks"), clear), clicks),
+    result));
+
+  function add(item) {
+    events.push({ id: nextId++, item_id: item, event_type: "view" });
+    changed();
+  }
+
+  function remove(event) {
+    const index = events.indexOf(event);
+    events.splice(index, 1);
+    changed();
+    // The button that had the focus is gone: its neighbour, or the search box, takes it.
+    (clicks.querySelectorAll(".remove")[Math.min(index, events.length - 1)] ?? box.input).focus();
+  }
+
+  function clearAll() {
+    events.length = 0;
+    changed();
+    box.input.focus();
+  }
+
+  function drawClicks() {
+    clear.hidden = !events.length;
+    replace(clicks, events.length ? events.map((event, i) => h("li", { data: { testid: "made-click" } },
+      h("span", { class: "rank" }, String(i + 1)),
+      h("span", { class: "bar-name" }, event.item_id),
+      h("select", { class: "input small", "aria-label": `What was done with ${event.item_id}`,
+        onchange: ({ currentTarget }) => { event.event_type = currentTarget.value; ask(); } },
+      EVENT_TYPES.map((type) => h("option", { value: type, selected: type === event.event_type }, NAMES[type]))),
+      h("button", { class: "button quiet remove", type: "button", "aria-label": `Remove ${event.item_id}`, onclick: () => remove(event) }, "✕")))
+      : h("li", { class: "muted none" }, "No clicks yet."));
+  }
+
+  function changed() {
+    drawClicks();
+    ask();
+  }
+
+  const askSoon = debounce(DEBOUNCE_MS, send);
+
+  function ask() {
+    if (events.length) result.setAttribute("aria-busy", "true");
+    else showNothing();
+    askSoon();
+  }
+
+  function showNothing() {
+    controller?.abort();
+    before = null;
+    result.setAttribute("aria-busy", "false");
+    answer.textContent = "";
+    note.hidden = true;
+    hint.hidden = false;
+    hint.textContent = "Click a product, and see at once what this visitor would be shown.";
+    list.update([]);
+  }
+
+  async function send() {
+    controller?.abort();
+    if (!events.length) return;
+    const mine = (controller = new AbortController());
+    const began = performance.now();
+    try {
+      const body = { events: events.map(({ item_id, event_type }) => ({ item_id, event_type })), k: 10, explain: true };
+      const found = await post("/recommendations", body, mine.signal);
+      if (controller === mine && events.length) show(found, performance.now() - began);
+    } catch (error) {
+      if (controller !== mine || mine.signal.aborted) return;
+      note.hidden = false;
+      replace(note, h("p", {}, error.message), error.help ? h("p", {}, withCode(error.help)) : null,
+        h("button", { class: "button small", type: "button", onclick: ask }, "Try again"));
+    } finally {
+      if (controller === mine) result.setAttribute("aria-busy", "false");
+    }
+  }
+
+  function show(found, took) {
+    const rows = found.recommendations;
+    hint.hidden = true;
+    note.hidden = rows.length > 0;
+    replace(note, rows.length ? null : h("p", {}, "There is nothing to recommend after these clicks."));
+    answer.textContent = `${origin(found)} · answered in ${took < 10 ? decimal(took, 1) : number(took)} ms`;
+    list.update(rows, before);
+    before = new Map(rows.map((row) => [row.item_id, row.rank]));
+    announce(rows.length ? `${rows.length} recommendations, first ${rows[0].item_id}` : "Nothing to recommend");
+  }
+
+  drawClicks();
+  showNothing();
+
+  return ({ items }) => {
+    replace(chips, items.map((item) => h("li", {}, h("button", {
+      class: "chip", type: "button", title: `Click ${item.item_id}`, data: { testid: "chip", key: `chip-${item.item_id}` }, onclick: () => add(item.item_id),
+    }, item.item_id))));
+    if (events.length) ask(); // the model may have changed too
+  };
+}
+
+export const playground = () => panel({
+  id: "playground",
+  tables: ["gold.item_activity", "gold.als_factors", "gold.model"],
+  skeletonRows: 6,
+  mount,
+  // The model's version is part of the answer here so that a new model is asked again, also when popular items stay the same.
+  load: async (signal) => {
+    const [popular, model] = await Promise.all([
+      get("/items/popular", { limit: POPULAR }, signal),
+      get("/model", {}, signal).catch(() => null),
+    ]);
+    signal.throwIfAborted();
+    return { items: popular.items, help: popular.help, model: model?.version ?? null };
+  },
+  empty: ({ items }) => (items.length ? null : { message: "No item was clicked yet.", help: "clickrec run" }),
+});

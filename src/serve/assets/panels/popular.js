@@ -1,0 +1,49 @@
+// Which products were viewed (or put in the cart, or bought) most.
+import { get } from "../api.js";
+import { bar } from "../charts.js";
+import { h, replace } from "../dom.js";
+import { number } from "../format.js";
+import { panel, TIME } from "../panel.js";
+import { showSimilar } from "../similar.js";
+import { filters, timeWindow } from "../state.js";
+
+const KINDS = {
+  all: ["Most viewed products", "views"],
+  view: ["Most viewed products", "views"],
+  add_to_cart: ["Products most added to carts", "add_to_carts"],
+  purchase: ["Most purchased products", "purchases"],
+};
+const WORDS = { views: ["view", "views"], add_to_carts: ["time added", "times added"], purchases: ["purchase", "purchases"] };
+
+function mount(content) {
+  const list = h("ol", { class: "bars" });
+  content.append(list);
+  return ({ type, items }) => {
+    const [title, count] = KINDS[type];
+    document.getElementById("popular-title").textContent = title;
+    const most = Math.max(...items.map((item) => item[count]), 1);
+    list.setAttribute("aria-label", title);
+    replace(list, items.map((item) => h("li", { data: { testid: "popular-item", item: item.item_id } },
+      h("button", { class: "bar-row", type: "button", title: `What is similar to ${item.item_id}`, data: { key: item.item_id }, onclick: () => showSimilar(item.item_id) },
+        h("span", { class: "rank" }, String(item.rank)),
+        h("span", { class: "bar-name" }, item.item_id),
+        bar(item[count] / most),
+        h("span", { class: "bar-value" }, number(item[count]),
+          h("span", { class: "visually-hidden" }, ` ${WORDS[count][item[count] === 1 ? 0 : 1]}`))))));
+  };
+}
+
+export const popular = () => panel({
+  id: "popular",
+  tables: ["gold.item_activity"],
+  watches: ["event_type", ...TIME],
+  skeletonRows: 10,
+  mount,
+  load: async (signal) => {
+    const { event_type } = filters.get();
+    // Without a type the panel still is about views, so it asks for the most viewed.
+    const answer = await get("/items/popular", { ...(await timeWindow()), event_type: event_type ?? "view", limit: 10 }, signal);
+    return { type: event_type ?? "all", ...answer };
+  },
+  empty: ({ items }) => (items.length ? null : { message: "No product was clicked in this time.", help: "clickrec run" }),
+});

@@ -1,0 +1,38 @@
+// What is like an item, in a dialog over the page.
+import { get, part } from "./api.js";
+import { bar } from "./charts.js";
+import { h, replace, withCode } from "./dom.js";
+import { decimal } from "./format.js";
+
+let controller = null;
+
+export async function showSimilar(item, focus = false) {
+  const dialog = document.getElementById("similar");
+  const body = dialog.querySelector(".dialog-body");
+  document.getElementById("similar-title").textContent = `Similar to ${item}`;
+  controller?.abort();
+  const mine = (controller = new AbortController());
+  if (!dialog.open) {
+    replace(body, h("p", { class: "muted" }, "Loading…"));
+    dialog.querySelector("[data-close]").onclick = () => dialog.close();
+    dialog.onclose = () => controller?.abort();
+    dialog.onclick = (event) => { if (event.target === dialog) dialog.close(); }; // the ground behind it
+    dialog.showModal();
+  }
+  try {
+    const { similar } = await get(`/items/${part(item)}/similar`, { k: 10 }, mine.signal);
+    const most = Math.max(...similar.map((row) => row.score), 1e-9);
+    replace(body, similar.length
+      ? h("ol", { class: "bars" }, similar.map((row) => h("li", { data: { testid: "similar-item" } },
+        h("button", { class: "bar-row", type: "button", title: `What is similar to ${row.item_id}`, onclick: () => showSimilar(row.item_id, true) },
+          h("span", { class: "rank" }, String(row.rank)), h("span", { class: "bar-name" }, row.item_id),
+          bar(row.score / most), h("span", { class: "bar-value" }, decimal(row.score))))))
+      : h("p", { class: "muted" }, "The model knows nothing that is like it."));
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    replace(body, h("p", { class: "message-title" }, error.message), error.help ? h("p", {}, withCode(error.help)) : null,
+      h("button", { class: "button", type: "button", onclick: () => showSimilar(item, true) }, "Try again"));
+  }
+  // The button that was clicked is gone, and the focus with it.
+  if (focus) body.querySelector("button")?.focus();
+}

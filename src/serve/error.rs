@@ -1,0 +1,171 @@
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use datafusion::error::DataFusionError;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::pipeline::PipelineError;
+use crate::recommender::RecommenderError;
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Anyone could read the lake.
+    #[error(
+        "{address} is open to other machines, and no token is set\n  help: set CLICKREC_TOKEN in the environment to a long \
+         random text (openssl rand -hex 32), which clients send as `Authorization: Bearer …`; or stay on 127.0.0.1"
+    )]
+    NoToken {
+        /// Where it should listen.
+        address: SocketAddr,
+    },
+    /// The lake or the project is not as it should be.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The SQL that recommends does not plan.
+    #[error(transparent)]
+    Recommender(#[from] RecommenderError),
+}
+
+/// What clients get instead of an answer.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct ErrorBody {
+    error: Told,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct Told {
+    /// A word for programs.
+    #[schema(example = "not_found")]
+    code: String,
+    /// A sentence for people.
+    message: String,
+    /// The way out, where there is one.
+    help: Option<String>,
+}
+
+/// Why a request has no answer. What it tells clients holds no path and no configuration; the log has the rest.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    /// The request is wrong.
+    BadRequest(String),
+    /// There is no such session, item or page.
+    NotFound(String),
+    /// The body is larger than the server takes.
+    TooLarge,
+    /// Nothing was run yet.
+    EmptyLake,
+    /// Token, Host or Origin.
+    Refused(StatusCode, &'static str, &'static str),
+    /// The statement is not one that may run here.
+    Sql(String),
+    /// More is asked for than can be answered now.
+    Overloaded,
+    /// It took too long.
+    TooLong,
+    /// Something is broken here.
+    Internal(String),
+}
+
+impl ApiError {
+    /// An error of a query over tables that the project's SQL makes.
+    pub fn query(what: &str, error: &DataFusionError) -> Self {
+        match error.find_root() {
+            // The project's SQL has other columns than the page needs: what is missing is no secret.
+            DataFusionError::SchemaError(..) | DataFusionError::Plan(_) => {
+                Self::Internal(format!("{what}: {}", first_line(&error.find_root().to_string())))
+            }
+            DataFusionError::ResourcesExhausted(_) => Self::Overloaded,
+            _ => {
+                tracing::error!(what, %error, "a query failed");
+                Self::Internal(format!("{what} could not be read; the server's log says why"))
+            }
+        }
+    }
+
+    /// An error of a client's own statement, which is told where it is the statement's fault.
+    pub fn statement(error: &DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => {
+                Self::Sql("the statement needs more memory than one may have here".to_owned())
+            }
+            DataFusionError::SQL(..)
+            | DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Execution(_)
+            | DataFusionError::ArrowError(..) => Self::Sql(first_line(&error.find_root().to_string()).to_owned()),
+            _ => {
+                tracing::error!(%error, "a client's statement failed");
+                Self::Sql("the statement failed; the server's log says why".to_owned())
+            }
+        }
+    }
+
+    fn parts(self) -> (StatusCode, &'static str, String, Option<&'static str>) {
+        match self {
+            Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "bad_request", message, None),
+            Self::NotFound(message) => (StatusCode::NOT_FOUND, "not_found", message, None),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "the request is larger than the server takes".to_owned(),
+                None,
+            ),
+            Self::EmptyLake => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "empty_lake",
+                "the lake has no events yet".to_owned(),
+                Some("clickrec run"),
+            ),
+            Self::Refused(status, message, help) => (status, "refused", message.to_owned(), Some(help)),
+            Self::Sql(message) => (
+                StatusCode::BAD_REQUEST,
+                "sql",
+                message,
+                Some("one statement that reads: select …"),
+            ),
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "too much is asked for at once".to_owned(),
+                Some("try again in a moment"),
+            ),
+            Self::TooLong => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_long",
+                "the answer took too long".to_owned(),
+                Some("ask for less"),
+            ),
+            Self::Internal(message) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", message, None),
+        }
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, message, help) = self.parts();
+        let body = ErrorBody {
+            error: Told {
+                code: code.to_owned(),
+                message,
+                help: help.map(str::to_owned),
+            },
+        };
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = axum::http::HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(axum::http::header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

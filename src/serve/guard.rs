@@ -1,0 +1,157 @@
+//! What stands before every request: who asks, by which name, from which page, and how much at once.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::error_handling::HandleErrorLayer;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::{BoxError, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use super::error::ApiError;
+use super::shop::Shop;
+
+/// The page's own files and its own API, and nothing else; no frame may hold it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Answers that are open until the client leaves are not bound in time, and do not count as being at work.
+pub(super) const STREAMS: &str = "/api/v1/events";
+/// What anyone may read: the page without data, and whether the server lives.
+const OPEN: [&str; 2] = ["/", "/api/v1/health"];
+const OPEN_FOLDER: &str = "/assets/";
+
+/// Puts all guards around the routes.
+pub(super) fn around(routes: Router, shop: &Arc<Shop>) -> Router {
+    let limits = &shop.options.limits;
+    let header = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+    };
+    let at_work = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(async |_: BoxError| ApiError::Overloaded))
+        .load_shed()
+        .layer(GlobalConcurrencyLimitLayer::new(limits.requests));
+    routes
+        .layer(at_work)
+        .layer(RequestBodyLimitLayer::new(limits.body_bytes))
+        .layer(RequestBodyTimeoutLayer::new(limits.client))
+        .layer(from_fn_with_state(shop.clone(), in_time))
+        .layer(CatchPanicLayer::custom(|_| {
+            ApiError::Internal("the server made a mistake; its log says more".to_owned()).into_response()
+        }))
+        .layer(from_fn_with_state(shop.clone(), admit))
+        .layer(CompressionLayer::new())
+        .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header(
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ))
+        .layer(header(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ))
+}
+
+/// Ends answers that take too long.
+async fn in_time(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> Response {
+    if request.uri().path() == STREAMS {
+        return next.run(request).await;
+    }
+    match tokio::time::timeout(shop.options.limits.answer, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::TooLong.into_response(),
+    }
+}
+
+/// Admits requests that call the server by one of its names, come from its own page or from no page at all, and show the
+/// token where there is one.
+async fn admit(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> Response {
+    let refused = |status, message, help| ApiError::Refused(status, message, help).into_response();
+    // Against DNS rebinding: a page elsewhere whose name was made to point here still says its own name.
+    if !is_ours(&shop, request.headers()) {
+        return refused(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the server is not known by this name",
+            "call it by its address, or start it with --host NAME",
+        );
+    }
+    if !same_origin(request.headers()) {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "other pages may not ask",
+            "open the server's own page, or ask without a browser",
+        );
+    }
+    let path = request.uri().path();
+    let is_open = request.method() == Method::GET && (OPEN.contains(&path) || path.starts_with(OPEN_FOLDER));
+    if !is_open && !has_token(&shop, request.headers()) {
+        return refused(
+            StatusCode::UNAUTHORIZED,
+            "a token is needed",
+            "send the header Authorization: Bearer TOKEN",
+        );
+    }
+    next.run(request).await
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_ours(shop: &Shop, headers: &HeaderMap) -> bool {
+    let Some(host) = text(headers, header::HOST) else {
+        return false;
+    };
+    let address = shop.options.address;
+    let name = host.strip_suffix(&format!(":{}", address.port())).unwrap_or(host);
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    if shop.options.hosts.iter().any(|known| known.eq_ignore_ascii_case(bare)) {
+        return true;
+    }
+    // An address is no name that could be made to point elsewhere.
+    match bare.parse::<std::net::IpAddr>() {
+        Ok(ip) => {
+            ip == address.ip() || address.ip().is_unspecified() || (ip.is_loopback() && address.ip().is_loopback())
+        }
+        Err(_) => bare.eq_ignore_ascii_case("localhost") && address.ip().is_loopback(),
+    }
+}
+
+/// Browsers say which page asks, where it is another one.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let site = text(headers, HeaderName::from_static("sec-fetch-site"));
+    if matches!(site, Some("cross-site" | "same-site"))
+        && text(headers, HeaderName::from_static("sec-fetch-mode")) != Some("navigate")
+    {
+        return false;
+    }
+    match (headers.get(header::ORIGIN), text(headers, header::HOST)) {
+        (None, _) => true,
+        (Some(origin), Some(host)) => origin.to_str().is_ok_and(|origin| {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        }),
+        (Some(_), None) => false,
+    }
+}
+
+fn has_token(shop: &Shop, headers: &HeaderMap) -> bool {
+    let Some(token) = &shop.options.token else { return true };
+    let shown = text(headers, header::AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    // In the same time whatever is wrong with it.
+    shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.reveal().as_bytes()).into())
+}

@@ -1,0 +1,60 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::Limits;
+
+/// Requests at work may take so long to end once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// A rest after the system had no more files or memory for a connection.
+const REST: Duration = Duration::from_millis(100);
+
+/// Accepts connections until it is told to stop. A client that does not send its head in time loses the connection, and no
+/// more than so many are open at once (axum's own server has no such limits).
+pub(super) async fn accept(listener: TcpListener, routes: Router, limits: &Limits, stop: CancellationToken) {
+    let connections = Arc::new(Semaphore::new(limits.connections));
+    let ending = GracefulShutdown::new();
+    loop {
+        let Ok(turn) = connections.clone().acquire_owned().await else {
+            break;
+        };
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(REST).await;
+                    continue;
+                }
+            },
+        };
+        _ = stream.set_nodelay(true);
+        let routes = routes
+            .clone()
+            .map_request(|request: Request<Incoming>| request.map(Body::new));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.client)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        let connection = ending.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(turn);
+        });
+    }
+    _ = tokio::time::timeout(GRACE, ending.shutdown()).await;
+}

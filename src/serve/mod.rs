@@ -1,0 +1,94 @@
+//! The dashboard and the JSON API: one HTTP server over the lake, which follows what runs write there.
+//!
+//! ```text
+//! listen ─► guard ─► api ─► answers ─► models (recommender, planned once)
+//!                     │        └─────► clicks (newest events, in memory)
+//!                     └───► panels ──► view (a session over one version of each table)
+//!                                        ▲
+//!                                      watch: swaps views, clicks and models as commits land
+//! ```
+//!
+//! A request never waits for a new version of the lake: [`watch`](self) opens tables, plans and warms models beside the
+//! requests, and swaps them in when they are ready.
+
+mod answers;
+#[allow(unused_qualifications, reason = "utoipa's macros name types so")]
+mod api;
+mod assets;
+mod clicks;
+mod error;
+mod guard;
+mod limits;
+mod listen;
+mod models;
+mod panels;
+mod shop;
+mod view;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Secret;
+use crate::pipeline::Runner;
+
+pub use api::openapi;
+pub use error::ServeError;
+pub use limits::Limits;
+
+/// How a server behaves.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Where it listens; names it may be asked by besides.
+    pub address: SocketAddr,
+    /// Names by which clients may call it (`Host`), besides the address and, on loopback, `localhost`.
+    pub hosts: Vec<String>,
+    /// What clients must show; required where the address is not a loopback one.
+    pub token: Option<Secret>,
+    /// Whether `POST /api/v1/sql` answers.
+    pub sql: bool,
+    /// The longest list of recommendations.
+    pub max_k: u32,
+    /// How many of the newest events are kept in memory.
+    pub recent_events: usize,
+    /// How often the lake is looked at.
+    pub poll: Duration,
+    /// What one request may cost.
+    pub limits: Limits,
+}
+
+impl ServeOptions {
+    /// Makes sure that not anyone can read the lake.
+    ///
+    /// # Errors
+    /// When the address is open to other machines, and no token is set.
+    pub fn check(&self) -> Result<(), ServeError> {
+        match self.address.ip().is_loopback() || self.token.is_some() {
+            true => Ok(()),
+            false => Err(ServeError::NoToken { address: self.address }),
+        }
+    }
+}
+
+/// Serves until it is told to stop, then lets requests end.
+///
+/// # Errors
+/// As [`ServeOptions::check`], or when the lake cannot be read at all.
+pub async fn serve(
+    runner: Runner,
+    listener: TcpListener,
+    options: ServeOptions,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    options.check()?;
+    let shop = Arc::new(shop::Shop::open(runner, options, stop.clone()).await?);
+    let routes = guard::around(api::routes(&shop), &shop);
+    tokio::select! {
+        () = watch::run(&shop) => Ok(()),
+        () = listen::accept(listener, routes, &shop.options.limits, stop) => Ok(()),
+    }
+}

@@ -1,0 +1,76 @@
+//! Queries behind pages and answers: SQL files of `src/serve/sql`, with parameters, over one view of the lake.
+
+use arrow::json::ArrayWriter;
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::common::ParamValues;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
+use datafusion::scalar::ScalarValue;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+use super::shop::Shop;
+use super::view::View;
+use crate::engine;
+
+/// A parameter by its name in the SQL, without the `$`.
+pub(super) type Parameter = (&'static str, ScalarValue);
+
+/// A text, which may be missing.
+pub(super) fn text(name: &'static str, value: Option<&str>) -> Parameter {
+    (name, ScalarValue::Utf8(value.map(str::to_owned)))
+}
+
+/// A moment, which may be missing.
+pub(super) fn moment(name: &'static str, value: Option<DateTime<Utc>>) -> Parameter {
+    let micros = value.map(|at| at.timestamp_micros());
+    (name, ScalarValue::TimestampMicrosecond(micros, Some("UTC".into())))
+}
+
+/// A number.
+pub(super) fn number(name: &'static str, value: usize) -> Parameter {
+    (name, ScalarValue::Int64(i64::try_from(value).ok()))
+}
+
+/// Plans a query with its parameters. Those that it does not have are left alone.
+pub(super) async fn query(
+    session: &SessionContext,
+    sql: &str,
+    parameters: Vec<Parameter>,
+) -> Result<DataFrame, DataFusionError> {
+    let plan = engine::plan(session, sql).await?;
+    let plan = match parameters.is_empty() {
+        true => plan,
+        false => plan.with_param_values(ParamValues::from(parameters))?,
+    };
+    session.execute_logical_plan(plan).await
+}
+
+/// The rows of a query, as what they are told as.
+pub(super) async fn rows<T: DeserializeOwned>(
+    shop: &Shop,
+    view: &View,
+    what: &str,
+    sql: &str,
+    parameters: Vec<Parameter>,
+) -> Result<Vec<T>, ApiError> {
+    let failed = |error: DataFusionError| ApiError::query(what, &error);
+    let Ok(_turn) = shop.queries.acquire().await else {
+        return Err(ApiError::Overloaded);
+    };
+    let found = query(&view.session, sql, parameters).await.map_err(failed)?;
+    let batches = found.collect().await.map_err(failed)?;
+    let json = as_json(&batches).map_err(|error| failed(error.into()))?;
+    serde_json::from_slice(&json).map_err(|error| ApiError::Internal(format!("{what}: {error}")))
+}
+
+/// Batches as an array of objects; fields that are NULL are missing.
+pub(super) fn as_json(batches: &[RecordBatch]) -> Result<Vec<u8>, arrow::error::ArrowError> {
+    let mut writer = ArrayWriter::new(Vec::new());
+    writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
+    writer.finish()?;
+    let json = writer.into_inner();
+    Ok(if json.is_empty() { b"[]".to_vec() } else { json })
+}

@@ -1,0 +1,1 @@
+select * from gold.model limit 1

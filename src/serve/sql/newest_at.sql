@@ -1,0 +1,1 @@
+select max(ended_at) as newest_at from gold.sessions

@@ -1,0 +1,34 @@
+-- Items by what happened to them on the days of a range, by $event_type where one is given.
+with
+
+counted as (
+    select
+        item_id,
+        sum(events) as events,
+        sum(views) as views,
+        sum(add_to_carts) as add_to_carts,
+        sum(purchases) as purchases
+    from gold.item_activity
+    where
+        ($from is null or day >= cast($from as date))
+        and ($to is null or day <= cast($to - interval '1 microsecond' as date))
+    group by item_id
+),
+
+ordered as (
+    select
+        *,
+        case $event_type when 'view' then views when 'add_to_cart' then add_to_carts when 'purchase' then purchases else events end as weight
+    from counted
+)
+
+select
+    item_id,
+    row_number() over (order by weight desc, item_id asc) as rank,
+    views,
+    add_to_carts,
+    purchases
+from ordered
+where weight > 0
+order by rank
+limit $limit

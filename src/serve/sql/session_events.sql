@@ -1,0 +1,1 @@
+select * from silver.events where session_id = $session_id

@@ -1,0 +1,17 @@
+-- Sessions that did most, by $event_type where one is given.
+select
+    session_id, user_id, started_at, ended_at, duration_s, events, views, add_to_carts, purchases, distinct_items, converted
+from gold.sessions
+where
+    ($from is null or ended_at >= $from)
+    and ($to is null or started_at < $to)
+    and ($search is null or strpos(session_id, $search) > 0)
+    and (
+        $event_type is null
+        or case $event_type when 'view' then views when 'add_to_cart' then add_to_carts else purchases end > 0
+    )
+order by
+    case $event_type when 'view' then views when 'add_to_cart' then add_to_carts when 'purchase' then purchases else events end desc,
+    ended_at desc,
+    session_id asc
+limit $limit

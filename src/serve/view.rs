@@ -1,0 +1,51 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::SessionContext;
+
+use crate::config::TableName;
+use crate::engine::Bindings;
+use crate::lake::Version;
+use crate::pipeline::{KAFKA_LAYER, PipelineError, Runner};
+
+/// The lake at a moment: one version of each table, for all queries of a request.
+pub(super) struct View {
+    /// Counts the views of this server.
+    pub number: u64,
+    /// The versions of tables that exist, by name.
+    pub versions: BTreeMap<String, Version>,
+    pub bindings: Bindings,
+    pub session: SessionContext,
+}
+
+impl View {
+    pub async fn open(runner: &Runner, number: u64) -> Result<Self, PipelineError> {
+        let bindings = runner.bindings().await?;
+        Self::over(runner, bindings, number).await
+    }
+
+    pub async fn over(runner: &Runner, bindings: Bindings, number: u64) -> Result<Self, PipelineError> {
+        Ok(Self {
+            number,
+            versions: bindings.versions.clone().into_iter().collect(),
+            session: runner.engine().session(&bindings).await?,
+            bindings,
+        })
+    }
+
+    /// The tables of the lake: no topics, no sources, no views, which may read those.
+    pub fn lake_tables(&self) -> BTreeMap<TableName, Arc<dyn TableProvider>> {
+        let tables = self
+            .bindings
+            .tables
+            .iter()
+            .filter(|(name, _)| name.layer != KAFKA_LAYER);
+        tables.map(|(name, table)| (name.clone(), table.clone())).collect()
+    }
+
+    /// Whether a table exists.
+    pub fn has(&self, table: &str) -> bool {
+        self.versions.contains_key(table)
+    }
+}

@@ -1,0 +1,150 @@
+//! `clickrec serve` in a child process, and requests to it by hand: what a client may send that no library would.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Shop, signal};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A server over a shop's lake; it ends with the test.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The word of an error for programs.
+    pub fn error_code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+impl Server {
+    /// Starts, and waits until it can recommend.
+    pub fn start(shop: &Shop, args: &[&str]) -> Self {
+        let server = Self::start_with(shop, args, &[]);
+        server.wait("a model", || server.get("/api/v1/health").code == 200);
+        server
+    }
+
+    /// Starts with further variables in its environment, and waits for its address alone.
+    pub fn start_with(shop: &Shop, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let all = [&["serve", "--bind", "127.0.0.1:0", "--poll", "100ms"], args].concat();
+        let mut command = shop.command(&all);
+        command.env_remove("CLICKREC_TOKEN").envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let (sender, address) = mpsc::channel();
+        // Reads on, so that the server never waits for us.
+        thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                if let Some(rest) = line.split_once("dashboard at http://").map(|(_, rest)| rest) {
+                    let address = rest.split('/').next().unwrap();
+                    sender.send(address.parse().unwrap()).unwrap();
+                } else {
+                    eprintln!("serve: {line}");
+                }
+            }
+        });
+        let address = address.recv_timeout(LONG).expect("the server does not start");
+        Self { child, address }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "")
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> Answer {
+        self.ask("POST", path, &[("Content-Type", "application/json")], body)
+    }
+
+    /// A request with these headers besides `Host`, which they may replace.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            head += &format!("Host: {}\r\n", self.address);
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        // A server that refuses may close before it has read everything.
+        _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
+        let mut bytes = vec![];
+        let read = stream.read_to_end(&mut bytes);
+        answer(&bytes).unwrap_or_else(|| panic!("{method} {path}: no answer ({read:?})"))
+    }
+
+    pub fn wait(&self, what: &str, happened: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !happened() {
+            assert!(started.elapsed() < LONG, "no {what} within {} s", LONG.as_secs());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Tells it to end; whether it ended well.
+    pub fn stop(mut self) -> bool {
+        signal(&self.child, "TERM");
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn answer(bytes: &[u8]) -> Option<Answer> {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Some(Answer {
+        code: head.split(' ').nth(1)?.parse().ok()?,
+        head: head.to_owned(),
+        body: if chunked { joined(body) } else { body.to_owned() },
+    })
+}
+
+/// The chunks of a body without their lengths.
+fn joined(mut body: &str) -> String {
+    let mut text = String::new();
+    while let Some((length, rest)) = body.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap_or(0);
+        text += rest.get(..length).unwrap_or_default();
+        body = rest.get(length + 2..).unwrap_or_default();
+    }
+    text
+}
