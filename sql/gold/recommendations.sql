@@ -128,19 +128,15 @@ allowed as (
         and coalesce(rules.is_shown, true)
 ),
 
+-- (in one go: a `union` of items with and without a category would ask the models twice)
 diverse as (
-    select * from allowed where category is null
-
-    union all
-
     select * except (rank_in_category) from (
         select
             *,
             row_number() over (partition by session_id, category order by score desc, item_id) as rank_in_category
         from allowed
-        where category is not null
     )
-    where rank_in_category <= var('max_per_category', 10)
+    where category is null or rank_in_category <= var('max_per_category', 10)
 ),
 
 ranked as (

@@ -130,6 +130,11 @@ impl Engine {
     #[must_use]
     pub fn single_threaded(mut self) -> Self {
         self.config = self.config.with_target_partitions(1);
+        // Filters that joins make for scans cost more than they save where a scan has a few rows.
+        let optimizer = &mut self.config.options_mut().optimizer;
+        optimizer.enable_join_dynamic_filter_pushdown = false;
+        optimizer.enable_topk_dynamic_filter_pushdown = false;
+        optimizer.enable_aggregate_dynamic_filter_pushdown = false;
         self
     }
 

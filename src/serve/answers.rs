@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch, UInt64Array};
 use arrow::compute::{cast, concat_batches};
@@ -167,8 +168,12 @@ async fn lists(
     recommender: &Recommender,
     events: Vec<RecordBatch>,
 ) -> Result<HashMap<String, List>, DataFusionError> {
+    let (started, sessions) = (Instant::now(), events.len());
     let asked = models.requests.of_events(events).await.map_err(as_query_error)?;
+    let requests_us = started.elapsed().as_micros();
     let answer = recommender.answer(&asked).await?;
+    let all_us = started.elapsed().as_micros();
+    tracing::debug!(sessions, requests_us, all_us, "recommended");
     let answer = concat_batches(&recommender.schema(), &answer)?;
     let sessions = texts(&answer, "session_id")?;
     let items = texts(&answer, "item_id")?;

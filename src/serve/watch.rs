@@ -123,7 +123,8 @@ async fn newest(view: &View, limit: usize) -> Result<Clicks, DataFusionError> {
     while let Some(batch) = sessions.try_next().await? {
         older.extend(texts(&batch, "session_id")?.iter().flatten().map(hash));
     }
-    let mut clicks = Clicks::new(limit, older);
+    // A minute is not cut in two.
+    let mut clicks = Clicks::new(limit + limit / 4, older);
     let events = panels::query(&view.session, include_str!("sql/newest_events.sql"), vec![since]).await?;
     let mut events = events.execute_stream().await?;
     while let Some(batch) = events.try_next().await? {

@@ -1,9 +1,29 @@
--- The hour from which on there are no more than $limit events; NULL where there are fewer in all.
+-- The minute from which on there are about $limit events, a few more; NULL where there are fewer in all. Counts of whole
+-- hours say which hour's events are to be looked at.
+with
+
+hours as (
+    select max(at) as at
+    from (
+        select
+            to_timestamp_seconds(cast(extract(epoch from day) as bigint) + 3600 * hour) as at,
+            sum(events) over (order by day desc, hour desc rows unbounded preceding) as events
+        from gold.engagement
+    )
+    where events > $limit
+),
+
+minutes as (
+    select
+        date_trunc('minute', event_at) as at,
+        count(*) as events
+    from silver.events
+    where event_at >= (select coalesce(at, to_timestamp_seconds(0)) from hours)
+    group by date_trunc('minute', event_at)
+)
+
 select arrow_cast(max(at), 'Timestamp(Microsecond, Some("UTC"))') as since
 from (
-    select
-        to_timestamp_seconds(cast(extract(epoch from day) as bigint) + 3600 * hour) as at,
-        sum(events) over (order by day desc, hour desc rows unbounded preceding) as events
-    from gold.engagement
+    select at, sum(events) over (order by at desc rows unbounded preceding) as events from minutes
 )
 where events > $limit

@@ -1,14 +1,17 @@
+use std::sync::OnceLock;
+
 use sprs::CsMatI;
 
 use super::AlsError;
 
-/// Weights of user and item pairs, compressed by user and by item: both half-steps read rows in order.
+/// Weights of user and item pairs, compressed by user and, once that is asked for, by item: both half-steps read rows in
+/// order.
 ///
-/// Memory: 16 bytes an interaction, and 8 a user and an item.
+/// Memory: 16 bytes an interaction, and 8 a user and an item; half of it where nobody asks by item.
 #[derive(Debug, Clone)]
 pub struct Interactions {
     by_user: CsMatI<f32, u32, usize>,
-    by_item: CsMatI<f32, u32, usize>,
+    by_item: OnceLock<CsMatI<f32, u32, usize>>,
 }
 
 impl Interactions {
@@ -48,9 +51,10 @@ impl Interactions {
             last = Some((user, item));
         }
         starts.resize(users + 1, columns.len());
-        let by_user = CsMatI::new((users, items), starts, columns, weights);
-        let by_item = by_user.transpose_view().to_csr();
-        Ok(Self { by_user, by_item })
+        Ok(Self {
+            by_user: CsMatI::new((users, items), starts, columns, weights),
+            by_item: OnceLock::new(),
+        })
     }
 
     /// How many users, with and without interactions.
@@ -78,7 +82,7 @@ impl Interactions {
     }
 
     pub(super) fn by_item(&self) -> &CsMatI<f32, u32, usize> {
-        &self.by_item
+        self.by_item.get_or_init(|| self.by_user.transpose_view().to_csr())
     }
 }
 

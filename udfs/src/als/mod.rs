@@ -37,6 +37,7 @@ mod kernels;
 mod loss;
 mod params;
 mod product;
+mod rough;
 mod solve;
 mod spectrum;
 #[cfg(test)]

@@ -1,13 +1,19 @@
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Factors;
 use super::kernels::dot;
 use super::product::times_transposed;
+use super::rough::Rough;
 use crate::ranking::{Best, Scored};
 
 /// Queries and items that are multiplied in one go: their scores stay in the second-level cache.
 const QUERIES: usize = 64;
 const ITEMS: usize = 1_024;
+/// So many bounds are looked at in one go.
+const GROUP: usize = 16;
+/// From so many queries on, a matrix product of them all with the items is faster.
+const PACKED: usize = 24;
 /// A bound is this much larger than it is computed, so that rounding never hides an item.
 const SLACK: f32 = 1.0 + 1e-4;
 
@@ -18,7 +24,9 @@ pub type Seen<'f, 's> = dyn Fn(usize) -> &'s [u32] + Sync + 'f;
 ///
 /// No product with a query is more than the two lengths multiplied (Cauchy, Schwarz), so the search of a query ends once
 /// what is left is too short to beat its `k`-th best; the result is exact. The idea is that of LEMP (Teflioudi, Gemulla,
-/// Mykytiuk, SIGMOD 2015). Memory: a copy of the factors, and 8 bytes an item.
+/// Mykytiuk, SIGMOD 2015). A search of few queries, which would wait for memory, looks at a rough copy of the factors first.
+///
+/// Memory: a copy of the factors, a quarter as much for the rough one, and 16 bytes an item.
 #[derive(Debug, Clone)]
 pub struct ItemIndex {
     /// By length.
@@ -29,6 +37,7 @@ pub struct ItemIndex {
     places: Vec<u32>,
     /// The length at the start of each block of items.
     longest: Vec<f32>,
+    rough: Rough,
 }
 
 impl ItemIndex {
@@ -49,6 +58,7 @@ impl ItemIndex {
             .map(|item| lengths[*item as usize])
             .collect();
         Self {
+            rough: Rough::of(&factors),
             factors,
             order,
             places,
@@ -63,7 +73,7 @@ impl ItemIndex {
         let blocks: Vec<Vec<Vec<Scored>>> = (0..queries.rows().div_ceil(QUERIES))
             .into_par_iter()
             .map_init(
-                || vec![0.0; QUERIES * ITEMS],
+                || vec![0.0; queries.rows().min(QUERIES) * ITEMS],
                 |scores, block| {
                     let first = block * QUERIES;
                     let block = first..(first + QUERIES).min(queries.rows());
@@ -83,6 +93,12 @@ impl ItemIndex {
         scores: &mut [f32],
     ) -> Vec<Vec<Scored>> {
         let mut searches: Vec<Search> = block.map(|query| self.search(query, queries, k, seen)).collect();
+        if searches.len() < PACKED {
+            for search in &mut searches {
+                self.top_of_one(queries.row(search.query), search, scores);
+            }
+            return searches.into_iter().map(|search| search.best.into_sorted()).collect();
+        }
         let mut active: Vec<usize> = (0..searches.len()).collect();
         let mut packed = vec![];
         for (longest, first) in self.longest.iter().zip((0..).step_by(ITEMS)) {
@@ -106,6 +122,40 @@ impl ItemIndex {
             }
         }
         searches.into_iter().map(|search| search.best.into_sorted()).collect()
+    }
+
+    /// One query's search, which computes the product only with items whose bound leaves them a chance.
+    fn top_of_one(&self, query: &[f32], search: &mut Search, bounds: &mut [f32]) {
+        let dims = self.factors.dims();
+        let rough = Rough::query(query);
+        for (longest, first) in self.longest.iter().zip((0..).step_by(ITEMS)) {
+            if !search.may_gain(*longest) {
+                return;
+            }
+            let last = (first + ITEMS).min(self.order.len());
+            let bounds = &mut bounds[..last - first];
+            self.rough.bounds(&rough, first, *longest, bounds);
+            search.leave_out(bounds, first);
+            let rows = self.factors.rows_slice(first, last);
+            let mut bar = search.best.bar();
+            for (group, bounds) in bounds.chunks(GROUP).enumerate() {
+                if !reaches(bounds, bar) {
+                    continue;
+                }
+                for (within, bound) in bounds.iter().enumerate() {
+                    if *bound < bar || *bound == f32::NEG_INFINITY {
+                        continue;
+                    }
+                    let place = group * GROUP + within;
+                    let score = product(query, &rows[place * dims..(place + 1) * dims]);
+                    if score >= bar {
+                        let item = self.order[first + place];
+                        search.best.offer(Scored { item, score });
+                        bar = search.best.bar();
+                    }
+                }
+            }
+        }
     }
 
     fn search(&self, query: usize, queries: &Factors, k: usize, seen: Option<&Seen<'_, '_>>) -> Search {
@@ -139,8 +189,8 @@ impl Search {
         self.length * longest * SLACK >= self.best.bar()
     }
 
-    /// Takes the scores of the items whose places start with `first`.
-    fn take(&mut self, scores: &mut [f32], items: &[u32], first: usize) {
+    /// Puts the items that are left out, of those whose places start with `first`, below all others.
+    fn leave_out(&self, scores: &mut [f32], first: usize) {
         let from = self.seen.partition_point(|place| (*place as usize) < first);
         let to = self
             .seen
@@ -148,6 +198,11 @@ impl Search {
         for place in &self.seen[from..to] {
             scores[*place as usize - first] = f32::NEG_INFINITY;
         }
+    }
+
+    /// Takes the scores of the items whose places start with `first`.
+    fn take(&mut self, scores: &mut [f32], items: &[u32], first: usize) {
+        self.leave_out(scores, first);
         let mut bar = self.best.bar();
         for (item, &score) in items.iter().zip(scores.iter()) {
             if score >= bar && score > f32::NEG_INFINITY {
@@ -156,6 +211,17 @@ impl Search {
             }
         }
     }
+}
+
+/// Whether any of a few bounds reaches the bar.
+#[inline(always)]
+fn reaches(bounds: &[f32], bar: f32) -> bool {
+    bounds.iter().fold(false, |any, bound| any | (*bound >= bar))
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+fn product(a: &[f32], b: &[f32]) -> f32 {
+    dot(a, b)
 }
 
 fn length(row: &[f32]) -> f32 {
