@@ -98,15 +98,9 @@ fn sessions_are_found_by_their_names_and_items_have_others_like_them() {
             tab.press("#session-search", "Enter").await;
             tab.wait("location.search.includes('session=')").await;
             tab.wait(&format!(
-                "document.querySelector('#session .session-name')?.innerText.startsWith({:?})",
-                &other[..5]
+                "document.querySelector('#session .session-name')?.innerText === {other:?}"
             ))
             .await;
-            let found = tab.text("#session .session-name").await;
-            assert!(
-                found.contains(other.as_str()) || other.contains(&found),
-                "{found}: {other}"
-            );
 
             // A row of the table of active sessions leads there too, and back again.
             let before: String = tab.value("location.search").await;
@@ -115,7 +109,7 @@ fn sessions_are_found_by_their_names_and_items_have_others_like_them() {
             tab.run("history.back()").await;
             tab.wait(&format!("location.search === {before:?}")).await;
             tab.wait(&format!(
-                "document.querySelector('#session .session-name').innerText === {found:?}"
+                "document.querySelector('#session .session-name').innerText === {other:?}"
             ))
             .await;
 

@@ -1,4 +1,4 @@
--- Sessions that did most, by $event_type where one is given.
+-- Sessions that did most, by $event_type where one is given; the one that is called $search comes first.
 select
     session_id, user_id, started_at, ended_at, duration_s, events, views, add_to_carts, purchases, distinct_items, converted
 from gold.sessions
@@ -11,6 +11,7 @@ where
         or case $event_type when 'view' then views when 'add_to_cart' then add_to_carts else purchases end > 0
     )
 order by
+    coalesce(session_id = $search, false) desc,
     case $event_type when 'view' then views when 'add_to_cart' then add_to_carts when 'purchase' then purchases else events end desc,
     ended_at desc,
     session_id asc
