@@ -44,7 +44,7 @@ pub(super) struct ServeArgs {
     sql: bool,
 
     /// The longest list of recommendations
-    #[arg(long, default_value_t = MAX_K, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = MAX_K, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=1_000))]
     max_k: u32,
 
     /// So many of the newest events are kept in memory, to answer for their sessions at once

@@ -10,7 +10,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions, reset_plan_states};
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
@@ -111,11 +111,17 @@ impl ExecutionPlan for OnceExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (input, kept) = (self.input.clone(), self.kept.clone());
+        let partitions = kept.len();
         let schema = self.schema();
         let expected = schema.clone();
         let batches = async move {
             let read = || async {
                 let memory = MemoryConsumer::new("OnceExec").register(context.memory_pool());
+                // What has failed or was given up before left its mark in the plan.
+                let input = match partitions {
+                    1 => reset_plan_states(input.clone())?,
+                    _ => input.clone(),
+                };
                 let mut rows = input.execute(partition, context.clone())?;
                 let mut batches = vec![];
                 while let Some(batch) = rows.try_next().await? {

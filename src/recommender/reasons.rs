@@ -1,13 +1,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::exec_datafusion_err;
 use datafusion::error::DataFusionError;
 
 use super::{Recommender, RecommenderError};
+
+/// So many items of a session are asked about: each costs a run of the statement.
+const LEFT_OUT: usize = 20;
+/// No item is called so.
+const UNKNOWN: &str = "\u{1}";
 
 /// An item of the session that speaks for a recommendation.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +24,7 @@ pub struct Reason {
 }
 
 /// Which items of a session speak for each recommended item, strongest first: how much of the score is lost when the
-/// session is asked about without the item, among all such losses. That works for any SQL, whatever models it blends.
+/// session is asked about without the item (of the 20 with the most weight), among all such losses. That works for any SQL, whatever models it blends.
 /// A recommendation that loses nothing (it is popular with everyone) has no entry.
 ///
 /// `request` is one session's rows of `gold.requests`; `recommender` should give long lists.
@@ -33,9 +38,8 @@ pub async fn reasons(
     let items = texts(request, "item_id")?;
     let all = scores(&recommender.answer(request).await?)?;
     let mut losses: BTreeMap<&str, Vec<Reason>> = BTreeMap::new();
-    for left_out in items.iter().flatten() {
-        let others: BooleanArray = items.iter().map(|item| Some(item != Some(left_out))).collect();
-        let others = filter_record_batch(request, &others).map_err(DataFusionError::from)?;
+    for left_out in heaviest(request, &items)? {
+        let others = instead(request, &items, left_out)?;
         let without = scores(&recommender.answer(&others).await?)?;
         for (item, score) in &all {
             losses.entry(item).or_default().push(Reason {
@@ -49,6 +53,41 @@ pub async fn reasons(
         .into_iter()
         .map(|(item, losses)| (item.to_owned(), shares(losses)));
     Ok(found.filter(|(_, reasons)| !reasons.is_empty()).collect())
+}
+
+/// The distinct items, those of the most weight first, at most [`LEFT_OUT`].
+fn heaviest<'a>(request: &RecordBatch, items: &'a StringArray) -> Result<Vec<&'a str>, DataFusionError> {
+    let weights = match request.column_by_name("weight") {
+        Some(weights) => cast(weights, &DataType::Float64)?,
+        None => new_null_array(&DataType::Float64, items.len()),
+    };
+    let weights = weights
+        .as_primitive::<Float64Type>()
+        .iter()
+        .map(Option::unwrap_or_default);
+    let mut weighted: Vec<(f64, &str)> = weights
+        .zip(items)
+        .filter_map(|(weight, item)| Some((weight, item?)))
+        .collect();
+    weighted.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let mut distinct: Vec<&str> = vec![];
+    for (_, item) in weighted {
+        if distinct.len() < LEFT_OUT && !distinct.contains(&item) {
+            distinct.push(item);
+        }
+    }
+    Ok(distinct)
+}
+
+/// The request with another item, which no model knows, in the place of one: the session stays, so that what is popular
+/// with everyone is told apart.
+fn instead(request: &RecordBatch, items: &StringArray, left_out: &str) -> Result<RecordBatch, DataFusionError> {
+    let place = request.schema_ref().index_of("item_id")?;
+    let kept = |item| if item == Some(left_out) { Some(UNKNOWN) } else { item };
+    let items: StringArray = items.iter().map(kept).collect();
+    let mut columns = request.columns().to_vec();
+    columns[place] = cast(&items, columns[place].data_type())?;
+    Ok(RecordBatch::try_new(request.schema(), columns)?)
 }
 
 /// Losses, each a share of the score, as shares of their sum; without those that do not matter.

@@ -40,10 +40,14 @@ impl Clicks {
     pub fn new(limit: usize, mut older: Vec<u64>) -> Self {
         older.sort_unstable();
         older.dedup();
+        let filter = BinaryFuse8::try_from(&older).ok();
         Self {
             limit,
-            // Where no filter can be made of them (it is tried many times), none is known to be older.
-            older: (!older.is_empty()).then(|| BinaryFuse8::try_from(older).ok()).flatten(),
+            forgotten: match &filter {
+                Some(_) => HashSet::new(),
+                None => older.into_iter().collect(),
+            },
+            older: filter,
             ..Self::default()
         }
     }
@@ -73,7 +77,6 @@ impl Clicks {
         }
         self.rows += events.num_rows();
         self.batches.push_back(events);
-        self.forget();
         Ok(())
     }
 
@@ -92,8 +95,14 @@ impl Clicks {
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
     }
 
-    /// The oldest batches go, and with them the sessions that had events there: half of a session is none.
-    fn forget(&mut self) {
+    /// Whether so many sessions are known to be missing that it is better to read everything again.
+    pub fn is_worn(&self) -> bool {
+        self.forgotten.len() > self.limit
+    }
+
+    /// The oldest batches go where there are too many, and with them the sessions that had events there: half of a session
+    /// is none.
+    pub fn forget(&mut self) {
         let before = self.first;
         while self.rows > self.limit && self.batches.len() > 1 {
             if let Some(oldest) = self.batches.pop_front() {
@@ -200,6 +209,7 @@ mod tests {
         let mut clicks = Clicks::new(3, vec![]);
         clicks.add(events(&["a", "b"], &["1", "2"])).unwrap();
         clicks.add(events(&["a", "c"], &["3", "4"])).unwrap();
+        clicks.forget();
         assert_eq!(items(&clicks, "a"), None);
         assert_eq!(items(&clicks, "b"), None);
         assert_eq!(items(&clicks, "c").unwrap(), ["4"]);

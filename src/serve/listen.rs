@@ -26,8 +26,9 @@ pub(super) async fn accept(listener: TcpListener, routes: Router, limits: &Limit
     let connections = Arc::new(Semaphore::new(limits.connections));
     let ending = GracefulShutdown::new();
     loop {
-        let Ok(turn) = connections.clone().acquire_owned().await else {
-            break;
+        let turn = tokio::select! {
+            () = stop.cancelled() => break,
+            turn = connections.clone().acquire_owned() => turn,
         };
         let stream = tokio::select! {
             () = stop.cancelled() => break,

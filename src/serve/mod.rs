@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
@@ -87,8 +88,9 @@ pub async fn serve(
     options.check()?;
     let shop = Arc::new(shop::Shop::open(runner, options, stop.clone()).await?);
     let routes = guard::around(api::routes(&shop), &shop);
-    tokio::select! {
-        () = watch::run(&shop) => Ok(()),
-        () = listen::accept(listener, routes, &shop.options.limits, stop) => Ok(()),
-    }
+    // A task of its own: what it computes keeps nobody from connecting. It ends with the set.
+    let mut beside = JoinSet::new();
+    beside.spawn(watch::run(shop.clone()));
+    listen::accept(listener, routes, &shop.options.limits, stop).await;
+    Ok(())
 }

@@ -23,8 +23,6 @@ const DEEP: u32 = 1000;
 /// The statement that recommends, planned and warmed over one view of the lake. It is planned once for lists as long as
 /// the table's, which then are the table's, and, once they are asked for, for longer ones.
 pub(super) struct Models {
-    /// Counts the models of this server.
-    pub number: u64,
     pub view: Arc<View>,
     pub made: Instant,
     /// How long that took.
@@ -57,7 +55,6 @@ impl Models {
             .and_then(|k| k.parse().ok())
             .unwrap_or(USUAL);
         let models = Self {
-            number: before.map_or(1, |before| before.number + 1),
             view: view.clone(),
             made: started,
             took: Duration::ZERO,

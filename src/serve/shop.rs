@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use bytes::Bytes;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,8 +19,9 @@ use crate::lake::Version;
 use crate::pipeline::Runner;
 use crate::recommender::EVENTS;
 
-/// So many answers are kept.
-const ANSWERS_KEPT: usize = 20_000;
+/// Answers are kept in so many bytes; an answer of ten items has about two thousand.
+const KEPT_BYTES: u64 = 64 << 20;
+const KEPT_BYTES_EACH: u64 = 2_000;
 /// A process that opens the same tables again and again remembers their logs; it joins nothing by keys.
 const KEY_FILTER_BYTES: u64 = 0;
 
@@ -26,10 +29,20 @@ const KEY_FILTER_BYTES: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct AnswerKey {
     pub page: String,
-    /// The number of the view or of the models.
+    /// The generation of models and clicks.
     pub of: u64,
     /// How many clicks the session had.
     pub clicks: usize,
+}
+
+/// What a kept answer weighs.
+#[derive(Debug, Clone)]
+pub(super) struct Weight;
+
+impl Weighter<AnswerKey, Bytes> for Weight {
+    fn weight(&self, key: &AnswerKey, answer: &Bytes) -> u64 {
+        (key.page.len() + answer.len()) as u64
+    }
 }
 
 /// All that requests share.
@@ -37,7 +50,7 @@ pub(super) struct Shop {
     pub options: ServeOptions,
     pub runner: Runner,
     pub answers: Answers,
-    pub kept: Cache<AnswerKey, Bytes>,
+    pub kept: Cache<AnswerKey, Bytes, Weight>,
     pub queries: Semaphore,
     pub started: Instant,
     /// The versions of tables, as they change.
@@ -46,6 +59,9 @@ pub(super) struct Shop {
     pub stop: CancellationToken,
     view: RwLock<Arc<View>>,
     models: RwLock<Option<Arc<Models>>>,
+    generation: AtomicU64,
+    /// Reasons cost many runs: one session's at a time.
+    pub explaining: Semaphore,
     pub clicks: RwLock<Clicks>,
     /// Why the lake could not be read, where the last look at it failed.
     pub trouble: RwLock<Option<String>>,
@@ -58,12 +74,14 @@ impl Shop {
         let runs = std::thread::available_parallelism().map_or(1, usize::from);
         let shop = Self {
             answers: Answers::start(runs),
-            kept: Cache::new(ANSWERS_KEPT),
+            kept: Cache::with_weighter((KEPT_BYTES / KEPT_BYTES_EACH) as usize, KEPT_BYTES, Weight),
             queries: Semaphore::new(options.limits.queries),
             started: Instant::now(),
             commits: watch::Sender::new(view.versions.clone()),
             view: RwLock::new(Arc::new(view)),
             models: RwLock::default(),
+            generation: AtomicU64::new(0),
+            explaining: Semaphore::new(1),
             clicks: RwLock::new(Clicks::new(options.recent_events, vec![])),
             trouble: RwLock::default(),
             stop,
@@ -119,8 +137,20 @@ impl Shop {
         read(&self.models).clone()
     }
 
-    pub fn set_models(&self, models: Option<Models>) {
-        *write(&self.models) = models.map(Arc::new);
+    pub fn set_models(&self, models: Option<Arc<Models>>) {
+        *write(&self.models) = models;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Replaces all that is known of sessions.
+    pub fn set_clicks(&self, clicks: Clicks) {
+        *write(&self.clicks) = clicks;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What answers that were kept must be of.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 }
 

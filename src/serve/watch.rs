@@ -2,33 +2,47 @@
 //! beside the old ones, which answer until then.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::error::DataFusionError;
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
+use tokio::task::JoinHandle;
 
 use super::clicks::{Clicks, hash};
 use super::models::{MODEL, Models};
-use super::shop::{Shop, write};
+use super::shop::{Shop, read, write};
 use super::view::View;
 use super::{ServeError, panels};
 use crate::lake::{Changes, LakeError, Version};
 use crate::pipeline::PipelineError;
-use crate::recommender::{EVENTS, texts};
+use crate::recommender::{EVENTS, RecommenderError, texts};
 
 /// Models are made anew for new data, not only for a new model: not more often than this, and never for more than a
 /// tenth of the time.
 const MODELS_EVERY: Duration = Duration::from_secs(10);
 const MODELS_SHARE: u32 = 10;
 
+/// Models on their way.
+type Making = JoinHandle<Result<Option<Models>, RecommenderError>>;
+
+/// What is done from look to look.
+#[derive(Default)]
+struct Watch {
+    /// The version of the events that the clicks are of.
+    clicks_of: Option<Version>,
+    making: Option<Making>,
+    /// When models were last begun, and how long that took, whether or not they came to be.
+    tried: Option<(Instant, Duration)>,
+}
+
 /// Follows for ever.
-pub(super) async fn run(shop: &Arc<Shop>) {
-    let mut clicks_of = None;
+pub(super) async fn run(shop: Arc<Shop>) {
+    let mut watch = Watch::default();
     loop {
-        let looked = look(shop, &mut clicks_of).await;
+        let looked = watch.look(&shop).await;
         if let Err(error) = &looked {
             tracing::warn!(error = %crate::pipeline::chain(error, ": "), "the lake could not be read; trying again");
         }
@@ -39,33 +53,67 @@ pub(super) async fn run(shop: &Arc<Shop>) {
     }
 }
 
-async fn look(shop: &Shop, clicks_of: &mut Option<Version>) -> Result<(), ServeError> {
-    let bindings = shop.runner.bindings().await?;
-    let now = shop.view();
-    if now.versions.iter().ne(bindings.versions.iter()) {
-        shop.set_view(View::over(&shop.runner, bindings, now.number + 1).await?);
-    }
-    let view = shop.view();
-    if *clicks_of != view.versions.get(EVENTS).copied() {
-        *clicks_of = follow_clicks(shop, &view, *clicks_of).await?;
-    }
-    shop.tell();
-    if models_are_due(shop, &view) {
-        let before = shop.models();
-        let models = Models::make(&shop.runner, &view, shop.options.max_k, before.as_deref()).await?;
-        shop.set_models(models);
+impl Watch {
+    async fn look(&mut self, shop: &Arc<Shop>) -> Result<(), ServeError> {
+        let bindings = shop.runner.bindings().await?;
+        let now = shop.view();
+        if now.versions.iter().ne(bindings.versions.iter()) {
+            shop.set_view(View::over(&shop.runner, bindings, now.number + 1).await?);
+        }
+        let view = shop.view();
+        let worn = read(&shop.clicks).is_worn();
+        let clicks = if worn || self.clicks_of != view.versions.get(EVENTS).copied() {
+            let from = self.clicks_of.filter(|_| !worn);
+            follow_clicks(shop, &view, from)
+                .await
+                .map(|version| self.clicks_of = version)
+        } else {
+            Ok(())
+        };
+        let models = self.follow_models(shop, &view).await;
         shop.tell();
+        clicks.and(models)
     }
-    Ok(())
-}
 
-fn models_are_due(shop: &Shop, view: &View) -> bool {
-    let Some(models) = shop.models() else {
-        return view.has(EVENTS) && view.has(MODEL);
-    };
-    let is_new = models.version() != view.versions.get(MODEL).copied();
-    let rested = models.made.elapsed() >= MODELS_EVERY.max(models.took * MODELS_SHARE);
-    is_new || (rested && *models.versions() != view.versions)
+    /// Begins to make models where they are due, and takes over those that are ready: nothing waits for them.
+    async fn follow_models(&mut self, shop: &Arc<Shop>, view: &Arc<View>) -> Result<(), ServeError> {
+        if let Some(making) = self.making.take_if(|making| making.is_finished()) {
+            if let Some((began, took)) = &mut self.tried {
+                *took = began.elapsed();
+            }
+            match making.await {
+                Ok(models) => shop.set_models(models?.map(Arc::new)),
+                // It has panicked; the log says where.
+                Err(error) => tracing::error!(%error, "no models were made"),
+            }
+        }
+        if self.making.is_none() && self.models_are_due(shop, view) {
+            self.tried = Some((Instant::now(), Duration::ZERO));
+            let (shop, view) = (shop.clone(), view.clone());
+            self.making = Some(tokio::spawn(async move {
+                let before = shop.models();
+                Models::make(&shop.runner, &view, shop.options.max_k, before.as_deref()).await
+            }));
+        }
+        Ok(())
+    }
+
+    fn models_are_due(&self, shop: &Shop, view: &View) -> bool {
+        let rested = self
+            .tried
+            .is_none_or(|(began, took)| began.elapsed() >= MODELS_EVERY.max(took * MODELS_SHARE));
+        let Some(models) = shop.models() else {
+            let begins = self.tried.is_none() || rested;
+            return begins && view.has(EVENTS) && view.has(MODEL);
+        };
+        let is_new = models.version() != view.versions.get(MODEL).copied();
+        (is_new || *models.versions() != view.versions) && (rested || is_new && !self.failed(&models))
+    }
+
+    /// Whether the last try came to nothing: a new model is then waited for as data are.
+    fn failed(&self, models: &Models) -> bool {
+        self.tried.is_some_and(|(began, _)| began > models.made)
+    }
 }
 
 /// Takes up the events that came, or all of the newest ones where it is not known which came.
@@ -79,6 +127,10 @@ async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Resul
     };
     let table = shop.runner.lake().table(&name).await.map_err(lake_error)?;
     let version = table.version();
+    if version.is_none() {
+        shop.set_clicks(Clicks::new(shop.options.recent_events, vec![]));
+        return Ok(None);
+    }
     if let Some(from) = from
         && let Ok(changes) = Changes::since(&table, from).await.map_err(lake_error)?
     {
@@ -88,17 +140,18 @@ async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Resul
             table.let_read(&session.state()).map_err(lake_error)?;
             let plan = session.read_table(Arc::new(scan)).map_err(PipelineError::from)?;
             let events = plan.collect().await.map_err(PipelineError::from)?;
-            let mut clicks = write(&shop.clicks);
             for batch in events {
-                clicks.add(batch).map_err(PipelineError::from)?;
+                write(&shop.clicks).add(batch).map_err(PipelineError::from)?;
+                tokio::task::yield_now().await;
             }
+            write(&shop.clicks).forget();
         }
         return Ok(version);
     }
     let clicks = newest(view, shop.options.recent_events)
         .await
         .map_err(PipelineError::from)?;
-    *write(&shop.clicks) = clicks;
+    shop.set_clicks(clicks);
     Ok(view.versions.get(EVENTS).copied())
 }
 
@@ -130,5 +183,6 @@ async fn newest(view: &View, limit: usize) -> Result<Clicks, DataFusionError> {
     while let Some(batch) = events.try_next().await? {
         clicks.add(batch)?;
     }
+    clicks.forget();
     Ok(clicks)
 }

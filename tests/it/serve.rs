@@ -55,6 +55,29 @@ fn sessions_are_recommended_the_same_as_by_the_command_line_and_by_the_table() {
 }
 
 #[test]
+fn sessions_that_are_asked_for_together_get_each_its_own_list() {
+    let shop = shop();
+    let server = Server::start(&shop, &[]);
+    let ids = shop.rows("select session_id from gold.sessions order by session_id limit 64");
+    let lists: Vec<Vec<String>> = std::thread::scope(|scope| {
+        let ask = |id: &String| {
+            let path = format!(
+                "/api/v1/sessions/{}/recommendations",
+                id.replace('@', "%40").replace(':', "%3A")
+            );
+            let server = &server;
+            scope.spawn(move || items(&server.get(&path).json()["recommendations"]))
+        };
+        let asked: Vec<_> = ids.iter().map(ask).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    for (id, list) in ids.iter().zip(lists) {
+        let sql = format!("select item_id from gold.recommendations where session_id = '{id}' order by rank");
+        assert_eq!(list, shop.rows(&sql), "{id}");
+    }
+}
+
+#[test]
 fn a_click_that_was_just_committed_counts_and_needs_no_training() {
     let shop = shop();
     let server = Server::start(&shop, &[]);
@@ -78,7 +101,10 @@ fn a_click_that_was_just_committed_counts_and_needs_no_training() {
         "item_id": other, "event_type": "purchase"});
     fs::write(shop.path("sample_data/newer.json"), format!("{click}\n")).unwrap();
     shop.ok(&["run", "--select", "bronze.clicks,silver.events"]);
+    let committed = Instant::now();
     server.wait("changed answer", || server.get(path).json() != answer);
+    // By the click: new data alone lets models be made anew after ten seconds.
+    assert!(committed.elapsed() < Duration::from_secs(8));
     let clicks = server.get("/api/v1/sessions/newcomer").json();
     assert_eq!(clicks["clicks"][0]["item_id"], **other, "{clicks}");
 }
@@ -112,9 +138,13 @@ fn a_visitor_that_the_lake_does_not_know_is_recommended_for_by_what_it_did() {
     assert_ne!(ask("purchase")["recommendations"], ask("view")["recommendations"]);
 
     let unknown = server
-        .post("/api/v1/recommendations", r#"{"items": ["never seen"]}"#)
+        .post(
+            "/api/v1/recommendations",
+            r#"{"items": ["never seen"], "explain": true}"#,
+        )
         .json();
     assert_eq!(unknown["only_popular"], true, "{unknown}");
+    assert_eq!(unknown["recommendations"][0]["because"], json!([]), "{unknown}");
 
     for wrong in [
         "{}",
@@ -278,7 +308,7 @@ fn commits_are_told_as_they_land() {
     assert!(lines.next().unwrap().contains("200"));
     shop.produce("more.json", 200, 8, 0.0);
     shop.ok(&["run", "--select", "bronze.clicks,silver.events"]);
-    let data = lines.find(|line| line.contains("silver.events")).unwrap();
+    let data = lines.find(|line| line.contains("\"silver.events\":1")).unwrap();
     let told: Value = serde_json::from_str(data.trim_start_matches("data: ")).unwrap();
     assert_eq!(
         told["tables"]["silver.events"],

@@ -24,6 +24,8 @@ pub(super) async fn events(State(shop): State<Arc<Shop>>) -> Sse<impl Stream<Ite
     let mut commits = shop.commits.subscribe();
     let now = commits.borrow_and_update().clone();
     let stop = shop.stop.clone();
+    // First what there is, so that nothing is missed between an answer and this stream.
+    let present = Commit { tables: now.clone() };
     let changes = stream::unfold((commits, now), async |(mut commits, before)| {
         commits.changed().await.ok()?;
         let now = commits.borrow_and_update().clone();
@@ -35,6 +37,8 @@ pub(super) async fn events(State(shop): State<Arc<Shop>>) -> Sse<impl Stream<Ite
         };
         Some((changed, (commits, now)))
     });
-    let events = changes.map(|commit| Ok(Event::default().event("commit").json_data(commit).unwrap_or_default()));
+    let events = stream::once(async { present })
+        .chain(changes)
+        .map(|commit| Ok(Event::default().event("commit").json_data(commit).unwrap_or_default()));
     Sse::new(events.take_until(stop.cancelled_owned())).keep_alive(KeepAlive::default())
 }

@@ -66,7 +66,7 @@ pub(super) async fn of_session(
     let asked = Asked::new(&shop, wanted.k, wanted.explain)?;
     let key = AnswerKey {
         clicks: read(&shop.clicks).count(&session),
-        of: asked.models.number,
+        of: shop.generation(),
         page: format!("{}/{}/{session}", asked.k, asked.explain),
     };
     // A session that is not in memory may have changed: only its events could tell.
@@ -166,7 +166,7 @@ impl Asked {
 
     async fn answer(
         &self,
-        shop: &Shop,
+        shop: &Arc<Shop>,
         session: String,
         told: Option<String>,
         events: RecordBatch,
@@ -194,12 +194,18 @@ impl Asked {
         })
     }
 
-    async fn explain(&self, shop: &Shop, events: RecordBatch, list: &mut List) -> Result<(), ApiError> {
+    async fn explain(&self, shop: &Arc<Shop>, events: RecordBatch, list: &mut List) -> Result<(), ApiError> {
         let failed = |error| ApiError::query("the reasons", &as_query_error(error));
-        let Ok(_turn) = shop.queries.acquire().await else {
+        let Ok(_turn) = shop.explaining.acquire().await else {
             return Err(ApiError::Overloaded);
         };
-        let deep = self.models.deep(&shop.runner).await.map_err(failed)?;
+        // Goes on where the client has gone or the answer took too long: the next one finds it ready.
+        let (models, of_shop) = (self.models.clone(), shop.clone());
+        let deep = tokio::spawn(async move { models.deep(&of_shop.runner).await });
+        let deep = deep
+            .await
+            .map_err(|error| ApiError::Internal(error.to_string()))?
+            .map_err(failed)?;
         let asked = self.models.requests.of_events(vec![events]).await.map_err(failed)?;
         let found = reasons(&deep, &asked).await.map_err(failed)?;
         for item in list {

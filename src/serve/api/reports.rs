@@ -10,7 +10,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Params, Range};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::models::MODEL;
 use crate::serve::panels::{self, moment, text};
 use crate::serve::shop::Shop;
 use crate::serve::view::View;
@@ -179,9 +178,13 @@ pub(super) struct Model {
 #[utoipa::path(get, path = "/api/v1/model", tag = "reports",
     responses((status = 200, body = Model), (status = "default", body = ErrorBody)))]
 pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, ApiError> {
-    let view = shop.filled()?;
-    let version = view.versions.get(MODEL).copied();
-    let trained_at = shop.models().and_then(|models| models.trained_at);
+    let models = shop.models();
+    let view = match &models {
+        Some(models) => models.view.clone(),
+        None => shop.filled()?,
+    };
+    let version = models.as_ref().and_then(|models| models.version());
+    let trained_at = models.and_then(|models| models.trained_at);
     let one = async |table: &str, sql: &str| -> Result<Option<BTreeMap<String, Value>>, ApiError> {
         match view.has(table) {
             true => Ok(panels::rows(&shop, &view, "the model", sql, vec![])

@@ -5,6 +5,7 @@ use arrow::record_batch::RecordBatch;
 use axum::Json;
 use axum::extract::State;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use futures::TryStreamExt;
@@ -17,6 +18,9 @@ use crate::engine::{self, Bindings};
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels;
 use crate::serve::shop::Shop;
+
+/// The most memory of an answer's rows.
+const BYTES: usize = 16 << 20;
 
 /// A statement that reads.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -49,7 +53,7 @@ pub(super) async fn run(
     let Ok(_turn) = shop.queries.acquire().await else {
         return Err(ApiError::Overloaded);
     };
-    let failed = |error: &datafusion::error::DataFusionError| ApiError::statement(error);
+    let failed = |error: &DataFusionError| ApiError::statement(error);
     // Tables of the lake alone: no sources, whose paths and settings are nobody's business, and no variables.
     let view = shop.view();
     let bindings = Bindings {
@@ -99,6 +103,10 @@ fn check(plan: &LogicalPlan) -> Result<(), ApiError> {
         {
             refused = Some("the information schema is not shown here; use `clickrec sql`");
         }
+        // als_train and its like: they would go on after the client has gone.
+        if let LogicalPlan::Extension(_) = node {
+            refused = Some("functions that learn or recommend are not run here; use `clickrec sql`");
+        }
         // Plans tell where the files are.
         if let LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) = node {
             refused = Some("plans are not shown here; use `clickrec sql`");
@@ -117,11 +125,15 @@ fn check(plan: &LogicalPlan) -> Result<(), ApiError> {
 async fn at_most(
     rows: datafusion::dataframe::DataFrame,
     most: usize,
-) -> Result<(Vec<RecordBatch>, bool), datafusion::error::DataFusionError> {
+) -> Result<(Vec<RecordBatch>, bool), DataFusionError> {
     let mut stream = rows.execute_stream().await?;
-    let (mut batches, mut count) = (vec![], 0);
+    let (mut batches, mut count, mut bytes) = (vec![], 0, 0);
     while let Some(batch) = stream.try_next().await? {
         let room = most - count;
+        bytes += batch.get_array_memory_size();
+        if bytes > BYTES {
+            return Err(DataFusionError::ResourcesExhausted("the rows are too large".to_owned()));
+        }
         if batch.num_rows() > room {
             batches.push(batch.slice(0, room));
             return Ok((batches, true));

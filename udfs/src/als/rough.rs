@@ -5,7 +5,7 @@ use super::kernels::dot;
 
 /// The largest whole number that stands for an item's number.
 const ITEM_MAX: f32 = 127.0;
-/// The same for a query's: so many bits that sums of products fit for every number of dimensions up to 4,096.
+/// The same for a query's, or less where sums of products would not fit.
 const QUERY_MAX: f32 = 4_095.0;
 /// What rounding in `f32` may take from a bound, as a share of the two lengths.
 const ROUNDING: f32 = 1e-5;
@@ -54,7 +54,8 @@ impl Rough {
     }
 
     pub fn query(query: &[f32]) -> RoughQuery {
-        let step = step(query, QUERY_MAX);
+        let fits = (i32::MAX as f32 / (ITEM_MAX * query.len().max(1) as f32)).floor();
+        let step = step(query, QUERY_MAX.min(fits));
         let values: Vec<i16> = query.iter().map(|value| (value / step).round() as i16).collect();
         RoughQuery {
             error: off(query, values.iter().map(|value| f32::from(*value)), step),
