@@ -10,6 +10,7 @@ use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::{MediaFeature, SetDeviceMetricsOverrideParams};
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
 use chromiumoxide::cdp::js_protocol::runtime::{ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown};
+use chromiumoxide::layout::Point;
 use chromiumoxide::page::{Page, ScreenshotParams};
 use futures::StreamExt;
 use tempfile::TempDir;
@@ -28,6 +29,26 @@ const QUIET: [&str; 7] = [
     "disable-sync",
     "lang=en-US",
 ];
+
+/// Where the middle of an element is that two frames in a row see at the same place, uncovered; else nothing. From
+/// then on `wasClicked` tells whether a click reached that element.
+const REACHABLE: &str = "(async () => {
+    const middle = () => {
+        const element = document.querySelector(SELECTOR);
+        element?.scrollIntoView({ block: 'center', behavior: 'instant' });
+        const box = element?.getBoundingClientRect();
+        return element && { element, x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    };
+    const before = middle();
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    const after = middle();
+    if (!before || !after || before.element !== after.element || before.x !== after.x || before.y !== after.y) return [];
+    if (!after.element.contains(document.elementFromPoint(after.x, after.y))) return [];
+    window.wasClicked = false;
+    window.addEventListener('click', (event) => { window.wasClicked = after.element.contains(event.target); }, { capture: true, once: true });
+    return [after.x, after.y];
+})()";
 
 /// A page, its browser, and what it complained of.
 pub struct Tab {
@@ -172,16 +193,21 @@ impl Tab {
         .await
     }
 
-    /// A click of the mouse.
+    /// A click of the mouse, once the element lies still and nothing lies above it; again where the page moved
+    /// below the mouse in between, as panels do that get their rows.
     pub async fn click(&self, selector: &str) {
-        self.wait(&format!("document.querySelector({selector:?})")).await;
-        // Not below the head of the page, which stays where it is.
-        self.run(&format!(
-            "document.querySelector({selector:?}).scrollIntoView({{ block: 'center', behavior: 'instant' }})"
-        ))
-        .await;
-        let element = self.page.find_element(selector).await.unwrap();
-        element.click().await.unwrap();
+        let reachable = REACHABLE.replace("SELECTOR", &format!("{selector:?}"));
+        let started = Instant::now();
+        loop {
+            assert!(started.elapsed() < LONG, "cannot be clicked: {selector}");
+            if let &[x, y] = self.value::<Vec<f64>>(&reachable).await.as_slice() {
+                self.page.click(Point { x, y }).await.unwrap();
+                if self.value("window.wasClicked !== false").await {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
     }
 
     /// Puts the focus on an element and types.
