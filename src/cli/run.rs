@@ -153,10 +153,10 @@ fn told_failures(report: RunReport) -> anyhow::Result<()> {
 /// Does what is due for the tables that were written. What cannot be done is done after a later run.
 async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
     let written = outcomes.iter().filter(|outcome| outcome.version.is_some());
-    for node in written.filter_map(|outcome| runner.dag().get(&outcome.step)) {
-        match runner.maintain(node).await {
-            Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
-            Err(error) => tracing::warn!(table = %node.name(), error = told(&error), "not maintained"),
+    for table in written.map(|outcome| &outcome.step) {
+        match runner.maintain(table).await {
+            Ok(done) => tracing::info!(%table, ?done, "maintained"),
+            Err(error) => tracing::warn!(%table, error = told(&error), "not maintained"),
         }
     }
 }

@@ -18,7 +18,8 @@ pub struct Expectation {
 }
 
 /// What follows where rows do not meet an expectation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// They are counted and told, and written.
     Warn,

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::{Checked, Decision, Failed, Outcome, PipelineError, RunReport, Runner, Skipped, chain, system};
-use crate::config::{Pipeline, Severity};
+use crate::config::{Pipeline, Severity, TableName};
 use crate::engine::Bindings;
 
 /// A run, as its rows tell it from others.
@@ -39,8 +39,14 @@ struct Finding<'a> {
     step: String,
     version: Option<u64>,
     expectation: &'a str,
-    severity: String,
+    severity: Severity,
     offending_rows: u64,
+}
+
+impl Finding<'_> {
+    fn put_rows_aside(&self) -> bool {
+        matches!(self.severity, Severity::Quarantine) && self.offending_rows > 0
+    }
 }
 
 impl Run {
@@ -69,10 +75,13 @@ impl Run {
             .collect();
         append(runner, system::RUNS, &runs_schema(), &rows).await?;
         let findings = self.findings(report);
-        match findings.is_empty() {
-            true => Ok(()),
-            false => append(runner, system::EXPECTATIONS, &expectations_schema(), &findings).await,
+        if findings.is_empty() {
+            return Ok(());
         }
+        if findings.iter().any(Finding::put_rows_aside) {
+            maintain(runner, &system::name(system::QUARANTINE)).await;
+        }
+        append(runner, system::EXPECTATIONS, &expectations_schema(), &findings).await
     }
 
     fn findings<'a>(&'a self, report: &'a RunReport) -> Vec<Finding<'a>> {
@@ -82,7 +91,7 @@ impl Run {
             step,
             version,
             expectation,
-            severity: severity.to_string(),
+            severity,
             offending_rows,
         };
         let checked = report.outcomes.iter().flat_map(|outcome| {
@@ -158,7 +167,17 @@ async fn append(
     saved.map_err(|source| PipelineError::Lake {
         step: table.to_string(),
         source,
-    })
+    })?;
+    maintain(runner, &table).await;
+    Ok(())
+}
+
+/// The rows are there; what cannot be done for their table is done after a later run.
+async fn maintain(runner: &Runner, table: &TableName) {
+    match runner.maintain(table).await {
+        Ok(done) => tracing::debug!(%table, ?done, "maintained"),
+        Err(error) => tracing::warn!(%table, error = chain(&error, ": "), "not maintained"),
+    }
 }
 
 fn text(name: &str) -> Field {

@@ -1,25 +1,28 @@
 use datafusion::prelude::SessionContext;
 
-use super::{Node, PipelineError, Runner};
-use crate::config::Mode;
+use super::{PipelineError, Runner};
+use crate::config::{Mode, TableName};
 use crate::engine::Bindings;
 use crate::lake::{self, LakeTable, Maintained, Upkeep};
 
 impl Runner {
-    /// Does what is due for the table of a step: compaction, checkpoint, clean-up of its log, vacuum. Looks at its log
-    /// only where nothing is.
+    /// Does what is due for a table: compaction, checkpoint, clean-up of its log, vacuum. Looks at its log only where
+    /// nothing is.
     ///
     /// # Errors
     /// When the table cannot be opened, or something that is due cannot be done.
-    pub async fn maintain(&self, node: &Node) -> Result<Maintained, PipelineError> {
-        let failed = |error| node.lake_error(error);
-        let table = self.lake().table(node.name()).await.map_err(failed)?;
+    pub async fn maintain(&self, name: &TableName) -> Result<Maintained, PipelineError> {
+        let failed = |source| PipelineError::Lake {
+            step: name.to_string(),
+            source,
+        };
+        let table = self.lake().table(name).await.map_err(failed)?;
         let session = self.upkeep_session().await?;
         let done = lake::maintain(&table, self.upkeep(&table), &session)
             .await
             .map_err(failed)?;
         if done.checkpoint.is_some() {
-            self.lake().forget(node.name());
+            self.lake().forget(name);
         }
         Ok(done)
     }

@@ -288,7 +288,7 @@ impl<'a> Follower<'a> {
                 nodes.insert(next.name(), next);
             }
             for node in nodes.into_values() {
-                match self.runner.maintain(node).await {
+                match self.runner.maintain(node.name()).await {
                     Ok(done) => tracing::info!(table = %node.name(), ?done, "maintained"),
                     Err(error) => {
                         let pause = self.pipeline.trigger.every;
