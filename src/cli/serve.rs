@@ -84,10 +84,8 @@ pub(super) async fn start(
     token: Option<Secret>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(args.bind).await;
-    let listener = listener.with_context(|| format!("cannot serve at {}", args.bind))?;
-    let options = ServeOptions {
-        address: listener.local_addr()?,
+    let mut options = ServeOptions {
+        address: args.bind,
         hosts: args.hosts.clone(),
         token,
         sql: args.sql,
@@ -97,7 +95,10 @@ pub(super) async fn start(
         limits: Limits::default(),
     };
     options.check()?;
-    let address = options.address;
+    let listener = TcpListener::bind(args.bind).await;
+    let listener = listener.with_context(|| format!("cannot serve at {}", args.bind))?;
+    let address = listener.local_addr()?;
+    options.address = address;
     eprintln!("dashboard at http://{address}/, API at http://{address}/api/v1/openapi.json; Ctrl-C ends it");
     Ok(serve(runner, listener, options, stop.clone()).await?)
 }

@@ -7,6 +7,7 @@ mod bindings;
 mod functions;
 mod help;
 mod memory;
+mod one_by_one;
 mod planner;
 mod query;
 
@@ -22,10 +23,13 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::lake::keys::PruneByKeys;
 use memory::PeakPool;
+use one_by_one::OneByOne;
 
 pub use bindings::{Bindings, View};
 pub use help::{FunctionHelp, FunctionKind, ParameterHelp, help};
@@ -163,7 +167,7 @@ impl Engine {
             .with_runtime_env(self.runtime.clone())
             .with_default_features()
             .with_query_planner(Arc::new(planner::QueryPlanner))
-            .with_physical_optimizer_rule(Arc::new(PruneByKeys))
+            .with_physical_optimizer_rules(physical_rules())
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context, bindings)?;
@@ -184,6 +188,14 @@ impl Engine {
         }
         Ok(context)
     }
+}
+
+/// DataFusion's rules, and ours before and after them.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(OneByOne));
+    rules.push(Arc::new(PruneByKeys));
+    rules
 }
 
 fn layer(catalog: &MemoryCatalogProvider, name: &str) -> Result<Arc<dyn SchemaProvider>, DataFusionError> {

@@ -18,7 +18,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::{ExecutionPlan, collect, execution_plan::reset_plan_states};
+use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 
 pub use error::RecommenderError;
 pub use reasons::{Reason, reasons, texts};
@@ -108,14 +108,16 @@ impl Planned {
     async fn new(engine: &Engine, bindings: &Bindings, sql: &str) -> Result<Self, RecommenderError> {
         let session = engine.session(bindings).await?;
         let plan = query(&session, sql).await?.create_physical_plan().await?;
+        let plan = once::compute_once(plan)?;
+        tracing::trace!("planned once:\n{}", displayable(plan.as_ref()).indent(false));
         Ok(Self {
-            plan: once::compute_once(plan)?,
+            plan,
             task: session.task_ctx(),
         })
     }
 
     async fn run(&self, asked: Asked) -> Result<Vec<RecordBatch>, DataFusionError> {
-        collect(reset_plan_states(self.plan.clone())?, asked.task(&self.task)).await
+        collect(once::fresh(&self.plan)?, asked.task(&self.task)).await
     }
 }
 

@@ -50,6 +50,29 @@ pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execu
     }
 }
 
+/// The plan as it was before it ran, for the next run. (DataFusion's own `reset_plan_states` derives the properties of
+/// nodes anew wherever one below has new ones, which took longer than the run of a few rows.)
+pub(super) fn fresh(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let kept = plan.downcast_ref::<FunctionExec>().map_or(0, FunctionExec::inputs_kept);
+    let child = |(place, child): (usize, &Arc<dyn ExecutionPlan>)| match place < kept {
+        true => Ok(child.clone()),
+        false => fresh(child),
+    };
+    let children = plan
+        .children()
+        .into_iter()
+        .enumerate()
+        .map(child)
+        .collect::<Result<Vec<_>>>()?;
+    let plan = match children.is_empty() {
+        true => plan.clone(),
+        false => plan
+            .clone()
+            .replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep))?,
+    };
+    plan.reset_state()
+}
+
 fn reads_request(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<RequestExec>().is_some() || plan.children().into_iter().any(reads_request)
 }

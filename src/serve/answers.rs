@@ -117,7 +117,8 @@ async fn answer_all(mut questions: mpsc::Receiver<Question>, runs: Arc<Semaphore
         let Ok(run) = runs.clone().acquire_owned().await else {
             return;
         };
-        // What has come while all runs were at work.
+        // What has come while all runs were at work; the connections it came by are read first.
+        tokio::task::yield_now().await;
         while waiting.len() < TOGETHER
             && let Ok(question) = questions.try_recv()
         {

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::pipeline::PipelineError;
-use crate::recommender::RecommenderError;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +24,6 @@ pub enum ServeError {
     /// The lake or the project is not as it should be.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// The SQL that recommends does not plan.
-    #[error(transparent)]
-    Recommender(#[from] RecommenderError),
 }
 
 /// What clients get instead of an answer.

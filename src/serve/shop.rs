@@ -63,14 +63,34 @@ pub(super) struct Shop {
     /// Reasons cost many runs: one session's at a time.
     pub explaining: Semaphore,
     pub clicks: RwLock<Clicks>,
-    /// Why the lake could not be read, where the last look at it failed.
-    pub trouble: RwLock<Option<String>>,
+    pub trouble: RwLock<Trouble>,
+}
+
+/// What failed when it was last tried. The server's log says why.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Trouble {
+    pub lake_unread: bool,
+    pub models_failed: bool,
+}
+
+impl Trouble {
+    /// What is wrong with the lake, as clients are told.
+    pub fn of_lake(self) -> Option<String> {
+        self.lake_unread
+            .then(|| "the lake could not be read; the server's log says why".to_owned())
+    }
+
+    /// What is wrong with the models. Those from before still answer.
+    pub fn of_models(self) -> Option<String> {
+        self.models_failed
+            .then(|| "no new models could be made; the server's log says why".to_owned())
+    }
 }
 
 impl Shop {
     pub async fn open(runner: Runner, options: ServeOptions, stop: CancellationToken) -> Result<Self, ServeError> {
         let runner = runner.with_memory(KEY_FILTER_BYTES);
-        let view = View::open(&runner, 0).await?;
+        let view = View::open(&runner).await?;
         let runs = std::thread::available_parallelism().map_or(1, usize::from);
         let shop = Self {
             answers: Answers::start(runs),

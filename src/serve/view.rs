@@ -11,8 +11,6 @@ use crate::pipeline::{KAFKA_LAYER, PipelineError, Runner};
 
 /// The lake at a moment: one version of each table, for all queries of a request.
 pub(super) struct View {
-    /// Counts the views of this server.
-    pub number: u64,
     /// The versions of tables that exist, by name.
     pub versions: BTreeMap<String, Version>,
     pub bindings: Bindings,
@@ -20,14 +18,13 @@ pub(super) struct View {
 }
 
 impl View {
-    pub async fn open(runner: &Runner, number: u64) -> Result<Self, PipelineError> {
+    pub async fn open(runner: &Runner) -> Result<Self, PipelineError> {
         let bindings = runner.bindings().await?;
-        Self::over(runner, bindings, number).await
+        Self::over(runner, bindings).await
     }
 
-    pub async fn over(runner: &Runner, bindings: Bindings, number: u64) -> Result<Self, PipelineError> {
+    pub async fn over(runner: &Runner, bindings: Bindings) -> Result<Self, PipelineError> {
         Ok(Self {
-            number,
             versions: bindings.versions.clone().into_iter().collect(),
             session: runner.engine().session(&bindings).await?,
             bindings,

@@ -17,7 +17,7 @@ use super::shop::{Shop, read, write};
 use super::view::View;
 use super::{ServeError, panels};
 use crate::lake::{Changes, LakeError, Version};
-use crate::pipeline::PipelineError;
+use crate::pipeline::{PipelineError, chain};
 use crate::recommender::{EVENTS, RecommenderError, texts};
 
 /// Models are made anew for new data, not only for a new model: not more often than this, and never for more than a
@@ -44,11 +44,9 @@ pub(super) async fn run(shop: Arc<Shop>) {
     loop {
         let looked = watch.look(&shop).await;
         if let Err(error) = &looked {
-            tracing::warn!(error = %crate::pipeline::chain(error, ": "), "the lake could not be read; trying again");
+            tracing::warn!(error = %chain(error, ": "), "the lake could not be read; trying again");
         }
-        *write(&shop.trouble) = looked
-            .err()
-            .map(|_| "the lake could not be read; the server's log says why".to_owned());
+        write(&shop.trouble).lake_unread = looked.is_err();
         tokio::time::sleep(shop.options.poll).await;
     }
 }
@@ -58,7 +56,7 @@ impl Watch {
         let bindings = shop.runner.bindings().await?;
         let now = shop.view();
         if now.versions.iter().ne(bindings.versions.iter()) {
-            shop.set_view(View::over(&shop.runner, bindings, now.number + 1).await?);
+            shop.set_view(View::over(&shop.runner, bindings).await?);
         }
         let view = shop.view();
         let worn = read(&shop.clicks).is_worn();
@@ -70,19 +68,22 @@ impl Watch {
         } else {
             Ok(())
         };
-        let models = self.follow_models(shop, &view).await;
+        self.follow_models(shop, &view).await;
         shop.tell();
-        clicks.and(models)
+        clicks
     }
 
     /// Begins to make models where they are due, and takes over those that are ready: nothing waits for them.
-    async fn follow_models(&mut self, shop: &Arc<Shop>, view: &Arc<View>) -> Result<(), ServeError> {
+    async fn follow_models(&mut self, shop: &Arc<Shop>, view: &Arc<View>) {
         if let Some(making) = self.making.take_if(|making| making.is_finished()) {
             if let Some((began, took)) = &mut self.tried {
                 *took = began.elapsed();
             }
-            match making.await {
-                Ok(models) => shop.set_models(models?.map(Arc::new)),
+            let made = making.await;
+            write(&shop.trouble).models_failed = !matches!(made, Ok(Ok(_)));
+            match made {
+                Ok(Ok(models)) => shop.set_models(models.map(Arc::new)),
+                Ok(Err(error)) => tracing::warn!(error = %chain(&error, ": "), "no models were made; trying again"),
                 // It has panicked; the log says where.
                 Err(error) => tracing::error!(%error, "no models were made"),
             }
@@ -95,7 +96,6 @@ impl Watch {
                 Models::make(&shop.runner, &view, shop.options.max_k, before.as_deref()).await
             }));
         }
-        Ok(())
     }
 
     fn models_are_due(&self, shop: &Shop, view: &View) -> bool {
@@ -103,8 +103,7 @@ impl Watch {
             .tried
             .is_none_or(|(began, took)| began.elapsed() >= MODELS_EVERY.max(took * MODELS_SHARE));
         let Some(models) = shop.models() else {
-            let begins = self.tried.is_none() || rested;
-            return begins && view.has(EVENTS) && view.has(MODEL);
+            return rested && view.has(EVENTS) && view.has(MODEL);
         };
         let is_new = models.version() != view.versions.get(MODEL).copied();
         (is_new || *models.versions() != view.versions) && (rested || is_new && !self.failed(&models))

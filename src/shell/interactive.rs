@@ -23,6 +23,25 @@ impl Drop for Leave {
     }
 }
 
+/// What may come in from outside while the shell waits.
+struct Signals {
+    /// Ctrl-C.
+    interrupts: Signal,
+    /// The terminal is gone. Under `nohup` that ends no program by itself, and the editor would read what is not there
+    /// for ever.
+    hangups: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, ShellError> {
+        let watch = |kind| signal(kind).map_err(|error| ShellError::file("watch", "the terminal", error));
+        Ok(Self {
+            interrupts: watch(SignalKind::interrupt())?,
+            hangups: watch(SignalKind::hangup())?,
+        })
+    }
+}
+
 type Reading = JoinHandle<(Editor, Result<Typed, ShellError>)>;
 
 /// Runs a session at the terminal. The prompt does not wait for the shell, which is made meanwhile.
@@ -41,7 +60,7 @@ where
     });
     let editor = Editor::new(names.clone(), file, leave.0.clone())?;
     // From here on Ctrl-C is ours; without this it would end the program.
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(|error| ShellError::file("watch", "Ctrl-C", error))?;
+    let mut signals = Signals::new()?;
     eprintln!(
         "clickrec {}: \\? lists the commands, Ctrl-D leaves",
         env!("CARGO_PKG_VERSION")
@@ -57,12 +76,12 @@ where
         }
     };
     loop {
-        let (editor, typed) = typed(&mut reading, &shell, &names).await?;
+        let (editor, typed) = typed(&mut reading, &shell, &names, &mut signals).await?;
         match typed? {
             Typed::End => return Ok(()),
             Typed::Cleared => {}
             Typed::Text(text) => {
-                if shell.answer(&text, &mut interrupts).await == Flow::Leave {
+                if shell.answer(&text, &mut signals).await == Flow::Leave {
                     return Ok(());
                 }
             }
@@ -85,6 +104,7 @@ async fn typed(
     reading: &mut Reading,
     shell: &Shell,
     names: &Names,
+    signals: &mut Signals,
 ) -> Result<(Editor, Result<Typed, ShellError>), ShellError> {
     let refresh = async {
         match shell.catalog().await {
@@ -96,18 +116,20 @@ async fn typed(
     tokio::select! {
         biased;
         read = reading => read.map_err(|error| ShellError::file("read", "the terminal", std::io::Error::other(error))),
-        () = refresh => Err(ShellError::Command("the terminal is gone".to_owned())),
+        _ = signals.hangups.recv() => Err(ShellError::Command("the terminal is gone".to_owned())),
+        () = refresh => Err(ShellError::Command("nothing is read any more".to_owned())),
     }
 }
 
 impl Shell {
     /// Runs an input. Ctrl-C ends what runs, and what it has not finished is undone.
-    async fn answer(&mut self, text: &str, interrupts: &mut Signal) -> Flow {
+    async fn answer(&mut self, text: &str, signals: &mut Signals) -> Flow {
         // One that came when nothing ran is for nothing.
-        while interrupts.recv().now_or_never().is_some() {}
+        while signals.interrupts.recv().now_or_never().is_some() {}
         let answered = tokio::select! {
             biased;
-            _ = interrupts.recv() => None,
+            _ = signals.interrupts.recv() => None,
+            _ = signals.hangups.recv() => return Flow::Leave,
             done = self.run_items(text, None) => Some(done),
         };
         match answered {

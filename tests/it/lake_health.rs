@@ -277,7 +277,10 @@ fn assert_little_to_read(shop: &Shop, table: &str) {
         .iter()
         .filter(|file| version(file) > checkpoint)
         .count();
-    assert!(after <= 11, "{table}: {after} entries to read after the last checkpoint");
+    assert!(
+        after <= 11,
+        "{table}: {after} entries to read after the last checkpoint"
+    );
     let small = json(&shop.ok(&["optimize", "--dry-run", "--json", table]))[0]["files_before"]
         .as_u64()
         .unwrap();
@@ -290,7 +293,7 @@ fn after_many_small_commits_there_is_no_more_to_read() {
 }
 
 #[test]
-#[ignore = "takes about half an hour"]
+#[ignore = "takes about 40 minutes"]
 fn after_ten_thousand_small_commits_there_is_no_more_to_read() {
     assert_flat_after(10_000);
 }

@@ -1,7 +1,7 @@
 //! What keeps the server safe. Each test fails where its guard is taken away.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,9 @@ fn shop() -> Shop {
 #[test]
 fn off_loopback_there_is_no_server_without_a_token() {
     let shop = Shop::new();
-    let (code, said) = shop.fails(&["serve", "--bind", "0.0.0.0:0"]);
+    // A port that is taken: without its guard the server would fail too, but say another thing.
+    let taken = TcpListener::bind("0.0.0.0:0").unwrap();
+    let (code, said) = shop.fails(&["serve", "--bind", &taken.local_addr().unwrap().to_string()]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("CLICKREC_TOKEN") && said.contains("help:"), "{said}");
 }

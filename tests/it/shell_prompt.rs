@@ -123,6 +123,19 @@ fn ctrl_c_ends_the_query_and_not_the_shell() {
 }
 
 #[test]
+fn a_shell_ends_with_its_terminal() {
+    let shop = lake();
+    let idle = Terminal::start(&shop, &["sql"]);
+    idle.wait_for_prompt();
+    idle.tear_off(&shop);
+    let busy = Terminal::start(&shop, &["sql"]);
+    busy.wait_for_prompt();
+    busy.send(ENDLESS);
+    busy.wait("rows read");
+    busy.tear_off(&shop);
+}
+
+#[test]
 fn watch_goes_on_until_ctrl_c() {
     let shop = lake();
     let terminal = Terminal::start(&shop, &["sql"]);

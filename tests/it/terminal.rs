@@ -1,7 +1,9 @@
 //! The program at a terminal: what is typed, and what is on the screen then.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,6 +18,9 @@ const ROWS: u16 = 50;
 const COLUMNS: u16 = 110;
 /// What a program asks to know where the cursor is.
 const WHERE: &[u8] = b"\x1b[6n";
+
+/// Holds the program's process id, in the shop's folder.
+const PID: &str = "terminal.pid";
 
 /// A terminal with the program in it.
 pub struct Terminal {
@@ -36,7 +41,12 @@ impl Terminal {
         let state = format!("state{}", STARTED.fetch_add(1, Ordering::Relaxed));
         // script(1) makes the pseudo-terminal; crates for that want features of libc that would build all anew.
         let size = format!("stty rows {ROWS} cols {COLUMNS}");
-        let run = format!("{size}; exec '{}' {}", binary().display(), args.join(" "));
+        // As under nohup, where nothing but the program itself ends it with its terminal.
+        let run = format!(
+            "{size}; trap '' HUP; echo $$ > {PID}; exec '{}' {}",
+            binary().display(),
+            args.join(" ")
+        );
         let mut command = Command::new("script");
         command
             .args(["--quiet", "--return", "--command", &run, "/dev/null"])
@@ -110,6 +120,19 @@ impl Terminal {
                 .last()
                 .is_some_and(|line| line.trim_end() == "clickrec>")
         })
+    }
+
+    /// Takes the terminal away from the program, and waits for its end.
+    pub fn tear_off(mut self, shop: &Shop) {
+        let process = fs::read_to_string(shop.path(PID)).unwrap();
+        let process = Path::new("/proc").join(process.trim());
+        assert!(process.exists());
+        self.child.kill().unwrap();
+        let started = Instant::now();
+        while process.exists() {
+            assert!(started.elapsed() < PATIENCE, "it goes on without a terminal");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The exit code, once the program has ended.

@@ -105,7 +105,8 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
     let rates: Vec<Rates> = of(&shop, &view, "system.runs", include_str!("../sql/rate.sql")).await?;
     let quarantine = of(&shop, &view, "silver.quarantine", include_str!("../sql/quarantine.sql")).await?;
     let sources = sources(&shop).await;
-    let mut reasons: Vec<String> = read(&shop.trouble).iter().cloned().collect();
+    let trouble = *read(&shop.trouble);
+    let mut reasons: Vec<String> = trouble.of_lake().into_iter().chain(trouble.of_models()).collect();
     let failed = steps.iter().filter(|step| step.outcome == "failed");
     reasons.extend(failed.map(|step| format!("{} failed in its last run", step.step)));
     let silent = sources
@@ -216,7 +217,7 @@ pub(super) struct Health {
 #[utoipa::path(get, path = "/api/v1/health", tag = "pipeline", security(()),
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn health(State(shop): State<Arc<Shop>>) -> Response {
-    let mut reasons: Vec<String> = read(&shop.trouble).iter().cloned().collect();
+    let mut reasons = Vec::from_iter(read(&shop.trouble).of_lake());
     if shop.models().is_none() {
         reasons.push("there is no model yet: run `clickrec run`".to_owned());
     }

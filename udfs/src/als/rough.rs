@@ -128,38 +128,92 @@ fn product(row: &[i8], query: &[i16]) -> i32 {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32, _mm256_add_epi32, _mm256_castsi256_si128,
-        _mm256_cvtepi8_epi16, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
+        __m128i, __m256i, _mm_add_epi32, _mm_cvtepi32_ps, _mm_fmadd_ps, _mm_loadu_ps, _mm_loadu_si128, _mm_mul_ps,
+        _mm_set_epi32, _mm_set1_ps, _mm_storeu_ps, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepi8_epi16,
+        _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
     };
 
     use super::RoughQuery;
 
+    /// Numbers that are multiplied at once, and vectors whose sums are put together.
     const LANES: usize = 16;
+    const ROWS: usize = 4;
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn fill(rows: (&mut [f32], &[i8]), roundings: (&[f32], &[f32]), query: &RoughQuery, of_query: f32) {
-        super::fill(rows, roundings, query, of_query, |row, query| product(row, query));
+    pub(super) fn fill(
+        (bounds, values): (&mut [f32], &[i8]),
+        (steps, errors): (&[f32], &[f32]),
+        query: &RoughQuery,
+        of_query: f32,
+    ) {
+        let dims = query.values.len();
+        let (bounds, last_bounds) = bounds.as_chunks_mut::<ROWS>();
+        let (steps, last_steps) = steps.as_chunks::<ROWS>();
+        let (errors, last_errors) = errors.as_chunks::<ROWS>();
+        let (values, last_values) = values.split_at(bounds.len() * ROWS * dims);
+        let (step, length, of_query_all) = (
+            _mm_set1_ps(query.step),
+            _mm_set1_ps(query.length),
+            _mm_set1_ps(of_query),
+        );
+        let rows = values.chunks_exact((ROWS * dims).max(1)).zip(steps.iter().zip(errors));
+        for (bounds, (rows, (steps, errors))) in bounds.iter_mut().zip(rows) {
+            let products = _mm_cvtepi32_ps(products(rows, &query.values));
+            #[allow(unsafe_code, reason = "loads and stores take pointers")]
+            // SAFETY: each array is as long as what is loaded of it or stored to it; no alignment is asked for.
+            unsafe {
+                let rounding = _mm_fmadd_ps(_mm_loadu_ps(errors.as_ptr()), length, of_query_all);
+                let steps = _mm_mul_ps(_mm_loadu_ps(steps.as_ptr()), step);
+                _mm_storeu_ps(bounds.as_mut_ptr(), _mm_fmadd_ps(products, steps, rounding));
+            }
+        }
+        super::fill(
+            (last_bounds, last_values),
+            (last_steps, last_errors),
+            query,
+            of_query,
+            super::product,
+        );
     }
 
+    /// The products of four vectors with the query.
     #[target_feature(enable = "avx2,fma")]
     #[inline]
-    fn product(row: &[i8], query: &[i16]) -> i32 {
-        let (row_chunks, query_chunks) = (row.chunks_exact(LANES), query.chunks_exact(LANES));
-        let rest = super::product(row_chunks.remainder(), query_chunks.remainder());
-        let mut sums = _mm256_setzero_si256();
-        for (row, query) in row_chunks.zip(query_chunks) {
+    fn products(rows: &[i8], query: &[i16]) -> __m128i {
+        let (query, query_rest) = query.as_chunks::<LANES>();
+        let dims = query.len() * LANES + query_rest.len();
+        let row = |place: usize| rows[place * dims..(place + 1) * dims].as_chunks::<LANES>();
+        let ((a, a_rest), (b, b_rest), (c, c_rest), (d, d_rest)) = (row(0), row(1), row(2), row(3));
+        let mut sums = [_mm256_setzero_si256(); ROWS];
+        for (at, query) in query.iter().enumerate() {
             #[allow(unsafe_code, reason = "loads take pointers")]
-            // SAFETY: each chunk is as long as what is loaded of it; no alignment is asked for.
-            let (row, query) = unsafe {
-                let row = _mm_loadu_si128(row.as_ptr().cast());
-                (row, _mm256_loadu_si256(query.as_ptr().cast()))
-            };
-            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_cvtepi8_epi16(row), query));
+            // SAFETY: the array is as long as what is loaded of it; no alignment is asked for.
+            let query = unsafe { _mm256_loadu_si256(query.as_ptr().cast()) };
+            for (sum, row) in sums.iter_mut().zip([a, b, c, d]) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(wide(&row[at]), query));
+            }
         }
-        let four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-        let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
-        let one = _mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
-        _mm_cvtsi128_si32(one) + rest
+        let [a, b, c, d] = sums;
+        let four = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        let four = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four));
+        if query_rest.is_empty() {
+            return four;
+        }
+        let rest = |row| super::product(row, query_rest);
+        _mm_add_epi32(
+            four,
+            _mm_set_epi32(rest(d_rest), rest(c_rest), rest(b_rest), rest(a_rest)),
+        )
+    }
+
+    /// Sixteen numbers, each as wide as a query's.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn wide(numbers: &[i8; LANES]) -> __m256i {
+        #[allow(unsafe_code, reason = "loads take pointers")]
+        // SAFETY: the array is as long as what is loaded of it; no alignment is asked for.
+        let numbers = unsafe { _mm_loadu_si128(numbers.as_ptr().cast()) };
+        _mm256_cvtepi8_epi16(numbers)
     }
 }
 

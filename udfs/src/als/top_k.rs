@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use super::Factors;
 use super::kernels::dot;
 use super::product::times_transposed;
-use super::rough::Rough;
+use super::rough::{Rough, RoughQuery};
 use crate::ranking::{Best, Scored};
 
 /// Queries and items that are multiplied in one go: their scores stay in the second-level cache.
@@ -94,9 +94,7 @@ impl ItemIndex {
     ) -> Vec<Vec<Scored>> {
         let mut searches: Vec<Search> = block.map(|query| self.search(query, queries, k, seen)).collect();
         if searches.len() < PACKED {
-            for search in &mut searches {
-                self.top_of_one(queries.row(search.query), search, scores);
-            }
+            self.top_of_few(queries, &mut searches, scores);
             return searches.into_iter().map(|search| search.best.into_sorted()).collect();
         }
         let mut active: Vec<usize> = (0..searches.len()).collect();
@@ -124,35 +122,48 @@ impl ItemIndex {
         searches.into_iter().map(|search| search.best.into_sorted()).collect()
     }
 
-    /// One query's search, which computes the product only with items whose bound leaves them a chance.
-    fn top_of_one(&self, query: &[f32], search: &mut Search, bounds: &mut [f32]) {
-        let dims = self.factors.dims();
-        let rough = Rough::query(query);
+    /// The searches of few queries, which compute the product only with items whose bound leaves them a chance. A block of
+    /// the rough copy is read once for all of them.
+    fn top_of_few(&self, queries: &Factors, searches: &mut [Search], bounds: &mut [f32]) {
+        let rough: Vec<RoughQuery> = searches
+            .iter()
+            .map(|search| Rough::query(queries.row(search.query)))
+            .collect();
         for (longest, first) in self.longest.iter().zip((0..).step_by(ITEMS)) {
-            if !search.may_gain(*longest) {
-                return;
-            }
             let last = (first + ITEMS).min(self.order.len());
             let bounds = &mut bounds[..last - first];
-            self.rough.bounds(&rough, first, *longest, bounds);
-            search.leave_out(bounds, first);
-            let rows = self.factors.rows_slice(first, last);
-            let mut bar = search.best.bar();
-            for (group, bounds) in bounds.chunks(GROUP).enumerate() {
-                if !reaches(bounds, bar) {
+            let mut goes_on = false;
+            for (search, rough) in searches.iter_mut().zip(&rough) {
+                if search.may_gain(*longest) {
+                    goes_on = true;
+                    self.rough.bounds(rough, first, *longest, bounds);
+                    search.leave_out(bounds, first);
+                    self.look(queries.row(search.query), search, first, bounds);
+                }
+            }
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Offers those of the items from `first` on whose bounds leave them a chance.
+    fn look(&self, query: &[f32], search: &mut Search, first: usize, bounds: &[f32]) {
+        let mut bar = search.best.bar();
+        for (group, bounds) in bounds.chunks(GROUP).enumerate() {
+            if !reaches(bounds, bar) {
+                continue;
+            }
+            for (within, bound) in bounds.iter().enumerate() {
+                if *bound < bar || *bound == f32::NEG_INFINITY {
                     continue;
                 }
-                for (within, bound) in bounds.iter().enumerate() {
-                    if *bound < bar || *bound == f32::NEG_INFINITY {
-                        continue;
-                    }
-                    let place = group * GROUP + within;
-                    let score = product(query, &rows[place * dims..(place + 1) * dims]);
-                    if score >= bar {
-                        let item = self.order[first + place];
-                        search.best.offer(Scored { item, score });
-                        bar = search.best.bar();
-                    }
+                let place = first + group * GROUP + within;
+                let score = product(query, self.factors.row(place));
+                if score >= bar {
+                    let item = self.order[place];
+                    search.best.offer(Scored { item, score });
+                    bar = search.best.bar();
                 }
             }
         }

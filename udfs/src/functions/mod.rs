@@ -1,6 +1,7 @@
 //! The functions, one a file; what is registered is listed at the end.
 
 mod als_train;
+mod blocks;
 mod clicks;
 mod columns;
 mod factors_table;

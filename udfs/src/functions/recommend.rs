@@ -9,6 +9,7 @@
 //!
 //! Memory: three and a quarter times the item factors, 12 bytes an interaction, and the ids; reserved before it is allocated.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -16,12 +17,11 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use rayon::prelude::*;
 use tokio::sync::OnceCell;
-use tokio::sync::mpsc::Sender;
 
 use super::als_train::interaction_columns;
+use super::blocks::{FEW, after, in_blocks};
 use super::factors_table::{ItemModel, item_rows, read_items};
 use super::ids::{Ids, Triples, named, read_triples};
 use super::ranked;
@@ -92,26 +92,16 @@ impl Operation for Best {
     ) -> Result<SendableRecordBatchStream> {
         let (interactions, rows) = (inputs.remove(1), inputs.remove(0));
         let (k, exclude_seen, model) = (self.k, self.exclude_seen, self.model.clone());
-        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 2);
-        let out = stream.tx();
-        stream.spawn(async move {
+        Ok(after(schema.clone(), async move {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
             let read = || Model::read(rows, memory.new_empty());
             let model = model.get_or_try_init(read).await?.clone();
             let triples = read_triples(NAME, interactions, Some(&model.index), &mut memory).await?;
-            let lists = Lists {
-                model,
-                k,
-                exclude_seen,
-                schema,
-                out,
-                _memory: memory,
-            };
-            tokio::task::spawn_blocking(move || lists.send(triples))
-                .await
-                .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))?
-        });
-        Ok(stream.build())
+            let lists = Lists::new(model, triples, k, exclude_seen, schema.clone(), memory)?;
+            Ok(in_blocks(schema, lists.users.len(), (BLOCK, FEW), move |users| {
+                lists.block(users)
+            }))
+        }))
     }
 
     fn inputs_kept(&self) -> usize {
@@ -169,54 +159,63 @@ impl Model {
     }
 }
 
-/// The users' lists on their way out.
+/// The users' lists, which are computed when they are asked for.
 struct Lists {
     model: Arc<Model>,
+    /// Ascending.
+    users: Vec<String>,
+    interactions: Interactions,
     k: usize,
     exclude_seen: bool,
     schema: SchemaRef,
-    out: Sender<Result<RecordBatch>>,
     _memory: MemoryReservation,
 }
 
 impl Lists {
-    /// Block after block of users, ascending by id, until all are sent or nobody listens any more.
-    fn send(self, triples: Triples) -> Result<()> {
+    fn new(
+        model: Arc<Model>,
+        triples: Triples,
+        k: usize,
+        exclude_seen: bool,
+        schema: SchemaRef,
+        memory: MemoryReservation,
+    ) -> Result<Self> {
         let Triples { users, mut values, .. } = triples;
-        if values.is_empty() {
-            return Ok(());
-        }
         let (users, places): (Vec<String>, Vec<u32>) = Ids::sorted(users);
         values.iter_mut().for_each(|(user, ..)| *user = places[*user as usize]);
-        let interactions = Interactions::from_triples(users.len(), self.model.ids.len(), values)
-            .map_err(|error| self.named(&error, &users))?;
-        for start in (0..users.len()).step_by(BLOCK) {
-            let block = &users[start..(start + BLOCK).min(users.len())];
-            let rows = self.block(&interactions, start, block)?;
-            if self.out.blocking_send(Ok(rows)).is_err() {
-                return Ok(());
-            }
-        }
-        Ok(())
+        let interactions = Interactions::from_triples(users.len(), model.ids.len(), values)
+            .map_err(|error| as_named(&error, &users, &model.ids))?;
+        Ok(Self {
+            model,
+            users,
+            interactions,
+            k,
+            exclude_seen,
+            schema,
+            _memory: memory,
+        })
     }
 
-    /// The lists of the users from `start` on.
-    fn block(&self, interactions: &Interactions, start: usize, users: &[String]) -> Result<RecordBatch> {
+    /// The lists of some users.
+    fn block(&self, block: Range<usize>) -> Result<RecordBatch> {
         let Some(fold_in) = &self.model.fold_in else {
             return Ok(RecordBatch::new_empty(self.schema.clone()));
         };
+        let (first, users) = (block.start, &self.users[block]);
+        let named = |error| as_named(&error, users, &self.model.ids);
         let d = self.model.dims;
         let mut queries = vec![0.0; users.len() * d];
         queries
             .par_chunks_exact_mut(d)
+            .with_min_len(FEW)
             .enumerate()
             .try_for_each(|(row, query)| {
-                let (items, weights) = interactions.row(start + row);
+                let (items, weights) = self.interactions.row(first + row);
                 fold_in.solve(items, weights, query)
             })
-            .map_err(|error| self.named(&error, users))?;
-        let queries = Factors::from_vec(users.len(), d, queries).map_err(|error| self.named(&error, users))?;
-        let seen = |query: usize| interactions.row(start + query).0;
+            .map_err(named)?;
+        let queries = Factors::from_vec(users.len(), d, queries).map_err(named)?;
+        let seen = |query: usize| self.interactions.row(first + query).0;
         let left_out: Option<&Seen<'_, '_>> = if self.exclude_seen { Some(&seen) } else { None };
         let best = self.model.items.top(&queries, self.k, left_out);
         // A user whose items the model does not know has no place in taste space.
@@ -225,10 +224,13 @@ impl Lists {
         let lists = known.map(|(_, (user, best))| (user.as_str(), best));
         ranked::batch(&self.schema, &self.model.ids, lists)
     }
+}
 
-    fn named(&self, error: &AlsError, users: &[String]) -> DataFusionError {
-        let name = |ids: &[String], index: u32| ids.get(index as usize).cloned().unwrap_or_default();
-        let (user, item) = (|user| name(users, user), |item| name(&self.model.ids, item));
-        exec_datafusion_err!("{}", named(NAME, error, user, item))
-    }
+/// An error that names users and items by their ids.
+fn as_named(error: &AlsError, users: &[String], items: &[String]) -> DataFusionError {
+    let name = |ids: &[String], index: u32| ids.get(index as usize).cloned().unwrap_or_default();
+    exec_datafusion_err!(
+        "{}",
+        named(NAME, error, |user| name(users, user), |item| name(items, item))
+    )
 }

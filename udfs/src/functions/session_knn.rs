@@ -7,11 +7,12 @@
 //!
 //! A plan that runs again does not read the history again: its index is kept as long as the plan.
 //!
-//! Memory: about 80 bytes a click of the history while it is indexed, the ids, and 4 bytes a session and item for each
-//! thread; reserved before it is allocated.
+//! Memory: about 80 bytes a click of the history while it is indexed, the ids, and 4 bytes an item for each thread;
+//! reserved before it is allocated.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -19,12 +20,11 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use rayon::prelude::*;
 use thread_local::ThreadLocal;
 use tokio::sync::OnceCell;
-use tokio::sync::mpsc::Sender;
 
+use super::blocks::{FEW, after, in_blocks};
 use super::clicks::{Clicks, click_columns};
 use super::ranked;
 use crate::ranking::Scored;
@@ -153,27 +153,24 @@ impl Operation for Nearest {
     ) -> Result<SendableRecordBatchStream> {
         let (sessions, history) = (inputs.remove(1), inputs.remove(0));
         let (params, k, exclude_seen, past) = (self.params, self.k, self.exclude_seen, self.past.clone());
-        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 2);
-        let out = stream.tx();
-        stream.spawn(async move {
+        Ok(after(schema.clone(), async move {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
             let read = || Past::read(history, params, memory.new_empty());
             let past = past.get_or_try_init(read).await?.clone();
             let sessions = Clicks::read(NAME, sessions, &mut memory).await?;
             let lists = Lists {
+                sessions: past.find(sessions),
                 past,
                 params,
                 k,
                 exclude_seen,
-                schema,
-                out,
+                schema: schema.clone(),
                 _memory: memory,
             };
-            tokio::task::spawn_blocking(move || lists.send(sessions))
-                .await
-                .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))?
-        });
-        Ok(stream.build())
+            Ok(in_blocks(schema, lists.sessions.len(), (BLOCK, FEW), move |block| {
+                lists.block(block)
+            }))
+        }))
     }
 
     fn inputs_kept(&self) -> usize {
@@ -207,7 +204,7 @@ impl Past {
     ) -> Result<Arc<Self>> {
         let read = Clicks::read(NAME, rows, &mut memory).await?;
         let (clicks, items, past) = (read.clicks.len(), read.items.len(), read.sessions.len());
-        let rooms = 4 * rayon::current_num_threads() * (past + items);
+        let rooms = 4 * rayon::current_num_threads() * items;
         memory
             .try_grow(history_bytes(clicks, items) + rooms)
             .map_err(|error| error.context(format!("{NAME}: indexing {clicks} clicks of {past} sessions")))?;
@@ -226,44 +223,51 @@ impl Past {
             .await
             .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))
     }
+
+    /// Sessions with items of the history, ascending by id.
+    fn find(&self, sessions: Clicks) -> Vec<Session> {
+        let (mut ids, items, clicks) = sessions.sorted();
+        let known: Vec<Option<u32>> = items.iter().map(|item| place(&self.items, item)).collect();
+        let with_clicks = sequences(clicks, &known).into_iter().map(|(session, clicks)| {
+            let id = std::mem::take(&mut ids[session as usize]);
+            Session {
+                own: place(&self.sessions, &id),
+                id,
+                clicks,
+            }
+        });
+        with_clicks.collect()
+    }
 }
 
-/// The sessions' lists on their way out.
+/// The sessions' lists, which are computed when they are asked for.
 struct Lists {
     past: Arc<Past>,
+    sessions: Vec<Session>,
     params: KnnParams,
     k: usize,
     exclude_seen: bool,
     schema: SchemaRef,
-    out: Sender<Result<RecordBatch>>,
     _memory: MemoryReservation,
 }
 
+/// A session that is asked about.
+struct Session {
+    id: String,
+    /// Its number in the history, if it is there.
+    own: Option<u32>,
+    /// The known items in the order of its clicks.
+    clicks: Vec<u32>,
+}
+
 impl Lists {
-    /// Block after block of sessions, ascending by id, until all are sent or nobody listens any more.
-    fn send(self, sessions: Clicks) -> Result<()> {
-        let past = &self.past;
-        let (ids, their_items, clicks) = sessions.sorted();
-        let known: Vec<Option<u32>> = their_items.iter().map(|item| place(&past.items, item)).collect();
-        let queries: Vec<(&str, Option<u32>, Vec<u32>)> = sequences(clicks, &known)
-            .into_iter()
-            .map(|(session, clicks)| {
-                let id = &*ids[session as usize];
-                (id, place(&past.sessions, id), clicks)
-            })
-            .collect();
-        for block in queries.chunks(BLOCK) {
-            let lists: Vec<Vec<Scored>> = block
-                .par_iter()
-                .map(|(_, own, clicks)| self.list(clicks, *own))
-                .collect();
-            let lists = block.iter().map(|(id, ..)| *id).zip(lists);
-            let rows = ranked::batch(&self.schema, &past.items, lists);
-            if self.out.blocking_send(rows).is_err() {
-                return Ok(());
-            }
-        }
-        Ok(())
+    /// The lists of some sessions.
+    fn block(&self, block: Range<usize>) -> Result<RecordBatch> {
+        let sessions = &self.sessions[block];
+        let list = |session: &Session| self.list(&session.clicks, session.own);
+        let lists: Vec<Vec<Scored>> = sessions.par_iter().with_min_len(FEW).map(list).collect();
+        let ids = sessions.iter().map(|session| session.id.as_str());
+        ranked::batch(&self.schema, &self.past.items, ids.zip(lists))
     }
 
     fn list(&self, clicks: &[u32], own: Option<u32>) -> Vec<Scored> {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use rayon::prelude::*;
 
+use super::blocks::{after, in_blocks};
 use super::factors_table::{ItemModel, item_rows, read_items};
 use super::ranked;
 use crate::als::similar;
@@ -74,9 +74,7 @@ impl Operation for Neighbours {
     ) -> Result<SendableRecordBatchStream> {
         let rows = inputs.swap_remove(0);
         let Self { k, item } = self.clone();
-        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 2);
-        let out = stream.tx();
-        stream.spawn(async move {
+        Ok(after(schema.clone(), async move {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
             let model = read_items(NAME, rows, &mut memory).await?;
             let wanted: Vec<u32> = match &item {
@@ -86,20 +84,11 @@ impl Operation for Neighbours {
                     None => return exec_err!("{NAME}: the model has no item '{id}'"),
                 },
             };
-            let work = move || {
-                let _held = memory;
-                for block in wanted.chunks(BLOCK) {
-                    if out.blocking_send(batch(&model, block, k, &schema)).is_err() {
-                        break;
-                    }
-                }
-                Ok(())
-            };
-            tokio::task::spawn_blocking(work)
-                .await
-                .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))?
-        });
-        Ok(stream.build())
+            Ok(in_blocks(schema.clone(), wanted.len(), (BLOCK, 0), move |block| {
+                let _held = &memory;
+                batch(&model, &wanted[block], k, &schema)
+            }))
+        }))
     }
 }
 

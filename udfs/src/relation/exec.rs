@@ -101,6 +101,14 @@ impl FunctionExec {
             properties: self.properties.clone(),
         }
     }
+
+    /// How many of its inputs are not read again, as what was made of them is kept.
+    pub fn inputs_kept(&self) -> usize {
+        match self.keeps {
+            true => self.operation.inputs_kept(),
+            false => 0,
+        }
+    }
 }
 
 impl DisplayAs for FunctionExec {

@@ -40,6 +40,14 @@ impl Default for KnnParams {
     }
 }
 
+/// So many distances between clicks are looked up.
+const DISTANCES: usize = 64;
+
+/// How much a click of a neighbour counts so many clicks from a shared one.
+fn nearness(params: KnnParams, distance: usize) -> f32 {
+    (-(distance as f32) / params.neighbour_decay).exp()
+}
+
 /// The nearest sessions: VS-kNN (Ludewig, Jannach, "Evaluation of Session-based Recommendation Algorithms", UMUAI 2018)
 /// with the refinements of VSTAN (Ludewig, Mauro, Latifi, Jannach, "Empirical Analysis of Session-Based Recommendation
 /// Algorithms", UMUAI 2021).
@@ -53,11 +61,10 @@ impl Default for KnnParams {
 pub struct SessionKnn<H> {
     history: H,
     params: KnnParams,
-    /// By place of the session; zero between calls.
-    similarity: Vec<f32>,
+    /// How much a click counts by its distance from a shared one, as far as that is looked up.
+    nearness: Vec<f32>,
     /// By item; zero between calls.
     scores: Vec<f32>,
-    candidates: Vec<u32>,
     scored: Vec<u32>,
 }
 
@@ -70,14 +77,13 @@ struct Weighted {
 }
 
 impl<H: Borrow<SessionHistory>> SessionKnn<H> {
-    /// Makes room: 4 bytes a session and an item.
+    /// Makes room: 4 bytes an item.
     pub fn new(history: H, params: KnnParams) -> Self {
         let past = history.borrow();
         Self {
             params,
-            similarity: vec![0.0; past.len()],
+            nearness: (0..DISTANCES).map(|distance| nearness(params, distance)).collect(),
             scores: vec![0.0; past.items()],
-            candidates: vec![],
             scored: vec![],
             history,
         }
@@ -87,8 +93,7 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
     /// history, if it is there: it is no neighbour of itself. Items of the session come too, unless `exclude_seen`.
     pub fn top(&mut self, clicks: &[u32], own: Option<u32>, k: usize, exclude_seen: bool) -> Vec<Scored> {
         let recent = self.weights(clicks);
-        self.compare(&recent, own);
-        let neighbours = self.neighbours();
+        let neighbours = self.neighbours(self.candidates(&recent, own));
         self.vote(&recent, &neighbours);
         let mut best = Best::new(k);
         for item in self.scored.drain(..) {
@@ -120,54 +125,48 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
         recent
     }
 
-    /// Adds up what past sessions share with this one, and keeps the newest of them as candidates.
-    fn compare(&mut self, recent: &[Weighted], own: Option<u32>) {
-        self.candidates.clear();
+    /// The newest past sessions that share items with this one: place, and what they share. The sessions of each item come
+    /// newest first, so the search ends with the sample.
+    fn candidates(&self, recent: &[Weighted], own: Option<u32>) -> Vec<(u32, f32)> {
         let history = self.history.borrow();
         let sessions = history.len() as f32;
-        for Weighted { item, weight } in recent {
+        let shares = recent.iter().map(|Weighted { item, weight }| {
             let frequency = history.frequency(*item).max(1) as f32;
             // An item that every session has says nothing, but shall not take the sessions out of sight.
-            let shared = weight * (sessions / frequency).ln().max(f32::EPSILON).powf(self.params.idf);
-            for place in history.with_item(*item) {
-                let similarity = &mut self.similarity[*place as usize];
-                if *similarity == 0.0 {
-                    self.candidates.push(*place);
+            weight * (sessions / frequency).ln().max(f32::EPSILON).powf(self.params.idf)
+        });
+        let shares: Vec<f32> = shares.collect();
+        let mut rest: Vec<&[u32]> = recent.iter().map(|recent| history.with_item(recent.item)).collect();
+        let mut candidates = vec![];
+        while candidates.len() < self.params.sample {
+            let Some(newest) = rest.iter().filter_map(|places| places.first().copied()).max() else {
+                break;
+            };
+            let mut shared = 0.0;
+            for (places, share) in rest.iter_mut().zip(&shares) {
+                if let Some((place, older)) = places.split_first()
+                    && *place == newest
+                {
+                    shared += share;
+                    *places = older;
                 }
-                *similarity += shared;
+            }
+            if own != Some(history.session(newest)) {
+                candidates.push((newest, shared));
             }
         }
-        if let Some(own) = own {
-            let similarity = &mut self.similarity;
-            self.candidates.retain(|place| {
-                let is_other = history.session(*place) != own;
-                if !is_other {
-                    similarity[*place as usize] = 0.0;
-                }
-                is_other
-            });
-        }
-        if self.candidates.len() > self.params.sample {
-            // Which they are matters, not their order.
-            self.candidates
-                .select_nth_unstable_by(self.params.sample, |a, b| b.cmp(a));
-            for old in self.candidates.drain(self.params.sample..) {
-                self.similarity[old as usize] = 0.0;
-            }
-        }
+        candidates
     }
 
     /// The candidates most alike: place and similarity, aged and by length. Ties go to the newer session.
-    fn neighbours(&mut self) -> Vec<(u32, f32)> {
+    fn neighbours(&self, candidates: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
         let history = self.history.borrow();
         let sessions = history.len() as f32;
-        let mut neighbours: Vec<(u32, f32)> = vec![];
-        for place in self.candidates.drain(..) {
-            let shared = std::mem::take(&mut self.similarity[place as usize]);
-            let age = 1.0 - place as f32 / sessions;
-            let length = history.clicks(place).len() as f32;
-            let similarity = shared * (-age * self.params.recency).exp() / length.powf(self.params.length);
-            neighbours.push((place, similarity));
+        let mut neighbours = candidates;
+        for (place, shared) in &mut neighbours {
+            let age = 1.0 - *place as f32 / sessions;
+            let length = history.clicks(*place).len() as f32;
+            *shared = *shared * (-age * self.params.recency).exp() / length.powf(self.params.length);
         }
         let wanted = self.params.neighbours.max(1);
         let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
@@ -193,10 +192,12 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
                 Some((at, recent.weight))
             }));
             for (position, item) in clicks.iter().enumerate() {
-                let nearness = |(at, weight): &(usize, f32)| {
-                    weight * (-(position.abs_diff(*at) as f32) / self.params.neighbour_decay).exp()
+                let near = |(at, weight): &(usize, f32)| {
+                    let distance = position.abs_diff(*at);
+                    let known = self.nearness.get(distance).copied();
+                    weight * known.unwrap_or_else(|| nearness(self.params, distance))
                 };
-                let vote = similarity * shared.iter().map(nearness).sum::<f32>();
+                let vote = similarity * shared.iter().map(near).sum::<f32>();
                 if vote > 0.0 {
                     let score = &mut self.scores[*item as usize];
                     if *score == 0.0 {
