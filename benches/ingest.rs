@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use clickrec::config::{LoadOptions, Project};
+use clickrec::config::{Environment, LoadOptions, Project};
 use clickrec::engine::{Engine, EngineOptions};
 use clickrec::kafka::{EmbeddedBroker, Producer};
 use clickrec::pipeline::{RunEvent, RunOptions, RunReport, Runner, Selection};
@@ -47,7 +47,7 @@ impl Shop {
     }
 
     /// Plans the project once; `env` gives the variables of the target.
-    fn runner(&self, target: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> (Project, Runner) {
+    fn runner(&self, target: Option<&str>, env: &Environment) -> (Project, Runner) {
         let options = LoadOptions {
             target,
             vars: &Default::default(),
@@ -105,9 +105,9 @@ fn kafka_to_bronze(criterion: &mut Criterion) {
     assert_eq!(producer.flush().unwrap(), EVENTS);
 
     let shop = Shop::new();
-    let runner = shop.runner(Some("kafka"), &|name| {
-        (name == "KAFKA_BROKERS").then(|| broker.brokers())
-    });
+    let brokers = broker.brokers();
+    let environment = Environment::of(move |name| (name == "KAFKA_BROKERS").then(|| brokers.clone()));
+    let runner = shop.runner(Some("kafka"), &environment);
     measure(criterion, "ingest", "kafka_to_bronze", EVENTS, || {
         assert_eq!(shop.rebuild(&runner, &["bronze.clicks"]), EVENTS);
     });
@@ -127,7 +127,7 @@ fn files_to_bronze_to_silver(criterion: &mut Criterion) {
         file.flush().unwrap();
     }
 
-    let runner = shop.runner(None, &|_| None);
+    let runner = shop.runner(None, &Environment::of(|_| None));
     measure(criterion, "ingest", "ndjson_to_bronze", EVENTS, || {
         assert_eq!(shop.rebuild(&runner, &["bronze.clicks"]), EVENTS);
     });

@@ -6,10 +6,11 @@
 //! ```text
 //! main ─► cli ─► shell, serve, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► engine ─► udfs (crate clickrec-udfs)
 //!                                                                                │
-//!                                                                                └─► lake, kafka, files ─► source ─► config
+//!                                                                                └─► lake, kafka, files ─► source, store ─► config
 //! ```
 //!
 //! - [`config`]: `pipelines.yaml`, validated.
+//! - [`store`]: the object store of a lake, and who one is to it.
 //! - [`source`]: the shape of a record, and reading on from a position.
 //! - [`kafka`], [`files`]: the two kinds of source.
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step.
@@ -41,4 +42,5 @@ pub mod serve;
 pub mod shell;
 pub mod simulate;
 pub mod source;
+pub mod store;
 pub mod testing;

@@ -15,7 +15,7 @@ use super::output::{table, thousands, write_all};
 use super::progress::Progress;
 use super::serve::{self, ServeArgs};
 use super::{init, produce, run};
-use crate::config::{LoadOptions, Project};
+use crate::config::{Environment, LoadOptions, Project};
 use crate::engine::query;
 use crate::kafka::EmbeddedBroker;
 use crate::pipeline::{RunOptions, Runner};
@@ -84,7 +84,7 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     let options = LoadOptions {
         target: Some("kafka"),
         vars: &vars,
-        env: &|_| None,
+        env: &Environment::of(|_| None),
     };
     let project = Project::load(&folder.join("pipelines.yaml"), &options)?;
     let runner = Runner::new(&project, global.engine()?).await?;

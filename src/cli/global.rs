@@ -1,7 +1,7 @@
 //! Options that every command takes.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
@@ -9,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName};
+use crate::config::{Environment, KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName, redact};
 use crate::engine::{Engine, EngineOptions};
 use crate::lake::LakeTable;
 use crate::pipeline::Runner;
@@ -69,6 +69,21 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Standard error without credentials: what is logged comes from libraries too.
+struct Redacted;
+
+impl Write for Redacted {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        std::io::stderr().write_all(redact(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 impl Global {
     /// Sends logs to standard error.
     pub fn start_logging(&self) {
@@ -83,7 +98,7 @@ impl Global {
         let filter = EnvFilter::try_from_env("CLICKREC_LOG").unwrap_or_else(|_| EnvFilter::new(level));
         let logs = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr);
+            .with_writer(|| Redacted);
         logs.with_ansi(std::io::stderr().is_terminal()).init();
     }
 
@@ -95,11 +110,10 @@ impl Global {
     /// Reads and validates the project file.
     pub fn project(&self) -> anyhow::Result<Project> {
         let vars: BTreeMap<String, String> = self.vars.iter().cloned().collect();
-        let env = |name: &str| std::env::var(name).ok();
         let options = LoadOptions {
             target: self.target.as_deref(),
             vars: &vars,
-            env: &env,
+            env: &Environment::process(),
         };
         Ok(Project::load(&self.config, &options)?)
     }

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::error::Error as _;
 
 use clap::Args;
 use serde::Serialize;
@@ -7,7 +8,8 @@ use super::global::Global;
 use super::graph::{Vertex, draw};
 use super::output::{thousands, write_all};
 use crate::config::{Mode, TableName};
-use crate::pipeline::{Decision, Logic, Node, Runner};
+use crate::pipeline::{Decision, Logic, Node, Runner, chain};
+use crate::store::Access;
 
 const NOTHING: &str = "nothing";
 
@@ -62,7 +64,10 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
         }
         rows.push(row);
     }
+    let access = runner.lake().access().await?;
     if args.json {
+        // What one may do in the store is no step: it goes where notes go.
+        eprint!("{}", told_access(&runner, &access));
         return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     }
     let mut vertices: Vec<Vertex> = sources(runner.dag().nodes(), &pipeline.name)
@@ -83,9 +88,28 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
         .filter(|row| row.mode != "view" && row.action == NOTHING)
         .count();
     write_all(&format!(
-        "{}{busy} steps have something to do, {idle} have not\n",
-        draw(&vertices)
+        "{}{}{busy} steps have something to do, {idle} have not\n",
+        draw(&vertices),
+        told_access(&runner, &access),
     ))
+}
+
+/// What one may do in the store of a lake in the cloud, and what is missing.
+fn told_access(runner: &Runner, access: &[Access]) -> String {
+    if access.is_empty() {
+        return String::new();
+    }
+    let granted = access.iter().filter(|access| access.granted.is_ok());
+    let granted: Vec<String> = granted.map(|access| access.permission.to_string()).collect();
+    let mut text = format!("{} lets us {}\n", runner.lake().url(), granted.join(", "));
+    for Access { permission, granted } in access {
+        if let Err(error) = granted {
+            // What the store means, without the words of the library around it.
+            let error = error.source().unwrap_or(error);
+            text.push_str(&format!("  not {permission}: {}\n", chain(error, ": ")));
+        }
+    }
+    text
 }
 
 fn sources<'a>(nodes: &'a [Node], pipeline: &'a str) -> impl Iterator<Item = &'a String> {

@@ -74,7 +74,7 @@ pub(super) async fn run(args: &ServeArgs, global: &Global, stop: &CancellationTo
     let project = global.project()?;
     let runner = Runner::new(&project, global.engine()?).await?;
     let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
-    start(args, runner, token.map(Secret::new), stop).await
+    start(args, runner, token.map(Secret::credential), stop).await
 }
 
 /// Serves a project's lake until it is told to stop.

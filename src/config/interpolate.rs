@@ -1,18 +1,20 @@
 //! `${NAME}` and `${NAME:-default}` in values; `$${` stands for `${`.
 
-use super::LoadOptions;
+use super::variables::Variables;
 
 /// Why a value could not be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Neither a variable nor the environment has it.
+    /// Nobody has it.
     Variable(String),
+    /// Where it should be cannot be read, and why.
+    Unread(String),
     /// `${` without its `}`.
     Unclosed,
 }
 
 /// Fills in the variables of one value.
-pub(super) fn interpolate(text: &str, options: &LoadOptions<'_>) -> Result<String, Missing> {
+pub(super) fn interpolate(text: &str, variables: &Variables) -> Result<String, Missing> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("${") {
@@ -25,24 +27,19 @@ pub(super) fn interpolate(text: &str, options: &LoadOptions<'_>) -> Result<Strin
         filled.push_str(&rest[..start]);
         let inside = &rest[start + 2..];
         let end = inside.find('}').ok_or(Missing::Unclosed)?;
-        filled.push_str(&value(&inside[..end], options)?);
+        filled.push_str(&value(&inside[..end], variables)?);
         rest = &inside[end + 1..];
     }
     filled.push_str(rest);
     Ok(filled)
 }
 
-fn value(reference: &str, options: &LoadOptions<'_>) -> Result<String, Missing> {
+fn value(reference: &str, variables: &Variables) -> Result<String, Missing> {
     let (name, default) = match reference.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (reference, None),
     };
-    let found = options
-        .vars
-        .get(name)
-        .cloned()
-        .or_else(|| (options.env)(name))
-        .filter(|value| !value.is_empty());
+    let found = variables.get(name)?;
     found
         .or_else(|| default.map(str::to_owned))
         .ok_or_else(|| Missing::Variable(name.to_owned()))

@@ -1,7 +1,7 @@
 //! `pipelines.yaml`: read once as written, then validated into what the rest of the program uses.
 //!
 //! - `raw`: the file as written; unknown keys are refused, and every value knows its line.
-//! - `interpolate`: `${NAME}` in values, after parsing, so that a value can never change the structure.
+//! - `variables`, `interpolate`: `${NAME}` in values, after parsing, so that a value can never change the structure.
 //! - `validate` and `validate_…`: raw to [`Project`], collecting as many problems as possible.
 //! - [`ConfigError`]: what is wrong, with file, line, column and the way out.
 
@@ -13,8 +13,10 @@ mod name;
 mod project;
 mod raw;
 mod raw_expectation;
+mod redact;
 mod secret;
 mod source;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -22,6 +24,7 @@ mod validate_expectation;
 mod validate_maintenance;
 mod validate_source;
 mod validate_trigger;
+mod variables;
 
 pub use error::{ConfigError, Problem};
 pub use expectation::{Expectation, Severity};
@@ -29,8 +32,11 @@ pub use maintenance::{MIN_RETAIN, MaintenanceConfig};
 pub use name::{NotATableName, TableName, nearest};
 pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Trigger};
 pub use raw::problem as yaml_problem;
+pub use redact::redact;
 pub use secret::Secret;
 pub use source::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};
+pub use storage::Storage;
+pub use variables::Environment;
 
 /// The JSON schema of the file, for editors.
 pub fn schema() -> schemars::Schema {

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::raw::RawProject;
 use super::validate::Validator;
-use super::{ConfigError, Expectation, MaintenanceConfig, Secret, SourceConfig, TableName};
+use super::{ConfigError, Environment, Expectation, MaintenanceConfig, Secret, SourceConfig, Storage, TableName};
 
 /// A project, validated: what `pipelines.yaml` says for the chosen target.
 #[derive(Debug, Clone)]
@@ -33,8 +33,8 @@ pub struct Project {
 pub struct LakeConfig {
     /// `file://`, `abfss://`, `az://`, `s3://`; the folder need not exist.
     pub url: Url,
-    /// Settings of the object store, in its own words; all of them count as secret.
-    pub storage: BTreeMap<String, Secret>,
+    /// Settings of the object store.
+    pub storage: Storage,
 }
 
 /// Steps that run together.
@@ -146,7 +146,7 @@ pub struct LoadOptions<'a> {
     /// Values for `${NAME}` that win over the environment, and for `var('NAME', …)` in SQL.
     pub vars: &'a BTreeMap<String, String>,
     /// The environment.
-    pub env: &'a dyn Fn(&str) -> Option<String>,
+    pub env: &'a Environment,
 }
 
 impl fmt::Debug for LoadOptions<'_> {

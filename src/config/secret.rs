@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::redact;
+
 /// A credential. `Debug` and `Display` print `***`; only [`Secret::reveal`] gives the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -10,6 +12,13 @@ impl Secret {
     /// Wraps a credential.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
+    }
+
+    /// The same, kept out of all that is printed from now on ([`redact`](super::redact)).
+    pub fn credential(value: impl Into<String>) -> Self {
+        let value = value.into();
+        redact::hide(&value);
+        Self(value)
     }
 
     /// The value itself, for the library that needs it; never for a message.

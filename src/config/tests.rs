@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{ConfigError, LoadOptions, MaintenanceConfig, Mode, Project, SourceConfig};
+use super::variables::Variables;
+use super::{ConfigError, Environment, LoadOptions, MaintenanceConfig, Mode, Project, SourceConfig};
 
 const GOOD: &str = r#"
 lake: ./lake
@@ -41,13 +43,13 @@ fn load(yaml: &str, target: Option<&str>, env: &[(&str, &str)]) -> Result<Projec
     fs::write(&file, yaml).unwrap();
     let vars = BTreeMap::new();
     let env: BTreeMap<String, String> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let get = |name: &str| env.get(name).cloned();
+    let env = Environment::of(move |name| env.get(name).cloned());
     Project::load(
         &file,
         &LoadOptions {
             target,
             vars: &vars,
-            env: &get,
+            env: &env,
         },
     )
 }
@@ -202,7 +204,7 @@ fn a_missing_file_says_how_to_start() {
     let options = LoadOptions {
         target: None,
         vars: &vars,
-        env: &|_| None,
+        env: &Environment::of(|_| None),
     };
     let error = Project::load("nowhere/pipelines.yaml".as_ref(), &options).unwrap_err();
     assert!(error.to_string().contains("clickrec init"), "{error}");
@@ -211,12 +213,8 @@ fn a_missing_file_says_how_to_start() {
 #[test]
 fn a_dollar_can_be_escaped() {
     let vars = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
-    let options = LoadOptions {
-        target: None,
-        vars: &vars,
-        env: &|_| None,
-    };
-    let filled = super::interpolate::interpolate("$${A} ${A} ${B:-2} $", &options);
+    let variables = Variables::new(&vars, &Environment::of(|_| None), Path::new("nowhere"));
+    let filled = super::interpolate::interpolate("$${A} ${A} ${B:-2} $", &variables);
     assert_eq!(filled, Ok("${A} 1 2 $".to_owned()));
 }
 

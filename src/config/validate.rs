@@ -8,8 +8,11 @@ use url::Url;
 
 use super::interpolate::{Missing, interpolate};
 use super::raw::{OrderedMap, RawPipeline, RawProject, RawStep, Text};
+use super::storage::{as_secret, is_credential};
+use super::variables::Variables;
 use super::{
-    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project, Secret, Step, TableName, Trigger, nearest,
+    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project, Secret, Step, Storage, TableName, Trigger,
+    nearest,
 };
 
 /// Where a lake can be, by the beginning of its URL.
@@ -22,6 +25,7 @@ pub(super) struct Validator<'a> {
     file: &'a Path,
     pub(super) root: PathBuf,
     options: &'a LoadOptions<'a>,
+    variables: Variables,
     problems: Vec<Problem>,
 }
 
@@ -34,6 +38,7 @@ impl<'a> Validator<'a> {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         Self {
             file,
+            variables: Variables::new(options.vars, options.env, &root),
             root,
             options,
             problems: vec![],
@@ -41,6 +46,7 @@ impl<'a> Validator<'a> {
     }
 
     pub fn project(mut self, mut raw: RawProject) -> Result<Project, ConfigError> {
+        self.refuse_literals(&raw);
         self.apply_target(&mut raw);
         let lake = self.lake(&raw.lake, &raw.storage);
         let mut sources = BTreeMap::new();
@@ -110,11 +116,16 @@ impl<'a> Validator<'a> {
 
     /// The value with its variables filled in.
     pub(super) fn text(&mut self, text: &Text) -> Option<String> {
-        match interpolate(&text.value, self.options) {
+        match interpolate(&text.value, &self.variables) {
             Ok(value) => Some(value),
             Err(Missing::Variable(name)) => {
-                let help = format!("export {name}=…, pass --var {name}=…, or write ${{{name}:-default}}");
+                let help =
+                    format!("export {name}=…, pass --var {name}=…, write it into .env, or write ${{{name}:-default}}");
                 self.problem(text.referenced, format!("the environment has no `{name}`"), Some(help));
+                None
+            }
+            Err(Missing::Unread(reason)) => {
+                self.problem(text.referenced, reason, None);
                 None
             }
             Err(Missing::Unclosed) => {
@@ -136,6 +147,35 @@ impl<'a> Validator<'a> {
         self.optional(text).map(Secret::new)
     }
 
+    /// A secret that is kept out of all that is printed.
+    pub(super) fn credential(&mut self, text: Option<&Text>) -> Option<Secret> {
+        self.optional(text).map(Secret::credential)
+    }
+
+    /// Credentials that stand in the file, where everybody who sees the project sees them, in all targets.
+    fn refuse_literals(&mut self, raw: &RawProject) {
+        let stores =
+            std::iter::once(&raw.storage).chain(raw.targets.values().filter_map(|target| target.storage.as_ref()));
+        let settings = stores.flatten().filter(|(name, _)| is_credential(name));
+        let sources = raw
+            .sources
+            .values()
+            .chain(raw.targets.values().flat_map(|target| target.sources.values()));
+        let passwords = sources.filter_map(|source| source.value.kafka.as_ref()?.security.password.as_ref());
+        let all = settings
+            .map(|(name, text)| (name.as_str(), text))
+            .chain(passwords.map(|text| ("password", text)));
+        for (name, text) in all.filter(|(_, text)| !text.value.contains("${")) {
+            let variable = name.to_ascii_uppercase();
+            let help = format!("take it out, replace it where it is valid, and write {name}: \"${{{variable}}}\"");
+            self.problem(
+                text.referenced,
+                format!("the secret `{name}` stands in the file"),
+                Some(help),
+            );
+        }
+    }
+
     /// The values of the file, and those of the command line, which win.
     fn vars(&mut self, vars: &BTreeMap<String, Text>) -> BTreeMap<String, Secret> {
         let given = self.options.vars;
@@ -151,10 +191,14 @@ impl<'a> Validator<'a> {
     fn lake(&mut self, lake: &Text, storage: &BTreeMap<String, Text>) -> Option<LakeConfig> {
         let mut settings = BTreeMap::new();
         for (key, value) in storage {
-            if let Some(value) = self.secret(Some(value)) {
-                settings.insert(key.clone(), value);
+            if let Some(value) = self.text(value) {
+                settings.insert(key.clone(), as_secret(key, value));
             }
         }
+        let written = storage
+            .iter()
+            .map(|(key, text)| (key.clone(), text.value.clone()))
+            .collect();
         let path = self.text(lake)?;
         let url = match Url::parse(&path) {
             Ok(url) if path.contains("://") => Some(url),
@@ -173,7 +217,8 @@ impl<'a> Validator<'a> {
             );
             return None;
         }
-        url.map(|url| LakeConfig { url, storage: settings })
+        let storage = Storage::new(settings, written, self.variables.clone());
+        url.map(|url| LakeConfig { url, storage })
     }
 
     fn pipelines(&mut self, raw: &OrderedMap<RawPipeline>) -> Vec<Pipeline> {

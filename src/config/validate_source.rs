@@ -58,7 +58,7 @@ impl Validator<'_> {
             protocol: self.optional(raw.security.protocol.as_ref()),
             mechanism: self.optional(raw.security.mechanism.as_ref()),
             username: self.secret(raw.security.username.as_ref()),
-            password: self.secret(raw.security.password.as_ref()),
+            password: self.credential(raw.security.password.as_ref()),
             ca: self.optional(raw.security.ca.as_ref()),
             ca_pem: self.optional(raw.security.ca_pem.as_ref()),
         };

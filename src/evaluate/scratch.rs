@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::EvaluationError;
-use crate::config::{LakeConfig, Mode, Pipeline, Project, Secret, TableName};
+use crate::config::{LakeConfig, Mode, Pipeline, Project, Secret, Storage, TableName};
 use crate::engine::{Engine, query};
 use crate::lake::write::Layout;
 use crate::lake::{Lake, append, schema};
@@ -35,7 +35,7 @@ impl Scratch {
             .map_err(|()| EvaluationError::Scratch(std::io::Error::other("the temporary folder has no URL")))?;
         let lake = LakeConfig {
             url,
-            storage: BTreeMap::new(),
+            storage: Storage::default(),
         };
         let scratch = Self {
             _folder: folder,

@@ -19,8 +19,6 @@ mod commit;
 mod compact;
 mod diagnose;
 mod error;
-#[cfg(feature = "failpoints")]
-mod faults;
 mod files;
 mod history;
 pub mod keys;

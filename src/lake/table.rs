@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -7,9 +7,9 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::SessionState;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
-use deltalake::{DeltaTable, DeltaTableBuilder};
-use object_store::ObjectStoreExt;
+use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -18,7 +18,9 @@ use super::diagnose::diagnose;
 use super::keys::KeyFilters;
 use super::opened::Opened;
 use super::{DataFilesScan, LakeError, positions};
-use crate::config::{LakeConfig, Secret, TableName};
+use crate::config::{LakeConfig, TableName};
+use crate::store;
+use crate::store::Access;
 
 /// A version of a Delta table.
 pub type Version = u64;
@@ -26,8 +28,9 @@ pub type Version = u64;
 /// A folder of Delta tables: `LAKE/layer/table`.
 #[derive(Debug, Clone)]
 pub struct Lake {
-    url: Url,
-    storage: BTreeMap<String, Secret>,
+    config: LakeConfig,
+    /// Made when the first table is opened.
+    store: Arc<OnceLock<Arc<dyn ObjectStore>>>,
     filters: Option<Arc<KeyFilters>>,
     opened: Option<Arc<Opened>>,
 }
@@ -35,11 +38,9 @@ pub struct Lake {
 impl Lake {
     /// The lake of a project. Nothing is opened yet.
     pub fn new(config: &LakeConfig) -> Self {
-        deltalake::azure::register_handlers(None);
-        deltalake::aws::register_handlers(None);
         Self {
-            url: config.url.clone(),
-            storage: config.storage.clone(),
+            config: config.clone(),
+            store: Arc::default(),
             filters: None,
             opened: None,
         }
@@ -60,7 +61,7 @@ impl Lake {
     /// # Errors
     /// When the folder cannot be made, or no file in it.
     pub fn check_writable(&self) -> Result<(), LakeError> {
-        let Ok(folder) = self.url.to_file_path() else {
+        let Ok(folder) = self.config.url.to_file_path() else {
             return Ok(());
         };
         let probe = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
@@ -129,24 +130,46 @@ impl Lake {
     /// What opens the table; nothing is read yet.
     fn handle(&self, name: &TableName) -> Result<DeltaTable, LakeError> {
         let failed = || LakeError::delta("open", name);
-        let root = self.url.as_str().trim_end_matches('/');
+        let root = self.config.url.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{root}/{}/{}/", name.layer, name.table))
-            .map_err(|reason| failed()(deltalake::DeltaTableError::InvalidTableLocation(reason.to_string())))?;
-        let storage = self
-            .storage
-            .iter()
-            .map(|(key, value)| (key.clone(), value.reveal().to_owned()));
+            .map_err(|reason| failed()(DeltaTableError::InvalidTableLocation(reason.to_string())))?;
         let builder = DeltaTableBuilder::from_url(url).map_err(failed())?;
-        let builder = builder.with_storage_options(storage.collect());
-        #[cfg(feature = "failpoints")]
-        let builder = super::faults::inject(builder);
+        let store = self.store().map_err(failed())?;
+        let builder = builder.with_storage_backend(store, self.config.url.clone());
         builder.build().map_err(failed())
+    }
+
+    fn store(&self) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
+        if let Some(store) = self.store.get() {
+            return Ok(store.clone());
+        }
+        let store = store::open(&self.config)?;
+        Ok(self.store.get_or_init(|| store).clone())
+    }
+
+    /// What one may do in the store of the lake, where that is not a disk.
+    ///
+    /// # Errors
+    /// When the settings do not make a store.
+    pub async fn access(&self) -> Result<Vec<Access>, LakeError> {
+        if self.config.url.scheme() == "file" {
+            return Ok(vec![]);
+        }
+        let failed = || LakeError::delta("reach", &self.config.url);
+        let folder = Path::from_url_path(self.config.url.path());
+        let folder = folder.map_err(|error| failed()(DeltaTableError::generic(error.to_string())))?;
+        Ok(store::access(self.store().map_err(failed())?.as_ref(), &folder).await)
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &Url {
+        &self.config.url
     }
 }
 
 /// Whether there is a table. The Delta library lists the log for that, all of it on a local disk; nearly every log has one
 /// of these files.
-async fn exists(delta: &DeltaTable) -> Result<bool, deltalake::DeltaTableError> {
+async fn exists(delta: &DeltaTable) -> Result<bool, DeltaTableError> {
     let store = delta.object_store();
     for file in ["_delta_log/_last_checkpoint", "_delta_log/00000000000000000000.json"] {
         if store.head(&Path::from(file)).await.is_ok() {
@@ -228,9 +251,10 @@ impl LakeTable {
     /// When a column has a type that Arrow cannot hold.
     pub fn schema(&self) -> Result<Option<SchemaRef>, LakeError> {
         let Some(state) = self.state() else { return Ok(None) };
-        let schema: arrow::datatypes::Schema = state.schema().as_ref().try_into_arrow().map_err(|source| {
-            LakeError::delta("read the schema of", &self.name)(deltalake::DeltaTableError::Arrow { source })
-        })?;
+        let schema: arrow::datatypes::Schema =
+            state.schema().as_ref().try_into_arrow().map_err(|source| {
+                LakeError::delta("read the schema of", &self.name)(DeltaTableError::Arrow { source })
+            })?;
         Ok(Some(Arc::new(schema)))
     }
 

@@ -9,12 +9,12 @@ use url::Url;
 
 use super::write::Layout;
 use super::*;
-use crate::config::LakeConfig;
+use crate::config::{LakeConfig, Storage};
 
 fn lake(folder: &TempDir) -> Lake {
     Lake::new(&LakeConfig {
         url: Url::from_directory_path(folder.path()).unwrap(),
-        storage: BTreeMap::new(),
+        storage: Storage::default(),
     })
 }
 

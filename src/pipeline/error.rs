@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 
+use crate::config::redact;
 use crate::lake::LakeError;
 use crate::source::SourceError;
 
@@ -172,7 +173,8 @@ impl PipelineError {
     }
 }
 
-/// An error with what led to it, each told once: libraries often repeat their source in their own message.
+/// An error with what led to it, each told once: libraries often repeat their source in their own message. Without the
+/// credentials that they may put there.
 pub fn chain(error: &(dyn Error + 'static), separator: &str) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -184,7 +186,7 @@ pub fn chain(error: &(dyn Error + 'static), separator: &str) -> String {
         }
         cause = error.source();
     }
-    text
+    redact(&text).into_owned()
 }
 
 /// What the first error of a chain tells that tells anything.

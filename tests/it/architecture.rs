@@ -45,6 +45,7 @@ fn modules_depend_downwards() {
     // From the lowest to the highest; a module may use those before it.
     let order = [
         "config",
+        "store",
         "source",
         "kafka",
         "files",

@@ -62,7 +62,7 @@ fn killed_inside_any_merge_the_rerun_is_idempotent() {
 }
 
 /// Runs against a store that fails, until a run gets through; how many did not, and what all of them said.
-fn run_until_done(shop: &Shop, faults: &str) -> (usize, String) {
+pub fn run_until_done(shop: &Shop, faults: &str) -> (usize, String) {
     let mut said = String::new();
     for attempt in 0..300 {
         let faults = format!("seed={attempt},{faults}");

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ const LONG: Duration = Duration::from_secs(60);
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    said: Arc<Mutex<String>>,
 }
 
 /// What came back.
@@ -61,6 +62,8 @@ impl Server {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (sender, address) = mpsc::channel();
+        let said = Arc::<Mutex<String>>::default();
+        let log = said.clone();
         // Reads on, so that the server never waits for us.
         thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
@@ -70,10 +73,18 @@ impl Server {
                 } else {
                     eprintln!("serve: {line}");
                 }
+                let mut log = log.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
             }
         });
         let address = address.recv_timeout(LONG).expect("the server does not start");
-        Self { child, address }
+        Self { child, address, said }
+    }
+
+    /// What it has written to its log.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub fn get(&self, path: &str) -> Answer {

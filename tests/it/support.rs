@@ -1,5 +1,6 @@
 //! A project in a temporary folder, and the program run in it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 /// A project as `clickrec init` makes it, but without its sample data.
 pub struct Shop {
     folder: TempDir,
+    environment: BTreeMap<String, String>,
 }
 
 impl Shop {
@@ -17,6 +19,7 @@ impl Shop {
     pub fn new() -> Self {
         let shop = Self {
             folder: TempDir::new().unwrap(),
+            environment: BTreeMap::new(),
         };
         shop.ok(&["init", "."]);
         for entry in fs::read_dir(shop.path("sample_data")).unwrap() {
@@ -29,9 +32,20 @@ impl Shop {
     pub fn with_sample_data() -> Self {
         let shop = Self {
             folder: TempDir::new().unwrap(),
+            environment: BTreeMap::new(),
         };
         shop.ok(&["init", "."]);
         shop
+    }
+
+    /// Sets a variable for all its commands.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Sets it no more.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
     }
 
     pub fn path(&self, path: &str) -> PathBuf {
@@ -45,6 +59,7 @@ impl Shop {
             .args(args)
             .current_dir(self.folder.path())
             .env_remove("KAFKA_BROKERS")
+            .envs(&self.environment)
             .stdin(Stdio::null());
         command
     }

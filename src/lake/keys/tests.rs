@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::util::pretty::pretty_format_batches;
@@ -13,7 +12,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::*;
-use crate::config::LakeConfig;
+use crate::config::{LakeConfig, Storage};
 use crate::lake::write::Layout;
 use crate::lake::{Lake, LakeTable, append, schema};
 
@@ -26,7 +25,7 @@ fn session() -> SessionContext {
 async fn table(folder: &TempDir, files: &[Vec<u16>]) -> LakeTable {
     let config = LakeConfig {
         url: Url::from_directory_path(folder.path()).unwrap(),
-        storage: BTreeMap::new(),
+        storage: Storage::default(),
     };
     let (lake, name) = (
         Lake::new(&config).with_memory(1 << 20),

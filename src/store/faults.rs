@@ -7,10 +7,8 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use deltalake::DeltaTableBuilder;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -18,7 +16,6 @@ use object_store::{
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use url::Url;
 
 /// One of a process, so that every request is another throw.
 static FAULTS: LazyLock<Option<Arc<Faults>>> = LazyLock::new(|| {
@@ -26,16 +23,10 @@ static FAULTS: LazyLock<Option<Arc<Faults>>> = LazyLock::new(|| {
     Some(Arc::new(Faults::parse(&settings)))
 });
 
-/// Puts the failing store under a table, where the environment asks for one.
-pub(super) fn inject(builder: DeltaTableBuilder) -> DeltaTableBuilder {
-    let (Some(faults), Ok(location)) = (FAULTS.as_ref(), Url::parse("file:///")) else {
-        return builder;
-    };
-    let store = FailingStore {
-        inner: LocalFileSystem::new(),
-        faults: faults.clone(),
-    };
-    builder.with_storage_backend(Arc::new(store), location)
+/// Puts the failing store above another, where the environment asks for one.
+pub(super) fn wrap(inner: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+    let Some(faults) = FAULTS.clone() else { return inner };
+    Arc::new(FailingStore { inner, faults })
 }
 
 #[derive(Debug)]
@@ -98,7 +89,7 @@ impl Faults {
 
 #[derive(Debug)]
 struct FailingStore {
-    inner: LocalFileSystem,
+    inner: Arc<dyn ObjectStore>,
     faults: Arc<Faults>,
 }
 

@@ -1,0 +1,116 @@
+//! Keeps credentials out of what is printed, whoever prints them: libraries put requests and settings into their errors.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
+
+const HIDDEN: &str = "***";
+/// Shorter ones would be found in words that are none.
+const SHORTEST: usize = 6;
+/// What stands before a credential, in lower case.
+const MARKS: [&str; 11] = [
+    "sig=",
+    "accountkey=",
+    "sharedaccesssignature=",
+    "password=",
+    "secret=",
+    "client_secret=",
+    "x-amz-signature=",
+    "x-amz-security-token=",
+    "bearer ",
+    "sharedkey ",
+    "signature=",
+];
+/// What ends one.
+const ENDS: &[char] = &['&', ' ', '"', '\'', ';', ',', '<', '>', ')', '}', '\n', '\r', '\t'];
+
+/// The credentials that this process knows.
+static KNOWN: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+
+/// Hides a value from now on. Of a token that is a query, its signature too, written as it is and decoded.
+pub(super) fn hide(value: &str) {
+    let signature = value.split('&').find_map(|part| part.strip_prefix("sig="));
+    let decoded = signature.map(|part| {
+        percent_encoding::percent_decode_str(part)
+            .decode_utf8_lossy()
+            .into_owned()
+    });
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    for value in [Some(value.to_owned()), signature.map(str::to_owned), decoded]
+        .into_iter()
+        .flatten()
+    {
+        if value.len() >= SHORTEST {
+            known.insert(value);
+        }
+    }
+}
+
+/// The text without credentials: those that are known, and what stands where libraries put them.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    // Longest first: one may be a part of another.
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let mut found: Vec<&String> = known.iter().filter(|value| text.contains(value.as_str())).collect();
+    found.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    for value in found {
+        text = Cow::Owned(text.replace(value.as_str(), HIDDEN));
+    }
+    match marked(&text) {
+        Some(hidden) => Cow::Owned(hidden),
+        None => text,
+    }
+}
+
+/// The text with what follows a mark hidden; `None` where nothing does.
+fn marked(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let mut hidden: Option<String> = None;
+    let mut from = 0;
+    while let Some((start, mark)) = MARKS
+        .iter()
+        .filter_map(|mark| Some((lower[from..].find(mark)? + from, *mark)))
+        .min()
+    {
+        let start = start + mark.len();
+        let end = text[start..].find(ENDS).map_or(text.len(), |end| start + end);
+        let out = hidden.get_or_insert_default();
+        out.push_str(&text[from..start]);
+        if end > start {
+            out.push_str(HIDDEN);
+        }
+        from = end;
+    }
+    hidden.map(|mut hidden| {
+        hidden.push_str(&text[from..]);
+        hidden
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_mark_is_hidden() {
+        assert_eq!(
+            redact(
+                "GET https://a/b?sp=rl&sig=AbC%2F1&se=2 and Authorization: Bearer abc.def, AccountKey=xyz;EndpointSuffix=e"
+            ),
+            "GET https://a/b?sp=rl&sig=***&se=2 and Authorization: Bearer ***, AccountKey=***;EndpointSuffix=e"
+        );
+        assert_eq!(redact("nothing to hide"), "nothing to hide");
+    }
+
+    #[test]
+    fn what_is_known_is_hidden_anywhere() {
+        hide("sp=rl&sig=ku%2Bku%3D-canary");
+        assert_eq!(redact("a sp=rl&sig=ku%2Bku%3D-canary b"), "a *** b");
+        assert_eq!(
+            redact("signed with ku+ku=-canary, sent as ku%2Bku%3D-canary"),
+            "signed with ***, sent as ***"
+        );
+        hide("short");
+        assert_eq!(redact("in short"), "in short");
+    }
+}

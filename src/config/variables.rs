@@ -1,0 +1,116 @@
+//! What `${NAME}` stands for: values of the command line, of the environment, of the file `.env` beside the project's, of a
+//! file that `NAME_FILE` names, or the output of the command in `NAME_COMMAND`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use super::interpolate::Missing;
+
+type Get = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// The variables of a process, or what stands for them.
+#[derive(Clone)]
+pub struct Environment(Arc<Get>);
+
+impl Environment {
+    /// Of this process.
+    pub fn process() -> Self {
+        Self::of(|name| std::env::var(name).ok())
+    }
+
+    /// With these values.
+    pub fn of(get: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(get))
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+/// Values by name. Files and commands are asked again each time.
+#[derive(Clone)]
+pub(super) struct Variables {
+    given: BTreeMap<String, String>,
+    environment: Environment,
+    dotenv: PathBuf,
+}
+
+impl Variables {
+    /// `given` wins over all others; `folder` may hold a `.env`.
+    pub fn new(given: &BTreeMap<String, String>, environment: &Environment, folder: &Path) -> Self {
+        Self {
+            given: given.clone(),
+            environment: environment.clone(),
+            dotenv: folder.join(".env"),
+        }
+    }
+
+    /// The value of a name; `None` where nobody has one that is not empty.
+    pub fn get(&self, name: &str) -> Result<Option<String>, Missing> {
+        if let Some(value) = self.plain(name)? {
+            return Ok(Some(value));
+        }
+        let (file, command) = (format!("{name}_FILE"), format!("{name}_COMMAND"));
+        let value =
+            match (self.plain(&file)?, self.plain(&command)?) {
+                (Some(path), _) => {
+                    let read = std::fs::read_to_string(&path);
+                    Some(read.map_err(|error| {
+                        Missing::Unread(format!("{file} names {path}, which cannot be read: {error}"))
+                    })?)
+                }
+                (None, Some(line)) => Some(output(&command, &line)?),
+                (None, None) => None,
+            };
+        let value = value.map(|value| value.trim().to_owned());
+        Ok(value.filter(|value| !value.is_empty()))
+    }
+
+    fn plain(&self, name: &str) -> Result<Option<String>, Missing> {
+        let value = match self.given.get(name).cloned().or_else(|| (self.environment.0)(name)) {
+            Some(value) => Some(value),
+            None => self.of_file(name)?,
+        };
+        Ok(value.filter(|value| !value.is_empty()))
+    }
+
+    fn of_file(&self, name: &str) -> Result<Option<String>, Missing> {
+        // An error of the library shows the line, which may hold a secret.
+        let unread = |_| {
+            Missing::Unread(format!(
+                "{} cannot be read as lines of NAME=VALUE",
+                self.dotenv.display()
+            ))
+        };
+        if !self.dotenv.is_file() {
+            return Ok(None);
+        }
+        for line in dotenvy::from_path_iter(&self.dotenv).map_err(unread)? {
+            let (known, value) = line.map_err(unread)?;
+            if known == name {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What a command prints.
+fn output(variable: &str, line: &str) -> Result<String, Missing> {
+    let failed = |reason: String| Missing::Unread(format!("the command in {variable} failed: {reason}"));
+    let done = Command::new("sh")
+        .args(["-c", line])
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    match done.status.success() {
+        true => String::from_utf8(done.stdout).map_err(|_| failed("it prints no text".to_owned())),
+        // What it printed may be half a secret.
+        false => Err(failed(done.status.to_string())),
+    }
+}

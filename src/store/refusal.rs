@@ -1,0 +1,199 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use object_store::Error;
+use object_store::path::Path;
+use url::form_urlencoded;
+
+use super::Permission;
+use crate::config::Secret;
+
+/// What stores say when they do not accept who asks. A list is not told from other errors by its type.
+const REFUSALS: [&str; 5] = [
+    "401 Unauthorized",
+    "403 Forbidden",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+];
+const RENEWAL: &str = "replace it; a program that runs takes it anew from the file in NAME_FILE, from the command in \
+                       NAME_COMMAND, or from .env";
+const GRANT: &str = "ask who administers the store for it, or for another token";
+
+/// Whether a store did not accept who asked.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::Unauthenticated { .. } | Error::PermissionDenied { .. } => true,
+        Error::Generic { source, .. } => {
+            let text = source.to_string();
+            REFUSALS.iter().any(|refusal| text.contains(refusal))
+        }
+        _ => false,
+    }
+}
+
+/// A refusal in words that name what is missing and the way out.
+#[derive(Debug)]
+struct Refusal {
+    permission: Permission,
+    why: String,
+    help: &'static str,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the store does not let us {}: {}\n  help: {}",
+            self.permission, self.why, self.help
+        )
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Says what a refusal means, as far as the settings tell.
+pub(super) fn explained(
+    error: Error,
+    permission: Permission,
+    path: &Path,
+    settings: &BTreeMap<String, Secret>,
+) -> Error {
+    let said = error.to_string();
+    let token = Token::of(settings);
+    let (why, help) = match token {
+        Some(Token {
+            expires: Some(expires), ..
+        }) if expires <= Utc::now() => (
+            format!("the SAS token expired at {}", expires.format("%Y-%m-%d %H:%M:%S UTC")),
+            RENEWAL,
+        ),
+        Some(Token {
+            starts: Some(starts), ..
+        }) if starts > Utc::now() => (
+            format!(
+                "the SAS token does not hold before {}",
+                starts.format("%Y-%m-%d %H:%M:%S UTC")
+            ),
+            RENEWAL,
+        ),
+        Some(Token { permissions, .. }) if !permission.is_in(&permissions) => (
+            format!("the SAS token lacks the permission `{permission}` (it has sp={permissions})"),
+            GRANT,
+        ),
+        _ => {
+            let words = words(&said);
+            match words {
+                _ if words.contains("ExpiredToken") || words.contains("token has expired") => {
+                    (format!("the credentials have expired ({words})"), RENEWAL)
+                }
+                "AccessDenied" | "AuthorizationPermissionMismatch" | "AllAccessDisabled" => (
+                    format!("the credentials lack the permission `{permission}` ({words})"),
+                    GRANT,
+                ),
+                _ => (format!("it does not accept the credentials ({words})"), RENEWAL),
+            }
+        }
+    };
+    Error::PermissionDenied {
+        path: path.to_string(),
+        source: Box::new(Refusal { permission, why, help }),
+    }
+}
+
+/// The code in an answer in XML, as Azure and S3 give it; else the first line.
+fn words(said: &str) -> &str {
+    let code = said
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"));
+    match code {
+        Some((code, _)) => code,
+        None => said.lines().next().unwrap_or_default(),
+    }
+}
+
+/// What a SAS token says of itself (learn.microsoft.com/rest/api/storageservices/create-service-sas).
+struct Token {
+    starts: Option<DateTime<Utc>>,
+    expires: Option<DateTime<Utc>>,
+    permissions: String,
+}
+
+impl Token {
+    fn of(settings: &BTreeMap<String, Secret>) -> Option<Self> {
+        let tokens = settings
+            .iter()
+            .filter(|(name, _)| name.to_ascii_lowercase().contains("sas"));
+        let token = tokens.map(|(_, value)| value.reveal()).next()?;
+        let pairs: BTreeMap<String, String> = form_urlencoded::parse(token.trim_start_matches('?').as_bytes())
+            .into_owned()
+            .collect();
+        let time = |name| DateTime::parse_from_rfc3339(pairs.get(name)?).ok().map(DateTime::into);
+        Some(Self {
+            starts: time("st"),
+            expires: time("se"),
+            permissions: pairs.get("sp").cloned()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(token: &str, answer: &str, permission: Permission) -> String {
+        let settings = BTreeMap::from([("azure_storage_sas_token".to_owned(), Secret::new(token))]);
+        let error = Error::Generic {
+            store: "test",
+            source: answer.to_owned().into(),
+        };
+        assert!(is_refusal(&error));
+        explained(error, permission, &Path::from("a/b"), &settings).to_string()
+    }
+
+    #[test]
+    fn a_token_that_has_expired_is_named_with_its_time() {
+        let text = said(
+            "sp=rl&se=2020-01-02T03:04:05Z&sig=x",
+            "403 Forbidden: <Code>AuthenticationFailed</Code>",
+            Permission::Read,
+        );
+        assert!(
+            text.contains("expired at 2020-01-02 03:04:05 UTC") && text.contains("NAME_FILE"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_permission_that_a_token_lacks_is_named() {
+        let text = said(
+            "sp=rl&se=2999-01-01T00:00:00Z&sig=x",
+            "403 Forbidden: <Code>X</Code>",
+            Permission::Create,
+        );
+        assert!(
+            text.contains("lacks the permission `create`") && text.contains("sp=rl"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn without_a_token_the_code_of_the_store_is_told() {
+        let text = said(
+            "",
+            "403 Forbidden: <Error><Code>SignatureDoesNotMatch</Code></Error>",
+            Permission::List,
+        );
+        assert!(
+            text.contains("does not accept the credentials (SignatureDoesNotMatch)"),
+            "{text}"
+        );
+        let text = said(
+            "",
+            "403 Forbidden: <Error><Code>AccessDenied</Code></Error>",
+            Permission::Delete,
+        );
+        assert!(text.contains("lack the permission `delete`"), "{text}");
+    }
+}

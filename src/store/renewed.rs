@@ -1,0 +1,236 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use deltalake::DeltaTableError;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, RenameOptions, Result,
+};
+
+use super::refusal::{explained, is_refusal};
+use super::{Permission, cloud};
+use crate::config::{LakeConfig, Secret};
+
+/// A store whose credentials may be replaced while it is in use: where it refuses a request, the settings are read anew,
+/// and where they are others, the request is made once more with them.
+#[derive(Clone)]
+pub(super) struct RenewedStore(Arc<Inner>);
+
+struct Inner {
+    lake: LakeConfig,
+    now: RwLock<Now>,
+}
+
+#[derive(Clone)]
+struct Now {
+    store: Arc<dyn ObjectStore>,
+    settings: Arc<BTreeMap<String, Secret>>,
+}
+
+impl RenewedStore {
+    pub fn new(lake: LakeConfig) -> Result<Self, DeltaTableError> {
+        let settings = lake.storage.settings().clone();
+        let now = Now {
+            store: cloud(&lake.url, &settings)?,
+            settings: Arc::new(settings),
+        };
+        Ok(Self(Arc::new(Inner {
+            lake,
+            now: RwLock::new(now),
+        })))
+    }
+
+    fn now(&self) -> Now {
+        self.0.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store by settings that are not those which were refused; `None` where there are no others.
+    async fn renewed(&self, refused: &Now) -> Option<Now> {
+        let this = self.clone();
+        let refused = refused.settings.clone();
+        // Files and commands are read.
+        let renewed = tokio::task::spawn_blocking(move || this.renew(&refused)).await;
+        renewed.ok().flatten()
+    }
+
+    fn renew(&self, refused: &Arc<BTreeMap<String, Secret>>) -> Option<Now> {
+        let mut now = self.0.now.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&now.settings, refused) {
+            // Another request was faster.
+            return Some(now.clone());
+        }
+        let settings = match self.0.lake.storage.renewed() {
+            Ok(settings) if settings != **refused => settings,
+            Ok(_) => return None,
+            Err(reason) => {
+                tracing::warn!(reason, "the store's credentials could not be read anew");
+                return None;
+            }
+        };
+        let store = cloud(&self.0.lake.url, &settings);
+        let store = store.inspect_err(|error| tracing::warn!(%error, "the store's new settings do not make a store"));
+        *now = Now {
+            store: store.ok()?,
+            settings: Arc::new(settings),
+        };
+        tracing::info!("the store's credentials were taken anew");
+        Some(now.clone())
+    }
+
+    /// Makes a request, once more with new credentials where it is refused.
+    async fn ask<'a, T>(
+        &self,
+        permission: Permission,
+        path: &Path,
+        request: impl Fn(Arc<dyn ObjectStore>) -> BoxFuture<'a, Result<T>> + Send + Sync,
+    ) -> Result<T> {
+        let mut now = self.now();
+        let error = match request(now.store.clone()).await {
+            Err(error) if is_refusal(&error) => error,
+            answered => return answered,
+        };
+        let error = match self.renewed(&now).await {
+            None => error,
+            Some(renewed) => {
+                now = renewed;
+                match request(now.store.clone()).await {
+                    Err(error) if is_refusal(&error) => error,
+                    answered => return answered,
+                }
+            }
+        };
+        Err(explained(error, permission, path, &now.settings))
+    }
+
+    /// Lists, beginning anew with new credentials where the first page is refused.
+    fn listed(
+        &self,
+        prefix: Option<&Path>,
+        list: impl Fn(Arc<dyn ObjectStore>) -> BoxStream<'static, Result<ObjectMeta>> + Send + Sync + 'static,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (this, prefix) = (self.clone(), prefix.cloned().unwrap_or_default());
+        let list = Arc::new(list);
+        let begun = async move {
+            let first = |store: Arc<dyn ObjectStore>| {
+                let list = list.clone();
+                async move {
+                    let mut rest = list(store).fuse();
+                    let first = rest.next().await.transpose()?;
+                    Ok(stream::iter(first.map(Ok)).chain(rest))
+                }
+                .boxed()
+            };
+            this.ask(Permission::List, &prefix, first).await
+        };
+        stream::once(begun).try_flatten().boxed()
+    }
+}
+
+impl fmt::Debug for RenewedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RenewedStore").field(&self.0.lake.url.as_str()).finish()
+    }
+}
+
+impl fmt::Display for RenewedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RenewedStore({})", self.0.lake.url)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for RenewedStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.ask(Permission::Create, location, |store| {
+            let (location, payload, options) = (location.clone(), payload.clone(), options.clone());
+            async move { store.put_opts(&location, payload, options).await }.boxed()
+        })
+        .await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.ask(Permission::Create, location, |store| {
+            let (location, options) = (location.clone(), options.clone());
+            async move { store.put_multipart_opts(&location, options).await }.boxed()
+        })
+        .await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.ask(Permission::Read, location, |store| {
+            let (location, options) = (location.clone(), options.clone());
+            async move { store.get_opts(&location, options).await }.boxed()
+        })
+        .await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let this = self.clone();
+        // One after another: each may be refused. Few are deleted at once.
+        let delete = move |location: Result<Path>| {
+            let this = this.clone();
+            async move {
+                let location = location?;
+                let one = |store: Arc<dyn ObjectStore>| {
+                    let location = location.clone();
+                    async move {
+                        let mut deleted = store.delete_stream(stream::iter([Ok(location)]).boxed());
+                        deleted.try_next().await
+                    }
+                    .boxed()
+                };
+                this.ask(Permission::Delete, &location, one).await?;
+                Ok(location)
+            }
+        };
+        locations.map(delete).buffered(DELETED_TOGETHER).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let below = prefix.cloned();
+        self.listed(prefix, move |store| store.list(below.as_ref()))
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (below, offset) = (prefix.cloned(), offset.clone());
+        self.listed(prefix, move |store| store.list_with_offset(below.as_ref(), &offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let place = prefix.cloned().unwrap_or_default();
+        self.ask(Permission::List, &place, |store| {
+            let prefix = prefix.cloned();
+            async move { store.list_with_delimiter(prefix.as_ref()).await }.boxed()
+        })
+        .await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.ask(Permission::Create, to, |store| {
+            let (from, to, options) = (from.clone(), to.clone(), options.clone());
+            async move { store.copy_opts(&from, &to, options).await }.boxed()
+        })
+        .await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.ask(Permission::Create, to, |store| {
+            let (from, to, options) = (from.clone(), to.clone(), options.clone());
+            async move { store.rename_opts(&from, &to, options).await }.boxed()
+        })
+        .await
+    }
+}
+
+/// So many files are deleted side by side.
+const DELETED_TOGETHER: usize = 16;

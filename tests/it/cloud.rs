@@ -1,0 +1,205 @@
+//! The lake in an object store: Azure's by a container's SAS token, and S3's.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use crate::follow::Following;
+use crate::object_store::{Kind, Store};
+use crate::serving::Server;
+use crate::support::Shop;
+
+const EVENTS: u64 = 2_000;
+
+/// A project with its lake in a store, and events that wait.
+fn shop_in(store: &Store) -> Shop {
+    let mut shop = Shop::new();
+    shop.produce("1.json", EVENTS, 1, 0.05);
+    store.hold(&mut shop);
+    shop
+}
+
+/// Every command does what it does on a disk.
+fn assert_whole(store: &Store) {
+    let shop = shop_in(store);
+    assert!(shop.ok(&["plan"]).contains("lets us list, read, create, delete\n"));
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(EVENTS);
+    shop.produce("2.json", EVENTS, 2, 0.05);
+    shop.ok(&["run", "--follow", "--once"]);
+    shop.assert_nothing_lost(2 * EVENTS);
+    shop.assert_equals_a_recomputation();
+
+    let session = shop
+        .rows("select session_id from gold.sessions order by session_id limit 1")
+        .remove(0);
+    let said = shop.ok(&["recommend", "--session", &session, "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let server = Server::start(&shop, &[]);
+    let path = session.replace('@', "%40").replace(':', "%3A");
+    let served = server.get(&format!("/api/v1/sessions/{path}/recommendations?k=10"));
+    assert_eq!(served.json()["recommendations"][0]["item_id"], said[0]["item_id"]);
+    drop(server);
+
+    shop.ok(&["optimize"]);
+    shop.ok(&["vacuum", "--retain", "0s", "--even-if-in-use"]);
+    assert!(shop.ok(&["history", "silver.events"]).lines().count() > 3);
+    shop.assert_nothing_lost(2 * EVENTS);
+    let steps = shop.run_steps();
+    assert!(steps.iter().all(|step| step["result"] == "up to date"), "{steps:?}");
+}
+
+#[test]
+fn every_command_works_on_azure_with_a_containers_token() {
+    if let Some(store) = Store::shared(Kind::Azurite, "every_command_works_on_azure_with_a_containers_token") {
+        assert_whole(store);
+    }
+}
+
+#[test]
+fn every_command_works_on_s3() {
+    if let Some(store) = Store::shared(Kind::Moto, "every_command_works_on_s3") {
+        assert_whole(store);
+    }
+}
+
+/// Requests that fail, are refused, or are answered by an error though they were done: nothing is lost or doubled.
+fn assert_survives_faults(store: &Store) {
+    let shop = shop_in(store);
+    crate::faults::run_until_done(&shop, "error=0.01,lost=0.02,denied=0.005");
+    shop.produce("2.json", EVENTS, 2, 0.05);
+    crate::faults::run_until_done(&shop, "error=0.01,lost=0.02,denied=0.005");
+    shop.assert_nothing_lost(2 * EVENTS);
+    shop.assert_equals_a_recomputation();
+}
+
+/// Two runs at the same time: one may lose, neither loses or doubles anything.
+fn assert_two_writers_are_right(store: &Store) {
+    let shop = shop_in(store);
+    shop.ok(&["run"]);
+    for round in 2..5 {
+        shop.produce(&format!("{round}.json"), EVENTS, round, 0.05);
+        let mut runs = [shop.start(&["run"]), shop.start(&["run"])];
+        let ended = runs.each_mut().map(|run| run.wait().unwrap().code());
+        assert!(ended.contains(&Some(0)), "{ended:?}");
+    }
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(4 * EVENTS);
+    shop.assert_equals_a_recomputation();
+}
+
+#[test]
+fn faults_of_azure_and_two_writers_lose_and_double_nothing() {
+    if let Some(store) = Store::shared(Kind::Azurite, "faults_of_azure_and_two_writers_lose_and_double_nothing") {
+        assert_survives_faults(store);
+        assert_two_writers_are_right(store);
+    }
+}
+
+#[test]
+fn faults_of_s3_and_two_writers_lose_and_double_nothing() {
+    if let Some(store) = Store::shared(Kind::Moto, "faults_of_s3_and_two_writers_lose_and_double_nothing") {
+        assert_survives_faults(store);
+        assert_two_writers_are_right(store);
+    }
+}
+
+#[test]
+fn a_token_that_reads_is_enough_to_ask_and_a_run_says_what_it_lacks() {
+    let test = "a_token_that_reads_is_enough_to_ask_and_a_run_says_what_it_lacks";
+    let Some(store) = Store::shared(Kind::Azurite, test) else {
+        return;
+    };
+    let mut shop = shop_in(store);
+    shop.ok(&["run"]);
+    shop.set("STORE_SAS", store.text("read_sas"));
+    assert!(shop.number("select count(*) from silver.events") > 0);
+    assert!(shop.ok(&["recommend", "--items", "prod_1"]).contains("prod_"));
+    let plan = shop.ok(&["plan"]);
+    assert!(
+        plan.contains("lets us list, read\n") && plan.contains("not create: ") && plan.contains("sp=rl"),
+        "{plan}"
+    );
+    let server = Server::start(&shop, &[]);
+    assert_eq!(server.get("/api/v1/sessions?limit=5").code, 200);
+    assert_eq!(
+        server.post("/api/v1/recommendations", r#"{"items": ["prod_1"]}"#).code,
+        200
+    );
+    drop(server);
+    shop.produce("2.json", EVENTS, 2, 0.0);
+    let (code, error) = shop.fails(&["run"]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("the SAS token lacks the permission `create` (it has sp=rl)") && error.contains("help: ask"),
+        "{error}"
+    );
+    assert!(!error.contains("sig="), "{error}");
+}
+
+#[test]
+fn a_token_that_has_expired_is_named_and_one_that_is_replaced_is_taken_up() {
+    let test = "a_token_that_has_expired_is_named_and_one_that_is_replaced_is_taken_up";
+    let Some(store) = Store::shared(Kind::Azurite, test) else {
+        return;
+    };
+    let mut shop = shop_in(store);
+    shop.set("STORE_SAS", store.text("expired_sas"));
+    for command in [&["run"][..], &["sql", "-c", "select * from silver.events"], &["plan"]] {
+        let (code, error) = shop.fails(command);
+        assert_eq!(code, 1, "{command:?}");
+        assert!(
+            error.contains("the SAS token expired at 20") && error.contains("NAME_FILE"),
+            "{command:?}: {error}"
+        );
+    }
+
+    // A file that is replaced while a follower runs; the first token holds for a few seconds.
+    let file = shop.path("sas");
+    fs::write(&file, store.sas("racwdl", 6)).unwrap();
+    shop.unset("STORE_SAS");
+    shop.set("STORE_SAS_FILE", file.to_str().unwrap());
+    shop.edit("pipelines.yaml", "every: 10s", "every: 500ms");
+    let following = Following::start_on_files(&shop, "");
+    following.wait_for_records(&shop, EVENTS);
+    thread::sleep(Duration::from_secs(7));
+    fs::write(&file, store.sas("racwdl", 600)).unwrap();
+    shop.produce("2.json", EVENTS, 2, 0.0);
+    following.wait_for_records(&shop, 2 * EVENTS);
+    following.stop(&shop);
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(2 * EVENTS);
+
+    // The output of a command, and a line of `.env`.
+    shop.unset("STORE_SAS_FILE");
+    shop.set("STORE_SAS_COMMAND", "cat sas");
+    shop.assert_nothing_lost(2 * EVENTS);
+    shop.unset("STORE_SAS_COMMAND");
+    let (code, error) = shop.fails(&["run"]);
+    assert!(
+        code == 2 && error.contains("STORE_SAS") && error.contains(".env"),
+        "{error}"
+    );
+    fs::write(shop.path(".env"), format!("STORE_SAS='{}'\n", store.text("sas"))).unwrap();
+    shop.assert_nothing_lost(2 * EVENTS);
+}
+
+#[test]
+fn a_secret_in_the_project_file_is_refused() {
+    let shop = Shop::new();
+    shop.edit(
+        "pipelines.yaml",
+        "targets:",
+        "targets:\n  azure:\n    lake: abfss://a@b.dfs.core.windows.net/x\n    storage: { azure_storage_sas_token: \"sp=r&sig=canary\" }",
+    );
+    let (code, error) = shop.fails(&["plan"]);
+    assert_eq!(code, 2);
+    assert!(
+        error.contains("pipelines.yaml:") && error.contains("the secret `azure_storage_sas_token` stands in the file"),
+        "{error}"
+    );
+    assert!(
+        !error.contains("canary") && error.contains("${AZURE_STORAGE_SAS_TOKEN}"),
+        "{error}"
+    );
+}

@@ -1,0 +1,153 @@
+//! Object stores for the tests: Azurite and moto, as `scripts/stores` starts them, and projects whose lake is there.
+//!
+//! The tests of this binary share one of each kind, each test with a folder of its own. The script ends its store once its
+//! standard input closes. Where there is no npm or no PyPI, a test prints SKIPPED and its name; with `CI=true` it fails.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
+
+use serde_json::Value;
+
+use crate::support::{Shop, skipped};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Azurite,
+    Moto,
+}
+
+/// A store that runs.
+pub struct Store {
+    kind: Kind,
+    script: Mutex<Script>,
+    described: Value,
+}
+
+struct Script {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Store {
+    /// The store of a kind that the tests share.
+    pub fn shared(kind: Kind, test: &str) -> Option<&'static Self> {
+        static AZURITE: LazyLock<Result<Store, String>> = LazyLock::new(|| Store::start(Kind::Azurite));
+        static MOTO: LazyLock<Result<Store, String>> = LazyLock::new(|| Store::start(Kind::Moto));
+        let store = match kind {
+            Kind::Azurite => &AZURITE,
+            Kind::Moto => &MOTO,
+        };
+        let missing = |reason: &String| {
+            assert!(std::env::var_os("CI").is_none(), "{test} needs a store: {reason}");
+            skipped(test, reason);
+        };
+        store.as_ref().map_err(missing).ok()
+    }
+
+    fn start(kind: Kind) -> Result<Self, String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/stores");
+        let name = match kind {
+            Kind::Azurite => "azurite",
+            Kind::Moto => "moto",
+        };
+        let mut child = Command::new(&script)
+            .args(["serve", name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", script.display()))?;
+        let mut script = Script {
+            input: child.stdin.take(),
+            output: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        };
+        let described = script
+            .answer()
+            .ok_or(format!("scripts/stores could not start {name}"))?;
+        Ok(Self {
+            kind,
+            script: Mutex::new(script),
+            described,
+        })
+    }
+
+    pub fn text(&self, name: &str) -> &str {
+        self.described[name].as_str().unwrap()
+    }
+
+    /// A new SAS token of the container: `racwdl`, and for how many seconds from now.
+    pub fn sas(&self, permissions: &str, seconds: i64) -> String {
+        self.ask(&format!("sas {permissions} {seconds}"))["sas"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Copies of all files below a folder of the store.
+    pub fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let copies = self.ask(&format!("files {folder}/"));
+        let copies = fs::read_dir(copies["folder"].as_str().unwrap()).unwrap();
+        copies.map(|copy| copy.unwrap().path()).collect()
+    }
+
+    fn ask(&self, line: &str) -> Value {
+        let mut script = self.script.lock().unwrap();
+        let input = script.input.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+        input.flush().unwrap();
+        script.answer().unwrap()
+    }
+
+    /// Makes a folder of the store the lake of a shop, in the target `cloud`, which all its commands use; its name.
+    pub fn hold(&self, shop: &mut Shop) -> String {
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        let folder = format!("shop-{}", FOLDERS.fetch_add(1, Ordering::Relaxed));
+        let url = format!("{}/{folder}", self.text("url"));
+        let (storage, environment): (&str, Vec<(&str, &str)>) = match self.kind {
+            // Azurite does not list from a name on (startFrom); told that it is an emulator, the client does that itself.
+            Kind::Azurite => (
+                "azure_storage_sas_token: \"${STORE_SAS}\", azure_storage_use_emulator: \"true\"",
+                vec![
+                    ("STORE_SAS", self.text("sas")),
+                    ("AZURITE_BLOB_STORAGE_URL", self.text("emulator")),
+                ],
+            ),
+            Kind::Moto => (
+                "aws_access_key_id: \"${STORE_KEY_ID}\", aws_secret_access_key: \"${STORE_SECRET}\", \
+                 aws_endpoint_url: \"${STORE_ENDPOINT}\", aws_region: us-east-1, allow_http: \"true\"",
+                vec![
+                    ("STORE_KEY_ID", self.text("key_id")),
+                    ("STORE_SECRET", self.text("secret")),
+                ],
+            ),
+        };
+        let target = format!("targets:\n  cloud:\n    lake: \"{url}\"\n    storage: {{ {storage} }}");
+        shop.edit("pipelines.yaml", "targets:", &target);
+        shop.set("CLICKREC_TARGET", "cloud");
+        shop.set("STORE_ENDPOINT", self.text("endpoint"));
+        for (name, value) in environment {
+            shop.set(name, value);
+        }
+        folder
+    }
+}
+
+impl Script {
+    fn answer(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok()
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        _ = self.child.wait();
+    }
+}
