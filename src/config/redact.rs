@@ -8,7 +8,7 @@ const HIDDEN: &str = "***";
 /// Shorter ones would be found in words that are none.
 const SHORTEST: usize = 6;
 /// What stands before a credential, in lower case.
-const MARKS: [&str; 11] = [
+const MARKS: [&str; 16] = [
     "sig=",
     "accountkey=",
     "sharedaccesssignature=",
@@ -20,7 +20,14 @@ const MARKS: [&str; 11] = [
     "bearer ",
     "sharedkey ",
     "signature=",
+    "access_token\":",
+    "client_secret\":",
+    "password\":",
+    "<secretaccesskey>",
+    "<sessiontoken>",
 ];
+/// What may stand between a mark and its credential.
+const BETWEEN: &[char] = &[' ', '"', '\''];
 /// What ends one.
 const ENDS: &[char] = &['&', ' ', '"', '\'', ';', ',', '<', '>', ')', '}', '\n', '\r', '\t'];
 
@@ -73,6 +80,7 @@ fn marked(text: &str) -> Option<String> {
         .min()
     {
         let start = start + mark.len();
+        let start = text.len() - text[start..].trim_start_matches(BETWEEN).len();
         let end = text[start..].find(ENDS).map_or(text.len(), |end| start + end);
         let out = hidden.get_or_insert_default();
         out.push_str(&text[from..start]);
@@ -98,6 +106,10 @@ mod tests {
                 "GET https://a/b?sp=rl&sig=AbC%2F1&se=2 and Authorization: Bearer abc.def, AccountKey=xyz;EndpointSuffix=e"
             ),
             "GET https://a/b?sp=rl&sig=***&se=2 and Authorization: Bearer ***, AccountKey=***;EndpointSuffix=e"
+        );
+        assert_eq!(
+            redact(r#"{"access_token":"abc.def"} password="two" sig='x' <SessionToken>s</SessionToken>"#),
+            r#"{"access_token":"***"} password="***" sig='***' <SessionToken>***</SessionToken>"#
         );
         assert_eq!(redact("nothing to hide"), "nothing to hide");
     }

@@ -6,7 +6,7 @@ use super::interpolate::{Missing, interpolate};
 use super::variables::Variables;
 
 /// Parts of names whose values are credentials.
-const CREDENTIALS: [&str; 7] = [
+const CREDENTIALS: [&str; 11] = [
     "sas",
     "secret",
     "token",
@@ -14,14 +14,24 @@ const CREDENTIALS: [&str; 7] = [
     "account_key",
     "access_key",
     "connection_string",
+    "master_key",
+    "customer_key",
+    "key_pem",
+    "oauthbearer_config",
 ];
 /// Such names are ids all the same, or say where the credential is.
 const NOT_CREDENTIALS: [&str; 3] = ["access_key_id", "_file", "_endpoint"];
 
 /// Whether the value of a setting of this name is a credential.
 pub(super) fn is_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = name.to_ascii_lowercase().replace('.', "_");
     CREDENTIALS.iter().any(|part| name.contains(part)) && !NOT_CREDENTIALS.iter().any(|part| name.contains(part))
+}
+
+/// Whether a value as written holds a credential itself, and not only the name of its variable.
+pub(super) fn is_literal(written: &str) -> bool {
+    let defaults = written.split(":-").skip(1);
+    !written.contains("${") || written.contains("$${") || defaults.into_iter().any(|rest| !rest.starts_with('}'))
 }
 
 /// Settings of an object store, in its own words; all of them count as secret.

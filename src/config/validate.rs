@@ -8,7 +8,7 @@ use url::Url;
 
 use super::interpolate::{Missing, interpolate};
 use super::raw::{OrderedMap, RawPipeline, RawProject, RawStep, Text};
-use super::storage::{as_secret, is_credential};
+use super::storage::{as_secret, is_credential, is_literal};
 use super::variables::Variables;
 use super::{
     ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project, Secret, Step, Storage, TableName, Trigger,
@@ -165,7 +165,7 @@ impl<'a> Validator<'a> {
         let all = settings
             .map(|(name, text)| (name.as_str(), text))
             .chain(passwords.map(|text| ("password", text)));
-        for (name, text) in all.filter(|(_, text)| !text.value.contains("${")) {
+        for (name, text) in all.filter(|(_, text)| is_literal(&text.value)) {
             let variable = name.to_ascii_uppercase();
             let help = format!("take it out, replace it where it is valid, and write {name}: \"${{{variable}}}\"");
             self.problem(

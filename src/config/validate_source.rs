@@ -6,8 +6,9 @@ use serde_yaml::Spanned;
 
 use super::name::is_identifier;
 use super::raw::{RawFiles, RawKafka, RawOption, RawSource, Text};
+use super::storage::{as_secret, is_credential, is_literal};
 use super::validate::{Validator, normal};
-use super::{FileFormat, FilesConfig, KafkaConfig, Secret, Security, SourceConfig};
+use super::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};
 
 /// librdkafka settings that the reader sets itself, because exactly-once reading hangs on them.
 const RESERVED_OPTIONS: [&str; 10] = [
@@ -82,8 +83,17 @@ impl Validator<'_> {
             } else if let Some((_, name)) = SECURITY_OPTIONS.iter().find(|(option, _)| option == key) {
                 let help = format!("write it as `{name}` under `security:`");
                 self.problem(value.referenced, format!("`{key}` is not for `options:`"), Some(help));
+            } else if let (true, RawOption::Text(text)) = (is_credential(key), &value.value)
+                && is_literal(text)
+            {
+                let help = "write \"${NAME}\", and set that in the environment".to_owned();
+                self.problem(
+                    value.referenced,
+                    format!("the secret `{key}` stands in the file"),
+                    Some(help),
+                );
             } else if let Some(value) = self.option(value) {
-                options.insert(key.clone(), Secret::new(value));
+                options.insert(key.clone(), as_secret(key, value));
             }
         }
         Some(KafkaConfig {

@@ -3,11 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::interpolate::Missing;
+
+/// A command that prints a secret may take so long.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
 
 type Get = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -104,13 +109,35 @@ impl Variables {
 /// What a command prints.
 fn output(variable: &str, line: &str) -> Result<String, Missing> {
     let failed = |reason: String| Missing::Unread(format!("the command in {variable} failed: {reason}"));
-    let done = Command::new("sh")
+    let unknown = |error: std::io::Error| failed(error.to_string());
+    let mut child = Command::new("sh")
         .args(["-c", line])
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    match done.status.success() {
-        true => String::from_utf8(done.stdout).map_err(|_| failed("it prints no text".to_owned())),
-        // What it printed may be half a secret.
-        false => Err(failed(done.status.to_string())),
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // What it says of itself may be half a secret.
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(unknown)?;
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait().map_err(unknown)? {
+            Some(status) => break status,
+            None if started.elapsed() > COMMAND_TIME => {
+                // It may have ended by itself at last.
+                _ = child.kill();
+                _ = child.wait();
+                return Err(failed(format!("it took longer than {} s", COMMAND_TIME.as_secs())));
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    if !status.success() {
+        return Err(failed(status.to_string()));
     }
+    let mut text = String::new();
+    let mut printed = child.stdout.take().into_iter();
+    printed
+        .try_for_each(|mut stdout| stdout.read_to_string(&mut text).map(drop))
+        .map_err(unknown)?;
+    Ok(text)
 }

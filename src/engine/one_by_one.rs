@@ -21,14 +21,15 @@ pub(super) struct OneByOne;
 
 impl PhysicalOptimizerRule for OneByOne {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        if config.execution.target_partitions > 1 {
+        // The filters that joins make wait for all partitions that are probed, side by side.
+        if config.execution.target_partitions > 1 || config.optimizer.enable_join_dynamic_filter_pushdown {
             return Ok(plan);
         }
         let above_unions = |plan: Arc<dyn ExecutionPlan>| match plan.downcast_ref::<UnionExec>() {
-            Some(_) => Ok(Transformed::yes(
+            Some(_) if !plan.boundedness().is_unbounded() => Ok(Transformed::yes(
                 Arc::new(OneByOneExec::new(plan)) as Arc<dyn ExecutionPlan>
             )),
-            None => Ok(Transformed::no(plan)),
+            _ => Ok(Transformed::no(plan)),
         };
         plan.transform_up(above_unions).data()
     }

@@ -19,6 +19,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
+use tokio::sync::Mutex;
 
 pub use error::RecommenderError;
 pub use reasons::{Reason, reasons, texts};
@@ -102,6 +103,8 @@ impl Recommender {
 struct Planned {
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
+    /// Held by the run at work, where runs cannot be beside each other.
+    alone: Option<Mutex<()>>,
 }
 
 impl Planned {
@@ -111,12 +114,17 @@ impl Planned {
         let plan = once::compute_once(plan)?;
         tracing::trace!("planned once:\n{}", displayable(plan.as_ref()).indent(false));
         Ok(Self {
+            alone: once::has_subquery(&plan).then(Mutex::default),
             plan,
             task: session.task_ctx(),
         })
     }
 
     async fn run(&self, asked: Asked) -> Result<Vec<RecordBatch>, DataFusionError> {
+        let _turn = match &self.alone {
+            Some(alone) => Some(alone.lock().await),
+            None => None,
+        };
         collect(once::fresh(&self.plan)?, asked.task(&self.task)).await
     }
 }

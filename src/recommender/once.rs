@@ -73,6 +73,11 @@ pub(super) fn fresh(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPl
     plan.reset_state()
 }
 
+/// Whether a scalar subquery is part of a plan: all its runs share the value.
+pub(super) fn has_subquery(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.name() == SUBQUERY || plan.children().into_iter().any(has_subquery)
+}
+
 fn reads_request(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<RequestExec>().is_some() || plan.children().into_iter().any(reads_request)
 }

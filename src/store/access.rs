@@ -49,15 +49,13 @@ pub struct Access {
     pub granted: Result<()>,
 }
 
+/// The file by which that is found out.
+const PROBE: &str = "_clickrec_probe";
+
 /// Finds out what one may do below a folder, by a file of its own that is deleted again. That a file is only created where
 /// none is yet, which commits depend on, counts as part of `create`.
 pub async fn access(store: &dyn ObjectStore, folder: &Path) -> Vec<Access> {
-    let name = format!(
-        "_clickrec_probe_{}_{}",
-        std::process::id(),
-        chrono::Utc::now().timestamp_micros()
-    );
-    let probe = folder.clone().join(name);
+    let probe = folder.clone().join(PROBE);
     let list = store.list(Some(folder)).try_next().await.map(drop);
     let create = create(store, &probe).await;
     let read = match store.get(&probe).await {
@@ -65,23 +63,29 @@ pub async fn access(store: &dyn ObjectStore, folder: &Path) -> Vec<Access> {
         Err(Error::NotFound { .. }) => Ok(()),
         read => read.map(drop),
     };
-    let mut found = vec![(Permission::List, list), (Permission::Read, read)];
-    if create.is_ok() {
-        found.push((Permission::Create, create));
-        found.push((Permission::Delete, store.delete(&probe).await));
-    } else {
-        // What cannot be made need not be deleted.
-        found.push((Permission::Create, create));
-    }
+    let delete = match store.delete(&probe).await {
+        Err(Error::NotFound { .. }) => Ok(()),
+        deleted => deleted,
+    };
+    let found = [
+        (Permission::List, list),
+        (Permission::Read, read),
+        (Permission::Create, create),
+        (Permission::Delete, delete),
+    ];
     let access = |(permission, granted)| Access { permission, granted };
     found.into_iter().map(access).collect()
 }
 
 async fn create(store: &dyn ObjectStore, probe: &Path) -> Result<()> {
     let new = || PutOptions::from(PutMode::Create);
-    let nothing = || PutPayload::from_static(b"made by clickrec to see what it may do; it can be deleted");
-    store.put_opts(probe, nothing(), new()).await?;
-    match store.put_opts(probe, nothing(), new()).await {
+    let words = || PutPayload::from_static(b"made by clickrec to see what it may do; it can be deleted");
+    match store.put_opts(probe, words(), new()).await {
+        // Of one who may not delete it.
+        Err(Error::AlreadyExists { .. }) => return Ok(()),
+        made => _ = made?,
+    }
+    match store.put_opts(probe, words(), new()).await {
         Err(Error::AlreadyExists { .. }) => Ok(()),
         Err(error) => Err(error),
         Ok(_) => Err(Error::Generic {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use deltalake::DeltaTableError;
@@ -12,10 +13,16 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
     PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
+use tokio::sync::Mutex;
 
 use super::refusal::{explained, is_refusal};
 use super::{Permission, cloud};
 use crate::config::{LakeConfig, Secret};
+
+/// So many files are deleted side by side.
+const DELETED_TOGETHER: usize = 16;
+/// Settings that are refused are not looked up again for so long.
+const REST: Duration = Duration::from_secs(2);
 
 /// A store whose credentials may be replaced while it is in use: where it refuses a request, the settings are read anew,
 /// and where they are others, the request is made once more with them.
@@ -25,6 +32,8 @@ pub(super) struct RenewedStore(Arc<Inner>);
 struct Inner {
     lake: LakeConfig,
     now: RwLock<Now>,
+    /// When settings were last looked for because of a refusal.
+    looked: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone)]
@@ -43,6 +52,7 @@ impl RenewedStore {
         Ok(Self(Arc::new(Inner {
             lake,
             now: RwLock::new(now),
+            looked: Mutex::default(),
         })))
     }
 
@@ -52,21 +62,22 @@ impl RenewedStore {
 
     /// The store by settings that are not those which were refused; `None` where there are no others.
     async fn renewed(&self, refused: &Now) -> Option<Now> {
-        let this = self.clone();
-        let refused = refused.settings.clone();
-        // Files and commands are read.
-        let renewed = tokio::task::spawn_blocking(move || this.renew(&refused)).await;
-        renewed.ok().flatten()
-    }
-
-    fn renew(&self, refused: &Arc<BTreeMap<String, Secret>>) -> Option<Now> {
-        let mut now = self.0.now.write().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&now.settings, refused) {
+        // One at a time; requests that are not refused go on meanwhile.
+        let mut looked = self.0.looked.lock().await;
+        let now = self.now();
+        if !Arc::ptr_eq(&now.settings, &refused.settings) {
             // Another request was faster.
-            return Some(now.clone());
+            return Some(now);
         }
-        let settings = match self.0.lake.storage.renewed() {
-            Ok(settings) if settings != **refused => settings,
+        if looked.is_some_and(|at| at.elapsed() < REST) {
+            return None;
+        }
+        let storage = self.0.lake.storage.clone();
+        // Files and commands are read.
+        let settings = tokio::task::spawn_blocking(move || storage.renewed()).await;
+        *looked = Some(Instant::now());
+        let settings = match settings.ok()? {
+            Ok(settings) if settings != *refused.settings => settings,
             Ok(_) => return None,
             Err(reason) => {
                 tracing::warn!(reason, "the store's credentials could not be read anew");
@@ -75,12 +86,13 @@ impl RenewedStore {
         };
         let store = cloud(&self.0.lake.url, &settings);
         let store = store.inspect_err(|error| tracing::warn!(%error, "the store's new settings do not make a store"));
-        *now = Now {
+        let now = Now {
             store: store.ok()?,
             settings: Arc::new(settings),
         };
+        *self.0.now.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
         tracing::info!("the store's credentials were taken anew");
-        Some(now.clone())
+        Some(now)
     }
 
     /// Makes a request, once more with new credentials where it is refused.
@@ -231,6 +243,3 @@ impl ObjectStore for RenewedStore {
         .await
     }
 }
-
-/// So many files are deleted side by side.
-const DELETED_TOGETHER: usize = 16;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
+use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use futures::{TryStreamExt, stream};
@@ -20,6 +20,21 @@ where
     F: Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
 {
     Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(read).try_flatten()))
+}
+
+/// So many rows are put in order where they are asked for; more on a thread that may block.
+const MANY: usize = 10_000;
+
+/// What is made of `rows` rows.
+pub(super) async fn made_of<T: Send + 'static>(
+    rows: usize,
+    make: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if rows <= MANY {
+        return make();
+    }
+    let made = tokio::task::spawn_blocking(make).await;
+    made.map_err(|error| exec_datafusion_err!("a thread stopped: {error}"))?
 }
 
 /// `rows` rows, `size` of them at a time, each block by `compute`: up to `few` at once, more of them on a thread that may

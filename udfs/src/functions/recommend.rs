@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use tokio::sync::OnceCell;
 
 use super::als_train::interaction_columns;
-use super::blocks::{FEW, after, in_blocks};
+use super::blocks::{FEW, after, in_blocks, made_of};
 use super::factors_table::{ItemModel, item_rows, read_items};
 use super::ids::{Ids, Triples, named, read_triples};
 use super::ranked;
@@ -97,7 +97,11 @@ impl Operation for Best {
             let read = || Model::read(rows, memory.new_empty());
             let model = model.get_or_try_init(read).await?.clone();
             let triples = read_triples(NAME, interactions, Some(&model.index), &mut memory).await?;
-            let lists = Lists::new(model, triples, k, exclude_seen, schema.clone(), memory)?;
+            let (rows, columns) = (triples.values.len(), schema.clone());
+            let lists = made_of(rows, move || {
+                Lists::new(model, triples, k, exclude_seen, columns, memory)
+            })
+            .await?;
             Ok(in_blocks(schema, lists.users.len(), (BLOCK, FEW), move |users| {
                 lists.block(users)
             }))

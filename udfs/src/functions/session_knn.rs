@@ -24,7 +24,7 @@ use rayon::prelude::*;
 use thread_local::ThreadLocal;
 use tokio::sync::OnceCell;
 
-use super::blocks::{FEW, after, in_blocks};
+use super::blocks::{FEW, after, in_blocks, made_of};
 use super::clicks::{Clicks, click_columns};
 use super::ranked;
 use crate::ranking::Scored;
@@ -158,8 +158,10 @@ impl Operation for Nearest {
             let read = || Past::read(history, params, memory.new_empty());
             let past = past.get_or_try_init(read).await?.clone();
             let sessions = Clicks::read(NAME, sessions, &mut memory).await?;
+            let clicks = sessions.clicks.len();
+            let known = past.clone();
             let lists = Lists {
-                sessions: past.find(sessions),
+                sessions: made_of(clicks, move || Ok(known.find(sessions))).await?,
                 past,
                 params,
                 k,
@@ -204,7 +206,8 @@ impl Past {
     ) -> Result<Arc<Self>> {
         let read = Clicks::read(NAME, rows, &mut memory).await?;
         let (clicks, items, past) = (read.clicks.len(), read.items.len(), read.sessions.len());
-        let rooms = 4 * rayon::current_num_threads() * items;
+        // Few sessions are answered by other threads than rayon's, of which there are as many.
+        let rooms = 2 * 4 * rayon::current_num_threads() * items;
         memory
             .try_grow(history_bytes(clicks, items) + rooms)
             .map_err(|error| error.context(format!("{NAME}: indexing {clicks} clicks of {past} sessions")))?;
