@@ -11,6 +11,8 @@ static SQL: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sql");
 static SAMPLE_DATA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sample_data");
 const PIPELINES: &str = include_str!("../../pipelines.yaml");
 const SQLFLUFF: &str = include_str!("../../.sqlfluff");
+/// Neither the tables nor what is secret belongs into a repository.
+const GITIGNORE: &str = "/lake/\n.env\n";
 /// Named by the first line of pipelines.yaml.
 const SCHEMA: &str = ".editor/pipelines.schema.json";
 
@@ -63,6 +65,10 @@ pub(super) fn scaffold(folder: &Path) -> anyhow::Result<()> {
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.and_then(|()| std::fs::write(&path, text))
             .with_context(|| failed(&path))?;
+    }
+    let ignored = folder.join(".gitignore");
+    if !ignored.exists() {
+        std::fs::write(&ignored, GITIGNORE).with_context(|| failed(&ignored))?;
     }
     std::fs::write(&config, PIPELINES).with_context(|| failed(&config))
 }

@@ -8,8 +8,8 @@ use datafusion::execution::SessionState;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -80,6 +80,7 @@ impl Lake {
             Some(opened) => opened.get(name).await,
             None => None,
         };
+        let known = kept.as_ref().and_then(DeltaTable::version);
         let delta = match kept {
             Some(mut kept) => match kept.update_state().await {
                 Ok(()) => kept,
@@ -88,7 +89,9 @@ impl Lake {
             },
             None => self.open(name).await?,
         };
-        if let Some(opened) = &self.opened {
+        if let Some(opened) = &self.opened
+            && (known.is_none() || delta.version() != known)
+        {
             opened.keep(name, &delta).await;
         }
         Ok(LakeTable {
@@ -119,12 +122,17 @@ impl Lake {
     async fn open(&self, name: &TableName) -> Result<DeltaTable, LakeError> {
         let failed = || LakeError::delta("open", name);
         let mut delta = self.handle(name)?;
-        if exists(&delta).await.map_err(failed())?
-            && let Err(error) = delta.load().await
-        {
-            return Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error)));
+        if delta.load().await.is_ok() {
+            return Ok(delta);
         }
-        Ok(delta)
+        if !delta.verify_deltatable_existence().await.map_err(failed())? {
+            return self.handle(name);
+        }
+        // It may have been made since, by another process.
+        match delta.load().await {
+            Ok(()) => Ok(delta),
+            Err(error) => Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error))),
+        }
     }
 
     /// What opens the table; nothing is read yet.
@@ -165,18 +173,6 @@ impl Lake {
     pub fn url(&self) -> &Url {
         &self.config.url
     }
-}
-
-/// Whether there is a table. The Delta library lists the log for that, all of it on a local disk; nearly every log has one
-/// of these files.
-async fn exists(delta: &DeltaTable) -> Result<bool, DeltaTableError> {
-    let store = delta.object_store();
-    for file in ["_delta_log/_last_checkpoint", "_delta_log/00000000000000000000.json"] {
-        if store.head(&Path::from(file)).await.is_ok() {
-            return Ok(true);
-        }
-    }
-    delta.verify_deltatable_existence().await
 }
 
 /// A table as of the moment it was opened; every read of it sees that version.

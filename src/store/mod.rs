@@ -1,11 +1,13 @@
 //! The object store that a lake is in, one for all its tables.
 //!
 //! - [`open`](fn@open): a store as a lake's settings say.
+//! - `cached`: keeps log entries, small files and footers in memory.
 //! - `renewed`: takes the credentials anew where the store refuses them, and goes on.
 //! - `refusal`: what a refusal means: which permission is missing, or since when a token holds no more.
 //! - [`access`](fn@access): what one may do there.
 
 mod access;
+mod cached;
 #[cfg(feature = "failpoints")]
 mod faults;
 mod refusal;
@@ -23,7 +25,11 @@ use url::Url;
 use crate::config::{LakeConfig, Secret};
 
 pub use access::{Access, Permission, access};
+use cached::CachedStore;
 use renewed::RenewedStore;
+
+/// So much of a store in the cloud is kept in memory, at most.
+const CACHE_BYTES: u64 = 64 << 20;
 
 /// The store of a lake, with its root at the root of the container, bucket or disk.
 ///
@@ -33,7 +39,8 @@ pub fn open(lake: &LakeConfig) -> Result<Arc<dyn ObjectStore>, DeltaTableError> 
     if lake.url.scheme() == "file" {
         return Ok(faulty(Arc::new(LocalFileSystem::new())));
     }
-    Ok(Arc::new(RenewedStore::new(lake.clone())?))
+    let store = Arc::new(RenewedStore::new(lake.clone())?);
+    Ok(Arc::new(CachedStore::new(store, CACHE_BYTES)))
 }
 
 /// A store in the cloud with settings as they are now.

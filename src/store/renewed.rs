@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use deltalake::DeltaTableError;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
 };
 use tokio::sync::Mutex;
 
@@ -144,6 +144,62 @@ impl RenewedStore {
     }
 }
 
+/// An upload in parts, which belongs to the credentials that it began with: a refusal ends it, but the next one begins
+/// with new ones.
+struct RenewedUpload {
+    upload: Box<dyn MultipartUpload>,
+    store: RenewedStore,
+    now: Now,
+    location: Path,
+}
+
+impl RenewedUpload {
+    /// What becomes of an error.
+    fn failed(&self) -> impl Fn(Error) -> BoxFuture<'static, Error> + use<> {
+        let (store, now, location) = (self.store.clone(), self.now.clone(), self.location.clone());
+        move |error| {
+            let (store, now, location) = (store.clone(), now.clone(), location.clone());
+            let explained = async move {
+                if !is_refusal(&error) {
+                    return error;
+                }
+                store.renewed(&now).await;
+                explained(error, Permission::Create, &location, &now.settings)
+            };
+            explained.boxed()
+        }
+    }
+}
+
+impl fmt::Debug for RenewedUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RenewedUpload").field(&self.location).finish()
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for RenewedUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let failed = self.failed();
+        self.upload
+            .put_part(data)
+            .or_else(move |error| failed(error).map(Err))
+            .boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let failed = self.failed();
+        match self.upload.complete().await {
+            Ok(done) => Ok(done),
+            Err(error) => Err(failed(error).await),
+        }
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
+    }
+}
+
 impl fmt::Debug for RenewedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RenewedStore").field(&self.0.lake.url.as_str()).finish()
@@ -171,11 +227,17 @@ impl ObjectStore for RenewedStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.ask(Permission::Create, location, |store| {
+        // Azure's begins without a request, so that the first refusal is that of a part.
+        let upload = self.ask(Permission::Create, location, |store| {
             let (location, options) = (location.clone(), options.clone());
             async move { store.put_multipart_opts(&location, options).await }.boxed()
-        })
-        .await
+        });
+        Ok(Box::new(RenewedUpload {
+            upload: upload.await?,
+            store: self.clone(),
+            now: self.now(),
+            location: location.clone(),
+        }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {

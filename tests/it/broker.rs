@@ -1,19 +1,18 @@
 //! A real Kafka for the tests: Apache Kafka as `scripts/kafka` starts it, and topics on it.
 //!
 //! The tests of this binary share one broker, each with topics of its own. A test that stops the broker starts one for
-//! itself. The script ends its broker once its standard input closes, so that none outlives the test process, however
-//! that ends. `CLICKREC_TEST_KAFKA=host:port` names a PLAINTEXT broker to share instead.
+//! itself. `CLICKREC_TEST_KAFKA=host:port` names a PLAINTEXT broker to share instead.
 //!
 //! Where there is no Java or no Kafka, a test prints SKIPPED and its name; with `CI=true` it fails.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::script::Script;
 use crate::support;
 use clickrec::config::{KafkaConfig, Security};
 use futures::executor::block_on;
@@ -24,22 +23,16 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::Value;
 
 /// How long a broker on this machine may take for anything.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// A broker, started or named.
 pub struct Broker {
-    script: Option<Mutex<Script>>,
+    script: Option<Script>,
     /// What the script said of it: addresses by listener, files of certificates.
     described: HashMap<String, String>,
-}
-
-/// `scripts/kafka serve`; the broker ends with its standard input.
-struct Script {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
 }
 
 impl Broker {
@@ -77,29 +70,12 @@ impl Broker {
     }
 
     fn start(brokers: usize) -> Result<Self, String> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka");
-        let mut child = Command::new(&script)
-            .args([
-                "serve",
-                "--heap",
-                "512m",
-                "--fast-start",
-                "--brokers",
-                &brokers.to_string(),
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", script.display()))?;
-        let mut script = Script {
-            input: child.stdin.take(),
-            output: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        };
-        let described = script.answer().ok_or("scripts/kafka could not start a broker")?;
+        let brokers = brokers.to_string();
+        let arguments = ["serve", "--heap", "512m", "--fast-start", "--brokers", &brokers];
+        let (script, told) = Script::start("kafka", &arguments)?;
         Ok(Self {
-            script: Some(Mutex::new(script)),
-            described,
+            script: Some(script),
+            described: texts(told),
         })
     }
 
@@ -149,9 +125,7 @@ impl Broker {
     }
 
     fn tell(&self, line: &str) {
-        let mut script = self.script.as_ref().unwrap().lock().unwrap();
-        writeln!(script.input.as_mut().unwrap(), "{line}").unwrap();
-        script.answer().expect("the broker did not come back");
+        self.script.as_ref().unwrap().ask::<Value>(line);
     }
 
     /// A new topic, whose name begins with `name`.
@@ -193,22 +167,10 @@ impl Broker {
     }
 }
 
-impl Script {
-    /// The script's next line; `None` where it ended.
-    fn answer(&mut self) -> Option<HashMap<String, String>> {
-        let mut line = String::new();
-        self.output.read_line(&mut line).ok()?;
-        let described: HashMap<String, serde_json::Value> = serde_json::from_str(&line).ok()?;
-        let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        Some(described.into_iter().map(|(name, value)| (name, text(value))).collect())
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        self.input = None;
-        _ = self.child.wait();
-    }
+/// What the script tells, as text.
+fn texts(told: HashMap<String, Value>) -> HashMap<String, String> {
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    told.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 fn skipped(test: &str, reason: &str) {

@@ -39,6 +39,7 @@ mod pipeline;
 mod poison;
 mod quarantine;
 mod recommender;
+mod script;
 mod selection;
 mod serve;
 mod serve_guard;

@@ -1,17 +1,16 @@
 //! Object stores for the tests: Azurite and moto, as `scripts/stores` starts them, and projects whose lake is there.
 //!
-//! The tests of this binary share one of each kind, each test with a folder of its own. The script ends its store once its
-//! standard input closes. Where there is no npm or no PyPI, a test prints SKIPPED and its name; with `CI=true` it fails.
+//! The tests of this binary share one of each kind, each test with a folder of its own. Where there is no npm or
+//! no PyPI, a test prints SKIPPED and its name; with `CI=true` it fails.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex};
 
 use serde_json::Value;
 
+use crate::script::Script;
 use crate::support::{Shop, skipped};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +22,8 @@ pub enum Kind {
 /// A store that runs.
 pub struct Store {
     kind: Kind,
-    script: Mutex<Script>,
+    script: Script,
     described: Value,
-}
-
-struct Script {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
 }
 
 impl Store {
@@ -50,28 +43,14 @@ impl Store {
     }
 
     fn start(kind: Kind) -> Result<Self, String> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/stores");
         let name = match kind {
             Kind::Azurite => "azurite",
             Kind::Moto => "moto",
         };
-        let mut child = Command::new(&script)
-            .args(["serve", name])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", script.display()))?;
-        let mut script = Script {
-            input: child.stdin.take(),
-            output: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        };
-        let described = script
-            .answer()
-            .ok_or(format!("scripts/stores could not start {name}"))?;
+        let (script, described) = Script::start("stores", &["serve", name])?;
         Ok(Self {
             kind,
-            script: Mutex::new(script),
+            script,
             described,
         })
     }
@@ -82,7 +61,7 @@ impl Store {
 
     /// A new SAS token of the container: `racwdl`, and for how many seconds from now.
     pub fn sas(&self, permissions: &str, seconds: i64) -> String {
-        self.ask(&format!("sas {permissions} {seconds}"))["sas"]
+        self.script.ask::<Value>(&format!("sas {permissions} {seconds}"))["sas"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -90,17 +69,9 @@ impl Store {
 
     /// Copies of all files below a folder of the store.
     pub fn files(&self, folder: &str) -> Vec<PathBuf> {
-        let copies = self.ask(&format!("files {folder}/"));
+        let copies: Value = self.script.ask(&format!("files {folder}/"));
         let copies = fs::read_dir(copies["folder"].as_str().unwrap()).unwrap();
         copies.map(|copy| copy.unwrap().path()).collect()
-    }
-
-    fn ask(&self, line: &str) -> Value {
-        let mut script = self.script.lock().unwrap();
-        let input = script.input.as_mut().unwrap();
-        writeln!(input, "{line}").unwrap();
-        input.flush().unwrap();
-        script.answer().unwrap()
     }
 
     /// Makes a folder of the store the lake of a shop, in the target `cloud`, which all its commands use; its name.
@@ -134,20 +105,5 @@ impl Store {
             shop.set(name, value);
         }
         folder
-    }
-}
-
-impl Script {
-    fn answer(&mut self) -> Option<Value> {
-        let mut line = String::new();
-        self.output.read_line(&mut line).ok()?;
-        serde_json::from_str(&line).ok()
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        _ = self.child.wait();
     }
 }
