@@ -88,10 +88,10 @@ impl Global {
     /// Sends logs to standard error.
     pub fn start_logging(&self) {
         let level = match (self.quiet, self.verbose) {
-            (true, _) => "error",
+            (true, _) => "error,buoyant_kernel=off",
             // Bronze's values are binary on purpose, and have no statistics; what the kernel fails at is our error.
             (_, 0) => "warn,deltalake_core::writer::stats=error,buoyant_kernel=off",
-            (_, 1) => "clickrec=info,clickrec_udfs=info,warn,deltalake_core::writer::stats=error",
+            (_, 1) => "clickrec=info,clickrec_udfs=info,warn,deltalake_core::writer::stats=error,buoyant_kernel=off",
             (_, 2) => "clickrec=debug,clickrec_udfs=debug,info",
             _ => "debug",
         };
