@@ -4,7 +4,7 @@
 //! recommender. Modules depend one way, downwards:
 //!
 //! ```text
-//! main ─► cli ─► shell, serve, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► engine ─► udfs (crate clickrec-udfs)
+//! main ─► cli ─► shell, serve, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► cluster, engine ─► udfs (crate clickrec-udfs)
 //!                                                                                │
 //!                                                                                └─► lake, kafka, files ─► source, store ─► config
 //! ```
@@ -15,6 +15,7 @@
 //! - [`kafka`], [`files`]: the two kinds of source.
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step.
 //! - [`engine`]: the one builder of a query session.
+//! - [`cluster`]: the same plans on several machines.
 //! - [`lineage`]: where the columns of a query come from.
 //! - [`pipeline`]: the DAG, what waits, and running a step.
 //! - [`testing`]: unit tests of a project's SQL.
@@ -27,6 +28,7 @@
 //! - [`cli`]: one thin file a subcommand.
 
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod docs;
 pub mod engine;

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use bytesize::ByteSize;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Environment, KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName, redact};
+use crate::config::{
+    EngineConfig, Environment, KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName, redact,
+};
 use crate::engine::{Engine, EngineOptions};
 use crate::lake::LakeTable;
 use crate::pipeline::Runner;
@@ -44,6 +47,10 @@ pub(super) struct Global {
         value_name = "SIZE"
     )]
     pub memory: ByteSize,
+
+    /// Where steps run: `local`, or the scheduler of a cluster, `df://HOST:PORT` [default: `engine` of the project file]
+    #[arg(long, global = true, value_name = "ENGINE", value_parser = EngineConfig::from_str)]
+    pub engine: Option<EngineConfig>,
 
     /// How many threads work [default: the number of cores]
     #[arg(long, global = true, env = "CLICKREC_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -115,7 +122,15 @@ impl Global {
             vars: &vars,
             env: &Environment::process(),
         };
-        Ok(Project::load(&self.config, &options)?)
+        let mut project = Project::load(&self.config, &options)?;
+        if let Some(engine) = &self.engine {
+            let number = match &project.engine {
+                EngineConfig::Ballista { partitions, .. } => Some(*partitions),
+                EngineConfig::Local => None,
+            };
+            project.engine = engine.clone().with_partitions(number);
+        }
+        Ok(project)
     }
 
     /// The query engine, as the options allow.

@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod docs;
 mod evaluate;
+mod executor;
 mod exit;
 mod follow;
 mod global;
@@ -23,6 +24,7 @@ mod progress;
 mod quarantine;
 mod recommend;
 mod run;
+mod scheduler;
 mod schema;
 mod serve;
 mod similar;
@@ -69,6 +71,8 @@ enum Command {
     Similar(similar::SimilarArgs),
     Evaluate(evaluate::EvaluateArgs),
     Serve(serve::ServeArgs),
+    Scheduler(scheduler::SchedulerArgs),
+    Executor(executor::ExecutorArgs),
     History(history::HistoryArgs),
     Optimize(optimize::OptimizeArgs),
     Vacuum(vacuum::VacuumArgs),
@@ -140,6 +144,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Similar(args) => similar::run(&args, global).await,
                 Command::Evaluate(args) => evaluate::run(&args, global).await,
                 Command::Serve(args) => serve::run(&args, global, &stop).await,
+                Command::Scheduler(args) => scheduler::run(&args, global).await,
+                Command::Executor(args) => executor::run(&args, global).await,
                 Command::History(args) => history::run(&args, global).await,
                 Command::Optimize(args) => optimize::run(&args, global).await,
                 Command::Vacuum(args) => vacuum::run(&args, global).await,

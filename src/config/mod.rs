@@ -5,6 +5,7 @@
 //! - `validate` and `validate_…`: raw to [`Project`], collecting as many problems as possible.
 //! - [`ConfigError`]: what is wrong, with file, line, column and the way out.
 
+mod engine;
 mod error;
 mod expectation;
 mod interpolate;
@@ -20,12 +21,14 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_engine;
 mod validate_expectation;
 mod validate_maintenance;
 mod validate_source;
 mod validate_trigger;
 mod variables;
 
+pub use engine::{EngineConfig, NotAnEngine};
 pub use error::{ConfigError, Problem};
 pub use expectation::{Expectation, Severity};
 pub use maintenance::{MIN_RETAIN, MaintenanceConfig};

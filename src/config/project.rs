@@ -7,7 +7,9 @@ use url::Url;
 
 use super::raw::RawProject;
 use super::validate::Validator;
-use super::{ConfigError, Environment, Expectation, MaintenanceConfig, Secret, SourceConfig, Storage, TableName};
+use super::{
+    ConfigError, EngineConfig, Environment, Expectation, MaintenanceConfig, Secret, SourceConfig, Storage, TableName,
+};
 
 /// A project, validated: what `pipelines.yaml` says for the chosen target.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct Project {
     pub file: PathBuf,
     /// Where the tables are.
     pub lake: LakeConfig,
+    /// Where steps run.
+    pub engine: EngineConfig,
     /// Where events come from, by name.
     pub sources: BTreeMap<String, SourceConfig>,
     /// How tables are kept in shape.

@@ -23,6 +23,9 @@ pub(super) struct RawProject {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub storage: BTreeMap<String, Text>,
+    /// Where steps run: `local`, or on a cluster: `{ ballista: "df://host:50050" }`.
+    #[schemars(with = "Option<RawEngine>")]
+    pub engine: Option<Spanned<RawEngine>>,
     /// Where events come from, by the name that `changes('…')` reads.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawSource>")]
@@ -74,10 +77,31 @@ pub(super) struct RawTarget {
     /// Settings of its store.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub storage: Option<BTreeMap<String, Text>>,
+    /// Another engine.
+    #[schemars(with = "Option<RawEngine>")]
+    pub engine: Option<Spanned<RawEngine>>,
     /// Other sources, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawSource>")]
     pub sources: BTreeMap<String, Spanned<RawSource>>,
+}
+
+/// `local`, or `{ ballista: "df://host:50050", partitions: 16 }`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum RawEngine {
+    Name(String),
+    Cluster(RawCluster),
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCluster {
+    /// Its scheduler: `df://host:50050`.
+    #[schemars(with = "String")]
+    pub ballista: Text,
+    /// Into how many parts work is split: about as many as its executors have cores.
+    pub partitions: Option<u16>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

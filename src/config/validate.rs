@@ -56,6 +56,7 @@ impl<'a> Validator<'a> {
             }
         }
         let vars = self.vars(&raw.vars);
+        let engine = self.engine(raw.engine.as_ref());
         let maintenance = self.maintenance(&raw.maintenance);
         let pipelines = self.pipelines(&raw.pipelines);
         match lake {
@@ -63,6 +64,7 @@ impl<'a> Validator<'a> {
                 root: self.root,
                 file: self.file.to_owned(),
                 lake,
+                engine,
                 sources,
                 maintenance,
                 pipelines,
@@ -111,6 +113,7 @@ impl<'a> Validator<'a> {
         if let Some(storage) = target.storage {
             raw.storage = storage;
         }
+        raw.engine = target.engine.or(raw.engine.take());
         raw.sources.extend(target.sources);
     }
 

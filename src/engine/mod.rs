@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clickrec_udfs::Variables;
+use clickrec_udfs::{Distributed, Variables};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
@@ -142,6 +142,30 @@ impl Engine {
         self
     }
 
+    /// Plans for a cluster, split into so many parts: of nodes that can be sent to other processes, which share no memory.
+    #[must_use]
+    pub fn distributed(mut self, partitions: NonZeroUsize) -> Self {
+        self.config = self.config.with_target_partitions(partitions.get());
+        self.config.set_extension(Arc::new(Distributed));
+        let options = self.config.options_mut();
+        // Filters and values that one node gives another while they run.
+        options.optimizer.enable_dynamic_filter_pushdown = false;
+        options.optimizer.enable_join_dynamic_filter_pushdown = false;
+        options.optimizer.enable_topk_dynamic_filter_pushdown = false;
+        options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+        options.execution.enable_file_stream_work_stealing = false;
+        // Stages are cut at hashes.
+        options.optimizer.enable_round_robin_repartition = false;
+        // Joins that can spill; small sides are sent to all tasks.
+        options.optimizer.prefer_hash_join = false;
+        self
+    }
+
+    fn is_distributed(&self) -> bool {
+        self.config.get_extension::<Distributed>().is_some()
+    }
+
     /// The memory pool, spill folder and object stores that all sessions share.
     pub fn runtime(&self) -> &Arc<RuntimeEnv> {
         &self.runtime
@@ -167,7 +191,7 @@ impl Engine {
             .with_runtime_env(self.runtime.clone())
             .with_default_features()
             .with_query_planner(Arc::new(planner::QueryPlanner))
-            .with_physical_optimizer_rules(physical_rules())
+            .with_physical_optimizer_rules(physical_rules(self.is_distributed()))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context, bindings)?;
@@ -190,9 +214,12 @@ impl Engine {
     }
 }
 
-/// DataFusion's rules, and ours before and after them.
-fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+/// DataFusion's rules, and ours before and after them, which are for plans of one process.
+fn physical_rules(is_distributed: bool) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    if is_distributed {
+        return rules;
+    }
     rules.insert(0, Arc::new(OneByOne));
     rules.push(Arc::new(PruneByKeys));
     rules

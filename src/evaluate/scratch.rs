@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::EvaluationError;
-use crate::config::{LakeConfig, Mode, Pipeline, Project, Secret, Storage, TableName};
+use crate::config::{EngineConfig, LakeConfig, Mode, Pipeline, Project, Secret, Storage, TableName};
 use crate::engine::{Engine, query};
 use crate::lake::write::Layout;
 use crate::lake::{Lake, append, schema};
@@ -41,6 +41,7 @@ impl Scratch {
             _folder: folder,
             project: Project {
                 lake,
+                engine: EngineConfig::Local,
                 ..project.clone()
             },
             engine: runner.engine().clone(),

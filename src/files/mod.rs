@@ -7,6 +7,7 @@
 //! - [`FilesSource`]: finds the files, and what of them is new.
 //! - `lines`: where the lines of a stretch of bytes end.
 //! - `scan`: the plan leaf that reads them.
+//! - [`wire`]: that leaf as bytes, for another process.
 //!
 //! What is new is counted before it is read, so that the positions of the commit are known when the plan is made: the
 //! new part of a plain file, and the whole of a grown `.gz`, is read twice.
@@ -16,6 +17,7 @@ mod scan;
 mod source;
 #[cfg(test)]
 mod tests;
+pub mod wire;
 
 pub use scan::LinesScan;
 pub use source::FilesSource;

@@ -18,15 +18,17 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::path::Path;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use super::lines::{Splitter, open};
 use crate::source::{RecordBatchBuilder, RecordRef, record_schema};
 
 /// Lines of one file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Stretch {
     /// Where it is in the store.
+    #[serde(with = "path_as_text")]
     pub path: Path,
     /// As the records name it.
     pub name: String,
@@ -44,16 +46,36 @@ pub(super) struct Stretch {
     pub modified_us: i64,
 }
 
+mod path_as_text {
+    use object_store::path::Path;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(path.as_ref())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Path, D::Error> {
+        Path::parse(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// Lines of files as a table, pinned when they were counted.
 #[derive(Debug, Clone)]
 pub struct LinesScan {
+    /// The path of the source, as the project has it.
+    source: Arc<str>,
     store: Arc<dyn ObjectStore>,
     stretches: Vec<Stretch>,
 }
 
 impl LinesScan {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, stretches: Vec<Stretch>) -> Self {
-        Self { store, stretches }
+    pub(super) fn new(source: &str, store: Arc<dyn ObjectStore>, stretches: Vec<Stretch>) -> Self {
+        Self {
+            source: source.into(),
+            store,
+            stretches,
+        }
     }
 
     /// Files in groups of about equal size, largest first.
@@ -89,29 +111,25 @@ impl TableProvider for LinesScan {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let groups = self.groups(state.config().target_partitions());
-        Ok(Arc::new(LinesExec::new(
-            self.store.clone(),
-            groups,
-            projection.cloned(),
-            limit,
-        )))
+        Ok(Arc::new(LinesExec::new(self, groups, projection.cloned(), limit)))
     }
 }
 
 /// The plan leaf: a plan partition a group of files.
 #[derive(Debug)]
-struct LinesExec {
+pub(super) struct LinesExec {
+    pub source: Arc<str>,
     store: Arc<dyn ObjectStore>,
-    groups: Vec<Vec<Stretch>>,
-    projection: Option<Vec<usize>>,
-    limit: Option<usize>,
+    pub groups: Vec<Vec<Stretch>>,
+    pub projection: Option<Vec<usize>>,
+    pub limit: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl LinesExec {
-    fn new(
-        store: Arc<dyn ObjectStore>,
+    pub fn new(
+        scan: &LinesScan,
         groups: Vec<Vec<Stretch>>,
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
@@ -125,7 +143,8 @@ impl LinesExec {
         );
         let metrics = ExecutionPlanMetricsSet::new();
         Self {
-            store,
+            source: scan.source.clone(),
+            store: scan.store.clone(),
             groups,
             projection,
             limit,

@@ -64,6 +64,11 @@ impl FilesSource {
         })
     }
 
+    /// These lines of its files as a table.
+    pub(super) fn scan(&self, stretches: Vec<Stretch>) -> LinesScan {
+        LinesScan::new(&self.config.path, self.store.clone(), stretches)
+    }
+
     /// The files, by path.
     async fn files(&self) -> Result<Vec<ObjectMeta>, SourceError> {
         let listed: Result<Vec<ObjectMeta>, _> = self.store.list(Some(self.url.prefix())).try_collect().await;
@@ -247,7 +252,7 @@ impl Source for FilesSource {
             next.extend(positions);
         }
         let records = stretches.iter().map(|stretch| stretch.lines).sum();
-        let provider = Arc::new(LinesScan::new(self.store.clone(), stretches));
+        let provider = Arc::new(self.scan(stretches));
         Ok(Pending {
             provider,
             next,

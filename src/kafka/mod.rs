@@ -8,6 +8,7 @@
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: settings of librdkafka, and its errors in our words.
 //! - `times`: which offset a time has.
+//! - [`wire`]: the plan leaf as bytes, for another process.
 //! - `native`: the few calls of librdkafka that its crate does not offer.
 //!
 //! There are no consumer groups here, and no commits to Kafka: how far a topic was read is part of the Delta commit
@@ -26,6 +27,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod times;
+pub mod wire;
 
 pub use embedded::EmbeddedBroker;
 pub use producer::Producer;

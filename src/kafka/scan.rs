@@ -117,15 +117,15 @@ pub(super) struct Task {
 /// The plan leaf: plain data, so that it can be sent elsewhere; the clients are made where it runs.
 #[derive(Debug)]
 pub(super) struct KafkaExec {
-    task: Arc<Task>,
+    pub task: Arc<Task>,
     /// The ranges of each reader.
-    ranges: Vec<Vec<Range>>,
+    pub ranges: Vec<Vec<Range>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl KafkaExec {
-    fn new(task: Task, ranges: Vec<Vec<Range>>) -> Self {
+    pub fn new(task: Task, ranges: Vec<Vec<Range>>) -> Self {
         let schema = RecordBatchBuilder::new(task.projection.as_deref()).schema().clone();
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),

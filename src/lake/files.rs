@@ -17,6 +17,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use deltalake::kernel::Add;
 use object_store::ObjectMeta;
 
+use super::changes::data_files_without_statistics;
 use super::keys::{KeyFilters, KeyScanExec};
 use super::write::Layout;
 use super::{LakeError, LakeTable};
@@ -44,6 +45,17 @@ impl DataFilesScan {
         let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));
         let partition_by = table.state().map(|state| state.metadata().partition_columns());
         Self::of(table, &schema, partition_by.unwrap_or_default(), files, file_column)
+    }
+
+    /// A scan of all files of a table.
+    ///
+    /// # Errors
+    /// As [`DataFilesScan::try_new`].
+    pub fn whole(table: &LakeTable) -> Result<Self, LakeError> {
+        Ok(Self {
+            rows: usize::try_from(table.rows()).ok(),
+            ..Self::try_new(table, &data_files_without_statistics(table), None)?
+        })
     }
 
     /// A scan of files that were written and not committed.
@@ -148,7 +160,10 @@ impl FileReads {
     /// Reads groups of files, each a partition; with the number of rows in them, where it is known.
     pub fn plan(&self, groups: Vec<Vec<PartitionedFile>>, rows: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = rows.map_or(Precision::Absent, Precision::Exact);
-        let statistics = Statistics::new_unknown(self.source.table_schema().table_schema()).with_num_rows(rows);
+        let bytes = groups.iter().flatten().map(|file| file.object_meta.size).sum::<u64>();
+        let statistics = Statistics::new_unknown(self.source.table_schema().table_schema())
+            .with_num_rows(rows)
+            .with_total_byte_size(usize::try_from(bytes).map_or(Precision::Absent, Precision::Inexact));
         let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(self.source.clone()))
             .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
             .with_projection_indices(self.projection.clone())?

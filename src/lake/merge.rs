@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::{cast, filter_record_batch, not, take_record_batch};
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
@@ -28,7 +28,7 @@ use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
 use crate::config::TableName;
 use crate::failpoint;
 
-const FILE_COLUMN: &str = "__file";
+pub(super) const FILE_COLUMN: &str = "__file";
 /// So many touched files are written anew side by side.
 const FILES_AT_ONCE: usize = 8;
 
@@ -43,9 +43,57 @@ const FILES_AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub struct Merge {
     table: TableName,
-    key: Vec<String>,
+    pub(super) key: Vec<String>,
     deleted: Option<String>,
     kept: Option<Arc<Mutex<Keys>>>,
+}
+
+/// Tells the keys of a merge's result from its rows.
+#[derive(Debug)]
+pub(super) struct Keyed {
+    table: TableName,
+    key: Vec<usize>,
+    deleted: Option<usize>,
+    /// The columns of the key, in the types that the table stores.
+    pub schema: SchemaRef,
+}
+
+impl Keyed {
+    /// For a result of this schema.
+    ///
+    /// # Errors
+    /// When it has no such columns.
+    pub fn new(table: &TableName, key: &[String], deleted: Option<&str>, schema: &Schema) -> QueryResult<Self> {
+        let key = key.iter().map(|column| schema.index_of(column));
+        let key = key.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            table: table.clone(),
+            deleted: deleted.map(|column| schema.index_of(column)).transpose()?,
+            schema: storable(table, &schema.project(&key)?).map_err(external)?,
+            key,
+        })
+    }
+
+    /// The keys of a batch, and the rows of it that are to be written.
+    ///
+    /// # Errors
+    /// When a key is NULL.
+    pub fn split(&self, batch: &RecordBatch) -> QueryResult<(RecordBatch, RecordBatch)> {
+        let keys = batch.project(&self.key)?;
+        for (column, field) in keys.columns().iter().zip(self.schema.fields()) {
+            if column.null_count() > 0 {
+                return Err(external(LakeError::NullKey {
+                    table: self.table.to_string(),
+                    column: field.name().clone(),
+                }));
+            }
+        }
+        let rows = match self.deleted {
+            Some(column) => filter_record_batch(batch, &not(batch.column(column).as_boolean())?)?,
+            None => batch.clone(),
+        };
+        Ok((conform(&keys, &self.schema)?, rows))
+    }
 }
 
 /// The keys of a result, in the types that the table stores.
@@ -85,40 +133,18 @@ impl Merge {
     /// When the result has no such column. The stream fails where a key is NULL, or keys take too much memory.
     pub fn pass(&self, stream: SendableRecordBatchStream) -> QueryResult<SendableRecordBatchStream> {
         let schema = stream.schema();
-        let key = self
-            .key
-            .iter()
-            .map(|column| schema.index_of(column))
-            .collect::<Result<Vec<_>, _>>()?;
-        let deleted = self
-            .deleted
-            .as_deref()
-            .map(|column| schema.index_of(column))
-            .transpose()?;
-        let (table, kept) = (self.table.clone(), self.kept.clone());
-        let key_schema = storable(&table, &schema.project(&key)?).map_err(external)?;
+        let keyed = Keyed::new(&self.table, &self.key, self.deleted.as_deref(), &schema)?;
+        let kept = self.kept.clone();
         let rows = stream.map(move |batch| {
-            let batch = batch?;
-            let keys = batch.project(&key)?;
-            for (column, field) in keys.columns().iter().zip(key_schema.fields()) {
-                if column.null_count() > 0 {
-                    return Err(external(LakeError::NullKey {
-                        table: table.to_string(),
-                        column: field.name().clone(),
-                    }));
-                }
-            }
+            let (keys, rows) = keyed.split(&batch?)?;
             if let Some(kept) = &kept {
-                // Copied and of the stored type: views, and slices of one large batch, would hold on to all of it.
-                let keys = copied(&conform(&keys, &key_schema)?)?;
+                // Copied: views, and slices of one large batch, would hold on to all of it.
+                let keys = copied(&keys)?;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.memory.try_grow(keys.get_array_memory_size())?;
                 kept.batches.push(keys);
             }
-            match deleted {
-                Some(column) => Ok(filter_record_batch(&batch, &not(batch.column(column).as_boolean())?)?),
-                None => Ok(batch),
-            }
+            Ok(rows)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
@@ -251,6 +277,17 @@ impl Merge {
             .first()
             .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
         let new = session.read_table(Arc::new(MemTable::try_new(schema, vec![keys])?))?;
+        self.beside(session, old, new, join)
+    }
+
+    /// The same with the keys as a query.
+    pub(super) fn beside(
+        &self,
+        session: &SessionContext,
+        old: Arc<dyn TableProvider>,
+        new: DataFrame,
+        join: JoinType,
+    ) -> Result<DataFrame, LakeError> {
         // Other names on the right, so that the condition is not ambiguous.
         let renamed = |column: &String| format!("__key_{column}");
         let new = new
@@ -270,7 +307,7 @@ fn external(error: LakeError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-fn removes(table: &LakeTable, touched: &[Add]) -> Vec<Remove> {
+pub(super) fn removes(table: &LakeTable, touched: &[Add]) -> Vec<Remove> {
     let paths: HashSet<&str> = touched.iter().map(|file| file.path.as_str()).collect();
     let Some(state) = table.state() else { return vec![] };
     let files = state.log_data();

@@ -3,6 +3,7 @@
 //! - [`Lake`] and [`LakeTable`]: a table as of the moment it was opened.
 //! - [`Changes`]: the rows that arrived after a version.
 //! - [`write`](mod@write): a plan's rows into data files that no reader sees yet.
+//! - [`WriteExec`]: the same in plans that run in other processes.
 //! - [`Merge`]: which files a merge touches, and what is left of them.
 //! - [`keys`]: which data files can hold the keys that are looked for.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
@@ -24,6 +25,7 @@ mod history;
 pub mod keys;
 mod maintain;
 mod merge;
+mod merge_plans;
 mod opened;
 pub mod positions;
 pub mod schema;
@@ -32,6 +34,7 @@ mod table;
 mod tests;
 mod vacuum;
 pub mod write;
+mod write_exec;
 
 pub use at::{At, NotAMoment};
 pub use changes::{Changes, Replaced};
@@ -44,3 +47,4 @@ pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
 pub use table::{Lake, LakeTable, Version};
 pub use vacuum::{UnusedFile, unused_files, vacuum};
+pub use write_exec::{WriteExec, WriteTo, written};

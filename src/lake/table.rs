@@ -2,16 +2,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
+use clickrec_udfs::Distributed;
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
+use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::execution::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::sync::OnceCell;
-use url::Url;
+use url::{Position, Url};
 
 use super::changes::{LogEntry, data_files_without_statistics};
 use super::diagnose::diagnose;
@@ -96,6 +99,7 @@ impl Lake {
         }
         Ok(LakeTable {
             name: name.clone(),
+            lake: self.config.url.clone(),
             delta,
             transactions: Arc::default(),
             filters: self.filters.clone(),
@@ -113,6 +117,7 @@ impl Lake {
     pub(super) fn not_opened(&self, name: &TableName) -> Result<LakeTable, LakeError> {
         Ok(LakeTable {
             name: name.clone(),
+            lake: self.config.url.clone(),
             delta: self.handle(name)?,
             transactions: Arc::default(),
             filters: None,
@@ -169,6 +174,17 @@ impl Lake {
         Ok(store::access(self.store().map_err(failed())?.as_ref(), &folder).await)
     }
 
+    /// Lets all sessions of a runtime read the lake's store.
+    ///
+    /// # Errors
+    /// When the settings do not make a store.
+    pub fn register(&self, runtime: &RuntimeEnv) -> Result<(), LakeError> {
+        let store = self.store().map_err(LakeError::delta("reach", &self.config.url))?;
+        let root = ObjectStoreUrl::parse(&self.config.url[..Position::BeforePath])?;
+        runtime.register_object_store(root.as_ref(), store);
+        Ok(())
+    }
+
     /// Where it is.
     pub fn url(&self) -> &Url {
         &self.config.url
@@ -179,6 +195,7 @@ impl Lake {
 #[derive(Debug, Clone)]
 pub struct LakeTable {
     name: TableName,
+    lake: Url,
     delta: DeltaTable,
     transactions: Arc<OnceCell<Option<BTreeMap<String, i64>>>>,
     filters: Option<Arc<KeyFilters>>,
@@ -188,6 +205,11 @@ impl LakeTable {
     /// `layer.table`.
     pub fn name(&self) -> &TableName {
         &self.name
+    }
+
+    /// Where its lake is.
+    pub(super) fn lake_url(&self) -> &Url {
+        &self.lake
     }
 
     /// The Delta library's own handle.
@@ -209,6 +231,7 @@ impl LakeTable {
         delta.load().await.map_err(LakeError::delta("open", &self.name))?;
         Ok(Self {
             name: self.name.clone(),
+            lake: self.lake.clone(),
             delta,
             transactions: Arc::default(),
             filters: self.filters.clone(),
@@ -225,6 +248,7 @@ impl LakeTable {
         loaded.map_err(LakeError::delta("go back in", &self.name))?;
         Ok(Self {
             name: self.name.clone(),
+            lake: self.lake.clone(),
             delta,
             transactions: Arc::default(),
             filters: None,
@@ -345,7 +369,7 @@ impl LakeTable {
     /// # Errors
     /// As [`LakeTable::provider`].
     pub async fn lookup_provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
-        if self.filters.is_some() {
+        if self.filters.is_some() && session.config().get_extension::<Distributed>().is_none() {
             self.let_read(session)?;
             match DataFilesScan::lookup(self, &data_files_without_statistics(self), None) {
                 Ok(scan) => return Ok(Arc::new(scan)),
@@ -372,6 +396,10 @@ impl LakeTable {
     /// When the table does not exist or its files cannot be listed.
     pub async fn provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
         self.let_read(session)?;
+        if session.config().get_extension::<Distributed>().is_some() {
+            // The Delta library's own scan cannot be sent to another process (delta-rs issue 4171).
+            return Ok(Arc::new(DataFilesScan::whole(self)?));
+        }
         // With the session's own settings, so that text is read as the engine wants it.
         let provider = self.delta.table_provider().with_session(Arc::new(session.clone()));
         Ok(provider.await?)

@@ -19,6 +19,7 @@ use object_store::path::Path;
 use tokio::task::JoinSet;
 
 use super::{LakeError, LakeTable};
+use crate::config::TableName;
 
 /// Files are closed at about this size.
 pub const TARGET_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();
@@ -81,11 +82,9 @@ pub async fn write_files(
     layout: &Layout,
     file_bytes: NonZeroU64,
 ) -> Result<Written, LakeError> {
-    let config = writer_config(layout, file_bytes)?;
     let mut writers = JoinSet::new();
     for stream in streams {
-        let writer = DeltaWriter::new(table.delta().object_store(), config.clone());
-        writers.spawn(write_stream(table.clone(), writer, stream, layout.schema.clone()));
+        writers.spawn(write_stream(Writer::new(table, layout, file_bytes)?, stream));
     }
     let mut all = Written::default();
     while let Some(written) = writers.join_next().await {
@@ -130,28 +129,60 @@ pub async fn discard(table: &LakeTable, files: &[Add]) {
     }
 }
 
-async fn write_stream(
-    table: LakeTable,
-    mut writer: DeltaWriter,
-    mut stream: SendableRecordBatchStream,
-    schema: SchemaRef,
-) -> Result<Written, LakeError> {
-    let mut rows = 0;
+async fn write_stream(mut writer: Writer, mut stream: SendableRecordBatchStream) -> Result<Written, LakeError> {
     while let Some(batch) = stream.try_next().await? {
-        if batch.num_rows() > 0 {
-            rows += batch.num_rows() as u64;
-            let batch = conform(&batch, &schema)?;
-            writer
-                .write(&batch)
-                .await
-                .map_err(LakeError::delta("write to", table.name()))?;
-        }
+        writer.write(&batch).await?;
     }
-    let files = writer
-        .close()
-        .await
-        .map_err(LakeError::delta("write to", table.name()))?;
-    Ok(Written { files, rows })
+    writer.close().await
+}
+
+/// Writes batches into files of a table.
+pub(super) struct Writer {
+    table: TableName,
+    schema: SchemaRef,
+    delta: DeltaWriter,
+    rows: u64,
+}
+
+impl Writer {
+    /// Opens no file yet.
+    ///
+    /// # Errors
+    /// When the compression is unknown.
+    pub fn new(table: &LakeTable, layout: &Layout, file_bytes: NonZeroU64) -> Result<Self, LakeError> {
+        Ok(Self {
+            table: table.name().clone(),
+            schema: layout.schema.clone(),
+            delta: DeltaWriter::new(table.delta().object_store(), writer_config(layout, file_bytes)?),
+            rows: 0,
+        })
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When a value does not fit its column, or the store refuses.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.rows += batch.num_rows() as u64;
+        let batch = conform(batch, &self.schema)?;
+        let written = self.delta.write(&batch).await;
+        written.map_err(LakeError::delta("write to", &self.table))
+    }
+
+    /// Ends the files.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn close(self) -> Result<Written, LakeError> {
+        let files = self.delta.close().await;
+        Ok(Written {
+            files: files.map_err(LakeError::delta("write to", &self.table))?,
+            rows: self.rows,
+        })
+    }
 }
 
 /// The batch with the columns and types that are stored, in that order. A column that older files do not have yet is

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 
+use crate::cluster::ClusterError;
 use crate::config::redact;
 use crate::lake::LakeError;
 use crate::source::SourceError;
@@ -105,6 +106,15 @@ pub enum PipelineError {
         /// What it said.
         #[source]
         source: LakeError,
+    },
+    /// The cluster that the steps run on did not do it.
+    #[error("step `{step}` failed on the cluster; nothing of it was committed")]
+    Cluster {
+        /// `layer.table`.
+        step: String,
+        /// What it said.
+        #[source]
+        source: Box<ClusterError>,
     },
     /// No step can write.
     #[error(transparent)]
@@ -209,6 +219,9 @@ fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
             SourceError::Committed { .. } => None,
             _ => Some(Failure::Lasting),
         };
+    }
+    if let Some(ClusterError::Unreachable { .. } | ClusterError::Forgotten { .. }) = found(error) {
+        return Some(Failure::Passing);
     }
     if let Some(LakeError::Conflict { .. }) = found(error) {
         return Some(Failure::Passing);

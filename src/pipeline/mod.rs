@@ -4,13 +4,17 @@
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
 //! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
+//! - `als_sql`: a model trained by queries.
+//! - `distributed`: a step on a cluster.
 //! - `expectations`: what has to hold for the rows of a step before it commits them.
 //! - [`runs`]: what they did, as a table.
 //! - [`trial`]: a step over tables in memory.
 //! - [`follow`]: the same again and again, while the sources go on.
 
+mod als_sql;
 mod bindings;
 mod dag;
+mod distributed;
 mod error;
 mod expectations;
 pub mod follow;

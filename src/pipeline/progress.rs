@@ -10,12 +10,15 @@ use crate::source::BYTES_READ;
 pub struct StepProgress {
     plan: OnceLock<Arc<dyn ExecutionPlan>>,
     written: AtomicU64,
+    /// Of plans that ran elsewhere, which tell it at their end.
+    read_elsewhere: AtomicU64,
 }
 
 impl StepProgress {
     /// Rows that the scans have given so far; an input that the SQL names twice counts twice.
     pub fn rows_read(&self) -> u64 {
-        self.plan.get().map_or(0, |plan| rows_read(plan.as_ref()))
+        let here = self.plan.get().map_or(0, |plan| rows_read(plan.as_ref()));
+        here + self.read_elsewhere.load(Ordering::Relaxed)
     }
 
     /// Bytes of the keys and values that sources have given so far.
@@ -32,6 +35,10 @@ impl StepProgress {
     pub(super) fn watch(&self, plan: Arc<dyn ExecutionPlan>) {
         // A step has one plan.
         _ = self.plan.set(plan);
+    }
+
+    pub(super) fn add_read_elsewhere(&self, rows: u64) {
+        self.read_elsewhere.fetch_add(rows, Ordering::Relaxed);
     }
 
     pub(super) fn add_written(&self, rows: usize) {

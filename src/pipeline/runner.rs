@@ -12,7 +12,8 @@ use super::step::{self, Done, Tools};
 use super::{
     Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunReport, Selection, Skipped, StepProgress, gone,
 };
-use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
+use crate::cluster::{Client, Codec};
+use crate::config::{EngineConfig, MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::files::FilesSource;
 use crate::kafka::{KafkaSource, KafkaTable};
@@ -61,10 +62,19 @@ pub enum RunEvent<'a> {
     Skipped(&'a Skipped),
 }
 
+/// Where steps run, if not in this process.
+#[derive(Debug)]
+struct Cluster {
+    client: Client,
+    /// What plans for it.
+    engine: Engine,
+}
+
 /// Runs the steps of a project.
 #[derive(Debug)]
 pub struct Runner {
     engine: Engine,
+    cluster: Option<Cluster>,
     lake: Lake,
     pub(super) sources: BTreeMap<String, Arc<dyn Source>>,
     pub(super) topics: BTreeMap<TableName, Arc<KafkaTable>>,
@@ -92,8 +102,17 @@ impl Runner {
             .iter()
             .map(|(name, config)| Ok((name.clone(), source(name, config)?)));
         let sources = sources.collect::<Result<_, PipelineError>>()?;
-        let session = engine.session(&Bindings::default()).await?.state();
+        let cluster = match &project.engine {
+            EngineConfig::Local => None,
+            EngineConfig::Ballista { scheduler, partitions } => Some(Cluster {
+                client: Client::new(scheduler, Codec::new(project, &lake)),
+                engine: engine.clone().distributed(*partitions),
+            }),
+        };
+        let planner = cluster.as_ref().map_or(&engine, |cluster| &cluster.engine);
+        let session = planner.session(&Bindings::default()).await?.state();
         Ok(Self {
+            cluster,
             engine,
             lake,
             sources,
@@ -277,8 +296,9 @@ impl Runner {
 
     pub(super) fn tools(&self) -> Tools<'_> {
         Tools {
-            engine: &self.engine,
+            engine: self.cluster.as_ref().map_or(&self.engine, |cluster| &cluster.engine),
             lake: &self.lake,
+            cluster: self.cluster.as_ref().map(|cluster| &cluster.client),
         }
     }
 

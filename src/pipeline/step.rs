@@ -12,8 +12,11 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
+use super::als_sql;
+use super::distributed::Plans;
 use super::expectations::Checker;
 use super::{Checked, Decision, Inputs, Node, PipelineError, StepProgress};
+use crate::cluster::Client;
 use crate::config::Mode;
 use crate::engine::{self, Engine};
 use crate::lake::write::{Layout, write_streams};
@@ -45,6 +48,8 @@ pub(super) struct Done {
 pub(super) struct Tools<'a> {
     pub engine: &'a Engine,
     pub lake: &'a Lake,
+    /// Where the plans of steps run, if not here.
+    pub cluster: Option<&'a Client>,
 }
 
 /// Runs the SQL of a step over its inputs and makes the one commit.
@@ -73,8 +78,8 @@ pub(super) async fn write(
     let query = |source| query_error(node, source);
     let layout = layout(node, inputs, result.schema().as_arrow()).map_err(failed)?;
     let merge = Merge::new(node.name(), &node.step.key, node.step.delete.as_ref().map(|_| DELETED));
-    let merge = match inputs.decision {
-        Decision::Incremental => merge.keeping_keys(session.task_ctx().memory_pool()),
+    let merge = match (&inputs.decision, tools.cluster) {
+        (Decision::Incremental, None) => merge.keeping_keys(session.task_ctx().memory_pool()),
         _ => merge,
     };
 
@@ -84,15 +89,29 @@ pub(super) async fn write(
         plan = Arc::new(CoalescePartitionsExec::new(plan));
     }
     let started = Instant::now();
-    progress.watch(plan.clone());
-    let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
+    let plans = Plans {
+        client: tools.cluster,
+        node,
+        progress,
+        session,
+        table: &inputs.target,
+        layout: &layout,
+    };
+    let (plan, trained) = als_sql::train(plan, &plans).await?;
     let of_query = |error| match error {
         LakeError::Query(source) => query(source),
         other => failed(other),
     };
-    let written = write_streams(&inputs.target, streams, &layout)
-        .await
-        .map_err(of_query)?;
+    let (written, keys) = match tools.cluster {
+        Some(_) => plans.write(plan.clone(), &inputs.decision).await?,
+        None => {
+            progress.watch(plan.clone());
+            let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
+            let written = write_streams(&inputs.target, streams, &layout).await;
+            (written.map_err(of_query)?, vec![])
+        }
+    };
+    trained.forget(&plans).await;
     let measured = DisplayableExecutionPlan::with_metrics(plan.as_ref());
     tracing::debug!(step = %node.name(), took = ?started.elapsed(), plan = %measured.indent(false), "wrote the result");
     let checker = Checker {
@@ -104,9 +123,10 @@ pub(super) async fn write(
     let (written, checked) = checker.check(written).await?;
     let mode = match (&inputs.decision, node.step.mode) {
         (Decision::Incremental, Mode::Append) => CommitMode::Append,
-        (Decision::Incremental, Mode::Merge) => {
-            merge.finish(&inputs.target, session, &layout).await.map_err(of_query)?
-        }
+        (Decision::Incremental, Mode::Merge) => match tools.cluster {
+            Some(_) => plans.merge(&merge, &keys).await?,
+            None => merge.finish(&inputs.target, session, &layout).await.map_err(of_query)?,
+        },
         _ => CommitMode::Overwrite,
     };
     tracing::debug!(step = %node.name(), took = ?started.elapsed(), "ready to commit");

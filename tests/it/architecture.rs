@@ -51,6 +51,7 @@ fn modules_depend_downwards() {
         "files",
         "lake",
         "engine",
+        "cluster",
         "lineage",
         "pipeline",
         "testing",

@@ -73,6 +73,22 @@ fn assert_survives_faults(store: &Store) {
     shop.assert_equals_a_recomputation();
 }
 
+/// The same with faults on the wire, which the store's own client meets: 429, 503, answers that come too late or never.
+fn assert_survives_faults_on_the_wire(store: &Store) {
+    let mut shop = shop_in(store);
+    store.fail_some(&mut shop, 0.04);
+    for round in 2..4 {
+        let is_done = (0..20).any(|_| shop.run(&["run"]).status.success());
+        assert!(is_done, "no run of twenty went through");
+        shop.produce(&format!("{round}.json"), EVENTS, round, 0.05);
+    }
+    let faults = store.fail_none(&mut shop);
+    assert_eq!(faults.len(), 5, "{faults:?}");
+    shop.ok(&["run"]);
+    shop.assert_nothing_lost(3 * EVENTS);
+    shop.assert_equals_a_recomputation();
+}
+
 /// Two runs at the same time: one may lose, neither loses or doubles anything.
 fn assert_two_writers_are_right(store: &Store) {
     let shop = shop_in(store);
@@ -86,6 +102,21 @@ fn assert_two_writers_are_right(store: &Store) {
     shop.ok(&["run"]);
     shop.assert_nothing_lost(4 * EVENTS);
     shop.assert_equals_a_recomputation();
+}
+
+#[test]
+fn faults_on_the_wire_to_azure_lose_and_double_nothing() {
+    // A store of its own: others would meet the faults too.
+    if let Some(store) = Store::own(Kind::Azurite, "faults_on_the_wire_to_azure_lose_and_double_nothing") {
+        assert_survives_faults_on_the_wire(&store);
+    }
+}
+
+#[test]
+fn faults_on_the_wire_to_s3_lose_and_double_nothing() {
+    if let Some(store) = Store::own(Kind::Moto, "faults_on_the_wire_to_s3_lose_and_double_nothing") {
+        assert_survives_faults_on_the_wire(&store);
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod browser;
 mod canary;
 mod cli;
 mod cloud;
+mod cluster;
 mod crash;
 mod dashboard;
 mod docs;

@@ -3,6 +3,7 @@
 //! The tests of this binary share one of each kind, each test with a folder of its own. Where there is no npm or
 //! no PyPI, a test prints SKIPPED and its name; with `CI=true` it fails.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -35,11 +36,12 @@ impl Store {
             Kind::Azurite => &AZURITE,
             Kind::Moto => &MOTO,
         };
-        let missing = |reason: &String| {
-            assert!(std::env::var_os("CI").is_none(), "{test} needs a store: {reason}");
-            skipped(test, reason);
-        };
-        store.as_ref().map_err(missing).ok()
+        store.as_ref().map_err(|reason| missing(test, reason)).ok()
+    }
+
+    /// A store of the test's own.
+    pub fn own(kind: Kind, test: &str) -> Option<Self> {
+        Self::start(kind).map_err(|reason| missing(test, &reason)).ok()
     }
 
     fn start(kind: Kind) -> Result<Self, String> {
@@ -67,6 +69,26 @@ impl Store {
             .to_owned()
     }
 
+    /// Puts between a shop and the store what fails so many of its requests, as networks and stores that are busy do.
+    pub fn fail_some(&self, shop: &mut Shop, rate: f64) {
+        let port = self.script.ask::<Value>(&format!("failing {rate}"))["port"].clone();
+        shop.set("STORE_TIMEOUT", "1s");
+        match self.kind {
+            Kind::Azurite => shop.set("AZURITE_BLOB_STORAGE_URL", &format!("http://127.0.0.1:{port}")),
+            Kind::Moto => shop.set("STORE_ENDPOINT", &format!("http://127.0.0.1:{port}")),
+        }
+    }
+
+    /// No more faults; the kinds that there were, with how often.
+    pub fn fail_none(&self, shop: &mut Shop) -> BTreeMap<String, u64> {
+        shop.unset("STORE_TIMEOUT");
+        match self.kind {
+            Kind::Azurite => shop.set("AZURITE_BLOB_STORAGE_URL", self.text("emulator")),
+            Kind::Moto => shop.set("STORE_ENDPOINT", self.text("endpoint")),
+        }
+        self.script.ask("faults")
+    }
+
     /// Copies of all files below a folder of the store.
     pub fn files(&self, folder: &str) -> Vec<PathBuf> {
         let copies: Value = self.script.ask(&format!("files {folder}/"));
@@ -82,7 +104,8 @@ impl Store {
         let (storage, environment): (&str, Vec<(&str, &str)>) = match self.kind {
             // Azurite does not list from a name on (startFrom); told that it is an emulator, the client does that itself.
             Kind::Azurite => (
-                "azure_storage_sas_token: \"${STORE_SAS}\", azure_storage_use_emulator: \"true\"",
+                "azure_storage_sas_token: \"${STORE_SAS}\", azure_storage_use_emulator: \"true\", \
+                 timeout: \"${STORE_TIMEOUT:-30s}\"",
                 vec![
                     ("STORE_SAS", self.text("sas")),
                     ("AZURITE_BLOB_STORAGE_URL", self.text("emulator")),
@@ -90,7 +113,8 @@ impl Store {
             ),
             Kind::Moto => (
                 "aws_access_key_id: \"${STORE_KEY_ID}\", aws_secret_access_key: \"${STORE_SECRET}\", \
-                 aws_endpoint_url: \"${STORE_ENDPOINT}\", aws_region: us-east-1, allow_http: \"true\"",
+                 aws_endpoint_url: \"${STORE_ENDPOINT}\", aws_region: us-east-1, allow_http: \"true\", \
+                 timeout: \"${STORE_TIMEOUT:-30s}\"",
                 vec![
                     ("STORE_KEY_ID", self.text("key_id")),
                     ("STORE_SECRET", self.text("secret")),
@@ -106,4 +130,9 @@ impl Store {
         }
         folder
     }
+}
+
+fn missing(test: &str, reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{test} needs a store: {reason}");
+    skipped(test, reason);
 }

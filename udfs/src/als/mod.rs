@@ -21,6 +21,7 @@
 //! - `solve`, `block`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient
 //!   method for implicit feedback collaborative filtering", RecSys 2011), exactly by Cholesky, or block by block (iALS++,
 //!   Rendle, Krichene, Zhang, Koren, 2021).
+//! - [`RowSolver`]: half-steps whose factors are not in one memory.
 //! - [`FoldIn`]: factors of a user that training has not seen.
 //! - [`ItemIndex`], [`similar`]: what to show.
 //!
@@ -38,6 +39,7 @@ mod loss;
 mod params;
 mod product;
 mod rough;
+mod row_solver;
 mod solve;
 mod spectrum;
 #[cfg(test)]
@@ -53,5 +55,6 @@ pub use holdout::{Holdout, train_until_best};
 pub use interactions::Interactions;
 pub use loss::loss;
 pub use params::{Objective, Params, Solver};
+pub use row_solver::RowSolver;
 pub use top_k::{ItemIndex, Seen, similar};
-pub use train::{Each, Model, train, train_from, training_bytes};
+pub use train::{Each, Model, start_row, train, train_from, training_bytes};

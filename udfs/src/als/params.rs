@@ -1,10 +1,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::AlsError;
 
 /// How a row's normal equations are solved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Solver {
     /// A few conjugate-gradient steps from the row's last value: `d n` a step for a row of `n` interactions.
     ConjugateGradient {
@@ -69,7 +71,7 @@ impl FromStr for Solver {
 }
 
 /// What training goes by.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Params {
     /// Dimensions of taste space.
     pub factors: usize,

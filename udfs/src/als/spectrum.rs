@@ -25,8 +25,21 @@ impl Spectrum {
     /// # Errors
     /// When the factors are not finite.
     pub fn of(factors: &Factors) -> Result<Self, AlsError> {
-        let d = factors.dims();
         let gramian: Vec<f64> = gramian(factors).into_iter().map(f64::from).collect();
+        Self::of_gramian(&gramian, factors.dims())
+    }
+
+    /// The same of a Gramian that is known: `d x d`, row after row.
+    ///
+    /// # Errors
+    /// When it has another size, or is not finite.
+    pub fn of_gramian(gramian: &[f64], d: usize) -> Result<Self, AlsError> {
+        if gramian.len() != d * d {
+            return Err(AlsError::Shape {
+                expected: d * d,
+                found: gramian.len(),
+            });
+        }
         if gramian.iter().any(|value| !value.is_finite()) {
             return Err(AlsError::NotFinite);
         }
@@ -34,7 +47,7 @@ impl Spectrum {
             let (vectors, values) = (vec![], vec![]);
             return Ok(Self { vectors, values });
         }
-        let decomposition = MatRef::from_row_major_slice(&gramian, d, d)
+        let decomposition = MatRef::from_row_major_slice(gramian, d, d)
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| AlsError::NotFinite)?;
         let (vectors, values) = (decomposition.U(), decomposition.S());

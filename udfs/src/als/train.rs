@@ -106,19 +106,22 @@ pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -
 /// iALS on Item Recommendation Benchmarks", RecSys 2022). A row's numbers hang on the seed and the row alone.
 fn start(items: usize, params: &Params) -> Factors {
     let mut factors = Factors::zeros(items, params.factors);
-    let sigma = params.init_scale / (params.factors as f32).sqrt();
     factors
         .as_mut_slice()
         .par_chunks_mut(params.factors)
         .enumerate()
-        .for_each(|(row, values)| {
-            let mut random = StdRng::seed_from_u64(params.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ row as u64);
-            for value in values {
-                let normal: f32 = StandardNormal.sample(&mut random);
-                *value = sigma * normal;
-            }
-        });
+        .for_each(|(row, values)| start_row(row as u64, params, values));
     factors
+}
+
+/// The vector that an item starts from, by its place among the items.
+pub fn start_row(row: u64, params: &Params, values: &mut [f32]) {
+    let sigma = params.init_scale / (params.factors as f32).sqrt();
+    let mut random = StdRng::seed_from_u64(params.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ row);
+    for value in values {
+        let normal: f32 = StandardNormal.sample(&mut random);
+        *value = sigma * normal;
+    }
 }
 
 /// Solves every row of one side, the other standing still. Both sides end up in the coordinates in which the Gramian of

@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::lit;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 use super::factors_table::{self, vector_rows};
@@ -24,6 +25,7 @@ use super::ids::{Triples, named, read_triples};
 use super::model_row::ModelRow;
 use super::warm_start;
 use crate::als::{AlsError, Holdout, Interactions, Model, Params, loss, train_from, train_until_best, training_bytes};
+use crate::als_sql::Training;
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "als_train";
@@ -97,6 +99,13 @@ impl RelationFunction for AlsTrain {
                 ),
                 Parameter::optional("track_loss", Kind::Flag, "false", "compute the loss of every iteration"),
                 Parameter::optional(
+                    "engine",
+                    Kind::Text,
+                    "'memory'",
+                    "'memory': in one process; 'sql': by joins and aggregates, for a step of the pipeline whose matrix no \
+                     process holds",
+                ),
+                Parameter::optional(
                     "warm_start",
                     Kind::Relation,
                     "random factors",
@@ -104,6 +113,10 @@ impl RelationFunction for AlsTrain {
                 ),
             ]
         }
+    }
+
+    fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>> {
+        Ok(Arc::new(serde_json::from_value::<Train>(wire)?))
     }
 
     fn bind(&self, arguments: &Arguments) -> Result<Bound> {
@@ -130,6 +143,18 @@ impl RelationFunction for AlsTrain {
         if !(0.0..=0.5).contains(&holdout) {
             return plan_err!("{NAME}: holdout is {holdout}; it must be from 0 to 0.5");
         }
+        let by_queries = match arguments.text("engine").unwrap_or("memory") {
+            "memory" => false,
+            "sql" => true,
+            other => return plan_err!("{NAME}: engine is '{other}'; it must be 'memory' or 'sql'"),
+        };
+        if by_queries
+            && (holdout > 0.0 || params.nu > 0.0 || arguments.flag("track_loss", false) || arguments.has("warm_start"))
+        {
+            return plan_err!(
+                "{NAME}: engine => 'sql' has no nu, holdout, track_loss and warm_start yet; leave them out"
+            );
+        }
         let mut inputs = vec![arguments.project("interactions", interaction_columns(arguments, "interactions")?)?];
         inputs.extend(vector_rows(arguments, "warm_start")?);
         Ok(Bound {
@@ -141,6 +166,7 @@ impl RelationFunction for AlsTrain {
                 holdout,
                 patience: arguments.integer("patience", 2, 1..=1_000)? as usize,
                 track_loss: arguments.flag("track_loss", false),
+                by_queries,
             }),
         })
     }
@@ -166,7 +192,7 @@ pub(super) fn interaction_columns(
     ])
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Train {
     params: Params,
     /// Whether alpha goes by the number of items.
@@ -174,6 +200,8 @@ struct Train {
     holdout: f32,
     patience: usize,
     track_loss: bool,
+    /// Whether whoever runs the plan trains, by queries.
+    by_queries: bool,
 }
 
 impl Operation for Train {
@@ -183,6 +211,9 @@ impl Operation for Train {
         schema: SchemaRef,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        if self.by_queries {
+            return exec_err!("{NAME}: engine => 'sql' is for steps of the pipeline (clickrec run); leave it out here");
+        }
         let earlier = (inputs.len() > 1).then(|| inputs.swap_remove(1));
         let rows = inputs.swap_remove(0);
         let train = *self;
@@ -213,6 +244,17 @@ impl Operation for Train {
             schema,
             stream::once(result).try_flatten(),
         )))
+    }
+
+    fn training(&self) -> Option<Training> {
+        self.by_queries.then_some(Training {
+            params: self.params,
+            usual_alpha: self.usual_alpha,
+        })
+    }
+
+    fn to_wire(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
     }
 }
 

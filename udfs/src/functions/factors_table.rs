@@ -52,8 +52,13 @@ pub(super) fn batches(users: &[String], items: &[String], model: &Model, row: &M
             batches.push(batch(kind, &ids[start..end], (values, d), nulls.slice(0, end - start))?);
         }
     }
-    batches.push(batch(MODEL, &["als".to_owned()], (vec![], 0), row.array()?)?);
+    batches.push(model_batch(row)?);
     Ok(batches)
+}
+
+/// The row of a model alone.
+pub(crate) fn model_batch(row: &ModelRow) -> Result<RecordBatch> {
+    batch(MODEL, &["als".to_owned()], (vec![], 0), row.array()?)
 }
 
 /// Some rows of one kind, with vectors of `d`.

@@ -13,6 +13,7 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
+use serde::{Deserialize, Serialize};
 
 use super::clicks::{Clicks, click_columns};
 use super::ranked;
@@ -48,6 +49,10 @@ impl RelationFunction for ItemTransitions {
         }
     }
 
+    fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>> {
+        Ok(Arc::new(serde_json::from_value::<Rules>(wire)?))
+    }
+
     fn bind(&self, arguments: &Arguments) -> Result<Bound> {
         Ok(Bound {
             inputs: vec![arguments.project("history", click_columns(arguments, "history")?)?],
@@ -60,7 +65,7 @@ impl RelationFunction for ItemTransitions {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Rules {
     steps: usize,
     k: usize,
@@ -83,6 +88,10 @@ impl Operation for Rules {
             learned.map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))?
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(result))))
+    }
+
+    fn to_wire(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
     }
 }
 

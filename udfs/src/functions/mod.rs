@@ -4,7 +4,7 @@ mod als_train;
 mod blocks;
 mod clicks;
 mod columns;
-mod factors_table;
+pub(crate) mod factors_table;
 mod from_json;
 mod ids;
 mod item_transitions;
@@ -22,6 +22,7 @@ use datafusion::logical_expr::ScalarUDF;
 use crate::relation::RelationFunction;
 
 pub use columns::parse_columns;
+pub(crate) use model_row::ModelRow;
 
 /// Functions of values.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {

@@ -46,7 +46,7 @@ pub(super) fn nulls(rows: usize) -> StructArray {
 
 /// How a model was learned.
 #[derive(Debug)]
-pub(super) struct ModelRow {
+pub(crate) struct ModelRow {
     pub params: Params,
     /// That were run; fewer than asked for when training stopped early.
     pub iterations: usize,

@@ -18,6 +18,7 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use super::als_train::interaction_columns;
@@ -60,6 +61,10 @@ impl RelationFunction for Recommend {
         }
     }
 
+    fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>> {
+        Ok(Arc::new(serde_json::from_value::<Best>(wire)?))
+    }
+
     fn bind(&self, arguments: &Arguments) -> Result<Bound> {
         let k = arguments.integer("k", 10, 1..=10_000)? as usize;
         let exclude_seen = arguments.flag("exclude_seen", true);
@@ -76,10 +81,11 @@ impl RelationFunction for Recommend {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Best {
     k: usize,
     exclude_seen: bool,
+    #[serde(skip)]
     model: Arc<OnceCell<Arc<Model>>>,
 }
 
@@ -117,6 +123,14 @@ impl Operation for Best {
             model: Arc::default(),
             ..*self
         }))
+    }
+
+    fn independent_by(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn to_wire(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
     }
 }
 

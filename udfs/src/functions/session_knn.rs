@@ -21,6 +21,7 @@ use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use thread_local::ThreadLocal;
 use tokio::sync::OnceCell;
 
@@ -96,6 +97,10 @@ impl RelationFunction for SessionKnnFunction {
         }
     }
 
+    fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>> {
+        Ok(Arc::new(serde_json::from_value::<Nearest>(wire)?))
+    }
+
     fn bind(&self, arguments: &Arguments) -> Result<Bound> {
         let default = KnnParams::default();
         let positive = |name: &str, default: f32| match arguments.number(name, f64::from(default)) {
@@ -136,11 +141,12 @@ impl RelationFunction for SessionKnnFunction {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Nearest {
     params: KnnParams,
     k: usize,
     exclude_seen: bool,
+    #[serde(skip)]
     past: Arc<OnceCell<Arc<Past>>>,
 }
 
@@ -184,6 +190,14 @@ impl Operation for Nearest {
             past: Arc::default(),
             ..*self
         }))
+    }
+
+    fn independent_by(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn to_wire(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
     }
 }
 

@@ -11,6 +11,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::blocks::{after, in_blocks};
 use super::factors_table::{ItemModel, item_rows, read_items};
@@ -46,6 +47,10 @@ impl RelationFunction for SimilarItems {
         }
     }
 
+    fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>> {
+        Ok(Arc::new(serde_json::from_value::<Neighbours>(wire)?))
+    }
+
     fn bind(&self, arguments: &Arguments) -> Result<Bound> {
         let k = arguments.integer("k", 10, 1..=10_000)? as usize;
         Ok(Bound {
@@ -59,7 +64,7 @@ impl RelationFunction for SimilarItems {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Neighbours {
     k: usize,
     item: Option<String>,
@@ -89,6 +94,10 @@ impl Operation for Neighbours {
                 batch(&model, &wanted[block], k, &schema)
             }))
         }))
+    }
+
+    fn to_wire(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
     }
 }
 

@@ -9,15 +9,18 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, InputDistributionRequirements, PlanProperties,
+    DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, ExecutionPlanProperties,
+    InputDistributionRequirements, PlanProperties,
 };
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 use super::Operation;
 use super::node::FunctionNode;
+use crate::als_sql::Training;
 
 /// Plans the nodes of calls.
 pub fn extension_planner() -> Arc<dyn ExtensionPlanner + Send + Sync> {
@@ -34,7 +37,7 @@ impl ExtensionPlanner for FunctionExtension {
         node: &dyn UserDefinedLogicalNode,
         _: &[&LogicalPlan],
         inputs: &[Arc<dyn ExecutionPlan>],
-        _: &dyn Session,
+        session: &dyn Session,
         _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(node) = node.as_any().downcast_ref::<FunctionNode>() else {
@@ -46,33 +49,45 @@ impl ExtensionPlanner for FunctionExtension {
             inputs.to_vec(),
             node.schema.inner().clone(),
             node.operation.clone(),
+            session.config().get_extension::<Distributed>().is_some() && node.operation.independent_by().is_some(),
         ))))
     }
 }
 
-/// A call in the physical plan: reads each input as one stream, returns one.
+/// Marks sessions whose plans run on several machines: calls are spread over them where their rows allow it.
+#[derive(Debug, Clone, Copy)]
+pub struct Distributed;
+
+/// A call in the physical plan: reads each input as one stream, returns one. Where it is spread, the rows of the last input
+/// are dealt out, and each part of them is a partition of the result.
 #[derive(Debug)]
 pub struct FunctionExec {
-    name: &'static str,
-    arguments: String,
+    pub(super) name: &'static str,
+    pub(super) arguments: String,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
-    operation: Arc<dyn Operation>,
+    pub(super) operation: Arc<dyn Operation>,
+    pub(super) is_spread: bool,
     /// Whether what was made of the first inputs is kept for the next execution.
     keeps: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl FunctionExec {
-    fn new(
+    pub(super) fn new(
         name: &'static str,
         arguments: String,
         inputs: Vec<Arc<dyn ExecutionPlan>>,
         schema: SchemaRef,
         operation: Arc<dyn Operation>,
+        is_spread: bool,
     ) -> Self {
+        let partitions = inputs
+            .last()
+            .filter(|_| is_spread)
+            .map_or(1, |last| last.output_partitioning().partition_count());
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(1),
+            Partitioning::UnknownPartitioning(partitions),
             EmissionType::Final,
             Boundedness::Bounded,
         );
@@ -81,7 +96,9 @@ impl FunctionExec {
             arguments,
             inputs,
             operation,
-            keeps: false,
+            is_spread,
+            // So that the earlier inputs are read once for all parts.
+            keeps: is_spread,
             properties: Arc::new(properties),
         }
     }
@@ -97,9 +114,15 @@ impl FunctionExec {
             arguments: self.arguments.clone(),
             inputs: self.inputs.clone(),
             operation: self.operation.fresh().unwrap_or_else(|| self.operation.clone()),
+            is_spread: self.is_spread,
             keeps: true,
             properties: self.properties.clone(),
         }
+    }
+
+    /// How a model is trained by queries, where the call asks for that; its input has user, item and weight.
+    pub fn training(&self) -> Option<Training> {
+        self.operation.training()
     }
 
     /// How many of its inputs are not read again, as what was made of them is kept.
@@ -113,7 +136,8 @@ impl FunctionExec {
 
 impl DisplayAs for FunctionExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FunctionExec: {}({})", self.name, self.arguments)
+        let spread = if self.is_spread { ", spread" } else { "" };
+        write!(f, "FunctionExec: {}({}){spread}", self.name, self.arguments)
     }
 }
 
@@ -131,7 +155,15 @@ impl ExecutionPlan for FunctionExec {
     }
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![Distribution::SinglePartition; self.inputs.len()])
+        let mut required = vec![Distribution::SinglePartition; self.inputs.len()];
+        if let (true, Some(last), Some(column)) = (self.is_spread, self.inputs.last(), self.operation.independent_by())
+        {
+            let name = last.schema().field(column).name().clone();
+            if let Some(required) = required.last_mut() {
+                *required = Distribution::KeyPartitioned(vec![Arc::new(Column::new(&name, column))]);
+            }
+        }
+        InputDistributionRequirements::new(required)
     }
 
     fn apply_expressions(
@@ -148,6 +180,7 @@ impl ExecutionPlan for FunctionExec {
             inputs,
             self.schema(),
             self.operation.clone(),
+            self.is_spread,
         );
         Ok(Arc::new(Self {
             keeps: self.keeps,
@@ -155,7 +188,7 @@ impl ExecutionPlan for FunctionExec {
         }))
     }
 
-    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let operation = match self.keeps {
             true => self.operation.clone(),
             false => self.operation.fresh().unwrap_or_else(|| self.operation.clone()),
@@ -163,6 +196,7 @@ impl ExecutionPlan for FunctionExec {
         let kept = operation.inputs_kept();
         let stream = |(place, input): (usize, &Arc<dyn ExecutionPlan>)| match place < kept {
             true => Ok(Box::pin(EmptyRecordBatchStream::new(input.schema())) as SendableRecordBatchStream),
+            false if self.is_spread && place + 1 == self.inputs.len() => input.execute(partition, context.clone()),
             false => input.execute(0, context.clone()),
         };
         let inputs = self.inputs.iter().enumerate().map(stream).collect::<Result<_>>()?;

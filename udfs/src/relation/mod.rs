@@ -7,6 +7,7 @@
 //! - `rewrite`: tables among the arguments, where DataFusion looks for tables.
 //! - `arguments`: from syntax to checked values.
 //! - `planner`: the call becomes a logical node.
+//! - `wire`: the physical node as bytes, for another process.
 //! - `node`, `exec`: the node in the logical and in the physical plan. Nothing runs before the plan does.
 //!
 //! [`RelationPlanner`]: datafusion::logical_expr::planner::RelationPlanner
@@ -16,6 +17,7 @@ mod exec;
 mod node;
 mod planner;
 mod rewrite;
+mod wire;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -25,8 +27,10 @@ use datafusion::common::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 
+use crate::als_sql::Training;
+
 pub use arguments::{Arguments, Kind, Parameter};
-pub use exec::{FunctionExec, extension_planner};
+pub use exec::{Distributed, FunctionExec, extension_planner};
 pub use planner::relation_planner;
 pub use rewrite::relations_as_subqueries;
 
@@ -46,6 +50,12 @@ pub trait RelationFunction: Debug + Send + Sync {
     /// # Errors
     /// A plan error that names the function and the argument.
     fn bind(&self, arguments: &Arguments) -> Result<Bound>;
+
+    /// The operation that [`Operation::to_wire`] wrote, in another process of the same version.
+    ///
+    /// # Errors
+    /// When it is of another version.
+    fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>>;
 }
 
 /// A call that was checked.
@@ -76,6 +86,23 @@ pub trait Operation: Debug + Send + Sync {
     /// keeps what it made of them. They come as empty streams.
     fn inputs_kept(&self) -> usize {
         0
+    }
+
+    /// What it does, without anything it keeps: for [`RelationFunction::operation`].
+    ///
+    /// # Errors
+    /// When a setting cannot be written as JSON.
+    fn to_wire(&self) -> serde_json::Result<serde_json::Value>;
+
+    /// The column of the last input by which its rows can be dealt out: what comes of the rows of one value depends on no
+    /// others of that input. Earlier inputs are read whole.
+    fn independent_by(&self) -> Option<usize> {
+        None
+    }
+
+    /// How a model is trained by queries, for whoever runs them, where this operation does not do it itself.
+    fn training(&self) -> Option<Training> {
+        None
     }
 
     /// A copy that keeps nothing yet, for an operation that can keep something.

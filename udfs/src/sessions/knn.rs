@@ -1,11 +1,13 @@
 use std::borrow::Borrow;
 
+use serde::{Deserialize, Serialize};
+
 use super::SessionHistory;
 use crate::ranking::{Best, Scored};
 
 /// How neighbours are found and weighed. The defaults were chosen on the last sessions of RetailRocket's training part,
 /// never on a test part.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KnnParams {
     /// How many sessions, of those most alike, are listened to.
     pub neighbours: usize,

@@ -1,0 +1,54 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::global::Global;
+use crate::cluster::scheduler::{SchedulerOptions, run as serve};
+
+/// Start the scheduler of a cluster
+///
+/// It plans the stages of a step and gives its tasks to the executors (`clickrec executor`). Steps run there with
+/// `clickrec run --engine df://HOST:PORT`, or `engine` in the project file. All processes of a cluster use the same project
+/// and the same version of clickrec.
+///
+/// Whoever reaches its port can run plans with what its executors may read and write: there are no passwords. It listens on
+/// loopback; give it the address of a private network, and nothing else, with --bind.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clickrec scheduler
+  clickrec scheduler --bind 10.0.0.5:50050 --trusted-network")]
+pub(super) struct SchedulerArgs {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50050")]
+    bind: SocketAddr,
+
+    /// The name under which executors reach it [default: the address of --bind]
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+
+    /// Listen on an address that is not loopback: everybody in that network may use the cluster
+    #[arg(long)]
+    trusted_network: bool,
+
+    /// Give up an executor that was not heard of for so long
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "30s")]
+    executor_timeout: Duration,
+}
+
+pub(super) async fn run(args: &SchedulerArgs, global: &Global) -> anyhow::Result<()> {
+    super::executor::check_trust(args.bind.ip(), args.trusted_network)?;
+    let (state, codec) = super::executor::member(global).await?;
+    let options = SchedulerOptions {
+        bind: args.bind,
+        host: args.host.clone().unwrap_or_else(|| args.bind.ip().to_string()),
+        executor_timeout: args.executor_timeout,
+    };
+    let quiet = global.quiet;
+    let ready = |address: SocketAddr| {
+        if !quiet {
+            eprintln!("scheduler on {address}\n  next: clickrec executor --scheduler {address}");
+        }
+    };
+    Ok(serve(&options, &state, codec, ready).await?)
+}

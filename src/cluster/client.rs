@@ -1,0 +1,249 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use ballista_core::client::BallistaClient;
+use ballista_core::extension::SessionConfigExt;
+use ballista_core::serde::protobuf::execute_query_params::Query;
+use ballista_core::serde::protobuf::operator_metric::Metric;
+use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
+use ballista_core::serde::protobuf::{
+    CancelJobParams, ExecuteQueryParams, GetJobMetricsParams, GetJobStatusParams, KeyValuePair, PartitionLocation,
+    execute_query_result, job_status,
+};
+use ballista_core::utils::{GrpcClientConfig, create_grpc_client_endpoint};
+use ballista_core::version::insert_version_header;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionConfig;
+use datafusion_proto::physical_plan::AsExecutionPlan;
+use datafusion_proto::protobuf::PhysicalPlanNode;
+use futures::TryStreamExt;
+use prost::Message;
+use tonic::transport::Channel;
+
+use super::prepare::prepare;
+use super::{ClusterError, Codec, MESSAGE_BYTES};
+
+/// How often the scheduler is asked how far a job is.
+const POLL: Duration = Duration::from_millis(25);
+/// A job that was submitted is known to the scheduler after so long.
+const QUEUED_WITHIN: Duration = Duration::from_secs(20);
+/// A result is fetched so many times.
+const FETCHES: u8 = 3;
+const FETCH_WAIT_MILLIS: u64 = 500;
+
+/// Runs plans on a cluster.
+#[derive(Clone)]
+pub struct Client {
+    address: Arc<str>,
+    codec: Arc<Codec>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a plan gave, and what it took.
+#[derive(Debug, Default)]
+pub struct Ran {
+    /// Its rows.
+    pub batches: Vec<RecordBatch>,
+    /// Rows that its leaves read.
+    pub rows_read: u64,
+    /// Bytes that went to disks, where they did not fit into the executors' memory.
+    pub spilled_bytes: u64,
+}
+
+/// A job that is cancelled where nobody waits for it any more.
+struct Job {
+    id: String,
+    scheduler: SchedulerGrpcClient<Channel>,
+    is_done: bool,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if !self.is_done {
+            let (mut scheduler, job_id) = (self.scheduler.clone(), std::mem::take(&mut self.id));
+            runtime.spawn(async move { scheduler.cancel_job(CancelJobParams { job_id }).await });
+        }
+    }
+}
+
+impl Client {
+    /// A client of the scheduler at `host:port`. Connects when a plan is run.
+    pub fn new(address: &str, codec: Codec) -> Self {
+        Self {
+            address: address.into(),
+            codec: Arc::new(codec),
+        }
+    }
+
+    /// Runs a plan whose result is small, such as the names of the files that it writes.
+    ///
+    /// # Errors
+    /// When the scheduler does not answer, or the job fails there.
+    pub async fn run(&self, plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Ran, ClusterError> {
+        let plan = prepare(plan).map_err(ClusterError::Plan)?;
+        let plan = PhysicalPlanNode::try_from_physical_plan(plan, self.codec.as_ref()).map_err(ClusterError::Plan)?;
+        let config = config.clone().upgrade_for_ballista();
+        let settings = config.options().entries().into_iter();
+        let settings = settings.map(|entry| KeyValuePair {
+            key: entry.key,
+            value: entry.value,
+        });
+        let query = ExecuteQueryParams {
+            query: Some(Query::PhysicalPlan(plan.encode_to_vec())),
+            settings: settings.collect(),
+            session_id: format!("{:032x}", rand::random::<u128>()),
+            operation_id: format!("{:032x}", rand::random::<u128>()),
+        };
+        let mut job = self.submit(query, &config).await?;
+        let parts = self.finished(&mut job).await?;
+        let mut ran = measured(&mut job).await;
+        for part in parts {
+            let fetched = self.fetch(part).await;
+            ran.batches.extend(fetched.map_err(|reason| ClusterError::Failed {
+                job: job.id.clone(),
+                reason: format!("its result could not be fetched: {reason}"),
+            })?);
+        }
+        tracing::info!(
+            job = job.id,
+            rows_read = ran.rows_read,
+            spilled_bytes = ran.spilled_bytes,
+            "the cluster has done a job"
+        );
+        Ok(ran)
+    }
+
+    fn unreachable(&self, reason: impl fmt::Display) -> ClusterError {
+        ClusterError::Unreachable {
+            address: self.address.to_string(),
+            reason: reason.to_string(),
+        }
+    }
+
+    async fn submit(&self, query: ExecuteQueryParams, config: &SessionConfig) -> Result<Job, ClusterError> {
+        let timeouts = GrpcClientConfig::from(&config.ballista_config());
+        let endpoint = create_grpc_client_endpoint(format!("http://{}", self.address), Some(&timeouts));
+        let endpoint = endpoint.map_err(|error| self.unreachable(error))?;
+        let channel = endpoint.connect().await;
+        let channel = channel.map_err(|error| self.unreachable(deepest(&error)))?;
+        let mut scheduler = SchedulerGrpcClient::new(channel)
+            .max_encoding_message_size(MESSAGE_BYTES)
+            .max_decoding_message_size(MESSAGE_BYTES);
+        let mut request = tonic::Request::new(query);
+        insert_version_header(request.metadata_mut());
+        let answer = scheduler.execute_query(request).await;
+        let answer = answer
+            .map_err(|status| self.unreachable(status.message()))?
+            .into_inner();
+        match answer.result {
+            Some(execute_query_result::Result::Success(job)) => Ok(Job {
+                id: job.job_id,
+                scheduler,
+                is_done: false,
+            }),
+            refused => Err(ClusterError::Failed {
+                job: answer.operation_id,
+                reason: format!("{refused:?}"),
+            }),
+        }
+    }
+
+    /// Waits for a job; where its result is.
+    async fn finished(&self, job: &mut Job) -> Result<Vec<PartitionLocation>, ClusterError> {
+        let (submitted, mut was_seen) = (Instant::now(), false);
+        loop {
+            let job_id = job.id.clone();
+            let answer = job.scheduler.get_job_status(GetJobStatusParams { job_id }).await;
+            let answer = answer
+                .map_err(|status| self.unreachable(status.message()))?
+                .into_inner();
+            let status = answer.status.and_then(|status| status.status);
+            was_seen |= status.is_some();
+            match status {
+                // A new job is not known at once.
+                None if !was_seen && submitted.elapsed() < QUEUED_WITHIN => tokio::time::sleep(POLL).await,
+                None => {
+                    job.is_done = true;
+                    return Err(ClusterError::Forgotten {
+                        address: self.address.to_string(),
+                        job: job.id.clone(),
+                    });
+                }
+                Some(job_status::Status::Queued(_) | job_status::Status::Running(_)) => tokio::time::sleep(POLL).await,
+                Some(job_status::Status::Failed(failed)) => {
+                    job.is_done = true;
+                    return Err(ClusterError::Failed {
+                        job: job.id.clone(),
+                        reason: failed.error,
+                    });
+                }
+                Some(job_status::Status::Successful(done)) => {
+                    job.is_done = true;
+                    return Ok(done.partition_location);
+                }
+            }
+        }
+    }
+
+    /// The rows of a part of a result, from the executor that has it.
+    async fn fetch(&self, part: PartitionLocation) -> Result<Vec<RecordBatch>, String> {
+        let layout = part.layout();
+        let (Some(executor), Some(partition)) = (part.executor_meta, part.partition_id) else {
+            return Err("the scheduler does not say where it is".to_owned());
+        };
+        let port = u16::try_from(executor.port).map_err(|error| error.to_string())?;
+        let host = executor.host.as_str();
+        let client = BallistaClient::try_new(host, port, MESSAGE_BYTES, false, None, FETCHES, FETCH_WAIT_MILLIS, 0, 0);
+        let mut client = client.await.map_err(|error| error.to_string())?;
+        let partition = partition.into();
+        let rows = client.fetch_partition_proxied(&executor.id, &partition, part.file_id, layout, host, port, true);
+        let rows = rows.await.map_err(|error| error.to_string())?;
+        rows.try_collect().await.map_err(|error| error.to_string())
+    }
+}
+
+/// What the tasks of a job counted; nothing where the scheduler no longer knows.
+async fn measured(job: &mut Job) -> Ran {
+    let mut ran = Ran::default();
+    let job_id = job.id.clone();
+    let Ok(told) = job.scheduler.get_job_metrics(GetJobMetricsParams { job_id }).await else {
+        return ran;
+    };
+    for operator in told.into_inner().stages.into_iter().flat_map(|stage| stage.operators) {
+        // The numbers of partitions that a scattered leaf reads are a table in memory.
+        let reads = match operator.operator_type.as_str() {
+            "ScatteredExec" => true,
+            "DataSourceExec" => operator.operator_desc.contains("file_groups"),
+            _ => false,
+        };
+        for metric in operator.metrics.into_iter().filter_map(|metric| metric.metric) {
+            match metric {
+                Metric::OutputRows(rows) if reads => ran.rows_read += rows,
+                Metric::SpilledBytes(bytes) => ran.spilled_bytes += bytes,
+                _ => {}
+            }
+        }
+    }
+    ran
+}
+
+/// The error that is below all others, which says most.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

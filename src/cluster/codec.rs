@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use ballista_core::serde::BallistaPhysicalExtensionCodec;
+use clickrec_udfs::{FunctionExec, als_sql};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+
+use super::scattered::ScatteredExec;
+use crate::config::{Project, SourceConfig};
+use crate::lake::{Lake, WriteExec};
+use crate::{files, kafka};
+
+/// What our nodes begin with, so that they are told from Ballista's; the last letter is the version of their form.
+const MAGIC: &[u8] = b"clickrec\x01";
+const KAFKA: u8 = b'k';
+const FILES: u8 = b'f';
+const FUNCTION: u8 = b'c';
+const WRITE: u8 = b'w';
+
+/// Knows our plan nodes, and hands all others to Ballista's codec.
+#[derive(Debug)]
+pub struct Codec {
+    sources: Vec<SourceConfig>,
+    lake: Lake,
+    inner: BallistaPhysicalExtensionCodec,
+}
+
+/// Whether a node is a leaf that reads a source.
+pub(super) fn is_source(node: &dyn ExecutionPlan) -> bool {
+    kafka::wire::to_wire(node).is_some() || files::wire::to_wire(node).is_some()
+}
+
+impl Codec {
+    /// With the sources of a project, and its lake.
+    pub fn new(project: &Project, lake: &Lake) -> Self {
+        Self {
+            sources: project.sources.values().cloned().collect(),
+            lake: lake.clone(),
+            inner: BallistaPhysicalExtensionCodec::default(),
+        }
+    }
+
+    /// The kind of a node of ours, and its bytes.
+    fn wire(node: &dyn ExecutionPlan) -> Result<Option<(u8, Vec<u8>)>> {
+        let json = |error| DataFusionError::External(Box::new(error));
+        if let Some(scattered) = node.downcast_ref::<ScatteredExec>() {
+            let leaf = scattered.leaf.as_ref();
+            return match (kafka::wire::to_wire(leaf), files::wire::to_wire(leaf)) {
+                (Some(bytes), _) => Ok(Some((KAFKA, bytes.map_err(json)?))),
+                (_, Some(bytes)) => Ok(Some((FILES, bytes.map_err(json)?))),
+                (None, None) => Ok(None),
+            };
+        }
+        if let Some(function) = node.downcast_ref::<FunctionExec>() {
+            return Ok(Some((FUNCTION, function.to_wire()?)));
+        }
+        match node.downcast_ref::<WriteExec>() {
+            Some(write) => Ok(Some((WRITE, write.to_wire()?))),
+            None => Ok(None),
+        }
+    }
+
+    fn node(&self, kind: u8, bytes: &[u8], inputs: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
+        let kafka = self.sources.iter().filter_map(|source| match source {
+            SourceConfig::Kafka(kafka) => Some(kafka),
+            SourceConfig::Files(_) => None,
+        });
+        let files = self.sources.iter().filter_map(|source| match source {
+            SourceConfig::Files(files) => Some(files),
+            SourceConfig::Kafka(_) => None,
+        });
+        let scattered = |leaf, numbers: &Arc<dyn ExecutionPlan>| Arc::new(ScatteredExec::new(leaf, numbers.clone()));
+        Ok(match (kind, inputs) {
+            (KAFKA, [numbers]) => scattered(kafka::wire::from_wire(bytes, kafka)?, numbers),
+            (FILES, [numbers]) => scattered(files::wire::from_wire(bytes, files)?, numbers),
+            (FUNCTION, inputs) => Arc::new(FunctionExec::from_wire(bytes, inputs.to_vec())?),
+            (WRITE, [input]) => Arc::new(WriteExec::from_wire(bytes, input.clone(), &self.lake)?),
+            _ => return exec_err!("a plan has a node that is not known here; are all processes of one version?"),
+        })
+    }
+}
+
+impl PhysicalExtensionCodec for Codec {
+    fn try_decode(
+        &self,
+        bytes: &[u8],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        context: &TaskContext,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match bytes.strip_prefix(MAGIC) {
+            Some([kind, bytes @ ..]) => self.node(*kind, bytes, inputs),
+            _ => self.inner.try_decode(bytes, inputs, context, converter),
+        }
+    }
+
+    fn try_encode(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+        bytes: &mut Vec<u8>,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        match Self::wire(node.as_ref())? {
+            Some((kind, wire)) => {
+                bytes.extend_from_slice(MAGIC);
+                bytes.push(kind);
+                bytes.extend(wire);
+                Ok(())
+            }
+            None => self.inner.try_encode(node, bytes, converter),
+        }
+    }
+
+    // Functions that hold more than their name; all others are found by that.
+    fn try_encode_udf(&self, function: &ScalarUDF, bytes: &mut Vec<u8>) -> Result<()> {
+        if let Some(wire) = als_sql::scalar_to_wire(function) {
+            bytes.extend(wire?);
+        }
+        Ok(())
+    }
+
+    fn try_decode_udf(&self, name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
+        match name {
+            "als_start" | "als_error" => als_sql::scalar_from_wire(name, bytes),
+            _ => exec_err!("there is no function `{name}` here; are all processes of one version?"),
+        }
+    }
+
+    fn try_encode_udaf(&self, function: &AggregateUDF, bytes: &mut Vec<u8>) -> Result<()> {
+        if let Some(wire) = als_sql::aggregate_to_wire(function) {
+            bytes.extend(wire?);
+        }
+        Ok(())
+    }
+
+    fn try_decode_udaf(&self, name: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>> {
+        match name {
+            "als_solve" | "als_gramian" => als_sql::aggregate_from_wire(name, bytes),
+            _ => exec_err!("there is no function `{name}` here; are all processes of one version?"),
+        }
+    }
+}

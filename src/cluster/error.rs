@@ -1,0 +1,50 @@
+use datafusion::error::DataFusionError;
+
+/// Why a plan did not run on a cluster. Nothing was committed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Nobody answers at the scheduler's address, or no longer.
+    #[error(
+        "the scheduler at {address} does not answer: {reason}\n  help: start it with `clickrec scheduler`, or run here \
+         with `--engine local`; nothing was committed, and the next run goes on from there"
+    )]
+    Unreachable {
+        /// `host:port`.
+        address: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// The scheduler does not know the job that it was given: it was started anew.
+    #[error(
+        "the scheduler at {address} has forgotten the job {job}: it was started anew\n  help: run again; nothing was \
+         committed"
+    )]
+    Forgotten {
+        /// `host:port`.
+        address: String,
+        /// Ballista's name of the job.
+        job: String,
+    },
+    /// The job failed on the cluster.
+    #[error("the cluster could not do the job {job}: {reason}")]
+    Failed {
+        /// Ballista's name of the job.
+        job: String,
+        /// Its words.
+        reason: String,
+    },
+    /// A node of the plan cannot be sent.
+    #[error("the plan cannot be sent to a cluster: {0}\n  help: run the step here, with `--engine local`")]
+    Plan(#[source] DataFusionError),
+    /// The settings of a process do not fit.
+    #[error("{0}")]
+    Settings(String),
+    /// The process of a cluster ended.
+    #[error("{what} ended: {reason}")]
+    Process {
+        /// `the scheduler`, `the executor`.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,96 @@
+//! The process that plans stages and gives tasks to executors.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_scheduler::cluster::BallistaCluster;
+use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
+use ballista_scheduler::scheduler_process::{create_scheduler, start_grpc_service_with_listener};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionState;
+use datafusion::prelude::SessionConfig;
+use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use tokio::net::TcpListener;
+
+use super::{ClusterError, Codec, MESSAGE_BYTES, config_producer};
+
+/// An executor that drains its tasks has so long.
+const DRAIN: Duration = Duration::from_secs(600);
+/// The state of finished jobs is kept so long, for those who look.
+const JOBS_KEPT: Duration = Duration::from_secs(600);
+
+/// How a scheduler runs.
+#[derive(Debug, Clone)]
+pub struct SchedulerOptions {
+    /// Where it listens; port 0 takes any that is free.
+    pub bind: SocketAddr,
+    /// Under which name executors reach it.
+    pub host: String,
+    /// An executor that was not heard of for so long is given up.
+    pub executor_timeout: Duration,
+}
+
+/// Runs a scheduler until the process ends; `ready` is told its address.
+///
+/// # Errors
+/// When it cannot listen there.
+pub async fn run(
+    options: &SchedulerOptions,
+    state: &SessionState,
+    codec: Codec,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), ClusterError> {
+    let failed = |reason: String| ClusterError::Process {
+        what: "the scheduler",
+        reason,
+    };
+    let listener = TcpListener::bind(options.bind).await;
+    let listener = listener.map_err(|error| {
+        ClusterError::Settings(format!(
+            "cannot listen on {}: {error}\n  help: choose another place with --bind HOST:PORT",
+            options.bind
+        ))
+    })?;
+    let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
+    let config = config(options, address, state, codec);
+    config.validate().map_err(|error| failed(error.to_string()))?;
+    let cluster = BallistaCluster::new_from_config(&config).await;
+    let cluster = cluster.map_err(|error| failed(error.to_string()))?;
+    let scheduler = create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(cluster, Arc::new(config)).await;
+    let scheduler = scheduler.map_err(|error| failed(error.to_string()))?;
+    ready(address);
+    let served = start_grpc_service_with_listener(listener, scheduler).await;
+    served.map_err(|error| failed(error.to_string()))
+}
+
+fn config(options: &SchedulerOptions, address: SocketAddr, state: &SessionState, codec: Codec) -> SchedulerConfig {
+    let message = u32::try_from(MESSAGE_BYTES).unwrap_or(u32::MAX);
+    let timeout = options.executor_timeout.as_secs().max(1);
+    let state = state.clone();
+    SchedulerConfig {
+        bind_host: address.ip().to_string(),
+        bind_port: address.port(),
+        external_host: options.host.clone(),
+        scheduling_policy: TaskSchedulingPolicy::PushStaged,
+        task_distribution: TaskDistributionPolicy::RoundRobin,
+        executor_termination_grace_period: DRAIN.as_secs(),
+        finished_job_state_clean_up_interval_seconds: JOBS_KEPT.as_secs(),
+        executor_timeout_seconds: timeout,
+        expire_dead_executor_interval_seconds: timeout.div_ceil(4),
+        no_executors_grace_period_seconds: timeout * 2,
+        grpc_server_max_decoding_message_size: message,
+        grpc_server_max_encoding_message_size: message,
+        grpc_client_max_message_size: message,
+        override_config_producer: Some(config_producer()),
+        // Once a job: plans are decoded with our functions and the lake's store.
+        override_session_builder: Some(Arc::new(move |config: SessionConfig| {
+            Ok(SessionStateBuilder::new_from_existing(state.clone())
+                .with_config(config)
+                .build())
+        })),
+        override_physical_codec: Some(Arc::new(codec)),
+        ..SchedulerConfig::default()
+    }
+}

@@ -1,0 +1,57 @@
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+/// Where the steps of a project run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EngineConfig {
+    /// In this process.
+    #[default]
+    Local,
+    /// On a cluster.
+    Ballista {
+        /// Its scheduler, `host:port`.
+        scheduler: String,
+        /// Into how many parts work is split.
+        partitions: NonZeroUsize,
+    },
+}
+
+/// Into how many parts work on a cluster is split where nothing else is said.
+const PARTITIONS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+/// The text names no engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no engine: write local, or the scheduler of a cluster, df://HOST:PORT")]
+pub struct NotAnEngine(String);
+
+impl EngineConfig {
+    /// The same, with work split into so many parts.
+    #[must_use]
+    pub fn with_partitions(self, number: Option<NonZeroUsize>) -> Self {
+        match (self, number) {
+            (Self::Ballista { scheduler, .. }, Some(partitions)) => Self::Ballista { scheduler, partitions },
+            (engine, _) => engine,
+        }
+    }
+}
+
+impl FromStr for EngineConfig {
+    type Err = NotAnEngine;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEngine> {
+        let not = || NotAnEngine(text.to_owned());
+        if text == "local" {
+            return Ok(Self::Local);
+        }
+        let scheduler = text.strip_prefix("df://").ok_or_else(not)?.trim_end_matches('/');
+        let port = scheduler.rsplit_once(':').and_then(|(host, port)| {
+            let port: u16 = port.parse().ok()?;
+            (!host.is_empty()).then_some(port)
+        });
+        port.ok_or_else(not)?;
+        Ok(Self::Ballista {
+            scheduler: scheduler.to_owned(),
+            partitions: PARTITIONS,
+        })
+    }
+}

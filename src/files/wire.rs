@@ -1,0 +1,60 @@
+//! The plan leaf as bytes.
+
+use std::sync::Arc;
+
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
+
+use super::FilesSource;
+use super::scan::{LinesExec, Stretch};
+use crate::config::FilesConfig;
+
+/// The plan leaf for another process, which has its own way to the files.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    source: String,
+    groups: Vec<Vec<Stretch>>,
+    projection: Option<Vec<usize>>,
+    limit: Option<usize>,
+}
+
+/// A plan leaf that reads lines of files as bytes; `None` where it is no such leaf.
+pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
+    let scan = plan.downcast_ref::<LinesExec>()?;
+    let wire = Wire {
+        source: scan.source.to_string(),
+        groups: scan.groups.clone(),
+        projection: scan.projection.clone(),
+        limit: scan.limit,
+    };
+    Some(serde_json::to_vec(&wire))
+}
+
+/// The leaf that [`to_wire`] wrote.
+///
+/// # Errors
+/// When the project of this process has no such source.
+pub fn from_wire<'a>(
+    bytes: &[u8],
+    mut sources: impl Iterator<Item = &'a FilesConfig>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let wire: Wire = serde_json::from_slice(bytes)
+        .map_err(|error| exec_datafusion_err!("a read of files came in a form that is not known here: {error}"))?;
+    let config = sources.find(|config| config.path == wire.source);
+    let config = config.cloned().ok_or_else(|| {
+        exec_datafusion_err!(
+            "this process has no source with the files {}; start it with the same pipelines.yaml and target, in a folder \
+             of the same path",
+            wire.source
+        )
+    })?;
+    let source = FilesSource::new(config).map_err(|error| exec_datafusion_err!("{error}"))?;
+    let scan = source.scan(vec![]);
+    Ok(Arc::new(LinesExec::new(
+        &scan,
+        wire.groups,
+        wire.projection,
+        wire.limit,
+    )))
+}

@@ -1,0 +1,108 @@
+//! A merge as plans for other processes: the keys of the result are in files, not in memory.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
+use datafusion::logical_expr::ident;
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::prelude::SessionContext;
+use deltalake::kernel::Add;
+
+use super::changes::data_files_without_statistics;
+use super::merge::{FILE_COLUMN, Merge, removes};
+use super::write::Layout;
+use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
+
+impl Merge {
+    /// A plan that gives the names of the files in which rows have one of the keys; `None` where there are none.
+    ///
+    /// # Errors
+    /// When a file has a feature that cannot be read so.
+    pub async fn plan_to_find(
+        &self,
+        table: &LakeTable,
+        session: &SessionContext,
+        keys: &[Add],
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>, LakeError> {
+        let all = data_files_without_statistics(table);
+        if all.is_empty() || keys.is_empty() {
+            return Ok(None);
+        }
+        let old = Arc::new(DataFilesScan::try_new(table, &all, Some(FILE_COLUMN))?);
+        let new = session.read_table(Arc::new(self.keys(table, keys)?))?;
+        let with_key = self.beside(session, old, new, JoinType::LeftSemi)?;
+        let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?;
+        Ok(Some(names.create_physical_plan().await?))
+    }
+
+    /// The files of these names.
+    pub fn touched_of(&self, table: &LakeTable, names: &HashSet<String>) -> Vec<Add> {
+        let mut files = data_files_without_statistics(table);
+        files.retain(|file| names.contains(&file.path));
+        files
+    }
+
+    /// A plan of what is left of the touched files, each in a partition of its own; `None` where none is touched.
+    ///
+    /// # Errors
+    /// As [`Merge::plan_to_find`].
+    pub fn plan_of_rest(
+        &self,
+        table: &LakeTable,
+        touched: &[Add],
+        keys: &[Add],
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>, LakeError> {
+        if touched.is_empty() {
+            return Ok(None);
+        }
+        let old = DataFilesScan::try_new(table, touched, None)?.file_by_file()?;
+        let new: Arc<dyn ExecutionPlan> =
+            Arc::new(CoalescePartitionsExec::new(self.keys(table, keys)?.file_by_file()?));
+        let same = self
+            .key
+            .iter()
+            .map(|column| -> QueryResult<_> { Ok((col(column, &new.schema())?, col(column, &old.schema())?)) });
+        let left = HashJoinExec::try_new(
+            new.clone(),
+            old.clone(),
+            same.collect::<QueryResult<_>>()?,
+            None,
+            &JoinType::RightAnti,
+            None,
+            PartitionMode::CollectLeft,
+            NullEquality::NullEqualsNothing,
+            false,
+        )?;
+        Ok(Some(Arc::new(left)))
+    }
+
+    /// The commit that puts files in the place of those that were touched.
+    pub fn replaced(&self, table: &LakeTable, kept: Vec<Add>, touched: &[Add]) -> CommitMode {
+        CommitMode::Merge {
+            kept,
+            touched: removes(table, touched),
+        }
+    }
+
+    /// The keys that were written beside the rows of the result.
+    fn keys(&self, table: &LakeTable, files: &[Add]) -> Result<DataFilesScan, LakeError> {
+        let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));
+        let columns = self.key.iter().map(|column| schema.index_of(column));
+        let columns = columns
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| LakeError::Query(error.into()))?;
+        let schema = schema
+            .project(&columns)
+            .map_err(|error| LakeError::Query(error.into()))?;
+        let layout = Layout {
+            schema: Arc::new(schema),
+            partition_by: vec![],
+        };
+        DataFilesScan::of_new(table, &layout, files)
+    }
+}

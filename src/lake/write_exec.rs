@@ -1,0 +1,252 @@
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+use deltalake::kernel::Add;
+use futures::{TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use super::merge::Keyed;
+use super::write::{Layout, TARGET_FILE_BYTES, Writer, Written};
+use super::{Lake, LakeError, LakeTable};
+
+/// What is written where.
+#[derive(Debug, Clone)]
+pub struct WriteTo {
+    /// Into which table.
+    pub table: LakeTable,
+    /// How it lies there.
+    pub layout: Layout,
+    /// For the result of a merge: its key, and the column that tells rows which only take others away.
+    pub merge: Option<(Vec<String>, Option<String>)>,
+}
+
+/// Writes each partition of its input into data files that no reader sees yet, and returns a row a file, from which
+/// [`written`] makes what a commit needs. For plans that run in other processes: they send names of files, not rows. For
+/// a merge, the keys of the result are written too, into files of their own, which are never committed.
+///
+/// A partition may be written twice, in whole or in part, where a process fails; names of files are never the same, and
+/// those that are not in the result are for vacuum.
+#[derive(Debug)]
+pub struct WriteExec {
+    input: Arc<dyn ExecutionPlan>,
+    to: WriteTo,
+    properties: Arc<PlanProperties>,
+}
+
+/// The node as bytes.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    /// The URL of the lake.
+    lake: String,
+    table: String,
+    /// An Arrow IPC stream without rows.
+    schema: Vec<u8>,
+    partition_by: Vec<String>,
+    merge: Option<(Vec<String>, Option<String>)>,
+}
+
+impl WriteExec {
+    /// Writes what `input` gives.
+    pub fn new(input: Arc<dyn ExecutionPlan>, to: WriteTo) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(files_schema()),
+            Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        Self {
+            input,
+            to,
+            properties: Arc::new(properties),
+        }
+    }
+
+    /// The node as bytes, without its input.
+    ///
+    /// # Errors
+    /// When a column's type cannot be written.
+    pub fn to_wire(&self) -> Result<Vec<u8>> {
+        let wire = Wire {
+            lake: self.to.table.lake_url().to_string(),
+            table: self.to.table.name().to_string(),
+            schema: clickrec_udfs::wire::schema_to_bytes(&self.to.layout.schema)?,
+            partition_by: self.to.layout.partition_by.clone(),
+            merge: self.to.merge.clone(),
+        };
+        serde_json::to_vec(&wire).map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    /// The node that [`WriteExec::to_wire`] wrote, into the lake of this process.
+    ///
+    /// # Errors
+    /// When it is of another version, or the lake's settings do not make a store.
+    pub fn from_wire(bytes: &[u8], input: Arc<dyn ExecutionPlan>, lake: &Lake) -> Result<Self> {
+        let unknown =
+            |error: &dyn fmt::Display| exec_datafusion_err!("a write came in a form that is not known here: {error}");
+        let wire: Wire = serde_json::from_slice(bytes).map_err(|error| unknown(&error))?;
+        if wire.lake != lake.url().as_str() {
+            return exec_err!(
+                "the lake is {}, and that of this process is {}; start it with the same pipelines.yaml and target, in a \
+                 folder of the same path",
+                wire.lake,
+                lake.url()
+            );
+        }
+        let name = wire.table.parse().map_err(|error| unknown(&error))?;
+        let to = WriteTo {
+            table: lake.not_opened(&name).map_err(external)?,
+            layout: Layout {
+                schema: clickrec_udfs::wire::schema_from_bytes(&wire.schema)?,
+                partition_by: wire.partition_by,
+            },
+            merge: wire.merge,
+        };
+        Ok(Self::new(input, to))
+    }
+}
+
+/// Of each file: whether it holds `rows` or `keys`, how the log would name it, and how many rows it has.
+fn files_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("holds", DataType::Utf8, false),
+        Field::new("file", DataType::Utf8, false),
+        Field::new("rows", DataType::UInt64, false),
+    ]))
+}
+
+/// The files of a [`WriteExec`]'s result: those with rows, and those with the keys of a merge.
+///
+/// # Errors
+/// When it is no such result.
+pub fn written(batches: &[RecordBatch]) -> Result<(Written, Vec<Add>)> {
+    let (mut rows, mut keys) = (Written::default(), vec![]);
+    for batch in batches {
+        let (holds, files) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let counts = batch.column(2).as_primitive::<UInt64Type>();
+        for ((holds, file), count) in holds.iter().zip(files.iter()).zip(counts.iter()) {
+            let file: Add = serde_json::from_str(file.unwrap_or_default())
+                .map_err(|error| exec_datafusion_err!("a file that was written is told in an unknown form: {error}"))?;
+            if holds == Some("keys") {
+                keys.push(file);
+            } else {
+                rows.rows += count.unwrap_or_default();
+                rows.files.push(file);
+            }
+        }
+    }
+    // Partitions finish in any order; the log should not depend on it.
+    rows.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((rows, keys))
+}
+
+async fn write(to: WriteTo, mut input: SendableRecordBatchStream) -> Result<RecordBatch> {
+    let keyed = to.merge.as_ref().map(|(key, deleted)| {
+        let keyed = Keyed::new(to.table.name(), key, deleted.as_deref(), &input.schema())?;
+        let layout = Layout {
+            schema: keyed.schema.clone(),
+            partition_by: vec![],
+        };
+        let writer = Writer::new(&to.table, &layout, TARGET_FILE_BYTES).map_err(fault)?;
+        Ok::<_, DataFusionError>((keyed, writer))
+    });
+    let mut keyed = keyed.transpose()?;
+    let mut writer = Writer::new(&to.table, &to.layout, TARGET_FILE_BYTES).map_err(fault)?;
+    while let Some(mut batch) = input.try_next().await? {
+        if let Some((keyed, writer)) = &mut keyed {
+            let (keys, rows) = keyed.split(&batch)?;
+            writer.write(&keys).await.map_err(fault)?;
+            batch = rows;
+        }
+        writer.write(&batch).await.map_err(fault)?;
+    }
+    let rows = writer.close().await.map_err(fault)?;
+    let keys = match keyed {
+        Some((_, writer)) => writer.close().await.map_err(fault)?,
+        None => Written::default(),
+    };
+    told(&rows, &keys)
+}
+
+fn told(rows: &Written, keys: &Written) -> Result<RecordBatch> {
+    let files = || {
+        rows.files
+            .iter()
+            .map(|file| ("rows", file))
+            .chain(keys.files.iter().map(|file| ("keys", file)))
+    };
+    let text = files()
+        .map(|(_, file)| serde_json::to_string(file))
+        .collect::<Result<Vec<_>, _>>();
+    let text = text.map_err(|error| DataFusionError::External(Box::new(error)))?;
+    // The count of all rows stands beside the first file.
+    let counts = (0..text.len()).map(|place| if place == 0 { rows.rows } else { 0 });
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(files().map(|(holds, _)| holds))),
+        Arc::new(StringArray::from(text)),
+        Arc::new(UInt64Array::from_iter_values(counts)),
+    ];
+    Ok(RecordBatch::try_new(files_schema(), columns)?)
+}
+
+fn external(error: LakeError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// A store that failed is asked again: a cluster repeats work that failed of input or output, and no other.
+fn fault(error: LakeError) -> DataFusionError {
+    match error {
+        LakeError::Query(error) => error,
+        LakeError::Delta { .. } => DataFusionError::IoError(std::io::Error::other(error)),
+        other => external(other),
+    }
+}
+
+impl DisplayAs for WriteExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WriteExec: {}", self.to.table.name())
+    }
+}
+
+impl ExecutionPlan for WriteExec {
+    fn name(&self) -> &str {
+        "WriteExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, mut inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self::new(inputs.swap_remove(0), self.to.clone())))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let files = stream::once(write(self.to.clone(), input));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(files_schema(), files)))
+    }
+}

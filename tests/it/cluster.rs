@@ -1,0 +1,362 @@
+//! Steps on a cluster: a scheduler and executors as processes of their own, and the same tables as here.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::Shop;
+
+/// The tables of the project that a run makes.
+const TABLES: [&str; 11] = [
+    "bronze.clicks",
+    "silver.quarantine",
+    "silver.events",
+    "gold.sessions",
+    "gold.session_items",
+    "gold.item_activity",
+    "gold.item_popularity",
+    "gold.engagement",
+    "gold.als_factors",
+    "gold.model",
+    "gold.recommendations",
+];
+
+/// A scheduler and its executors.
+struct Cluster<'a> {
+    shop: &'a Shop,
+    scheduler: Child,
+    executors: Vec<Child>,
+    address: String,
+}
+
+impl<'a> Cluster<'a> {
+    fn start(shop: &'a Shop, executors: usize, options: &[&str]) -> Self {
+        let bind = [
+            "--target",
+            "cluster",
+            "scheduler",
+            "--bind",
+            "127.0.0.1:0",
+            "--executor-timeout",
+            "8s",
+        ];
+        let (scheduler, address) = process(shop, "scheduler", &bind);
+        let mut cluster = Self {
+            shop,
+            scheduler,
+            executors: vec![],
+            address,
+        };
+        for _ in 0..executors {
+            cluster.add_executor(options);
+        }
+        cluster
+    }
+
+    fn add_executor(&mut self, options: &[&str]) {
+        let args = [
+            "--target",
+            "cluster",
+            "executor",
+            "--scheduler",
+            &self.address,
+            "--cores",
+            "2",
+        ];
+        let args = [&args, options].concat();
+        let (executor, _) = process(self.shop, "executor", &args);
+        self.executors.push(executor);
+    }
+
+    fn engine(&self) -> String {
+        format!("df://{}", self.address)
+    }
+}
+
+impl Drop for Cluster<'_> {
+    fn drop(&mut self) {
+        for process in self.executors.iter_mut().chain([&mut self.scheduler]) {
+            process.kill().ok();
+            process.wait().ok();
+        }
+    }
+}
+
+/// Starts a process of a cluster, and waits for the address that it tells.
+fn process(shop: &Shop, kind: &str, args: &[&str]) -> (Child, String) {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let log = shop.path(&format!("{kind}-{number}.log"));
+    let mut child = shop
+        .command(args)
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let give_up = Instant::now() + Duration::from_secs(60);
+    loop {
+        let said = fs::read_to_string(&log).unwrap();
+        let told = said.lines().find_map(|line| line.strip_prefix(&format!("{kind} on ")));
+        if let Some(told) = told {
+            return (child, told.split(' ').next().unwrap().to_owned());
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the {kind} ended: {said}");
+        assert!(Instant::now() < give_up, "the {kind} did not start: {said}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A project with a second lake, for the cluster, over the same files.
+fn shop_with_two_lakes() -> Shop {
+    let shop = Shop::new();
+    shop.edit(
+        "pipelines.yaml",
+        "targets:",
+        "targets:\n  cluster:\n    lake: ./cluster_lake",
+    );
+    shop
+}
+
+/// Runs all that waits on the cluster.
+fn run_there(shop: &Shop, cluster: &Cluster<'_>) {
+    shop.ok(&["run", "--target", "cluster", "--engine", &cluster.engine()]);
+}
+
+fn rows(shop: &Shop, target: &str, table: &str) -> Vec<String> {
+    // Bits of floating-point sums depend on the order of the rows.
+    let sql = format!("select * from {table}");
+    let csv = shop.ok(&["--target", target, "sql", "--format", "csv", "-c", &sql]);
+    let mut rows: Vec<String> = csv.lines().skip(1).map(str::to_owned).collect();
+    rows.sort();
+    rows
+}
+
+/// Text with numbers, of which those with a point are compared with some tolerance.
+fn assert_alike(here: &str, there: &str, table: &str) {
+    let parts = |row: &str| -> Vec<String> {
+        let is_end = |c: char| !(c.is_alphanumeric() || ".-+_:".contains(c));
+        row.split(is_end).map(str::to_owned).collect()
+    };
+    let (a, b) = (parts(here), parts(there));
+    assert_eq!(a.len(), b.len(), "{table}: {here}\nbeside {there}");
+    for (a, b) in a.iter().zip(&b) {
+        let numbers = a
+            .parse::<f64>()
+            .ok()
+            .zip(b.parse::<f64>().ok())
+            .filter(|_| a.contains('.'));
+        let near = numbers.is_some_and(|(a, b)| (a - b).abs() <= 1e-3 * a.abs().max(1e-2));
+        assert!(a == b || near, "{table}: {a} beside {b} in {here}\nbeside {there}");
+    }
+}
+
+fn assert_same_tables(shop: &Shop) {
+    for table in TABLES {
+        let (here, there) = (rows(shop, "local", table), rows(shop, "cluster", table));
+        assert_eq!(here.len(), there.len(), "{table}");
+        for (here, there) in here.iter().zip(&there) {
+            assert_alike(here, there, table);
+        }
+    }
+}
+
+#[test]
+fn a_cluster_makes_the_same_tables() {
+    let shop = shop_with_two_lakes();
+    shop.edit("pipelines.yaml", "  cluster:\n", "  local: {}\n  cluster:\n");
+    shop.produce("1.json", 4_000, 1, 0.05);
+    let cluster = Cluster::start(&shop, 3, &[]);
+    for round in 2..4 {
+        shop.ok(&["run"]);
+        run_there(&shop, &cluster);
+        assert_same_tables(&shop);
+        // A second batch goes through merges.
+        shop.produce(&format!("{round}.json"), 1_500, round, 0.05);
+    }
+}
+
+/// Processor time that a process has used, in ticks of the kernel.
+fn ticks(process: &Child) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap_or_default();
+    // After the name in parentheses: the 12th and 13th are user and system time (proc_pid_stat(5)).
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let times = after.split_whitespace().skip(11).take(2);
+    times.filter_map(|time| time.parse::<u64>().ok()).sum()
+}
+
+/// Ticks after which a process is in the middle of something.
+const BUSY: u64 = 20;
+
+impl Cluster<'_> {
+    /// Waits until an executor works, and kills it.
+    fn kill_the_busy_one(&mut self) {
+        let before: Vec<u64> = self.executors.iter().map(ticks).collect();
+        let give_up = Instant::now() + Duration::from_secs(120);
+        loop {
+            let is_busy = |place: &usize| ticks(&self.executors[*place]) >= before[*place] + BUSY;
+            if let Some(place) = (0..self.executors.len()).find(is_busy) {
+                let mut executor = self.executors.remove(place);
+                executor.kill().unwrap();
+                executor.wait().unwrap();
+                return;
+            }
+            assert!(Instant::now() < give_up, "no executor works");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+const MANY: u64 = 150_000;
+
+/// Settings with which training takes long enough to die in.
+const LONG: [&str; 2] = ["--var", "iterations=150"];
+
+#[test]
+fn an_executor_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
+    let shop = shop_with_two_lakes();
+    shop.edit("pipelines.yaml", "  cluster:\n", "  local: {}\n  cluster:\n");
+    shop.produce("1.json", MANY, 1, 0.05);
+    shop.ok(&[&["run"], &LONG[..]].concat());
+    let mut cluster = Cluster::start(&shop, 3, &[]);
+    let engine = cluster.engine();
+    for steps in [
+        "bronze.clicks",
+        "silver.events,gold.sessions,gold.session_items",
+        "gold.als_factors",
+    ] {
+        let args = ["run", "--target", "cluster", "--engine", &engine, "--select", steps];
+        let mut run = shop
+            .command(&[&args, &LONG[..]].concat())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        cluster.kill_the_busy_one();
+        assert!(run.wait().unwrap().success(), "{steps}");
+        cluster.add_executor(&[]);
+    }
+    shop.ok(&[&["run", "--target", "cluster", "--engine", &engine], &LONG[..]].concat());
+    assert_same_tables(&shop);
+}
+
+#[test]
+fn a_scheduler_that_is_killed_ends_the_run_and_the_next_one_is_right() {
+    let shop = shop_with_two_lakes();
+    shop.edit("pipelines.yaml", "  cluster:\n", "  local: {}\n  cluster:\n");
+    shop.produce("1.json", MANY, 1, 0.05);
+    shop.ok(&["run"]);
+    let mut cluster = Cluster::start(&shop, 2, &[]);
+    let engine = cluster.engine();
+    let args = [
+        "run",
+        "--target",
+        "cluster",
+        "--engine",
+        &engine,
+        "--select",
+        "bronze.clicks",
+    ];
+    let run = shop
+        .command(&args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let before: u64 = cluster.executors.iter().map(ticks).sum();
+    while cluster.executors.iter().map(ticks).sum::<u64>() < before + BUSY {
+        thread::sleep(Duration::from_millis(5));
+    }
+    cluster.scheduler.kill().unwrap();
+    let ended = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("the scheduler at"), "{said}");
+    assert!(said.contains("nothing was committed"), "{said}");
+    drop(cluster);
+    assert!(
+        !shop
+            .path("cluster_lake/bronze/clicks/_delta_log/00000000000000000000.json")
+            .exists()
+    );
+
+    let (code, said) = shop.fails(&args);
+    assert_eq!(code, 1);
+    assert!(
+        said.contains("does not answer") && said.contains("clickrec scheduler"),
+        "{said}"
+    );
+
+    let cluster = Cluster::start(&shop, 2, &[]);
+    run_there(&shop, &cluster);
+    assert_same_tables(&shop);
+}
+
+/// The vectors of a model by kind and id.
+fn factors(shop: &Shop, target: &str) -> std::collections::BTreeMap<(String, String), Vec<f64>> {
+    let sql = "select kind, id, factors from gold.als_factors where kind <> 'model'";
+    let json = shop.ok(&["--target", target, "sql", "--format", "json", "-c", sql]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let numbers = |value: &serde_json::Value| value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    let row = |row: &serde_json::Value| ((text(&row["kind"]), text(&row["id"])), numbers(&row["factors"]));
+    rows.iter().map(row).collect()
+}
+
+#[test]
+fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
+    let shop = shop_with_two_lakes();
+    shop.edit(
+        "pipelines.yaml",
+        "  cluster:\n",
+        "  local: {}\n  memory:\n    lake: ./memory_lake\n  cluster:\n",
+    );
+    shop.produce("1.json", 3_000, 1, 0.0);
+    shop.edit(
+        "sql/gold/als_factors.sql",
+        "seed => 42",
+        "seed => 42, solver => 'cholesky'",
+    );
+    shop.ok(&["run", "--target", "memory"]);
+    shop.edit("sql/gold/als_factors.sql", "seed => 42", "seed => 42, engine => 'sql'");
+    shop.ok(&["run"]);
+    let cluster = Cluster::start(&shop, 2, &[]);
+    run_there(&shop, &cluster);
+
+    let expected = factors(&shop, "memory");
+    let kind = |kind: &str| {
+        expected
+            .keys()
+            .filter(move |(k, _)| k == kind)
+            .step_by(7)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    for target in ["local", "cluster"] {
+        let found = factors(&shop, target);
+        assert!(expected.keys().eq(found.keys()));
+        // Only products say something: the vectors may be turned.
+        for user in kind("user") {
+            for item in kind("item") {
+                let product = |model: &std::collections::BTreeMap<_, Vec<f64>>| -> f64 {
+                    model[&user].iter().zip(&model[&item]).map(|(x, y)| x * y).sum()
+                };
+                let (a, b) = (product(&expected), product(&found));
+                assert!(
+                    (a - b).abs() < 1e-3,
+                    "{target}: {a} beside {b} of {user:?} and {item:?}"
+                );
+            }
+        }
+        // What half-steps wrote is gone.
+        let folder = if target == "local" { "lake" } else { "cluster_lake" };
+        let files = fs::read_dir(shop.path(&format!("{folder}/gold/als_factors"))).unwrap();
+        let files = files.filter(|file| {
+            file.as_ref()
+                .unwrap()
+                .path()
+                .extension()
+                .is_some_and(|end| end == "parquet")
+        });
+        assert_eq!(files.count(), 1, "{target}");
+    }
+}

@@ -1,0 +1,79 @@
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{AsArray, Float64Array};
+use datafusion::arrow::datatypes::{DataType, Float32Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use super::{vector, vector_type};
+
+/// `als_error(x, y, weight)`: what an interaction adds to the loss beyond what its pair has without one,
+/// `c (1 − x·y)² − (x·y)²` with `c = 1 + alpha · weight`. With the sum over all pairs of `(x·y)²`, which the Gramians give,
+/// that is Hu et al.'s first sum.
+pub fn als_error(alpha: f32) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(ErrorOf {
+        signature: Signature::exact(
+            vec![vector_type(), vector_type(), DataType::Float32],
+            Volatility::Immutable,
+        ),
+        alpha,
+    }))
+}
+
+/// The confidence of a unit of weight, where the function is `als_error`.
+pub(super) fn of(function: &ScalarUDF) -> Option<f32> {
+    Some(function.inner().downcast_ref::<ErrorOf>()?.alpha)
+}
+
+#[derive(Debug)]
+struct ErrorOf {
+    signature: Signature,
+    alpha: f32,
+}
+
+impl PartialEq for ErrorOf {
+    fn eq(&self, other: &Self) -> bool {
+        self.alpha.to_bits() == other.alpha.to_bits()
+    }
+}
+
+impl Eq for ErrorOf {}
+
+impl Hash for ErrorOf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.alpha.to_bits().hash(state);
+    }
+}
+
+impl ScalarUDFImpl for ErrorOf {
+    fn name(&self) -> &str {
+        "als_error"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = args.args.iter().map(|arg| arg.to_array(args.number_rows));
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
+        let (users, items) = (arrays[0].as_list::<i32>(), arrays[1].as_list::<i32>());
+        let weights = arrays[2].as_primitive::<Float32Type>();
+        let mut errors = Vec::with_capacity(args.number_rows);
+        for row in 0..args.number_rows {
+            let (x, y) = (vector(users, row)?, vector(items, row)?);
+            if x.len() != y.len() {
+                return exec_err!("als_error: the vectors have different lengths");
+            }
+            let score: f64 = x.values().iter().zip(y.values()).map(|(x, y)| f64::from(x * y)).sum();
+            let confidence = f64::from(1.0 + self.alpha * weights.value(row));
+            errors.push(confidence * (1.0 - score).powi(2) - score.powi(2));
+        }
+        Ok(ColumnarValue::Array(Arc::new(Float64Array::from(errors))))
+    }
+}

@@ -1,0 +1,146 @@
+//! Alternating least squares as SQL: each half-step is a join of the interactions with the other side's factors, and an
+//! aggregate by row that solves it; what rows share, the Gramian, is one more aggregate. So no process holds the matrix, and
+//! joins and aggregates run wherever the engine runs them. Rows are solved exactly, as with `solver => 'cholesky'`.
+//!
+//! - [`als_gramian`]: `YᵀY` of a column of vectors.
+//! - [`als_solve`]: a row from the vectors and weights of its interactions.
+//! - [`als_error`]: what an interaction adds to the loss.
+//! - [`als_start`]: the vectors that items start from.
+//! - [`aggregate_to_wire`], [`scalar_to_wire`], [`aggregate_from_wire`], [`scalar_from_wire`]: the functions as bytes, as they hold what rows share.
+//!
+//! Whoever runs plans runs the half-steps in turn.
+
+mod error;
+mod gramian;
+mod solve;
+mod start;
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray, RecordBatch};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float32Type};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use crate::als::{Params, Solver};
+use crate::functions::{ModelRow, factors_table};
+
+pub use error::als_error;
+pub use gramian::als_gramian;
+pub use solve::{Solve, als_solve};
+pub use start::{Start, als_start};
+
+/// What a training by queries goes by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Training {
+    /// What was asked for; rows are solved exactly, whatever the solver.
+    pub params: Params,
+    /// Whether alpha goes by the number of items.
+    pub usual_alpha: bool,
+}
+
+/// The row of a model that says how it was learned, in the columns of a table of factors.
+///
+/// # Errors
+/// When it does not make arrays.
+pub fn model_batch(params: Params, [users, items, interactions]: [usize; 3], loss: f64) -> Result<RecordBatch> {
+    factors_table::model_batch(&ModelRow {
+        params: Params {
+            solver: Solver::Cholesky,
+            ..params
+        },
+        iterations: params.iterations,
+        users,
+        items,
+        interactions,
+        loss,
+        losses: vec![loss],
+        holdout: 0.0,
+        held_out_score: None,
+    })
+}
+
+/// A vector: `List<Float32>`, as factors lie in tables.
+fn vector_type() -> DataType {
+    DataType::List(item(DataType::Float32))
+}
+
+fn item(data_type: DataType) -> FieldRef {
+    Arc::new(Field::new("element", data_type, true))
+}
+
+/// The numbers of a vector.
+fn vector(vectors: &ListArray, row: usize) -> Result<Float32Array> {
+    if vectors.is_null(row) {
+        return exec_err!("a vector of factors is NULL");
+    }
+    match vectors.value(row).as_primitive_opt::<Float32Type>() {
+        Some(values) if values.null_count() == 0 => Ok(values.clone()),
+        _ => exec_err!("a vector of factors holds something else than numbers"),
+    }
+}
+
+/// Vectors of one length as an array of lists.
+fn lists(values: Vec<f32>, dims: usize, rows: usize) -> Result<ArrayRef> {
+    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(dims, rows));
+    let values = Arc::new(Float32Array::from(values));
+    Ok(Arc::new(ListArray::try_new(
+        item(DataType::Float32),
+        offsets,
+        values,
+        None,
+    )?))
+}
+
+/// What a function of this module goes by, as bytes; `None` of all others.
+///
+/// # Errors
+/// When a number cannot be written.
+pub fn aggregate_to_wire(function: &AggregateUDF) -> Option<Result<Vec<u8>>> {
+    let bytes = match solve::of(function) {
+        Some(solve) => serde_json::to_vec(solve),
+        None if function.name() == als_gramian().name() => Ok(vec![b'{', b'}']),
+        None => return None,
+    };
+    Some(bytes.map_err(external))
+}
+
+/// The function that [`aggregate_to_wire`] wrote.
+///
+/// # Errors
+/// When it is of another version.
+pub fn aggregate_from_wire(name: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>> {
+    match name {
+        "als_solve" => als_solve(serde_json::from_slice(bytes).map_err(external)?),
+        _ => Ok(als_gramian()),
+    }
+}
+
+/// As [`aggregate_to_wire`], of `als_start` and `als_error`.
+///
+/// # Errors
+/// When a number cannot be written.
+pub fn scalar_to_wire(function: &ScalarUDF) -> Option<Result<Vec<u8>>> {
+    let bytes = match (start::of(function), error::of(function)) {
+        (Some(start), _) => serde_json::to_vec(start),
+        (_, Some(alpha)) => serde_json::to_vec(&alpha),
+        (None, None) => return None,
+    };
+    Some(bytes.map_err(external))
+}
+
+/// The function that [`scalar_to_wire`] wrote.
+///
+/// # Errors
+/// When it is of another version.
+pub fn scalar_from_wire(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
+    Ok(match name {
+        "als_start" => als_start(serde_json::from_slice(bytes).map_err(external)?),
+        _ => als_error(serde_json::from_slice(bytes).map_err(external)?),
+    })
+}
+
+fn external(error: serde_json::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}

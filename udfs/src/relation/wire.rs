@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
+
+use super::FunctionExec;
+use crate::functions::relation_functions;
+use crate::wire;
+
+/// A call as bytes: the function by its name, what it does as JSON, and the columns that come out.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    function: String,
+    arguments: String,
+    operation: serde_json::Value,
+    /// An Arrow IPC stream without rows.
+    schema: Vec<u8>,
+    spread: bool,
+}
+
+impl FunctionExec {
+    /// The call as bytes, without its inputs.
+    ///
+    /// # Errors
+    /// When a setting cannot be written.
+    pub fn to_wire(&self) -> Result<Vec<u8>> {
+        let call = Wire {
+            function: self.name.to_owned(),
+            arguments: self.arguments.clone(),
+            operation: self.operation.to_wire().map_err(failed)?,
+            schema: wire::schema_to_bytes(&self.schema())?,
+            spread: self.is_spread,
+        };
+        serde_json::to_vec(&call).map_err(failed)
+    }
+
+    /// The call that [`FunctionExec::to_wire`] wrote.
+    ///
+    /// # Errors
+    /// When it is of another version.
+    pub fn from_wire(bytes: &[u8], inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Self> {
+        let call: Wire = serde_json::from_slice(bytes).map_err(failed)?;
+        let functions = relation_functions();
+        let function = functions.iter().find(|function| function.name() == call.function);
+        let function = function.ok_or_else(|| {
+            exec_datafusion_err!(
+                "there is no function `{}` here; is it of another version?",
+                call.function
+            )
+        })?;
+        Ok(Self::new(
+            function.name(),
+            call.arguments,
+            inputs,
+            wire::schema_from_bytes(&call.schema)?,
+            function.operation(call.operation).map_err(failed)?,
+            call.spread,
+        ))
+    }
+}
+
+fn failed(error: serde_json::Error) -> datafusion::error::DataFusionError {
+    exec_datafusion_err!("a call cannot be sent to another process: {error}")
+}
