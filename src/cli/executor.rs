@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use datafusion::execution::context::SessionState;
+use tokio_util::sync::CancellationToken;
 
 use super::global::Global;
 use crate::cluster::Codec;
@@ -56,8 +57,8 @@ pub(super) struct ExecutorArgs {
     work_dir: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &ExecutorArgs, global: &Global) -> anyhow::Result<()> {
-    check_trust(args.bind, args.trusted_network)?;
+pub(super) async fn run(args: &ExecutorArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
+    check_trust(args.bind, args.trusted_network, args.host.as_deref())?;
     let (state, codec) = member(global).await?;
     let own = match &args.work_dir {
         Some(folder) => {
@@ -82,7 +83,16 @@ pub(super) async fn run(args: &ExecutorArgs, global: &Global) -> anyhow::Result<
             eprintln!("executor on {address} of the scheduler on {}", args.scheduler);
         }
     };
-    Ok(work(&options, &state, codec, ready).await?)
+    work(&options, &state, codec, ready).await?;
+    // Told to end, it has done the tasks that it had.
+    if stop.is_cancelled() {
+        return Ok(());
+    }
+    // It ends by itself where the scheduler is gone: whoever watches it should start it again.
+    bail!(
+        "the scheduler at {} no longer answers\n  help: start the executor again once there is one",
+        args.scheduler
+    )
 }
 
 /// What a process of a cluster knows: our functions, the project's sources, and the lake's store.
@@ -96,7 +106,10 @@ pub(super) async fn member(global: &Global) -> anyhow::Result<(SessionState, Cod
 }
 
 /// Refuses to listen where strangers may be, unless told that there are none.
-pub(super) fn check_trust(address: IpAddr, is_trusted: bool) -> anyhow::Result<()> {
+pub(super) fn check_trust(address: IpAddr, is_trusted: bool, host: Option<&str>) -> anyhow::Result<()> {
+    if address.is_unspecified() && host.is_none() {
+        bail!("{address} says nothing to others\n  help: say under which name they reach this machine: --host NAME");
+    }
     if address.is_loopback() || is_trusted {
         return Ok(());
     }

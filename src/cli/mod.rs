@@ -42,6 +42,8 @@ use tokio_util::sync::CancellationToken;
 
 use global::Global;
 
+/// Plans are trees that are walked by recursion; a scheduler reads those of others.
+const STACK_BYTES: usize = 16 << 20;
 /// How long threads may take to end after the command has.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
@@ -118,12 +120,15 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()?;
     let global = &cli.global;
     let stop = CancellationToken::new();
     let ends_by_itself = match &cli.command {
         Command::Run(args) => args.follows(),
-        Command::Serve(_) => true,
+        Command::Serve(_) | Command::Executor(_) => true,
         Command::Demo(args) => args.serve,
         _ => false,
     };
@@ -145,7 +150,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Evaluate(args) => evaluate::run(&args, global).await,
                 Command::Serve(args) => serve::run(&args, global, &stop).await,
                 Command::Scheduler(args) => scheduler::run(&args, global).await,
-                Command::Executor(args) => executor::run(&args, global).await,
+                Command::Executor(args) => executor::run(&args, global, &stop).await,
                 Command::History(args) => history::run(&args, global).await,
                 Command::Optimize(args) => optimize::run(&args, global).await,
                 Command::Vacuum(args) => vacuum::run(&args, global).await,

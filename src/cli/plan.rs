@@ -46,6 +46,9 @@ struct Row {
     action: &'static str,
     reason: Option<String>,
     rows_waiting: Option<u64>,
+    /// On a cluster: into how many parts each stage is split.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<usize>,
 }
 
 pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> {
@@ -147,6 +150,18 @@ fn text(row: &Row) -> String {
     if row.sql == "changed" && row.action != "build" {
         lines.push("  its SQL has changed, which holds for new rows: --full-refresh rebuilds the others".to_owned());
     }
+    if !row.stages.is_empty() {
+        let parts = row
+            .stages
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        lines.push(format!(
+            "  stages on the cluster: {}, of {parts} parts",
+            row.stages.len()
+        ));
+    }
     lines.extend(row.column_changes.iter().map(|change| format!("  {change}")));
     lines.join("\n")
 }
@@ -191,6 +206,8 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
         action,
         reason,
         rows_waiting,
+        // Of inputs that are still to come nothing is known.
+        stages: if node.reads_any(busy) { vec![] } else { preview.stages },
     })
 }
 

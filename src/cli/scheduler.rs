@@ -37,7 +37,7 @@ pub(super) struct SchedulerArgs {
 }
 
 pub(super) async fn run(args: &SchedulerArgs, global: &Global) -> anyhow::Result<()> {
-    super::executor::check_trust(args.bind.ip(), args.trusted_network)?;
+    super::executor::check_trust(args.bind.ip(), args.trusted_network, args.host.as_deref())?;
     let (state, codec) = super::executor::member(global).await?;
     let options = SchedulerOptions {
         bind: args.bind,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use ballista_core::client::BallistaClient;
 use ballista_core::extension::SessionConfigExt;
+use ballista_core::serde::protobuf::execute_query_failure_result::Failure;
 use ballista_core::serde::protobuf::execute_query_params::Query;
 use ballista_core::serde::protobuf::operator_metric::Metric;
 use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
@@ -21,14 +22,18 @@ use datafusion_proto::protobuf::PhysicalPlanNode;
 use futures::TryStreamExt;
 use prost::Message;
 use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 use super::prepare::prepare;
-use super::{ClusterError, Codec, MESSAGE_BYTES};
+use super::{ClusterError, Codec, MESSAGE_BYTES, ballista};
+use crate::source::BYTES_READ;
 
 /// How often the scheduler is asked how far a job is.
 const POLL: Duration = Duration::from_millis(25);
 /// A job that was submitted is known to the scheduler after so long.
 const QUEUED_WITHIN: Duration = Duration::from_secs(20);
+/// After so long a job is wondered at.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// A result is fetched so many times.
 const FETCHES: u8 = 3;
 const FETCH_WAIT_MILLIS: u64 = 500;
@@ -55,6 +60,8 @@ pub struct Ran {
     pub batches: Vec<RecordBatch>,
     /// Rows that its leaves read.
     pub rows_read: u64,
+    /// Bytes of the keys and values of records that its leaves read.
+    pub bytes_read: u64,
     /// Bytes that went to disks, where they did not fit into the executors' memory.
     pub spilled_bytes: u64,
 }
@@ -94,7 +101,7 @@ impl Client {
     pub async fn run(&self, plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Ran, ClusterError> {
         let plan = prepare(plan).map_err(ClusterError::Plan)?;
         let plan = PhysicalPlanNode::try_from_physical_plan(plan, self.codec.as_ref()).map_err(ClusterError::Plan)?;
-        let config = config.clone().upgrade_for_ballista();
+        let config = ballista(config);
         let settings = config.options().entries().into_iter();
         let settings = settings.map(|entry| KeyValuePair {
             key: entry.key,
@@ -125,6 +132,19 @@ impl Client {
         Ok(ran)
     }
 
+    /// What a scheduler's refusal means: nobody is there, or somebody who does not want this.
+    fn refused(&self, status: &Status) -> ClusterError {
+        match status.code() {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled => {
+                self.unreachable(status.message())
+            }
+            _ => ClusterError::Refused {
+                address: self.address.to_string(),
+                reason: status.message().to_owned(),
+            },
+        }
+    }
+
     fn unreachable(&self, reason: impl fmt::Display) -> ClusterError {
         ClusterError::Unreachable {
             address: self.address.to_string(),
@@ -144,33 +164,50 @@ impl Client {
         let mut request = tonic::Request::new(query);
         insert_version_header(request.metadata_mut());
         let answer = scheduler.execute_query(request).await;
-        let answer = answer
-            .map_err(|status| self.unreachable(status.message()))?
-            .into_inner();
+        let answer = answer.map_err(|status| self.refused(&status))?.into_inner();
         match answer.result {
             Some(execute_query_result::Result::Success(job)) => Ok(Job {
                 id: job.job_id,
                 scheduler,
                 is_done: false,
             }),
-            refused => Err(ClusterError::Failed {
+            Some(execute_query_result::Result::Failure(failure)) => Err(ClusterError::Failed {
                 job: answer.operation_id,
-                reason: format!("{refused:?}"),
+                reason: match failure.failure {
+                    Some(
+                        Failure::PlanParsingFailure(reason)
+                        | Failure::SessionNotFound(reason)
+                        | Failure::SqlParsingFailure(reason),
+                    ) => reason,
+                    None => "the scheduler does not say why".to_owned(),
+                },
+            }),
+            None => Err(ClusterError::Failed {
+                job: answer.operation_id,
+                reason: "the scheduler does not answer in a form that is known here".to_owned(),
             }),
         }
     }
 
     /// Waits for a job; where its result is.
     async fn finished(&self, job: &mut Job) -> Result<Vec<PartitionLocation>, ClusterError> {
-        let (submitted, mut was_seen) = (Instant::now(), false);
+        let (submitted, mut was_seen, mut warned) = (Instant::now(), false, Instant::now());
         loop {
             let job_id = job.id.clone();
             let answer = job.scheduler.get_job_status(GetJobStatusParams { job_id }).await;
-            let answer = answer
-                .map_err(|status| self.unreachable(status.message()))?
-                .into_inner();
+            let answer = answer.map_err(|status| self.refused(&status))?.into_inner();
             let status = answer.status.and_then(|status| status.status);
             was_seen |= status.is_some();
+            if warned.elapsed() > PATIENCE {
+                warned = Instant::now();
+                tracing::warn!(
+                    job = job.id,
+                    "the cluster has been at a job for {} s; where nothing goes on, look whether it has executors: \
+                     clickrec executor --scheduler {}",
+                    submitted.elapsed().as_secs(),
+                    self.address
+                );
+            }
             match status {
                 // A new job is not known at once.
                 None if !was_seen && submitted.elapsed() < QUEUED_WITHIN => tokio::time::sleep(POLL).await,
@@ -231,6 +268,7 @@ async fn measured(job: &mut Job) -> Ran {
         for metric in operator.metrics.into_iter().filter_map(|metric| metric.metric) {
             match metric {
                 Metric::OutputRows(rows) if reads => ran.rows_read += rows,
+                Metric::Count(count) if count.name == BYTES_READ => ran.bytes_read += count.value,
                 Metric::SpilledBytes(bytes) => ran.spilled_bytes += bytes,
                 _ => {}
             }

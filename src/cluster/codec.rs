@@ -124,7 +124,7 @@ impl PhysicalExtensionCodec for Codec {
 
     fn try_decode_udf(&self, name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
         match name {
-            "als_start" | "als_error" => als_sql::scalar_from_wire(name, bytes),
+            "als_start" | "als_error" | "als_weight" => als_sql::scalar_from_wire(name, bytes),
             _ => exec_err!("there is no function `{name}` here; are all processes of one version?"),
         }
     }

@@ -1,5 +1,31 @@
 use datafusion::error::DataFusionError;
 
+/// What Ballista's words say of faults that pass.
+const PASSING: [&str; 6] = [
+    "IoError",
+    "IO error",
+    "Object Store error",
+    "executors were lost",
+    "could not be fetched",
+    "does not answer",
+];
+
+impl ClusterError {
+    /// Whether the same may go well a little later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Forgotten { .. } => true,
+            Self::Failed { reason, .. } => PASSING.iter().any(|words| reason.contains(words)),
+            _ => false,
+        }
+    }
+
+    /// Whether the executors' memory was too small for the work.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Failed { reason, .. } if reason.contains("ResourcesExhausted"))
+    }
+}
+
 /// Why a plan did not run on a cluster. Nothing was committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
@@ -12,6 +38,16 @@ pub enum ClusterError {
         /// `host:port`.
         address: String,
         /// What the connection said.
+        reason: String,
+    },
+    /// The scheduler does not take the plan.
+    #[error(
+        "the scheduler at {address} does not take the plan: {reason}\n  help: run the same version of clickrec everywhere"
+    )]
+    Refused {
+        /// `host:port`.
+        address: String,
+        /// Its words.
         reason: String,
     },
     /// The scheduler does not know the job that it was given: it was started anew.

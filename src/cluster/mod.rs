@@ -8,6 +8,7 @@
 //! - `prepare`: what a plan needs so that tasks may share its stages.
 //! - `scattered`: a leaf of ours that several tasks share.
 //! - [`Client`]: sends a plan, waits, and gets the result.
+//! - [`stages`](fn@stages): how a plan will be cut.
 //! - [`scheduler`], [`executor`]: the processes of a cluster.
 
 mod client;
@@ -17,6 +18,7 @@ pub mod executor;
 mod prepare;
 mod scattered;
 pub mod scheduler;
+mod stages;
 
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ use datafusion::prelude::SessionConfig;
 pub use client::{Client, Ran};
 pub use codec::Codec;
 pub use error::ClusterError;
+pub use stages::stages;
 
 /// Plans, and the tasks of one executor that are sent at once, have to fit into a message.
 const MESSAGE_BYTES: usize = 256 << 20;
@@ -33,6 +36,14 @@ const MESSAGE_BYTES: usize = 256 << 20;
 /// What all processes of a cluster have to agree on, beside the options of a plan.
 fn session_config() -> SessionConfig {
     SessionConfig::new_with_ballista().with_ballista_grpc_client_max_message_size(MESSAGE_BYTES)
+}
+
+/// The options of a session, and Ballista's.
+fn ballista(config: &SessionConfig) -> SessionConfig {
+    config
+        .clone()
+        .upgrade_for_ballista()
+        .with_ballista_grpc_client_max_message_size(MESSAGE_BYTES)
 }
 
 /// A producer of [`session_config`], as Ballista wants it.

@@ -4,6 +4,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{JoinType, Result};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary};
 
@@ -47,11 +48,14 @@ pub(super) fn prepare(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
     .data()
 }
 
+/// All of a plan in one partition. The limit, which limits nothing, asks for that: else the scheduler takes a node that puts
+/// partitions together away again, as nobody needs it.
 fn whole(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-    match plan.is::<CoalescePartitionsExec>() {
-        true => plan,
-        false => Arc::new(CoalescePartitionsExec::new(plan)),
-    }
+    Arc::new(GlobalLimitExec::new(
+        Arc::new(CoalescePartitionsExec::new(plan)),
+        0,
+        None,
+    ))
 }
 
 /// Whether there is a join whose sides may be swapped.

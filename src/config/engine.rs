@@ -1,6 +1,8 @@
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
+use super::redact;
+
 /// Where the steps of a project run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum EngineConfig {
@@ -21,7 +23,7 @@ const PARTITIONS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// The text names no engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no engine: write local, or the scheduler of a cluster, df://HOST:PORT")]
+#[error("`{}` is no engine: write local, or the scheduler of a cluster, df://HOST:PORT", redact(.0))]
 pub struct NotAnEngine(String);
 
 impl EngineConfig {
@@ -46,7 +48,8 @@ impl FromStr for EngineConfig {
         let scheduler = text.strip_prefix("df://").ok_or_else(not)?.trim_end_matches('/');
         let port = scheduler.rsplit_once(':').and_then(|(host, port)| {
             let port: u16 = port.parse().ok()?;
-            (!host.is_empty()).then_some(port)
+            // Nobody is asked who he is, so there are no passwords.
+            (!host.is_empty() && !host.contains('@')).then_some(port)
         });
         port.ok_or_else(not)?;
         Ok(Self::Ballista {

@@ -90,7 +90,8 @@ pub(super) struct RawTarget {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum RawEngine {
-    Name(String),
+    #[schemars(with = "String")]
+    Name(Text),
     Cluster(RawCluster),
 }
 

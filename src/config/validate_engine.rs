@@ -11,12 +11,21 @@ impl Validator<'_> {
     pub(super) fn engine(&mut self, raw: Option<&Spanned<RawEngine>>) -> EngineConfig {
         let Some(raw) = raw else { return EngineConfig::Local };
         let (text, partitions) = match &raw.value {
-            RawEngine::Name(name) => (Some(name.clone()), None),
+            RawEngine::Name(name) => (self.text(name), None),
             RawEngine::Cluster(cluster) => (self.text(&cluster.ballista), cluster.partitions),
         };
         let Some(text) = text else { return EngineConfig::Local };
         match text.parse::<EngineConfig>() {
-            Ok(engine) => engine.with_partitions(partitions.and_then(|number| NonZeroUsize::new(number.into()))),
+            Ok(engine) => {
+                if partitions == Some(0) {
+                    self.problem(
+                        raw.referenced,
+                        "`partitions` is 0: work cannot be split into no parts",
+                        None,
+                    );
+                }
+                engine.with_partitions(partitions.and_then(|number| NonZeroUsize::new(number.into())))
+            }
             Err(error) => {
                 self.problem(raw.referenced, error.to_string(), None);
                 EngineConfig::Local

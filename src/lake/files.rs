@@ -42,6 +42,7 @@ impl DataFilesScan {
     /// # Errors
     /// When the table does not exist, or uses a feature named above.
     pub fn try_new(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
+        refuse_column_mapping(table)?;
         let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));
         let partition_by = table.state().map(|state| state.metadata().partition_columns());
         Self::of(table, &schema, partition_by.unwrap_or_default(), files, file_column)
@@ -53,7 +54,7 @@ impl DataFilesScan {
     /// As [`DataFilesScan::try_new`].
     pub fn whole(table: &LakeTable) -> Result<Self, LakeError> {
         Ok(Self {
-            rows: usize::try_from(table.rows()).ok(),
+            rows: table.rows_if_known(),
             ..Self::try_new(table, &data_files_without_statistics(table), None)?
         })
     }
@@ -109,7 +110,7 @@ impl DataFilesScan {
     pub fn lookup(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
         Ok(Self {
             lookup: table.key_filters().map(|filters| (table.clone(), filters.clone())),
-            rows: usize::try_from(table.rows()).ok(),
+            rows: table.rows_if_known(),
             ..Self::try_new(table, files, file_column)?
         })
     }
@@ -172,6 +173,21 @@ impl FileReads {
             .with_statistics(statistics)
             .build();
         Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// Files whose columns have other names than the table's would be read as NULLs.
+fn refuse_column_mapping(table: &LakeTable) -> Result<(), LakeError> {
+    let mode = table
+        .state()
+        .and_then(|state| state.metadata().configuration().get("delta.columnMapping.mode"));
+    match mode.map(String::as_str) {
+        None | Some("none") => Ok(()),
+        Some(_) => Err(LakeError::Unsupported {
+            table: table.name().to_string(),
+            feature: "column mapping",
+            help: "rewrite the table without it (delta.columnMapping.mode = none), or run its readers here (--engine local)",
+        }),
     }
 }
 

@@ -289,6 +289,12 @@ impl LakeTable {
             .sum()
     }
 
+    /// The same, where every file says how many it holds: files of others may not.
+    pub(super) fn rows_if_known(&self) -> Option<usize> {
+        let Some(state) = self.state() else { return Some(0) };
+        state.log_data().iter().map(|file| file.num_records()).sum()
+    }
+
     /// How many bytes its files have.
     pub fn bytes(&self) -> u64 {
         let Some(state) = self.state() else { return 0 };

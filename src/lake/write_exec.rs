@@ -6,10 +6,12 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements, PlanProperties,
+};
 use deltalake::kernel::Add;
 use futures::{TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::merge::Keyed;
 use super::write::{Layout, TARGET_FILE_BYTES, Writer, Written};
 use super::{Lake, LakeError, LakeTable};
+use crate::config::redact;
 
 /// What is written where.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct WriteTo {
 pub struct WriteExec {
     input: Arc<dyn ExecutionPlan>,
     to: WriteTo,
+    /// Whether the input came in one partition, and is to stay so: rows that fit into one file.
+    is_whole: bool,
     properties: Arc<PlanProperties>,
 }
 
@@ -52,11 +57,17 @@ struct Wire {
     schema: Vec<u8>,
     partition_by: Vec<String>,
     merge: Option<(Vec<String>, Option<String>)>,
+    is_whole: bool,
 }
 
 impl WriteExec {
     /// Writes what `input` gives.
     pub fn new(input: Arc<dyn ExecutionPlan>, to: WriteTo) -> Self {
+        let is_whole = input.output_partitioning().partition_count() == 1;
+        Self::with(input, to, is_whole)
+    }
+
+    fn with(input: Arc<dyn ExecutionPlan>, to: WriteTo, is_whole: bool) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(files_schema()),
             Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
@@ -66,6 +77,7 @@ impl WriteExec {
         Self {
             input,
             to,
+            is_whole,
             properties: Arc::new(properties),
         }
     }
@@ -81,6 +93,7 @@ impl WriteExec {
             schema: clickrec_udfs::wire::schema_to_bytes(&self.to.layout.schema)?,
             partition_by: self.to.layout.partition_by.clone(),
             merge: self.to.merge.clone(),
+            is_whole: self.is_whole,
         };
         serde_json::to_vec(&wire).map_err(|error| DataFusionError::External(Box::new(error)))
     }
@@ -110,7 +123,7 @@ impl WriteExec {
             },
             merge: wire.merge,
         };
-        Ok(Self::new(input, to))
+        Ok(Self::with(input, to, wire.is_whole))
     }
 }
 
@@ -197,15 +210,27 @@ fn told(rows: &Written, keys: &Written) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(files_schema(), columns)?)
 }
 
+/// In words, and without the credentials of this process: a cluster passes on no more than text.
 fn external(error: LakeError) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
+    DataFusionError::Execution(text(&error))
+}
+
+fn text(error: &LakeError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    redact(&text).into_owned()
 }
 
 /// A store that failed is asked again: a cluster repeats work that failed of input or output, and no other.
 fn fault(error: LakeError) -> DataFusionError {
     match error {
         LakeError::Query(error) => error,
-        LakeError::Delta { .. } => DataFusionError::IoError(std::io::Error::other(error)),
+        LakeError::Delta { .. } => DataFusionError::IoError(std::io::Error::other(text(&error))),
         other => external(other),
     }
 }
@@ -233,6 +258,13 @@ impl ExecutionPlan for WriteExec {
         vec![false]
     }
 
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![match self.is_whole {
+            true => Distribution::SinglePartition,
+            false => Distribution::UnspecifiedDistribution,
+        }])
+    }
+
     fn apply_expressions(
         &self,
         _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
@@ -241,7 +273,11 @@ impl ExecutionPlan for WriteExec {
     }
 
     fn with_new_children(self: Arc<Self>, mut inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(inputs.swap_remove(0), self.to.clone())))
+        Ok(Arc::new(Self::with(
+            inputs.swap_remove(0),
+            self.to.clone(),
+            self.is_whole,
+        )))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -7,7 +7,10 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use clickrec_udfs::FunctionExec;
-use clickrec_udfs::als_sql::{Solve, Start, Training, als_error, als_gramian, als_solve, als_start, model_batch};
+use clickrec_udfs::als::{AlsError, Params};
+use clickrec_udfs::als_sql::{
+    Solve, Start, Training, als_error, als_gramian, als_solve, als_start, als_weight, model_batch,
+};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result as QueryResult, exec_datafusion_err};
@@ -18,6 +21,7 @@ use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, cast, ident, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::empty::EmptyExec;
 use deltalake::kernel::Add;
 
 use super::PipelineError;
@@ -81,10 +85,14 @@ impl Trainer<'_> {
         let input = call.children().first().map(|input| Arc::clone(input));
         let input = input.ok_or_else(|| self.failed(exec_datafusion_err!("als_train has no input")))?;
         let interactions = self.interactions(input).await?;
+        if interactions.rows == 0 {
+            tracing::warn!("als_train: the input has no rows; the model is empty");
+            return Ok((Arc::new(EmptyExec::new(call.schema())), interactions.files));
+        }
         let mut items = self.start(&interactions).await?;
         let mut params = self.training.params;
         if self.training.usual_alpha {
-            params.alpha = clickrec_udfs::als::Params::usual_alpha(items.rows);
+            params.alpha = Params::usual_alpha(items.rows);
         }
         let mut users: Option<Stored> = None;
         for iteration in 1..=params.iterations {
@@ -98,6 +106,9 @@ impl Trainer<'_> {
         }
         let users = users.ok_or_else(|| self.failed(exec_datafusion_err!("als_train has no iterations")))?;
         let loss = self.loss(&interactions, &users, &items, params).await?;
+        if !loss.is_finite() {
+            return Err(self.failed(exec_datafusion_err!("als_train: {}", AlsError::NotFinite)));
+        }
         let counts = [users.rows, items.rows, interactions.rows];
         let row = model_batch(params, counts, loss).map_err(|error| self.failed(error))?;
         let model = self
@@ -121,7 +132,9 @@ impl Trainer<'_> {
             let [user, item, weight] = &columns[..] else {
                 return Err(exec_datafusion_err!("als_train reads {} columns", columns.len()));
             };
-            let weight = cast(ident(weight), DataType::Float64);
+            // Refuses what training in memory refuses, row by row.
+            let weight = als_weight().call(vec![ident(user), ident(item), cast(ident(weight), DataType::Float32)]);
+            let weight = cast(weight, DataType::Float64);
             let pairs = [ident(user).alias("user"), ident(item).alias("item")];
             let pairs = input.aggregate(pairs.to_vec(), vec![sum(weight).alias("weight")])?;
             pairs.select(vec![
@@ -158,7 +171,7 @@ impl Trainer<'_> {
         interactions: &Stored,
         (side, other): (&str, &str),
         fixed: &Stored,
-        params: clickrec_udfs::als::Params,
+        params: Params,
     ) -> Result<Stored, PipelineError> {
         let solve = Solve {
             params,
@@ -201,7 +214,7 @@ impl Trainer<'_> {
         interactions: &Stored,
         users: &Stored,
         items: &Stored,
-        params: clickrec_udfs::als::Params,
+        params: Params,
     ) -> Result<f64, PipelineError> {
         let (of_users, of_items) = (self.gramian(users).await?, self.gramian(items).await?);
         let all: f64 = of_users.iter().zip(&of_items).map(|(x, y)| x * y).sum();
@@ -257,6 +270,8 @@ impl Trainer<'_> {
     }
 
     fn read(&self, stored: &Stored) -> QueryResult<DataFrame> {
+        let let_read = self.plans.table.let_read(&self.plans.session.state());
+        let_read.map_err(|error| exec_datafusion_err!("{error}"))?;
         let scan = DataFilesScan::of_new(self.plans.table, &stored.layout, &stored.files);
         let scan = scan.map_err(|error| exec_datafusion_err!("{error}"))?;
         self.plans.session.read_table(Arc::new(scan))
@@ -270,7 +285,7 @@ impl Trainer<'_> {
             partition_by: vec![],
         };
         let plan = query.create_physical_plan().await.map_err(|error| self.failed(error))?;
-        let (written, _) = self.plans.files(plan, &layout, None).await?;
+        let written = self.plans.files(plan, &layout).await?;
         Ok(Stored {
             files: written.files,
             rows: usize::try_from(written.rows).unwrap_or(usize::MAX),

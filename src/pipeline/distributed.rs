@@ -10,15 +10,15 @@ use arrow::datatypes::DataType;
 use datafusion::error::DataFusionError;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::kernel::Add;
 
 use super::step::{DELETED, query_error};
 use super::{Decision, Node, PipelineError, StepProgress};
-use crate::cluster::Client;
+use crate::cluster::{Client, Ran};
 use crate::config::Mode;
 use crate::lake::write::{Layout, Written, discard};
-use crate::lake::{self, CommitMode, LakeError, LakeTable, Merge, WriteExec, WriteTo};
+use crate::lake::{self, CommitMode, LakeTable, Merge, WriteExec, WriteTo};
 
 /// What runs the plans of a step into files, and where these lie.
 pub(super) struct Plans<'a> {
@@ -46,7 +46,11 @@ impl Plans<'_> {
             let deleted = self.node.step.delete.as_ref().map(|_| DELETED.to_owned());
             (self.node.step.key.clone(), deleted)
         });
-        let (written, keys) = self.files(plan, self.layout, merge).await?;
+        let ran = self
+            .ran(self.writing(plan, self.layout, merge), &self.session.copied_config())
+            .await?;
+        self.progress.add_read_elsewhere(ran.rows_read, ran.bytes_read);
+        let (written, keys) = lake::written(&ran.batches).map_err(|error| self.query_error(error))?;
         if *decision == Decision::Incremental {
             return Ok((written, keys));
         }
@@ -77,30 +81,45 @@ impl Plans<'_> {
         let touched = merge.touched_of(self.table, &names);
         let plan = merge.plan_of_rest(self.table, &touched, keys).map_err(failed)?;
         let kept = match plan {
-            Some(plan) => self.files(plan, self.layout, None).await?.0.files,
+            Some(plan) => self.file_by_file(plan).await?,
             None => vec![],
         };
         discard(self.table, keys).await;
         Ok(merge.replaced(self.table, kept, &touched))
     }
 
-    /// Writes the rows of a plan; with the files of the keys of a merge.
+    /// Writes the rows of a plan.
     ///
     /// # Errors
     /// When the plan fails.
-    pub async fn files(
+    pub async fn files(&self, plan: Arc<dyn ExecutionPlan>, layout: &Layout) -> Result<Written, PipelineError> {
+        let batches = self.run(self.writing(plan, layout, None)).await?;
+        let written = lake::written(&batches).map_err(|error| self.query_error(error))?;
+        Ok(written.0)
+    }
+
+    fn writing(
         &self,
         plan: Arc<dyn ExecutionPlan>,
         layout: &Layout,
         merge: Option<(Vec<String>, Option<String>)>,
-    ) -> Result<(Written, Vec<Add>), PipelineError> {
+    ) -> Arc<dyn ExecutionPlan> {
         let to = WriteTo {
             table: self.table.clone(),
             layout: layout.clone(),
             merge,
         };
-        let batches = self.run(Arc::new(WriteExec::new(plan, to))).await?;
-        lake::written(&batches).map_err(|error| self.node.lake_error(LakeError::Query(error)))
+        Arc::new(WriteExec::new(plan, to))
+    }
+
+    /// What is left of each touched file into a file of its own, as the merge here does it.
+    async fn file_by_file(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<Add>, PipelineError> {
+        let mut config = self.session.copied_config();
+        // Else the scheduler would deal out pieces of large files.
+        config.options_mut().optimizer.repartition_file_scans = false;
+        let ran = self.ran(self.writing(plan, self.layout, None), &config).await?;
+        let written = lake::written(&ran.batches).map_err(|error| self.query_error(error))?;
+        Ok(written.0.files)
     }
 
     /// Runs a plan whose result is small.
@@ -108,19 +127,23 @@ impl Plans<'_> {
     /// # Errors
     /// When the plan fails.
     pub async fn run(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>, PipelineError> {
+        Ok(self.ran(plan, &self.session.copied_config()).await?.batches)
+    }
+
+    async fn ran(&self, plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Ran, PipelineError> {
         let Some(client) = self.client else {
-            let collected = collect(plan, self.session.task_ctx()).await;
-            return collected.map_err(|error| self.query_error(error));
+            let batches = collect(plan, self.session.task_ctx()).await;
+            return Ok(Ran {
+                batches: batches.map_err(|error| self.query_error(error))?,
+                ..Ran::default()
+            });
         };
         // Its own stage, and the last one a single task: results of tasks that were repeated are told apart there.
         let plan = Arc::new(CoalescePartitionsExec::new(plan));
-        let ran = client.run(plan, &self.session.copied_config()).await;
-        let ran = ran.map_err(|source| PipelineError::Cluster {
+        client.run(plan, config).await.map_err(|source| PipelineError::Cluster {
             step: self.node.name().to_string(),
             source: Box::new(source),
-        })?;
-        self.progress.add_read_elsewhere(ran.rows_read);
-        Ok(ran.batches)
+        })
     }
 
     /// A query of the step failed.

@@ -220,8 +220,12 @@ fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
             _ => Some(Failure::Lasting),
         };
     }
-    if let Some(ClusterError::Unreachable { .. } | ClusterError::Forgotten { .. }) = found(error) {
-        return Some(Failure::Passing);
+    if let Some(error) = found::<ClusterError>(error) {
+        return Some(match error {
+            error if error.is_out_of_memory() => Failure::OutOfMemory,
+            error if error.is_passing() => Failure::Passing,
+            _ => Failure::Lasting,
+        });
     }
     if let Some(LakeError::Conflict { .. }) = found(error) {
         return Some(Failure::Passing);

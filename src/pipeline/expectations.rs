@@ -194,7 +194,7 @@ impl Checker<'_> {
         let mut bindings = Bindings::default();
         bindings.tables.clone_from(&self.inputs.expectations);
         bindings.tables.insert(self.node.name().clone(), Arc::new(new));
-        let session = self.tools.engine.session(&bindings).await?;
+        let session = self.tools.here.session(&bindings).await?;
         self.inputs.target.let_read(&session.state()).map_err(failed)?;
         Ok(session)
     }

@@ -1,6 +1,10 @@
-use arrow::datatypes::Schema;
+use std::sync::Arc;
 
-use super::{Decision, Lookup, Node, PipelineError, Runner};
+use arrow::datatypes::Schema;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+
+use super::{Decision, Inputs, Lookup, Node, PipelineError, Runner, step};
+use crate::cluster::stages;
 use crate::config::Mode;
 use crate::lake::{LakeTable, positions};
 
@@ -15,6 +19,8 @@ pub struct Preview {
     pub columns: Vec<String>,
     /// Rows and records that wait, where that is known without reading them.
     pub waiting: Option<u64>,
+    /// On a cluster: into how many parts each stage of its plan is split, in order.
+    pub stages: Vec<usize>,
 }
 
 /// The SQL and settings of a step beside those that its table was last written with.
@@ -40,6 +46,7 @@ impl Runner {
                 logic: Logic::Same,
                 columns: vec![],
                 waiting: None,
+                stages: vec![],
             });
         }
         let inputs = self.inspect(node, Lookup::default()).await?;
@@ -49,11 +56,35 @@ impl Runner {
             (Some(old), Some(new)) => column_changes(old, new),
             _ => vec![],
         };
+        let stages = match inputs.decision {
+            Decision::UpToDate(_) => vec![],
+            _ => self.stages(node, &inputs).await?,
+        };
         Ok(Preview {
+            stages,
             logic: logic(node, &inputs.target).await?,
             decision: Some(inputs.decision),
             columns,
             waiting: inputs.waiting,
+        })
+    }
+}
+
+impl Runner {
+    /// How the plan of a step will be cut, where steps run on a cluster.
+    async fn stages(&self, node: &Node, inputs: &Inputs) -> Result<Vec<usize>, PipelineError> {
+        let tools = self.tools();
+        if tools.cluster.is_none() {
+            return Ok(vec![]);
+        }
+        let session = tools.engine.session(&inputs.bindings).await?;
+        let result = step::result(node, &session).await?;
+        let plan = result.create_physical_plan().await;
+        let plan = plan.map_err(|error| step::query_error(node, error))?;
+        let plan = Arc::new(CoalescePartitionsExec::new(plan));
+        stages(plan, &session.copied_config()).map_err(|source| PipelineError::Cluster {
+            step: node.name().to_string(),
+            source: Box::new(source),
         })
     }
 }

@@ -12,6 +12,7 @@ pub struct StepProgress {
     written: AtomicU64,
     /// Of plans that ran elsewhere, which tell it at their end.
     read_elsewhere: AtomicU64,
+    bytes_elsewhere: AtomicU64,
 }
 
 impl StepProgress {
@@ -23,7 +24,8 @@ impl StepProgress {
 
     /// Bytes of the keys and values that sources have given so far.
     pub fn bytes_read(&self) -> u64 {
-        self.plan.get().map_or(0, |plan| bytes_read(plan.as_ref()))
+        let here = self.plan.get().map_or(0, |plan| bytes_read(plan.as_ref()));
+        here + self.bytes_elsewhere.load(Ordering::Relaxed)
     }
 
     /// Rows that were written so far.
@@ -37,8 +39,9 @@ impl StepProgress {
         _ = self.plan.set(plan);
     }
 
-    pub(super) fn add_read_elsewhere(&self, rows: u64) {
+    pub(super) fn add_read_elsewhere(&self, rows: u64, bytes: u64) {
         self.read_elsewhere.fetch_add(rows, Ordering::Relaxed);
+        self.bytes_elsewhere.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn add_written(&self, rows: usize) {

@@ -122,7 +122,7 @@ impl Runner {
         let records = self.records(quarantine, steps).await?;
         for node in steps {
             let inputs = self.replay_inputs(node, &records).await?;
-            step::run(self.tools(), node, &inputs, &Arc::default()).await?;
+            step::run(self.tools_here(), node, &inputs, &Arc::default()).await?;
         }
         let inputs = self.replay_inputs(quarantine, &records).await?;
         let session = self.engine().session(&inputs.bindings).await?;
@@ -133,7 +133,7 @@ impl Runner {
         by_place.step.key = PLACE.map(str::to_owned).to_vec();
         by_place.step.delete = Some(DELETED.to_owned());
         let progress = Arc::<StepProgress>::default();
-        step::write(self.tools(), &by_place, &inputs, &session, verdict, &progress).await?;
+        step::write(self.tools_here(), &by_place, &inputs, &session, verdict, &progress).await?;
         Ok(())
     }
 

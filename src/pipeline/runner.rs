@@ -68,6 +68,7 @@ struct Cluster {
     client: Client,
     /// What plans for it.
     engine: Engine,
+    session: SessionState,
 }
 
 /// Runs the steps of a project.
@@ -104,13 +105,16 @@ impl Runner {
         let sources = sources.collect::<Result<_, PipelineError>>()?;
         let cluster = match &project.engine {
             EngineConfig::Local => None,
-            EngineConfig::Ballista { scheduler, partitions } => Some(Cluster {
-                client: Client::new(scheduler, Codec::new(project, &lake)),
-                engine: engine.clone().distributed(*partitions),
-            }),
+            EngineConfig::Ballista { scheduler, partitions } => {
+                let engine = engine.clone().distributed(*partitions);
+                Some(Cluster {
+                    client: Client::new(scheduler, Codec::new(project, &lake)),
+                    session: engine.session(&Bindings::default()).await?.state(),
+                    engine,
+                })
+            }
         };
-        let planner = cluster.as_ref().map_or(&engine, |cluster| &cluster.engine);
-        let session = planner.session(&Bindings::default()).await?.state();
+        let session = engine.session(&Bindings::default()).await?.state();
         Ok(Self {
             cluster,
             engine,
@@ -295,10 +299,23 @@ impl Runner {
     }
 
     pub(super) fn tools(&self) -> Tools<'_> {
+        match &self.cluster {
+            None => self.tools_here(),
+            Some(cluster) => Tools {
+                engine: &cluster.engine,
+                cluster: Some(&cluster.client),
+                ..self.tools_here()
+            },
+        }
+    }
+
+    /// For what runs in this process, wherever steps run.
+    pub(super) fn tools_here(&self) -> Tools<'_> {
         Tools {
-            engine: self.cluster.as_ref().map_or(&self.engine, |cluster| &cluster.engine),
+            engine: &self.engine,
+            here: &self.engine,
             lake: &self.lake,
-            cluster: self.cluster.as_ref().map(|cluster| &cluster.client),
+            cluster: None,
         }
     }
 
@@ -307,7 +324,7 @@ impl Runner {
             lake: &self.lake,
             sources: &self.sources,
             schemas: &self.schemas,
-            session: &self.session,
+            session: self.cluster.as_ref().map_or(&self.session, |cluster| &cluster.session),
         }
     }
 }

@@ -46,7 +46,10 @@ pub(super) struct Done {
 /// What a step works with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tools<'a> {
+    /// What plans the step.
     pub engine: &'a Engine,
+    /// What plans queries that run in this process.
+    pub here: &'a Engine,
     pub lake: &'a Lake,
     /// Where the plans of steps run, if not here.
     pub cluster: Option<&'a Client>,

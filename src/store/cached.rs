@@ -146,12 +146,14 @@ fn is_immutable(path: &Path) -> bool {
 fn widened(range: Option<GetRange>, kept: Option<&Part>) -> Option<GetRange> {
     match (range, kept) {
         (_, Some(kept)) if kept.meta.size <= SMALL_BYTES => None,
-        (Some(GetRange::Bounded(range)), None) if range.end - range.start == PARQUET_END_BYTES => {
+        (Some(GetRange::Bounded(range)), None) if range.end.saturating_sub(range.start) == PARQUET_END_BYTES => {
             Some(GetRange::Bounded(range.end.saturating_sub(TAIL_BYTES)..range.end))
         }
         // The rest of a long footer.
         (Some(GetRange::Bounded(range)), Some(kept))
-            if range.end > kept.range.start && kept.meta.size - range.start <= SMALL_BYTES =>
+            if range.end > kept.range.start
+                && kept.meta.size.saturating_sub(range.start) <= SMALL_BYTES
+                && range.start < kept.meta.size =>
         {
             Some(GetRange::Bounded(range.start..kept.meta.size))
         }

@@ -110,11 +110,8 @@ fn process(shop: &Shop, kind: &str, args: &[&str]) -> (Child, String) {
 /// A project with a second lake, for the cluster, over the same files.
 fn shop_with_two_lakes() -> Shop {
     let shop = Shop::new();
-    shop.edit(
-        "pipelines.yaml",
-        "targets:",
-        "targets:\n  cluster:\n    lake: ./cluster_lake",
-    );
+    let targets = "targets:\n  local: {}\n  memory:\n    lake: ./memory_lake\n  cluster:\n    lake: ./cluster_lake";
+    shop.edit("pipelines.yaml", "targets:", targets);
     shop
 }
 
@@ -123,13 +120,15 @@ fn run_there(shop: &Shop, cluster: &Cluster<'_>) {
     shop.ok(&["run", "--target", "cluster", "--engine", &cluster.engine()]);
 }
 
-fn rows(shop: &Shop, target: &str, table: &str) -> Vec<String> {
-    // Bits of floating-point sums depend on the order of the rows.
-    let sql = format!("select * from {table}");
-    let csv = shop.ok(&["--target", target, "sql", "--format", "csv", "-c", &sql]);
+fn rows_of(shop: &Shop, target: &str, sql: &str) -> Vec<String> {
+    let csv = shop.ok(&["--target", target, "sql", "--format", "csv", "-c", sql]);
     let mut rows: Vec<String> = csv.lines().skip(1).map(str::to_owned).collect();
     rows.sort();
     rows
+}
+
+fn rows(shop: &Shop, target: &str, table: &str) -> Vec<String> {
+    rows_of(shop, target, &format!("select * from {table}"))
 }
 
 /// Text with numbers, of which those with a point are compared with some tolerance.
@@ -164,7 +163,6 @@ fn assert_same_tables(shop: &Shop) {
 #[test]
 fn a_cluster_makes_the_same_tables() {
     let shop = shop_with_two_lakes();
-    shop.edit("pipelines.yaml", "  cluster:\n", "  local: {}\n  cluster:\n");
     shop.produce("1.json", 4_000, 1, 0.05);
     let cluster = Cluster::start(&shop, 3, &[]);
     for round in 2..4 {
@@ -186,55 +184,80 @@ fn ticks(process: &Child) -> u64 {
 }
 
 /// Ticks after which a process is in the middle of something.
-const BUSY: u64 = 20;
+const BUSY: u64 = 12;
 
 impl Cluster<'_> {
-    /// Waits until an executor works, and kills it.
-    fn kill_the_busy_one(&mut self) {
+    /// Waits until an executor works; its place.
+    fn wait_for_work(&self) -> usize {
         let before: Vec<u64> = self.executors.iter().map(ticks).collect();
-        let give_up = Instant::now() + Duration::from_secs(120);
+        let give_up = Instant::now() + Duration::from_secs(60);
         loop {
             let is_busy = |place: &usize| ticks(&self.executors[*place]) >= before[*place] + BUSY;
             if let Some(place) = (0..self.executors.len()).find(is_busy) {
-                let mut executor = self.executors.remove(place);
-                executor.kill().unwrap();
-                executor.wait().unwrap();
-                return;
+                return place;
             }
             assert!(Instant::now() < give_up, "no executor works");
             thread::sleep(Duration::from_millis(5));
         }
     }
+
+    /// Waits until an executor works, and kills it.
+    fn kill_the_busy_one(&mut self) {
+        let mut executor = self.executors.remove(self.wait_for_work());
+        executor.kill().unwrap();
+        executor.wait().unwrap();
+    }
 }
 
-const MANY: u64 = 150_000;
+/// So many events that reading them takes a while.
+const MANY: u64 = 1_000_000;
 
 /// Settings with which training takes long enough to die in.
 const LONG: [&str; 2] = ["--var", "iterations=150"];
 
+/// Starts a run of some steps on the cluster.
+fn start_there(shop: &Shop, cluster: &Cluster<'_>, steps: &str) -> Child {
+    let engine = cluster.engine();
+    let args = ["run", "--target", "cluster", "--engine", &engine, "--select", steps];
+    let mut command = shop.command(&[&args, &LONG[..]].concat());
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
 #[test]
-fn an_executor_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
+fn an_executor_that_is_killed_while_it_ingests_loses_and_doubles_nothing() {
     let shop = shop_with_two_lakes();
-    shop.edit("pipelines.yaml", "  cluster:\n", "  local: {}\n  cluster:\n");
     shop.produce("1.json", MANY, 1, 0.05);
+    let mut cluster = Cluster::start(&shop, 3, &[]);
+    let run = start_there(&shop, &cluster, "bronze.clicks");
+    cluster.kill_the_busy_one();
+    let ended = run.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let sql = "select count(*), count(distinct concat(topic, cast(\"offset\" as varchar))) from bronze.clicks";
+    assert_eq!(rows_of(&shop, "cluster", sql), [format!("{MANY},{MANY}")]);
+}
+
+#[test]
+fn an_executor_that_is_killed_in_the_middle_of_gold_and_of_training_changes_nothing() {
+    let shop = shop_with_two_lakes();
+    shop.produce("1.json", 150_000, 1, 0.05);
     shop.ok(&[&["run"], &LONG[..]].concat());
     let mut cluster = Cluster::start(&shop, 3, &[]);
-    let engine = cluster.engine();
-    for steps in [
-        "bronze.clicks",
-        "silver.events,gold.sessions,gold.session_items",
-        "gold.als_factors",
+    for (before, steps) in [
+        ("bronze.clicks", "silver.events,gold.sessions,gold.session_items"),
+        ("gold.item_popularity", "gold.als_factors"),
     ] {
-        let args = ["run", "--target", "cluster", "--engine", &engine, "--select", steps];
-        let mut run = shop
-            .command(&[&args, &LONG[..]].concat())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        assert!(start_there(&shop, &cluster, before).wait().unwrap().success());
+        let run = start_there(&shop, &cluster, steps);
         cluster.kill_the_busy_one();
-        assert!(run.wait().unwrap().success(), "{steps}");
+        let ended = run.wait_with_output().unwrap();
+        assert!(
+            ended.status.success(),
+            "{steps}: {}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
         cluster.add_executor(&[]);
     }
+    let engine = cluster.engine();
     shop.ok(&[&["run", "--target", "cluster", "--engine", &engine], &LONG[..]].concat());
     assert_same_tables(&shop);
 }
@@ -242,11 +265,26 @@ fn an_executor_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
 #[test]
 fn a_scheduler_that_is_killed_ends_the_run_and_the_next_one_is_right() {
     let shop = shop_with_two_lakes();
-    shop.edit("pipelines.yaml", "  cluster:\n", "  local: {}\n  cluster:\n");
-    shop.produce("1.json", MANY, 1, 0.05);
-    shop.ok(&["run"]);
+    shop.produce("1.json", 60_000, 1, 0.05);
+    shop.ok(&[&["run"], &LONG[..]].concat());
     let mut cluster = Cluster::start(&shop, 2, &[]);
     let engine = cluster.engine();
+    let before = "bronze.clicks,silver.events,gold.sessions,gold.session_items";
+    assert!(start_there(&shop, &cluster, before).wait().unwrap().success());
+    let run = start_there(&shop, &cluster, "gold.als_factors");
+    cluster.wait_for_work();
+    cluster.scheduler.kill().unwrap();
+    let ended = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("the scheduler at") && said.contains("nothing was committed"),
+        "{said}"
+    );
+    drop(cluster);
+    let commit = "cluster_lake/gold/als_factors/_delta_log/00000000000000000000.json";
+    assert!(!shop.path(commit).exists());
+
     let args = [
         "run",
         "--target",
@@ -254,40 +292,22 @@ fn a_scheduler_that_is_killed_ends_the_run_and_the_next_one_is_right() {
         "--engine",
         &engine,
         "--select",
-        "bronze.clicks",
+        "gold.als_factors",
     ];
-    let run = shop
-        .command(&args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let before: u64 = cluster.executors.iter().map(ticks).sum();
-    while cluster.executors.iter().map(ticks).sum::<u64>() < before + BUSY {
-        thread::sleep(Duration::from_millis(5));
-    }
-    cluster.scheduler.kill().unwrap();
-    let ended = run.wait_with_output().unwrap();
+    let ended = shop.run(&args);
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("the scheduler at"), "{said}");
-    assert!(said.contains("nothing was committed"), "{said}");
-    drop(cluster);
-    assert!(
-        !shop
-            .path("cluster_lake/bronze/clicks/_delta_log/00000000000000000000.json")
-            .exists()
-    );
-
-    let (code, said) = shop.fails(&args);
-    assert_eq!(code, 1);
     assert!(
         said.contains("does not answer") && said.contains("clickrec scheduler"),
         "{said}"
     );
 
     let cluster = Cluster::start(&shop, 2, &[]);
-    run_there(&shop, &cluster);
+    shop.ok(&[
+        &["run", "--target", "cluster", "--engine", &cluster.engine()],
+        &LONG[..],
+    ]
+    .concat());
     assert_same_tables(&shop);
 }
 
@@ -305,11 +325,6 @@ fn factors(shop: &Shop, target: &str) -> std::collections::BTreeMap<(String, Str
 #[test]
 fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
     let shop = shop_with_two_lakes();
-    shop.edit(
-        "pipelines.yaml",
-        "  cluster:\n",
-        "  local: {}\n  memory:\n    lake: ./memory_lake\n  cluster:\n",
-    );
     shop.produce("1.json", 3_000, 1, 0.0);
     shop.edit(
         "sql/gold/als_factors.sql",

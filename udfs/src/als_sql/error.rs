@@ -66,6 +66,10 @@ impl ScalarUDFImpl for ErrorOf {
         let weights = arrays[2].as_primitive::<Float32Type>();
         let mut errors = Vec::with_capacity(args.number_rows);
         for row in 0..args.number_rows {
+            if weights.value(row) == 0.0 {
+                errors.push(0.0);
+                continue;
+            }
             let (x, y) = (vector(users, row)?, vector(items, row)?);
             if x.len() != y.len() {
                 return exec_err!("als_error: the vectors have different lengths");

@@ -4,6 +4,7 @@
 //!
 //! - [`als_gramian`]: `YᵀY` of a column of vectors.
 //! - [`als_solve`]: a row from the vectors and weights of its interactions.
+//! - [`als_weight`]: refuses rows that training does not take.
 //! - [`als_error`]: what an interaction adds to the loss.
 //! - [`als_start`]: the vectors that items start from.
 //! - [`aggregate_to_wire`], [`scalar_to_wire`], [`aggregate_from_wire`], [`scalar_from_wire`]: the functions as bytes, as they hold what rows share.
@@ -14,6 +15,7 @@ mod error;
 mod gramian;
 mod solve;
 mod start;
+mod weight;
 
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ pub use error::als_error;
 pub use gramian::als_gramian;
 pub use solve::{Solve, als_solve};
 pub use start::{Start, als_start};
+pub use weight::als_weight;
 
 /// What a training by queries goes by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -122,6 +125,9 @@ pub fn aggregate_from_wire(name: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>
 /// # Errors
 /// When a number cannot be written.
 pub fn scalar_to_wire(function: &ScalarUDF) -> Option<Result<Vec<u8>>> {
+    if function.name() == als_weight().name() {
+        return Some(Ok(vec![b'{', b'}']));
+    }
     let bytes = match (start::of(function), error::of(function)) {
         (Some(start), _) => serde_json::to_vec(start),
         (_, Some(alpha)) => serde_json::to_vec(&alpha),
@@ -136,6 +142,7 @@ pub fn scalar_to_wire(function: &ScalarUDF) -> Option<Result<Vec<u8>>> {
 /// When it is of another version.
 pub fn scalar_from_wire(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
     Ok(match name {
+        "als_weight" => als_weight(),
         "als_start" => als_start(serde_json::from_slice(bytes).map_err(external)?),
         _ => als_error(serde_json::from_slice(bytes).map_err(external)?),
     })

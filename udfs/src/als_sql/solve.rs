@@ -109,6 +109,10 @@ impl Accumulator for Rows {
             if vector.len() != self.solver.dims() || weights.is_null(row) {
                 return exec_err!("als_solve: a vector is not as long as the Gramian, or a weight is NULL");
             }
+            // As if there were no such interaction.
+            if weights.value(row) == 0.0 {
+                continue;
+            }
             self.vectors.extend_from_slice(vector.values());
             self.weights.push(weights.value(row));
         }

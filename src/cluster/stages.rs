@@ -1,0 +1,24 @@
+use std::sync::Arc;
+
+use ballista_core::JobId;
+use ballista_scheduler::planner::{DefaultDistributedPlanner, DistributedPlanner};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionConfig;
+
+use super::prepare::prepare;
+use super::{ClusterError, ballista};
+
+/// Into how many parts the work of each stage of a plan is split, in the order in which they run: as Ballista's scheduler will
+/// cut it. Runs nothing.
+///
+/// # Errors
+/// When the plan cannot be cut.
+pub fn stages(plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Vec<usize>, ClusterError> {
+    let plan = prepare(plan).map_err(ClusterError::Plan)?;
+    let config = ballista(config);
+    let job = JobId::new("plan".to_owned());
+    let stages = DefaultDistributedPlanner::new().plan_query_stages(&job, plan, config.options());
+    let stages =
+        stages.map_err(|error| ClusterError::Settings(format!("the plan cannot be cut into stages: {error}")))?;
+    Ok(stages.iter().map(|stage| stage.input_partition_count()).collect())
+}
