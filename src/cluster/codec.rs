@@ -10,8 +10,9 @@ use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConve
 
 use super::scattered::ScatteredExec;
 use crate::config::{Project, SourceConfig};
+use crate::files;
+use crate::kafka;
 use crate::lake::{Lake, WriteExec};
-use crate::{files, kafka};
 
 /// What our nodes begin with, so that they are told from Ballista's; the last letter is the version of their form.
 const MAGIC: &[u8] = b"clickrec\x01";
