@@ -1,8 +1,6 @@
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use super::redact;
-
 /// Where the steps of a project run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum EngineConfig {
@@ -23,8 +21,13 @@ const PARTITIONS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// The text names no engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no engine: write local, or the scheduler of a cluster, df://HOST:PORT", redact(.0))]
+#[error("`{}` is no engine: write local, or the scheduler of a cluster, df://HOST:PORT", without_user(.0))]
 pub struct NotAnEngine(String);
+
+/// The text without who somebody may be in it.
+fn without_user(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, rest)| rest)
+}
 
 impl EngineConfig {
     /// The same, with work split into so many parts.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::variables::Variables;
-use super::{ConfigError, Environment, LoadOptions, MaintenanceConfig, Mode, Project, SourceConfig};
+use super::{ConfigError, EngineConfig, Environment, LoadOptions, MaintenanceConfig, Mode, Project, SourceConfig};
 
 const GOOD: &str = r#"
 lake: ./lake
@@ -264,4 +265,47 @@ fn vars_of_the_file_give_way_to_those_of_the_command_line() {
         ("schema".to_owned(), "evolve".to_owned()),
     ];
     assert_eq!(project.variables(), BTreeMap::from(expected));
+}
+
+#[test]
+fn steps_run_here_or_on_a_cluster() {
+    let of = |engine: &str| {
+        load(
+            &format!("{engine}\n{GOOD}"),
+            None,
+            &[("CLUSTER", "df://10.0.0.5:50050")],
+        )
+    };
+    assert_eq!(of("").unwrap().engine, EngineConfig::Local);
+    assert_eq!(of("engine: local").unwrap().engine, EngineConfig::Local);
+    for (engine, number) in [
+        (r#"engine: { ballista: "df://10.0.0.5:50050", partitions: 48 }"#, 48),
+        (r#"engine: { ballista: "${CLUSTER}" }"#, 16),
+        (r#"engine: "${CLUSTER}""#, 16),
+    ] {
+        let EngineConfig::Ballista { scheduler, partitions } = of(engine).unwrap().engine else {
+            panic!("{engine} is local");
+        };
+        assert_eq!(
+            (scheduler.as_str(), partitions.get()),
+            ("10.0.0.5:50050", number),
+            "{engine}"
+        );
+    }
+    for engine in [
+        "engine: spark",
+        "engine: { ballista: http://10.0.0.5:50050 }",
+        "engine: { ballista: df://10.0.0.5 }",
+        "engine: { ballista: \"df://me:secret@10.0.0.5:50050\" }",
+    ] {
+        let error = of(engine).unwrap_err().to_string();
+        assert!(
+            error.contains("df://HOST:PORT") && !error.contains("secret"),
+            "{engine}: {error}"
+        );
+    }
+    let error = of("engine: { ballista: \"df://a:1\", partitions: 0 }")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("`partitions` is 0"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! Single rows, beside their equations in `f64`.
 
 use super::*;
+use crate::als::RowSolver;
 use crate::als::block::blocks;
 use crate::als::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
 use crate::als::spectrum::Spectrum;
@@ -103,4 +104,53 @@ proptest! {
         };
         prop_assert!(after(400) < 2e-2, "{} {} {}", after(1), after(20), after(400));
     }
+}
+
+#[test]
+fn a_row_of_its_vectors_alone_is_the_row_of_the_matrix() {
+    for (seed, d, clicks) in [(1, 8, 3), (2, 8, 40), (3, 16, 16), (4, 5, 0)] {
+        let equations = Equations::random(seed, d, clicks);
+        let params = Params {
+            factors: d,
+            alpha: 2.0,
+            regularization: 0.3,
+            nu: 0.5,
+            ..Params::default()
+        };
+        let known = FoldIn::new(&equations.fixed, params.regularization, params.alpha)
+            .unwrap()
+            .with_nu(params.nu);
+        let mut expected = vec![0.0; d];
+        known
+            .solve(&equations.items, &equations.weights, &mut expected)
+            .unwrap();
+        let gramian: Vec<f64> = gramian(&equations.fixed).into_iter().map(f64::from).collect();
+        let solver = RowSolver::new(&gramian, equations.fixed.rows(), &params).unwrap();
+        let vectors: Vec<f32> = equations
+            .items
+            .iter()
+            .flat_map(|item| equations.fixed.row(*item as usize))
+            .copied()
+            .collect();
+        let found = solver.solve(&vectors, &equations.weights).unwrap();
+        for (a, b) in expected.iter().zip(&found) {
+            assert!((a - b).abs() < 1e-4, "{expected:?} beside {found:?}");
+        }
+    }
+}
+
+#[test]
+fn vectors_that_do_not_fit_are_refused() {
+    let params = Params {
+        factors: 2,
+        ..Params::default()
+    };
+    assert!(
+        RowSolver::new(&[1.0; 3], 1, &params).is_err(),
+        "a Gramian of another size"
+    );
+    assert!(RowSolver::new(&[f64::NAN; 4], 1, &params).is_err());
+    let solver = RowSolver::new(&[1.0, 0.0, 0.0, 1.0], 1, &params).unwrap();
+    assert!(solver.solve(&[1.0, 2.0, 3.0], &[1.0]).is_err(), "a vector too long");
+    assert!(solver.solve(&[1.0, 2.0], &[-1.0]).is_err(), "a negative weight");
 }
