@@ -94,7 +94,7 @@ fn a_commit_whose_answer_was_lost_is_known_for_ours() {
 fn a_store_that_refuses_and_fails_now_and_then_loses_nothing() {
     let failed = std::cell::Cell::new(0);
     let shop = shop_with_two_batches(|shop| {
-        failed.set(failed.get() + run_until_done(shop, "error=0.01,lost=0.01,denied=0.005").0);
+        failed.set(failed.get() + run_until_done(shop, "error=0.03,lost=0.02,denied=0.01").0);
     });
     assert!(failed.get() > 0, "the store never failed");
     assert_all_is_right(&shop);

@@ -134,6 +134,9 @@ fn leaders_that_change_under_runs_and_followers_lose_and_double_nothing() {
     );
     let before = topic.held().len();
     let following = Following::start_with(&shop.shop, cluster.bootstrap(), &[], &[("KAFKA_TOPIC", &topic.name)]);
+    // It has reached Kafka before leaders change: a source that never answered is an error.
+    shop.simulate(EVENTS, 19);
+    following.wait_for_records(&shop.shop, (topic.held().len() - before) as u64);
     for (round, dies, heir) in [(20, 2, 3), (30, 3, 2)] {
         shop.simulate(EVENTS, round);
         cluster.kill_node(dies);
