@@ -60,17 +60,30 @@ class Passing(http.server.BaseHTTPRequestHandler):
 
 
 class Failing(Passing):
-    """Fails some requests, as stores that are busy and networks do."""
+    """Fails some requests, as stores that are busy and networks do: the kinds of faults in turn, so that few are enough
+    to see each, with a random number of good requests between them."""
 
     rate, slow_seconds = 0.0, 0.0
     random = random.Random()
+    one_by_one = threading.Lock()
+    good_ones = 0  # before the next fault
     seen = {}
 
+    def fault(self):
+        """What goes wrong with this request, if anything does."""
+        with self.one_by_one:
+            if self.good_ones > 0:
+                Failing.good_ones -= 1
+                return None
+            Failing.good_ones = self.random.randrange(round(2 / self.rate))
+            fault = FAULTS[sum(self.seen.values()) % len(FAULTS)]
+            self.seen[fault] = self.seen.get(fault, 0) + 1
+            return fault
+
     def pass_on(self):
-        fault = self.random.choice(FAULTS) if self.random.random() < self.rate else None
+        fault = self.fault()
         if fault is None:
             return super().pass_on()
-        self.seen[fault] = self.seen.get(fault, 0) + 1
         body = self.body()
         if fault in ("429", "503"):
             self.send_response_only(int(fault))

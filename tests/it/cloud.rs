@@ -76,7 +76,7 @@ fn assert_survives_faults(store: &Store) {
 /// The same with faults on the wire, which the store's own client meets: 429, 503, answers that come too late or never.
 fn assert_survives_faults_on_the_wire(store: &Store) {
     let mut shop = shop_in(store);
-    store.fail_some(&mut shop, 0.04);
+    store.fail_some(&mut shop, 0.05);
     for round in 2..4 {
         let is_done = (0..20).any(|_| shop.run(&["run"]).status.success());
         assert!(is_done, "no run of twenty went through");
