@@ -15,6 +15,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use datafusion::logical_expr::ident;
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
@@ -196,21 +197,7 @@ impl Merge {
         };
         let old = DataFilesScan::try_new(table, touched, None)?.file_by_file()?;
         let new = MemorySourceConfig::try_new_exec(&[keys.to_vec()], first.schema(), None)?;
-        let same = self
-            .key
-            .iter()
-            .map(|column| -> QueryResult<_> { Ok((col(column, &new.schema())?, col(column, &old.schema())?)) });
-        let left = HashJoinExec::try_new(
-            new.clone(),
-            old.clone(),
-            same.collect::<QueryResult<_>>()?,
-            None,
-            &JoinType::RightAnti,
-            None,
-            PartitionMode::CollectLeft,
-            NullEquality::NullEqualsNothing,
-            false,
-        )?;
+        let left = self.rest(old, new)?;
         let mut kept = vec![];
         let files: Vec<usize> = (0..touched.len()).collect();
         for files in files.chunks(FILES_AT_ONCE) {
@@ -222,6 +209,33 @@ impl Merge {
             );
         }
         Ok(kept)
+    }
+
+    /// The rows of old files that have none of these keys, by the partitions of the old files.
+    pub(super) fn rest(
+        &self,
+        old: Arc<dyn ExecutionPlan>,
+        keys: Arc<dyn ExecutionPlan>,
+    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
+        let schema = keys.schema();
+        let named = |column: &String| Ok((col(column, &schema)?, column.clone()));
+        let columns = self.key.iter().map(named).collect::<QueryResult<_>>()?;
+        // Each once: every old row would else be compared with all rows of its key.
+        let once = PhysicalGroupBy::new_single(columns);
+        let keys = AggregateExec::try_new(AggregateMode::Single, once, vec![], vec![], keys, schema)?;
+        let same = |column: &String| Ok((col(column, &keys.schema())?, col(column, &old.schema())?));
+        let same = self.key.iter().map(same).collect::<QueryResult<_>>()?;
+        Ok(Arc::new(HashJoinExec::try_new(
+            Arc::new(keys),
+            old,
+            same,
+            None,
+            &JoinType::RightAnti,
+            None,
+            PartitionMode::CollectLeft,
+            NullEquality::NullEqualsNothing,
+            false,
+        )?))
     }
 
     async fn touched(

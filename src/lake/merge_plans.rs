@@ -4,12 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
+use datafusion::common::JoinType;
 use datafusion::logical_expr::ident;
-use datafusion::physical_expr::expressions::col;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;
 
@@ -63,22 +61,7 @@ impl Merge {
         let old = DataFilesScan::try_new(table, touched, None)?.file_by_file()?;
         let new: Arc<dyn ExecutionPlan> =
             Arc::new(CoalescePartitionsExec::new(self.keys(table, keys)?.file_by_file()?));
-        let same = self
-            .key
-            .iter()
-            .map(|column| -> QueryResult<_> { Ok((col(column, &new.schema())?, col(column, &old.schema())?)) });
-        let left = HashJoinExec::try_new(
-            new.clone(),
-            old.clone(),
-            same.collect::<QueryResult<_>>()?,
-            None,
-            &JoinType::RightAnti,
-            None,
-            PartitionMode::CollectLeft,
-            NullEquality::NullEqualsNothing,
-            false,
-        )?;
-        Ok(Some(Arc::new(left)))
+        Ok(Some(self.rest(old, new)?))
     }
 
     /// The commit that puts files in the place of those that were touched.
