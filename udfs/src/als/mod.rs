@@ -55,6 +55,6 @@ pub use holdout::{Holdout, train_until_best};
 pub use interactions::Interactions;
 pub use loss::loss;
 pub use params::{Objective, Params, Solver};
-pub use row_solver::RowSolver;
+pub use row_solver::{RowEquations, RowSolver};
 pub use top_k::{ItemIndex, Seen, similar};
 pub use train::{Each, Model, start_row, train, train_from, training_bytes};

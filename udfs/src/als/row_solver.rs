@@ -1,3 +1,7 @@
+use faer::linalg::solvers::Solve;
+use faer::{Col, Mat, Side as Triangle};
+
+use super::product::gram;
 use super::solve::{Row, Scratch, Side, cholesky};
 use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Objective, Params};
@@ -6,9 +10,26 @@ use super::{AlsError, Factors, Objective, Params};
 /// factors are not in one memory. What all rows share, the other side's Gramian, is `d x d`.
 #[derive(Debug)]
 pub struct RowSolver {
+    gramian: Vec<f64>,
     spectrum: Spectrum,
     objective: Objective,
     others: usize,
+}
+
+/// What is known of one row while its interactions come: their vectors, as long as these take less room than what they add
+/// up to, and then `Σ αw y yᵀ` and `Σ (1 + αw) y`. So a row of millions of interactions takes no more than `3 d²` numbers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RowEquations {
+    /// Vectors that were not added up, one after another.
+    pub vectors: Vec<f32>,
+    /// Their weights.
+    pub weights: Vec<f32>,
+    /// `Σ αw y yᵀ` of the others, `d x d`; empty where there are none.
+    pub matrix: Vec<f64>,
+    /// `Σ (1 + αw) y` of the others.
+    pub right: Vec<f64>,
+    /// How many those are.
+    pub added: u64,
 }
 
 impl RowSolver {
@@ -19,6 +40,7 @@ impl RowSolver {
     pub fn new(gramian: &[f64], others: usize, params: &Params) -> Result<Self, AlsError> {
         Ok(Self {
             spectrum: Spectrum::of_gramian(gramian, params.factors)?,
+            gramian: gramian.to_vec(),
             objective: params.objective(),
             others,
         })
@@ -29,17 +51,96 @@ impl RowSolver {
         self.spectrum.dims()
     }
 
-    /// The row with these weights of the vectors, which are one after another.
+    /// One interaction more: the vector of the other side, and the weight.
     ///
     /// # Errors
-    /// When there are more or fewer vectors than weights, a weight is negative or not finite, or the equations are singular.
-    pub fn solve(&self, vectors: &[f32], weights: &[f32]) -> Result<Vec<f32>, AlsError> {
-        let (d, n) = (self.dims(), weights.len());
-        for (item, &weight) in (0..).zip(weights) {
-            if !weight.is_finite() || weight < 0.0 {
-                return Err(AlsError::Weight { user: 0, item, weight });
+    /// When the vector has another length, or the weight is negative or not finite.
+    pub fn add(&self, row: &mut RowEquations, vector: &[f32], weight: f32) -> Result<(), AlsError> {
+        if vector.len() != self.dims() {
+            return Err(AlsError::Shape {
+                expected: self.dims(),
+                found: vector.len(),
+            });
+        }
+        if !weight.is_finite() || weight < 0.0 {
+            return Err(AlsError::Weight {
+                user: 0,
+                item: 0,
+                weight,
+            });
+        }
+        row.vectors.extend_from_slice(vector);
+        row.weights.push(weight);
+        self.add_up_many(row);
+        Ok(())
+    }
+
+    /// The interactions of both.
+    ///
+    /// # Errors
+    /// When the parts do not belong to equations of this size.
+    pub fn join(&self, row: &mut RowEquations, other: RowEquations) -> Result<(), AlsError> {
+        let d = self.dims();
+        let sums = if other.added == 0 { 0 } else { d };
+        for (expected, found) in [
+            (other.weights.len() * d, other.vectors.len()),
+            (sums, other.right.len()),
+            (sums * sums, other.matrix.len()),
+        ] {
+            if expected != found {
+                return Err(AlsError::Shape { expected, found });
             }
         }
+        if row.weights.is_empty() {
+            (row.vectors, row.weights) = (other.vectors, other.weights);
+        } else {
+            row.vectors.extend(other.vectors);
+            row.weights.extend(other.weights);
+        }
+        add(&mut row.matrix, other.matrix);
+        add(&mut row.right, other.right);
+        row.added += other.added;
+        self.add_up_many(row);
+        Ok(())
+    }
+
+    /// Adds vectors up once they take as much room as their sums.
+    fn add_up_many(&self, row: &mut RowEquations) {
+        let d = self.dims();
+        if row.weights.len() <= 2 * d {
+            return;
+        }
+        let (mut right, mut sums) = (vec![0.0; d], vec![0.0_f32; d * d]);
+        for (y, weight) in row.vectors.chunks_exact_mut(d).zip(&row.weights) {
+            let confidence = self.objective.alpha * weight;
+            for (right, y) in right.iter_mut().zip(&*y) {
+                *right += f64::from(1.0 + confidence) * f64::from(*y);
+            }
+            let scale = confidence.sqrt();
+            y.iter_mut().for_each(|y| *y *= scale);
+        }
+        gram(&mut sums, &row.vectors, d);
+        add(&mut row.matrix, sums.into_iter().map(f64::from).collect());
+        add(&mut row.right, right);
+        row.added += row.weights.len() as u64;
+        row.vectors.clear();
+        row.weights.clear();
+    }
+
+    /// The row that these interactions make; zero for none.
+    ///
+    /// # Errors
+    /// When the equations are singular.
+    pub fn solve(&self, row: &RowEquations) -> Result<Vec<f32>, AlsError> {
+        match row.added {
+            0 => self.solve_few(&row.vectors, &row.weights),
+            _ => self.solve_many(row),
+        }
+    }
+
+    /// By the smaller of two systems, in the coordinates of the Gramian.
+    fn solve_few(&self, vectors: &[f32], weights: &[f32]) -> Result<Vec<f32>, AlsError> {
+        let (d, n) = (self.dims(), weights.len());
         let mut turned = Factors::from_vec(n, d, vectors.to_vec())?;
         self.spectrum.turn_in_place(turned.as_mut_slice(), &mut Vec::new());
         let side = Side {
@@ -57,5 +158,39 @@ impl RowSolver {
         cholesky(side, row, &mut x, &mut Scratch::default())?;
         self.spectrum.turn_back(&x, &mut out);
         Ok(out)
+    }
+
+    /// By the sums, as they are: parts of them may come from machines that would turn them otherwise.
+    fn solve_many(&self, row: &RowEquations) -> Result<Vec<f32>, AlsError> {
+        let d = self.dims();
+        let n = usize::try_from(row.added)
+            .unwrap_or(usize::MAX)
+            .saturating_add(row.weights.len());
+        let regularization = f64::from(self.objective.of_row(n, self.others));
+        let mut matrix = Mat::from_fn(d, d, |i, j| self.gramian[i * d + j] + row.matrix[i * d + j]);
+        let mut right = Col::from_fn(d, |i| row.right[i]);
+        for i in 0..d {
+            matrix[(i, i)] += regularization;
+        }
+        for (y, weight) in row.vectors.chunks_exact(d).zip(&row.weights) {
+            let confidence = f64::from(self.objective.alpha) * f64::from(*weight);
+            for i in 0..d {
+                right[i] += (1.0 + confidence) * f64::from(y[i]);
+                for j in 0..d {
+                    matrix[(i, j)] += confidence * f64::from(y[i]) * f64::from(y[j]);
+                }
+            }
+        }
+        let factored = matrix.llt(Triangle::Lower).map_err(|_| AlsError::NotPositiveDefinite)?;
+        Ok(factored.solve(&right).iter().map(|x| *x as f32).collect())
+    }
+}
+
+/// `sum += other`, where nothing yet is 0.
+fn add(sum: &mut Vec<f64>, other: Vec<f64>) {
+    if sum.is_empty() {
+        *sum = other;
+    } else {
+        sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
     }
 }

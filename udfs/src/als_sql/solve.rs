@@ -1,16 +1,18 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, GenericListArray, LargeListArray, OffsetSizeTrait, PrimitiveArray,
+};
 use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float32Type};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use serde::{Deserialize, Serialize};
 
 use super::{item, vector, vector_type};
-use crate::als::{Params, RowSolver};
+use crate::als::{AlsError, Params, RowEquations, RowSolver};
 
 /// What all rows of a half-step share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +27,7 @@ pub struct Solve {
 
 /// `als_solve(factors, weight)`: a row of one side, from the vectors of what it interacted with and how much.
 ///
-/// Memory: the vectors of the rows at hand. Where rows come one after another, that is one row's.
+/// Memory: that of [`RowEquations`] for each row at hand. Where rows come one after another, that is one row's.
 ///
 /// # Errors
 /// When the Gramian is none.
@@ -80,75 +82,106 @@ impl AggregateUDFImpl for Solver {
     }
 
     fn accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Rows {
+        Ok(Box::new(Coming {
             solver: self.solver.clone(),
-            vectors: vec![],
-            weights: vec![],
+            row: RowEquations::default(),
         }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        let field = |name| Arc::new(Field::new(format!("{}[{name}]", args.name), vector_type(), true));
-        Ok(vec![field("vectors"), field("weights")])
+        let field = |name, data_type| Arc::new(Field::new(format!("{}[{name}]", args.name), data_type, true));
+        // Large: the numbers of all rows at hand may be more than 2³¹.
+        let numbers = |data_type| DataType::LargeList(item(data_type));
+        Ok(vec![
+            field("vectors", numbers(DataType::Float32)),
+            field("weights", numbers(DataType::Float32)),
+            field("matrix", numbers(DataType::Float64)),
+            field("right", numbers(DataType::Float64)),
+            field("added", DataType::UInt64),
+        ])
     }
 }
 
-/// The vectors and weights of one row.
+/// A row whose interactions come.
 #[derive(Debug)]
-struct Rows {
+struct Coming {
     solver: Arc<RowSolver>,
-    vectors: Vec<f32>,
-    weights: Vec<f32>,
+    row: RowEquations,
 }
 
-impl Accumulator for Rows {
+impl Accumulator for Coming {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let (vectors, weights) = (values[0].as_list::<i32>(), values[1].as_primitive::<Float32Type>());
         for row in 0..vectors.len() {
             let vector = vector(vectors, row)?;
-            if vector.len() != self.solver.dims() || weights.is_null(row) {
-                return exec_err!("als_solve: a vector is not as long as the Gramian, or a weight is NULL");
+            if weights.is_null(row) {
+                return exec_err!("als_solve: a weight is NULL");
             }
-            // As if there were no such interaction.
-            if weights.value(row) == 0.0 {
-                continue;
+            // 0 is as if there were no such interaction.
+            if weights.value(row) != 0.0 {
+                let added = self.solver.add(&mut self.row, vector.values(), weights.value(row));
+                added.map_err(failed)?;
             }
-            self.vectors.extend_from_slice(vector.values());
-            self.weights.push(weights.value(row));
         }
         Ok(())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        for (state, kept) in states.iter().zip([&mut self.vectors, &mut self.weights]) {
-            let lists = state.as_list::<i32>();
-            for row in (0..lists.len()).filter(|row| lists.is_valid(*row)) {
-                kept.extend_from_slice(lists.value(row).as_primitive::<Float32Type>().values());
-            }
+        let [vectors, weights, matrix, right] = [0, 1, 2, 3].map(|state| states[state].as_list::<i64>());
+        let added = states[4].as_primitive::<UInt64Type>();
+        for row in 0..added.len() {
+            let other = RowEquations {
+                vectors: numbers::<Float32Type>(vectors, row),
+                weights: numbers::<Float32Type>(weights, row),
+                matrix: numbers::<Float64Type>(matrix, row),
+                right: numbers::<Float64Type>(right, row),
+                added: if added.is_valid(row) { added.value(row) } else { 0 },
+            };
+            self.solver.join(&mut self.row, other).map_err(failed)?;
         }
         Ok(())
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let row = std::mem::take(&mut self.row);
         Ok(vec![
-            list(std::mem::take(&mut self.vectors))?,
-            list(std::mem::take(&mut self.weights))?,
+            ScalarValue::LargeList(Arc::new(list::<Float32Type, i64>(row.vectors)?)),
+            ScalarValue::LargeList(Arc::new(list::<Float32Type, i64>(row.weights)?)),
+            ScalarValue::LargeList(Arc::new(list::<Float64Type, i64>(row.matrix)?)),
+            ScalarValue::LargeList(Arc::new(list::<Float64Type, i64>(row.right)?)),
+            ScalarValue::UInt64(Some(row.added)),
         ])
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let solved = self.solver.solve(&self.vectors, &self.weights);
-        list(solved.map_err(|error| DataFusionError::External(Box::new(error)))?)
+        let solved = self.solver.solve(&self.row).map_err(failed)?;
+        Ok(ScalarValue::List(Arc::new(list::<Float32Type, i32>(solved)?)))
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + (self.vectors.capacity() + self.weights.capacity()) * size_of::<f32>()
+        let small = (self.row.vectors.capacity() + self.row.weights.capacity()) * size_of::<f32>();
+        let large = (self.row.matrix.capacity() + self.row.right.capacity()) * size_of::<f64>();
+        size_of_val(self) + small + large
     }
 }
 
-fn list(values: Vec<f32>) -> Result<ScalarValue> {
+fn failed(error: AlsError) -> DataFusionError {
+    DataFusionError::Context(
+        "als_solve".to_owned(),
+        Box::new(DataFusionError::External(Box::new(error))),
+    )
+}
+
+/// The numbers of a list; none of NULL.
+fn numbers<T: ArrowPrimitiveType>(lists: &LargeListArray, row: usize) -> Vec<T::Native> {
+    match lists.is_valid(row) {
+        true => lists.value(row).as_primitive::<T>().values().to_vec(),
+        false => vec![],
+    }
+}
+
+fn list<T: ArrowPrimitiveType, O: OffsetSizeTrait>(values: Vec<T::Native>) -> Result<GenericListArray<O>> {
     let offsets = OffsetBuffer::from_lengths([values.len()]);
-    let values = Arc::new(Float32Array::from(values));
-    let list = ListArray::try_new(item(DataType::Float32), offsets, values, None)?;
-    Ok(ScalarValue::List(Arc::new(list)))
+    let values = Arc::new(PrimitiveArray::<T>::new(values.into(), None));
+    Ok(GenericListArray::try_new(item(T::DATA_TYPE), offsets, values, None)?)
 }

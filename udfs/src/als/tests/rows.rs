@@ -1,11 +1,11 @@
 //! Single rows, beside their equations in `f64`.
 
 use super::*;
-use crate::als::RowSolver;
 use crate::als::block::blocks;
 use crate::als::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
 use crate::als::spectrum::Spectrum;
 use crate::als::train::turned;
+use crate::als::{RowEquations, RowSolver};
 
 /// One side that stands still, and a row of it.
 struct Equations {
@@ -108,7 +108,8 @@ proptest! {
 
 #[test]
 fn a_row_of_its_vectors_alone_is_the_row_of_the_matrix() {
-    for (seed, d, clicks) in [(1, 8, 3), (2, 8, 40), (3, 16, 16), (4, 5, 0)] {
+    // The last ones are added up, in two parts that are joined.
+    for (seed, d, clicks) in [(1, 8, 3), (2, 8, 15), (3, 16, 16), (4, 5, 0), (5, 8, 40), (6, 4, 600)] {
         let equations = Equations::random(seed, d, clicks);
         let params = Params {
             factors: d,
@@ -126,13 +127,18 @@ fn a_row_of_its_vectors_alone_is_the_row_of_the_matrix() {
             .unwrap();
         let gramian: Vec<f64> = gramian(&equations.fixed).into_iter().map(f64::from).collect();
         let solver = RowSolver::new(&gramian, equations.fixed.rows(), &params).unwrap();
-        let vectors: Vec<f32> = equations
-            .items
-            .iter()
-            .flat_map(|item| equations.fixed.row(*item as usize))
-            .copied()
-            .collect();
-        let found = solver.solve(&vectors, &equations.weights).unwrap();
+        let mut parts = [RowEquations::default(), RowEquations::default()];
+        for (place, (item, weight)) in equations.items.iter().zip(&equations.weights).enumerate() {
+            let vector = equations.fixed.row(*item as usize);
+            solver
+                .add(&mut parts[usize::from(place % 3 == 0)], vector, *weight)
+                .unwrap();
+        }
+        let [mut row, other] = parts;
+        solver.join(&mut row, other).unwrap();
+        assert_eq!(row.added > 0, clicks > 2 * d, "many vectors are not kept");
+        assert!(row.weights.len() <= 2 * d);
+        let found = solver.solve(&row).unwrap();
         for (a, b) in expected.iter().zip(&found) {
             assert!((a - b).abs() < 1e-4, "{expected:?} beside {found:?}");
         }
@@ -151,6 +157,17 @@ fn vectors_that_do_not_fit_are_refused() {
     );
     assert!(RowSolver::new(&[f64::NAN; 4], 1, &params).is_err());
     let solver = RowSolver::new(&[1.0, 0.0, 0.0, 1.0], 1, &params).unwrap();
-    assert!(solver.solve(&[1.0, 2.0, 3.0], &[1.0]).is_err(), "a vector too long");
-    assert!(solver.solve(&[1.0, 2.0], &[-1.0]).is_err(), "a negative weight");
+    let mut row = RowEquations::default();
+    assert!(
+        solver.add(&mut row, &[1.0, 2.0, 3.0], 1.0).is_err(),
+        "a vector too long"
+    );
+    assert!(solver.add(&mut row, &[1.0, 2.0], -1.0).is_err(), "a negative weight");
+    let other = RowEquations {
+        right: vec![1.0],
+        added: 1,
+        ..RowEquations::default()
+    };
+    assert!(solver.join(&mut row, other).is_err(), "sums of another size");
+    assert_eq!(row, RowEquations::default());
 }
