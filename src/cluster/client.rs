@@ -32,8 +32,8 @@ use crate::source::BYTES_READ;
 const POLL: Duration = Duration::from_millis(25);
 /// A job that was submitted is known to the scheduler after so long.
 const QUEUED_WITHIN: Duration = Duration::from_secs(20);
-/// After so long a job is wondered at.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// So often it is looked whether a job gets on.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A result is fetched so many times.
 const FETCHES: u8 = 3;
 const FETCH_WAIT_MILLIS: u64 = 500;
@@ -86,6 +86,11 @@ impl Drop for Job {
 }
 
 impl Client {
+    /// The scheduler, `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A client of the scheduler at `host:port`. Connects when a plan is run.
     pub fn new(address: &str, codec: Codec) -> Self {
         Self {
@@ -94,14 +99,19 @@ impl Client {
         }
     }
 
-    /// Runs a plan whose result is small, such as the names of the files that it writes.
+    /// Runs a plan of a step whose result is small, such as the names of the files that it writes.
     ///
     /// # Errors
     /// When the scheduler does not answer, or the job fails there.
-    pub async fn run(&self, plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Ran, ClusterError> {
+    pub async fn run(
+        &self,
+        step: &str,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &SessionConfig,
+    ) -> Result<Ran, ClusterError> {
         let plan = prepare(plan).map_err(ClusterError::Plan)?;
         let plan = PhysicalPlanNode::try_from_physical_plan(plan, self.codec.as_ref()).map_err(ClusterError::Plan)?;
-        let config = ballista(config);
+        let config = ballista(config).with_ballista_job_name(step);
         let settings = config.options().entries().into_iter();
         let settings = settings.map(|entry| KeyValuePair {
             key: entry.key,
@@ -145,19 +155,23 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, reason: impl fmt::Display) -> ClusterError {
+    pub(super) fn unreachable(&self, reason: impl fmt::Display) -> ClusterError {
         ClusterError::Unreachable {
             address: self.address.to_string(),
             reason: reason.to_string(),
         }
     }
 
-    async fn submit(&self, query: ExecuteQueryParams, config: &SessionConfig) -> Result<Job, ClusterError> {
-        let timeouts = GrpcClientConfig::from(&config.ballista_config());
-        let endpoint = create_grpc_client_endpoint(format!("http://{}", self.address), Some(&timeouts));
+    /// A connection to the scheduler.
+    pub(super) async fn connect(&self, timeouts: &GrpcClientConfig) -> Result<Channel, ClusterError> {
+        let endpoint = create_grpc_client_endpoint(format!("http://{}", self.address), Some(timeouts));
         let endpoint = endpoint.map_err(|error| self.unreachable(error))?;
         let channel = endpoint.connect().await;
-        let channel = channel.map_err(|error| self.unreachable(deepest(&error)))?;
+        channel.map_err(|error| self.unreachable(deepest(&error)))
+    }
+
+    async fn submit(&self, query: ExecuteQueryParams, config: &SessionConfig) -> Result<Job, ClusterError> {
+        let channel = self.connect(&GrpcClientConfig::from(&config.ballista_config())).await?;
         let mut scheduler = SchedulerGrpcClient::new(channel)
             .max_encoding_message_size(MESSAGE_BYTES)
             .max_decoding_message_size(MESSAGE_BYTES);
@@ -191,22 +205,16 @@ impl Client {
 
     /// Waits for a job; where its result is.
     async fn finished(&self, job: &mut Job) -> Result<Vec<PartitionLocation>, ClusterError> {
-        let (submitted, mut was_seen, mut warned) = (Instant::now(), false, Instant::now());
+        let (submitted, mut was_seen, mut looked) = (Instant::now(), false, Instant::now());
         loop {
             let job_id = job.id.clone();
             let answer = job.scheduler.get_job_status(GetJobStatusParams { job_id }).await;
             let answer = answer.map_err(|status| self.refused(&status))?.into_inner();
             let status = answer.status.and_then(|status| status.status);
             was_seen |= status.is_some();
-            if warned.elapsed() > PATIENCE {
-                warned = Instant::now();
-                tracing::warn!(
-                    job = job.id,
-                    "the cluster has been at a job for {} s; where nothing goes on, look whether it has executors: \
-                     clickrec executor --scheduler {}",
-                    submitted.elapsed().as_secs(),
-                    self.address
-                );
+            if looked.elapsed() > PATIENCE {
+                looked = Instant::now();
+                self.look_after(&job.id, submitted).await;
             }
             match status {
                 // A new job is not known at once.
@@ -231,6 +239,36 @@ impl Client {
                     return Ok(done.partition_location);
                 }
             }
+        }
+    }
+
+    /// Says how far a job is, and that nobody works on it where that is so.
+    async fn look_after(&self, id: &str, submitted: Instant) {
+        let seconds = submitted.elapsed().as_secs();
+        let state = match self.state().await {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::warn!(job = id, seconds, %error, "it is not known how far the cluster is");
+                return;
+            }
+        };
+        if state.executors.is_empty() {
+            tracing::warn!(
+                job = id,
+                seconds,
+                "the cluster has no executors, and the job waits for one\n  help: clickrec executor --scheduler {}",
+                self.address
+            );
+        } else if let Some(job) = state.jobs.iter().find(|job| job.id == id) {
+            let (stages, done) = (job.stages, job.stages_done);
+            tracing::info!(
+                job = id,
+                step = job.step,
+                seconds,
+                stages,
+                done,
+                "the cluster is at work"
+            );
         }
     }
 

@@ -8,6 +8,7 @@
 //! - `prepare`: what a plan needs so that tasks may share its stages.
 //! - `scattered`: a leaf of ours that several tasks share.
 //! - [`Client`]: sends a plan, waits, and gets the result.
+//! - [`ClusterState`]: executors and jobs, as the scheduler tells them.
 //! - [`stages`](fn@stages): how a plan will be cut.
 //! - [`scheduler`], [`executor`]: the processes of a cluster.
 
@@ -15,6 +16,8 @@ mod client;
 mod codec;
 mod error;
 pub mod executor;
+#[allow(unused_qualifications, reason = "utoipa's macros name types so")]
+mod jobs;
 mod prepare;
 mod scattered;
 pub mod scheduler;
@@ -28,6 +31,7 @@ use datafusion::prelude::SessionConfig;
 pub use client::{Client, Ran};
 pub use codec::Codec;
 pub use error::ClusterError;
+pub use jobs::{ClusterState, ExecutorState, JobOutcome, JobState};
 pub use stages::stages;
 
 /// Plans, and the tasks of one executor that are sent at once, have to fit into a message.

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
+use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
-use ballista_scheduler::scheduler_process::{create_scheduler, start_grpc_service_with_listener};
+use ballista_scheduler::scheduler_process::create_scheduler;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tokio::net::TcpListener;
+use tonic::service::Routes;
 
-use super::{ClusterError, Codec, MESSAGE_BYTES, config_producer};
+use super::{ClusterError, Codec, MESSAGE_BYTES, config_producer, jobs};
 
 /// An executor that drains its tasks has so long.
 const DRAIN: Duration = Duration::from_secs(600);
@@ -60,8 +62,15 @@ pub async fn run(
     let cluster = cluster.map_err(|error| failed(error.to_string()))?;
     let scheduler = create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(cluster, Arc::new(config)).await;
     let scheduler = scheduler.map_err(|error| failed(error.to_string()))?;
+    // Ballista's service, and a page of ours.
+    let told = jobs::routes(&scheduler).await;
+    let told = told.map_err(|error| failed(error.to_string()))?;
+    let service = SchedulerGrpcServer::new(scheduler)
+        .max_encoding_message_size(MESSAGE_BYTES)
+        .max_decoding_message_size(MESSAGE_BYTES);
+    let routes = Routes::new(service).into_axum_router().merge(told);
     ready(address);
-    let served = start_grpc_service_with_listener(listener, scheduler).await;
+    let served = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>()).await;
     served.map_err(|error| failed(error.to_string()))
 }
 

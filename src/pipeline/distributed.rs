@@ -21,12 +21,13 @@ use crate::lake::write::{Layout, Written, discard};
 use crate::lake::{self, CommitMode, LakeTable, Merge, WriteExec, WriteTo};
 
 /// What runs the plans of a step into files, and where these lie.
+#[derive(Clone, Copy)]
 pub(super) struct Plans<'a> {
     /// The cluster that runs them; this process where there is none.
     pub client: Option<&'a Client>,
     pub node: &'a Node,
     /// Told what was read.
-    pub progress: &'a StepProgress,
+    pub progress: &'a Arc<StepProgress>,
     pub session: &'a SessionContext,
     pub table: &'a LakeTable,
     pub layout: &'a Layout,
@@ -140,8 +141,10 @@ impl Plans<'_> {
         };
         // Its own stage, and the last one a single task: results of tasks that were repeated are told apart there.
         let plan = Arc::new(CoalescePartitionsExec::new(plan));
-        client.run(plan, config).await.map_err(|source| PipelineError::Cluster {
-            step: self.node.name().to_string(),
+        let step = self.node.name().to_string();
+        let ran = client.run(&step, plan, config).await;
+        ran.map_err(|source| PipelineError::Cluster {
+            step,
             source: Box::new(source),
         })
     }

@@ -151,6 +151,11 @@ impl Runner {
         &self.engine
     }
 
+    /// Where steps run, if not in this process.
+    pub fn cluster(&self) -> Option<&Client> {
+        self.cluster.as_ref().map(|cluster| &cluster.client)
+    }
+
     /// The lake that it reads and writes.
     pub fn lake(&self) -> &Lake {
         &self.lake

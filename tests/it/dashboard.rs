@@ -1,8 +1,11 @@
 //! The page in a real browser: every panel, the filters, the playground, an empty lake and a broken one.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use crate::browser::{Tab, with_tab};
+use crate::clustering::Cluster;
 use crate::serving::Server;
 use crate::support::Shop;
 
@@ -234,6 +237,86 @@ fn the_page_follows_commits() {
             "document.getElementById('engagement').innerText.replaceAll(',', '').includes('{sessions}')"
         ))
         .await;
+        tab
+    });
+}
+
+#[test]
+fn a_cluster_shows_its_executors_and_its_jobs() {
+    let shop = Shop::new();
+    shop.produce("events.json", 3_000, 7, 0.05);
+    let cluster = Cluster::start(&shop, &[], 2);
+    let engine = cluster.engine();
+    shop.ok(&["run", "--engine", &engine]);
+    let server = Server::start(&shop, &["--engine", &engine]);
+    // While a job is at work, and once it is done.
+    let training = [
+        "run",
+        "--engine",
+        &engine,
+        "--full-refresh",
+        "--select",
+        "gold.als_factors",
+        "--var",
+        "iterations=400",
+    ];
+    let mut training = shop.start(&training);
+    let give_up = Instant::now() + Duration::from_secs(60);
+    let runs = |job: &serde_json::Value| job["step"] == "gold.als_factors" && job["outcome"] == "running";
+    loop {
+        let told = server.get("/api/v1/cluster").json();
+        let jobs = told["state"]["jobs"].as_array().unwrap();
+        if let Some(job) = jobs.iter().find(|job| runs(job)) {
+            assert!(
+                job["stages"].as_u64().unwrap() > job["stages_done"].as_u64().unwrap(),
+                "{job}"
+            );
+            break;
+        }
+        assert!(Instant::now() < give_up, "no job runs: {told}");
+    }
+    assert!(training.wait().unwrap().success());
+    let told = server.get("/api/v1/cluster").json();
+    assert_eq!(told["scheduler"], cluster.address);
+    assert_eq!(told["state"]["executors"].as_array().unwrap().len(), 2);
+    let jobs = told["state"]["jobs"].as_array().unwrap();
+    let steps: Vec<&str> = jobs.iter().map(|job| job["step"].as_str().unwrap()).collect();
+    for step in ["bronze.clicks", "silver.events", "gold.recommendations"] {
+        assert!(steps.contains(&step), "{step}: {steps:?}");
+    }
+    let ids: BTreeSet<&str> = jobs.iter().map(|job| job["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), jobs.len(), "each once: {jobs:?}");
+    assert!(
+        jobs.iter()
+            .all(|job| job["outcome"] == "done" && job["seconds"].is_f64()),
+        "{jobs:?}"
+    );
+
+    let here = Server::start(&shop, &[]);
+    assert!(here.get("/api/v1/cluster").json()["scheduler"].is_null());
+    with_tab("a_cluster_shows_its_executors_and_its_jobs", async |tab| {
+        tab.goto(&everything(&here)).await;
+        wait_for_all(&tab, "ready").await;
+        let shown: bool = tab.value("document.getElementById('cluster').offsetHeight > 0").await;
+        assert!(!shown, "steps run in one process");
+
+        tab.goto(&everything(&server)).await;
+        wait_for_all(&tab, "ready").await;
+        tab.wait_for("cluster", "ready").await;
+        assert_eq!(tab.texts("#cluster [data-testid=executor-row]").await.len(), 2);
+        let rows = tab.texts("#cluster [data-testid=job-row]").await;
+        assert_eq!(rows.len(), jobs.len());
+        assert!(
+            rows.iter()
+                .any(|row| row.contains("gold.recommendations") && row.contains("done")),
+            "{rows:?}"
+        );
+        tab.picture("dashboard-cluster.png").await;
+
+        // Not by a commit: it looks again by itself.
+        drop(cluster);
+        tab.wait("document.querySelector('#cluster').innerText.includes('does not tell its state')")
+            .await;
         tab
     });
 }

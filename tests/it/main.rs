@@ -17,6 +17,7 @@ mod canary;
 mod cli;
 mod cloud;
 mod cluster;
+mod clustering;
 mod crash;
 mod dashboard;
 mod docs;

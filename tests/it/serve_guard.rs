@@ -36,6 +36,7 @@ fn with_a_token_nothing_of_the_lake_is_told_without_it() {
     for path in [
         "/api/v1/sessions",
         "/api/v1/pipeline",
+        "/api/v1/cluster",
         "/api/v1/metrics",
         "/api/v1/events",
         "/api/v1/openapi.json",

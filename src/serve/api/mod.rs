@@ -1,5 +1,6 @@
 //! The JSON API, and the document that describes it.
 
+mod cluster;
 mod events;
 mod extract;
 mod items;
@@ -57,6 +58,7 @@ fn documented() -> OpenApiRouter<Arc<Shop>> {
         .routes(routes!(reports::funnel))
         .routes(routes!(reports::model))
         .routes(routes!(pipeline::pipeline))
+        .routes(routes!(cluster::cluster))
         .routes(routes!(pipeline::health))
         .routes(routes!(pipeline::metrics))
         .routes(routes!(events::events))

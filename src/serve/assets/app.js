@@ -5,6 +5,7 @@ import { follow } from "./live.js";
 import { forgetNewest } from "./state.js";
 import { themeButton } from "./theme.js";
 import { activeSessions } from "./panels/active-sessions.js";
+import { cluster } from "./panels/cluster.js";
 import { engagement } from "./panels/engagement.js";
 import { funnel } from "./panels/funnel.js";
 import { model } from "./panels/model.js";
@@ -18,7 +19,7 @@ const TIMES_MOVE = ["silver.events", "gold.sessions", "gold.engagement"]; // com
 themeButton(document.getElementById("theme"));
 filterBar();
 
-const panels = [session(), playground(), popular(), activeSessions(), engagement(), funnel(), model(), pipeline()];
+const panels = [session(), playground(), popular(), activeSessions(), engagement(), funnel(), model(), pipeline(), cluster()];
 for (const each of panels) each.start();
 
 follow((tables) => {

@@ -21,6 +21,7 @@ export const NONE = "–";
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
 
 export const number = (n) => (missing(n) ? NONE : whole.format(n));
+export const mebibytes = (n) => (missing(n) ? NONE : `${whole.format(n / 2 ** 20)} MiB`);
 export const compact = (n) => (missing(n) ? NONE : compactNumber.format(n));
 export const percent = (n) => (missing(n) ? NONE : percents.format(n));
 export const wholePercent = (n) => (missing(n) ? NONE : wholePercents.format(n));

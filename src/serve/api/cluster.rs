@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::cluster::ClusterState;
+use crate::serve::error::ErrorBody;
+use crate::serve::shop::Shop;
+
+/// Where the steps of the project run, and what goes on there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Cluster {
+    /// The scheduler, `host:port`; none where steps run in the process of `clickrec run`.
+    scheduler: Option<String>,
+    state: Option<ClusterState>,
+    /// Why the state is not known.
+    error: Option<String>,
+}
+
+/// The cluster: its executors and jobs
+#[utoipa::path(get, path = "/api/v1/cluster", tag = "pipeline",
+    responses((status = 200, body = Cluster), (status = "default", body = ErrorBody)))]
+pub(super) async fn cluster(State(shop): State<Arc<Shop>>) -> Json<Cluster> {
+    let Some(client) = shop.runner.cluster() else {
+        return Json(Cluster {
+            scheduler: None,
+            state: None,
+            error: None,
+        });
+    };
+    let (state, error) = match client.state().await {
+        Ok(state) => (Some(state), None),
+        Err(error) => {
+            tracing::debug!(%error, "the state of the cluster is not known");
+            (
+                None,
+                Some("the scheduler does not tell its state; the server's log (-vv) says why".to_owned()),
+            )
+        }
+    };
+    Json(Cluster {
+        scheduler: Some(client.address().to_owned()),
+        state,
+        error,
+    })
+}
