@@ -14,6 +14,9 @@ const MISSING_FILE_HELP: &str = "\n  help: a vacuum has taken the file while it 
                                  again, and if that does not help, rebuild the table: clickrec run --full-refresh \
                                  --select TABLE+";
 
+const MEMORY_HELP: &str =
+    "\n  help: raise --memory, or lower --threads (on a cluster: --memory and --cores of its executors)";
+
 /// The user or the system asked the program to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted; what was not committed yet was rolled back")]
@@ -39,7 +42,14 @@ pub(super) async fn signal(tell: Option<&CancellationToken>, own_ctrl_c: bool) {
 
 /// An error with its causes, as users see it.
 pub(super) fn told(error: &(dyn Error + 'static)) -> String {
-    chain(error, "\n  because: ")
+    let mut text = chain(error, "\n  because: ");
+    let is_out_of_memory = ["Resources exhausted", "ResourcesExhausted"]
+        .iter()
+        .any(|words| text.contains(words));
+    if is_out_of_memory && !text.contains("--memory") {
+        text.push_str(MEMORY_HELP);
+    }
+    text
 }
 
 /// Prints an error with its causes, and tells the exit code.

@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clickrec_udfs::{Distributed, Variables};
+use clickrec_udfs::{Distributed, FewRows, Variables};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
@@ -140,6 +140,13 @@ impl Engine {
         optimizer.enable_topk_dynamic_filter_pushdown = false;
         optimizer.enable_aggregate_dynamic_filter_pushdown = false;
         self
+    }
+
+    /// Queries over a few rows, such as those of a test.
+    #[must_use]
+    pub fn over_few_rows(mut self) -> Self {
+        self.config.set_extension(Arc::new(FewRows));
+        self.single_threaded()
     }
 
     /// Plans for a cluster, split into so many parts: of nodes that can be sent to other processes, which share no memory.

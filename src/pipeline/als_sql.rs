@@ -1,5 +1,6 @@
-//! `als_train(…, engine => 'sql')`: the half-steps as queries, one after another, each over the files of the one before. No
-//! process holds the matrix; what comes back between them are counts and a Gramian of `factors x factors`.
+//! `als_train(…, engine => 'sql')`, or where memory does not hold the matrix: the half-steps as queries, one after another,
+//! each over the files of the one before. No process holds the matrix; what comes back between them are counts and a
+//! Gramian of `factors x factors`.
 
 use std::sync::Arc;
 
@@ -16,33 +17,84 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{Result as QueryResult, exec_datafusion_err};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{MemTable, TableType};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, cast, ident, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;
 
-use super::PipelineError;
 use super::distributed::Plans;
+use super::{Failure, PipelineError, chain};
 use crate::lake::DataFilesScan;
 use crate::lake::write::{Layout, discard};
 
-/// Trains the models that a plan asks to be trained by queries; the plan then reads them. Their files are part of no
-/// version of a table: [`Trained::forget`] takes them away once the plan has run.
-pub(super) async fn train(
-    plan: Arc<dyn ExecutionPlan>,
-    plans: &Plans<'_>,
-) -> Result<(Arc<dyn ExecutionPlan>, Trained), PipelineError> {
+/// Rows of a batch: with their vectors they are wide, and an aggregate needs room for one batch more at least.
+const ROWS_AT_ONCE: usize = 1024;
+/// What each sort sets aside to merge what it spilled: some batches. There are four of them a thread.
+const SORT_RESERVATION_BYTES: usize = 1 << 20;
+
+/// Which calls of a plan are trained by queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calls {
+    /// Those that ask for it.
+    Asking,
+    /// All that can be.
+    All,
+}
+
+/// The calls in a plan, with how to train them.
+fn calls(plan: &Arc<dyn ExecutionPlan>, which: Calls) -> QueryResult<Vec<(Arc<dyn ExecutionPlan>, Training)>> {
     let mut calls = vec![];
     plan.apply(|node| {
-        if let Some(training) = node.downcast_ref::<FunctionExec>().and_then(FunctionExec::training) {
+        let training = node.downcast_ref::<FunctionExec>().and_then(FunctionExec::training);
+        if let Some(training) = training.filter(|training| training.asked || which == Calls::All) {
             calls.push((node.clone(), training));
         }
         Ok(TreeNodeRecursion::Continue)
-    })
-    .map_err(|error| plans.query_error(error))?;
+    })?;
+    Ok(calls)
+}
+
+/// Whether calls of a plan are trained by queries.
+pub(super) fn trains(plan: &Arc<dyn ExecutionPlan>, which: Calls) -> bool {
+    calls(plan, which).is_ok_and(|calls| !calls.is_empty())
+}
+
+/// Whether a plan holds a call that is trained in memory and need not be.
+pub(super) fn has_a_way_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    calls(plan, Calls::All).is_ok_and(|calls| calls.iter().any(|(_, training)| !training.asked))
+}
+
+/// Whether training is what memory did not suffice for: its errors name it, those of executors too.
+pub(super) fn is_out_of_memory(error: &PipelineError) -> bool {
+    error.failure() == Failure::OutOfMemory && chain(error, ": ").contains("als_train")
+}
+
+/// A plan whose calls can be taken out and run by themselves: no value of a subquery is shared by all of it.
+pub(super) async fn in_parts(session: &SessionContext, result: &DataFrame) -> QueryResult<Arc<dyn ExecutionPlan>> {
+    let mut state = session.state();
+    let optimizer = &mut state.config_mut().options_mut().optimizer;
+    optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    state.create_physical_plan(result.logical_plan()).await
+}
+
+/// Trains models of a plan by queries; the plan then reads them. Their files are part of no version of a table:
+/// [`Trained::forget`] takes them away once the plan has run.
+pub(super) async fn train(
+    plan: Arc<dyn ExecutionPlan>,
+    which: Calls,
+    plans: &Plans<'_>,
+) -> Result<(Arc<dyn ExecutionPlan>, Trained), PipelineError> {
+    let calls = calls(&plan, which).map_err(|error| plans.query_error(error))?;
+    let session = session_of(plans.session);
+    let plans = &Plans {
+        session: &session,
+        ..*plans
+    };
     let (mut plan, mut trained) = (plan, Trained::default());
     for (call, training) in calls {
         let trainer = Trainer { plans, training };
@@ -55,6 +107,16 @@ pub(super) async fn train(
         plan = replaced.data().map_err(|error| plans.query_error(error))?;
     }
     Ok((plan, trained))
+}
+
+/// A session for queries that memory may not hold.
+fn session_of(session: &SessionContext) -> SessionContext {
+    let mut config = session.copied_config().with_batch_size(ROWS_AT_ONCE);
+    // Joins that can spill.
+    config.options_mut().optimizer.prefer_hash_join = false;
+    config.options_mut().execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES;
+    let state = SessionStateBuilder::new_from_existing(session.state()).with_config(config);
+    SessionContext::new_with_state(state.build())
 }
 
 /// The files of trained models.
@@ -85,6 +147,7 @@ impl Trainer<'_> {
         let input = call.children().first().map(|input| Arc::clone(input));
         let input = input.ok_or_else(|| self.failed(exec_datafusion_err!("als_train has no input")))?;
         let interactions = self.interactions(input).await?;
+        self.plans.progress.add_read_elsewhere(interactions.rows as u64, 0);
         if interactions.rows == 0 {
             tracing::warn!("als_train: the input has no rows; the model is empty");
             return Ok((Arc::new(EmptyExec::new(call.schema())), interactions.files));

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -8,7 +8,7 @@ use crate::source::BYTES_READ;
 /// How far a step is, for whoever draws it while the step works.
 #[derive(Debug, Default)]
 pub struct StepProgress {
-    plan: OnceLock<Arc<dyn ExecutionPlan>>,
+    plan: Mutex<Option<Arc<dyn ExecutionPlan>>>,
     written: AtomicU64,
     /// Of plans that ran elsewhere, which tell it at their end.
     read_elsewhere: AtomicU64,
@@ -18,13 +18,13 @@ pub struct StepProgress {
 impl StepProgress {
     /// Rows that the scans have given so far; an input that the SQL names twice counts twice.
     pub fn rows_read(&self) -> u64 {
-        let here = self.plan.get().map_or(0, |plan| rows_read(plan.as_ref()));
+        let here = self.plan().map_or(0, |plan| rows_read(plan.as_ref()));
         here + self.read_elsewhere.load(Ordering::Relaxed)
     }
 
     /// Bytes of the keys and values that sources have given so far.
     pub fn bytes_read(&self) -> u64 {
-        let here = self.plan.get().map_or(0, |plan| bytes_read(plan.as_ref()));
+        let here = self.plan().map_or(0, |plan| bytes_read(plan.as_ref()));
         here + self.bytes_elsewhere.load(Ordering::Relaxed)
     }
 
@@ -35,8 +35,19 @@ impl StepProgress {
 
     /// Takes the counts of reading from this plan.
     pub(super) fn watch(&self, plan: Arc<dyn ExecutionPlan>) {
-        // A step has one plan.
-        _ = self.plan.set(plan);
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+    }
+
+    fn plan(&self) -> Option<Arc<dyn ExecutionPlan>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Nothing was done yet: the step begins again. What its plan holds in memory is let go.
+    pub(super) fn restart(&self) {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        for count in [&self.written, &self.read_elsewhere, &self.bytes_elsewhere] {
+            count.store(0, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn add_read_elsewhere(&self, rows: u64, bytes: u64) {

@@ -10,16 +10,17 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
+use deltalake::kernel::Add;
 use futures::TryStreamExt;
 
-use super::als_sql;
+use super::als_sql::{self, Calls};
 use super::distributed::Plans;
 use super::expectations::Checker;
-use super::{Checked, Decision, Inputs, Node, PipelineError, StepProgress};
+use super::{Checked, Decision, Inputs, Node, PipelineError, StepProgress, chain};
 use crate::cluster::Client;
 use crate::config::Mode;
 use crate::engine::{self, Engine};
-use crate::lake::write::{Layout, write_streams};
+use crate::lake::write::{Layout, Written, write_streams};
 use crate::lake::{Commit, CommitMode, Lake, LakeError, Merge, Version, schema};
 
 /// The column that holds a merge's `delete` predicate while it runs.
@@ -77,6 +78,35 @@ pub(super) async fn write(
     result: DataFrame,
     progress: &Arc<StepProgress>,
 ) -> Result<Done, PipelineError> {
+    let attempt = |by_queries| attempt(tools, node, inputs, session, &result, progress, by_queries);
+    match attempt(Calls::Asking).await {
+        Err(error) if als_sql::is_out_of_memory(&error) => {
+            let plan = result.clone().create_physical_plan().await;
+            if !als_sql::has_a_way_out(&plan.map_err(|source| query_error(node, source))?) {
+                return Err(error);
+            }
+            tracing::warn!(
+                step = %node.name(),
+                reason = chain(&error, ": "),
+                "memory does not hold the model: it is trained by queries, as with als_train(…, engine => 'sql')"
+            );
+            progress.restart();
+            attempt(Calls::All).await
+        }
+        done => done,
+    }
+}
+
+/// The same, with these calls of `als_train` done by queries.
+async fn attempt(
+    tools: Tools<'_>,
+    node: &Node,
+    inputs: &Inputs,
+    session: &SessionContext,
+    result: &DataFrame,
+    progress: &Arc<StepProgress>,
+    by_queries: Calls,
+) -> Result<Done, PipelineError> {
     let failed = |source| node.lake_error(source);
     let query = |source| query_error(node, source);
     let layout = layout(node, inputs, result.schema().as_arrow()).map_err(failed)?;
@@ -86,7 +116,10 @@ pub(super) async fn write(
         _ => merge,
     };
 
-    let mut plan = result.create_physical_plan().await.map_err(query)?;
+    let mut plan = result.clone().create_physical_plan().await.map_err(query)?;
+    if als_sql::trains(&plan, by_queries) {
+        plan = als_sql::in_parts(session, result).await.map_err(query)?;
+    }
     // What fits into one file well is not spread over several.
     if inputs.waiting.is_some_and(|rows| rows < ROWS_OF_ONE_FILE) && plan.output_partitioning().partition_count() > 1 {
         plan = Arc::new(CoalescePartitionsExec::new(plan));
@@ -100,21 +133,10 @@ pub(super) async fn write(
         table: &inputs.target,
         layout: &layout,
     };
-    let (plan, trained) = als_sql::train(plan, &plans).await?;
-    let of_query = |error| match error {
-        LakeError::Query(source) => query(source),
-        other => failed(other),
-    };
-    let (written, keys) = match tools.cluster {
-        Some(_) => plans.write(plan.clone(), &inputs.decision).await?,
-        None => {
-            progress.watch(plan.clone());
-            let streams = streams(node, session, &plan, &merge, progress).map_err(query)?;
-            let written = write_streams(&inputs.target, streams, &layout).await;
-            (written.map_err(of_query)?, vec![])
-        }
-    };
+    let (plan, trained) = als_sql::train(plan, by_queries, &plans).await?;
+    let written = files(&plan, &plans, &merge, &inputs.decision).await;
     trained.forget(&plans).await;
+    let (written, keys) = written?;
     let measured = DisplayableExecutionPlan::with_metrics(plan.as_ref());
     tracing::debug!(step = %node.name(), took = ?started.elapsed(), plan = %measured.indent(false), "wrote the result");
     let checker = Checker {
@@ -128,7 +150,10 @@ pub(super) async fn write(
         (Decision::Incremental, Mode::Append) => CommitMode::Append,
         (Decision::Incremental, Mode::Merge) => match tools.cluster {
             Some(_) => plans.merge(&merge, &keys).await?,
-            None => merge.finish(&inputs.target, session, &layout).await.map_err(of_query)?,
+            None => {
+                let finished = merge.finish(&inputs.target, session, &layout).await;
+                finished.map_err(|error| of_query(node, error))?
+            }
         },
         _ => CommitMode::Overwrite,
     };
@@ -147,6 +172,31 @@ pub(super) async fn write(
         version,
         checked,
     })
+}
+
+/// Writes the rows of a plan; with the files that hold the keys of a merge, where a cluster writes.
+async fn files(
+    plan: &Arc<dyn ExecutionPlan>,
+    plans: &Plans<'_>,
+    merge: &Merge,
+    decision: &Decision,
+) -> Result<(Written, Vec<Add>), PipelineError> {
+    if plans.client.is_some() {
+        return plans.write(plan.clone(), decision).await;
+    }
+    let node = plans.node;
+    plans.progress.watch(plan.clone());
+    let streams =
+        streams(node, plans.session, plan, merge, plans.progress).map_err(|source| query_error(node, source))?;
+    let written = write_streams(plans.table, streams, plans.layout).await;
+    Ok((written.map_err(|error| of_query(node, error))?, vec![]))
+}
+
+fn of_query(node: &Node, error: LakeError) -> PipelineError {
+    match error {
+        LakeError::Query(source) => query_error(node, source),
+        other => node.lake_error(other),
+    }
 }
 
 /// The step's query, with its `delete` predicate as a further column.

@@ -137,7 +137,7 @@ fn engine(file: &Path, vars: &Entries<Text>, node: &Node, runner: &Runner) -> Re
         }
         variables.insert(key.name.clone(), value.value.clone());
     }
-    Ok(runner.engine().clone().single_threaded().with_variables(variables))
+    Ok(runner.engine().clone().over_few_rows().with_variables(variables))
 }
 
 fn statement(file: &Path, name: &Text, node: &Node) -> Result<String, ConfigError> {

@@ -1,10 +1,12 @@
 //! Steps on a cluster: a scheduler and executors as processes of their own, and the same tables as here.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::clustering::Cluster;
 use crate::support::Shop;
 
 /// The tables of the project that a run makes.
@@ -22,90 +24,8 @@ const TABLES: [&str; 11] = [
     "gold.recommendations",
 ];
 
-/// A scheduler and its executors.
-struct Cluster<'a> {
-    shop: &'a Shop,
-    scheduler: Child,
-    executors: Vec<Child>,
-    address: String,
-}
-
-impl<'a> Cluster<'a> {
-    fn start(shop: &'a Shop, executors: usize, options: &[&str]) -> Self {
-        let bind = [
-            "--target",
-            "cluster",
-            "scheduler",
-            "--bind",
-            "127.0.0.1:0",
-            "--executor-timeout",
-            "8s",
-        ];
-        let (scheduler, address) = process(shop, "scheduler", &bind);
-        let mut cluster = Self {
-            shop,
-            scheduler,
-            executors: vec![],
-            address,
-        };
-        for _ in 0..executors {
-            cluster.add_executor(options);
-        }
-        cluster
-    }
-
-    fn add_executor(&mut self, options: &[&str]) {
-        let args = [
-            "--target",
-            "cluster",
-            "executor",
-            "--scheduler",
-            &self.address,
-            "--cores",
-            "2",
-        ];
-        let args = [&args, options].concat();
-        let (executor, _) = process(self.shop, "executor", &args);
-        self.executors.push(executor);
-    }
-
-    fn engine(&self) -> String {
-        format!("df://{}", self.address)
-    }
-}
-
-impl Drop for Cluster<'_> {
-    fn drop(&mut self) {
-        for process in self.executors.iter_mut().chain([&mut self.scheduler]) {
-            process.kill().ok();
-            process.wait().ok();
-        }
-    }
-}
-
-/// Starts a process of a cluster, and waits for the address that it tells.
-fn process(shop: &Shop, kind: &str, args: &[&str]) -> (Child, String) {
-    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let log = shop.path(&format!("{kind}-{number}.log"));
-    let mut child = shop
-        .command(args)
-        .stdout(Stdio::null())
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let give_up = Instant::now() + Duration::from_secs(60);
-    loop {
-        let said = fs::read_to_string(&log).unwrap();
-        let told = said.lines().find_map(|line| line.strip_prefix(&format!("{kind} on ")));
-        if let Some(told) = told {
-            return (child, told.split(' ').next().unwrap().to_owned());
-        }
-        assert!(child.try_wait().unwrap().is_none(), "the {kind} ended: {said}");
-        assert!(Instant::now() < give_up, "the {kind} did not start: {said}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
+/// Options of the processes: the lake that the cluster has for itself.
+const THERE: &[&str] = &["--target", "cluster"];
 
 /// A project with a second lake, for the cluster, over the same files.
 fn shop_with_two_lakes() -> Shop {
@@ -164,7 +84,7 @@ fn assert_same_tables(shop: &Shop) {
 fn a_cluster_makes_the_same_tables() {
     let shop = shop_with_two_lakes();
     shop.produce("1.json", 4_000, 1, 0.05);
-    let cluster = Cluster::start(&shop, 3, &[]);
+    let cluster = Cluster::start(&shop, THERE, 3);
     for round in 2..4 {
         shop.ok(&["run"]);
         run_there(&shop, &cluster);
@@ -227,7 +147,7 @@ fn start_there(shop: &Shop, cluster: &Cluster<'_>, steps: &str) -> Child {
 fn an_executor_that_is_killed_while_it_ingests_loses_and_doubles_nothing() {
     let shop = shop_with_two_lakes();
     shop.produce("1.json", MANY, 1, 0.05);
-    let mut cluster = Cluster::start(&shop, 3, &[]);
+    let mut cluster = Cluster::start(&shop, THERE, 3);
     let run = start_there(&shop, &cluster, "bronze.clicks");
     cluster.kill_the_busy_one();
     let ended = run.wait_with_output().unwrap();
@@ -241,7 +161,7 @@ fn an_executor_that_is_killed_in_the_middle_of_gold_and_of_training_changes_noth
     let shop = shop_with_two_lakes();
     shop.produce("1.json", 150_000, 1, 0.05);
     shop.ok(&[&["run"], &LONG[..]].concat());
-    let mut cluster = Cluster::start(&shop, 3, &[]);
+    let mut cluster = Cluster::start(&shop, THERE, 3);
     for (before, steps) in [
         ("bronze.clicks", "silver.events,gold.sessions,gold.session_items"),
         ("gold.item_popularity", "gold.als_factors"),
@@ -255,7 +175,7 @@ fn an_executor_that_is_killed_in_the_middle_of_gold_and_of_training_changes_noth
             "{steps}: {}",
             String::from_utf8_lossy(&ended.stderr)
         );
-        cluster.add_executor(&[]);
+        cluster.add_executor();
     }
     let engine = cluster.engine();
     shop.ok(&[&["run", "--target", "cluster", "--engine", &engine], &LONG[..]].concat());
@@ -267,7 +187,7 @@ fn a_scheduler_that_is_killed_ends_the_run_and_the_next_one_is_right() {
     let shop = shop_with_two_lakes();
     shop.produce("1.json", 60_000, 1, 0.05);
     shop.ok(&[&["run"], &LONG[..]].concat());
-    let mut cluster = Cluster::start(&shop, 2, &[]);
+    let mut cluster = Cluster::start(&shop, THERE, 2);
     let engine = cluster.engine();
     let before = "bronze.clicks,silver.events,gold.sessions,gold.session_items";
     assert!(start_there(&shop, &cluster, before).wait().unwrap().success());
@@ -302,13 +222,99 @@ fn a_scheduler_that_is_killed_ends_the_run_and_the_next_one_is_right() {
         "{said}"
     );
 
-    let cluster = Cluster::start(&shop, 2, &[]);
+    let cluster = Cluster::start(&shop, THERE, 2);
     shop.ok(&[
         &["run", "--target", "cluster", "--engine", &cluster.engine()],
         &LONG[..],
     ]
     .concat());
     assert_same_tables(&shop);
+}
+
+/// So many events that small executors have to put some of their work on disks.
+const LARGE: u64 = 600_000;
+
+#[test]
+fn work_that_executors_have_no_memory_for_goes_to_disks() {
+    let shop = shop_with_two_lakes();
+    shop.produce("1.json", LARGE, 1, 0.0);
+    let steps = ["--select", "+gold.session_items"];
+    shop.ok(&[&["run"], &steps[..]].concat());
+    let small = ["--target", "cluster", "--memory", "208MiB"];
+    let cluster = Cluster::start(&shop, &small, 3);
+    let engine = cluster.engine();
+    let ran = shop.run(&[&["run", "--target", "cluster", "--engine", &engine, "-v"], &steps[..]].concat());
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    let spilled = said.split("spilled_bytes=").skip(1).map(|rest| -> u64 {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+        digits.and_then(|digits| digits.parse().ok()).unwrap()
+    });
+    assert!(spilled.sum::<u64>() > 0, "everything fitted: {said}");
+    for sql in [
+        "select count(*), count(distinct event_id), count(distinct session_id), min(event_at), max(event_at) from silver.events",
+        "select count(*), sum(events), sum(purchases), max(ended_at) from gold.sessions",
+        "select count(*), count(distinct item_id), sum(views), max(last_event_at) from gold.session_items",
+    ] {
+        assert_eq!(rows_of(&shop, "local", sql), rows_of(&shop, "cluster", sql));
+    }
+}
+
+#[test]
+fn a_model_that_memory_does_not_hold_is_trained_by_queries() {
+    let shop = shop_with_two_lakes();
+    shop.produce("1.json", LARGE, 1, 0.0);
+    let short = ["--var", "iterations=2"];
+    for target in ["local", "cluster"] {
+        shop.ok(&[&["run", "--target", target, "--select", "+gold.model"], &short[..]].concat());
+    }
+    let counts = "select interactions, sessions, items from gold.model";
+    let expected = rows_of(&shop, "local", counts);
+    let little = ["--memory", "58MiB"];
+    let again = ["run", "--full-refresh", "--select", "gold.als_factors,gold.model"];
+    let again = [&again, &short[..]].concat();
+    let cluster = Cluster::start(&shop, &["--target", "cluster", "--memory", "58MiB"], 2);
+    let engine = cluster.engine();
+    for (target, options) in [("local", &little[..]), ("cluster", &["--engine", &engine])] {
+        let ran = shop.run(&[&again[..], &["--target", target], options].concat());
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{target}: {said}");
+        assert!(
+            said.contains("memory does not hold the model: it is trained by queries"),
+            "{target}: {said}"
+        );
+        let solver = rows_of(&shop, target, "select solver from gold.model");
+        assert_eq!(solver, ["cholesky"], "{target}: rows are solved exactly");
+        assert_eq!(rows_of(&shop, target, counts), expected, "{target}");
+    }
+    // Who wants that in no case is told what memory it takes.
+    shop.edit(
+        "sql/gold/als_factors.sql",
+        "seed => 42",
+        "seed => 42, engine => 'memory'",
+    );
+    let said = shop.fails(&[&again[..], &little].concat()).1;
+    for words in [" users, 300 items", "raise --memory", "engine => 'sql'"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn a_cluster_without_executors_says_so_and_goes_on_with_the_first_one() {
+    let shop = shop_with_two_lakes();
+    shop.produce("1.json", 1_000, 1, 0.0);
+    let mut cluster = Cluster::start(&shop, THERE, 0);
+    let mut run = start_there(&shop, &cluster, "bronze.clicks");
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("the cluster has no executors")));
+    cluster.add_executor();
+    // Read to its end: a full pipe would hold the run up.
+    said.for_each(drop);
+    assert!(run.wait().unwrap().success());
+    assert_eq!(
+        rows_of(&shop, "cluster", "select count(*) from bronze.clicks"),
+        ["1000"]
+    );
 }
 
 /// The vectors of a model by kind and id.
@@ -333,8 +339,10 @@ fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
     );
     shop.ok(&["run", "--target", "memory"]);
     shop.edit("sql/gold/als_factors.sql", "seed => 42", "seed => 42, engine => 'sql'");
+    // Tests have a few rows, and train in memory all the same.
+    shop.ok(&["test", "sql/tests/gold_model.yaml"]);
     shop.ok(&["run"]);
-    let cluster = Cluster::start(&shop, 2, &[]);
+    let cluster = Cluster::start(&shop, THERE, 2);
     run_there(&shop, &cluster);
 
     let expected = factors(&shop, "memory");

@@ -21,5 +21,5 @@ pub mod variables;
 pub mod wire;
 
 pub use functions::{parse_columns, relation_functions, scalar_functions};
-pub use relation::{Distributed, FunctionExec, extension_planner, relation_planner, relations_as_subqueries};
+pub use relation::{Distributed, FewRows, FunctionExec, extension_planner, relation_planner, relations_as_subqueries};
 pub use variables::{Variables, substitute};

@@ -41,6 +41,8 @@ pub struct Training {
     pub params: Params,
     /// Whether alpha goes by the number of items.
     pub usual_alpha: bool,
+    /// Whether it is asked for; else it is the way out where memory does not hold the matrix.
+    pub asked: bool,
 }
 
 /// The row of a model that says how it was learned, in the columns of a table of factors.

@@ -24,9 +24,11 @@ use super::factors_table::{self, vector_rows};
 use super::ids::{Triples, named, read_triples};
 use super::model_row::ModelRow;
 use super::warm_start;
-use crate::als::{AlsError, Holdout, Interactions, Model, Params, loss, train_from, train_until_best, training_bytes};
+use crate::als::{
+    AlsError, Holdout, Interactions, Model, Params, Solver, loss, train_from, train_until_best, training_bytes,
+};
 use crate::als_sql::Training;
-use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
+use crate::relation::{Arguments, Bound, FewRows, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "als_train";
 
@@ -101,9 +103,9 @@ impl RelationFunction for AlsTrain {
                 Parameter::optional(
                     "engine",
                     Kind::Text,
-                    "'memory'",
+                    "'auto'",
                     "'memory': in one process; 'sql': by joins and aggregates, for a step of the pipeline whose matrix no \
-                     process holds",
+                     process holds; 'auto': 'sql' where a step finds that memory does not hold it",
                 ),
                 Parameter::optional(
                     "warm_start",
@@ -143,14 +145,15 @@ impl RelationFunction for AlsTrain {
         if !(0.0..=0.5).contains(&holdout) {
             return plan_err!("{NAME}: holdout is {holdout}; it must be from 0 to 0.5");
         }
-        let by_queries = match arguments.text("engine").unwrap_or("memory") {
-            "memory" => false,
-            "sql" => true,
-            other => return plan_err!("{NAME}: engine is '{other}'; it must be 'memory' or 'sql'"),
+        let only_in_memory =
+            holdout > 0.0 || params.nu > 0.0 || arguments.flag("track_loss", false) || arguments.has("warm_start");
+        let engine = match arguments.text("engine").unwrap_or("auto") {
+            "auto" if !only_in_memory => Engine::Auto,
+            "auto" | "memory" => Engine::Memory,
+            "sql" => Engine::Sql,
+            other => return plan_err!("{NAME}: engine is '{other}'; it must be 'auto', 'memory' or 'sql'"),
         };
-        if by_queries
-            && (holdout > 0.0 || params.nu > 0.0 || arguments.flag("track_loss", false) || arguments.has("warm_start"))
-        {
+        if engine == Engine::Sql && only_in_memory {
             return plan_err!(
                 "{NAME}: engine => 'sql' has no nu, holdout, track_loss and warm_start yet; leave them out"
             );
@@ -166,7 +169,7 @@ impl RelationFunction for AlsTrain {
                 holdout,
                 patience: arguments.integer("patience", 2, 1..=1_000)? as usize,
                 track_loss: arguments.flag("track_loss", false),
-                by_queries,
+                engine,
             }),
         })
     }
@@ -200,8 +203,18 @@ struct Train {
     holdout: f32,
     patience: usize,
     track_loss: bool,
-    /// Whether whoever runs the plan trains, by queries.
-    by_queries: bool,
+    engine: Engine,
+}
+
+/// What trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Engine {
+    /// This function.
+    Memory,
+    /// Whoever runs the plan, by queries.
+    Sql,
+    /// This function, and whoever runs the plan where its memory is too small.
+    Auto,
 }
 
 impl Operation for Train {
@@ -211,12 +224,15 @@ impl Operation for Train {
         schema: SchemaRef,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        if self.by_queries {
+        let mut train = *self;
+        if self.engine == Engine::Sql && context.session_config().get_extension::<FewRows>().is_some() {
+            // As queries solve rows.
+            train.params.solver = Solver::Cholesky;
+        } else if self.engine == Engine::Sql {
             return exec_err!("{NAME}: engine => 'sql' is for steps of the pipeline (clickrec run); leave it out here");
         }
         let earlier = (inputs.len() > 1).then(|| inputs.swap_remove(1));
         let rows = inputs.swap_remove(0);
-        let train = *self;
         let result = async move {
             let mut memory = MemoryConsumer::new(NAME).register(context.memory_pool());
             let triples = read_triples(NAME, rows, None, &mut memory).await?;
@@ -247,9 +263,10 @@ impl Operation for Train {
     }
 
     fn training(&self) -> Option<Training> {
-        self.by_queries.then_some(Training {
+        (self.engine != Engine::Memory).then_some(Training {
             params: self.params,
             usual_alpha: self.usual_alpha,
+            asked: self.engine == Engine::Sql,
         })
     }
 
@@ -288,7 +305,7 @@ impl Train {
         memory.try_grow(bytes).map_err(|error| {
             error.context(format!(
                 "{NAME}: {users} users, {items} items and {nnz} interactions at {factors} factors need about {} MiB \
-                 more; raise --memory, or lower factors",
+                 more; raise --memory, lower factors, or let a step of the pipeline train by queries, with engine => 'sql'",
                 bytes.div_ceil(1 << 20)
             ))
         })

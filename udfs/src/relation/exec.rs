@@ -58,6 +58,10 @@ impl ExtensionPlanner for FunctionExtension {
 #[derive(Debug, Clone, Copy)]
 pub struct Distributed;
 
+/// Marks sessions over a few rows, such as those of tests: models are trained in memory there, whatever is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct FewRows;
+
 /// A call in the physical plan: reads each input as one stream, returns one. Where it is spread, the rows of the last input
 /// are dealt out, and each part of them is a partition of the result.
 #[derive(Debug)]
@@ -120,7 +124,7 @@ impl FunctionExec {
         }
     }
 
-    /// How a model is trained by queries, where the call asks for that; its input has user, item and weight.
+    /// How a model is trained by queries, where the call may be; its input has user, item and weight.
     pub fn training(&self) -> Option<Training> {
         self.operation.training()
     }

@@ -30,7 +30,7 @@ use datafusion::logical_expr::LogicalPlan;
 use crate::als_sql::Training;
 
 pub use arguments::{Arguments, Kind, Parameter};
-pub use exec::{Distributed, FunctionExec, extension_planner};
+pub use exec::{Distributed, FewRows, FunctionExec, extension_planner};
 pub use planner::relation_planner;
 pub use rewrite::relations_as_subqueries;
 
@@ -100,7 +100,7 @@ pub trait Operation: Debug + Send + Sync {
         None
     }
 
-    /// How a model is trained by queries, for whoever runs them, where this operation does not do it itself.
+    /// How a model is trained by queries, for whoever runs them: instead of this operation, or where it lacks memory.
     fn training(&self) -> Option<Training> {
         None
     }
