@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::clustering::Cluster;
 use crate::object_store::{Kind, Store};
 use crate::serving::Server;
 use crate::support::Shop;
@@ -13,18 +14,40 @@ const CANARY: &str = "c4narY";
 
 /// All that came out.
 #[derive(Default)]
-struct Collected(Vec<(String, Vec<u8>)>);
+struct Collected {
+    /// By where it came from.
+    came: Vec<(String, Vec<u8>)>,
+    /// Whether the last command did what it was told.
+    ended_well: bool,
+}
 
 impl Collected {
     fn run(&mut self, shop: &Shop, args: &[&str]) {
         let output = shop.command(&[args, &["-vvv"]].concat()).output().unwrap();
         let came = [output.stdout, output.stderr].concat();
         assert!(!came.is_empty() || output.status.success(), "{args:?} says nothing");
-        self.0.push((args.join(" "), came));
+        self.ended_well = output.status.success();
+        self.came.push((args.join(" "), came));
+    }
+
+    /// The end of what the last command said.
+    fn said(&self) -> String {
+        let came = self.came.last().map_or(&[][..], |(_, came)| came);
+        String::from_utf8_lossy(&came[came.len().saturating_sub(4_000)..]).into_owned()
+    }
+
+    /// The files of a folder that may not be there.
+    fn folder(&mut self, path: &Path) {
+        for entry in fs::read_dir(path).into_iter().flatten() {
+            match entry.unwrap().path() {
+                file if file.is_file() => self.file(&file),
+                folder => self.folder(&folder),
+            }
+        }
     }
 
     fn file(&mut self, path: &Path) {
-        self.0.push((path.display().to_string(), fs::read(path).unwrap()));
+        self.came.push((path.display().to_string(), fs::read(path).unwrap()));
     }
 
     /// Where the canary was seen, with what is around it.
@@ -34,11 +57,11 @@ impl Collected {
             let line = text.lines().find(|line| line.contains(CANARY))?;
             Some(format!("{source}: {}", line.chars().take(400).collect::<String>()))
         };
-        self.0.iter().filter_map(leak).collect()
+        self.came.iter().filter_map(leak).collect()
     }
 }
 
-/// Every command that reads or writes the lake, good statements and bad ones.
+/// Every command that ends by itself, good statements and bad ones; a server and a cluster follow.
 fn drive(collected: &mut Collected, shop: &Shop) {
     for args in [
         &["plan"][..],
@@ -48,19 +71,72 @@ fn drive(collected: &mut Collected, shop: &Shop) {
         &["sql", "-c", "select count(*) from silver.events"],
         &["sql", "-c", "show all"],
         &["sql", "-c", "explain analyze select * from silver.events"],
-        &["sql", "-c", "select nonsense"],
-        &["sql", "-c", "select * from kafka.clicks limit 1"],
+        &["sql", "-f", "asked.sql"],
         &["recommend", "--items", "prod_1"],
+        &["similar", "prod_1"],
         &["quarantine"],
+        &["quarantine", "show"],
+        &["quarantine", "replay"],
         &["history", "silver.events"],
         &["optimize"],
         &["vacuum", "--dry-run"],
         &["evaluate", "--sample", "50"],
         &["docs"],
         &["test"],
+        &["test", "--generate", "gold.sessions"],
         &["schema"],
+        &["completions", "bash"],
+        &["man"],
+        &["init", "another"],
+        &["produce", "--to", "sample_data/2.json", "--events", "500"],
+        &["demo", "--events", "2000"],
     ] {
         collected.run(shop, args);
+        assert!(collected.ended_well, "{args:?}: {}", collected.said());
+    }
+    for args in [
+        &["sql", "-c", "select nonsense"][..],
+        &["sql", "-c", "select * from kafka.clicks limit 1"],
+        &["recommend", "--session", "nobody"],
+        &["init", "."],
+    ] {
+        collected.run(shop, args);
+        assert!(!collected.ended_well, "{args:?}: {}", collected.said());
+    }
+    // What they wrote beside the lake.
+    for folder in ["another", "sql/tests"] {
+        collected.folder(&shop.path(folder));
+    }
+}
+
+/// What the shell takes from a script.
+const ASKED: &str =
+    "\\layers\n\\dt\n\\d silver.events\n\\history silver.events\n\\explain select * from gold.sessions\n";
+
+/// A step's plans go to executors and their words come back: where all is well, where executors may not read the lake,
+/// and where nobody is there.
+fn drive_a_cluster(collected: &mut Collected, shop: &Shop, refused: &[&str]) {
+    let cluster = Cluster::start(shop, &["-vvv"], 2);
+    let engine = cluster.engine();
+    for args in [
+        &["plan", "--engine", &engine][..],
+        &["run", "--full-refresh", "--engine", &engine],
+        &["run", "--engine", &engine, "--json"],
+    ] {
+        collected.run(shop, args);
+        assert!(collected.ended_well, "{args:?} on a cluster: {}", collected.said());
+    }
+    cluster.end().iter().for_each(|log| collected.file(log));
+    collected.run(shop, &["run", "--engine", &engine, "--full-refresh"]);
+    assert!(!collected.ended_well, "nobody is there");
+    collected.run(shop, &["executor", "--scheduler", "nonsense"]);
+
+    if !refused.is_empty() {
+        let options = [&["-vvv"], refused].concat();
+        let cluster = Cluster::start(shop, &options, 1);
+        collected.run(shop, &["run", "--engine", &cluster.engine(), "--full-refresh"]);
+        assert!(!collected.ended_well, "the executor may not read: {}", collected.said());
+        cluster.end().iter().for_each(|log| collected.file(log));
     }
 }
 
@@ -75,31 +151,12 @@ fn storage(shop: &Shop, lake: &str, settings: &str) {
     fs::write(shop.path("pipelines.yaml"), text.replacen("targets:\n", &target, 1)).unwrap();
 }
 
-#[test]
-fn no_credential_comes_out() {
-    let test = "no_credential_comes_out";
-    let (Some(azurite), Some(moto)) = (Store::shared(Kind::Azurite, test), Store::shared(Kind::Moto, test)) else {
-        return;
-    };
-    let mut collected = Collected::default();
-    let mut shop = Shop::new();
-    shop.produce("1.json", 1_000, 1, 0.05);
-    let folder = moto.hold(&mut shop);
+/// A lake in Azurite, and how it is reached.
+const AZURE: &str = "abfss://lake@devstoreaccount1.dfs.core.windows.net/canary";
+const AT_AZURITE: &str = "azure_storage_endpoint: \"${STORE_ENDPOINT}\", allow_http: \"true\"";
 
-    // In use: the emulator of S3 takes any secret.
-    shop.set("STORE_SECRET", &format!("s3-secret-{CANARY}-1"));
-    drive(&mut collected, &shop);
-    assert!(
-        shop.number("select count(*) from silver.events") > 0,
-        "the run went through"
-    );
-    moto.files(&folder).iter().for_each(|file| collected.file(file));
-    for table in ["system.runs", "gold.model"] {
-        collected.run(&shop, &["sql", "-c", &format!("select * from {table}")]);
-    }
-
-    // Refused, or nobody there.
-    let azure = "abfss://lake@devstoreaccount1.dfs.core.windows.net/canary";
+/// Stores that refuse who one is, or where nobody is; and one that takes anybody.
+fn refuse(collected: &mut Collected, shop: &mut Shop, azurite: &Store, moto: &Store) {
     let nobody = "http://127.0.0.1:9";
     shop.set("STORE_ENDPOINT", azurite.text("endpoint"));
     shop.set("NOBODY", nobody);
@@ -110,66 +167,94 @@ fn no_credential_comes_out() {
     // Base64, as the store's library wants it.
     shop.set("CANARY_KEY", &format!("{CANARY}KEY0{CANARY}KEY0{CANARY}"));
     shop.set("CANARY_SECRET", &format!("client-secret-{CANARY}-2"));
-    let here = "azure_storage_endpoint: \"${STORE_ENDPOINT}\", allow_http: \"true\"";
-    for settings in [
-        format!("azure_storage_sas_token: \"${{CANARY_SAS}}\", {here}"),
-        format!("azure_storage_account_key: \"${{CANARY_KEY}}\", {here}"),
-        format!(
-            "azure_storage_client_id: shop, azure_storage_client_secret: \"${{CANARY_SECRET}}\", azure_storage_tenant_id: shop, \
-             azure_authority_host: \"${{NOBODY}}\", {here}"
+    shop.set("MOTO_ENDPOINT", moto.text("endpoint"));
+    shop.set("CANARY_SESSION", &format!("session-token-{CANARY}-5"));
+    let s3 = format!("{}/canary", moto.text("url"));
+    for (lake, settings) in [
+        (
+            AZURE,
+            format!("azure_storage_sas_token: \"${{CANARY_SAS}}\", {AT_AZURITE}"),
+        ),
+        (
+            AZURE,
+            format!("azure_storage_account_key: \"${{CANARY_KEY}}\", {AT_AZURITE}"),
+        ),
+        (
+            AZURE,
+            format!(
+                "azure_storage_client_id: shop, azure_storage_client_secret: \"${{CANARY_SECRET}}\", \
+                 azure_storage_tenant_id: shop, azure_authority_host: \"${{NOBODY}}\", {AT_AZURITE}"
+            ),
+        ),
+        (
+            &s3,
+            "aws_access_key_id: shop, aws_secret_access_key: \"${CANARY_SECRET}\", aws_session_token: \
+             \"${CANARY_SESSION}\", aws_endpoint_url: \"${MOTO_ENDPOINT}\", aws_region: us-east-1, allow_http: \"true\""
+                .to_owned(),
         ),
     ] {
-        storage(&shop, azure, &settings);
+        storage(shop, lake, &settings);
         for args in [
             &["plan"][..],
             &["run"],
             &["run", "--json"],
             &["sql", "-c", "select * from silver.events"],
         ] {
-            collected.run(&shop, args);
+            collected.run(shop, args);
         }
     }
     storage(
-        &shop,
-        azure,
-        &format!("azure_storage_sas_token: \"sig={CANARY}-in-the-file\", {here}"),
+        shop,
+        AZURE,
+        &format!("azure_storage_sas_token: \"sig={CANARY}-in-the-file\", {AT_AZURITE}"),
     );
-    collected.run(&shop, &["plan"]);
+    collected.run(shop, &["plan"]);
+}
 
-    // Where a value is looked for.
+/// Where values are looked for, and what is found there is of no use.
+fn look_for_values(collected: &mut Collected, shop: &mut Shop) {
     storage(
-        &shop,
-        azure,
-        &format!("azure_storage_sas_token: \"${{LOOKED_FOR}}\", {here}"),
+        shop,
+        AZURE,
+        &format!("azure_storage_sas_token: \"${{LOOKED_FOR}}\", {AT_AZURITE}"),
     );
     fs::write(
         shop.path(".env"),
         format!("LOOKED_FOR='sig={CANARY}-in-env-without-its-end\n"),
     )
     .unwrap();
-    collected.run(&shop, &["plan"]);
+    collected.run(shop, &["plan"]);
     fs::remove_file(shop.path(".env")).unwrap();
     shop.set(
         "LOOKED_FOR_COMMAND",
         &format!("echo sig={CANARY}-printed; echo {CANARY} >&2; exit 3"),
     );
-    collected.run(&shop, &["plan"]);
+    collected.run(shop, &["plan"]);
+}
 
-    // A broker that is not there, with a password; and the server's token.
+/// A broker that is not there, with a password; and the server's token.
+fn ask_a_broker_and_a_server(collected: &mut Collected, shop: &mut Shop) {
     shop.unset("CLICKREC_TARGET");
     shop.edit(
         "pipelines.yaml",
         "topic: \"${KAFKA_TOPIC:-clickstream}\"",
-        "topic: t, security: { protocol: SASL_PLAINTEXT, mechanism: PLAIN, username: shop, password: \"${KAFKA_SECRET}\" }",
+        "topic: t, security: { protocol: SASL_PLAINTEXT, mechanism: PLAIN, username: shop, password: \"${KAFKA_SECRET}\" }, \
+         options: { ssl.key.password: \"${KAFKA_KEY_SECRET}\" }",
     );
     shop.set("KAFKA_BROKERS", "127.0.0.1:9");
     shop.set("KAFKA_SECRET", &format!("kafka-secret-{CANARY}-3"));
-    for args in [&["plan", "--target", "kafka"][..], &["run", "--target", "kafka"]] {
-        collected.run(&shop, args);
+    shop.set("KAFKA_KEY_SECRET", &format!("key-secret-{CANARY}-6"));
+    for args in [
+        &["plan", "--target", "kafka"][..],
+        &["run", "--target", "kafka"],
+        &["produce", "--target", "kafka", "--to", "kafka", "--events", "10"],
+        &["sql", "--target", "kafka", "-c", "select * from kafka.clicks limit 1"],
+    ] {
+        collected.run(shop, args);
     }
     shop.ok(&["run"]);
     let token = format!("bearer-{CANARY}-4");
-    let server = Server::start_with(&shop, &["-vvv", "--sql"], &[("CLICKREC_TOKEN", &token)]);
+    let server = Server::start_with(shop, &["-vvv", "--sql"], &[("CLICKREC_TOKEN", &token)]);
     let bearer = format!("Bearer {token}");
     for (path, body) in [
         ("/api/v1/sessions", ""),
@@ -181,25 +266,65 @@ fn no_credential_comes_out() {
         for shown in [bearer.as_str(), "Bearer wrong"] {
             let headers = [("Authorization", shown), ("Content-Type", "application/json")];
             let answer = server.ask(method, path, &headers, body);
-            collected.0.push((path.to_owned(), format!("{answer:?}").into_bytes()));
+            collected
+                .came
+                .push((path.to_owned(), format!("{answer:?}").into_bytes()));
         }
     }
     collected
-        .0
+        .came
         .push(("the server's log".to_owned(), server.said().into_bytes()));
     drop(server);
+}
+
+#[test]
+fn no_credential_comes_out() {
+    let test = "no_credential_comes_out";
+    let (Some(azurite), Some(moto)) = (Store::shared(Kind::Azurite, test), Store::shared(Kind::Moto, test)) else {
+        return;
+    };
+    let mut collected = Collected::default();
+    let mut shop = Shop::new();
+    shop.produce("1.json", 1_000, 1, 0.05);
+    fs::write(shop.path("asked.sql"), ASKED).unwrap();
+    let folder = moto.hold(&mut shop);
+
+    // In use: the emulator of S3 takes any secret.
+    shop.set("STORE_SECRET", &format!("s3-secret-{CANARY}-1"));
+    drive(&mut collected, &shop);
+    assert!(
+        shop.number("select count(*) from silver.events") > 0,
+        "the run went through"
+    );
+    drive_a_cluster(&mut collected, &shop, &[]);
+    moto.files(&folder).iter().for_each(|file| collected.file(file));
+    for table in ["system.runs", "gold.model"] {
+        collected.run(&shop, &["sql", "-c", &format!("select * from {table}")]);
+    }
+
+    // Executors with a token that is refused, which the store's library has in its requests' URLs.
+    let mut azure_shop = Shop::new();
+    azure_shop.produce("1.json", 1_000, 1, 0.05);
+    azurite.hold(&mut azure_shop);
+    let refused =
+        format!("STORE_SAS=sv=2021-08-06&sr=c&sp=racwdl&se=2999-01-01T00%3A00%3A00Z&sig={CANARY}%2Fexecutor%3D");
+    drive_a_cluster(&mut collected, &azure_shop, &["--var", &refused]);
+
+    refuse(&mut collected, &mut shop, azurite, moto);
+    look_for_values(&mut collected, &mut shop);
+    ask_a_broker_and_a_server(&mut collected, &mut shop);
 
     let leaks = collected.leaks();
     assert!(
         leaks.is_empty(),
         "{} of {} leak:\n{}",
         leaks.len(),
-        collected.0.len(),
+        collected.came.len(),
         leaks.join("\n")
     );
     // The search finds what there is to find.
     collected
-        .0
+        .came
         .push(("planted".to_owned(), format!("sig={CANARY}").into_bytes()));
     assert_eq!(collected.leaks().len(), 1);
 }
