@@ -34,6 +34,8 @@ const POLL: Duration = Duration::from_millis(25);
 const QUEUED_WITHIN: Duration = Duration::from_secs(20);
 /// So often it is looked whether a job gets on.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A step is begun so many times, where executors lose each other in the middle of it.
+const TRIES: u8 = 3;
 /// A result is fetched so many times.
 const FETCHES: u8 = 3;
 const FETCH_WAIT_MILLIS: u64 = 500;
@@ -117,13 +119,29 @@ impl Client {
             key: entry.key,
             value: entry.value,
         });
-        let query = ExecuteQueryParams {
-            query: Some(Query::PhysicalPlan(plan.encode_to_vec())),
-            settings: settings.collect(),
-            session_id: format!("{:032x}", rand::random::<u128>()),
-            operation_id: format!("{:032x}", rand::random::<u128>()),
-        };
-        let mut job = self.submit(query, &config).await?;
+        let query = Query::PhysicalPlan(plan.encode_to_vec());
+        let settings: Vec<_> = settings.collect();
+        let mut tries = 1;
+        loop {
+            let query = ExecuteQueryParams {
+                query: Some(query.clone()),
+                settings: settings.clone(),
+                session_id: format!("{:032x}", rand::random::<u128>()),
+                operation_id: format!("{:032x}", rand::random::<u128>()),
+            };
+            match self.once(query, &config).await {
+                Err(error) if error.is_of_a_lost_executor() && tries < TRIES => {
+                    tracing::warn!(step, tries, %error, "the cluster begins a step again");
+                    tries += 1;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Runs a job. One that fails has done nothing that counts: files count that the client commits.
+    async fn once(&self, query: ExecuteQueryParams, config: &SessionConfig) -> Result<Ran, ClusterError> {
+        let mut job = self.submit(query, config).await?;
         let parts = self.finished(&mut job).await?;
         let mut ran = measured(&mut job).await;
         for part in parts {

@@ -1,23 +1,32 @@
 use datafusion::error::DataFusionError;
 
 /// What Ballista's words say of faults that pass.
-const PASSING: [&str; 6] = [
+const PASSING: [&str; 5] = [
     "IoError",
     "IO error",
     "Object Store error",
     "executors were lost",
-    "could not be fetched",
     "does not answer",
 ];
+/// What they say where an executor went while others, or the client, read its shuffles: Ballista 55.0 repeats stages whose
+/// shuffles are not there, but not where one breaks off in the middle.
+const LOST_EXECUTOR: [&str; 3] = ["h2 protocol error", "transport error", "could not be fetched"];
 
 impl ClusterError {
     /// Whether the same may go well a little later.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Forgotten { .. } => true,
-            Self::Failed { reason, .. } => PASSING.iter().any(|words| reason.contains(words)),
+            Self::Failed { reason, .. } => {
+                PASSING.iter().any(|words| reason.contains(words)) || self.is_of_a_lost_executor()
+            }
             _ => false,
         }
+    }
+
+    /// Whether the job failed as one executor went: the others can do it.
+    pub fn is_of_a_lost_executor(&self) -> bool {
+        matches!(self, Self::Failed { reason, .. } if LOST_EXECUTOR.iter().any(|words| reason.contains(words)))
     }
 
     /// Whether the executors' memory was too small for the work.

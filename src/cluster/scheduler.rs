@@ -16,6 +16,7 @@ use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+use super::places::CountedPlaces;
 use super::{ClusterError, Codec, MESSAGE_BYTES, config_producer, jobs};
 
 /// An executor that drains its tasks has so long.
@@ -60,6 +61,8 @@ pub async fn run(
     config.validate().map_err(|error| failed(error.to_string()))?;
     let cluster = BallistaCluster::new_from_config(&config).await;
     let cluster = cluster.map_err(|error| failed(error.to_string()))?;
+    let places = Arc::new(CountedPlaces(cluster.cluster_state()));
+    let cluster = BallistaCluster::new(places, cluster.job_state());
     let scheduler = create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(cluster, Arc::new(config)).await;
     let scheduler = scheduler.map_err(|error| failed(error.to_string()))?;
     // Ballista's service, and a page of ours.

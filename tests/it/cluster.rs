@@ -157,7 +157,7 @@ fn an_executor_that_is_killed_while_it_ingests_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn an_executor_that_is_killed_in_the_middle_of_silver_and_of_training_changes_nothing() {
+fn an_executor_that_is_killed_in_the_middle_of_silver_of_training_and_of_gold_changes_nothing() {
     let shop = shop_with_two_lakes();
     shop.produce("1.json", 150_000, 1, 0.05);
     shop.ok(&[&["run"], &LONG[..]].concat());
@@ -165,6 +165,7 @@ fn an_executor_that_is_killed_in_the_middle_of_silver_and_of_training_changes_no
     for (before, steps) in [
         ("bronze.clicks", "silver.events,gold.sessions,gold.session_items"),
         ("gold.item_popularity", "gold.als_factors"),
+        ("gold.model", "gold.recommendations"),
     ] {
         assert!(start_there(&shop, &cluster, before).wait().unwrap().success());
         let run = start_there(&shop, &cluster, steps);
