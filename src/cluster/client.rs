@@ -34,8 +34,10 @@ const POLL: Duration = Duration::from_millis(25);
 const QUEUED_WITHIN: Duration = Duration::from_secs(20);
 /// So often it is looked whether a job gets on.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A step is begun so many times, where executors lose each other in the middle of it.
-const TRIES: u8 = 3;
+/// What Ballista says of a job that the scheduler cancelled.
+const CANCELLED: &str = "Cancelled";
+/// A job is begun so many times, where it loses an executor; the scheduler may notice only at the second that it is gone.
+const TRIES: u8 = 6;
 /// A result is fetched so many times.
 const FETCHES: u8 = 3;
 const FETCH_WAIT_MILLIS: u64 = 500;
@@ -130,8 +132,8 @@ impl Client {
                 operation_id: format!("{:032x}", rand::random::<u128>()),
             };
             match self.once(query, &config).await {
-                Err(error) if error.is_of_a_lost_executor() && tries < TRIES => {
-                    tracing::warn!(step, tries, %error, "the cluster begins a step again");
+                Err(error) if error.has_lost_an_executor() && tries < TRIES => {
+                    tracing::warn!(step, tries, %error, "the cluster begins a job again");
                     tries += 1;
                 }
                 ended => return ended,
@@ -249,7 +251,10 @@ impl Client {
                     job.is_done = true;
                     return Err(ClusterError::Failed {
                         job: job.id.clone(),
-                        reason: failed.error,
+                        reason: match failed.error.as_str() {
+                            CANCELLED => ClusterError::LOST_EXECUTOR.to_owned(),
+                            _ => failed.error,
+                        },
                     });
                 }
                 Some(job_status::Status::Successful(done)) => {

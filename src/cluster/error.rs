@@ -8,24 +8,31 @@ const PASSING: [&str; 5] = [
     "executors were lost",
     "does not answer",
 ];
-/// What they say where an executor went while others, or the client, read its shuffles: Ballista 55.0 repeats stages whose
-/// shuffles are not there, but not where one breaks off in the middle.
-const LOST_EXECUTOR: [&str; 3] = ["h2 protocol error", "transport error", "could not be fetched"];
+/// What is said where an executor went while others, or the client, read its shuffles.
+const LOST_EXECUTOR: [&str; 4] = [
+    ClusterError::LOST_EXECUTOR,
+    "h2 protocol error",
+    "transport error",
+    "could not be fetched",
+];
 
 impl ClusterError {
+    /// Why a scheduler of ours cancels a job.
+    pub(super) const LOST_EXECUTOR: &str = "an executor was lost in the middle of it";
+
     /// Whether the same may go well a little later.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Forgotten { .. } => true,
             Self::Failed { reason, .. } => {
-                PASSING.iter().any(|words| reason.contains(words)) || self.is_of_a_lost_executor()
+                PASSING.iter().any(|words| reason.contains(words)) || self.has_lost_an_executor()
             }
             _ => false,
         }
     }
 
     /// Whether the job failed as one executor went: the others can do it.
-    pub fn is_of_a_lost_executor(&self) -> bool {
+    pub fn has_lost_an_executor(&self) -> bool {
         matches!(self, Self::Failed { reason, .. } if LOST_EXECUTOR.iter().any(|words| reason.contains(words)))
     }
 

@@ -9,7 +9,7 @@
 //! - `scattered`: a leaf of ours that several tasks share.
 //! - [`Client`]: sends a plan, waits, and gets the result.
 //! - [`ClusterState`]: executors and jobs, as the scheduler tells them.
-//! - `places`: which executors have room for tasks.
+//! - `placement`: which executors get tasks, and which jobs have to begin again.
 //! - [`stages`](fn@stages): how a plan will be cut.
 //! - [`scheduler`], [`executor`]: the processes of a cluster.
 
@@ -19,7 +19,7 @@ mod error;
 pub mod executor;
 #[allow(unused_qualifications, reason = "utoipa's macros name types so")]
 mod jobs;
-mod places;
+mod placement;
 mod prepare;
 mod scattered;
 pub mod scheduler;

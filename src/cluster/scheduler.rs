@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ballista_core::JobId;
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use ballista_scheduler::cluster::BallistaCluster;
@@ -14,9 +15,10 @@ use datafusion::execution::context::SessionState;
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::unbounded_channel;
 use tonic::service::Routes;
 
-use super::places::CountedPlaces;
+use super::placement::Placement;
 use super::{ClusterError, Codec, MESSAGE_BYTES, config_producer, jobs};
 
 /// An executor that drains its tasks has so long.
@@ -61,10 +63,20 @@ pub async fn run(
     config.validate().map_err(|error| failed(error.to_string()))?;
     let cluster = BallistaCluster::new_from_config(&config).await;
     let cluster = cluster.map_err(|error| failed(error.to_string()))?;
-    let places = Arc::new(CountedPlaces(cluster.cluster_state()));
-    let cluster = BallistaCluster::new(places, cluster.job_state());
+    let (broken, mut broken_jobs) = unbounded_channel::<JobId>();
+    let placement = Placement::new(cluster.cluster_state(), broken);
+    let cluster = BallistaCluster::new(Arc::new(placement), cluster.job_state());
     let scheduler = create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(cluster, Arc::new(config)).await;
     let scheduler = scheduler.map_err(|error| failed(error.to_string()))?;
+    let canceller = scheduler.clone();
+    tokio::spawn(async move {
+        while let Some(job) = broken_jobs.recv().await {
+            tracing::warn!(%job, "a job lost an executor, and is cancelled: its client begins it again");
+            if let Err(error) = canceller.cancel_job(job).await {
+                tracing::error!(%error, "it could not be cancelled");
+            }
+        }
+    });
     // Ballista's service, and a page of ours.
     let told = jobs::routes(&scheduler).await;
     let told = told.map_err(|error| failed(error.to_string()))?;
