@@ -1,8 +1,8 @@
 //! Steps on several machines: Ballista's scheduler and executors, which know our functions and plan nodes.
 //!
 //! A step's plan is made where `clickrec run` runs, and sent as it is. Executors read Kafka and files, and write data files;
-//! what comes back are the names of these files, for the one commit that the client makes. Stages, shuffles, the placing
-//! of tasks and their repetition are Ballista's.
+//! what comes back are the names of these files, for the one commit that the client makes. Stages, shuffles and the placing
+//! of tasks are Ballista's; a job that loses an executor is begun again by the client.
 //!
 //! - [`Codec`]: plans as bytes. Neither secrets nor stores travel: executors have their own, from the same project.
 //! - `prepare`: what a plan needs so that tasks may share its stages.
