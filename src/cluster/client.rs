@@ -37,7 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What Ballista says of a job that the scheduler cancelled.
 const CANCELLED: &str = "Cancelled";
 /// A job is begun so many times, where it loses an executor; the scheduler may notice only at the second that it is gone.
-const TRIES: u8 = 6;
+const TRIES: u32 = 6;
+/// So long before the second time, and twice as long before each one after it: what the first left behind is ended meanwhile.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// A result is fetched so many times.
 const FETCHES: u8 = 3;
 const FETCH_WAIT_MILLIS: u64 = 500;
@@ -134,6 +136,7 @@ impl Client {
             match self.once(query, &config).await {
                 Err(error) if error.has_lost_an_executor() && tries < TRIES => {
                     tracing::warn!(step, tries, %error, "the cluster begins a job again");
+                    tokio::time::sleep(TRY_AGAIN_AFTER * 2_u32.pow(tries - 1)).await;
                     tries += 1;
                 }
                 ended => return ended,

@@ -9,10 +9,12 @@ const PASSING: [&str; 5] = [
     "does not answer",
 ];
 /// What is said where an executor went while others, or the client, read its shuffles.
-const LOST_EXECUTOR: [&str; 4] = [
+const LOST_EXECUTOR: [&str; 6] = [
     ClusterError::LOST_EXECUTOR,
     "h2 protocol error",
     "transport error",
+    "broken pipe",
+    "error reading a body from connection",
     "could not be fetched",
 ];
 

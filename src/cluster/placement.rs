@@ -6,7 +6,7 @@
 //! - The shuffles that a stage had written before it was rolled back are still read, beside those that it writes the second
 //!   time: rows are doubled.
 //! - The places for the tasks that it had are not given back, so that in the end no executor has a free one. Places are
-//!   counted anew each time from the tasks that run: what is counted cannot leak.
+//!   counted anew each time from the tasks that the scheduler knows to run.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl ClusterState for Placement {
     }
 }
 
-/// Whether a stage is done for the second time, or lost tasks with their executor.
+/// Whether a stage is done for the second time, as shuffles could not be read, or lost tasks with their executor.
 fn lost_something(stage: &ExecutionStage) -> bool {
     let attempt = match stage {
         ExecutionStage::UnResolved(stage) => stage.stage_attempt_num,

@@ -71,7 +71,7 @@ pub async fn run(
     let canceller = scheduler.clone();
     tokio::spawn(async move {
         while let Some(job) = broken_jobs.recv().await {
-            tracing::warn!(%job, "a job lost an executor, and is cancelled: its client begins it again");
+            tracing::warn!(%job, "a job lost tasks or shuffles, and is cancelled: its client begins it again");
             if let Err(error) = canceller.cancel_job(job).await {
                 tracing::error!(%error, "it could not be cancelled");
             }
