@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    cli.global.start_logging();
+    cli.global.start_logging(matches!(cli.command, Command::Test(_)));
     exit::log_panics_of_workers();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
