@@ -1,98 +1,126 @@
-//! Lines of a stream of bytes.
+//! Lines of text that comes in pieces.
 
-use bytes::Bytes;
-use datafusion::common::exec_err;
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
-use datafusion::error::DataFusionError;
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
-use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use std::hash::Hasher;
+
 use serde::de::IgnoredAny;
+use twox_hash::XxHash64;
+
+use super::fingerprint::positive;
 
 /// A line must fit in memory: a file without line breaks is none of records.
-const LINE_BYTES_MAX: usize = 256 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 256 << 20;
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of some bytes of a file, decompressed where its name ends in `.gz`.
-pub(super) async fn open(
-    store: &dyn ObjectStore,
-    path: &Path,
-    bytes: std::ops::Range<u64>,
-    gzip: bool,
-) -> Result<BoxStream<'static, Result<Bytes, DataFusionError>>, DataFusionError> {
-    if bytes.is_empty() {
-        return Ok(futures::stream::empty().boxed());
-    }
-    let options = GetOptions {
-        range: Some(GetRange::Bounded(bytes)),
-        ..GetOptions::default()
-    };
-    let stream = store
-        .get_opts(path, options)
-        .await?
-        .into_stream()
-        .map_err(DataFusionError::from)
-        .boxed();
-    if gzip {
-        FileCompressionType::GZIP.convert_stream(stream)
-    } else {
-        Ok(stream)
-    }
-}
-
-/// What a stretch of a file holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Count {
-    /// Lines that are complete.
+/// Counts the lines of a text from some place on, and hashes them.
+#[derive(Clone)]
+pub(super) struct Counter {
+    /// Where the first line begins.
+    pub start: u64,
+    /// Lines, empty ones too.
     pub lines: u64,
-    /// Bytes of text up to the end of the last of them.
-    pub bytes: u64,
-    /// Why what follows cannot be decompressed: the file is damaged, or still being written.
-    pub damage: Option<String>,
+    /// Lines that are not empty: records.
+    pub records: u64,
+    at: u64,
+    hash: XxHash64,
+    /// Bytes of the line that has begun, and whether all of them are carriage returns.
+    length: u64,
+    only_return: bool,
+    /// So many lines were read before.
+    skip: u64,
+    /// The last line that was read had no line break: if one comes, no new line ends with it.
+    continues: bool,
 }
 
-/// Counts the complete lines of a stream. A last line without a line break is complete once it is a JSON value: it may
-/// still be being written.
-pub(super) async fn count(
-    mut stream: BoxStream<'static, Result<Bytes, DataFusionError>>,
-) -> Result<Count, DataFusionError> {
-    let (mut found, mut seen) = (Count::default(), 0);
-    let mut tail = vec![];
-    loop {
-        let chunk = match stream.try_next().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => break,
-            Err(error) if is_damage(&error) => {
-                found.damage = Some(error.strip_backtrace());
-                return Ok(found);
-            }
-            Err(error) => return Err(error),
-        };
-        found.lines += memchr::memchr_iter(b'\n', &chunk).count() as u64;
-        match memchr::memrchr(b'\n', &chunk) {
-            Some(last) => {
-                found.bytes = seen + last as u64 + 1;
-                tail.clear();
-                tail.extend_from_slice(&chunk[last + 1..]);
-            }
-            None => tail.extend_from_slice(&chunk),
+impl Counter {
+    /// From a place on; `continues` where it is in the middle of a line.
+    pub fn new(start: u64, continues: bool) -> Self {
+        Self {
+            start,
+            lines: 0,
+            records: 0,
+            at: start,
+            hash: XxHash64::with_seed(0),
+            length: 0,
+            only_return: true,
+            skip: 0,
+            continues,
         }
-        if tail.len() > LINE_BYTES_MAX {
-            return exec_err!("line {} is longer than {LINE_BYTES_MAX} bytes", found.lines + 1);
+    }
+
+    /// From the beginning of a text, but for so many lines.
+    pub fn skipping(skip: u64) -> Self {
+        Self {
+            skip,
+            ..Self::new(0, false)
         }
-        seen += chunk.len() as u64;
     }
-    if serde_json::from_slice::<IgnoredAny>(&tail).is_ok() {
-        found.lines += 1;
-        found.bytes = seen;
+
+    /// Takes in whole lines, in pieces.
+    pub fn update(&mut self, mut text: &[u8]) {
+        if self.at == 0
+            && let Some(rest) = text.strip_prefix(BOM)
+        {
+            self.start_at(BOM.len() as u64);
+            text = rest;
+        }
+        let (mut line, mut hashed) = (0, 0);
+        for end in memchr::memchr_iter(b'\n', text) {
+            self.extend_line(&text[line..end]);
+            line = end + 1;
+            if self.end_line() {
+                self.start_at(self.at + (line - hashed) as u64);
+                hashed = line;
+            }
+        }
+        self.extend_line(&text[line..]);
+        self.hash.write(&text[hashed..]);
+        self.at += (text.len() - hashed) as u64;
     }
-    Ok(found)
+
+    /// The last line, which has no line break, is complete.
+    pub fn end(&mut self) {
+        if self.length > 0 && self.end_line() {
+            self.start_at(self.at);
+        }
+    }
+
+    fn extend_line(&mut self, text: &[u8]) {
+        self.length += text.len() as u64;
+        self.only_return &= text.is_empty() || text == b"\r";
+    }
+
+    /// Whether the line was read before.
+    fn end_line(&mut self) -> bool {
+        let empty = self.length == 0 || (self.length == 1 && self.only_return);
+        let continues = std::mem::take(&mut self.continues);
+        (self.length, self.only_return) = (0, true);
+        if self.skip > 0 {
+            self.skip -= 1;
+            return true;
+        }
+        if continues && empty {
+            return true;
+        }
+        self.lines += 1;
+        self.records += u64::from(!empty);
+        false
+    }
+
+    fn start_at(&mut self, start: u64) {
+        (self.start, self.at) = (start, start);
+        self.hash = XxHash64::with_seed(0);
+    }
+
+    /// A hash of the lines.
+    pub fn hash(&self) -> i64 {
+        positive(self.hash.finish())
+    }
 }
 
-/// Whether a decompressor did not understand what it got; anything else is the store's failure.
-fn is_damage(error: &DataFusionError) -> bool {
-    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    matches!(error, DataFusionError::IoError(error) if matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof))
+/// Whether a last line without a line break is complete: a JSON value that nothing can be added to. `12` may become `123`.
+pub(super) fn is_complete(line: &[u8]) -> bool {
+    let value = line.strip_prefix(BOM).unwrap_or(line).trim_ascii();
+    matches!(value.first(), Some(b'{' | b'[' | b'"')) && serde_json::from_slice::<IgnoredAny>(value).is_ok()
 }
 
 /// Puts lines together that are spread over chunks.
@@ -134,7 +162,44 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The byte at a place of a file.
-pub(super) async fn byte_at(store: &dyn ObjectStore, path: &Path, at: u64) -> Result<Option<u8>, object_store::Error> {
-    Ok(store.get_range(path, at..at + 1).await?.first().copied())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(mut counter: Counter, pieces: &[&str]) -> (u64, u64, u64) {
+        pieces.iter().for_each(|piece| counter.update(piece.as_bytes()));
+        counter.end();
+        (counter.start, counter.lines, counter.records)
+    }
+
+    #[test]
+    fn lines_are_counted_and_empty_ones_are_no_records() {
+        let new = || Counter::new(0, false);
+        assert_eq!(count(new(), &["a\r", "\n\r\n", "\n", "b\n", "c"]), (0, 5, 3));
+        assert_eq!(count(new(), &["\u{feff}a\n"]), (3, 1, 1));
+        assert_eq!(count(new(), &["\u{feff}\r\nb\n"]), (3, 2, 1));
+        assert_eq!(count(new(), &["\r", "\r\n"]), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_line_break_that_came_late_ends_the_line_that_was_read() {
+        assert_eq!(count(Counter::new(7, true), &["\r", "\n", "b\n"]), (9, 1, 1));
+        assert_eq!(count(Counter::new(7, true), &["\n"]), (8, 0, 0));
+        assert_eq!(count(Counter::new(7, true), &["b\n\n"]), (7, 2, 1));
+        assert_eq!(count(Counter::skipping(2), &["a\n", "b\n", "c\n"]), (4, 1, 1));
+        let (mut one, mut other) = (Counter::new(9, false), Counter::new(7, true));
+        one.update(b"b\n");
+        other.update(b"\r\nb\n");
+        assert_eq!(one.hash(), other.hash());
+    }
+
+    #[test]
+    fn what_may_still_grow_is_not_complete() {
+        for complete in ["{\"n\":1}", " [1] ", "\"a\"", "\u{feff}{}"] {
+            assert!(is_complete(complete.as_bytes()), "{complete}");
+        }
+        for growing in ["12", "{\"n\":", "text", "", "tru", "{}x"] {
+            assert!(!is_complete(growing.as_bytes()), "{growing}");
+        }
+    }
 }

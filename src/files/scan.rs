@@ -1,4 +1,6 @@
 use std::fmt;
+use std::hash::Hasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -8,6 +10,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, exec_err};
 use datafusion::datasource::TableType;
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -20,9 +23,12 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
+use twox_hash::XxHash64;
 
-use super::lines::{Splitter, open};
-use crate::source::{RecordBatchBuilder, RecordRef, record_schema};
+use super::codec::{Chunks, Codec, bytes_of};
+use super::fingerprint::positive;
+use super::lines::Splitter;
+use crate::source::{RecordBatchBuilder, RecordRef, SourceError, record_schema};
 
 /// Lines of one file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,18 +38,30 @@ pub(super) struct Stretch {
     pub path: Path,
     /// As the records name it.
     pub name: String,
-    /// Whether the bytes are compressed.
-    pub gzip: bool,
-    /// The bytes to read.
-    pub bytes: std::ops::Range<u64>,
-    /// Lines to pass over first.
-    pub skip: u64,
-    /// Lines to read.
-    pub lines: u64,
-    /// The number of the first of them.
+    /// How its text is compressed.
+    pub codec: Codec,
+    /// The bytes that it had.
+    pub size: u64,
+    /// The lines, as bytes of its text.
+    pub text: Range<u64>,
+    /// How many of them are not empty.
+    pub records: u64,
+    /// The number of the first line.
     pub first_line: u64,
-    /// When the file was last changed, in microseconds since 1970.
-    pub modified_us: i64,
+    /// A hash of these lines: they are read again, and have to be the same.
+    pub hash: i64,
+    /// When the source found them, in microseconds since 1970.
+    pub found_us: i64,
+}
+
+impl Stretch {
+    /// So many bytes of the store are read for it.
+    fn bytes(&self) -> u64 {
+        match self.codec {
+            Codec::Plain => self.text.end - self.text.start,
+            _ => self.size,
+        }
+    }
 }
 
 mod path_as_text {
@@ -81,11 +99,11 @@ impl LinesScan {
     /// Files in groups of about equal size, largest first.
     fn groups(&self, partitions: usize) -> Vec<Vec<Stretch>> {
         let mut stretches = self.stretches.clone();
-        stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.bytes.end - stretch.bytes.start));
+        stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.bytes()));
         let mut groups: Vec<(u64, Vec<Stretch>)> = vec![(0, vec![]); partitions.clamp(1, stretches.len().max(1))];
         for stretch in stretches {
             if let Some(smallest) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
-                smallest.0 += stretch.bytes.end - stretch.bytes.start;
+                smallest.0 += stretch.bytes();
                 smallest.1.push(stretch);
             }
         }
@@ -157,7 +175,7 @@ impl LinesExec {
 impl DisplayAs for LinesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = || self.groups.iter().flatten();
-        let bytes: u64 = all().map(|stretch| stretch.bytes.end - stretch.bytes.start).sum();
+        let bytes: u64 = all().map(|stretch| stretch.bytes()).sum();
         write!(f, "LinesExec: files={}, bytes={bytes}", all().count())?;
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),
@@ -234,13 +252,21 @@ struct LinesReader {
 impl LinesReader {
     /// Reads the lines of a file into batches; `false` once no more are wanted.
     async fn read(&mut self, stretch: &Stretch) -> Result<bool> {
-        let mut stream = open(&*self.store, &stretch.path, stretch.bytes.clone(), stretch.gzip).await?;
+        let mut chunks = text(&*self.store, stretch).await?;
         let mut splitter = Splitter::default();
-        let mut line = 0;
-        let last = stretch.skip + stretch.lines;
-        while line < last && self.left > 0 {
-            let Some(chunk) = stream.try_next().await? else { break };
-            splitter.feed(&chunk, |text| {
+        let (mut line, mut hash) = (0, XxHash64::with_seed(0));
+        let mut at = match stretch.codec {
+            Codec::Plain => stretch.text.start,
+            _ => 0,
+        };
+        while at < stretch.text.end && self.left > 0 {
+            let Some(chunk) = chunks.try_next().await? else { break };
+            let before = at;
+            at += chunk.len() as u64;
+            let within = |place: u64| (place.clamp(before, at) - before) as usize;
+            let chunk = &chunk[within(stretch.text.start)..within(stretch.text.end)];
+            hash.write(chunk);
+            splitter.feed(chunk, |text| {
                 line += 1;
                 self.append(stretch, line, text)
             });
@@ -248,32 +274,30 @@ impl LinesReader {
                 return Ok(false);
             }
         }
-        if line < last && !splitter.rest().is_empty() {
-            line += 1;
-            self.append(stretch, line, splitter.rest());
+        if self.left > 0 {
+            self.append(stretch, line + 1, splitter.rest());
         }
-        if line < last && self.left > 0 {
-            return exec_err!("it had {last} lines when they were counted, and {line} when they were read");
+        if self.left > 0 && positive(hash.finish()) != stretch.hash {
+            return Err(changed(stretch));
         }
         Ok(self.left > 0)
     }
 
-    /// Takes the `line`th line of the stream, from 1; `false` where no more are wanted.
+    /// Takes the `line`th line, from 1; `false` where no more are wanted.
     fn append(&mut self, stretch: &Stretch, line: u64, text: &[u8]) -> bool {
-        let wanted = line > stretch.skip && line <= stretch.skip + stretch.lines;
-        if wanted && !text.is_empty() && self.left > 0 {
+        if !text.is_empty() && self.left > 0 {
             self.left -= 1;
             let record = RecordRef {
                 topic: &stretch.name,
                 partition: 0,
-                offset: i64::try_from(stretch.first_line + line - stretch.skip - 1).unwrap_or(i64::MAX),
-                timestamp: Some(stretch.modified_us),
+                offset: i64::try_from(stretch.first_line + line - 1).unwrap_or(i64::MAX),
+                timestamp: Some(stretch.found_us),
                 key: None,
                 value: Some(text),
             };
             self.batch.append(&record, |_| {});
         }
-        self.left > 0 && line < stretch.skip + stretch.lines
+        self.left > 0
     }
 
     /// `false` where nobody listens any more.
@@ -285,4 +309,27 @@ impl LinesReader {
         self.metrics.record_output(batch.num_rows());
         Ok(self.out.send(Ok(batch)).await.is_ok())
     }
+}
+
+/// The text that has the lines; of a plain file only just these.
+async fn text(store: &dyn ObjectStore, stretch: &Stretch) -> Result<Chunks> {
+    let opened = match stretch.codec {
+        Codec::Plain => bytes_of(store, &stretch.path, stretch.text.clone()).await,
+        _ => bytes_of(store, &stretch.path, 0..stretch.size).await,
+    };
+    match opened {
+        // A rotation in this very moment.
+        Err(DataFusionError::ObjectStore(error)) if matches!(*error, object_store::Error::NotFound { .. }) => {
+            Err(changed(stretch))
+        }
+        opened => Ok(stretch.codec.text(opened?)),
+    }
+}
+
+fn changed(stretch: &Stretch) -> DataFusionError {
+    DataFusionError::External(Box::new(SourceError::Unreachable {
+        what: stretch.name.clone(),
+        reason: "it was replaced or renamed while it was read".to_owned(),
+        help: "nothing of it was taken: run again".to_owned(),
+    }))
 }

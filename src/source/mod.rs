@@ -29,12 +29,24 @@ pub trait Committed: Send + Sync {
     /// # Errors
     /// When the lake cannot be read.
     async fn position(&self, place: &str) -> Result<Option<i64>, SourceError>;
+
+    /// All positions that are stored; `None` where only one that is named can be found.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    async fn all(&self) -> Result<Option<Positions>, SourceError> {
+        Ok(None)
+    }
 }
 
 #[async_trait]
 impl Committed for Positions {
     async fn position(&self, place: &str) -> Result<Option<i64>, SourceError> {
         Ok(self.get(place).copied())
+    }
+
+    async fn all(&self) -> Result<Option<Positions>, SourceError> {
+        Ok(Some(self.clone()))
     }
 }
 
@@ -49,6 +61,10 @@ pub struct FromTheStart;
 impl Committed for FromTheStart {
     async fn position(&self, _place: &str) -> Result<Option<i64>, SourceError> {
         Ok(None)
+    }
+
+    async fn all(&self) -> Result<Option<Positions>, SourceError> {
+        Ok(Some(Positions::new()))
     }
 }
 
@@ -81,6 +97,8 @@ pub struct Pending {
     /// The positions to commit together with those records: of every place that is there now, moved or not, so that a
     /// place which is empty today is known tomorrow.
     pub next: Positions,
+    /// The positions are worth a commit even where no record waits.
+    pub keep: bool,
     /// How many records the scan has; for Kafka the distance of the offsets, an upper bound.
     pub records: u64,
     /// How many records wait at each place, whether the scan has them or leaves them for later.

@@ -44,8 +44,8 @@ fn header_field() -> Arc<Field> {
 /// The columns of a record: `topic, partition, offset, timestamp, key, value, headers`. All may be NULL: whoever
 /// inserts a record leaves most of them to the broker.
 ///
-/// From a file, `topic` is the file, `partition` 0, `offset` the line, `timestamp` when the file was last changed, and
-/// `key` and `headers` are NULL.
+/// From a file, `topic` is the file, `partition` 0, `offset` the line, `timestamp` when the source found it, and `key` and
+/// `headers` are NULL.
 pub fn record_schema() -> SchemaRef {
     SCHEMA.clone()
 }

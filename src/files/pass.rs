@@ -1,0 +1,222 @@
+//! Going through a text once: how many lines it has, and whether it begins with what is known already.
+
+use std::hash::Hasher;
+
+use datafusion::error::DataFusionError;
+use futures::TryStreamExt;
+use twox_hash::XxHash64;
+
+use super::codec::{Chunks, is_damage};
+use super::fingerprint::{Fingerprint, positive};
+use super::lines::{Counter, LINE_BYTES_MAX, is_complete};
+
+/// Older versions told a file by so much of its beginning.
+pub(super) const HEAD_BYTES: usize = 1_024;
+
+/// A place in a text up to which another one may be the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checkpoint {
+    /// Bytes of text.
+    pub length: u64,
+    /// What tells that one.
+    pub print: Print,
+    /// Which of them it is.
+    pub id: usize,
+}
+
+/// What is known of a text that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Print {
+    /// The [`Fingerprint`].
+    Content(i64),
+    /// What older versions kept: a hash of the first [`HEAD_BYTES`], and the number of lines.
+    Head { hash: i64, lines: u64 },
+}
+
+/// A place from which a text may be read on.
+#[derive(Clone)]
+pub(super) struct Mark {
+    /// The checkpoint that matched; `None` for the beginning.
+    pub id: Option<usize>,
+    /// Bytes of text before it.
+    pub length: u64,
+    /// Their fingerprint.
+    pub content: i64,
+    /// The lines from there on.
+    pub counter: Counter,
+}
+
+impl Mark {
+    /// Where a text begins.
+    pub fn beginning() -> Self {
+        Self {
+            id: None,
+            length: 0,
+            content: 0,
+            counter: Counter::new(0, false),
+        }
+    }
+}
+
+/// What a text is like.
+pub(super) struct Pass {
+    /// Its beginning, and the checkpoints that matched, in order.
+    pub marks: Vec<Mark>,
+    /// Bytes up to the end of its last complete line.
+    pub end: u64,
+    /// Their fingerprint.
+    pub content: i64,
+    /// All its bytes, as far as they can be read.
+    pub length: u64,
+    /// Why what follows cannot be read: the file is damaged, or still being written.
+    pub damage: Option<String>,
+}
+
+/// A pass that is under way.
+pub(super) struct Passing<'a> {
+    checkpoints: &'a [Checkpoint],
+    marks: Vec<Mark>,
+    print: Fingerprint,
+    /// Where the text begins that is passed: a fingerprint is made only from the very beginning.
+    from: u64,
+    at: u64,
+    head: Vec<u8>,
+    last: Option<u8>,
+}
+
+impl<'a> Passing<'a> {
+    /// From the beginning of a text, with checkpoints in the order of their lengths.
+    pub fn whole(checkpoints: &'a [Checkpoint]) -> Self {
+        Self::from(Mark::beginning(), checkpoints)
+    }
+
+    /// From a mark on.
+    pub fn from(mark: Mark, checkpoints: &'a [Checkpoint]) -> Self {
+        let from = mark.length;
+        Self {
+            checkpoints,
+            marks: vec![mark],
+            print: Fingerprint::default(),
+            from,
+            at: from,
+            head: vec![],
+            last: None,
+        }
+    }
+
+    /// Goes through the text. A last line without a line break counts where it `is_final`, or complete by itself.
+    pub async fn run(mut self, mut text: Chunks, is_final: bool) -> Result<Pass, DataFusionError> {
+        let (mut rest, mut length, mut damage) = (vec![], self.from, None);
+        loop {
+            let chunk = match text.try_next().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) if is_damage(&error) => {
+                    damage = Some(error.strip_backtrace());
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            length += chunk.len() as u64;
+            match memchr::memrchr(b'\n', &chunk) {
+                Some(last) => {
+                    self.take(&rest);
+                    rest.clear();
+                    self.take(&chunk[..=last]);
+                    rest.extend_from_slice(&chunk[last + 1..]);
+                }
+                None => rest.extend_from_slice(&chunk),
+            }
+            if rest.len() > LINE_BYTES_MAX {
+                let line = self.marks[0].counter.lines + 1;
+                damage = Some(format!(
+                    "the line after {line} others is longer than {LINE_BYTES_MAX} bytes"
+                ));
+                break;
+            }
+        }
+        if damage.is_none() && (is_final || is_complete(&rest)) {
+            self.take(&rest);
+            self.marks.iter_mut().for_each(|mark| mark.counter.end());
+            return Ok(self.done(length, damage));
+        }
+        let (at, print) = (self.at, self.print.clone());
+        self.walk(&rest, false);
+        (self.at, self.print) = (at, print);
+        Ok(self.done(length, damage))
+    }
+
+    fn done(self, length: u64, damage: Option<String>) -> Pass {
+        Pass {
+            marks: self.marks,
+            end: self.at,
+            content: self.print.value(),
+            length,
+            damage,
+        }
+    }
+
+    fn take(&mut self, text: &[u8]) {
+        self.walk(text, true);
+    }
+
+    /// Takes in what follows, stopping at the checkpoints on the way.
+    fn walk(&mut self, mut text: &[u8], count: bool) {
+        while let Some(next) = self.checkpoints.first()
+            && next.length <= self.at + text.len() as u64
+        {
+            let here = next.length;
+            let (before, after) = text.split_at((here - self.at) as usize);
+            self.step(before, count);
+            text = after;
+            let same = self.checkpoints.partition_point(|checkpoint| checkpoint.length == here);
+            let (now, later) = self.checkpoints.split_at(same);
+            self.checkpoints = later;
+            let content = self.print.value();
+            let same = now.iter().filter(|checkpoint| self.is_at(checkpoint.print, content));
+            let marks: Vec<Mark> = same.map(|checkpoint| self.mark(checkpoint.id, content)).collect();
+            self.marks.extend(marks);
+        }
+        self.step(text, count);
+    }
+
+    fn mark(&self, id: usize, content: i64) -> Mark {
+        Mark {
+            id: Some(id),
+            length: self.at,
+            content,
+            counter: Counter::new(self.at, self.last != Some(b'\n')),
+        }
+    }
+
+    fn step(&mut self, text: &[u8], count: bool) {
+        if self.from == 0 {
+            self.print.update(text);
+            let missing = HEAD_BYTES - self.head.len();
+            self.head.extend_from_slice(&text[..missing.min(text.len())]);
+        }
+        if count {
+            self.marks.iter_mut().for_each(|mark| mark.counter.update(text));
+        }
+        self.at += text.len() as u64;
+        self.last = text.last().copied().or(self.last);
+    }
+
+    fn is_at(&self, print: Print, content: i64) -> bool {
+        match print {
+            Print::Content(known) => known == content,
+            Print::Head { hash, lines } => {
+                let counter = &self.marks[0].counter;
+                let begun = u64::from(self.last != Some(b'\n'));
+                hash == head(&self.head) && lines == counter.lines + begun
+            }
+        }
+    }
+}
+
+/// How older versions told a file: by a hash of its first bytes.
+pub(super) fn head(bytes: &[u8]) -> i64 {
+    let mut hash = XxHash64::with_seed(0);
+    hash.write(bytes);
+    positive(hash.finish())
+}
