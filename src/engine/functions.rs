@@ -54,6 +54,9 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<
     for function in clickrec_udfs::scalar_functions() {
         context.register_udf(function.as_ref().clone());
     }
+    for function in clickrec_udfs::window_functions() {
+        context.register_udwf(function.as_ref().clone());
+    }
     let versions = bindings.versions.clone();
     context.register_udf(ScalarUDF::from(TableVersion::new(versions)));
     context.register_relation_planner(clickrec_udfs::relation_planner())?;

@@ -188,6 +188,10 @@ mod tests {
             "similar_items",
             "table_version",
             "var",
+            "try_to_timestamp",
+            "try_at_time_zone",
+            "try_divide",
+            "try_decode",
             "range",
             "generate_series",
         ];

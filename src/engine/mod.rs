@@ -6,10 +6,13 @@
 mod bindings;
 mod functions;
 mod help;
+mod known_wrong;
 mod memory;
+mod not_in;
 mod one_by_one;
 mod planner;
 mod query;
+mod statement;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -99,6 +102,11 @@ impl Engine {
         // Errors can tell where in the SQL they are.
         options.sql_parser.collect_spans = true;
         Ok(Self { pool, runtime, config }.with_variables(Variables::new()))
+    }
+
+    /// How many partitions of a query run at the same time.
+    pub fn threads(&self) -> usize {
+        self.config.target_partitions()
     }
 
     /// Values for `var('NAME', …)` in the SQL of its sessions.

@@ -14,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::parser::DFParser;
 
 use super::{Access, ShellError};
+use crate::kafka::dropped_by_headers;
 use crate::pipeline::KAFKA_LAYER;
 
 /// Refuses a statement whose plan would change what it may not. Nothing has run yet.
@@ -38,6 +39,14 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
                      the steps of pipelines.yaml",
                     write.table_name
                 ));
+            }
+            LogicalPlan::Dml(write) => {
+                let dropped = dropped_by_headers(&write.input)?;
+                refused = refused.take().or(dropped.map(|field| {
+                    format!(
+                        "`headers` have no field `{field}`\n  help: a header is written as named_struct('key', …, 'value', …)"
+                    )
+                }));
             }
             LogicalPlan::Copy(_) => {
                 refused = Some(

@@ -75,13 +75,18 @@ impl AsyncDB for Layers {
 }
 
 fn run(file: &str) {
-    run_on(file, || async {
+    run_with(file, 2);
+}
+
+fn run_with(file: &str, threads: usize) {
+    run_on(file, || async move {
         let options = EngineOptions {
             memory_bytes: 256 << 20,
             spill_dir: None,
-            threads: Some(2),
+            threads: Some(threads),
         };
         let engine = Engine::new(&options)?;
+        let engine = if threads == 1 { engine.over_few_rows() } else { engine };
         Ok(Session(engine.session(&Bindings::default()).await?))
     });
 }
@@ -105,6 +110,21 @@ where
 #[test]
 fn from_json() {
     run("from_json.slt");
+}
+
+#[test]
+fn conversions() {
+    run("conversions.slt");
+}
+
+#[test]
+fn canaries() {
+    run("canaries.slt");
+}
+
+#[test]
+fn canaries_on_one_thread() {
+    run_with("canaries.slt", 1);
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 mod als_train;
 mod blocks;
+mod canonical_json;
 mod clicks;
 mod columns;
+mod conversions;
 pub(crate) mod factors_table;
+mod first_within;
 mod from_json;
 mod ids;
 mod item_transitions;
@@ -17,7 +20,7 @@ mod warm_start;
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
 use crate::relation::RelationFunction;
 
@@ -26,7 +29,17 @@ pub(crate) use model_row::ModelRow;
 
 /// Functions of values.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![Arc::new(ScalarUDF::from(from_json::FromJson::default()))]
+    let conversions = conversions::functions().into_iter().map(Arc::new);
+    let of_json = [
+        ScalarUDF::from(from_json::FromJson::default()),
+        ScalarUDF::from(canonical_json::CanonicalJson::default()),
+    ];
+    of_json.into_iter().map(Arc::new).chain(conversions).collect()
+}
+
+/// Functions of a row among others.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    vec![Arc::new(WindowUDF::from(first_within::FirstWithin::default()))]
 }
 
 /// Table functions that take relations.

@@ -1,5 +1,7 @@
 //! One declared field of all objects, built into an Arrow column.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{Datelike, Utc};
@@ -10,15 +12,14 @@ use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
 use datafusion::arrow::datatypes::DataType;
 
 use super::json::Json;
-
-/// Texts in error messages are cut to so many characters.
-const SHOWN: usize = 40;
+use super::sent::integer_digits;
 
 /// A column being built.
 pub(super) enum Column {
     Text(StringBuilder),
     Integer(Int64Builder, std::ops::RangeInclusive<i64>),
-    Number(Float64Builder),
+    /// With the largest number that it holds.
+    Number(Float64Builder, f64),
     Bool(BooleanBuilder),
     Time(TimestampMicrosecondBuilder),
 }
@@ -30,7 +31,8 @@ impl Column {
             DataType::Utf8 => Self::Text(StringBuilder::new()),
             DataType::Int64 => Self::Integer(Int64Builder::new(), i64::MIN..=i64::MAX),
             DataType::Int32 => Self::Integer(Int64Builder::new(), i64::from(i32::MIN)..=i64::from(i32::MAX)),
-            DataType::Float64 | DataType::Float32 => Self::Number(Float64Builder::new()),
+            DataType::Float64 => Self::Number(Float64Builder::new(), f64::MAX),
+            DataType::Float32 => Self::Number(Float64Builder::new(), f64::from(f32::MAX)),
             DataType::Boolean => Self::Bool(BooleanBuilder::new()),
             DataType::Timestamp(_, zone) => {
                 Self::Time(TimestampMicrosecondBuilder::new().with_timezone_opt(zone.clone()))
@@ -39,40 +41,23 @@ impl Column {
         })
     }
 
-    /// Appends a value, or NULL; the reason where the value does not fit the column, which then is NULL. With `widen`
-    /// text takes whole numbers and booleans too.
-    pub fn append(&mut self, value: Option<Json<'_>>, widen: bool) -> Result<(), String> {
-        let Some(value) = value else {
-            self.append_null();
-            return Ok(());
-        };
-        let value = match value {
-            Json::Integer(number) if widen && matches!(self, Self::Text(_)) => Json::Text(number.to_string().into()),
-            Json::Bool(value) if widen && matches!(self, Self::Text(_)) => Json::Text(value.to_string().into()),
-            other => other,
-        };
-        if self.append_fitting(&value) {
-            return Ok(());
-        }
-        self.append_null();
-        Err(match value {
-            Json::Text(text) if matches!(self, Self::Time(_)) => {
-                let shown: String = text.chars().take(SHOWN).collect();
-                format!("not an RFC 3339 time: '{shown}'")
-            }
-            other => format!("expected {}, found {}", self.name(), other.describe()),
-        })
-    }
-
-    /// Appends a value of the column's type; `false` for any other.
-    fn append_fitting(&mut self, value: &Json<'_>) -> bool {
+    /// Appends a value that fits; `false` for any other. With `widen` text takes integers and booleans too.
+    pub fn append(&mut self, value: &Json<'_>, widen: bool) -> bool {
         match (self, value) {
             (Self::Text(column), Json::Text(text)) => column.append_value(text),
+            (Self::Text(column), Json::Integer(number)) if widen => {
+                // Writing to a builder does not fail.
+                _ = write!(column, "{number}");
+                column.append_value("");
+            }
+            (Self::Text(column), Json::Bool(value)) if widen => {
+                column.append_value(if *value { "true" } else { "false" });
+            }
             (Self::Integer(column, range), Json::Integer(number)) if range.contains(number) => {
                 column.append_value(*number);
             }
-            (Self::Number(column), Json::Integer(number)) => column.append_value(*number as f64),
-            (Self::Number(column), Json::Number(number)) => column.append_value(*number),
+            (Self::Number(column, _), Json::Integer(number)) => column.append_value(*number as f64),
+            (Self::Number(column, max), Json::Number(number)) if number.abs() <= *max => column.append_value(*number),
             (Self::Bool(column), Json::Bool(value)) => column.append_value(*value),
             (Self::Time(column), Json::Text(text)) => match micros(text) {
                 Some(micros) => column.append_value(micros),
@@ -83,11 +68,40 @@ impl Column {
         true
     }
 
-    fn append_null(&mut self) {
+    /// Appends a number by the digits that were sent: to text, and, where it is an integer in another spelling, to
+    /// integers.
+    pub fn append_digits(&mut self, sent: &str) -> bool {
+        match self {
+            Self::Text(column) => column.append_value(integer_digits(sent).as_deref().unwrap_or(sent)),
+            Self::Integer(column, range) => {
+                let number = integer_digits(sent).and_then(|digits| digits.parse().ok());
+                match number.filter(|number| range.contains(number)) {
+                    Some(number) => column.append_value(number),
+                    None => return false,
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Why a value does not fit.
+    pub fn misfit(&self, value: &Json<'_>, sent: &str) -> Cow<'static, str> {
+        let is_integer = || sent.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        match (self, value) {
+            (Self::Time(_), Json::Text(_)) => "not an RFC 3339 time".into(),
+            (Self::Text(_), Json::BrokenText) => "not Unicode text".into(),
+            (Self::Number(..), number) if number.is_number() => "out of range".into(),
+            (Self::Integer(..), number) if number.is_number() && is_integer() => "out of range".into(),
+            (column, value) => format!("expected {}, found {}", column.name(), value.name()).into(),
+        }
+    }
+
+    pub fn append_null(&mut self) {
         match self {
             Self::Text(column) => column.append_null(),
             Self::Integer(column, _) => column.append_null(),
-            Self::Number(column) => column.append_null(),
+            Self::Number(column, _) => column.append_null(),
             Self::Bool(column) => column.append_null(),
             Self::Time(column) => column.append_null(),
         }
@@ -97,7 +111,7 @@ impl Column {
         match self {
             Self::Text(_) => "string",
             Self::Integer(..) => "integer",
-            Self::Number(_) => "number",
+            Self::Number(..) => "number",
             Self::Bool(_) => "boolean",
             Self::Time(_) => "timestamp",
         }
@@ -107,7 +121,7 @@ impl Column {
         match self {
             Self::Text(mut column) => Arc::new(column.finish()),
             Self::Integer(mut column, _) => Arc::new(column.finish()),
-            Self::Number(mut column) => Arc::new(column.finish()),
+            Self::Number(mut column, _) => Arc::new(column.finish()),
             Self::Bool(mut column) => Arc::new(column.finish()),
             Self::Time(mut column) => Arc::new(column.finish()),
         }

@@ -1,80 +1,122 @@
-//! One JSON object, of which the declared fields are taken; the others are kept only where they are asked for.
+//! One JSON object, of which the declared fields are taken.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Finds the declared fields of one text, and tells whether it has others; the reason where it is no JSON object.
+use super::fault::{Fault, not_an_object};
+use super::sent::Sent;
+
+/// The text of a record's value, without a byte order mark.
+pub(super) fn text(bytes: Option<&[u8]>) -> Result<&str, Fault<'_>> {
+    let bytes = bytes.ok_or_else(|| Fault::without_value("no value (a tombstone)"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::without_value("not UTF-8"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(Fault::without_value("empty"));
+    }
+    Ok(text)
+}
+
+/// Finds the declared fields of a text and tells whether it has others; `sent` is filled only where that fails.
 pub(super) fn read_object<'a>(
-    bytes: Option<&'a [u8]>,
+    text: &'a str,
     names: &[&str],
     found: &mut [Option<Json<'a>>],
-) -> Result<bool, Cow<'static, str>> {
-    let bytes = bytes.ok_or("no value (a tombstone)")?;
-    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
-    if text.trim().is_empty() {
-        return Err("empty".into());
-    }
+    sent: &mut Sent<'a>,
+) -> Result<bool, Fault<'a>> {
     let mut parser = serde_json::Deserializer::from_str(text);
-    let object = Object { names, found };
-    object
+    let object = Object {
+        names,
+        found: &mut *found,
+    };
+    let read = object
         .deserialize(&mut parser)
-        .and_then(|has_others| parser.end().map(|()| has_others))
-        .map_err(|error| reason(&error))
+        .and_then(|has_others| parser.end().map(|()| has_others));
+    read.or_else(|_| read_again(text, names, found, sent))
 }
 
-/// The fields of an object that are not declared, and those declared ones that do not fit, as one JSON object.
-pub(super) fn others(
-    bytes: Option<&[u8]>,
+/// Looks at each value by itself. A number too large for `f64` and half a surrogate pair stop serde_json's parser, but
+/// they are JSON, and concern one field only.
+#[cold]
+fn read_again<'a>(
+    text: &'a str,
     names: &[&str],
-    misfits: &[&str],
-) -> Result<Option<String>, Cow<'static, str>> {
-    let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(bytes.unwrap_or_default());
-    // It has been read before, so there is only one thing left that can be wrong with it.
-    let mut fields = parsed.map_err(|_| "a field without a column is nested too deeply")?;
-    fields.retain(|name, value: &mut serde_json::Value| {
-        !value.is_null() && (misfits.contains(&name.as_str()) || !names.contains(&name.as_str()))
-    });
-    Ok((!fields.is_empty()).then(|| serde_json::Value::Object(fields).to_string()))
-}
-
-fn reason(error: &serde_json::Error) -> Cow<'static, str> {
-    use serde_json::error::Category;
-    let text = error.to_string();
-    match error.classify() {
-        Category::Eof => "not JSON: cut off".into(),
-        Category::Syntax | Category::Io => "not JSON".into(),
-        Category::Data if text.starts_with("duplicate field") => text
-            .split(" at line ")
-            .next()
-            .unwrap_or("duplicate field")
-            .to_owned()
-            .into(),
-        Category::Data => "not a JSON object".into(),
+    found: &mut [Option<Json<'a>>],
+    sent: &mut Sent<'a>,
+) -> Result<bool, Fault<'a>> {
+    sent.read(text, names).map_err(|error| not_an_object(text, &error))?;
+    found.fill_with(|| None);
+    let mut has_others = false;
+    for field in sent.fields() {
+        match field.column {
+            Some(column) if found[column].is_some() => {
+                let kind = format!("duplicate field `{}`", names[column]);
+                return Err(Fault::new(kind, Json::of(field.value).shown(field.value)));
+            }
+            Some(column) => found[column] = Some(Json::of(field.value)),
+            None => has_others = true,
+        }
     }
+    Ok(has_others)
 }
 
 /// A value as JSON has it.
 pub(super) enum Json<'a> {
+    Null,
     Bool(bool),
     Integer(i64),
+    /// An integer beyond `i64`, too.
     Number(f64),
+    /// Beyond `f64`.
+    HugeNumber,
     Text(Cow<'a, str>),
+    /// Text with half a surrogate pair, which no string of ours can hold.
+    BrokenText,
     Array,
     Object,
 }
 
-impl Json<'_> {
-    /// In the words of an error message.
-    pub fn describe(&self) -> String {
+impl<'a> Json<'a> {
+    /// The value of a text that is known to be JSON.
+    fn of(sent: &'a str) -> Self {
+        match sent.as_bytes().first() {
+            Some(b'{') => return Self::Object,
+            Some(b'[') => return Self::Array,
+            _ => {}
+        }
+        let value = Value.deserialize(&mut serde_json::Deserializer::from_str(sent));
+        value.unwrap_or_else(|_| {
+            if sent.starts_with('"') {
+                Self::BrokenText
+            } else {
+                Self::HugeNumber
+            }
+        })
+    }
+
+    pub fn is_number(&self) -> bool {
+        matches!(self, Self::Integer(_) | Self::Number(_) | Self::HugeNumber)
+    }
+
+    /// The name of its type in error messages.
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Bool(value) => value.to_string(),
-            Self::Integer(value) => format!("number {value}"),
-            Self::Number(value) => format!("number {value}"),
-            Self::Text(_) => "string".to_owned(),
-            Self::Array => "array".to_owned(),
-            Self::Object => "object".to_owned(),
+            Self::Null => "null",
+            Self::Bool(_) => "boolean",
+            Self::Integer(_) | Self::Number(_) | Self::HugeNumber => "number",
+            Self::Text(_) | Self::BrokenText => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+
+    /// What people are shown of it: a string without its quotes, anything else as it was sent.
+    pub fn shown(self, sent: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text,
+            _ => Cow::Borrowed(sent),
         }
     }
 }
@@ -101,18 +143,17 @@ impl<'a> Visitor<'a> for Object<'_, '_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<bool, A::Error> {
-        let (mut seen, mut has_others) = (0_u64, false);
+        let mut has_others = false;
         while let Some(column) = map.next_key_seed(Name(self.names))? {
             let Some(column) = column else {
                 map.next_value::<IgnoredAny>()?;
                 has_others = true;
                 continue;
             };
-            if seen & (1 << (column % 64)) != 0 && self.found[column].is_some() {
-                return Err(A::Error::custom(format!("duplicate field `{}`", self.names[column])));
+            if self.found[column].is_some() {
+                return Err(A::Error::custom("duplicate field"));
             }
-            seen |= 1 << (column % 64);
-            self.found[column] = map.next_value_seed(Value)?;
+            self.found[column] = Some(map.next_value_seed(Value)?);
         }
         Ok(has_others)
     }
@@ -141,61 +182,59 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// Any value; `None` for null. Arrays and objects are passed over.
+/// Any value. Arrays and objects are passed over.
 struct Value;
 
 impl<'a> DeserializeSeed<'a> for Value {
-    type Value = Option<Json<'a>>;
+    type Value = Json<'a>;
 
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Json<'a>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'a> Visitor<'a> for Value {
-    type Value = Option<Json<'a>>;
+    type Value = Json<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
+    fn visit_unit<E>(self) -> Result<Json<'a>, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Some(Json::Bool(value)))
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'a>, E> {
+        Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Some(Json::Integer(value)))
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'a>, E> {
+        Ok(Json::Integer(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Some(
-            i64::try_from(value).map_or(Json::Number(value as f64), Json::Integer),
-        ))
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'a>, E> {
+        Ok(i64::try_from(value).map_or(Json::Number(value as f64), Json::Integer))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Some(Json::Number(value)))
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'a>, E> {
+        Ok(Json::Number(value))
     }
 
-    fn visit_borrowed_str<E>(self, value: &'a str) -> Result<Self::Value, E> {
-        Ok(Some(Json::Text(Cow::Borrowed(value))))
+    fn visit_borrowed_str<E>(self, value: &'a str) -> Result<Json<'a>, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Some(Json::Text(Cow::Owned(value.to_owned()))))
+    fn visit_str<E>(self, value: &str) -> Result<Json<'a>, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<Json<'a>, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Some(Json::Array))
+        Ok(Json::Array)
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'a>>(self, mut fields: A) -> Result<Json<'a>, A::Error> {
         while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Some(Json::Object))
+        Ok(Json::Object)
     }
 }

@@ -1,27 +1,33 @@
 //! `from_json(value, 'timestamp timestamp, session_id string, …')`: parses JSON objects into typed columns.
 //!
-//! The result is a struct of the declared columns and a last one, `error`: NULL where all went well, else the reason.
-//! A row never fails the query. A field that is missing or null is NULL without an error (which fields are required
-//! is for SQL to say); other fields are skipped; a value of the wrong type is NULL with an error; what is no JSON
-//! object at all is NULL in every column.
+//! The result is a struct of the declared columns, `error`, and `error_value`. `error` is NULL where all went well, else
+//! a reason that holds no values, so that reasons can be counted; `error_value` is the value that was wrong, cut to 40
+//! characters. A row never fails the query. A field that is missing or null is NULL without an error (which fields are
+//! required is for SQL to say); other fields are skipped; a value of the wrong type is NULL with an error; what is no
+//! JSON object at all is NULL in every column.
 //!
-//! A column of type `json` takes, as one JSON object, the fields that have no column; NULL where there are none. With
-//! `'evolve'` as third argument a value of the wrong type goes there too, instead of being an error, and text columns
-//! take whole numbers and booleans as text.
+//! A column of type `json` takes, as one JSON object, the fields that have no column, as they were sent; NULL where there
+//! are none. With `'evolve'` as third argument a value of the wrong type goes there too, instead of being an error; text
+//! columns take numbers and booleans as text, and integer columns take `7.0`.
 //!
-//! Values stream from the parser into Arrow builders: no tree is built, and nothing is allocated for a good row
-//! that has no fields without a column.
+//! Values stream from the parser into Arrow builders: no tree is built, and nothing is allocated for a good row.
+//!
+//! - `rows`: a column of texts into columns of values.
+//! - `json`: the declared fields of one text.
+//! - `sent`: its fields as they were sent, for rows that need them.
+//! - `fault`: why a text is not as declared.
+//! - `column`: one column being built.
 
 mod column;
+mod fault;
 mod json;
+mod rows;
+mod sent;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringBuilder, StructArray, new_null_array};
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
@@ -33,10 +39,11 @@ use datafusion::logical_expr::{
 use super::columns::REST;
 use super::parse_columns;
 use column::Column;
-use json::{Json, others, read_object};
+use rows::parse;
 
 const NAME: &str = "from_json";
-const ERROR: &str = "error";
+/// The columns that the result has besides the declared ones.
+const ERRORS: [&str; 2] = ["error", "error_value"];
 
 /// The function; see the module.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -102,15 +109,16 @@ impl ScalarUDFImpl for FromJson {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_OTHER,
-                "Parses one JSON object a row into a struct of the named columns and a last one, error: NULL where all \
-                 went well, else the reason. A row never fails the query.",
+                "Parses one JSON object a row into a struct of the named columns, error (NULL where all went well, else \
+                 the reason, which holds no values) and error_value (the value that was wrong). A row never fails the \
+                 query.",
                 "from_json(value, 'COLUMN TYPE, …'[, 'quarantine' | 'evolve'])",
             )
             .with_argument("value", "Text or bytes that hold the object.")
             .with_argument(
                 "columns",
                 "The columns with their types: string, bigint, int, double, float, boolean, timestamp, and once json, \
-                 which takes the fields that have no column.",
+                 which takes the fields that have no column, as they were sent.",
             )
             .with_argument(
                 "policy",
@@ -152,8 +160,11 @@ fn is_text(data_type: &DataType) -> bool {
 fn result_fields(declaration: &str) -> Result<Fields> {
     let declared = parse_columns(NAME, declaration)?;
     for field in &declared {
-        if field.name() == ERROR {
-            return plan_err!("{NAME}: `{ERROR}` is the name of the column for errors");
+        if ERRORS.contains(&field.name().as_str()) {
+            return plan_err!(
+                "{NAME}: `{}` is the name of a column for errors, which every result has",
+                field.name()
+            );
         }
         if Column::new(field.data_type()).is_none() {
             return plan_err!("{NAME}: column `{}` cannot be {}", field.name(), field.data_type());
@@ -162,68 +173,10 @@ fn result_fields(declaration: &str) -> Result<Fields> {
     if declared.iter().filter(|field| is_rest(field)).count() > 1 {
         return plan_err!("{NAME}: one column of type json takes all fields that have no other");
     }
-    let error = Arc::new(Field::new(ERROR, DataType::Utf8, true));
-    Ok(declared.iter().cloned().chain([error]).collect())
+    let errors = ERRORS.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
+    Ok(declared.iter().cloned().chain(errors).collect())
 }
 
 fn is_rest(field: &Field) -> bool {
     field.metadata().contains_key(REST)
-}
-
-/// Parses a column of JSON texts.
-fn parse(values: &ArrayRef, fields: &Fields, policy: Policy) -> Result<StructArray> {
-    // Views are the layout that every other one turns into cheaply.
-    let values = cast(values, &DataType::BinaryView)?;
-    let values = values.as_binary_view();
-    let typed = || fields.iter().filter(|field| field.name() != ERROR && !is_rest(field));
-    let names: Vec<&str> = typed().map(|field| field.name().as_str()).collect();
-    let mut columns: Vec<Column> = typed().filter_map(|field| Column::new(field.data_type())).collect();
-    let mut rest = fields.iter().any(|field| is_rest(field)).then(StringBuilder::new);
-    let mut errors = StringBuilder::new();
-    let mut found: Vec<Option<Json<'_>>> = names.iter().map(|_| None).collect();
-    let mut misfits: Vec<&str> = vec![];
-    for row in 0..values.len() {
-        let bytes = if values.is_valid(row) {
-            Some(values.value(row))
-        } else {
-            None
-        };
-        misfits.clear();
-        let read = read_object(bytes, &names, &mut found);
-        let has_others = matches!(read, Ok(true));
-        let mut error = read.err();
-        for ((name, column), value) in names.iter().zip(&mut columns).zip(&mut found) {
-            let value = value.take().filter(|_| error.is_none());
-            match column.append(value, policy == Policy::Evolve) {
-                Err(_) if policy == Policy::Evolve && rest.is_some() => misfits.push(name),
-                Err(reason) => _ = error.get_or_insert(Cow::Owned(format!("{name}: {reason}"))),
-                Ok(()) => {}
-            }
-        }
-        if let Some(rest) = &mut rest {
-            let others = if error.is_none() && (has_others || !misfits.is_empty()) {
-                others(bytes, &names, &misfits)
-            } else {
-                Ok(None)
-            };
-            rest.append_option(others.unwrap_or_else(|reason| {
-                error.get_or_insert(reason);
-                None
-            }));
-        }
-        errors.append_option(error);
-    }
-    let mut columns = columns.into_iter();
-    let mut arrays: Vec<ArrayRef> = vec![];
-    for field in fields.iter().filter(|field| field.name() != ERROR) {
-        let array: ArrayRef = match &mut rest {
-            Some(rest) if is_rest(field) => Arc::new(rest.finish()),
-            _ => columns
-                .next()
-                .map_or_else(|| new_null_array(field.data_type(), values.len()), Column::finish),
-        };
-        arrays.push(cast(&array, field.data_type())?);
-    }
-    arrays.push(Arc::new(errors.finish()));
-    Ok(StructArray::try_new(fields.clone(), arrays, None)?)
 }

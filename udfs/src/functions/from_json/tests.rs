@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
-use datafusion::arrow::array::BinaryArray;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StructArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use proptest::prelude::*;
 
@@ -16,10 +17,17 @@ fn parsed(values: Vec<Option<&[u8]>>) -> StructArray {
     .unwrap()
 }
 
-fn error(value: &[u8]) -> Option<String> {
+/// The text of a column in the first row.
+fn cell(rows: &StructArray, column: &str) -> Option<String> {
+    let column = cast(rows.column_by_name(column).unwrap(), &DataType::Utf8).unwrap();
+    let column = column.as_string::<i32>();
+    column.is_valid(0).then(|| column.value(0).to_owned())
+}
+
+/// The kind of the error, and the value that was wrong.
+fn error(value: &[u8]) -> (Option<String>, Option<String>) {
     let row = parsed(vec![Some(value)]);
-    let errors = row.column_by_name("error").unwrap().as_string::<i32>();
-    errors.iter().next().unwrap().map(str::to_owned)
+    (cell(&row, "error"), cell(&row, "error_value"))
 }
 
 #[test]
@@ -39,94 +47,243 @@ fn a_good_object_has_its_types() {
 
 /// `id`, `n`, the fields without a column, and the error of one text.
 fn with_rest(value: &str, policy: Policy) -> [Option<String>; 4] {
-    let fields = result_fields("id string, rest json, n bigint").unwrap();
+    let row = parsed_with("id string, rest json, n bigint", value, policy);
+    ["id", "n", "rest", "error"].map(|column| cell(&row, column))
+}
+
+fn parsed_with(declaration: &str, value: &str, policy: Policy) -> StructArray {
+    let fields = result_fields(declaration).unwrap();
     let values = Arc::new(BinaryArray::from(vec![value.as_bytes()])) as ArrayRef;
-    let row = parse(&values, &fields, policy).unwrap();
-    ["id", "n", "rest", "error"].map(|column| {
-        let column = cast(row.column_by_name(column).unwrap(), &DataType::Utf8).unwrap();
-        let column = column.as_string::<i32>();
-        column.is_valid(0).then(|| column.value(0).to_owned())
-    })
+    parse(&values, &fields, policy).unwrap()
+}
+
+fn owned(text: &str) -> Option<String> {
+    Some(text.to_owned())
 }
 
 #[test]
 fn fields_without_a_column_are_kept_where_a_column_takes_them() {
-    let text = |text: &str| Some(text.to_owned());
     for policy in [Policy::Quarantine, Policy::Evolve] {
         let added = r#"{"id":"a","coupon":"X","n":1,"tags":[1,{"b":null}],"none":null}"#;
-        let rest = text(r#"{"coupon":"X","tags":[1,{"b":null}]}"#);
-        assert_eq!(with_rest(added, policy), [text("a"), text("1"), rest, None]);
-        assert_eq!(with_rest(r#"{"id":"a"}"#, policy), [text("a"), None, None, None]);
+        let rest = owned(r#"{"coupon":"X","tags":[1,{"b":null}]}"#);
+        assert_eq!(with_rest(added, policy), [owned("a"), owned("1"), rest, None]);
+        assert_eq!(with_rest(r#"{"id":"a"}"#, policy), [owned("a"), None, None, None]);
+        assert_eq!(with_rest(r#"{"id":"a","none":null}"#, policy)[2], None);
     }
-    let deep = format!(r#"{{"id":"a","x":{}{}}}"#, "[".repeat(1_000), "]".repeat(1_000));
-    assert!(
-        with_rest(&deep, Policy::Evolve)[3]
-            .as_deref()
-            .unwrap()
-            .contains("nested too deeply")
+}
+
+#[test]
+fn fields_without_a_column_are_kept_as_they_were_sent() {
+    let deep = format!(r#""deep":{}{}"#, "[".repeat(1_000), "]".repeat(1_000));
+    for kept in [
+        r#""order_no":12345678901234567890123,"price":19.90,"x":1,"x":2"#,
+        r#""a":1.0,"b":1e5,"c":-0,"d":1E+400,"e":-0.0"#,
+        r#""z":1,"a":2,"m":{"y":1,"b":2,"y":3}"#,
+        r#""\u00e9":"\u00e9","é":"é","slash":"\/","half":"\ud800""#,
+        r#""nested":{ "a" : [ 1.50 , null ] }"#,
+        deep.as_str(),
+    ] {
+        let sent = format!(r#"{{"id":"a",{kept},"n":1}}"#);
+        let expected = [owned("a"), owned("1"), Some(format!("{{{kept}}}")), None];
+        assert_eq!(with_rest(&sent, Policy::Quarantine), expected, "{kept}");
+        assert_eq!(with_rest(&sent, Policy::Evolve), expected, "{kept}");
+    }
+    // Whitespace around a field is not of the field.
+    let spaced = "{ \"id\" : \"a\" ,\n \"price\" : 19.90 , \"x\":\t[ 1 ] }";
+    assert_eq!(
+        with_rest(spaced, Policy::Quarantine)[2].as_deref(),
+        Some(r#"{"price":19.90,"x":[ 1 ]}"#)
     );
 }
 
 #[test]
 fn a_value_of_another_type_is_an_error_or_kept_by_the_policy() {
-    let text = |text: &str| Some(text.to_owned());
     let retyped = r#"{"id":7,"n":{"a":1}}"#;
-    let error = text("id: expected string, found number 7");
+    let error = owned("id: expected string, found number");
     assert_eq!(with_rest(retyped, Policy::Quarantine), [None, None, None, error]);
-    let kept = text(r#"{"n":{"a":1}}"#);
-    assert_eq!(with_rest(retyped, Policy::Evolve), [text("7"), None, kept, None]);
+    let kept = owned(r#"{"n":{"a":1}}"#);
+    assert_eq!(with_rest(retyped, Policy::Evolve), [owned("7"), None, kept, None]);
+    let kept = owned(r#"{"id":["b"],"n":"1"}"#);
     assert_eq!(
-        with_rest(r#"{"id":1.5}"#, Policy::Evolve),
-        [None, None, text(r#"{"id":1.5}"#), None]
+        with_rest(r#"{"id":["b"],"n":"1"}"#, Policy::Evolve),
+        [None, None, kept, None]
     );
     assert_eq!(
         with_rest("[1]", Policy::Evolve)[3].as_deref(),
-        Some("not a JSON object")
+        Some("not a JSON object: an array")
     );
+    // The other fields of a row with an error are there.
+    let row = with_rest(r#"{"id":7,"n":1}"#, Policy::Quarantine);
+    assert_eq!(row[1].as_deref(), Some("1"));
+}
+
+#[test]
+fn numbers_become_text_by_their_digits_where_types_evolve() {
+    for (sent, text) in [
+        ("355908", "355908"),
+        ("355908.0", "355908"),
+        ("1.2345678E7", "12345678"),
+        ("1e3", "1000"),
+        ("9223372036854775808", "9223372036854775808"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("123456789012345678901234", "123456789012345678901234"),
+        ("12.5", "12.5"),
+        ("12.50", "12.50"),
+        ("-0", "0"),
+        ("-0.0", "0"),
+        ("1e999", "1e999"),
+        ("0.1e-400", "0.1e-400"),
+        ("true", "true"),
+    ] {
+        let value = format!(r#"{{"id":{sent}}}"#);
+        assert_eq!(
+            with_rest(&value, Policy::Evolve),
+            [owned(text), None, None, None],
+            "{sent}"
+        );
+        let found = if sent == "true" { "boolean" } else { "number" };
+        assert_eq!(
+            with_rest(&value, Policy::Quarantine)[3],
+            Some(format!("id: expected string, found {found}")),
+            "{sent}"
+        );
+    }
+}
+
+#[test]
+fn integers_take_other_spellings_where_types_evolve() {
+    let fields = "n bigint, i int, x double, f float, rest json";
+    for (field, sent, integer) in [
+        ("n", "355908.0", Some("355908")),
+        ("n", "-1e3", Some("-1000")),
+        ("n", "9223372036854775807.0", Some("9223372036854775807")),
+        ("n", "9223372036854775808", None),
+        ("n", "1.5", None),
+        ("i", "2147483648", None),
+        ("i", "2147483647.0", Some("2147483647")),
+        ("x", "1e999", None),
+        ("f", "1e39", None),
+    ] {
+        let row = parsed_with(fields, &format!(r#"{{"{field}":{sent}}}"#), Policy::Evolve);
+        let kept = integer.is_none().then(|| format!(r#"{{"{field}":{sent}}}"#));
+        let found = ["error", field, "rest"].map(|column| cell(&row, column));
+        assert_eq!(found, [None, integer.map(str::to_owned), kept], "{field} {sent}");
+    }
+    for (value, kind) in [
+        (r#"{"n":9223372036854775808}"#, "n: out of range"),
+        (r#"{"n":-12345678901234567890123}"#, "n: out of range"),
+        (r#"{"i":3000000000}"#, "i: out of range"),
+        (r#"{"x":-1e999}"#, "x: out of range"),
+        (r#"{"f":1e39}"#, "f: out of range"),
+        (r#"{"n":1.0}"#, "n: expected integer, found number"),
+    ] {
+        let row = parsed_with(fields, value, Policy::Quarantine);
+        assert_eq!(cell(&row, "error").as_deref(), Some(kind), "{value}");
+    }
 }
 
 #[test]
 fn missing_and_null_fields_are_null_without_an_error() {
     let row = parsed(vec![Some(br#"{"id":null}"#), Some(b"{}")]);
-    assert!((0..6).all(|column| row.column(column).null_count() == 2));
+    assert!((0..7).all(|column| row.column(column).null_count() == 2));
 }
 
 #[test]
-fn every_poison_has_its_reason() {
+fn every_poison_has_its_reason_and_the_value_beside_it() {
     let deep = format!("{{\"id\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    for (value, reason) in [
-        (&b"{\"id\":\"a\""[..], "not JSON: cut off"),
-        (b"hello", "not JSON"),
-        (b"", "empty"),
-        (b"  ", "empty"),
-        (b"[1]", "not a JSON object"),
-        (b"3", "not a JSON object"),
-        (b"{\"id\":\"a\"} x", "not JSON"),
-        (b"{\"id\":\"\xC3\x28\"}", "not UTF-8"),
-        (b"{\"id\":\"a\",\"id\":\"b\"}", "duplicate field `id`"),
-        (b"{\"id\":88}", "id: expected string, found number 88"),
-        (b"{\"n\":\"x\"}", "n: expected integer, found string"),
-        (b"{\"n\":1.5}", "n: expected integer, found number 1.5"),
-        (b"{\"ok\":{\"a\":1}}", "ok: expected boolean, found object"),
-        (b"{\"at\":\"yesterday\"}", "at: not an RFC 3339 time: 'yesterday'"),
+    let long = format!("{{\"n\":\"{}\"}}", "é".repeat(50));
+    for (value, kind, wrong) in [
+        (&b"{\"id\":\"a\""[..], "not JSON: cut off", Some("{\"id\":\"a\"")),
+        (b"hello", "not JSON", Some("hello")),
+        (b"{'id': 'a'}", "not JSON", Some("'id': 'a'}")),
+        (b"{\"id\":\"a\",}", "not JSON", Some("}")),
+        (b"2025-07-13 GET /", "not JSON", Some("2025-07-13 GET /")),
+        (b"", "empty", None),
+        (b"  ", "empty", None),
+        (b"\xEF\xBB\xBF", "empty", None),
+        (
+            b"[{\"id\":\"a\"},{}]",
+            "not a JSON object: an array",
+            Some("[{\"id\":\"a\"},{}]"),
+        ),
+        (b"3", "not a JSON object: a number", Some("3")),
+        (b" \"a\" ", "not a JSON object: a string", Some("\"a\"")),
+        (b"true", "not a JSON object: a boolean", Some("true")),
+        (b"null", "not a JSON object: null", Some("null")),
+        (b"[1, ", "not JSON: cut off", Some("[1,")),
+        (b"{\"id\":\"a\"} x", "not JSON: text after the object", Some("x")),
+        (b"{\"id\":\"a\"},", "not JSON: text after the object", Some(",")),
+        (b"{\"x\":NaN}", "not JSON: NaN", Some("NaN}")),
+        (b"{\"z\":[1,\n nan]}", "not JSON: NaN", Some("nan]}")),
+        (b"{\"x\":-Infinity}", "not JSON: Infinity", Some("-Infinity}")),
+        (b"{\"x\": Infinity}", "not JSON: Infinity", Some("Infinity}")),
+        (
+            b"{",
+            "not JSON: a line of an object that spans several lines",
+            Some("{"),
+        ),
+        (
+            b"  \"id\": \"a\",",
+            "not JSON: a line of an object that spans several lines",
+            Some("\"id\": \"a\","),
+        ),
+        (
+            b"},",
+            "not JSON: a line of an object that spans several lines",
+            Some("},"),
+        ),
+        (b"{\"id\":\"\xC3\x28\"}", "not UTF-8", None),
+        (b"{\"id\":\"a\",\"id\":\"b\"}", "duplicate field `id`", Some("b")),
+        (b"{\"id\":null,\"\\u0069d\":null}", "duplicate field `id`", Some("null")),
+        (b"{\"id\":88}", "id: expected string, found number", Some("88")),
+        (
+            b"{\"id\":1433.50}",
+            "id: expected string, found number",
+            Some("1433.50"),
+        ),
+        (b"{\"id\":\"\\ud800\"}", "id: not Unicode text", Some("\"\\ud800\"")),
+        (b"{\"n\":\"x\"}", "n: expected integer, found string", Some("x")),
+        (b"{\"n\":1.5}", "n: expected integer, found number", Some("1.5")),
+        (
+            b"{\"ok\":{\"a\": 1}}",
+            "ok: expected boolean, found object",
+            Some("{\"a\": 1}"),
+        ),
+        (
+            b"{\"ok\":3,\"n\":true}",
+            "n: expected integer, found boolean",
+            Some("true"),
+        ),
+        (b"{\"at\":\"yesterday\"}", "at: not an RFC 3339 time", Some("yesterday")),
         (
             b"{\"at\":1752424930}",
-            "at: expected timestamp, found number 1752424930",
+            "at: expected timestamp, found number",
+            Some("1752424930"),
         ),
-        (deep.as_bytes(), "id: expected string, found array"),
+        (
+            deep.as_bytes(),
+            "id: expected string, found array",
+            Some(&"[".repeat(40)),
+        ),
+        (
+            long.as_bytes(),
+            "n: expected integer, found string",
+            Some(&"é".repeat(40)),
+        ),
     ] {
-        assert_eq!(
-            error(value).as_deref(),
-            Some(reason),
-            "{}",
-            String::from_utf8_lossy(&value[..value.len().min(100)])
-        );
+        let text = String::from_utf8_lossy(&value[..value.len().min(100)]);
+        assert_eq!(error(value), (owned(kind), wrong.map(str::to_owned)), "{text}");
     }
     let tombstone = parsed(vec![None]);
-    assert_eq!(
-        tombstone.column(5).as_string::<i32>().value(0),
-        "no value (a tombstone)"
-    );
+    assert_eq!(cell(&tombstone, "error").as_deref(), Some("no value (a tombstone)"));
+    assert_eq!(cell(&tombstone, "error_value"), None);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_error() {
+    let value = "\u{feff}{\"id\":\"a\",\"price\":1.0,\"n\":1}";
+    let expected = [owned("a"), owned("1"), owned("{\"price\":1.0}"), None];
+    assert_eq!(with_rest(value, Policy::Quarantine), expected);
 }
 
 #[test]
@@ -146,12 +303,66 @@ fn declarations_are_checked() {
         ("id strin", "unknown type `strin`"),
         ("id", "needs a name and a type"),
         ("a int, a int", "is there twice"),
-        ("error string", "is the name of the column for errors"),
+        ("error string", "is the name of a column for errors"),
+        (
+            "a string, error_value string",
+            "`error_value` is the name of a column for errors",
+        ),
         ("a string[]", "cannot be"),
     ] {
         let error = result_fields(declaration).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
+}
+
+/// A JSON value as text, written in all ways that JSON allows.
+fn json_value() -> impl Strategy<Value = String> {
+    let number = "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,6})?([eE][+-]?[0-9]{1,3})?";
+    let string = "\"([a-zé🦀 ]|\\\\u[0-9a-f]{4}|\\\\[nt\"/\\\\])*\"";
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        number,
+        string,
+        Just("\"2025-07-13T18:42:10Z\"".to_owned())
+    ];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        let field = (json_name(), inner.clone()).prop_map(|(name, value)| format!("{name}: {value}"));
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(|items| format!("[{} ]", items.join(" ,"))),
+            proptest::collection::vec(field, 0..4).prop_map(|fields| format!("{{ {}}}", fields.join(",\t"))),
+        ]
+    })
+}
+
+/// A name with its quotes; some are declared, one of these with an escape.
+fn json_name() -> impl Strategy<Value = String> {
+    let names = [
+        "id", "n", "at", "ok", "x", "\\u0069d", "other", "a b", "é", "\\ud83d", "",
+    ];
+    proptest::sample::select(names.to_vec()).prop_map(|name| format!("\"{name}\""))
+}
+
+/// The declared column that a name stands for.
+fn declared(name: &str) -> Option<&'static str> {
+    let name: String = serde_json::from_str(name).ok()?;
+    ["id", "n", "at", "ok", "x"].into_iter().find(|column| *column == name)
+}
+
+/// All kinds of errors that a JSON object can have.
+fn is_known(kind: &str) -> bool {
+    let found = ["null", "boolean", "number", "string", "array", "object"];
+    ["id", "n", "at", "ok", "x"].iter().any(|column| {
+        let Some(rest) = kind.strip_prefix(&format!("{column}: ")) else {
+            return kind == format!("duplicate field `{column}`");
+        };
+        let types = ["string", "integer", "timestamp", "boolean", "number"];
+        let mut pairs = types
+            .iter()
+            .flat_map(|expected| found.iter().map(move |found| (expected, found)));
+        ["out of range", "not an RFC 3339 time", "not Unicode text"].contains(&rest)
+            || pairs.any(|(expected, found)| rest == format!("expected {expected}, found {found}"))
+    })
 }
 
 proptest! {
@@ -161,11 +372,52 @@ proptest! {
         let is_object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes).is_ok();
         prop_assert!(is_object || row.column(5).is_valid(0));
     }
-
     #[test]
     fn text_survives(id in "\\PC*") {
         let json = serde_json::json!({ "id": id }).to_string();
         let row = parsed(vec![Some(json.as_bytes())]);
         prop_assert_eq!(row.column(0).as_string::<i32>().value(0), id);
+    }
+    #[test]
+    fn any_object_gives_its_fields_as_they_were_sent(
+        fields in proptest::collection::vec((json_name(), json_value()), 0..8)
+    ) {
+        let joined: Vec<String> = fields.iter().map(|(name, value)| format!(" {name} :\n{value} ")).collect();
+        let sent = format!("{{{}}}", joined.join(","));
+        let rest_of = |is_kept: &dyn Fn(&str, &str) -> bool| {
+            let kept = fields.iter().filter(|(name, value)| value != "null" && is_kept(name, value));
+            let kept: Vec<String> = kept.map(|(name, value)| format!("{name}:{value}")).collect();
+            (!kept.is_empty()).then(|| format!("{{{}}}", kept.join(",")))
+        };
+        let columns = "id string, n bigint, at timestamp, ok boolean, x double, rest json";
+        let row = parsed_with(columns, &sent, Policy::Quarantine);
+        match cell(&row, "error") {
+            Some(kind) => prop_assert!(is_known(&kind) && cell(&row, "error_value").is_some(), "{}", kind),
+            None => prop_assert_eq!(cell(&row, "rest"), rest_of(&|name, _| declared(name).is_none())),
+        }
+        let row = parsed_with(columns, &sent, Policy::Evolve);
+        match cell(&row, "error") {
+            Some(kind) => prop_assert!(kind.starts_with("duplicate field"), "{}", kind),
+            // What a column does not hold is kept: nothing becomes NULL in silence.
+            None => prop_assert_eq!(cell(&row, "rest"), rest_of(&|name, _| {
+                declared(name).is_none_or(|column| cell(&row, column).is_none())
+            })),
+        }
+    }
+
+    #[test]
+    fn a_text_that_breaks_off_anywhere_is_cut_off(
+        fields in proptest::collection::vec((json_name(), json_value()), 1..4), share in 0.0..1.0
+    ) {
+        let joined: Vec<String> = fields.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+        let sent = format!("{{{}}}", joined.join(","));
+        let end = sent.floor_char_boundary((sent.len() as f64 * share) as usize).max(1);
+        let kind = cell(&parsed_with("id string, n bigint", &sent[..end], Policy::Evolve), "error").unwrap();
+        let expected = if end == 1 {
+            "not JSON: a line of an object that spans several lines"
+        } else {
+            "not JSON: cut off"
+        };
+        prop_assert_eq!(kind, expected);
     }
 }
