@@ -5,9 +5,10 @@
 //! - `reader`: one partition into record batches.
 //! - [`KafkaTable`]: a whole topic for SQL: `select` and `insert into`.
 //! - [`Producer`]: records into a topic, for the simulator and the sink.
+//! - `outgoing`: rows that are inserted, as records.
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: settings of librdkafka, and its errors in our words.
-//! - `times`: which offset a time has.
+//! - `times`: which offset a time has, and whether a topic keeps times.
 //! - [`wire`]: the plan leaf as bytes, for another process.
 //! - `native`: the few calls of librdkafka that its crate does not offer.
 //!
@@ -19,6 +20,7 @@ mod client;
 mod embedded;
 mod filters;
 mod native;
+mod outgoing;
 mod producer;
 mod reader;
 mod scan;
@@ -30,7 +32,8 @@ mod times;
 pub mod wire;
 
 pub use embedded::EmbeddedBroker;
-pub use producer::Producer;
+pub use outgoing::dropped_by_headers;
+pub use producer::{Producer, ProducerRecord};
 pub use scan::{KafkaScan, Range};
 pub use sink::KafkaTable;
 pub use source::KafkaSource;

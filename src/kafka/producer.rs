@@ -5,7 +5,7 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, Message, OwnedHeaders, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use super::client::{ANSWER, settings, unusable};
@@ -21,6 +21,8 @@ const POLL: Duration = Duration::from_millis(20);
 struct Deliveries {
     delivered: AtomicU64,
     failed: AtomicU64,
+    /// Those to which the broker gave a time of its own.
+    restamped: AtomicU64,
     first_failure: Mutex<Option<String>>,
 }
 
@@ -42,7 +44,12 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(_) => _ = self.0.delivered.fetch_add(1, Ordering::Relaxed),
+            Ok(message) => {
+                self.0.delivered.fetch_add(1, Ordering::Relaxed);
+                if matches!(message.timestamp(), Timestamp::LogAppendTime(_)) {
+                    self.0.restamped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
             Err((error, _)) => {
                 self.0.failed.fetch_add(1, Ordering::Relaxed);
                 let mut first = self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,12 +59,31 @@ impl ProducerContext for Context {
     }
 }
 
+/// A record to be sent; what is `None` is for Kafka to choose.
+#[derive(Debug, Default)]
+pub struct ProducerRecord<'a> {
+    /// Records with the same key go to the same partition.
+    pub key: Option<&'a [u8]>,
+    /// `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since 1970, above 0; else now.
+    pub timestamp_millis: Option<i64>,
+    /// Else by the key, or any.
+    pub partition: Option<i32>,
+    /// In their order; a name may come twice.
+    pub headers: Option<OwnedHeaders>,
+}
+
 /// Sends records to a topic, compressed and in large batches, each of them exactly once (idempotent, `acks=all`).
 pub struct Producer {
     config: KafkaConfig,
     client: BaseProducer<Context>,
     deliveries: Arc<Deliveries>,
+    /// How many partitions the topic has; 0 where it is not there yet.
+    partitions: i32,
     sent: u64,
+    /// Those of them with a time.
+    timed: u64,
 }
 
 impl std::fmt::Debug for Producer {
@@ -94,29 +120,54 @@ impl Producer {
         let client: BaseProducer<Context> = settings
             .create_with_context(context)
             .map_err(|error| unusable(config, &error))?;
-        let producer = Self {
+        let mut producer = Self {
             config: config.clone(),
             client,
             deliveries,
+            partitions: 0,
             sent: 0,
+            timed: 0,
         };
         let answer = producer.client.client().fetch_metadata(Some(&config.topic), ANSWER);
-        answer.map_err(|error| producer.failed(error.to_string()))?;
+        let metadata = answer.map_err(|error| producer.failed(error.to_string()))?;
+        let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
+        let partitions = topic.map_or(0, |topic| topic.partitions().len());
+        producer.partitions = i32::try_from(partitions).unwrap_or_default();
         Ok(producer)
     }
 
-    /// Sends a record, a tombstone where `value` is none; waits while the queue is full.
+    /// How many partitions the topic had when the producer connected; 0 where it was not there yet.
+    pub fn partitions(&self) -> i32 {
+        self.partitions
+    }
+
+    /// Sends a key and a value, a tombstone where `value` is none; waits while the queue is full.
+    ///
+    /// # Errors
+    /// As [`Producer::send_record`].
+    pub fn send(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), SourceError> {
+        self.send_record(ProducerRecord {
+            key,
+            value,
+            ..ProducerRecord::default()
+        })
+    }
+
+    /// Sends a record; waits while the queue is full.
     ///
     /// # Errors
     /// When the record cannot be queued (too large), or an earlier one was not delivered.
-    pub fn send(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), SourceError> {
-        let mut record = BaseRecord::<[u8], [u8]>::to(&self.config.topic);
-        if let Some(value) = value {
-            record = record.payload(value);
-        }
-        if let Some(key) = key {
-            record = record.key(key);
-        }
+    pub fn send_record(&mut self, record: ProducerRecord<'_>) -> Result<(), SourceError> {
+        self.timed += u64::from(record.timestamp_millis.is_some());
+        let mut record = BaseRecord::<[u8], [u8]> {
+            topic: &self.config.topic,
+            partition: record.partition,
+            payload: record.value,
+            key: record.key,
+            timestamp: record.timestamp_millis,
+            headers: record.headers,
+            delivery_opaque: (),
+        };
         while let Err((error, refused)) = self.client.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(self.failed(error.to_string()));
@@ -141,7 +192,23 @@ impl Producer {
             .flush(FLUSH)
             .map_err(|error| self.failed(error.to_string()))?;
         self.check()?;
+        let restamped = self.deliveries.restamped.load(Ordering::Relaxed);
+        if restamped > 0 && self.timed > 0 {
+            tracing::warn!(
+                "topic `{}` keeps the broker's own times (message.timestamp.type is LogAppendTime): those of {} records \
+                 were not kept",
+                self.config.topic,
+                self.timed.min(restamped)
+            );
+        }
         Ok(self.deliveries.delivered.load(Ordering::Relaxed))
+    }
+
+    /// Waits for the records that were sent before something else went wrong; how many arrived.
+    pub(super) fn settle(self) -> u64 {
+        // What matters now is the error that there is already.
+        _ = self.client.flush(FLUSH);
+        self.deliveries.delivered.load(Ordering::Relaxed)
     }
 
     fn check(&self) -> Result<(), SourceError> {
@@ -156,7 +223,8 @@ impl Producer {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         Err(self.failed(format!(
-            "{failed} records were not delivered: {}",
+            "{failed} of {} records were not delivered: {}",
+            self.sent,
             first.unwrap_or_default()
         )))
     }

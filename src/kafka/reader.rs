@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::metrics::{BaselineMetrics, Count};
 use rdkafka::consumer::Consumer;
@@ -278,12 +279,21 @@ fn external(error: SourceError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
+/// Producers send what they take for milliseconds: a time that no calendar has becomes the last one that it has, and never
+/// wraps to another.
+fn micros(millis: i64) -> i64 {
+    let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+    millis
+        .saturating_mul(1_000)
+        .clamp(first.timestamp_micros(), last.timestamp_micros())
+}
+
 fn append(batch: &mut RecordBatchBuilder, topic: &str, received: &Received<'_>) {
     let record = RecordRef {
         topic,
         partition: received.partition(),
         offset: received.offset(),
-        timestamp: received.timestamp_millis().map(|millis| millis * 1_000),
+        timestamp: received.timestamp_millis().map(micros),
         key: received.key(),
         value: received.value(),
     };
@@ -295,4 +305,22 @@ fn send(batch: &mut RecordBatchBuilder, metrics: &BaselineMetrics, out: &Sender<
     let batch = batch.finish()?;
     metrics.record_output(batch.num_rows());
     Ok(out.blocking_send(Ok(batch)).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_other_units_never_wrap() {
+        let now = 1_785_000_000;
+        assert_eq!(micros(now * 1_000), now * 1_000_000);
+        let last = DateTime::<Utc>::MAX_UTC.timestamp_micros();
+        for (unit, beyond) in [(1, false), (1_000_000, false), (1_000_000_000, true)] {
+            let read = micros(now * unit);
+            assert!(read > 0 && read <= last, "{unit}");
+            assert_eq!(read == last, beyond, "{unit}");
+            assert!(DateTime::from_timestamp_micros(read).is_some(), "{unit} can be shown");
+        }
+    }
 }

@@ -1,12 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, not_impl_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::sink::{DataSink, DataSinkExec};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -14,12 +13,20 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 use futures::TryStreamExt;
+use tokio::sync::mpsc;
 
+use super::outgoing::Outgoing;
+use super::times::keeps_times;
 use super::{KafkaSource, Producer, filters};
 use crate::config::KafkaConfig;
-use crate::source::record_schema;
+use crate::source::{SourceError, record_schema};
 
-/// A topic as a table: `select` reads what it holds at that moment, `insert into t (key, value)` sends records.
+/// What a statement is told that would do more than add records.
+const ONLY_ADDED: &str = "records of a topic cannot be changed or deleted, only added to\n  help: `insert into` sends \
+                          records; a NULL value with a key is a tombstone, by which compaction deletes that key";
+
+/// A topic as a table: `select` reads what it holds at that moment, `insert into` sends records, of which all columns but
+/// `topic` and `offset` can be given.
 #[derive(Debug)]
 pub struct KafkaTable {
     config: Arc<KafkaConfig>,
@@ -70,10 +77,7 @@ impl TableProvider for KafkaTable {
         op: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if op != InsertOp::Append {
-            return not_impl_err!("a topic can only be added to: insert into");
-        }
-        if input.schema().column_with_name("value").is_none() {
-            return plan_err!("insert into a topic needs a column `value`");
+            return plan_err!("{ONLY_ADDED}");
         }
         Ok(Arc::new(DataSinkExec::new(
             input,
@@ -83,9 +87,21 @@ impl TableProvider for KafkaTable {
             None,
         )))
     }
+
+    async fn delete_from(&self, _: &dyn Session, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
+        plan_err!("{ONLY_ADDED}")
+    }
+
+    async fn update(&self, _: &dyn Session, _: Vec<(String, Expr)>, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
+        plan_err!("{ONLY_ADDED}")
+    }
+
+    async fn truncate(&self, _: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        plan_err!("{ONLY_ADDED}")
+    }
 }
 
-/// Sends `key` and `value` of every row, a NULL value as a tombstone; the other columns are the broker's to fill.
+/// Sends every row as a record.
 #[derive(Debug)]
 struct TopicSink {
     config: Arc<KafkaConfig>,
@@ -106,50 +122,72 @@ impl DataSink for TopicSink {
 
     async fn write_all(&self, mut data: SendableRecordBatchStream, _: &Arc<TaskContext>) -> Result<u64> {
         // The producer blocks where the queue is full, so it has a thread of its own.
-        let (batches, mut received) = tokio::sync::mpsc::channel::<RecordBatch>(2);
+        let (batches, received) = mpsc::channel::<RecordBatch>(2);
         let config = self.config.clone();
-        let sending = tokio::task::spawn_blocking(move || -> Result<u64> {
-            let external = |error| DataFusionError::External(Box::new(error));
-            let mut producer = Producer::connect(&config).map_err(external)?;
-            while let Some(batch) = received.blocking_recv() {
-                send(&mut producer, &batch)?;
-            }
-            producer.flush().map_err(external)
-        });
-        while let Some(batch) = data.try_next().await? {
+        let sending = tokio::task::spawn_blocking(move || send_all(&config, received));
+        let read = loop {
+            let batch = match data.try_next().await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
             if batches.send(batch).await.is_err() {
                 // The sender has failed; its error says why.
-                break;
+                break Ok(());
             }
-        }
+        };
         drop(batches);
-        sending
+        let sent = sending
             .await
-            .map_err(|error| exec_datafusion_err!("sending stopped: {error}"))?
+            .map_err(|error| exec_datafusion_err!("sending stopped: {error}"))?;
+        match read {
+            Ok(()) => sent,
+            Err(error) => Err(after(error, sent?)),
+        }
     }
 }
 
-fn send(producer: &mut Producer, batch: &RecordBatch) -> Result<()> {
-    let column = |name: &str| {
-        batch
-            .column_by_name(name)
-            .map(|column| cast(column, &DataType::Binary))
-            .transpose()
-    };
-    let (keys, values) = (column("key")?, column("value")?);
-    let Some(values) = values else {
-        return plan_err!("insert into a topic needs a column `value`");
-    };
-    let (keys, values) = (
-        keys.as_ref().map(|keys| keys.as_binary::<i32>()),
-        values.as_binary::<i32>(),
-    );
-    for row in 0..batch.num_rows() {
-        let key = keys.filter(|keys| keys.is_valid(row)).map(|keys| keys.value(row));
-        let value = values.is_valid(row).then(|| values.value(row));
-        producer
-            .send(key, value)
-            .map_err(|error| DataFusionError::External(Box::new(error)))?;
+/// Sends what comes; how many records arrived. A batch is checked as a whole before any of it is sent.
+fn send_all(config: &KafkaConfig, mut batches: mpsc::Receiver<RecordBatch>) -> Result<u64> {
+    let mut producer = Producer::connect(config).map_err(external)?;
+    let mut has_times = false;
+    while let Some(batch) = batches.blocking_recv() {
+        let sent = Outgoing::new(&batch, &config.topic, producer.partitions()).and_then(|rows| {
+            if rows.has_times() && !has_times {
+                has_times = true;
+                check_times(config)?;
+            }
+            rows.records()
+                .try_for_each(|record| producer.send_record(record).map_err(external))
+        });
+        if let Err(error) = sent {
+            return Err(after(error, producer.settle()));
+        }
     }
-    Ok(())
+    producer.flush().map_err(external)
+}
+
+/// Refuses times where the topic would replace them.
+fn check_times(config: &KafkaConfig) -> Result<()> {
+    match keeps_times(config) {
+        Some(false) => exec_err!(
+            "`timestamp` cannot be written: topic `{}` gives each record the time at which it arrives \
+             (message.timestamp.type is LogAppendTime)\n  help: leave `timestamp` out, or set message.timestamp.type of \
+             the topic to CreateTime",
+            config.topic
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// An error before which records were sent.
+fn after(error: DataFusionError, sent: u64) -> DataFusionError {
+    match sent {
+        0 => error,
+        _ => error.context(format!("after {sent} records had been sent")),
+    }
+}
+
+fn external(error: SourceError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }

@@ -241,6 +241,7 @@ impl Source for KafkaSource {
             lag,
         } = self.pin(committed, options).await?;
         Ok(Pending {
+            keep: false,
             provider: Arc::new(scan),
             next,
             records,

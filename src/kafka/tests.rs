@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMillisecondType};
 use async_trait::async_trait;
 use datafusion::prelude::SessionContext;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -181,6 +181,123 @@ async fn sql_inserts_into_a_topic() {
         count(&context, "select count(*) from t where partition = 99").await,
         0,
         "there is no such partition"
+    );
+}
+
+/// All that can be given, in the three states that each column can have.
+const ALL_COLUMNS: &str = "insert into t (key, value, \"timestamp\", headers, partition) values
+    ('k', 'one', timestamp '2025-06-15T15:06:40.123Z', [named_struct('key', 'source', 'value', 'web'),
+     named_struct('key', 'source', 'value', null), named_struct('key', '', 'value', '')], 1),
+    ('', '', null, [], 0),
+    (null, null, timestamp '1971-01-01T00:00:00.001Z', null, 1)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_inserted_comes_back_as_it_was_given() {
+    let broker = EmbeddedBroker::start("t", 2).unwrap();
+    let context = session(&broker).await;
+    query(&context, ALL_COLUMNS).await;
+    let rows = query(
+        &context,
+        "select partition, key, value, headers, arrow_cast(\"timestamp\", 'Timestamp(Millisecond, None)') as at from t \
+         order by partition, \"offset\"",
+    )
+    .await;
+    let partitions = rows[0].column(0).as_primitive::<Int32Type>();
+    assert_eq!(partitions.values(), &[0, 1, 1]);
+    for (column, expected) in [
+        (1, [Some(&b""[..]), Some(b"k"), None]),
+        (2, [Some(&b""[..]), Some(b"one"), None]),
+    ] {
+        assert_eq!(
+            rows[0].column(column).as_binary::<i32>().iter().collect::<Vec<_>>(),
+            expected
+        );
+    }
+    let headers = rows[0].column(3).as_list::<i32>();
+    assert_eq!((headers.is_null(0), headers.is_null(2)), (true, true));
+    let given = headers.value(1);
+    let (keys, values) = (given.as_struct().column(0), given.as_struct().column(1));
+    let keys: Vec<_> = keys.as_string::<i32>().iter().collect();
+    let values: Vec<_> = values.as_binary::<i32>().iter().collect();
+    assert_eq!(keys, [Some("source"), Some("source"), Some("")]);
+    assert_eq!(values, [Some(&b"web"[..]), None, Some(b"")]);
+    let times = rows[0].column(4).as_primitive::<TimestampMillisecondType>();
+    assert_eq!((times.value(1), times.value(2)), (1_750_000_000_123, 31_536_000_001));
+    assert!(times.value(0) > 1_750_000_000_000, "the time at which it was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_inserted_is_refused_by_name_and_nothing_is_sent() {
+    let broker = EmbeddedBroker::start("t", 2).unwrap();
+    let context = session(&broker).await;
+    for (insert, expected) in [
+        (
+            "(value, \"offset\") values ('a', null), ('b', 7)",
+            "`offset` cannot be written",
+        ),
+        (
+            "(value, topic) values ('a', 't'), ('b', 'other')",
+            "`topic` cannot be written",
+        ),
+        ("(value, partition) values ('a', 0), ('b', 2)", "topic `t` has 2"),
+        ("(value, partition) values ('a', -1)", "`partition` -1"),
+        (
+            "(value, \"timestamp\") values ('a', timestamp '1969-07-20T20:17:40Z')",
+            "`timestamp` 1969-07-20",
+        ),
+        (
+            "(value, headers) values ('a', [named_struct('key', null, 'value', 'x')])",
+            "has no key",
+        ),
+        ("select * from t", "`offset` cannot be written"),
+    ] {
+        if insert.starts_with("select") {
+            query(&context, "insert into t (value) values ('there')").await;
+        }
+        let planned = context.sql(&format!("insert into t {insert}")).await.unwrap();
+        let error = planned.collect().await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{insert}: {error}");
+    }
+    assert_eq!(count(&context, "select count(*) from t").await, 1);
+    query(
+        &context,
+        "insert into t (value, topic, \"offset\") values ('a', 't', null)",
+    )
+    .await;
+    assert_eq!(count(&context, "select count(*) from t").await, 2);
+    for change in [
+        "delete from t",
+        "update t set value = 'x'",
+        "insert overwrite t select * from t",
+        "truncate table t",
+    ] {
+        let error = match context.sql(change).await {
+            Ok(planned) => planned.collect().await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(error.to_string().contains("only added to"), "{change}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_that_fails_says_how_much_was_sent() {
+    let broker = EmbeddedBroker::start("t", 2).unwrap();
+    let context = session(&broker).await;
+    let insert = "insert into t (value, partition) select cast(n as varchar), case when n = 30000 then 9 end from \
+                  (select value as n from generate_series(1, 40000)) order by n";
+    let error = context
+        .sql(insert)
+        .await
+        .unwrap()
+        .collect()
+        .await
+        .unwrap_err()
+        .to_string();
+    let sent = count(&context, "select count(*) from t").await;
+    assert!(sent > 0 && sent < 30_000, "{sent}");
+    assert!(
+        error.contains(&format!("after {sent} records had been sent")),
+        "{error}"
     );
 }
 

@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
 
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Context, ask};
+use super::client::{ANSWER, Context, ask, settings};
 use crate::config::KafkaConfig;
 use crate::source::SourceError;
 
@@ -75,4 +78,17 @@ fn lookup(
         _ => None,
     });
     Ok(found.collect())
+}
+
+/// Whether a topic keeps the times that producers give. `None` where the broker does not say: it is too old, or the user
+/// may not ask.
+pub(super) fn keeps_times(config: &KafkaConfig) -> Option<bool> {
+    let client: AdminClient<DefaultClientContext> = settings(config).create().ok()?;
+    let topic = [ResourceSpecifier::Topic(&config.topic)];
+    let options = AdminOptions::new().request_timeout(Some(ANSWER));
+    let described = block_on(client.describe_configs(&topic, &options));
+    tracing::debug!(?described, "the topic's settings");
+    let topic = described.ok()?.into_iter().next()?.ok()?;
+    let kind = topic.get("message.timestamp.type")?.value.as_deref()?;
+    Some(kind != "LogAppendTime")
 }

@@ -153,6 +153,17 @@ fn sql_reads_a_topic_and_writes_to_it_only_when_asked() {
     let (ok, _, log) = sql(&["--write", "-c", insert]);
     assert!(ok, "{log}");
     assert_eq!(count(), "n\n301\n");
+    for (headers, told) in [
+        ("[named_struct('key', 'a', 'val', 'b')]", "`headers` have no field"),
+        ("[{key: 'a', value: 'b', more: 'c'}]", "\"more\""),
+    ] {
+        let insert = format!("insert into kafka.clicks (value, headers) values ('x', {headers})");
+        let (ok, _, log) = sql(&["--write", "-c", &insert]);
+        assert!(!ok && log.contains(told), "{log}");
+    }
+    let (ok, _, log) = sql(&["--write", "-c", "delete from kafka.clicks where key = 'k'"]);
+    assert!(!ok && log.contains("only added to") && log.contains("help:"), "{log}");
+    assert_eq!(count(), "n\n301\n");
     let (ok, _, log) = sql(&["--write", "-c", "insert into gold.sessions (session_id) values ('x')"]);
     assert!(!ok && log.contains("is not a topic") && log.contains("help:"), "{log}");
 }

@@ -179,6 +179,81 @@ fn times_keys_and_headers_come_as_the_producer_gave_them() {
     assert_eq!(shop.shop.rows(sql), ["2025-06-15T15:06:40.123Z,k,source,app"]);
 }
 
+impl KafkaShop<'_> {
+    /// Runs a statement that sends records; its standard error.
+    fn insert(&self, sql: &str) -> (bool, String) {
+        self.run(&["sql", "--write", "-c", sql])
+    }
+}
+
+#[test]
+fn what_sql_writes_to_a_topic_comes_back_as_it_was_given() {
+    let Some(broker) = Broker::shared("what_sql_writes_to_a_topic_comes_back_as_it_was_given") else {
+        return;
+    };
+    let topic = broker.topic("written", 3, &[]);
+    let shop = KafkaShop::new(&topic);
+    let (ok, log) = shop.insert(
+        r#"insert into kafka.clicks (key, value, "timestamp", headers, partition) values
+           ('k', 'one', '2025-06-15T15:06:40.123Z', [named_struct('key', 'source', 'value', 'web'),
+            named_struct('key', 'source', 'value', null), named_struct('key', 'e', 'value', '')], 2),
+           ('', '', null, [], 1),
+           (null, null, '2025-06-15T15:06:41Z', null, 0)"#,
+    );
+    assert!(ok, "{log}");
+    let sql = r#"select partition, coalesce(cast(key as varchar), 'null') as k,
+                 coalesce(cast(value as varchar), 'null') as v, headers[1]['key'],
+                 cast(headers[1]['value'] as varchar) as h1, headers[2]['value'] is null as h2,
+                 headers[3]['value'] = '' as h3, "timestamp" < '2026-01-01T00:00:00Z' as old, "timestamp"
+                 from kafka.clicks order by partition"#;
+    let rows = shop.rows(sql);
+    assert_eq!(rows[0], "0,null,null,,,true,,true,2025-06-15T15:06:41Z");
+    assert!(rows[1].starts_with("1,,,,,true,,false,"), "{rows:?}");
+    assert_eq!(rows[2], "2,k,one,source,web,true,true,true,2025-06-15T15:06:40.123Z");
+
+    for (insert, expected) in [
+        (
+            "(value, partition) values ('x', 1), ('x', 3)",
+            "`partition` 3 is not there: topic",
+        ),
+        ("(value, \"offset\") values ('x', 0)", "`offset` cannot be written"),
+        (
+            "(value, topic) values ('x', 'clickstream')",
+            "`topic` cannot be written",
+        ),
+        ("select * from kafka.clicks", "name the columns to write"),
+    ] {
+        let (ok, log) = shop.insert(&format!("insert into kafka.clicks {insert}"));
+        assert!(
+            !ok && log.contains(expected) && log.contains("help:"),
+            "{insert}: {log}"
+        );
+    }
+    let copy = "insert into kafka.clicks (key, value, \"timestamp\", headers) \
+                select key, value, \"timestamp\", headers from kafka.clicks where partition = 2";
+    assert!(shop.insert(copy).0);
+    let sql =
+        "select count(distinct \"timestamp\"), count(distinct headers), count(*) from kafka.clicks where key = 'k'";
+    assert_eq!(shop.rows(sql), ["1,1,2"]);
+}
+
+#[test]
+fn a_time_that_the_topic_would_replace_is_refused() {
+    let Some(broker) = Broker::shared("a_time_that_the_topic_would_replace_is_refused") else {
+        return;
+    };
+    let topic = broker.topic("restamps", 1, &[("message.timestamp.type", "LogAppendTime")]);
+    let shop = KafkaShop::new(&topic);
+    let (ok, log) =
+        shop.insert(r#"insert into kafka.clicks (value, "timestamp") values ('x', '2025-06-15T15:06:40Z')"#);
+    assert!(
+        !ok && log.contains("`timestamp` cannot be written") && log.contains("LogAppendTime"),
+        "{log}"
+    );
+    assert!(shop.insert("insert into kafka.clicks (value) values ('x')").0);
+    assert_eq!(shop.rows("select count(*) from kafka.clicks"), ["1"]);
+}
+
 /// One record a minute in each partition, from 2025-06-15 15:06:40 on; a third partition is empty.
 fn minutes(topic: &Topic<'_>) {
     topic.send((0..20_u32).map(|number| Sent {
