@@ -23,7 +23,7 @@ use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scrat
   clickrec evaluate --grid factors=64,128 alpha=10,40 --model als
 
 Files have the columns session_id, item_id and timestamp (or position), as CSV, TSV or Parquet, or for --test also test_id,
-prefix (items apart by spaces) and target.")]
+prefix (items apart by spaces) and target. Sessions that are in both are refused.")]
 pub(super) struct EvaluateArgs {
     /// How many items of a list count
     #[arg(long, value_name = "K,…", value_delimiter = ',', default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -33,7 +33,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     test_share: f64,
 
-    /// Test on the sessions of the last days instead
+    /// Test on the sessions of the last days instead; the few newest ones, where they lie far behind all others, do not
+    /// say when the last day was
     #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 

@@ -5,8 +5,9 @@ use arrow::datatypes::Int64Type;
 use datafusion::dataframe::DataFrame;
 
 use super::cases::Reveal;
+use super::import::Order;
 use super::split::{Cut, split};
-use super::{EvaluationError, import};
+use super::{EvaluationError, import, overlap};
 use crate::engine::query;
 use crate::pipeline::Runner;
 use crate::recommender::{EVENTS, RecommenderError};
@@ -47,7 +48,7 @@ impl Data {
     /// Reads them.
     ///
     /// # Errors
-    /// When a file or the lake cannot be read, or one side is empty.
+    /// When a file or the lake cannot be read, one side is empty, or the training file holds test sessions.
     pub async fn read(runner: &Runner, origin: &Origin) -> Result<Self, EvaluationError> {
         match origin {
             Origin::Lake { cut, sample } => {
@@ -65,9 +66,15 @@ impl Data {
                 let (_, events) = events.ok_or_else(|| RecommenderError::NoStep {
                     name: EVENTS.to_owned(),
                 })?;
-                let (rows, reveal) = import::test(runner.engine(), test, events).await?;
+                let (rows, reveal, test_order) = import::test(runner.engine(), test, events).await?;
+                let (learned, train_order) = import::clicks(runner.engine(), train, events).await?;
+                let order = match (train_order, test_order) {
+                    (Order::Time, Order::Time) => Order::Time,
+                    _ => Order::Position,
+                };
+                overlap::check((train, test), &learned, &rows, reveal, order).await?;
                 Ok(Self {
-                    train: import::clicks(runner.engine(), train, events).await?,
+                    train: learned,
                     test: rows,
                     reveal,
                     description: format!("{} and {}", train.display(), test.display()),

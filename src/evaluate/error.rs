@@ -31,6 +31,27 @@ pub enum EvaluationError {
         /// Why.
         reason: String,
     },
+    /// Test sessions are among those that are learned from.
+    #[error(
+        "{sessions} of the {of} sessions of {test} are in {train} too (among them {examples}): how well a model foretells \
+         what it learned from says nothing\n  help: {help}",
+        test = test.display(),
+        train = train.display()
+    )]
+    Learned {
+        /// The training file.
+        train: PathBuf,
+        /// The test file.
+        test: PathBuf,
+        /// How many.
+        sessions: usize,
+        /// Of how many that can be asked about.
+        of: usize,
+        /// Some of their ids.
+        examples: String,
+        /// The way out.
+        help: &'static str,
+    },
     /// There are too few sessions to train and to test on.
     #[error("{0}")]
     TooFew(String),

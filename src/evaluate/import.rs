@@ -38,32 +38,48 @@ const USER: [&str; 3] = ["userid", "user", "visitorid"];
 const TYPE: [&str; 3] = ["eventtype", "event", "type"];
 const TEST: [&str; 3] = ["testid", "prefix", "target"];
 
+/// What says which event of a session came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// When it was.
+    Time,
+    /// Its place in the session; times are made up.
+    Position,
+}
+
 /// The events of a file of clicks, with the columns of `silver.events`, as a query.
 ///
 /// # Errors
 /// When the file cannot be read, or lacks a column.
-pub async fn clicks(engine: &Engine, file: &Path, events: &SchemaRef) -> Result<DataFrame, EvaluationError> {
+pub async fn clicks(engine: &Engine, file: &Path, events: &SchemaRef) -> Result<(DataFrame, Order), EvaluationError> {
     let rows = Rows::open(engine, file).await?;
-    let sql = rows.clicks(file)?;
-    conform(rows.query(engine, &sql).await?, events)
+    let (sql, order) = rows.clicks(file)?;
+    Ok((conform(rows.query(engine, &sql).await?, events)?, order))
 }
 
 /// The events of a test file, session by session, and which of them are to be foretold.
 ///
 /// # Errors
 /// As [`clicks`].
-pub async fn test(engine: &Engine, file: &Path, events: &SchemaRef) -> Result<(RecordBatch, Reveal), EvaluationError> {
+pub async fn test(
+    engine: &Engine,
+    file: &Path,
+    events: &SchemaRef,
+) -> Result<(RecordBatch, Reveal, Order), EvaluationError> {
     let rows = Rows::open(engine, file).await?;
     let prefixes = TEST.map(|name| rows.column(&[name]));
-    let (sql, reveal) = match prefixes {
-        [Some(id), Some(prefix), Some(target)] => (sequences(&id, &prefix, &target), Reveal::LastStep),
+    let ((sql, order), reveal) = match prefixes {
+        [Some(id), Some(prefix), Some(target)] => {
+            let sql = sequences(&id, &prefix, &target);
+            ((sql, Order::Position), Reveal::LastStep)
+        }
         _ => (rows.clicks(file)?, Reveal::EveryStep),
     };
     let rows = conform(rows.query(engine, &sql).await?, events)?;
-    let order = ["session_id", "event_at"].map(|column| ident(column).sort(true, true));
-    let rows = rows.sort(order.to_vec())?;
+    let sort = ["session_id", "event_at"].map(|column| ident(column).sort(true, true));
+    let rows = rows.sort(sort.to_vec())?;
     let schema = rows.schema().inner().clone();
-    Ok((concat_batches(&schema, &rows.collect().await?)?, reveal))
+    Ok((concat_batches(&schema, &rows.collect().await?)?, reveal, order))
 }
 
 /// A file as a table, its columns by the names they have.
@@ -95,7 +111,7 @@ impl Rows {
         Some(format!("\"{}\"", found.replace('"', "\"\"")))
     }
 
-    fn clicks(&self, file: &Path) -> Result<String, EvaluationError> {
+    fn clicks(&self, file: &Path) -> Result<(String, Order), EvaluationError> {
         let missing = |missing| EvaluationError::Columns {
             file: file.to_owned(),
             found: self.columns.join(", "),
@@ -112,8 +128,8 @@ impl Rows {
              try_cast({place} as double) as place, row_number() over () as line from import.rows"
         );
         match (self.column(&TIME), self.column(&POSITION)) {
-            (Some(time), _) => Ok(timed(&numbered.replace("{when}", &time))),
-            (None, Some(position)) => Ok(ordered(&numbered.replace("{when}", &position))),
+            (Some(time), _) => Ok((timed(&numbered.replace("{when}", &time)), Order::Time)),
+            (None, Some(position)) => Ok((ordered(&numbered.replace("{when}", &position)), Order::Position)),
             (None, None) => Err(missing("time or position")),
         }
     }

@@ -21,6 +21,7 @@ mod import;
 mod measure;
 pub mod metrics;
 mod models;
+mod overlap;
 mod report;
 mod scratch;
 mod split;

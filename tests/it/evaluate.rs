@@ -140,6 +140,121 @@ fn the_lake_is_cut_in_time_and_the_grid_never_sees_the_test() {
     );
 }
 
+/// Ten sessions of three clicks, a day apart; `first` is the number of the first.
+fn timed_sessions(first: u32) -> String {
+    let mut lines = "session_id,timestamp,item_id\n".to_owned();
+    for number in first..first + 10 {
+        for (click, item) in ["a", "b", "c"].iter().enumerate() {
+            lines += &format!(
+                "s{number},{},{item}\n",
+                1_750_000_000 + 86_400 * number as usize + 60 * click
+            );
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_test_set_that_was_learned_from_is_refused() {
+    use std::io::Write;
+
+    let shop = Shop::new();
+    let train = timed_sessions(0);
+    fs::write(shop.path("train.csv"), &train).unwrap();
+    let packed = fs::File::create(shop.path("copy.csv.gz")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    packed.write_all(train.as_bytes()).unwrap();
+    packed.finish().unwrap();
+    fs::write(shop.path("renamed.csv"), train.replace("\ns", "\nother")).unwrap();
+    fs::write(shop.path("overlapping.tsv"), timed_sessions(8).replace(',', "\t")).unwrap();
+    fs::write(shop.path("positions.csv"), train.replace("timestamp", "position")).unwrap();
+    for (train, test, expected) in [
+        (
+            "train.csv",
+            "train.csv",
+            "10 of the 10 sessions of train.csv are in train.csv too (among them s0, s1, s2)",
+        ),
+        (
+            "train.csv",
+            "copy.csv.gz",
+            "10 of the 10 sessions of copy.csv.gz are in train.csv too",
+        ),
+        ("train.csv", "renamed.csv", "10 of the 10 sessions"),
+        (
+            "train.csv",
+            "overlapping.tsv",
+            "2 of the 10 sessions of overlapping.tsv are in train.csv too (among them s8, s9)",
+        ),
+        ("positions.csv", "positions.csv", "10 of the 10 sessions"),
+        ("train.csv", "positions.csv", "10 of the 10 sessions"),
+    ] {
+        let (code, error) = shop.fails(&["evaluate", "--train", train, "--test", test]);
+        let is_refused = code == 1 && error.contains(expected) && error.contains("help: cut the events in time");
+        assert!(is_refused, "{train} and {test}: {error}");
+    }
+
+    fs::write(shop.path("later.csv"), timed_sessions(10)).unwrap();
+    let report = evaluated(
+        &shop,
+        &[
+            "--train",
+            "train.csv",
+            "--test",
+            "later.csv",
+            "--model",
+            "popularity",
+            "--k",
+            "1",
+        ],
+    );
+    assert_eq!(
+        report["test_sessions"].as_u64(),
+        Some(10),
+        "the same items at other times"
+    );
+}
+
+#[test]
+fn one_event_of_a_wrong_clock_does_not_move_the_last_days() {
+    let shop = Shop::new();
+    let mut lines = String::new();
+    for (number, day) in (1..=28).flat_map(|day| (0..5).map(move |number| (number, day))) {
+        for minute in 0..3 {
+            lines += &format!(
+                r#"{{"timestamp":"2015-02-{day:02}T10:{minute:02}:00Z","session_id":"s{day}-{number}","item_id":"i{}","event_type":"view"}}"#,
+                (day + number + minute) % 9
+            );
+            lines.push('\n');
+        }
+    }
+    fs::write(shop.path("sample_data/1.json"), &lines).unwrap();
+    shop.ok(&["run"]);
+    let args = ["--test-days", "1", "--model", "popularity", "--k", "1"];
+    let before = evaluated(&shop, &args);
+    assert_eq!(before["test_sessions"].as_u64(), Some(5), "those of the last day");
+
+    let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
+    let odd = format!(r#"{{"timestamp":"{now}","session_id":"odd","item_id":"i1","event_type":"view"}}"#);
+    fs::write(shop.path("sample_data/2.json"), odd + "\n").unwrap();
+    shop.ok(&["run"]);
+    assert_eq!(
+        shop.number("select count(*) from silver.events where session_id = 'odd'"),
+        1
+    );
+    let output = shop
+        .command(&[&["evaluate", "--json"], &args[..]].concat())
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && log.contains("1 of the sessions end after 2015-02-28"),
+        "{log}"
+    );
+    let after: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(after["data"], before["data"], "time is cut where it was");
+    assert_eq!(after["test_sessions"].as_u64(), Some(5));
+}
+
 #[test]
 fn what_cannot_be_evaluated_says_why() {
     let shop = Shop::new();
