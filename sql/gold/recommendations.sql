@@ -11,8 +11,22 @@ requests as (
     select * from gold.requests where item_id is not null
 ),
 
+-- The present, by the events themselves: the newest day from which on there is a hundredth of them, and no fewer than ten
+-- (half of them, where there are few). A clock that is years ahead, or one event of today in a backfill, moves it nowhere.
 newest as (
-    select max(event_at) as event_at from silver.events
+    select coalesce(
+        (
+            select arrow_cast(max(day), 'Timestamp(Microsecond, Some("UTC"))') from (
+                select
+                    day,
+                    sum(events) over (order by day desc rows unbounded preceding) as events_since,
+                    sum(events) over () as all_events
+                from (select day, sum(events) as events from latest('gold.engagement') group by day)
+            )
+            where events_since >= greatest(0.01 * all_events, least(10, 0.5 * all_events))
+        ),
+        (select max(event_at) from silver.events)
+    ) as event_at
 ),
 
 history as (

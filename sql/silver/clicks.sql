@@ -1,6 +1,6 @@
 -- silver.clicks (view): one row per new record of Bronze, parsed and judged.
--- `reason` says why a record is not accepted, and is null where it is. Both silver.events and silver.quarantine read
--- this view, and it looks at the record alone, never at the clock, so that no record can fall between them.
+-- `reason` says why a record is not accepted, and is null where it is. Reasons are kinds, which can be counted; the value
+-- that was wrong stands in `detail`. The view looks at the record alone, never at the clock, so all who read it agree.
 -- Fields that have no column here are kept in `extra`, as JSON. A value of another type than its column's is a reason not
 -- to accept the record; with `vars: { schema: evolve }` in pipelines.yaml it is kept in `extra` instead.
 with
@@ -29,14 +29,38 @@ parsed as (
         received_at,
         value,
         click['error'] as error,
+        click['error_value'] as error_value,
         nullif(trim(click['event_id']), '') as given_event_id,
         click['timestamp'] as event_at,
         nullif(trim(click['session_id']), '') as session_id,
         nullif(trim(click['user_id']), '') as user_id,
         nullif(trim(click['item_id']), '') as item_id,
         click['event_type'] as event_type,
-        click['extra'] as extra
+        click['extra'] as extra,
+        -- outside of these no shop clock is right: a record whose own time lies there (seconds or nanoseconds that were
+        -- taken for milliseconds, a clock that was never set) says nothing about the event's
+        arrow_cast(var('oldest_event', '2000-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as oldest,
+        arrow_cast(var('newest_event', '2100-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as newest
     from records
+),
+
+judged as (
+    select
+        *,
+        case
+            when error is not null then error
+            when event_at is null then 'timestamp is missing'
+            when event_at < oldest then 'timestamp is too old'
+            when event_at >= newest then 'timestamp is in the future'
+            -- a day ahead is still accepted: clocks differ
+            when event_at > case when received_at >= oldest and received_at < newest then received_at end + interval '1 day'
+                then 'timestamp is in the future'
+            when item_id is null then 'item_id is missing'
+            when event_type is null then 'event_type is missing'
+            when event_type not in ('view', 'add_to_cart', 'purchase') then 'event_type is unknown'
+            when session_id is null and user_id is null then 'session_id and user_id are both missing'
+        end as reason
+    from parsed
 )
 
 select
@@ -47,20 +71,23 @@ select
     received_at,
     value,
 
-    ---------- the event; where the shop gives it no id, the same content is the same event. Control characters stand
-    ---------- between the fields and for those that are missing, so that no two events look alike by accident. (md5 gives
-    ---------- views into text, which sorts cannot let go of, and by which no file can be looked up: hence the cast)
-    coalesce(
-        given_event_id,
-        cast(md5(concat_ws(
+    ---------- the event. Events of one id are the same (silver.events says within how many days); where the shop gives
+    ---------- no id, those of the same content, all fields counted. Control characters stand between the fields and for
+    ---------- those that are missing, so that no two events look alike by accident. Where ids do not tell events apart,
+    ---------- `vars: { conflicting_events: keep }` makes the content a part of the id. (md5 gives views into text, which
+    ---------- sorts cannot let go of, and by which no file can be looked up: hence the cast)
+    case
+        when given_event_id is not null and var('conflicting_events', 'quarantine') <> 'keep' then given_event_id
+        else concat_ws('#', given_event_id, cast(md5(concat_ws(
             chr(31),
             cast(event_at as varchar),
             coalesce(session_id, chr(30)),
             coalesce(user_id, chr(30)),
             coalesce(item_id, chr(30)),
-            coalesce(event_type, chr(30))
-        )) as varchar)
-    ) as event_id,
+            coalesce(event_type, chr(30)),
+            canonical_json(extra)
+        )) as varchar))
+    end as event_id,
     event_at,
     session_id,
     user_id,
@@ -69,13 +96,11 @@ select
     extra,
 
     ---------- the judgement
-    case
-        when error is not null then error
-        when event_at is null then 'timestamp is missing'
-        when event_at > received_at + interval '1 day' then 'timestamp is in the future'
-        when item_id is null then 'item_id is missing'
-        when event_type is null then 'event_type is missing'
-        when event_type not in ('view', 'add_to_cart', 'purchase') then 'event_type is unknown'
-        when session_id is null and user_id is null then 'session_id and user_id are both missing'
-    end as reason
-from parsed
+    reason,
+    case reason
+        when 'timestamp is too old' then cast(event_at as varchar)
+        when 'timestamp is in the future' then cast(event_at as varchar)
+        when 'event_type is unknown' then left(event_type, 40)
+        else error_value
+    end as detail
+from judged

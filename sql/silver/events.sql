@@ -1,15 +1,22 @@
 -- silver.events: one row per accepted click event.
 -- Key: event_id, event_date. Why a merge: streams redeliver, and the first delivery wins; and an event that comes late can
 -- move the borders of inferred sessions, whose events are then written again.
--- A delivery is known for a repeated one by its id and the day of its own time stamp, so that only the files of that day
--- are asked for it, however far back the table goes.
+-- A record is no event of its own where an earlier one has its id and happened, by its own time stamp, on the same day, the
+-- day before or the day after: so only the files of three days are asked for it, however far back the table goes. What
+-- becomes of such a record says silver.unaccepted.
 --
 -- A session that the shop did not name is inferred: events of a user that are no more than 30 minutes apart.
 -- `replaced_session_ids` remembers the ids such an event had before, so that Gold can clear away their sessions.
 with
 
 arrivals as (
-    select *, cast(event_at as date) as event_date from silver.clicks where reason is null
+    select
+        *,
+        cast(event_at as date) as event_date,
+        cast(event_at - interval '1 day' as date) as day_before,
+        cast(event_at + interval '1 day' as date) as day_after
+    from silver.clicks
+    where reason is null
 ),
 
 written as (
@@ -19,23 +26,24 @@ written as (
     )
 ),
 
+unseen as (
+    select arrivals.*
+    from arrivals
+    left anti join written on arrivals.event_id = written.event_id and arrivals.event_date = written.event_date
+    left anti join written as earlier on arrivals.event_id = earlier.event_id and arrivals.day_before = earlier.event_date
+    left anti join written as later on arrivals.event_id = later.event_id and arrivals.day_after = later.event_date
+),
+
 -- (not row_number() by event_id: a window for each event costs more than all else)
 deliveries as (
     select
         *,
-        coalesce(
-            lag(event_id) over in_order = event_id and lag(event_date) over in_order = event_date, false
-        ) as is_repeated
-    from arrivals
-    window in_order as (order by event_id, event_date, received_at, topic, partition, "offset")
+        first_within(event_id, event_date, 1) over (order by event_id, received_at, topic, partition, "offset") as is_first
+    from unseen
 ),
 
 new_events as (
-    select deliveries.*
-    from deliveries
-    left anti join written
-    on deliveries.event_id = written.event_id and deliveries.event_date = written.event_date
-    where not deliveries.is_repeated
+    select * from deliveries where is_first
 ),
 
 users_without_session as (

@@ -1,4 +1,4 @@
--- silver.quarantine: one row per record that was not accepted, with the reason.
+-- silver.quarantine: one row per record that was not accepted, with the reason; repeated deliveries are not among them.
 -- Key: topic, partition, offset. Why kept: a record is never dropped; after a fix it can be read again from here.
 select
     ---------- where it came from
@@ -9,6 +9,7 @@ select
 
     ---------- what is wrong, and with what
     reason,
-    value
-from silver.clicks
-where reason is not null
+    value,
+    detail
+from silver.unaccepted
+where outcome in ('rejected', 'conflicting')

@@ -128,9 +128,7 @@ async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result
     let bronze = count("select count(*) from bronze.clicks").await?;
     let silver = count("select count(*) from silver.events").await?;
     let quarantined = count("select count(*) from silver.quarantine").await?;
-    let different = "count(distinct concat(event_id, cast(cast(event_at as date) as varchar)))";
-    let repeated = format!("select count(*) - {different} from silver.clicks where reason is null");
-    let repeated = count(&repeated).await?;
+    let repeated = count("select count(*) from silver.unaccepted where outcome = 'repeated'").await?;
     write_all(&format!(
         "\n{} produced = {} in Bronze = {} in Silver + {} in quarantine + {} delivered twice\n",
         thousands(produced),

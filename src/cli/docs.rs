@@ -33,6 +33,7 @@ pub(super) struct DocsArgs {
 
 pub(super) async fn run(args: &DocsArgs, global: &Global) -> anyhow::Result<()> {
     let (project, runner) = global.runner().await?;
+    runner.check_all()?;
     let folder = project.root.join(super::test::FOLDER);
     let tests = match folder.is_dir() {
         true => load(&[folder], &runner).await?,

@@ -76,12 +76,21 @@ fn is_usage(error: &anyhow::Error) -> bool {
             error.downcast_ref(),
             Some(TestingError::Invalid(_) | TestingError::UnknownStep { .. })
         )
-        || error.chain().any(|cause| {
-            matches!(
-                cause.downcast_ref(),
-                Some(PipelineError::Sql { .. } | PipelineError::Cycle { .. } | PipelineError::UnknownStep { .. })
-            )
-        })
+        || error
+            .chain()
+            .any(|cause| cause.downcast_ref().is_some_and(is_of_the_project))
+}
+
+/// Whether the project has to be changed, and nothing ran.
+fn is_of_the_project(error: &PipelineError) -> bool {
+    match error {
+        PipelineError::Broken(error) => is_of_the_project(error),
+        PipelineError::Sql { .. }
+        | PipelineError::ReadsBroken { .. }
+        | PipelineError::Cycle { .. }
+        | PipelineError::UnknownStep { .. } => true,
+        _ => false,
+    }
 }
 
 /// A panic on a worker thread (in a library, with a full disk for one) ends as the error of its step, which says more

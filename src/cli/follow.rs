@@ -79,7 +79,7 @@ enum Line<'a> {
     Scheduled {
         at: String,
         #[serde(flatten)]
-        step: Row,
+        step: Box<Row>,
     },
     Failed {
         at: String,
@@ -99,7 +99,7 @@ impl<'a> From<&'a FollowEvent<'_>> for Line<'a> {
             },
             FollowEvent::Scheduled(outcome) => Self::Scheduled {
                 at,
-                step: Row::from(*outcome),
+                step: Box::new(Row::from(*outcome)),
             },
             FollowEvent::Failed { error, pause } => Self::Failed {
                 at,
@@ -193,6 +193,7 @@ fn line(now: &Snapshot, health: &Health) -> String {
         let ago = Utc::now().timestamp_millis() as f64 / 1_000.0 - at;
         parts.push(format!("{name} version {version} {ago:.0} s ago"));
     }
+    parts.push(format!("{} repeated", HumanCount(now.repeated)));
     parts.push(format!("{} quarantined", HumanCount(now.quarantined)));
     if let Health::Bad(reason) = health {
         parts.push(format!("UNHEALTHY: {reason}"));

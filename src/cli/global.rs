@@ -10,6 +10,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
+use super::exit::told;
 use crate::config::{
     EngineConfig, Environment, KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName, redact,
 };
@@ -158,6 +159,14 @@ impl Global {
         Ok((project, runner))
     }
 
+    /// The same for a command that works on what the lake holds: steps that cannot run as their SQL stands are told, and
+    /// do not stop it.
+    pub async fn reader(&self) -> anyhow::Result<(Project, Runner)> {
+        let (project, runner) = self.runner().await?;
+        warn_of_broken(&runner);
+        Ok((project, runner))
+    }
+
     /// The project's one Kafka source.
     pub fn kafka_source(&self) -> anyhow::Result<KafkaConfig> {
         let project = self.project()?;
@@ -172,6 +181,15 @@ impl Global {
                  to a file (--to FILE)"
             ),
             (Some(_), Some(_)) => anyhow::bail!("the project has several Kafka sources; keep one in the target used"),
+        }
+    }
+}
+
+/// Tells which steps cannot run as their SQL stands.
+pub(super) fn warn_of_broken(runner: &Runner) {
+    for node in runner.dag().nodes() {
+        if let Some(error) = runner.broken(node.name()) {
+            tracing::warn!(step = %node.name(), "cannot run: {}", told(error));
         }
     }
 }

@@ -85,6 +85,26 @@ fn of_batches(now: &Snapshot, registry: &mut Registry) {
         "Records that were not accepted",
         ConstCounter::new(now.quarantined),
     );
+    registry.register(
+        "accepted",
+        "Records that became events",
+        ConstCounter::new(now.accepted),
+    );
+    registry.register(
+        "repeated",
+        "Records that were deliveries of an event that was there",
+        ConstCounter::new(now.repeated),
+    );
+    registry.register(
+        "conflicting",
+        "Records in quarantine whose id is that of another event",
+        ConstCounter::new(now.conflicting),
+    );
+    registry.register(
+        "missing_records",
+        "Records that are in none of the tables; below zero, in several",
+        ConstGauge::new(now.missing as f64),
+    );
     registry.register("batches", "Batches that went through", ConstCounter::new(now.batches));
     registry.register(
         "failures",

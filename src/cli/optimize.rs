@@ -43,7 +43,7 @@ struct Row {
 }
 
 pub(super) async fn run(args: &OptimizeArgs, global: &Global) -> anyhow::Result<()> {
-    let (_, runner) = global.runner().await?;
+    let (_, runner) = global.reader().await?;
     let session = runner.upkeep_session().await?;
     let mut rows = vec![];
     for table in args.tables.open(&runner).await? {

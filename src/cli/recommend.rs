@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use clap::Args;
 use datafusion::prelude::SessionContext;
 
-use super::global::Global;
+use super::global::{Global, warn_of_broken};
 use super::output::{Format, literal, print_rows};
 use crate::config::{Project, Secret};
 use crate::engine::query;
@@ -61,6 +61,7 @@ pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result
         set(&mut project, "seen", "show");
     }
     let runner = Runner::new(&project, global.engine()?).await?;
+    warn_of_broken(&runner);
     let session = runner.session().await?;
     let requests = Requests::new(&runner).await?;
     let events = match &args.session {

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use crate::config::TableName;
 use crate::pipeline::follow::{FollowOptions, Follower};
 use crate::pipeline::runs::Run;
-use crate::pipeline::{Decision, Outcome, RunEvent, RunOptions, RunReport, Runner, Selection};
+use crate::pipeline::{Decision, Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
 use crate::source::{OnLoss, ReadOptions};
 
 /// What the key filters may take of the memory limit: one part of so many.
@@ -49,7 +49,8 @@ pub(super) struct RunArgs {
     #[arg(long)]
     full_refresh: bool,
 
-    /// Go on where a source has lost records that were not read yet (expired, topic made anew, file replaced)
+    /// Go on where a source has lost records that were not read yet (expired, topic made anew, file replaced), or
+    /// another engine took rows out of a table that is filled from a source
     #[arg(long)]
     accept_loss: bool,
 
@@ -163,62 +164,85 @@ async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
 
 /// What every step did, as a table.
 pub(super) fn summary(report: &RunReport) -> String {
-    let mut summary = table(["step", "result", "read", "written", "quarantined", "version", "seconds"]);
+    let mut summary = table([
+        "step",
+        "result",
+        "read",
+        "written",
+        "accepted",
+        "repeated",
+        "quarantined",
+        "version",
+        "seconds",
+    ]);
     for outcome in &report.outcomes {
-        let (written, quarantined) = if outcome.is_quarantine() {
-            (0, outcome.written)
-        } else {
-            (outcome.written, 0)
+        let (written, mut quarantined) = match outcome.is_quarantine() {
+            true => (0, Some(outcome.written)),
+            false => (outcome.written, None),
         };
+        let (mut accepted, mut repeated) = (None, None);
+        if let Some(records) = &outcome.reconciled {
+            (accepted, repeated) = (Some(records.accepted), Some(records.repeated));
+            quarantined = Some(records.quarantined);
+        }
+        let shown = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), thousands);
         let version = outcome.version.map(|version| version.to_string());
         summary.add_row([
             outcome.step.to_string(),
             result(&outcome.decision).to_owned(),
             thousands(outcome.read),
             thousands(written),
-            thousands(quarantined),
+            shown(accepted),
+            shown(repeated),
+            shown(quarantined),
             version.unwrap_or_else(|| "-".to_owned()),
             format!("{:.2}", outcome.took.as_secs_f64()),
         ]);
     }
-    let nothing = || ["-"; 4].map(str::to_owned);
+    let without_counts = |step: &TableName, result: String, seconds: String| {
+        let mut row = vec![step.to_string(), result];
+        row.extend(["-"; 6].map(str::to_owned));
+        row.push(seconds);
+        row
+    };
     for failed in &report.failed {
-        let [read, written, quarantined, version] = nothing();
         let seconds = format!("{:.2}", failed.took.as_secs_f64());
-        summary.add_row([
-            failed.step.to_string(),
-            "failed".to_owned(),
-            read,
-            written,
-            quarantined,
-            version,
-            seconds,
-        ]);
+        summary.add_row(without_counts(&failed.step, "failed".to_owned(), seconds));
     }
     for skipped in &report.skipped {
-        let [read, written, quarantined, version] = nothing();
         let result = format!("skipped: reads {}", skipped.because_of);
-        summary.add_row([
-            skipped.step.to_string(),
-            result,
-            read,
-            written,
-            quarantined,
-            version,
-            "-".to_owned(),
-        ]);
+        summary.add_row(without_counts(&skipped.step, result, "-".to_owned()));
     }
-    for column in 2..7 {
+    for column in 2..9 {
         if let Some(column) = summary.column_mut(column) {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
     }
     let mut text = format!("{summary}\n");
+    if let Some(records) = report.reconciled() {
+        text.push_str(&format!("{}\n", balance(&records)));
+    }
     if !report.failed.is_empty() {
         let (ok, failed, skipped) = (report.outcomes.len(), report.failed.len(), report.skipped.len());
         text.push_str(&format!("{ok} ok, {failed} failed, {skipped} skipped\n"));
     }
     text
+}
+
+/// What became of the records of a run, in one line.
+fn balance(records: &Reconciled) -> String {
+    let conflicting = match records.conflicting {
+        0 => String::new(),
+        some => format!(" ({} of them conflicting)", thousands(some)),
+    };
+    let sign = if records.missing() == 0 { "=" } else { "is NOT" };
+    format!(
+        "{} records {sign} {} accepted + {} repeated + {} quarantined{conflicting}",
+        thousands(records.read),
+        thousands(records.accepted),
+        thousands(records.repeated),
+        thousands(records.quarantined)
+    )
 }
 
 fn print_line(row: &impl Serialize) -> anyhow::Result<()> {
@@ -240,6 +264,8 @@ struct Total {
     ok: usize,
     failed: usize,
     skipped: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<Reconciled>,
 }
 
 impl From<&RunReport> for Total {
@@ -249,6 +275,7 @@ impl From<&RunReport> for Total {
             ok: report.outcomes.len(),
             failed: report.failed.len(),
             skipped: report.skipped.len(),
+            records: report.reconciled(),
         }
     }
 }
@@ -266,6 +293,8 @@ pub(super) struct Row {
     seconds: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     expectations: Vec<Expectation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<Reconciled>,
 }
 
 /// What an expectation found.
@@ -304,6 +333,7 @@ impl Row {
             version: None,
             seconds: 0.0,
             expectations: vec![],
+            records: None,
         }
     }
 }
@@ -329,6 +359,7 @@ impl From<&Outcome> for Row {
             version: outcome.version,
             seconds: outcome.took.as_secs_f64(),
             expectations: expectations.collect(),
+            records: outcome.reconciled.clone(),
         }
     }
 }

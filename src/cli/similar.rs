@@ -22,7 +22,7 @@ pub(super) struct SimilarArgs {
 }
 
 pub(super) async fn run(args: &SimilarArgs, global: &Global) -> anyhow::Result<()> {
-    let (_, runner) = global.runner().await?;
+    let (_, runner) = global.reader().await?;
     let session = runner.session().await?;
     let sql = format!(
         "select rank, similar_item_id as item_id, similarity from similar_items(gold.als_factors, item => {}, k => {}) \

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::global::Global;
+use super::global::{Global, warn_of_broken};
 use super::output::Format;
 use crate::pipeline::Runner;
 use crate::shell::{Access, Script, Shell, ShellOptions, interactive};
@@ -97,6 +97,7 @@ pub(super) async fn run(args: &SqlArgs, global: &Global) -> anyhow::Result<()> {
     let engine = global.engine()?;
     let shell = async {
         let runner = Runner::new(&project, engine).await?;
+        warn_of_broken(&runner);
         anyhow::Ok(Shell::new(project.clone(), runner, options))
     };
     if options.interactive {

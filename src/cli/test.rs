@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::global::Global;
 use super::output::write_all;
 use super::test_report;
-use crate::pipeline::Runner;
+use crate::pipeline::{Node, Runner};
 use crate::testing::generate::generate;
 use crate::testing::{Diff, Failure, Outcome, Test, TestingError, load};
 
@@ -77,6 +77,13 @@ pub(super) async fn run(args: &TestArgs, global: &Global) -> anyhow::Result<()> 
     };
     if let Some(unknown) = args.select.iter().find(|step| runner.dag().named(step).is_none()) {
         return Err(TestingError::unknown_step(unknown, runner.dag()).into());
+    }
+    match args.select.is_empty() {
+        true => runner.check_all()?,
+        false => {
+            let selected: Vec<_> = args.select.iter().filter_map(|step| runner.dag().named(step)).collect();
+            runner.check(selected.into_iter().map(Node::name))?;
+        }
     }
     let mut tests = load(&paths, &runner).await?;
     tests.retain(|test| args.select.is_empty() || args.select.contains(&test.step.to_string()));

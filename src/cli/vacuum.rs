@@ -53,7 +53,7 @@ struct File {
 }
 
 pub(super) async fn run(args: &VacuumArgs, global: &Global) -> anyhow::Result<()> {
-    let (project, runner) = global.runner().await?;
+    let (project, runner) = global.reader().await?;
     let retain = args.retain.unwrap_or(project.maintenance.retain);
     if retain < MIN_RETAIN && !args.even_if_in_use {
         anyhow::bail!(

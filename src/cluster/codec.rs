@@ -15,7 +15,7 @@ use crate::kafka;
 use crate::lake::{Lake, WriteExec};
 
 /// What our nodes begin with, so that they are told from Ballista's; the last letter is the version of their form.
-const MAGIC: &[u8] = b"clickrec\x01";
+const MAGIC: &[u8] = b"clickrec\x02";
 const KAFKA: u8 = b'k';
 const FILES: u8 = b'f';
 const FUNCTION: u8 = b'c';

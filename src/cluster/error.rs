@@ -18,6 +18,23 @@ const LOST_EXECUTOR: [&str; 6] = [
     "could not be fetched",
 ];
 
+/// What is said where a kernel cannot take a value, in the words of Arrow and in those of its types.
+const OF_DATA: [&str; 13] = [
+    "Cast error",
+    "CastError",
+    "Parser error",
+    "ParseError",
+    "Compute error",
+    "ComputeError",
+    "Divide by zero",
+    "DivideByZero",
+    "Arithmetic overflow",
+    "ArithmeticOverflow",
+    "Execution error",
+    "Execution(",
+    "has NULLs in the result",
+];
+
 impl ClusterError {
     /// Why a scheduler of ours cancels a job.
     pub(super) const LOST_EXECUTOR: &str = "an executor was lost in the middle of it";
@@ -36,6 +53,11 @@ impl ClusterError {
     /// Whether the job failed as one executor went: the others can do it.
     pub fn has_lost_an_executor(&self) -> bool {
         matches!(self, Self::Failed { reason, .. } if LOST_EXECUTOR.iter().any(|words| reason.contains(words)))
+    }
+
+    /// Whether a value in the data may have made the job fail.
+    pub fn is_of_data(&self) -> bool {
+        matches!(self, Self::Failed { reason, .. } if OF_DATA.iter().any(|words| reason.contains(words)))
     }
 
     /// Whether the executors' memory was too small for the work.

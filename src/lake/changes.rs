@@ -1,14 +1,12 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use deltalake::kernel::{Action, Add, CommitInfo};
+use deltalake::kernel::Add;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use serde_json::Deserializer;
 
-use super::commit::{ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE};
-use super::diagnose::{NEWEST_HELP, OLDER_HELP, log_file};
 use super::files::rows_of;
-use super::{DataFilesScan, LakeError, LakeTable, Version, positions};
+use super::log_entry::{ForeignCommit, LogEntry};
+use super::{DataFilesScan, LakeError, LakeTable, Version};
 
 /// What happened to a table after a version, up to the version at which it was opened: the rows that arrived, and
 /// whether a merge took rows away.
@@ -27,8 +25,13 @@ pub struct Changes {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Replaced {
     /// A commit took rows away other than by a merge.
-    #[error("its rows were replaced in version {0}")]
-    Rewritten(Version),
+    #[error("its rows were replaced in version {version}{by}")]
+    Rewritten {
+        /// The version that the commit made.
+        version: Version,
+        /// What it did and who made it, where that was somebody else.
+        by: String,
+    },
     /// The log no longer reaches back to the version.
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
@@ -43,6 +46,17 @@ pub enum Replaced {
         /// The version that was read.
         read: Version,
     },
+}
+
+impl Replaced {
+    fn rewritten(version: Version, commit: LogEntry) -> Self {
+        let foreign = Some(commit).filter(|commit| !commit.says_positions());
+        let by = foreign.and_then(|commit| ForeignCommit::of(version, commit));
+        Self::Rewritten {
+            version,
+            by: by.map_or_else(String::new, |by| format!(" ({} by {})", by.operation, by.engine)),
+        }
+    }
 }
 
 impl Changes {
@@ -70,7 +84,7 @@ impl Changes {
                 return Ok(Err(Replaced::LogExpired(version)));
             };
             if commit.replaces_rows() {
-                return Ok(Err(Replaced::Rewritten(version)));
+                return Ok(Err(Replaced::rewritten(version, commit)));
             }
             changes.takes_rows |= commit.takes_rows;
             changes.files.extend(commit.added);
@@ -155,85 +169,4 @@ fn files(table: &LakeTable, with_statistics: bool) -> Vec<Add> {
         ..Add::default()
     });
     files.collect()
-}
-
-/// What matters of one entry of the log.
-#[derive(Default)]
-pub(super) struct LogEntry {
-    added: Vec<Add>,
-    removed: Vec<String>,
-    takes_rows: bool,
-    mode: Option<String>,
-    changes_table: bool,
-    /// What tells the commit from others, where we made it.
-    pub id: Option<String>,
-    /// Application ids and versions.
-    pub transactions: BTreeMap<String, i64>,
-}
-
-impl LogEntry {
-    fn replaces_rows(&self) -> bool {
-        self.takes_rows && self.mode.as_deref() != Some(MODE_MERGE)
-    }
-
-    /// Whether the table has the same rows and columns as before, read as far as before: a compaction, or the notes of
-    /// a vacuum.
-    pub fn keeps_rows(&self) -> bool {
-        self.added.is_empty() && !self.takes_rows && !self.changes_table
-    }
-
-    /// Reads the entry of one version; `None` where the log no longer holds it.
-    pub async fn read(table: &LakeTable, version: Version) -> Result<Option<Self>, LakeError> {
-        let log = table.delta().log_store();
-        let bytes = log
-            .read_commit_entry(version)
-            .await
-            .map_err(LakeError::delta("read the log of", table.name()))?;
-        let Some(bytes) = bytes else { return Ok(None) };
-        let mut entry = Self::default();
-        if bytes.trim_ascii().is_empty() {
-            return Err(damaged(table, version, "it is empty"));
-        }
-        for action in Deserializer::from_slice(&bytes).into_iter::<Action>() {
-            match action.map_err(|error| damaged(table, version, &error.to_string()))? {
-                Action::Add(add) if add.data_change => entry.added.push(add),
-                Action::Remove(remove) => {
-                    entry.takes_rows |= remove.data_change;
-                    entry.removed.push(remove.path);
-                }
-                Action::CommitInfo(info) => {
-                    entry.mode = text(&info, MODE_KEY);
-                    entry.id = text(&info, ID_KEY);
-                }
-                Action::Metadata(_) | Action::Protocol(_) => entry.changes_table = true,
-                Action::Txn(read) => _ = entry.transactions.insert(read.app_id, read.version),
-                _ => {}
-            }
-        }
-        // A step's commit, even one without rows, says how far its inputs were read, and says it last.
-        let of_step = entry.mode.as_deref().is_some_and(|mode| mode != MODE_COMPACT);
-        let complete = entry.transactions.contains_key(positions::SQL);
-        if of_step && !complete {
-            return Err(damaged(table, version, "its end is missing"));
-        }
-        entry.changes_table |= complete;
-        Ok(Some(entry))
-    }
-}
-
-fn text(info: &CommitInfo, key: &str) -> Option<String> {
-    info.info.get(key)?.as_str().map(str::to_owned)
-}
-
-fn damaged(table: &LakeTable, version: Version, reason: &str) -> LakeError {
-    LakeError::Log {
-        table: table.name().to_string(),
-        file: log_file(table, version),
-        reason: reason.to_owned(),
-        help: if table.version() == Some(version) {
-            NEWEST_HELP
-        } else {
-            OLDER_HELP
-        },
-    }
 }

@@ -10,8 +10,8 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
 
-use super::changes::LogEntry;
-use super::write::{Layout, write};
+use super::log_entry::LogEntry;
+use super::write::{Layout, discard, write};
 use super::{LakeError, LakeTable, Version, positions};
 use crate::failpoint;
 
@@ -23,6 +23,9 @@ pub(super) const MODE_MERGE: &str = "merge";
 pub(super) const MODE_COMPACT: &str = "compact";
 /// The key of the commit info that says which version of clickrec made it.
 pub const VERSION_KEY: &str = "clickrec.version";
+/// The key of the commit info that says how many files the commit adds and removes: an entry of the log that was cut
+/// between two lines is known by it.
+pub(super) const FILES_KEY: &str = "clickrec.files";
 
 /// How a commit changes the rows of a table.
 #[derive(Debug, Clone)]
@@ -43,7 +46,7 @@ pub enum CommitMode {
 /// Whether the log holds this very commit.
 async fn is_in_log(table: &LakeTable, version: Version, id: &str) -> bool {
     let entry = LogEntry::read(table, version).await;
-    entry.is_ok_and(|entry| entry.is_some_and(|entry| entry.id.as_deref() == Some(id)))
+    entry.is_ok_and(|entry| entry.is_some_and(|entry| entry.info.id.as_deref() == Some(id)))
 }
 
 impl CommitMode {
@@ -71,7 +74,7 @@ pub struct Commit {
 
 /// How every commit is made: tried once, and with nothing to do afterwards. Checkpoints and the clean-up of the log,
 /// which lists all of it, are for [`super::maintain()`].
-pub(super) fn properties(mode: &'static str, id: &str) -> CommitProperties {
+pub(super) fn properties(mode: &'static str, id: &str, files: usize) -> CommitProperties {
     CommitProperties::default()
         .with_max_retries(0)
         .with_create_checkpoint(false)
@@ -79,6 +82,7 @@ pub(super) fn properties(mode: &'static str, id: &str) -> CommitProperties {
         .with_metadata([
             (MODE_KEY.to_owned(), mode.into()),
             (ID_KEY.to_owned(), id.into()),
+            (FILES_KEY.to_owned(), files.into()),
             (VERSION_KEY.to_owned(), env!("CARGO_PKG_VERSION").into()),
         ])
 }
@@ -113,10 +117,14 @@ pub async fn append(
     let commit = Commit {
         mode: CommitMode::Append,
         layout,
-        files: written.files,
+        files: written.files.clone(),
         transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
     };
-    commit.apply(table).await
+    let applied = commit.apply(table).await;
+    if let Err(LakeError::Conflict { .. }) = applied {
+        discard(table, &written.files).await;
+    }
+    applied
 }
 
 impl Commit {
@@ -177,24 +185,20 @@ impl Commit {
         let schema: StructType = self.layout.schema.as_ref().try_into_kernel().map_err(|source| {
             LakeError::delta("store the schema of", table.name())(deltalake::DeltaTableError::Arrow { source })
         })?;
-        let transactions = self
-            .transactions
-            .iter()
-            .map(|(id, version)| Transaction::new(id, *version))
-            .collect();
-        let properties = properties(self.mode.name(), id).with_application_transactions(transactions);
         match table.state() {
-            None => self.create(table, &schema, properties).await,
-            Some(state) => self.change(table, state, &schema, properties).await,
+            None => self.create(table, &schema, id).await,
+            Some(state) => self.change(table, state, &schema, id).await,
         }
     }
 
-    async fn create(
-        self,
-        table: &LakeTable,
-        schema: &StructType,
-        properties: CommitProperties,
-    ) -> Result<Version, LakeError> {
+    fn properties(&self, id: &str, files: usize) -> CommitProperties {
+        let transactions = self.transactions.iter();
+        let transactions = transactions.map(|(id, version)| Transaction::new(id, *version));
+        properties(self.mode.name(), id, files).with_application_transactions(transactions.collect())
+    }
+
+    async fn create(self, table: &LakeTable, schema: &StructType, id: &str) -> Result<Version, LakeError> {
+        let properties = self.properties(id, self.files.len());
         let created = CreateBuilder::new()
             .with_log_store(table.delta().log_store())
             .with_columns(schema.fields().cloned())
@@ -219,7 +223,7 @@ impl Commit {
         table: &LakeTable,
         state: &DeltaTableState,
         schema: &StructType,
-        properties: CommitProperties,
+        id: &str,
     ) -> Result<Version, LakeError> {
         let failed = || LakeError::delta("commit to", table.name());
         let mut actions = vec![];
@@ -245,21 +249,16 @@ impl Commit {
             let metadata = metadata.map_err(deltalake::DeltaTableError::from).map_err(failed())?;
             actions.push(Action::Metadata(metadata));
         }
-        let operation = self.operation();
-        actions.extend(self.files.into_iter().map(Action::Add));
-        match self.mode {
+        let mut files: Vec<Action> = self.files.iter().cloned().map(Action::Add).collect();
+        match &self.mode {
             CommitMode::Append => {}
             CommitMode::Overwrite => {
-                actions.extend(
-                    state
-                        .log_data()
-                        .iter()
-                        .map(|file| Action::Remove(file.remove_action(true))),
-                );
+                let old = state.log_data();
+                files.extend(old.iter().map(|file| Action::Remove(file.remove_action(true))));
             }
             CommitMode::Merge { kept, touched } => {
-                actions.extend(touched.into_iter().map(Action::Remove));
-                actions.extend(kept.into_iter().map(|file| {
+                files.extend(touched.iter().cloned().map(Action::Remove));
+                files.extend(kept.iter().cloned().map(|file| {
                     Action::Add(Add {
                         data_change: false,
                         ..file
@@ -267,6 +266,8 @@ impl Commit {
                 }));
             }
         }
+        let (properties, operation) = (self.properties(id, files.len()), self.operation());
+        actions.extend(files);
         let committed = CommitBuilder::from(properties)
             .with_actions(actions)
             .build(Some(state), table.delta().log_store(), operation)

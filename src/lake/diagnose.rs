@@ -5,6 +5,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
+use super::log_entry::SYSTEM_LAYER;
 use super::{LakeError, LakeTable, Version};
 use crate::config::TableName;
 
@@ -12,6 +13,12 @@ pub(super) const NEWEST_HELP: &str = "it is the newest: move it away, and the ta
                                       next run reads on from there, and loses and doubles nothing";
 pub(super) const OLDER_HELP: &str = "put the file back from a copy, or make the table anew from its input: clickrec run \
                                      --full-refresh --select TABLE+";
+/// A table that no step makes: what an entry of it held cannot be read from anywhere again.
+pub(super) const SYSTEM_HELP: &str = "put the file back from a copy; without one, set the table's folder aside and \
+                                      rebuild the steps that put rows into it: clickrec run --full-refresh --select STEP";
+/// The entry is whole: it is never to be moved away.
+pub(super) const UNKNOWN_HELP: &str = "leave the file where it is: it is whole, but written in a form that this version \
+                                       does not know; look for the engine that wrote it (clickrec history TABLE)";
 const HINT: &str = "_last_checkpoint";
 const HINT_HELP: &str = "if all entries from 00000000000000000000.json on are there, move _last_checkpoint away, and they \
                          are read instead; else put the checkpoint back from a copy";
@@ -47,16 +54,14 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
             help,
         })
     };
-    let checkpoints: Vec<&Path> = files
-        .iter()
-        .filter(|file| file.as_ref().ends_with(".parquet"))
-        .collect();
+    let checkpoints: Vec<&Path> = files.iter().filter(|file| is_checkpoint(file)).collect();
     if checkpoints.is_empty() && files.iter().any(|file| file.filename() == Some(HINT)) {
         return error(HINT, "the checkpoint that it names is not there".to_owned(), HINT_HELP);
     }
     if let Some(file) = checkpoints.last() {
         let bytes = read(store.as_ref(), file).await?;
-        if !bytes.starts_with(PARQUET) || !bytes.ends_with(PARQUET) {
+        let is_parquet = file.as_ref().ends_with(".parquet");
+        if is_parquet && !(bytes.starts_with(PARQUET) && bytes.ends_with(PARQUET)) {
             let reason = "the checkpoint is not complete".to_owned();
             return error(file.filename()?, reason, CHECKPOINT_HELP);
         }
@@ -65,7 +70,7 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
         .last()
         .and_then(|file| version_of(file))
         .map_or(0, |version| version + 1);
-    let entries: Vec<&Path> = files.iter().filter(|file| file.as_ref().ends_with(".json")).collect();
+    let entries: Vec<&Path> = files.iter().filter(|file| is_entry(file)).collect();
     let needed = entries.iter().filter(|file| version_of(file) >= Some(first));
     for (expected, file) in (first..).zip(needed) {
         if version_of(file) != Some(expected) {
@@ -82,11 +87,27 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
             .find_map(Result::err);
         if let Some(reason) = torn {
             let newest = entries.last() == Some(file);
-            let help = if newest { NEWEST_HELP } else { OLDER_HELP };
+            let help = match name.layer == SYSTEM_LAYER {
+                true => SYSTEM_HELP,
+                false if newest => NEWEST_HELP,
+                false => OLDER_HELP,
+            };
             return error(file.filename()?, format!("it is torn: {reason}"), help);
         }
     }
     None
+}
+
+/// `VERSION.json`; compacted logs and checkpoints of the second kind have longer names.
+fn is_entry(file: &Path) -> bool {
+    let number = file.filename().and_then(|name| name.strip_suffix(".json"));
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// `VERSION.checkpoint…`, of either kind; not what lies in `_sidecars`.
+fn is_checkpoint(file: &Path) -> bool {
+    let rest = file.filename().and_then(|name| name.split_once('.'));
+    rest.is_some_and(|(_, rest)| rest.starts_with("checkpoint.")) && version_of(file).is_some()
 }
 
 fn version_of(file: &Path) -> Option<Version> {

@@ -1,10 +1,7 @@
 use std::collections::BTreeMap;
 
-use deltalake::kernel::Action;
-use serde_json::Deserializer;
-
-use super::commit::{MODE_KEY, VERSION_KEY};
 use super::files::rows_of;
+use super::log_entry::{CommitInfo, lines};
 use super::{LakeError, LakeTable, Version};
 
 /// What one commit did.
@@ -67,31 +64,24 @@ fn summary(version: Version, entry: &[u8]) -> CommitSummary {
         rows_added: Some(0),
         ..CommitSummary::default()
     };
-    // What cannot be parsed is of a kind that this does not tell about.
-    for action in Deserializer::from_slice(entry)
-        .into_iter::<Action>()
-        .map_while(Result::ok)
-    {
-        match action {
-            Action::Add(add) => {
-                commit.files_added += 1;
-                commit.bytes_added += u64::try_from(add.size).unwrap_or_default();
-                let rows = rows_of(&add).map(|rows| rows as u64);
-                commit.rows_added = commit.rows_added.zip(rows).map(|(sum, rows)| sum + rows);
-            }
-            Action::Remove(_) => commit.files_removed += 1,
-            Action::Txn(read) => _ = commit.positions.insert(read.app_id, read.version),
-            Action::CommitInfo(info) => {
-                let text = |key: &str| Some(info.info.get(key)?.as_str()?.to_owned());
-                commit.at = info.timestamp;
-                commit.mode = text(MODE_KEY);
-                commit.engine = text(VERSION_KEY)
-                    .map(|version| format!("clickrec {version}"))
-                    .or_else(|| info.engine_info.clone())
-                    .or_else(|| text("clientVersion"));
-                commit.operation = info.operation;
-            }
-            _ => {}
+    // What cannot be read of a damaged entry is not told; the steps that need it name the damage.
+    for line in lines(entry).map_while(Result::ok) {
+        if let Some(add) = line.add {
+            commit.files_added += 1;
+            commit.bytes_added += u64::try_from(add.size).unwrap_or_default();
+            let rows = rows_of(&add).map(|rows| rows as u64);
+            commit.rows_added = commit.rows_added.zip(rows).map(|(sum, rows)| sum + rows);
+        }
+        commit.files_removed += u64::from(line.remove.is_some());
+        if let Some(read) = line.txn {
+            commit.positions.insert(read.app_id, read.version);
+        }
+        if let Some(info) = line.commit_info {
+            let info = CommitInfo::of(&info);
+            commit.at = info.at;
+            commit.mode = info.mode;
+            commit.engine = info.engine;
+            commit.operation = info.operation;
         }
     }
     commit

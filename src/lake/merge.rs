@@ -1,9 +1,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
-use arrow::compute::{cast, filter_record_batch, not, take_record_batch};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
@@ -11,7 +11,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::logical_expr::ident;
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_plan::ExecutionPlan;
@@ -20,11 +20,11 @@ use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::{Add, Remove};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use super::changes::data_files_without_statistics;
-use super::schema::storable;
-use super::write::{Layout, conform, write_streams};
+use super::merge_keys::{Keyed, Keys, NullKeys, nulls_of};
+use super::write::{Layout, write_streams};
 use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
 use crate::config::TableName;
 use crate::failpoint;
@@ -46,62 +46,8 @@ pub struct Merge {
     table: TableName,
     pub(super) key: Vec<String>,
     deleted: Option<String>,
+    nulls: NullKeys,
     kept: Option<Arc<Mutex<Keys>>>,
-}
-
-/// Tells the keys of a merge's result from its rows.
-#[derive(Debug)]
-pub(super) struct Keyed {
-    table: TableName,
-    key: Vec<usize>,
-    deleted: Option<usize>,
-    /// The columns of the key, in the types that the table stores.
-    pub schema: SchemaRef,
-}
-
-impl Keyed {
-    /// For a result of this schema.
-    ///
-    /// # Errors
-    /// When it has no such columns.
-    pub fn new(table: &TableName, key: &[String], deleted: Option<&str>, schema: &Schema) -> QueryResult<Self> {
-        let key = key.iter().map(|column| schema.index_of(column));
-        let key = key.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            table: table.clone(),
-            deleted: deleted.map(|column| schema.index_of(column)).transpose()?,
-            schema: storable(table, &schema.project(&key)?).map_err(external)?,
-            key,
-        })
-    }
-
-    /// The keys of a batch, and the rows of it that are to be written.
-    ///
-    /// # Errors
-    /// When a key is NULL.
-    pub fn split(&self, batch: &RecordBatch) -> QueryResult<(RecordBatch, RecordBatch)> {
-        let keys = batch.project(&self.key)?;
-        for (column, field) in keys.columns().iter().zip(self.schema.fields()) {
-            if column.null_count() > 0 {
-                return Err(external(LakeError::NullKey {
-                    table: self.table.to_string(),
-                    column: field.name().clone(),
-                }));
-            }
-        }
-        let rows = match self.deleted {
-            Some(column) => filter_record_batch(batch, &not(batch.column(column).as_boolean())?)?,
-            None => batch.clone(),
-        };
-        Ok((conform(&keys, &self.schema)?, rows))
-    }
-}
-
-/// The keys of a result, in the types that the table stores.
-#[derive(Debug)]
-struct Keys {
-    batches: Vec<RecordBatch>,
-    memory: MemoryReservation,
 }
 
 impl Merge {
@@ -112,19 +58,22 @@ impl Merge {
             table: table.clone(),
             key: key.to_vec(),
             deleted: deleted.map(str::to_owned),
+            nulls: NullKeys::Refuse,
             kept: None,
         }
+    }
+
+    /// What becomes of rows whose key is NULL; an error where it is not said.
+    #[must_use]
+    pub fn with_null_keys(self, nulls: NullKeys) -> Self {
+        Self { nulls, ..self }
     }
 
     /// Keeps the keys as they pass, within the limits of `pool`: needed for [`Merge::finish`], not where the result
     /// replaces the whole table.
     #[must_use]
     pub fn keeping_keys(mut self, pool: &Arc<dyn MemoryPool>) -> Self {
-        let memory = MemoryConsumer::new(format!("keys of {}", self.table)).register(pool);
-        self.kept = Some(Arc::new(Mutex::new(Keys {
-            batches: vec![],
-            memory,
-        })));
+        self.kept = Some(Arc::new(Mutex::new(Keys::new(&self.table, pool))));
         self
     }
 
@@ -134,18 +83,18 @@ impl Merge {
     /// When the result has no such column. The stream fails where a key is NULL, or keys take too much memory.
     pub fn pass(&self, stream: SendableRecordBatchStream) -> QueryResult<SendableRecordBatchStream> {
         let schema = stream.schema();
-        let keyed = Keyed::new(&self.table, &self.key, self.deleted.as_deref(), &schema)?;
+        let keyed = Keyed::new(&self.table, &self.key, self.deleted.as_deref(), self.nulls, &schema)?;
         let kept = self.kept.clone();
         let rows = stream.map(move |batch| {
-            let (keys, rows) = keyed.split(&batch?)?;
+            let split = keyed.split(&batch?)?;
             if let Some(kept) = &kept {
-                // Copied: views, and slices of one large batch, would hold on to all of it.
-                let keys = copied(&keys)?;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.memory.try_grow(keys.get_array_memory_size())?;
-                kept.batches.push(keys);
+                kept.keep(&split.keys, false)?;
+                if let Some(deleted) = &split.deleted {
+                    kept.keep(deleted, true)?;
+                }
             }
-            Ok(rows)
+            Ok(split.rows)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
@@ -160,15 +109,7 @@ impl Merge {
         session: &SessionContext,
         layout: &Layout,
     ) -> Result<CommitMode, LakeError> {
-        let mut kept = self
-            .kept
-            .as_deref()
-            .map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
-        let keys = kept
-            .as_mut()
-            .map(|kept| std::mem::take(&mut kept.batches))
-            .unwrap_or_default();
-        drop(kept);
+        let keys = self.taken();
         failpoint::reach("inside_merge").await;
         let all = data_files_without_statistics(table);
         let touched = match keys.first() {
@@ -265,18 +206,74 @@ impl Merge {
     /// # Errors
     /// When the table does not have the columns of the key.
     pub async fn others(&self, table: RecordBatch, session: &SessionContext) -> Result<Vec<RecordBatch>, LakeError> {
-        let keys = self.kept.as_deref().map(|kept| {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut kept.batches)
-        });
-        match keys.filter(|keys| !keys.is_empty()) {
-            None => Ok(vec![table]),
-            Some(keys) => {
-                let old = Arc::new(MemTable::try_new(table.schema(), vec![vec![table]])?);
-                let others = self.beside_keys(session, old, keys, JoinType::LeftAnti)?;
-                Ok(others.collect().await?)
+        let keys = self.taken();
+        if keys.is_empty() {
+            return Ok(vec![table]);
+        }
+        let old = Arc::new(MemTable::try_new(table.schema(), vec![vec![table]])?);
+        let others = self.beside_keys(session, old, keys, JoinType::LeftAnti)?;
+        Ok(others.collect().await?)
+    }
+
+    /// All keys that were kept.
+    fn taken(&self) -> Vec<RecordBatch> {
+        let kept = self.kept.as_deref();
+        kept.map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).take())
+            .unwrap_or_default()
+    }
+
+    /// Reads the keys of the rows that are written again, once some have been left out: what only they would replace
+    /// stays. The keys of rows that only take others away are as before.
+    ///
+    /// # Errors
+    /// When a key is NULL, or a file cannot be read.
+    pub async fn keep_keys_of(
+        &self,
+        table: &LakeTable,
+        session: &SessionContext,
+        layout: &Layout,
+        files: &[Add],
+    ) -> Result<(), LakeError> {
+        let mut keys = self.keys_of(table, session, layout, files).await?;
+        let kept = || Some(self.kept.as_deref()?.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(mut kept) = kept() {
+            kept.forget_rows();
+        }
+        while let Some(keys) = keys.try_next().await? {
+            if let Some(mut kept) = kept() {
+                kept.keep(&keys, false)?;
             }
         }
+        Ok(())
+    }
+
+    /// The keys in files that were written and not committed; the stream fails where one is NULL.
+    pub(super) async fn keys_of(
+        &self,
+        table: &LakeTable,
+        session: &SessionContext,
+        layout: &Layout,
+        files: &[Add],
+    ) -> Result<SendableRecordBatchStream, LakeError> {
+        let columns: Vec<_> = self.key.iter().map(ident).collect();
+        let rows = session.read_table(Arc::new(DataFilesScan::of_new(table, layout, files)?))?;
+        let rows = rows.select(columns)?.execute_stream().await?;
+        let keyed = Keyed::new(&self.table, &self.key, None, NullKeys::Refuse, &rows.schema())?;
+        let schema = keyed.schema.clone();
+        let keys = rows.map(move |batch| Ok(keyed.split(&batch?)?.keys));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, keys)))
+    }
+
+    /// Whether rows with a NULL in their key may be in these files, as far as their statistics say.
+    pub fn may_have_null_keys(&self, files: &[Add]) -> bool {
+        let has_none = |file: &Add| {
+            let nulls = nulls_of(file);
+            self.key.iter().all(|column| match file.partition_values.get(column) {
+                Some(value) => value.is_some(),
+                None => nulls.get(column) == Some(&0),
+            })
+        };
+        self.nulls == NullKeys::Write && !files.iter().all(has_none)
     }
 
     /// The old rows that have one of the keys (`LeftSemi`), or none of them (`LeftAnti`).
@@ -310,15 +307,6 @@ impl Merge {
         let same = self.key.iter().map(|column| ident(column).eq(ident(renamed(column))));
         Ok(session.read_table(old)?.join_on(new, join, same)?)
     }
-}
-
-fn copied(batch: &RecordBatch) -> QueryResult<RecordBatch> {
-    let rows = UInt64Array::from_iter_values(0..batch.num_rows() as u64);
-    Ok(take_record_batch(batch, &rows)?)
-}
-
-fn external(error: LakeError) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }
 
 pub(super) fn removes(table: &LakeTable, touched: &[Add]) -> Vec<Remove> {

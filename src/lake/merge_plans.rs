@@ -13,7 +13,7 @@ use deltalake::kernel::Add;
 
 use super::changes::data_files_without_statistics;
 use super::merge::{FILE_COLUMN, Merge, removes};
-use super::write::Layout;
+use super::write::{Layout, write_streams};
 use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
 
 impl Merge {
@@ -70,6 +70,25 @@ impl Merge {
             kept,
             touched: removes(table, touched),
         }
+    }
+
+    /// Writes the keys of the rows in files that were not committed, once some have been left out of them.
+    ///
+    /// # Errors
+    /// As [`Merge::keep_keys_of`].
+    pub async fn write_keys_of(
+        &self,
+        table: &LakeTable,
+        session: &SessionContext,
+        layout: &Layout,
+        files: &[Add],
+    ) -> Result<Vec<Add>, LakeError> {
+        let keys = self.keys_of(table, session, layout, files).await?;
+        let layout = Layout {
+            schema: keys.schema(),
+            partition_by: vec![],
+        };
+        Ok(write_streams(table, vec![keys], &layout).await?.files)
     }
 
     /// The keys that were written beside the rows of the result.

@@ -2,6 +2,7 @@
 //!
 //! - [`Lake`] and [`LakeTable`]: a table as of the moment it was opened.
 //! - [`Changes`]: the rows that arrived after a version.
+//! - [`LastCommit`]: how far the inputs of a table were read, and what others did to it since.
 //! - [`write`](mod@write): a plan's rows into data files that no reader sees yet.
 //! - [`WriteExec`]: the same in plans that run in other processes.
 //! - [`Merge`]: which files a merge touches, and what is left of them.
@@ -23,8 +24,11 @@ mod error;
 mod files;
 mod history;
 pub mod keys;
+mod last_commit;
+mod log_entry;
 mod maintain;
 mod merge;
+mod merge_keys;
 mod merge_plans;
 mod opened;
 pub mod positions;
@@ -43,8 +47,11 @@ pub use compact::{Compacted, Compaction, compact, compactable};
 pub use error::LakeError;
 pub use files::DataFilesScan;
 pub use history::{CommitSummary, history};
+pub use last_commit::{LastCommit, Restored};
+pub use log_entry::{ForeignCommit, SYSTEM_LAYER};
 pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
+pub use merge_keys::NullKeys;
 pub use table::{Lake, LakeTable, Version};
 pub use vacuum::{UnusedFile, unused_files, vacuum};
-pub use write_exec::{WriteExec, WriteTo, written};
+pub use write_exec::{KeyFiles, MergeKey, WriteExec, WriteTo, written};

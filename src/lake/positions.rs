@@ -14,7 +14,7 @@ use async_trait::async_trait;
 
 use super::LakeTable;
 use crate::config::TableName;
-use crate::source::{Committed, SourceError};
+use crate::source::{Committed, Positions, SourceError};
 
 /// The application id of the SQL's hash.
 pub const SQL: &str = "clickrec/sql";
@@ -33,6 +33,12 @@ pub fn of_source(source: &str, place: &str) -> String {
 pub fn source_of(app_id: &str) -> Option<&str> {
     let (source, _) = app_id.strip_prefix(SOURCES)?.split_once('/')?;
     Some(source)
+}
+
+/// Whether the version of an application id is a mark of what is at a source's place, rather than how far it was read:
+/// it does not grow with what is read.
+pub fn is_mark(app_id: &str) -> bool {
+    app_id.contains('#') || app_id.ends_with("/id")
 }
 
 /// The application id of a lake table, by its identity: a table made anew was not read yet.
@@ -59,5 +65,23 @@ impl Committed for SourcePositions<'_> {
                 place: place.to_owned(),
                 source: Box::new(source),
             })
+    }
+
+    async fn all(&self) -> Result<Option<Positions>, SourceError> {
+        let stored = self
+            .table
+            .transactions()
+            .await
+            .map_err(|source| SourceError::Committed {
+                place: self.source.to_owned(),
+                source: Box::new(source),
+            })?;
+        let Some(stored) = stored else { return Ok(None) };
+        let prefix = of_source(self.source, "");
+        let of_source = stored.range(prefix.clone()..).map_while(|(id, position)| {
+            let place = id.strip_prefix(&prefix)?;
+            Some((place.to_owned(), *position))
+        });
+        Ok(Some(of_source.collect()))
     }
 }

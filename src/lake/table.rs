@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
 use clickrec_udfs::Distributed;
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
@@ -16,11 +17,11 @@ use object_store::path::Path;
 use tokio::sync::OnceCell;
 use url::{Position, Url};
 
-use super::changes::{LogEntry, data_files_without_statistics};
+use super::changes::data_files_without_statistics;
 use super::diagnose::diagnose;
 use super::keys::KeyFilters;
 use super::opened::Opened;
-use super::{DataFilesScan, LakeError, positions};
+use super::{DataFilesScan, LakeError, LastCommit};
 use crate::config::{LakeConfig, TableName};
 use crate::store;
 use crate::store::Access;
@@ -101,7 +102,7 @@ impl Lake {
             name: name.clone(),
             lake: self.config.url.clone(),
             delta,
-            transactions: Arc::default(),
+            last_commit: Arc::default(),
             filters: self.filters.clone(),
         })
     }
@@ -119,7 +120,7 @@ impl Lake {
             name: name.clone(),
             lake: self.config.url.clone(),
             delta: self.handle(name)?,
-            transactions: Arc::default(),
+            last_commit: Arc::default(),
             filters: None,
         })
     }
@@ -197,7 +198,7 @@ pub struct LakeTable {
     name: TableName,
     lake: Url,
     delta: DeltaTable,
-    transactions: Arc<OnceCell<Option<BTreeMap<String, i64>>>>,
+    last_commit: Arc<OnceCell<LastCommit>>,
     filters: Option<Arc<KeyFilters>>,
 }
 
@@ -233,7 +234,7 @@ impl LakeTable {
             name: self.name.clone(),
             lake: self.lake.clone(),
             delta,
-            transactions: Arc::default(),
+            last_commit: Arc::default(),
             filters: self.filters.clone(),
         })
     }
@@ -246,13 +247,28 @@ impl LakeTable {
         let mut delta = self.delta.clone();
         let loaded = delta.load_version(version).await;
         loaded.map_err(LakeError::delta("go back in", &self.name))?;
-        Ok(Self {
+        Ok(self.with_past(delta))
+    }
+
+    /// The same table as it was at a time, by Delta's own rule: as after the last commit until then.
+    ///
+    /// # Errors
+    /// As [`LakeTable::as_of`].
+    pub(super) async fn as_of_time(&self, time: DateTime<Utc>) -> Result<Self, LakeError> {
+        let mut delta = self.delta.clone();
+        let loaded = delta.load_with_datetime(time).await;
+        loaded.map_err(LakeError::delta("go back in", &self.name))?;
+        Ok(self.with_past(delta))
+    }
+
+    fn with_past(&self, delta: DeltaTable) -> Self {
+        Self {
             name: self.name.clone(),
             lake: self.lake.clone(),
             delta,
-            transactions: Arc::default(),
+            last_commit: Arc::default(),
             filters: None,
-        })
+        }
     }
 
     /// Its version, if the table exists.
@@ -302,30 +318,21 @@ impl LakeTable {
         files.iter().filter_map(|file| u64::try_from(file.size()).ok()).sum()
     }
 
-    /// The application ids and versions of the newest commit that a step made. Each such commit holds all that count,
-    /// so one entry of the log tells; asking Delta for one id after another would replay the log as often. `None` where
-    /// the log no longer holds that commit.
+    /// The newest commit that a step made, and what others did since: one entry of the log tells, where nobody did
+    /// anything. Asking Delta for one application id after another would replay the log as often.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn last_commit(&self) -> Result<&LastCommit, LakeError> {
+        self.last_commit.get_or_try_init(|| LastCommit::read(self)).await
+    }
+
+    /// The application ids and versions of the newest commit that a step made; `None` where the log no longer holds it.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub async fn transactions(&self) -> Result<Option<&BTreeMap<String, i64>>, LakeError> {
-        let found = self.transactions.get_or_try_init(|| self.newest_transactions()).await?;
-        Ok(found.as_ref())
-    }
-
-    async fn newest_transactions(&self) -> Result<Option<BTreeMap<String, i64>>, LakeError> {
-        let Some(newest) = self.version() else {
-            return Ok(Some(BTreeMap::new()));
-        };
-        // Commits of others (a compaction) have none of our ids.
-        for version in (0..=newest).rev() {
-            match LogEntry::read(self, version).await? {
-                Some(entry) if entry.transactions.contains_key(positions::SQL) => return Ok(Some(entry.transactions)),
-                Some(_) => {}
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(BTreeMap::new()))
+        Ok(self.last_commit().await?.transactions.as_ref())
     }
 
     /// The version committed for an application id; `None` where there is none.

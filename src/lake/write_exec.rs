@@ -16,7 +16,7 @@ use deltalake::kernel::Add;
 use futures::{TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::merge::Keyed;
+use super::merge_keys::{Keyed, NullKeys};
 use super::write::{Layout, TARGET_FILE_BYTES, Writer, Written};
 use super::{Lake, LakeError, LakeTable};
 use crate::config::redact;
@@ -28,8 +28,35 @@ pub struct WriteTo {
     pub table: LakeTable,
     /// How it lies there.
     pub layout: Layout,
-    /// For the result of a merge: its key, and the column that tells rows which only take others away.
-    pub merge: Option<(Vec<String>, Option<String>)>,
+    /// For the result of a merge.
+    pub merge: Option<MergeKey>,
+}
+
+/// How the keys of a merge's result are told from its rows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MergeKey {
+    /// The columns of the key.
+    pub columns: Vec<String>,
+    /// The column that tells rows which only take others away.
+    pub deleted: Option<String>,
+    /// What becomes of rows whose key is NULL.
+    pub nulls: NullKeys,
+}
+
+/// The files that hold the keys of a merge's result.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFiles {
+    /// Keys of the rows that were written.
+    pub of_rows: Vec<Add>,
+    /// Keys of those that only take others away.
+    pub of_deleted: Vec<Add>,
+}
+
+impl KeyFiles {
+    /// All of them.
+    pub fn all(&self) -> Vec<Add> {
+        [self.of_rows.as_slice(), &self.of_deleted].concat()
+    }
 }
 
 /// Writes each partition of its input into data files that no reader sees yet, and returns a row a file, from which
@@ -56,7 +83,7 @@ struct Wire {
     /// An Arrow IPC stream without rows.
     schema: Vec<u8>,
     partition_by: Vec<String>,
-    merge: Option<(Vec<String>, Option<String>)>,
+    merge: Option<MergeKey>,
     is_whole: bool,
 }
 
@@ -127,7 +154,8 @@ impl WriteExec {
     }
 }
 
-/// Of each file: whether it holds `rows` or `keys`, how the log would name it, and how many rows it has.
+/// Of each file: whether it holds `rows`, their `keys` or those of rows that were `deleted`, how the log would name it,
+/// and how many rows it has.
 fn files_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("holds", DataType::Utf8, false),
@@ -136,23 +164,29 @@ fn files_schema() -> SchemaRef {
     ]))
 }
 
+const ROWS: &str = "rows";
+const KEYS: &str = "keys";
+const DELETED: &str = "deleted";
+
 /// The files of a [`WriteExec`]'s result: those with rows, and those with the keys of a merge.
 ///
 /// # Errors
 /// When it is no such result.
-pub fn written(batches: &[RecordBatch]) -> Result<(Written, Vec<Add>)> {
-    let (mut rows, mut keys) = (Written::default(), vec![]);
+pub fn written(batches: &[RecordBatch]) -> Result<(Written, KeyFiles)> {
+    let (mut rows, mut keys) = (Written::default(), KeyFiles::default());
     for batch in batches {
         let (holds, files) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
         let counts = batch.column(2).as_primitive::<UInt64Type>();
         for ((holds, file), count) in holds.iter().zip(files.iter()).zip(counts.iter()) {
             let file: Add = serde_json::from_str(file.unwrap_or_default())
                 .map_err(|error| exec_datafusion_err!("a file that was written is told in an unknown form: {error}"))?;
-            if holds == Some("keys") {
-                keys.push(file);
-            } else {
-                rows.rows += count.unwrap_or_default();
-                rows.files.push(file);
+            match holds {
+                Some(KEYS) => keys.of_rows.push(file),
+                Some(DELETED) => keys.of_deleted.push(file),
+                _ => {
+                    rows.rows += count.unwrap_or_default();
+                    rows.files.push(file);
+                }
             }
         }
     }
@@ -161,40 +195,82 @@ pub fn written(batches: &[RecordBatch]) -> Result<(Written, Vec<Add>)> {
     Ok((rows, keys))
 }
 
-async fn write(to: WriteTo, mut input: SendableRecordBatchStream) -> Result<RecordBatch> {
-    let keyed = to.merge.as_ref().map(|(key, deleted)| {
-        let keyed = Keyed::new(to.table.name(), key, deleted.as_deref(), &input.schema())?;
+/// Writes the keys of a merge beside its rows.
+struct KeyWriter {
+    keyed: Keyed,
+    of_rows: Writer,
+    of_deleted: Writer,
+}
+
+impl KeyWriter {
+    fn new(to: &WriteTo, merge: &MergeKey, schema: &Schema) -> Result<Self> {
+        let keyed = Keyed::new(
+            to.table.name(),
+            &merge.columns,
+            merge.deleted.as_deref(),
+            merge.nulls,
+            schema,
+        )?;
         let layout = Layout {
             schema: keyed.schema.clone(),
             partition_by: vec![],
         };
-        let writer = Writer::new(&to.table, &layout, TARGET_FILE_BYTES).map_err(fault)?;
-        Ok::<_, DataFusionError>((keyed, writer))
-    });
-    let mut keyed = keyed.transpose()?;
+        let writer = || Writer::new(&to.table, &layout, TARGET_FILE_BYTES).map_err(fault);
+        Ok(Self {
+            of_rows: writer()?,
+            of_deleted: writer()?,
+            keyed,
+        })
+    }
+
+    /// The rows of a batch that are to be written.
+    async fn write(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let split = self.keyed.split(batch)?;
+        self.of_rows.write(&split.keys).await.map_err(fault)?;
+        if let Some(deleted) = &split.deleted {
+            self.of_deleted.write(deleted).await.map_err(fault)?;
+        }
+        Ok(split.rows)
+    }
+
+    async fn close(self) -> Result<KeyFiles> {
+        Ok(KeyFiles {
+            of_rows: self.of_rows.close().await.map_err(fault)?.files,
+            of_deleted: self.of_deleted.close().await.map_err(fault)?.files,
+        })
+    }
+}
+
+async fn write(to: WriteTo, mut input: SendableRecordBatchStream) -> Result<RecordBatch> {
+    let keys = to
+        .merge
+        .as_ref()
+        .map(|merge| KeyWriter::new(&to, merge, &input.schema()));
+    let mut keys = keys.transpose()?;
     let mut writer = Writer::new(&to.table, &to.layout, TARGET_FILE_BYTES).map_err(fault)?;
     while let Some(mut batch) = input.try_next().await? {
-        if let Some((keyed, writer)) = &mut keyed {
-            let (keys, rows) = keyed.split(&batch)?;
-            writer.write(&keys).await.map_err(fault)?;
-            batch = rows;
+        if let Some(keys) = &mut keys {
+            batch = keys.write(&batch).await?;
         }
         writer.write(&batch).await.map_err(fault)?;
     }
     let rows = writer.close().await.map_err(fault)?;
-    let keys = match keyed {
-        Some((_, writer)) => writer.close().await.map_err(fault)?,
-        None => Written::default(),
+    let keys = match keys {
+        Some(keys) => keys.close().await?,
+        None => KeyFiles::default(),
     };
     told(&rows, &keys)
 }
 
-fn told(rows: &Written, keys: &Written) -> Result<RecordBatch> {
+fn told(rows: &Written, keys: &KeyFiles) -> Result<RecordBatch> {
     let files = || {
-        rows.files
+        let rows = rows.files.iter().map(|file| (ROWS, file));
+        let keys = keys
+            .of_rows
             .iter()
-            .map(|file| ("rows", file))
-            .chain(keys.files.iter().map(|file| ("keys", file)))
+            .map(|file| (KEYS, file))
+            .chain(keys.of_deleted.iter().map(|file| (DELETED, file)));
+        rows.chain(keys)
     };
     let text = files()
         .map(|(_, file)| serde_json::to_string(file))

@@ -34,7 +34,8 @@ impl Runner {
         for (name, topic) in &self.topics {
             bindings.tables.insert(name.clone(), topic.clone());
         }
-        for node in self.dag().nodes().iter().filter(|node| node.step.mode == Mode::View) {
+        let is_usable = |node: &&Node| node.step.mode == Mode::View && self.broken(node.name()).is_none();
+        for node in self.dag().nodes().iter().filter(is_usable) {
             bindings.views.push(View {
                 name: node.name().clone(),
                 sql: node.step.sql.clone(),
@@ -81,7 +82,7 @@ impl Runner {
             })
         });
         let mut tables = try_join_all(open).await?;
-        for name in system::tables() {
+        for name in system::tables().filter(|name| !self.foreign().contains(name)) {
             // One that cannot be opened is no reason to refuse all others.
             let kept = self.lake().table_at(&name, at).await;
             tables.extend(kept.ok().filter(|table| table.version().is_some()));

@@ -17,6 +17,7 @@ use crate::source::SourceError;
 #[derive(Debug)]
 pub struct Dag {
     nodes: Vec<Node>,
+    broken: BTreeMap<TableName, PipelineError>,
 }
 
 /// A step and what it reads, with the views it goes through resolved.
@@ -42,6 +43,9 @@ pub struct Node {
     pub versions: BTreeSet<TableName>,
     /// Tables that its expectations read, besides its own.
     pub expectations: BTreeSet<TableName>,
+    /// Tables of which it reads the changes, each with those among its other inputs that are made of the same changes: it
+    /// reads no further than they have.
+    pub judged_by: BTreeMap<TableName, BTreeSet<TableName>>,
     /// The names of `var('…', …)` in its SQL and that of its views.
     pub variables: BTreeSet<String>,
     /// Tells one version of its logic from another: SQL of the step and its views, mode, key, partitioning.
@@ -102,24 +106,25 @@ fn error_at(step: &Step, at: Location, message: String) -> PipelineError {
 }
 
 impl Dag {
-    /// Reads every step's SQL, and orders the steps. Touches no data.
+    /// Reads every step's SQL, and orders the steps. Touches no data. A step whose SQL does not parse, reads what nothing
+    /// makes, or uses a function where it cannot work is broken; the others do not depend on that.
     ///
     /// # Errors
-    /// SQL that does not parse, inputs that nothing makes, circles, and functions used where they cannot work.
+    /// When steps read each other in a circle.
     pub fn new(project: &Project, lake_has: &dyn Fn(&TableName) -> bool) -> Result<Self, PipelineError> {
         let variables = project.variables();
-        let mut parsed = BTreeMap::new();
+        let (mut parsed, mut broken) = (BTreeMap::new(), BTreeMap::new());
         for pipeline in &project.pipelines {
             for step in &pipeline.steps {
-                let found = references(&step.sql, &variables)
-                    .map_err(|error| error_at(step, Location::new(error.line, error.column), error.message))?;
-                let expectations = expectations::references(step, &project.file, &variables)?;
-                let parsed_step = ParsedStep {
+                let mut parsed_step = ParsedStep {
                     pipeline: pipeline.name.clone(),
                     step: step.clone(),
-                    found,
-                    expectations,
+                    found: References::default(),
+                    expectations: BTreeMap::new(),
                 };
+                if let Err(error) = parsed_step.parse(project, &variables) {
+                    broken.insert(step.name.clone(), error);
+                }
                 parsed.insert(step.name.clone(), parsed_step);
             }
         }
@@ -132,15 +137,22 @@ impl Dag {
         {
             visit(name, &parsed, &mut path, &mut order)?;
         }
-        let mut dag = Self { nodes: vec![] };
+        let mut dag = Self { nodes: vec![], broken };
         for name in &order {
             let step = &parsed[name];
             let node = dag.node(step, &variables);
-            dag.check(&node, &step.found, project, lake_has)?;
-            dag.check_expectations(step, lake_has)?;
+            let checked = dag.check(&node, &step.found, project, lake_has);
+            if let Err(error) = checked.and_then(|()| dag.check_expectations(step, lake_has)) {
+                dag.broken.entry(name.clone()).or_insert(error);
+            }
             dag.nodes.push(node);
         }
         Ok(dag)
+    }
+
+    /// Takes what is wrong with steps that cannot run.
+    pub(super) fn take_broken(&mut self) -> BTreeMap<TableName, PipelineError> {
+        std::mem::take(&mut self.broken)
     }
 
     /// All steps, each after those it reads.
@@ -172,6 +184,7 @@ impl Dag {
             latest: found.latest.keys().cloned().collect(),
             versions: found.versions.keys().cloned().collect(),
             expectations: parsed.expectations.keys().cloned().collect(),
+            judged_by: BTreeMap::new(),
             variables: found.variables.clone(),
             fingerprint: 0,
         };
@@ -186,6 +199,16 @@ impl Dag {
                 Ok(table) => node.changed_tables.insert(table),
                 Err(_) => node.sources.insert(name.clone()),
             };
+        }
+        for changed in &node.changed_tables {
+            let made_of_them = |input: &&TableName| {
+                let step = self.get(input).filter(|_| *input != changed);
+                step.is_some_and(|step| step.changed_tables.contains(changed))
+            };
+            let judges: BTreeSet<TableName> = node.inputs().filter(made_of_them).cloned().collect();
+            if !judges.is_empty() {
+                node.judged_by.insert(changed.clone(), judges);
+            }
         }
         node.fingerprint = fingerprint(&node, found, variables);
         node
@@ -340,6 +363,16 @@ struct ParsedStep {
     found: References,
     /// What its expectations read, and where they say so.
     expectations: BTreeMap<TableName, Place>,
+}
+
+impl ParsedStep {
+    /// Finds what the step and its expectations read.
+    fn parse(&mut self, project: &Project, variables: &Variables) -> Result<(), PipelineError> {
+        self.found = references(&self.step.sql, variables)
+            .map_err(|error| error_at(&self.step, Location::new(error.line, error.column), error.message))?;
+        self.expectations = expectations::references(&self.step, &project.file, variables)?;
+        Ok(())
+    }
 }
 
 /// Depth first, so that what a step reads comes before it.

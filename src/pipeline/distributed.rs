@@ -13,12 +13,12 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::kernel::Add;
 
-use super::step::{DELETED, query_error};
-use super::{Decision, Node, PipelineError, StepProgress};
+use super::step::{DELETED, of_query, query_error};
+use super::{Decision, Node, PipelineError, StepProgress, expectations};
 use crate::cluster::{Client, Ran};
 use crate::config::Mode;
 use crate::lake::write::{Layout, Written, discard};
-use crate::lake::{self, CommitMode, LakeTable, Merge, WriteExec, WriteTo};
+use crate::lake::{self, CommitMode, KeyFiles, LakeTable, Merge, MergeKey, WriteExec, WriteTo};
 
 /// What runs the plans of a step into files, and where these lie.
 #[derive(Clone, Copy)]
@@ -42,10 +42,11 @@ impl Plans<'_> {
         &self,
         plan: Arc<dyn ExecutionPlan>,
         decision: &Decision,
-    ) -> Result<(Written, Vec<Add>), PipelineError> {
-        let merge = (self.node.step.mode == Mode::Merge).then(|| {
-            let deleted = self.node.step.delete.as_ref().map(|_| DELETED.to_owned());
-            (self.node.step.key.clone(), deleted)
+    ) -> Result<(Written, KeyFiles), PipelineError> {
+        let merge = (self.node.step.mode == Mode::Merge).then(|| MergeKey {
+            columns: self.node.step.key.clone(),
+            deleted: self.node.step.delete.as_ref().map(|_| DELETED.to_owned()),
+            nulls: expectations::null_keys(self.node),
         });
         let ran = self
             .ran(self.writing(plan, self.layout, merge), &self.session.copied_config())
@@ -56,15 +57,33 @@ impl Plans<'_> {
             return Ok((written, keys));
         }
         // The whole table is replaced: nobody looks for keys.
-        discard(self.table, &keys).await;
-        Ok((written, vec![]))
+        discard(self.table, &keys.all()).await;
+        Ok((written, KeyFiles::default()))
+    }
+
+    /// The keys of a merge anew, once rows have been left out of what was written: these files hold the others.
+    ///
+    /// # Errors
+    /// When a key is NULL, or a file cannot be read.
+    pub async fn keys_of(
+        &self,
+        merge: &Merge,
+        here: &SessionContext,
+        files: &[Add],
+        keys: KeyFiles,
+    ) -> Result<KeyFiles, PipelineError> {
+        let of_rows = merge.write_keys_of(self.table, here, self.layout, files).await;
+        let of_rows = of_rows.map_err(|error| of_query(self.node, error))?;
+        discard(self.table, &keys.of_rows).await;
+        Ok(KeyFiles { of_rows, ..keys })
     }
 
     /// Once the rows are written: finds the files that hold old rows of these keys, and writes what is left of them.
     ///
     /// # Errors
     /// When the cluster does not do it.
-    pub async fn merge(&self, merge: &Merge, keys: &[Add]) -> Result<CommitMode, PipelineError> {
+    pub async fn merge(&self, merge: &Merge, keys: &KeyFiles) -> Result<CommitMode, PipelineError> {
+        let keys = &keys.all();
         let failed = |error| self.node.lake_error(error);
         let find = merge
             .plan_to_find(self.table, self.session, keys)
@@ -103,7 +122,7 @@ impl Plans<'_> {
         &self,
         plan: Arc<dyn ExecutionPlan>,
         layout: &Layout,
-        merge: Option<(Vec<String>, Option<String>)>,
+        merge: Option<MergeKey>,
     ) -> Arc<dyn ExecutionPlan> {
         let to = WriteTo {
             table: self.table.clone(),

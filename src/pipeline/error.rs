@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
@@ -90,6 +91,20 @@ pub enum PipelineError {
         /// The step that has read it.
         reader: String,
     },
+    /// Another engine took rows out of a table that is filled from a source.
+    #[error(
+        "`{table}` no longer holds all that was read into it: {by} took rows away\n  help: put them back, by RESTORE to \
+         version {whole}; or make it and what follows anew from what the source still holds: clickrec run --full-refresh \
+         --select {table}+; or go on without them: clickrec run --accept-loss"
+    )]
+    RowsTaken {
+        /// `layer.table`.
+        table: String,
+        /// What was done, by whom, in which version.
+        by: String,
+        /// The version that had all of them.
+        whole: u64,
+    },
     /// The records of a quarantine cannot be judged again.
     #[error("`{table}` cannot be replayed: {reason}")]
     Replay {
@@ -135,6 +150,27 @@ pub enum PipelineError {
         /// Some of them as JSON, each on a line of its own.
         examples: Vec<String>,
     },
+    /// So many records make the SQL fail that it must be wrong.
+    #[error(
+        "the SQL of `{step}` fails on {failed} of the first {looked_at} rows of `{input}`, too many to leave out; nothing was \
+         written\n  help: correct {}; `clickrec quarantine show` lists records that were left out before",
+        file.display()
+    )]
+    RecordsFail {
+        /// `layer.table`.
+        step: String,
+        /// The SQL file.
+        file: PathBuf,
+        /// The input, as the SQL names it.
+        input: String,
+        /// How many rows failed.
+        failed: usize,
+        /// Of how many.
+        looked_at: u64,
+        /// Why the first one failed.
+        #[source]
+        source: Box<PipelineError>,
+    },
     /// The steps need each other.
     #[error("steps read each other in a circle: {}\n  help: break it, or read the step's own earlier rows with previous('…')", cycle.join(" -> "))]
     Cycle {
@@ -157,6 +193,19 @@ pub enum PipelineError {
         /// What is wrong.
         #[source]
         source: Box<SourceError>,
+    },
+    /// A step that cannot run as its SQL stands: [`super::Runner::check`].
+    #[error(transparent)]
+    Broken(Arc<PipelineError>),
+    /// A step that cannot be planned, as one that it reads cannot.
+    #[error("step `{step}` cannot be planned, as it reads `{because_of}`, which is broken: {reason}")]
+    ReadsBroken {
+        /// `layer.table`.
+        step: String,
+        /// The step that is broken.
+        because_of: String,
+        /// What is wrong with that one.
+        reason: String,
     },
     /// The engine cannot be set up.
     #[error("cannot set up the query engine")]

@@ -8,21 +8,23 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use clickrec_udfs::Variables;
-use datafusion::common::{Column, JoinType, NullEquality};
-use datafusion::datasource::MemTable;
+use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::LogicalPlanBuilder;
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlanProperties;
+use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
+use super::aside::Unwanted;
+use super::distributed::Plans;
+use super::quarantined::{self, Aside};
 use super::step::Tools;
-use super::{Inputs, Node, PipelineError, quarantined, references, step};
+use super::{Decision, Inputs, Node, PipelineError, references, step};
 use crate::config::{Expectation, Mode, Severity, Step, TableName};
 use crate::engine::{self, Bindings, Engine};
-use crate::lake::DataFilesScan;
-use crate::lake::write::{Layout, Written, discard, write};
+use crate::lake::write::{Layout, Written, discard, write_streams};
+use crate::lake::{DataFilesScan, KeyFiles, Merge, NullKeys};
 
 /// So many rows are shown where a step fails.
 const EXAMPLES: usize = 3;
@@ -130,7 +132,7 @@ pub(super) async fn plan(
             continue;
         }
         let own = schemas.get(node.name());
-        for column in own.map(|own| matched_columns(node, own)).unwrap_or_default() {
+        for column in own.map(|own| needed_columns(node, own)).unwrap_or_default() {
             if planned.schema().field_with_unqualified_name(&column).is_err() {
                 let message = format!("the result needs the column `{column}`, by which rows are put aside");
                 return Err(place.error(format!("{message}\n  help: select all columns of `{}`", node.name())));
@@ -140,8 +142,17 @@ pub(super) async fn plan(
     Ok(())
 }
 
-/// The columns that tell which rows of the result are put aside: the key, or all.
-fn matched_columns(node: &Node, schema: &Schema) -> Vec<String> {
+/// What becomes of rows with a NULL in the key: where rows may be put aside, they are looked at first.
+pub(super) fn null_keys(node: &Node) -> NullKeys {
+    let quarantines = |expectation: &Expectation| expectation.severity == Severity::Quarantine;
+    match node.step.expect.iter().any(quarantines) {
+        true => NullKeys::Write,
+        false => NullKeys::Refuse,
+    }
+}
+
+/// The columns without which nobody can tell which rows a query means: the key, or all.
+fn needed_columns(node: &Node, schema: &Schema) -> Vec<String> {
     match node.step.mode {
         Mode::Merge => node.step.key.clone(),
         _ => schema.fields().iter().map(|field| field.name().clone()).collect(),
@@ -156,35 +167,85 @@ pub(super) struct Checker<'a> {
     pub layout: &'a Layout,
 }
 
+/// What a step has written, once its expectations were checked.
+pub(super) struct Passed {
+    /// The files to commit.
+    pub written: Written,
+    /// What was found.
+    pub checked: Vec<Checked>,
+    /// Rows that are in none of these files. They belong into the quarantine before the commit.
+    pub aside: Vec<Aside>,
+}
+
 impl Checker<'_> {
-    /// The files to commit, and what was found. Files that are not to be committed are deleted.
+    /// The files to commit, and what was found. Files that are not to be committed are deleted. Nothing is in the
+    /// quarantine yet: a later expectation, or what is done for the commit, may still fail.
     ///
     /// # Errors
     /// When an expectation that may not fail does, or one cannot be checked.
-    pub async fn check(&self, mut written: Written) -> Result<(Written, Vec<Checked>), PipelineError> {
-        let mut all = vec![];
+    pub async fn check(&self, written: Written) -> Result<Passed, PipelineError> {
+        let mut passed = Passed {
+            written,
+            checked: vec![],
+            aside: vec![],
+        };
         for expectation in &self.node.step.expect {
             let query = |source| step::query_error(self.node, source);
-            let session = self.session(&written).await?;
+            let session = self.session(&passed.written).await?;
             let offending = offending(&session, expectation).await.map_err(query)?;
-            let rows = offending.rows;
-            if rows > 0 {
-                written = match expectation.severity {
-                    Severity::Warn => written,
-                    Severity::Fail => {
-                        discard(&self.inputs.target, &written.files).await;
-                        return Err(self.failed(expectation, &offending).unwrap_or_else(query));
-                    }
-                    Severity::Quarantine => self.put_aside(&session, expectation, offending, written).await?,
-                };
+            let mut rows = offending.rows;
+            match expectation.severity {
+                Severity::Fail if rows > 0 => {
+                    discard(&self.inputs.target, &passed.written.files).await;
+                    return Err(self.failed(expectation, &offending).unwrap_or_else(query));
+                }
+                Severity::Quarantine if rows > 0 => {
+                    let (good, aside) = self.put_aside(&session, expectation, offending, passed.written).await?;
+                    rows = aside.found.rows();
+                    passed.written = good;
+                    passed.aside.push(aside);
+                }
+                _ => {}
             }
-            all.push(Checked {
+            passed.checked.push(Checked {
                 name: expectation.name.clone(),
                 severity: expectation.severity,
                 rows,
             });
         }
-        Ok((written, all))
+        Ok(passed)
+    }
+
+    /// The keys of a merge anew, of the rows that are left: old rows stay where all new ones of their key were put aside.
+    ///
+    /// # Errors
+    /// When a key is NULL, or a file cannot be read.
+    pub async fn keys_of(
+        &self,
+        merge: &Merge,
+        plans: &Plans<'_>,
+        written: &Written,
+        keys: KeyFiles,
+    ) -> Result<KeyFiles, PipelineError> {
+        let session = self.session(written).await?;
+        if plans.client.is_some() && self.inputs.decision == Decision::Incremental {
+            return plans.keys_of(merge, &session, &written.files, keys).await;
+        }
+        let kept = merge.keep_keys_of(&self.inputs.target, &session, self.layout, &written.files);
+        kept.await.map_err(|error| step::of_query(self.node, error))?;
+        Ok(keys)
+    }
+
+    /// Writes what was put aside to `system.quarantine`.
+    ///
+    /// # Errors
+    /// When the lake refuses.
+    pub async fn save(&self, aside: &[Aside]) -> Result<(), PipelineError> {
+        if aside.is_empty() {
+            return Ok(());
+        }
+        let session = self.tools.here.session(&Bindings::default()).await?;
+        quarantined::save(self.tools.lake, &session, self.node, aside).await
     }
 
     /// The step's own name stands for the rows that it has written, other names for tables as they are.
@@ -209,50 +270,71 @@ impl Checker<'_> {
         })
     }
 
-    /// Writes the rows to `system.quarantine`, and the files anew without them.
+    /// Writes the files anew without the rows that an expectation's query returned.
     async fn put_aside(
         &self,
         session: &SessionContext,
         expectation: &Expectation,
         offending: Offending,
         written: Written,
-    ) -> Result<Written, PipelineError> {
+    ) -> Result<(Written, Aside), PipelineError> {
         let query = |source| step::query_error(self.node, source);
+        let target = &self.inputs.target;
         if offending.rows > QUARANTINED_MAX as u64 {
-            discard(&self.inputs.target, &written.files).await;
+            discard(target, &written.files).await;
             return Err(self.failed(expectation, &offending).unwrap_or_else(query));
         }
-        let columns = matched_columns(self.node, &self.layout.schema);
-        quarantined::save(
-            self.tools.lake,
-            session,
-            self.node,
-            expectation,
-            &columns,
+        let task = session.task_ctx();
+        let unwanted = Unwanted::of(
             &offending.batches,
-        )
-        .await?;
-        let plan = self.good(session, offending, &columns).await.map_err(query)?;
-        let good = write(&self.inputs.target, &plan, &session.task_ctx(), self.layout)
-            .await
-            .map_err(|error| self.node.lake_error(error))?;
-        discard(&self.inputs.target, &written.files).await;
-        Ok(good)
+            &offending.schema,
+            &self.layout.schema,
+            task.memory_pool(),
+        );
+        let unwanted = Arc::new(unwanted.map_err(query)?);
+        let streams = self.without(session, &written, &unwanted).await.map_err(query)?;
+        let good = write_streams(target, streams, self.layout).await;
+        let good = good.map_err(|error| step::of_query(self.node, error))?;
+        if unwanted.missed() > 0 {
+            discard(target, &good.files).await;
+            discard(target, &written.files).await;
+            return Err(self.not_of_the_table(expectation, unwanted.missed()));
+        }
+        discard(target, &written.files).await;
+        let aside = Aside {
+            expectation: expectation.name.clone(),
+            found: unwanted.found(task.memory_pool()),
+        };
+        Ok((good, aside))
     }
 
-    /// A plan of the rows that were written, without these.
-    async fn good(
+    /// The rows that were written, but for the unwanted ones.
+    async fn without(
         &self,
         session: &SessionContext,
-        offending: Offending,
-        columns: &[String],
-    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-        let name = self.node.name();
-        let all = format!("select * from \"{}\".\"{}\"", name.layer, name.table);
-        let all = engine::query(session, &all).await?;
-        let offending = MemTable::try_new(offending.schema, vec![offending.batches])?;
-        let offending = session.read_table(Arc::new(offending))?;
-        without(all, offending, columns)?.create_physical_plan().await
+        written: &Written,
+        unwanted: &Arc<Unwanted>,
+    ) -> Result<Vec<SendableRecordBatchStream>, DataFusionError> {
+        let scan = DataFilesScan::of_new(&self.inputs.target, self.layout, &written.files);
+        let scan = scan.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let plan = scan.scan(&session.state(), None, &[], None).await?;
+        let partitions = 0..plan.output_partitioning().partition_count();
+        partitions
+            .map(|partition| Ok(unwanted.pass(plan.execute(partition, session.task_ctx())?)))
+            .collect()
+    }
+
+    fn not_of_the_table(&self, expectation: &Expectation, rows: usize) -> PipelineError {
+        PipelineError::Sql {
+            file: expectation.file.clone().unwrap_or_else(|| self.node.step.file.clone()),
+            at: None,
+            message: format!(
+                "{rows} rows of the result are none that `{}` would have, so they cannot be put aside; nothing was \
+                 written\n  help: select the columns of `{}` as they are",
+                self.node.name(),
+                self.node.name()
+            ),
+        }
     }
 }
 
@@ -284,29 +366,4 @@ async fn offending(session: &SessionContext, expectation: &Expectation) -> Resul
         }
     }
     Ok(offending)
-}
-
-/// The rows that have no equal among the others in these columns; NULL is equal to NULL.
-fn without(rows: DataFrame, others: DataFrame, columns: &[String]) -> Result<DataFrame, DataFusionError> {
-    let (state, rows) = rows.into_parts();
-    let (_, others) = others.into_parts();
-    let others = LogicalPlanBuilder::from(others).alias("__offending")?.build()?;
-    let quoted = |column: &String| Column::new_unqualified(column);
-    let (left, right): (Vec<_>, Vec<_>) = columns
-        .iter()
-        .map(|column| {
-            let other = Column::new(Some("__offending"), column);
-            (quoted(column), other)
-        })
-        .unzip();
-    let plan = LogicalPlanBuilder::from(rows)
-        .join_detailed(
-            others,
-            JoinType::LeftAnti,
-            (left, right),
-            None,
-            NullEquality::NullEqualsNull,
-        )?
-        .build()?;
-    Ok(DataFrame::new(state, plan))
 }

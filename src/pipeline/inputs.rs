@@ -1,13 +1,15 @@
+mod bound;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SessionState;
 
+use super::gone::{self, Loss};
 use super::{Node, PipelineError};
-use crate::config::{Mode, TableName};
+use crate::config::TableName;
 use crate::engine::Bindings;
 use crate::lake::positions::{self, SourcePositions};
 use crate::lake::{Changes, Lake, LakeError, LakeTable};
@@ -25,7 +27,7 @@ pub enum Decision {
 }
 
 /// What a step reads, fixed at one moment, and how far it will have read afterwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Inputs {
     /// The step's own table, as it was then.
     pub target: LakeTable,
@@ -91,8 +93,9 @@ impl Inputs {
             world,
             read: lookup.read,
             cold: lookup.full_refresh || lookup.cold,
-            full: first_reason(node, &target, lookup.full_refresh).await?,
+            full: first_reason(node, &target, world.schemas.get(node.name()), lookup.full_refresh).await?,
             transactions: BTreeMap::from([(positions::SQL.to_owned(), node.fingerprint)]),
+            opened: BTreeMap::new(),
             inputs: vec![],
         };
         for name in node.inputs() {
@@ -103,22 +106,47 @@ impl Inputs {
 }
 
 /// A reason to rebuild that does not depend on the inputs.
-async fn first_reason(node: &Node, target: &LakeTable, full_refresh: bool) -> Result<Option<String>, PipelineError> {
+async fn first_reason(
+    node: &Node,
+    target: &LakeTable,
+    planned: Option<&SchemaRef>,
+    full_refresh: bool,
+) -> Result<Option<String>, PipelineError> {
     if target.version().is_none() {
         return Ok(Some("its table does not exist yet".to_owned()));
     }
     if full_refresh {
         return Ok(Some("a full refresh was asked for".to_owned()));
     }
-    let stored = target
-        .transaction(positions::SQL)
-        .await
-        .map_err(|error| node.lake_error(error))?;
     // What a source still holds may be less than what was read from it: that table is never rebuilt unasked.
-    if stored != Some(node.fingerprint) && node.sources.is_empty() {
+    if !node.sources.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error| node.lake_error(error);
+    let stored = target.transaction(positions::SQL).await.map_err(failed)?;
+    if stored != Some(node.fingerprint) {
         return Ok(Some("its SQL has changed".to_owned()));
     }
-    Ok(None)
+    let last = target.last_commit().await.map_err(failed)?;
+    if let Some(other) = last.rows_changed() {
+        return Ok(Some(format!("something else changed its rows: {other}")));
+    }
+    let Some(other) = last.others.first() else {
+        return Ok(None);
+    };
+    let columns = target.schema().map_err(failed)?;
+    let same = columns
+        .zip(planned)
+        .is_none_or(|(has, planned)| has_same_columns(&has, planned));
+    Ok((!same).then(|| format!("something else changed its columns: {other}")))
+}
+
+fn has_same_columns(a: &Schema, b: &Schema) -> bool {
+    let is_same = |field: &Arc<Field>| {
+        b.field_with_name(field.name())
+            .is_ok_and(|b| b.data_type() == field.data_type())
+    };
+    a.fields().len() == b.fields().len() && a.fields().iter().all(is_same)
 }
 
 struct Finder<'a> {
@@ -129,6 +157,8 @@ struct Finder<'a> {
     cold: bool,
     full: Option<String>,
     transactions: BTreeMap<String, i64>,
+    /// Tables as they were when they were first looked at.
+    opened: BTreeMap<TableName, LakeTable>,
     inputs: Vec<Input>,
 }
 
@@ -137,11 +167,49 @@ impl Finder<'_> {
         self.node.lake_error(source)
     }
 
+    /// A table as far as it may be read. Where another input is made of its changes, that is as far as that one has read
+    /// it: a step that asks what became of each record must not see records that nobody has judged yet.
+    async fn open(&mut self, name: &TableName) -> Result<LakeTable, PipelineError> {
+        let node = self.node;
+        let mut judges = vec![];
+        for judge in node.judged_by.get(name).into_iter().flatten() {
+            judges.push(self.as_first_seen(judge).await?);
+        }
+        // After its judges, so that it is no older than what they have read.
+        let table = self.as_first_seen(name).await?;
+        let failed = |error| node.lake_error(error);
+        let (Some(now), Some(id)) = (table.version(), table.id()) else {
+            return Ok(table);
+        };
+        let mut until = now;
+        for judge in judges.iter().filter(|judge| judge.version().is_some()) {
+            let read = judge.transaction(&positions::of_table(name, &id)).await;
+            let read = read.map_err(failed)?.and_then(|read| u64::try_from(read).ok());
+            until = until.min(read.unwrap_or(now));
+        }
+        // A compaction since then brought no rows.
+        if until == now
+            || matches!(Changes::since(&table, until).await.map_err(failed)?, Ok(since) if since.is_unchanged())
+        {
+            return Ok(table);
+        }
+        table.as_of(until).await.map_err(failed)
+    }
+
+    async fn as_first_seen(&mut self, name: &TableName) -> Result<LakeTable, PipelineError> {
+        if let Some(table) = self.opened.get(name) {
+            return Ok(table.clone());
+        }
+        let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
+        self.opened.insert(name.clone(), table.clone());
+        Ok(table)
+    }
+
     async fn table(&mut self, name: &TableName, target: &LakeTable) -> Result<(), PipelineError> {
         let table = if name == target.name() {
             target.clone()
         } else {
-            self.world.lake.table(name).await.map_err(|error| self.failed(error))?
+            self.open(name).await?
         };
         let (Some(version), Some(id)) = (table.version(), table.id()) else {
             self.inputs.push(Input {
@@ -180,7 +248,18 @@ impl Finder<'_> {
             views: self.node.views.clone(),
             ..Bindings::default()
         };
-        let records = self.sources(&target, &mut bindings).await?;
+        let loss = match &self.full {
+            Some(_) => Loss::None,
+            None => gone::loss(self.node, &target).await?,
+        };
+        if loss == Loss::ReadAgain {
+            // All at once, or it could not be told whether all of it is there.
+            self.read.records_max = None;
+        }
+        let (records, keep) = self.sources(&target, &mut bindings).await?;
+        if loss == Loss::ReadAgain {
+            gone::is_read_again(self.node, &target, self.read.on_loss, &self.transactions).await?;
+        }
         self.tables(&target, &mut bindings).await?;
         self.beside(&mut bindings).await?;
         let expectations = self.expectations().await?;
@@ -193,8 +272,9 @@ impl Finder<'_> {
         let decision = match self.full.take() {
             Some(reason) => Decision::Full(reason),
             None if incremental => {
-                let nothing = records == 0 && self.read_in_part().all(|input| input.changes.is_empty());
-                if nothing {
+                let nothing = records == 0 && !keep && self.read_in_part().all(|input| input.changes.is_empty());
+                // What was lost, and is read again or accepted, is settled by a commit, be it without rows.
+                if nothing && loss == Loss::None {
                     Decision::UpToDate("nothing new".to_owned())
                 } else {
                     Decision::Incremental
@@ -240,12 +320,13 @@ impl Finder<'_> {
         }
     }
 
-    /// Binds the sources, and takes over their positions. How many records wait.
-    async fn sources(&mut self, target: &LakeTable, bindings: &mut Bindings) -> Result<u64, PipelineError> {
+    /// Binds the sources, and takes over their positions. How many records wait, and whether the positions are worth a
+    /// commit by themselves.
+    async fn sources(&mut self, target: &LakeTable, bindings: &mut Bindings) -> Result<(u64, bool), PipelineError> {
         if self.full.is_none() {
             self.keep_positions(target).await?;
         }
-        let mut records = 0;
+        let (mut records, mut keep) = (0, false);
         for name in &self.node.sources {
             let Some(source) = self.world.sources.get(name) else {
                 continue;
@@ -260,12 +341,13 @@ impl Finder<'_> {
                 .await
                 .map_err(|error| self.node.source_error(name, error))?;
             records += pending.records;
+            keep |= pending.keep;
             bindings.changes.insert(name.clone(), pending.provider);
             let positions = pending.next.iter();
             self.transactions
                 .extend(positions.map(|(place, next)| (positions::of_source(name, place), *next)));
         }
-        Ok(records)
+        Ok((records, keep))
     }
 
     /// Positions of places that are not there at the moment stay: a file may come back. A table that was filled from a
@@ -290,80 +372,5 @@ impl Finder<'_> {
         self.transactions
             .extend(of_sources.map(|(_, id, position)| (id.clone(), position)));
         Ok(())
-    }
-
-    async fn tables(&self, target: &LakeTable, bindings: &mut Bindings) -> Result<(), PipelineError> {
-        for input in &self.inputs {
-            let name = input.table.name();
-            if self.node.tables.contains(name) {
-                bindings.tables.insert(name.clone(), self.snapshot(&input.table).await?);
-            }
-            if self.node.changed_tables.contains(name) {
-                let changes = match self.full {
-                    Some(_) => self.snapshot(&input.table).await?,
-                    None => Arc::new(input.changes.scan(&input.table).map_err(|error| self.failed(error))?),
-                };
-                bindings.changes.insert(name.to_string(), changes);
-            }
-        }
-        if self.full.is_none() && self.node.step.mode != Mode::Overwrite && target.version().is_some() {
-            bindings.previous = Some(self.snapshot(target).await?);
-        }
-        Ok(())
-    }
-
-    /// What is read beside the inputs, without being waited for: tables to start from, and versions.
-    async fn beside(&self, bindings: &mut Bindings) -> Result<(), PipelineError> {
-        for name in &self.node.warm_starts {
-            let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
-            let provider = match table.version() {
-                Some(_) if !self.cold => self.snapshot(&table).await?,
-                _ => Arc::new(EmptyTable::new(Arc::new(arrow::datatypes::Schema::empty()))),
-            };
-            bindings.tables.entry(name.clone()).or_insert(provider);
-        }
-        for name in &self.node.latest {
-            let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
-            let provider = self.snapshot(&table).await?;
-            bindings.latest.insert(name.to_string(), provider);
-        }
-        for name in &self.node.versions {
-            let known = self
-                .inputs
-                .iter()
-                .map(|input| &input.table)
-                .find(|table| table.name() == name);
-            let table = match known {
-                Some(table) => table.clone(),
-                None => self.world.lake.table(name).await.map_err(|error| self.failed(error))?,
-            };
-            bindings
-                .versions
-                .extend(table.version().map(|version| (name.to_string(), version)));
-        }
-        Ok(())
-    }
-
-    async fn expectations(&self) -> Result<BTreeMap<TableName, Arc<dyn TableProvider>>, PipelineError> {
-        let mut tables = BTreeMap::new();
-        for name in &self.node.expectations {
-            let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
-            tables.insert(name.clone(), self.snapshot(&table).await?);
-        }
-        Ok(tables)
-    }
-
-    async fn snapshot(&self, table: &LakeTable) -> Result<Arc<dyn TableProvider>, PipelineError> {
-        if table.version().is_some() {
-            let provider = match self.full {
-                Some(_) => table.provider(self.world.session).await,
-                None => table.lookup_provider(self.world.session).await,
-            };
-            return provider.map_err(|error| self.failed(error));
-        }
-        let schema = self.world.schemas.get(table.name()).cloned();
-        Ok(Arc::new(EmptyTable::new(
-            schema.unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty())),
-        )))
     }
 }

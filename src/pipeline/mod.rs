@@ -6,23 +6,31 @@
 //! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
 //! - `als_sql`: a model trained by queries.
 //! - `distributed`: a step on a cluster.
-//! - `expectations`: what has to hold for the rows of a step before it commits them.
+//! - `expectations`: what has to hold for the rows of a step before it commits them; `aside`: rows that do not meet them.
+//! - `bisect`: the records that make a step's SQL fail, found and left out.
+//! - `reconciled`: what became of the records of a batch.
 //! - [`runs`]: what they did, as a table.
 //! - [`trial`]: a step over tables in memory.
 //! - [`follow`]: the same again and again, while the sources go on.
 
 mod als_sql;
+mod aside;
 mod bindings;
+mod bisect;
 mod dag;
+mod data_error;
 mod distributed;
 mod error;
 mod expectations;
+mod failed_records;
+mod failing_expression;
 pub mod follow;
 mod gone;
 mod inputs;
 mod preview;
 mod progress;
 mod quarantined;
+mod reconciled;
 pub mod references;
 mod replay;
 mod report;
@@ -30,6 +38,7 @@ mod runner;
 pub mod runs;
 mod schemas;
 mod select;
+mod spilled;
 mod step;
 pub mod system;
 mod trial;
@@ -41,6 +50,7 @@ pub use expectations::Checked;
 pub use inputs::{Decision, Inputs, Lookup};
 pub use preview::{Logic, Preview};
 pub use progress::StepProgress;
+pub use reconciled::Reconciled;
 pub use replay::Replayed;
 pub use report::{Failed, Outcome, RunReport, Skipped};
 pub use runner::{KAFKA_LAYER, RunEvent, RunOptions, Runner};

@@ -40,6 +40,7 @@ impl Runner {
     /// # Errors
     /// As [`Runner::inspect`].
     pub async fn preview(&self, node: &Node) -> Result<Preview, PipelineError> {
+        self.check([node.name()])?;
         if node.step.mode == Mode::View {
             return Ok(Preview {
                 decision: None,

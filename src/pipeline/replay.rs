@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::Utc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::JoinType;
 use datafusion::dataframe::DataFrame;
@@ -11,7 +12,7 @@ use datafusion::prelude::SessionContext;
 
 use super::inputs::Lookup;
 use super::step::{self, DELETED};
-use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress};
+use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, bisect, failed_records};
 use crate::config::{Mode, TableName};
 use crate::lake::{Changes, LakeError, LakeTable, positions};
 
@@ -46,7 +47,8 @@ impl Runner {
         tables.filter(|node| node.name().table == "quarantine")
     }
 
-    /// Judges the records of a quarantine again, and those that no step has read yet.
+    /// Judges the records of a quarantine again, those that the SQL of these steps failed on, and those that no step has
+    /// read yet.
     ///
     /// The steps that share a view with the quarantine run as they always do, but `changes('…')` stands for just these
     /// records. First come the steps that accept records, then the quarantine gives up those that it no longer rejects:
@@ -104,6 +106,8 @@ impl Runner {
             .filter(|node| node.step.mode != Mode::View && node.name() != quarantine.name())
             .filter(|node| node.views.iter().any(|view| views.contains(&view.name)))
             .filter(|node| !node.changed_tables.is_disjoint(&quarantine.changed_tables))
+            // What follows from the quarantine judges nothing.
+            .filter(|node| !node.reads(quarantine.name()))
             .collect();
         if judges.is_empty() {
             return Err(refused("no other step reads a view that it reads".to_owned()));
@@ -118,11 +122,20 @@ impl Runner {
         }
     }
 
+    /// The steps whose SQL may have failed on records that the quarantine judges.
+    fn readers(&self, quarantine: &Node) -> Vec<&Node> {
+        let tables = self.dag().nodes().iter().filter(|node| node.step.mode != Mode::View);
+        tables
+            .filter(|node| !node.changed_tables.is_disjoint(&quarantine.changed_tables))
+            .collect()
+    }
+
     async fn replay_once(&self, quarantine: &Node, steps: &[&Node]) -> Result<(), PipelineError> {
+        let begun = Utc::now();
         let records = self.records(quarantine, steps).await?;
         for node in steps {
             let inputs = self.replay_inputs(node, &records).await?;
-            step::run(self.tools_here(), node, &inputs, &Arc::default()).await?;
+            bisect::run(self.tools_here(), node, &inputs, &Arc::default()).await?;
         }
         let inputs = self.replay_inputs(quarantine, &records).await?;
         let session = self.engine().session(&inputs.bindings).await?;
@@ -134,7 +147,7 @@ impl Runner {
         by_place.step.delete = Some(DELETED.to_owned());
         let progress = Arc::<StepProgress>::default();
         step::write(self.tools_here(), &by_place, &inputs, &session, verdict, &progress).await?;
-        Ok(())
+        failed_records::forget(self.tools_here(), &self.readers(quarantine), begun).await
     }
 
     /// The quarantined records as they came, and those that arrived since the steps last read: all of them judge the
@@ -162,7 +175,10 @@ impl Runner {
         let kept = self.lake().table(quarantine.name()).await.map_err(failed)?;
         let kept = kept.provider(&session.state()).await.map_err(failed)?;
         let all = table.provider(&session.state()).await.map_err(failed)?;
-        let kept = keys(session.read_table(kept)?)?;
+        let mut kept = keys(session.read_table(kept)?)?;
+        if let Some(failed) = failed_records::places(self.tools_here(), &self.readers(quarantine), name).await? {
+            kept = kept.union_distinct(keys(failed)?)?;
+        }
         let new = session.read_table(Arc::new(arrived.scan(&table).map_err(failed)?))?;
         let old = session
             .read_table(all)?

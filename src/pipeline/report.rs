@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Checked, Decision, PipelineError};
+use super::{Checked, Decision, PipelineError, Reconciled};
 use crate::config::TableName;
 use crate::lake::Version;
 
@@ -23,6 +23,10 @@ pub struct Outcome {
     pub took: Duration,
     /// What its expectations found.
     pub checked: Vec<Checked>,
+    /// Records of its input that its SQL fails on, and that are in `system.quarantine`.
+    pub failed: u64,
+    /// What became of the records, where it is the step that says so.
+    pub reconciled: Option<Reconciled>,
 }
 
 impl Outcome {
@@ -38,9 +42,13 @@ impl Outcome {
         self.read += later.read;
         self.written += later.written;
         self.bytes += later.bytes;
+        self.failed += later.failed;
         self.took += later.took;
         for (sum, checked) in self.checked.iter_mut().zip(&later.checked) {
             sum.rows += checked.rows;
+        }
+        if let Some(later) = &later.reconciled {
+            self.reconciled.get_or_insert_default().add(later);
         }
     }
 
@@ -82,6 +90,14 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// What became of the records that the run's steps read.
+    pub fn reconciled(&self) -> Option<Reconciled> {
+        let mut all = self.outcomes.iter().filter_map(|outcome| outcome.reconciled.as_ref());
+        let mut sum = all.next()?.clone();
+        all.for_each(|more| sum.add(more));
+        Some(sum)
+    }
+
     /// What the steps did, where all ended well.
     ///
     /// # Errors

@@ -3,14 +3,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
+use chrono::Utc;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
 use super::inputs::{Lookup, World};
-use super::schemas::{foreign_tables, schemas};
-use super::step::{self, Done, Tools};
+use super::schemas::{Planned, foreign_tables, schemas};
+use super::step::{Done, Tools};
 use super::{
-    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunReport, Selection, Skipped, StepProgress, gone,
+    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunReport, Selection, Skipped, StepProgress, bisect,
+    failed_records, gone,
 };
 use crate::cluster::{Client, Codec};
 use crate::config::{EngineConfig, MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
@@ -81,23 +83,24 @@ pub struct Runner {
     pub(super) topics: BTreeMap<TableName, Arc<KafkaTable>>,
     dag: Dag,
     foreign: BTreeSet<TableName>,
-    schemas: BTreeMap<TableName, SchemaRef>,
+    pub(super) planned: Planned,
     pub(super) session: SessionState,
     maintenance: MaintenanceConfig,
 }
 
 impl Runner {
-    /// Checks the whole project: configuration, SQL, functions, types. Opens no source and reads no row.
+    /// Plans the whole project: configuration, SQL, functions, types. Opens no source and reads no row. A step that cannot
+    /// run is told by [`Runner::check`], and whatever does not need it goes on.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its file and line.
+    /// When a source cannot be set up, steps read each other in a circle, or the lake cannot be read.
     pub async fn new(project: &Project, engine: Engine) -> Result<Self, PipelineError> {
         let engine = engine.with_variables(project.variables());
         let lake = Lake::new(&project.lake);
         let foreign = foreign_tables(project, &lake).await?;
-        let dag = Dag::new(project, &|name| foreign.contains_key(name))?;
+        let mut dag = Dag::new(project, &|name| foreign.contains_key(name))?;
         let names = foreign.keys().cloned().collect();
-        let schemas = schemas(&dag, &engine, foreign, &project.file).await?;
+        let planned = schemas(&mut dag, &engine, &lake, foreign, &project.file).await;
         let sources = project
             .sources
             .iter()
@@ -123,7 +126,7 @@ impl Runner {
             topics: topics(project),
             dag,
             foreign: names,
-            schemas,
+            planned,
             session,
             maintenance: project.maintenance.clone(),
         })
@@ -168,7 +171,7 @@ impl Runner {
 
     /// The columns that each step's table will have.
     pub fn schemas(&self) -> &BTreeMap<TableName, SchemaRef> {
-        &self.schemas
+        &self.planned.schemas
     }
 
     /// What a step would do now.
@@ -176,6 +179,7 @@ impl Runner {
     /// # Errors
     /// As [`Inputs::find`], and where a table that is filled from a source was deleted or made anew.
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
+        self.check([node.name()])?;
         let inputs = Inputs::find(node, self.world(), lookup).await?;
         gone::check(self, node, &inputs, lookup).await?;
         Ok(inputs)
@@ -214,7 +218,7 @@ impl Runner {
     /// the others run.
     ///
     /// # Errors
-    /// When the selection names no step, or the lake cannot be written at all.
+    /// When the selection names no step, a selected step cannot run as its SQL stands, or the lake cannot be written at all.
     pub async fn run_once(
         &self,
         pipeline: &Pipeline,
@@ -222,6 +226,7 @@ impl Runner {
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<RunReport, PipelineError> {
         let selected = options.selection.steps(&self.dag, &pipeline.name)?;
+        self.check(&selected)?;
         self.lake.check_writable().map_err(PipelineError::Unwritable)?;
         let (mut report, mut stale) = (RunReport::default(), BTreeSet::new());
         let steps = self.dag.nodes().iter();
@@ -273,7 +278,7 @@ impl Runner {
         lookup: Lookup,
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<Outcome, PipelineError> {
-        let started = Instant::now();
+        let (started, begun) = (Instant::now(), Utc::now());
         let mut attempt = 1;
         loop {
             let inputs = self.inspect(node, lookup).await?;
@@ -288,8 +293,21 @@ impl Runner {
                 waiting,
                 progress: progress.clone(),
             });
-            match step::run(self.tools(), node, &inputs, &progress).await {
-                Ok(done) => return Ok(outcome(node, inputs.decision, Some(done), started)),
+            match bisect::run(self.tools(), node, &inputs, &progress).await {
+                Ok(done) => {
+                    if matches!(inputs.decision, Decision::Full(_)) {
+                        // What failed before was read again with everything else.
+                        failed_records::forget(self.tools_here(), &[node], begun).await?;
+                    }
+                    let mut reconciled = self.reconciled(node, done.version).await;
+                    if let Some(records) = &mut reconciled {
+                        // The step has not seen the records that its SQL fails on.
+                        records.read += done.failed;
+                        records.quarantined += done.failed;
+                    }
+                    let outcome = outcome(node, inputs.decision, Some(done), started);
+                    return Ok(Outcome { reconciled, ..outcome });
+                }
                 // The other writer's commit is part of the state that the next attempt plans from.
                 Err(PipelineError::Lake {
                     source: LakeError::Conflict { .. },
@@ -328,7 +346,7 @@ impl Runner {
         World {
             lake: &self.lake,
             sources: &self.sources,
-            schemas: &self.schemas,
+            schemas: &self.planned.schemas,
             session: self.cluster.as_ref().map_or(&self.session, |cluster| &cluster.session),
         }
     }
@@ -357,7 +375,9 @@ fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant
         bytes: done.as_ref().map_or(0, |done| done.bytes),
         version: done.as_ref().map(|done| done.version),
         took: started.elapsed(),
+        failed: done.as_ref().map_or(0, |done| done.failed),
         checked: done.map(|done| done.checked).unwrap_or_default(),
+        reconciled: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! `system.runs`: what the steps of each run did, one row a step and run; `system.expectations`: what was found meanwhile.
+//! `system.runs`: what the steps of each run did, one row a step and run (and what became of the records, in the row of the
+//! step that says so); `system.expectations`: what was found meanwhile.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{Checked, Decision, Failed, Outcome, PipelineError, RunReport, Runner, Skipped, chain, system};
+use super::{Checked, Decision, Failed, Outcome, PipelineError, Reconciled, RunReport, Runner, Skipped, chain, system};
 use crate::config::{Pipeline, Severity, TableName};
 use crate::engine::Bindings;
 
@@ -30,6 +31,11 @@ struct Row<'a> {
     rows_written: u64,
     version: Option<u64>,
     seconds: f64,
+    records: Option<u64>,
+    accepted: Option<u64>,
+    repeated: Option<u64>,
+    quarantined: Option<u64>,
+    conflicting: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -124,6 +130,11 @@ impl Run {
             rows_written: 0,
             version: None,
             seconds: 0.0,
+            records: None,
+            accepted: None,
+            repeated: None,
+            quarantined: None,
+            conflicting: None,
         }
     }
 
@@ -133,11 +144,17 @@ impl Run {
             Decision::Incremental => ("new rows", None),
             Decision::Full(reason) => ("rebuilt", Some(reason.clone())),
         };
+        let count = |of: fn(&Reconciled) -> u64| outcome.reconciled.as_ref().map(of);
         Row {
             rows_read: outcome.read,
             rows_written: outcome.written,
             version: outcome.version,
             seconds: outcome.took.as_secs_f64(),
+            records: count(|records| records.read),
+            accepted: count(|records| records.accepted),
+            repeated: count(|records| records.repeated),
+            quarantined: count(|records| records.quarantined),
+            conflicting: count(|records| records.conflicting),
             ..self.row(outcome.step.to_string(), status, reason)
         }
     }
@@ -196,7 +213,8 @@ fn time(name: &str) -> Field {
     )
 }
 
-fn expectations_schema() -> SchemaRef {
+/// The columns of `system.expectations`.
+pub(super) fn expectations_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("run_id"),
         time("started_at"),
@@ -208,7 +226,8 @@ fn expectations_schema() -> SchemaRef {
     ]))
 }
 
-fn runs_schema() -> SchemaRef {
+/// The columns of `system.runs`.
+pub(super) fn runs_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("run_id"),
         time("started_at"),
@@ -220,5 +239,10 @@ fn runs_schema() -> SchemaRef {
         number("rows_written"),
         number("version"),
         Field::new("seconds", DataType::Float64, true),
+        number("records"),
+        number("accepted"),
+        number("repeated"),
+        number("quarantined"),
+        number("conflicting"),
     ]))
 }

@@ -9,10 +9,10 @@ use datafusion::datasource::empty::EmptyTable;
 
 use super::references::references;
 use super::step::{self, result, stored_schema};
-use super::{Dag, PipelineError, expectations};
+use super::{Dag, Node, PipelineError, Runner, chain, expectations, quarantined, runs, system};
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
-use crate::lake::Lake;
+use crate::lake::{Lake, SYSTEM_LAYER};
 use crate::source::record_schema;
 
 /// Tables that the SQL reads and no step makes: they have to be in the lake already.
@@ -43,40 +43,121 @@ pub(super) async fn foreign_tables(
                 step: step.name.to_string(),
                 source,
             };
-            if let Some(schema) = lake
-                .table(&name)
-                .await
-                .and_then(|table| table.schema())
-                .map_err(failed)?
-            {
-                foreign.insert(name, schema);
-            }
+            let table = lake.table(&name).await.map_err(failed)?;
+            let schema = table.schema().map_err(failed)?.or_else(|| of_system(&name));
+            foreign.extend(schema.map(|schema| (name, schema)));
         }
     }
     Ok(foreign)
 }
 
-/// Plans every step over empty tables, in order: what it returns is what the next ones read.
+/// The columns of the tables that runs write to: they can be read before there are any rows.
+fn of_system(name: &TableName) -> Option<SchemaRef> {
+    if name.layer != SYSTEM_LAYER {
+        return None;
+    }
+    match name.table.as_str() {
+        system::RUNS => Some(runs::runs_schema()),
+        system::EXPECTATIONS => Some(runs::expectations_schema()),
+        system::QUARANTINE => Some(quarantined::schema()),
+        _ => None,
+    }
+}
+
+/// What planning every step over empty tables found.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    /// The columns that each step's table will have, and those of tables that no step makes.
+    pub schemas: BTreeMap<TableName, SchemaRef>,
+    /// The steps that cannot run, and why.
+    pub broken: BTreeMap<TableName, Arc<PipelineError>>,
+}
+
+/// Plans every step over empty tables, in order: what it returns is what the next ones read. A step that does not plan
+/// is broken; those that read its table read it as the lake has it, and are broken too where it is not there.
 pub(super) async fn schemas(
-    dag: &Dag,
+    dag: &mut Dag,
     engine: &Engine,
+    lake: &Lake,
     foreign: BTreeMap<TableName, SchemaRef>,
     config_file: &Path,
-) -> Result<BTreeMap<TableName, SchemaRef>, PipelineError> {
-    let mut schemas = foreign;
+) -> Planned {
+    let broken = dag.take_broken().into_iter();
+    let mut planned = Planned {
+        schemas: foreign,
+        broken: broken.map(|(name, error)| (name, Arc::new(error))).collect(),
+    };
     for node in dag.nodes() {
+        let error = match planned.broken.get(node.name()) {
+            Some(error) => error.clone(),
+            None => match planned.plan(node, engine, config_file).await {
+                Ok(()) => continue,
+                Err(error) => Arc::new(error),
+            },
+        };
+        planned.broken.insert(node.name().clone(), error);
+        // A lake that does not answer says so once a command reads it.
+        let kept = lake.table(node.name()).await.and_then(|table| table.schema());
+        if let Ok(Some(schema)) = kept {
+            planned.schemas.insert(node.name().clone(), schema);
+        }
+    }
+    planned
+}
+
+impl Planned {
+    async fn plan(&mut self, node: &Node, engine: &Engine, config_file: &Path) -> Result<(), PipelineError> {
+        self.reads_what_plans(node)?;
+        let session = engine
+            .session(&self.bindings(node))
+            .await
+            .map_err(|error| step::plan_error(node, &error))?;
+        let planned = result(node, &session).await?;
+        // Physical planning finds what logical planning does not: functions without an implementation for a type.
+        let schema = stored_schema(node, planned.schema().as_arrow()).map_err(|error| node.lake_error(error))?;
+        planned
+            .create_physical_plan()
+            .await
+            .map_err(|error| step::plan_error(node, &error))?;
+        self.schemas.insert(node.name().clone(), schema);
+        expectations::plan(node, engine, &self.schemas, config_file).await
+    }
+
+    /// Whether the columns of all that a step reads are known.
+    fn reads_what_plans(&self, node: &Node) -> Result<(), PipelineError> {
+        let views = node.views.iter().map(|view| &view.name);
+        let tables = node.inputs().filter(|name| !self.schemas.contains_key(*name));
+        match views
+            .chain(tables)
+            .find_map(|name| Some((name, self.broken.get(name)?)))
+        {
+            None => Ok(()),
+            Some((name, error)) => Err(PipelineError::ReadsBroken {
+                step: node.name().to_string(),
+                because_of: name.to_string(),
+                reason: chain(error.as_ref(), ": "),
+            }),
+        }
+    }
+
+    /// Empty tables for all that a step reads.
+    fn bindings(&self, node: &Node) -> Bindings {
         let mut bindings = Bindings {
             views: node.views.clone(),
             ..Bindings::default()
         };
         for name in node.inputs() {
-            let Some(schema) = schemas.get(name) else { continue };
+            let Some(schema) = self.schemas.get(name) else { continue };
             let table = Arc::new(EmptyTable::new(schema.clone()));
             bindings.changes.insert(name.to_string(), table.clone());
             bindings.tables.insert(name.clone(), table);
         }
         for name in &node.latest {
-            let schema = schemas.get(name).cloned().unwrap_or_else(|| Arc::new(Schema::empty()));
+            let schema = self
+                .schemas
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Schema::empty()));
             bindings
                 .latest
                 .insert(name.to_string(), Arc::new(EmptyTable::new(schema)));
@@ -90,19 +171,32 @@ pub(super) async fn schemas(
                 .changes
                 .insert(name.clone(), Arc::new(EmptyTable::new(record_schema())));
         }
-        let session = engine
-            .session(&bindings)
-            .await
-            .map_err(|error| step::plan_error(node, &error))?;
-        let planned = result(node, &session).await?;
-        // Physical planning finds what logical planning does not: functions without an implementation for a type.
-        let schema = stored_schema(node, planned.schema().as_arrow()).map_err(|error| node.lake_error(error))?;
-        planned
-            .create_physical_plan()
-            .await
-            .map_err(|error| step::plan_error(node, &error))?;
-        schemas.insert(node.name().clone(), schema);
-        expectations::plan(node, engine, &schemas, config_file).await?;
+        bindings
     }
-    Ok(schemas)
+}
+
+impl Runner {
+    /// Why a step cannot run as its SQL stands; `None` where it can.
+    pub fn broken(&self, name: &TableName) -> Option<&PipelineError> {
+        self.planned.broken.get(name).map(AsRef::as_ref)
+    }
+
+    /// Makes sure that these steps can run.
+    ///
+    /// # Errors
+    /// What is wrong with the first one that cannot, with its file and line.
+    pub fn check<'a>(&self, names: impl IntoIterator<Item = &'a TableName>) -> Result<(), PipelineError> {
+        let names: BTreeSet<&TableName> = names.into_iter().collect();
+        let mut in_order = self.dag().nodes().iter().map(Node::name);
+        let broken = in_order.find_map(|name| self.planned.broken.get(names.get(name).copied()?));
+        broken.map_or(Ok(()), |error| Err(PipelineError::Broken(error.clone())))
+    }
+
+    /// Makes sure that every step of the project can run.
+    ///
+    /// # Errors
+    /// As [`Runner::check`].
+    pub fn check_all(&self) -> Result<(), PipelineError> {
+        self.check(self.planned.broken.keys())
+    }
 }

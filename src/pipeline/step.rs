@@ -10,18 +10,18 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
-use deltalake::kernel::Add;
 use futures::TryStreamExt;
+use futures::future::try_join_all;
 
 use super::als_sql::{self, Calls};
 use super::distributed::Plans;
-use super::expectations::Checker;
-use super::{Checked, Decision, Inputs, Node, PipelineError, StepProgress, chain};
+use super::expectations::{Checker, Passed};
+use super::{Checked, Decision, Inputs, Node, PipelineError, StepProgress, chain, expectations};
 use crate::cluster::Client;
 use crate::config::Mode;
 use crate::engine::{self, Engine};
-use crate::lake::write::{Layout, Written, write_streams};
-use crate::lake::{Commit, CommitMode, Lake, LakeError, Merge, Version, schema};
+use crate::lake::write::{Layout, Written, conform, write_streams};
+use crate::lake::{Commit, CommitMode, KeyFiles, Lake, LakeError, Merge, Version, schema};
 
 /// The column that holds a merge's `delete` predicate while it runs.
 pub(super) const DELETED: &str = "__deleted";
@@ -42,6 +42,8 @@ pub(super) struct Done {
     pub version: Version,
     /// What its expectations found.
     pub checked: Vec<Checked>,
+    /// Records of its input that the SQL fails on, and that were left out.
+    pub failed: u64,
 }
 
 /// What a step works with.
@@ -67,6 +69,27 @@ pub(super) async fn run(
     let session = session.map_err(|source| query_error(node, source))?;
     let result = result(node, &session).await?;
     write(tools, node, inputs, &session, result, progress).await
+}
+
+/// Runs the SQL of a step over its inputs in this process, and drops the rows.
+///
+/// # Errors
+/// As [`run`] before it writes.
+pub(super) async fn rehearse(tools: Tools<'_>, node: &Node, inputs: &Inputs) -> Result<(), PipelineError> {
+    let query = |source| query_error(node, source);
+    let session = tools.here.session(&inputs.bindings).await.map_err(query)?;
+    let result = result(node, &session).await?;
+    let layout = layout(node, inputs, result.schema().as_arrow()).map_err(|source| node.lake_error(source))?;
+    let merge = Merge::new(node.name(), &node.step.key, node.step.delete.as_ref().map(|_| DELETED));
+    let plan = result.create_physical_plan().await.map_err(query)?;
+    let streams = streams(node, &session, &plan, &merge, &Arc::default()).map_err(query)?;
+    let drained = streams.into_iter().map(async |mut stream| {
+        while let Some(batch) = stream.try_next().await? {
+            conform(&batch, &layout.schema)?;
+        }
+        Ok(())
+    });
+    try_join_all(drained).await.map(drop).map_err(query)
 }
 
 /// Writes a result as the step's mode says, and makes the one commit.
@@ -110,7 +133,8 @@ async fn attempt(
     let failed = |source| node.lake_error(source);
     let query = |source| query_error(node, source);
     let layout = layout(node, inputs, result.schema().as_arrow()).map_err(failed)?;
-    let merge = Merge::new(node.name(), &node.step.key, node.step.delete.as_ref().map(|_| DELETED));
+    let merge = Merge::new(node.name(), &node.step.key, node.step.delete.as_ref().map(|_| DELETED))
+        .with_null_keys(expectations::null_keys(node));
     let merge = match (&inputs.decision, tools.cluster) {
         (Decision::Incremental, None) => merge.keeping_keys(session.task_ctx().memory_pool()),
         _ => merge,
@@ -145,7 +169,17 @@ async fn attempt(
         inputs,
         layout: &layout,
     };
-    let (written, checked) = checker.check(written).await?;
+    let Passed {
+        written,
+        checked,
+        aside,
+    } = checker.check(written).await?;
+    let keys = match node.step.mode {
+        Mode::Merge if !aside.is_empty() || merge.may_have_null_keys(&written.files) => {
+            checker.keys_of(&merge, &plans, &written, keys).await?
+        }
+        _ => keys,
+    };
     let mode = match (&inputs.decision, node.step.mode) {
         (Decision::Incremental, Mode::Append) => CommitMode::Append,
         (Decision::Incremental, Mode::Merge) => match tools.cluster {
@@ -157,6 +191,8 @@ async fn attempt(
         },
         _ => CommitMode::Overwrite,
     };
+    // Nothing but the commit can fail now; a row that is put aside again is in the quarantine once.
+    checker.save(&aside).await?;
     tracing::debug!(step = %node.name(), took = ?started.elapsed(), "ready to commit");
     let commit = Commit {
         mode,
@@ -171,6 +207,7 @@ async fn attempt(
         bytes: progress.bytes_read(),
         version,
         checked,
+        failed: 0,
     })
 }
 
@@ -180,7 +217,7 @@ async fn files(
     plans: &Plans<'_>,
     merge: &Merge,
     decision: &Decision,
-) -> Result<(Written, Vec<Add>), PipelineError> {
+) -> Result<(Written, KeyFiles), PipelineError> {
     if plans.client.is_some() {
         return plans.write(plan.clone(), decision).await;
     }
@@ -189,10 +226,10 @@ async fn files(
     let streams =
         streams(node, plans.session, plan, merge, plans.progress).map_err(|source| query_error(node, source))?;
     let written = write_streams(plans.table, streams, plans.layout).await;
-    Ok((written.map_err(|error| of_query(node, error))?, vec![]))
+    Ok((written.map_err(|error| of_query(node, error))?, KeyFiles::default()))
 }
 
-fn of_query(node: &Node, error: LakeError) -> PipelineError {
+pub(super) fn of_query(node: &Node, error: LakeError) -> PipelineError {
     match error {
         LakeError::Query(source) => query_error(node, source),
         other => node.lake_error(other),

@@ -1,17 +1,20 @@
 //! Tables that no step makes: what clickrec writes down about its own work, in the layer `system`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::ReaderBuilder;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
 use serde::Serialize;
+use tokio::time::sleep;
 
 use crate::config::TableName;
-use crate::lake::write::{Layout, write_streams};
-use crate::lake::{Commit, CommitMode, Lake, LakeError, Merge, append as append_to, schema};
+use crate::lake::write::{Layout, discard, write_streams};
+use crate::lake::{Commit, CommitMode, Lake, LakeError, Merge, SYSTEM_LAYER, append as append_to, positions, schema};
 
 /// What evaluations found.
 pub const EVALUATIONS: &str = "evaluations";
@@ -22,13 +25,16 @@ pub const EXPECTATIONS: &str = "expectations";
 /// Rows that expectations put aside.
 pub const QUARANTINE: &str = "quarantine";
 const TABLES: [&str; 4] = [EVALUATIONS, RUNS, EXPECTATIONS, QUARANTINE];
-/// How often another writer may be faster.
-const ATTEMPTS: usize = 5;
+/// How often another writer may be faster: with the pauses between, for about a minute.
+const ATTEMPTS: u32 = 40;
+/// The longest first pause, and the longest of all.
+const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// `system.TABLE`.
 pub fn name(table: &str) -> TableName {
     TableName {
-        layer: "system".to_owned(),
+        layer: SYSTEM_LAYER.to_owned(),
         table: table.to_owned(),
     }
 }
@@ -84,8 +90,45 @@ pub(super) async fn upsert(
         let commit = Commit {
             mode,
             layout: layout.clone(),
-            files: written.files,
-            transactions: BTreeMap::new(),
+            files: written.files.clone(),
+            transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+        };
+        let applied = commit.apply(&opened).await;
+        if let Err(LakeError::Conflict { .. }) = applied {
+            discard(&opened, &written.files).await;
+        }
+        applied.map(drop)
+    })
+    .await
+}
+
+/// Takes the rows out of a table that have these keys.
+///
+/// # Errors
+/// As [`append`].
+pub(super) async fn remove(
+    lake: &Lake,
+    session: &SessionContext,
+    table: &TableName,
+    key: &[String],
+    keys: RecordBatch,
+) -> Result<(), LakeError> {
+    again_after_conflicts(async || {
+        let opened = lake.table(table).await?;
+        let Some(schema) = opened.schema()? else { return Ok(()) };
+        opened.let_read(&session.state())?;
+        let layout = Layout {
+            schema,
+            partition_by: vec![],
+        };
+        let merge = Merge::new(table, key, None).keeping_keys(session.task_ctx().memory_pool());
+        let mut passed = merge.pass(session.read_batch(keys.clone())?.execute_stream().await?)?;
+        while passed.try_next().await?.is_some() {}
+        let commit = Commit {
+            mode: merge.finish(&opened, session, &layout).await?,
+            layout,
+            files: vec![],
+            transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
         };
         commit.apply(&opened).await.map(drop)
     })
@@ -99,12 +142,17 @@ fn layout(table: &TableName, rows: &RecordBatch) -> Result<Layout, LakeError> {
     })
 }
 
-/// Another writer may be faster now and then: what it did is read, and all is done anew.
+/// Others write to these tables all the time: what they did is read, and all is done again, after a pause of random
+/// length so that several writers do not stay in step.
 async fn again_after_conflicts(attempt: impl AsyncFn() -> Result<(), LakeError>) -> Result<(), LakeError> {
     let mut attempts = 1;
     loop {
         match attempt().await {
-            Err(LakeError::Conflict { .. }) if attempts < ATTEMPTS => attempts += 1,
+            Err(LakeError::Conflict { .. }) if attempts < ATTEMPTS => {
+                let longest = PAUSE.saturating_mul(1 << attempts.min(16)).min(PAUSE_MAX);
+                sleep(longest.mul_f64(rand::random())).await;
+                attempts += 1;
+            }
             other => return other,
         }
     }

@@ -41,6 +41,15 @@ impl View {
         tables.map(|(name, table)| (name.clone(), table.clone())).collect()
     }
 
+    /// Whether a table has a column: one that an older version wrote may not.
+    pub fn has_column(&self, table: &str, column: &str) -> bool {
+        let table = table
+            .parse()
+            .ok()
+            .and_then(|name: TableName| self.bindings.tables.get(&name));
+        table.is_some_and(|table| table.schema().column_with_name(column).is_some())
+    }
+
     /// Whether a table exists.
     pub fn has(&self, table: &str) -> bool {
         self.versions.contains_key(table)

@@ -7,7 +7,8 @@ use super::{Test, TestingError};
 use crate::config::ConfigError;
 use crate::pipeline::Runner;
 
-/// Reads the tests of files, and of all `.yaml` files in folders. Nothing runs.
+/// Reads the tests of files, and of all `.yaml` files in folders. Nothing runs. Those of a step that is broken
+/// ([`Runner::broken`]) are left out.
 ///
 /// # Errors
 /// All that is wrong with them, with file, line and column.
@@ -76,6 +77,13 @@ pub(super) async fn prepare_file(
         if let Some(first) = names.insert(name.value.clone(), name.referenced.line()) {
             let message = format!("there are two tests of this name, here and in line {first}");
             errors.push(wrong(file, name.referenced, message, None));
+        }
+        if runner
+            .dag()
+            .named(&test.value.step.value)
+            .is_some_and(|node| runner.broken(node.name()).is_some())
+        {
+            continue;
         }
         match prepare(file, test, runner).await {
             Ok(test) => tests.push(test),

@@ -142,7 +142,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/recommendations.sql",
         "        history,",
         "        histori,",
-        &["sql/gold/recommendations.sql:32:9", "histori' not found"],
+        &["sql/gold/recommendations.sql:46:9", "histori' not found"],
     ),
     (
         "pipelines.yaml",
@@ -215,14 +215,14 @@ fn poison_records_are_kept_with_their_reason() {
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (b"no json".to_vec(), "not JSON"),
         (b"{\"item_id\":\"a\"".to_vec(), "not JSON: cut off"),
-        (b"[]".to_vec(), "not a JSON object"),
+        (b"[]".to_vec(), "not a JSON object: an array"),
         (vec![b'{', 0xC3, 0x28, b'}'], "not UTF-8"),
         (deep.into_bytes(), "item_id: expected string, found array"),
         (large.into_bytes(), "not JSON: cut off"),
         (b"{}".to_vec(), "timestamp is missing"),
         (
             good("item_id", "88").into_bytes(),
-            "item_id: expected string, found number 88",
+            "item_id: expected string, found number",
         ),
         (good("item_id", "\" \"").into_bytes(), "item_id is missing"),
         (good("event_type", "\"wish\"").into_bytes(), "event_type is unknown"),
@@ -232,7 +232,7 @@ fn poison_records_are_kept_with_their_reason() {
         ),
         (
             good("timestamp", "\"soon\"").into_bytes(),
-            "timestamp: not an RFC 3339 time: 'soon'",
+            "timestamp: not an RFC 3339 time",
         ),
     ];
     let mut file: Vec<u8> = cases

@@ -74,6 +74,10 @@ fn every_panel_shows_what_the_lake_holds() {
         let reason = &shop
             .rows("select reason from silver.quarantine group by reason order by count(*) desc, reason limit 1")[0];
         assert!(pipeline.contains(reason.as_str()), "{reason}: {pipeline}");
+        assert!(
+            pipeline.contains("accepted + ") && pipeline.contains(" repeated + "),
+            "{pipeline}"
+        );
         tab.picture("dashboard.png").await;
         tab.prefer("dark").await;
         tab.picture("dashboard-dark.png").await;

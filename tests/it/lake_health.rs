@@ -82,7 +82,7 @@ fn optimize_puts_small_files_together_and_no_step_notices() {
     shop.produce("more.json", 300, 77, 0.0);
     let more = shop.run_steps();
     assert_eq!(
-        of(&more, "silver.quarantine")["rows_read"],
+        of(&more, "silver.reconciliation")["records"]["read"],
         300,
         "changes('…') holds the new rows alone"
     );

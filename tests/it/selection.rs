@@ -21,14 +21,22 @@ fn steps_are_selected_by_name_layer_and_what_reads_what() {
     );
     assert_eq!(
         steps(&shop, &["--select", "silver.*"]),
-        ["silver.quarantine", "silver.events"]
+        ["silver.events", "silver.quarantine", "silver.reconciliation"]
     );
     assert_eq!(
         steps(&shop, &["--select", "gold.als_factors+", "--exclude", "gold.model"]),
         ["gold.als_factors", "gold.recommendations"]
     );
     let without_gold = steps(&shop, &["--exclude", "gold.*"]);
-    assert_eq!(without_gold, ["bronze.clicks", "silver.quarantine", "silver.events"]);
+    assert_eq!(
+        without_gold,
+        [
+            "bronze.clicks",
+            "silver.events",
+            "silver.quarantine",
+            "silver.reconciliation"
+        ]
+    );
     let (code, error) = shop.fails(&["run", "--exclude", "gold.session"]);
     assert_eq!(code, 2);
     assert!(error.contains("there is no step `gold.session`"), "{error}");
@@ -41,9 +49,11 @@ fn each_run_is_a_line_of_json_a_step_and_rows_of_a_table() {
     let lines = shop.ok(&["run", "--json"]);
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     let count = lines.lines().count() as u64 - 1;
+    let records =
+        serde_json::json!({ "read": 500, "accepted": 500, "repeated": 0, "quarantined": 0, "conflicting": 0 });
     assert_eq!(
         last,
-        serde_json::json!({ "event": "run", "ok": count, "failed": 0, "skipped": 0 })
+        serde_json::json!({ "event": "run", "ok": count, "failed": 0, "skipped": 0, "records": records })
     );
     let written = "select rows_written, version from system.runs where step = 'bronze.clicks'";
     assert_eq!(shop.rows(written), ["500,0"]);

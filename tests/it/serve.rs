@@ -249,6 +249,11 @@ fn reports_are_what_the_tables_say() {
         .map(|reason| reason["records"].as_i64().unwrap())
         .sum();
     assert_eq!(quarantined, number("select count(*) from silver.quarantine"));
+    let records = ["records", "accepted", "repeated", "quarantined", "conflicting"];
+    assert_eq!(
+        records.map(|count| pipeline["records"][count].as_i64().unwrap()),
+        shop.records_of_last_run()
+    );
     let metrics = server.get("/api/v1/metrics");
     assert!(
         metrics.body.contains("clickrec_serve_recent_events"),

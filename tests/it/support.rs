@@ -151,15 +151,36 @@ impl Shop {
         assert_eq!(places, bronze, "each record once");
         let silver = count("select count(*) from silver.events");
         let quarantined = count("select count(*) from silver.quarantine");
-        let different = "count(distinct concat(event_id, cast(cast(event_at as date) as varchar)))";
-        let accepted = "from silver.clicks where reason is null";
-        let repeated = count(&format!("select count(*) - {different} {accepted}"));
+        // The view asks all of Bronze what became of it.
+        let of_outcome = |outcome: &str| count(&format!("select count(*) from silver.unaccepted where {outcome}"));
+        let repeated = of_outcome("outcome = 'repeated'");
+        assert_eq!(of_outcome("outcome is null"), 0, "records that are nowhere");
         assert_eq!(
             bronze,
             silver + quarantined + repeated,
             "{silver} + {quarantined} + {repeated}"
         );
+        let rejected = "select topic, partition, \"offset\", reason from silver.unaccepted where outcome <> 'repeated'";
+        let kept = "select topic, partition, \"offset\", reason from silver.quarantine";
+        for (some, others) in [(rejected, kept), (kept, rejected)] {
+            assert_eq!(
+                count(&format!("select count(*) from ({some} except {others})")),
+                0,
+                "{some}"
+            );
+        }
+        let different =
+            "count(distinct concat(topic, '/', cast(partition as varchar), '/', cast(\"offset\" as varchar)))";
         assert_eq!(silver, count(&format!("select {different} from silver.events")));
+    }
+
+    /// What the last run says that became of its records: read, accepted, repeated, quarantined and conflicting.
+    pub fn records_of_last_run(&self) -> [i64; 5] {
+        let sql = "select records, accepted, repeated, quarantined, conflicting from system.runs where records is not null \
+                   order by started_at desc limit 1";
+        let rows = self.rows(sql);
+        let counts: Vec<i64> = rows[0].split(',').map(|count| count.parse().unwrap()).collect();
+        counts.try_into().unwrap()
     }
 
     /// What batch after batch came to is what is computed in one go: events but for the ids that their sessions had in

@@ -88,7 +88,7 @@ impl<'a> Follower<'a> {
     /// Follows until `stop` says so: it then ends after the step that is at work.
     ///
     /// # Errors
-    /// When the selection names no step.
+    /// When the selection names no step, or a selected step cannot run as its SQL stands.
     pub fn new(
         runner: &'a Runner,
         pipeline: &'a Pipeline,
@@ -96,6 +96,7 @@ impl<'a> Follower<'a> {
         stop: CancellationToken,
     ) -> Result<Self, PipelineError> {
         let selected = options.run.selection.steps(runner.dag(), &pipeline.name)?;
+        runner.check(&selected)?;
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
         let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| schedule::is_slower(node));

@@ -51,8 +51,16 @@ pub struct Snapshot {
     pub rate: f64,
     /// Seconds that the last batch took.
     pub batch_seconds: f64,
+    /// Records that became events, since the start.
+    pub accepted: u64,
+    /// Records that were deliveries of an event that was there, since the start.
+    pub repeated: u64,
     /// Records that were not accepted, since the start.
     pub quarantined: u64,
+    /// Those of them whose id is that of another event.
+    pub conflicting: u64,
+    /// Records that are in none of the tables; below zero, those that are in several.
+    pub missing: i64,
     /// Failures since the start, of batches and of steps beside them.
     pub failures: u64,
     /// Why the last batch failed, where the last one did.
@@ -184,6 +192,12 @@ impl Status {
         }
         if outcome.is_quarantine() {
             state.shown.quarantined += outcome.written;
+        }
+        if let Some(records) = &outcome.reconciled {
+            state.shown.accepted += records.accepted;
+            state.shown.repeated += records.repeated;
+            state.shown.conflicting += records.conflicting;
+            state.shown.missing += i64::try_from(records.missing()).unwrap_or(i64::MAX);
         }
         let table = state.shown.tables.entry(outcome.step.to_string()).or_default();
         table.version = outcome.version;

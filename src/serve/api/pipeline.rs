@@ -34,6 +34,8 @@ pub(super) struct Pipeline {
     rates: Rates,
     tables: Vec<Table>,
     steps: Vec<Step>,
+    /// Of the newest run that has read any.
+    records: Option<Records>,
     quarantine: Vec<Reason>,
 }
 
@@ -89,6 +91,24 @@ struct Step {
     error: Option<String>,
 }
 
+/// What became of the records of a run: records = accepted + repeated + quarantined.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct Records {
+    started_at: String,
+    records: i64,
+    accepted: i64,
+    repeated: i64,
+    quarantined: i64,
+    /// Those in quarantine whose id is that of another event.
+    conflicting: i64,
+}
+
+impl Records {
+    fn missing(&self) -> i64 {
+        self.records - self.accepted - self.repeated - self.quarantined
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Reason {
     reason: String,
@@ -104,6 +124,10 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
     let steps: Vec<Step> = of(&shop, &view, "system.runs", include_str!("../sql/runs.sql")).await?;
     let rates: Vec<Rates> = of(&shop, &view, "system.runs", include_str!("../sql/rate.sql")).await?;
     let quarantine = of(&shop, &view, "silver.quarantine", include_str!("../sql/quarantine.sql")).await?;
+    let records: Vec<Records> = match view.has_column("system.runs", "records") {
+        true => of(&shop, &view, "system.runs", include_str!("../sql/records.sql")).await?,
+        false => vec![],
+    };
     let sources = sources(&shop).await;
     let trouble = *read(&shop.trouble);
     let mut reasons: Vec<String> = trouble.of_lake().into_iter().chain(trouble.of_models()).collect();
@@ -113,6 +137,11 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
         .iter()
         .filter_map(|source| Some((&source.source, source.error.as_ref()?)));
     reasons.extend(silent.map(|(source, error)| format!("the source {source}: {error}")));
+    let records = records.into_iter().next();
+    let missing = records.as_ref().map_or(0, Records::missing);
+    if missing != 0 {
+        reasons.push(format!("of the last run's records, {missing} are not accounted for"));
+    }
     Ok(Json(Pipeline {
         status: if reasons.is_empty() {
             Status::Ok
@@ -125,6 +154,7 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
         tables: tables(&shop).await,
         // The text of an error names files.
         steps: steps.into_iter().map(without_details).collect(),
+        records,
         quarantine,
     }))
 }

@@ -30,6 +30,18 @@ function outcome({ outcome: word, error }) {
   return [h("span", { class: "badge", data: { kind } }, word), error ? h("p", { class: "bad small step-error" }, error) : null];
 }
 
+/** What became of the records of the last run. */
+function balance(records) {
+  if (!records) return h("p", { class: "muted" }, "No run has said yet what became of its records.");
+  const { records: read, accepted, repeated, quarantined, conflicting } = records;
+  const missing = read - accepted - repeated - quarantined;
+  return h("p", { class: "balance", data: { testid: "records" } },
+    h("strong", {}, number(read)), missing ? " records are not " : " records = ",
+    `${number(accepted)} accepted + ${number(repeated)} repeated + ${number(quarantined)} quarantined`,
+    conflicting ? ` (${number(conflicting)} of them conflicting)` : "",
+    missing ? h("span", { class: "bad" }, ` ${number(Math.abs(missing))} ${missing > 0 ? "are nowhere" : "are in several tables"}`) : "");
+}
+
 function mount(content) {
   const health = h("div");
   const sources = h("ul", { class: "sources" });
@@ -53,11 +65,13 @@ function mount(content) {
   });
   const stepsAt = h("span", { class: "muted small" });
   const quarantine = h("div");
+  const records = h("div");
   content.append(
     h("div", { class: "pipeline-top" }, health, h("div", {}, h("h3", {}, "Sources"), sources)),
     h("div", { class: "pipeline-tables" },
       h("div", { class: "part" }, h("h3", {}, "Tables"), tables.element),
       h("div", { class: "part" }, h("div", { class: "part-head" }, h("h3", {}, "Last run"), stepsAt), steps.element)),
+    h("h3", {}, "Records of the last run"), records,
     h("h3", {}, "Quarantine by reason"), quarantine);
 
   return (data) => {
@@ -68,6 +82,7 @@ function mount(content) {
     steps.element.hidden = !data.steps.length;
     const began = data.steps.map((s) => s.started_at).filter(Boolean).sort()[0];
     replace(stepsAt, began ? ["began ", timeElement(began, { relative: true })] : "nothing ran yet");
+    replace(records, balance(data.records));
     const most = Math.max(...data.quarantine.map((q) => q.records), 1);
     replace(quarantine, data.quarantine.length
       ? h("ul", { class: "bars" }, data.quarantine.map((q) => h("li", { class: "bar-row quarantine-row", data: { testid: "quarantine-row" } },

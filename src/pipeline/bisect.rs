@@ -1,0 +1,283 @@
+//! Records that make a step's SQL fail: found by halving the step's input, put into `system.quarantine`, and left out.
+//!
+//! A conversion that fails on one value fails the whole query, on this run and on every later one. So where a step fails
+//! with an error that data can cause, one input is spilled to a file, and the SQL runs on halves of it, without writing,
+//! until each record that fails by itself is known. The step then runs on the others. An input with one such record is
+//! read about twice more; each further record costs as many small runs as the input can be halved.
+//!
+//! What it does not do: an error that no single record causes (a sum that overflows) remains an error of the step, and so
+//! does one that nearly all records cause, which is the fault of the SQL or the source.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::empty::EmptyTable;
+use futures::future::BoxFuture;
+
+use super::data_error::is_of_data;
+use super::failed_records::{self, FailedRecord};
+use super::failing_expression::failing_expression;
+use super::spilled::Spilled;
+use super::step::{self, Done, Tools};
+use super::{Inputs, Node, PipelineError, StepProgress, chain};
+use crate::config::TableName;
+use crate::engine::Bindings;
+
+/// More records than this are not left out.
+const RECORDS_MAX: usize = 1_000;
+/// Where this many records were looked at, some of them have to be good.
+const RECORDS_OF_ALL: usize = 20;
+/// For this many records the failing expression is looked for too.
+const EXPLAINED: usize = 10;
+
+/// An input of a step, as its SQL names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Input {
+    /// `changes('NAME')`.
+    Changes(String),
+    /// A table by its plain name.
+    Table(TableName),
+}
+
+/// Runs a step; where records make its SQL fail, without them.
+///
+/// # Errors
+/// As [`step::run`], and [`PipelineError::RecordsFail`] where too many records fail.
+pub(super) async fn run(
+    tools: Tools<'_>,
+    node: &Node,
+    inputs: &Inputs,
+    progress: &Arc<StepProgress>,
+) -> Result<Done, PipelineError> {
+    let mut error = match step::run(tools, node, inputs, progress).await {
+        Err(error) if is_of_data(&error) => error,
+        done => return done,
+    };
+    tracing::info!(step = %node.name(), error = chain(&error, ": "), "looking for the records that make the SQL fail");
+    // A spilled input cannot be sent to a cluster.
+    let tools = Tools {
+        engine: tools.here,
+        cluster: None,
+        ..tools
+    };
+    let (mut rest, mut failed, mut read) = (inputs.clone(), 0, 0);
+    for (input, is_alone) in candidates(node) {
+        let search = Search {
+            tools,
+            node,
+            inputs: &rest,
+            input,
+            is_alone,
+        };
+        let Some(found) = search.run().await? else { continue };
+        failed_records::save(tools, node, &found.records).await?;
+        tell(node, &search.input, &found);
+        failed += found.records.len() as u64;
+        read += found.rows;
+        search.input.bind(&mut rest.bindings, found.good);
+        progress.restart();
+        match step::run(tools, node, &rest, progress).await {
+            Ok(done) => {
+                return Ok(Done {
+                    read: done.read.max(read),
+                    failed,
+                    ..done
+                });
+            }
+            Err(next) if is_of_data(&next) => error = next,
+            Err(next) => return Err(next),
+        }
+    }
+    Err(error)
+}
+
+/// The inputs to search, and whether the others that are read in part stand empty meanwhile: first what is new, input by
+/// input (two sources may each have such a record), then tables that are read as a whole.
+fn candidates(node: &Node) -> Vec<(Input, bool)> {
+    let tables = node.changed_tables.iter().map(ToString::to_string);
+    let changes: Vec<Input> = tables.chain(node.sources.iter().cloned()).map(Input::Changes).collect();
+    let alone = changes.iter().cloned().map(|input| (input, true));
+    let together = changes.iter().cloned().map(|input| (input, false));
+    let whole = node.tables.iter().cloned().map(|name| (Input::Table(name), false));
+    alone
+        .chain(together.filter(|_| changes.len() > 1))
+        .chain(whole)
+        .collect()
+}
+
+fn tell(node: &Node, input: &Input, found: &Found) {
+    let first = found.records.first();
+    tracing::warn!(
+        step = %node.name(),
+        "the SQL fails on {} of {} rows of `{}`: they are in system.quarantine, the others are committed; the first is {}: {}\n  \
+         help: `clickrec quarantine` lists them; correct the SQL (a try_ function gives NULL), then run again",
+        found.records.len(),
+        found.rows,
+        input.name(),
+        first.map_or("", |record| &record.key),
+        first.map_or("", |record| &record.error),
+    );
+}
+
+impl Input {
+    fn name(&self) -> String {
+        match self {
+            Self::Changes(name) => name.clone(),
+            Self::Table(name) => name.to_string(),
+        }
+    }
+
+    fn table(&self, bindings: &Bindings) -> Option<Arc<dyn TableProvider>> {
+        match self {
+            Self::Changes(name) => bindings.changes.get(name).cloned(),
+            Self::Table(name) => bindings.tables.get(name).cloned(),
+        }
+    }
+
+    fn bind(&self, bindings: &mut Bindings, table: Arc<dyn TableProvider>) {
+        match self {
+            Self::Changes(name) => bindings.changes.insert(name.clone(), table),
+            Self::Table(name) => bindings.tables.insert(name.clone(), table),
+        };
+    }
+}
+
+/// What a search of one input found.
+struct Found {
+    records: Vec<FailedRecord>,
+    /// All rows of the input.
+    rows: u64,
+    /// The rows that do not fail.
+    good: Arc<dyn TableProvider>,
+}
+
+struct Search<'a> {
+    tools: Tools<'a>,
+    node: &'a Node,
+    inputs: &'a Inputs,
+    input: Input,
+    is_alone: bool,
+}
+
+/// Rows that fail by themselves, by number.
+type Failures = Vec<(u64, PipelineError)>;
+
+impl Search<'_> {
+    /// `None` where no record of this input makes the SQL fail by itself.
+    async fn run(&self) -> Result<Option<Found>, PipelineError> {
+        let Some(table) = self.input.table(&self.inputs.bindings) else {
+            return Ok(None);
+        };
+        // Where the SQL fails without any row of this input too, the cause lies elsewhere.
+        let nothing = Arc::new(EmptyTable::new(table.schema()));
+        if self.rehearse(nothing).await?.is_some() {
+            return Ok(None);
+        }
+        let session = self.tools.here.session(&Bindings::default()).await?;
+        let can_read = self.inputs.target.let_read(&session.state());
+        can_read.map_err(|error| self.node.lake_error(error))?;
+        let spilled = Spilled::new(&session, table).await;
+        let spilled = Arc::new(spilled.map_err(|source| step::query_error(self.node, source))?);
+        let mut failures = vec![];
+        self.search(&spilled, 0..spilled.rows(), &mut failures).await?;
+        match failures.is_empty() {
+            true => Ok(None),
+            false => self.found(&spilled, failures).await.map(Some),
+        }
+    }
+
+    /// Adds the rows of a range that fail by themselves.
+    fn search<'f>(
+        &'f self,
+        spilled: &'f Arc<Spilled>,
+        rows: Range<u64>,
+        failures: &'f mut Failures,
+    ) -> BoxFuture<'f, Result<(), PipelineError>> {
+        Box::pin(async move {
+            let table = self.part(spilled, std::slice::from_ref(&rows), 1)?;
+            let Some(error) = self.rehearse(table).await? else {
+                return Ok(());
+            };
+            if rows.end - rows.start == 1 {
+                failures.push((rows.start, error));
+                return self.check_number(failures, rows.end);
+            }
+            let middle = rows.start + (rows.end - rows.start) / 2;
+            self.search(spilled, rows.start..middle, failures).await?;
+            self.search(spilled, middle..rows.end, failures).await
+        })
+    }
+
+    /// Gives up where so many records fail that the SQL must be wrong.
+    fn check_number(&self, failures: &mut Failures, looked_at: u64) -> Result<(), PipelineError> {
+        let number = failures.len();
+        if number < RECORDS_MAX && (number < RECORDS_OF_ALL || (number as u64) * 2 < looked_at) {
+            return Ok(());
+        }
+        let (_, first) = failures.swap_remove(0);
+        Err(PipelineError::RecordsFail {
+            step: self.node.name().to_string(),
+            file: self.node.step.file.clone(),
+            input: self.input.name(),
+            failed: number,
+            looked_at,
+            source: Box::new(first),
+        })
+    }
+
+    /// Runs the SQL over a table in the place of the input; the error that its data cause, if they do.
+    async fn rehearse(&self, table: Arc<dyn TableProvider>) -> Result<Option<PipelineError>, PipelineError> {
+        let inputs = self.inputs_with(table);
+        match step::rehearse(self.tools, self.node, &inputs).await {
+            Ok(()) => Ok(None),
+            Err(error) if is_of_data(&error) => Ok(Some(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn inputs_with(&self, table: Arc<dyn TableProvider>) -> Inputs {
+        let mut inputs = self.inputs.clone();
+        if self.is_alone {
+            for other in inputs.bindings.changes.values_mut() {
+                *other = Arc::new(EmptyTable::new(other.schema()));
+            }
+        }
+        self.input.bind(&mut inputs.bindings, table);
+        inputs
+    }
+
+    fn part(
+        &self,
+        spilled: &Arc<Spilled>,
+        rows: &[Range<u64>],
+        partitions: usize,
+    ) -> Result<Arc<dyn TableProvider>, PipelineError> {
+        let table = spilled.table(rows, partitions);
+        table.map_err(|source| step::query_error(self.node, source))
+    }
+
+    async fn found(&self, spilled: &Arc<Spilled>, failures: Failures) -> Result<Found, PipelineError> {
+        let query = |source| step::query_error(self.node, source);
+        let (mut records, mut good, mut next) = (vec![], vec![], 0);
+        for (row, error) in failures {
+            good.push(next..row);
+            next = row + 1;
+            let mut reason = chain(&error, ": ");
+            if records.len() < EXPLAINED {
+                let inputs = self.inputs_with(self.part(spilled, std::slice::from_ref(&(row..row + 1)), 1)?);
+                let expression = failing_expression(self.tools.here, self.node, &inputs).await?;
+                reason.extend(expression.map(|expression| format!(" (in {expression})")));
+            }
+            let values = spilled.row(row).map_err(query)?;
+            records.push(FailedRecord::new(&self.input.name(), &values, reason).map_err(query)?);
+        }
+        good.push(next..spilled.rows());
+        let threads = self.tools.here.threads();
+        Ok(Found {
+            records,
+            rows: spilled.rows(),
+            good: self.part(spilled, &good, threads)?,
+        })
+    }
+}

@@ -1,0 +1,6 @@
+-- What became of the records of the newest runs that say so, newest first.
+select started_at, records, accepted, repeated, quarantined, conflicting
+from system.runs
+where records is not null
+order by started_at desc
+limit 1
