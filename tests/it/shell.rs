@@ -120,7 +120,7 @@ fn commands_tell_what_there_is() {
     ] {
         assert!(tables.contains(line), "{line}: {tables}");
     }
-    assert_eq!(sql(&shop, &["--format", "csv", "-c", "\\dt silver"]).lines().count(), 4);
+    assert_eq!(sql(&shop, &["--format", "csv", "-c", "\\dt silver"]).lines().count(), 6);
     let columns = sql(&shop, &["--format", "csv", "-c", "\\d silver.quarantine"]);
     assert!(
         columns.starts_with("column,type,null\n") && columns.contains("\nreason,Utf8,"),
@@ -262,7 +262,7 @@ fn the_lake_is_read_as_it_was() {
     assert_eq!(at("2020-01-01"), "0\n500\n", "it did not exist yet");
     let versions = shop.ok(&["sql", "--format", "csv", "-c", &format!("\\at {between}")]);
     assert!(
-        versions.contains("bronze.clicks,0,300\nsilver.quarantine,,\n"),
+        versions.contains("bronze.clicks,0,300\nsilver.events,,\n"),
         "{versions}"
     );
 }

@@ -203,8 +203,19 @@ fn errors_end_nothing_and_the_prompt_tells_the_time_travelled_to() {
 #[test]
 fn a_broken_project_is_told_before_anything_is_typed() {
     let shop = Shop::new();
-    shop.edit("sql/silver/quarantine.sql", "silver.clicks", "silver.klicks");
+    shop.edit("pipelines.yaml", "mode: append }", "mod: append }");
     let terminal = Terminal::start(&shop, &["sql"]);
-    terminal.wait("silver.klicks");
+    terminal.wait("unknown key `mod`");
     assert_eq!(terminal.exit_code(), Some(2));
+}
+
+#[test]
+fn a_broken_step_is_told_and_the_shell_goes_on() {
+    let shop = Shop::new();
+    shop.edit("sql/silver/quarantine.sql", "silver.unaccepted", "silver.klicks");
+    let terminal = Terminal::start(&shop, &["sql"]);
+    // It is told below the prompt, which is there before the project is planned.
+    terminal.wait("silver.klicks");
+    terminal.send("\\q\r");
+    assert_eq!(terminal.exit_code(), Some(0));
 }
