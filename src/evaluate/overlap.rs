@@ -25,7 +25,7 @@ use crate::recommender::texts;
 const LONG: usize = 5;
 /// Shorter ones say nothing where they have no times.
 const SHORT: usize = 3;
-/// So many examples are named.
+/// At most this many examples are named.
 const EXAMPLES: usize = 3;
 
 /// Refuses test sessions that are among the training events, and warns of those that may be.

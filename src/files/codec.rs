@@ -18,7 +18,7 @@ use super::names;
 /// A decompressor gives pieces of this size.
 const CHUNK: usize = 64 << 10;
 
-/// So much is read at once.
+/// Bytes that are read at once.
 const SMALL: u64 = 1 << 20;
 
 /// The bytes of a file, or its text, as they come.
