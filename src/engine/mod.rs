@@ -12,6 +12,7 @@ mod not_in;
 mod one_by_one;
 mod planner;
 mod query;
+mod split_joined;
 mod statement;
 
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::lake::keys::PruneByKeys;
 use memory::PeakPool;
 use one_by_one::OneByOne;
+use split_joined::SplitJoined;
 
 pub use bindings::{Bindings, View};
 pub use help::{FunctionHelp, FunctionKind, ParameterHelp, help};
@@ -237,6 +239,7 @@ fn physical_rules(is_distributed: bool) -> Vec<Arc<dyn PhysicalOptimizerRule + S
     }
     rules.insert(0, Arc::new(OneByOne));
     rules.push(Arc::new(PruneByKeys));
+    rules.push(Arc::new(SplitJoined));
     rules
 }
 

@@ -153,9 +153,9 @@ fn a_full_disk_is_a_clear_error_and_the_next_run_goes_on() {
 #[test]
 fn a_burst_of_ten_times_more_goes_through_with_little_memory() {
     let shop = Shop::new();
-    shop.produce("1.json", 5_000, 1, 0.05);
+    shop.produce("1.json", 20_000, 1, 0.05);
     shop.ok(&["run", "--memory", "256MiB"]);
-    shop.produce("2.json", 50_000, 2, 0.05);
+    shop.produce("2.json", 200_000, 2, 0.05);
     shop.ok(&["run", "--memory", "256MiB"]);
-    shop.assert_nothing_lost(55_000);
+    shop.assert_nothing_lost(220_000);
 }

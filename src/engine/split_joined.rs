@@ -1,0 +1,163 @@
+//! What a join keeps until its end is passed on in batches of the usual size.
+//!
+//! A hash join that gives rows of the side it has built (an anti join of new rows and a table) gives those that are left
+//! at its end in one batch, however many there are. A sort above takes a batch only as a whole, and fails where its share
+//! of the memory is smaller, although it could spill.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{JoinType, Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{StreamExt, TryStreamExt, stream};
+
+/// Puts a [`SplitExec`] above each hash join that gives rows at its end. It comes last: it changes neither order nor
+/// partitions.
+#[derive(Debug)]
+pub(super) struct SplitJoined;
+
+impl PhysicalOptimizerRule for SplitJoined {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let above_joins = |plan: Arc<dyn ExecutionPlan>| match plan.downcast_ref::<HashJoinExec>() {
+            Some(join) if gives_rows_at_its_end(*join.join_type()) => {
+                Ok(Transformed::yes(
+                    Arc::new(SplitExec { input: plan }) as Arc<dyn ExecutionPlan>
+                ))
+            }
+            _ => Ok(Transformed::no(plan)),
+        };
+        plan.transform_up(above_joins).data()
+    }
+
+    fn name(&self) -> &str {
+        "split_joined"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn gives_rows_at_its_end(join: JoinType) -> bool {
+    use JoinType::{Full, Left, LeftAnti, LeftMark, LeftSemi};
+    matches!(join, Left | LeftAnti | LeftSemi | LeftMark | Full)
+}
+
+/// Its input, with batches of more rows than the session's batch size cut up.
+#[derive(Debug)]
+struct SplitExec {
+    input: Arc<dyn ExecutionPlan>,
+}
+
+impl DisplayAs for SplitExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SplitExec")
+    }
+}
+
+impl ExecutionPlan for SplitExec {
+    fn name(&self) -> &str {
+        "SplitExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(children) {
+            Ok([input]) => Ok(Arc::new(Self { input })),
+            Err(others) => internal_err!("SplitExec has one input, not {}", others.len()),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let rows_max = context.session_config().batch_size();
+        let batches = self.input.execute(partition, context)?;
+        let batches = batches
+            .map_ok(move |batch| stream::iter(split(batch, rows_max)))
+            .try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}
+
+/// A batch in parts of at most so many rows. The parts are copies: slices would each count, and hold, all of it.
+fn split(batch: RecordBatch, rows_max: usize) -> impl Iterator<Item = Result<RecordBatch>> {
+    let rows = batch.num_rows();
+    let is_small = rows <= rows_max;
+    let starts = (0..rows.max(1)).step_by(rows_max.max(1));
+    starts.map(move |start| {
+        if is_small {
+            return Ok(batch.clone());
+        }
+        let part = UInt64Array::from_iter_values((start..rows.min(start + rows_max)).map(|row| row as u64));
+        Ok(take_record_batch(&batch, &part)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{RecordBatch, StringArray};
+    use datafusion::datasource::MemTable;
+    use futures::TryStreamExt;
+
+    use crate::engine::{Bindings, Engine, EngineOptions};
+
+    #[tokio::test]
+    async fn rows_that_a_join_gives_at_its_end_come_in_batches_of_the_usual_size() {
+        let engine = Engine::new(&EngineOptions {
+            memory_bytes: 64 << 20,
+            spill_dir: None,
+            threads: Some(1),
+        });
+        let mut bindings = Bindings::default();
+        for (name, rows) in [("bronze.few", 50_000), ("bronze.more", 60_000)] {
+            let ids: StringArray = (0..rows).map(|id| Some(format!("{name}-{id}"))).collect();
+            let batch = RecordBatch::try_from_iter([("id", Arc::new(ids) as _)]).unwrap();
+            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+            bindings.tables.insert(name.parse().unwrap(), Arc::new(table));
+        }
+        let session = engine.unwrap().session(&bindings).await.unwrap();
+        let sql = "select few.id from bronze.few left anti join bronze.more on few.id = more.id";
+        let mut batches = session.sql(sql).await.unwrap().execute_stream().await.unwrap();
+        let (mut rows, mut number) = (0, 0);
+        while let Some(batch) = batches.try_next().await.unwrap() {
+            assert!(batch.num_rows() <= session.copied_config().batch_size());
+            // a part of its own, not a slice of all
+            assert!(batch.get_array_memory_size() < 1 << 20);
+            rows += batch.num_rows();
+            number += 1;
+        }
+        assert_eq!((rows, number), (50_000, 7));
+    }
+}
