@@ -1,5 +1,5 @@
--- bronze.clicks: one row per record of the click stream, just as it came.
--- Key: topic, partition, offset. Why raw: whatever a later layer gets wrong can be computed again from here.
+-- bronze.clicks: one row per record of the click stream, exactly as it arrived.
+-- Key: topic, partition, offset. Why raw: whatever a later layer gets wrong can be recomputed from here.
 select
     ---------- where it came from
     topic,
@@ -7,7 +7,7 @@ select
     "offset",
     timestamp,
 
-    ---------- what it says
+    ---------- its content
     key,
     value,
     headers

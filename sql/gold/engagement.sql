@@ -1,4 +1,4 @@
--- gold.engagement: one row per day and hour: how many sessions started, how long they were, how many bought.
+-- gold.engagement: one row per day and hour: how many sessions started, how long they lasted, how many bought.
 -- Key: day, hour (UTC).
 with
 
@@ -23,7 +23,7 @@ select
     sum(add_to_carts) as add_to_carts,
     sum(purchases) as purchases,
 
-    ---------- the funnel: how many sessions did it at all
+    ---------- the funnel: how many sessions did each at least once
     count(*) filter (where views > 0) as sessions_with_views,
     count(*) filter (where add_to_carts > 0) as sessions_with_add_to_carts,
     count(*) filter (where purchases > 0) as sessions_with_purchases,

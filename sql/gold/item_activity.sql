@@ -1,6 +1,6 @@
--- gold.item_activity: one row per day and item: how often it was seen, wanted and bought that day.
--- Key: day. Only days with new events are computed again, from silver.events, whose files of other days are not opened.
--- Read by the dashboard, which asks for any range of days.
+-- gold.item_activity: one row per day and item: how often it was viewed, added to a cart and bought that day.
+-- Key: day. Only days with new events are recomputed, from silver.events; files of other days are not opened.
+-- Read by the dashboard, which queries any range of days.
 with
 
 touched as (

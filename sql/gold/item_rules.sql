@@ -1,8 +1,8 @@
--- gold.item_rules (view): one row per item that the shop has a rule for; items without a row are shown as they come.
--- Key: item_id. This is the place for the shop's own catalogue: a table of the lake, or rows as below.
+-- gold.item_rules (view): one row per item that the shop has a rule for; items without a row have no restrictions.
+-- Key: item_id. Put the shop's own catalogue here: a table of the lake, or rows as below.
 select
     item_id,
-    category,     -- at most `max_per_category` of one category are shown (gold.recommendations)
+    category,     -- at most `max_per_category` items of a category are shown (gold.recommendations)
     is_shown      -- false: never
 from (values ('prod_7', 'shoes', true)) as rules (item_id, category, is_shown)
-where false         -- take this line away once the rows are yours
+where false         -- remove this line once the rows are your own

@@ -1,11 +1,11 @@
--- gold.model: one row: how the present model was learned, from which version of the data, and how well.
--- Older versions of this table and of gold.als_factors tell of older models (time travel).
+-- gold.model: one row: how the current model was trained, on which version of the data, and how well.
+-- Older versions of this table and of gold.als_factors describe older models (time travel).
 select
-    ---------- from what
+    ---------- versions
     table_version('gold.als_factors') as model_version,
     data_version,
 
-    ---------- how it was learned
+    ---------- how it was trained
     model['factors'] as factors,
     model['iterations'] as iterations,
     model['regularization'] as regularization,

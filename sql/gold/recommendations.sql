@@ -1,18 +1,18 @@
 -- gold.recommendations: the ten items to show a session next, best first by `rank`.
 -- Key: session_id (a session with new interactions gets a new list; a new model gives every session a new one).
--- A session that has lost its events to another leaves one row with no item, which deletes its old list
+-- A session that has lost its events to another returns one row with no item, which deletes its old list
 -- (pipelines.yaml: `delete: item_id is null`).
 --
--- Two models blend: session_knn, which knows the order of clicks, and ALS, which knows taste. A var('NAME', DEFAULT) can
--- be set from outside: `clickrec recommend -k 20`, `clickrec evaluate --grid als=0,0.1`, `clickrec run --var als=0`.
+-- Blends two models: session_knn, which knows the order of clicks, and ALS, which knows taste. Each var('NAME', DEFAULT)
+-- can be set from outside: `clickrec recommend -k 20`, `clickrec evaluate --grid als=0,0.1`, `clickrec run --var als=0`.
 with
 
 requests as (
     select * from gold.requests where item_id is not null
 ),
 
--- The present, by the events themselves: the newest day from which on there is a hundredth of them, and no fewer than ten
--- (half of them, where there are few). A clock that is years ahead, or one event of today in a backfill, moves it nowhere.
+-- The present, according to the events: the newest day such that 1% of all events, and at least ten (half of them, if
+-- there are few), are of that day or later. A clock that is years ahead, or one event of today in a backfill, has no effect.
 newest as (
     select coalesce(
         (
@@ -39,7 +39,7 @@ history as (
     where events.event_at > newest.event_at - interval '180 days'
 ),
 
----------- each model's items, the best of which counts 1
+---------- each model's items; the best one scores 1
 
 alike as (
     select * from session_knn(
@@ -65,7 +65,7 @@ liked as (
     )
 ),
 
--- what fills a list that is too short, and serves a session of which no item is known
+-- fills lists that are too short, and serves sessions without any known item
 popular as (
     select
         sessions.session_id,
@@ -142,7 +142,7 @@ allowed as (
         and coalesce(rules.is_shown, true)
 ),
 
--- (in one go: a `union` of items with and without a category would ask the models twice)
+-- (in one query: a `union` of items with and without a category would run the models twice)
 diverse as (
     select * except (rank_in_category) from (
         select

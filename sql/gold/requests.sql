@@ -1,6 +1,6 @@
--- gold.requests (view): one row per session to recommend for and item that it has had: all that gold.recommendations
--- knows of a session. A session that has lost its events to another one has one row with no item.
--- `clickrec recommend` and `clickrec evaluate` put sessions of their own in the place of this view.
+-- gold.requests (view): one row per session that needs recommendations and item that it has had: everything that
+-- gold.recommendations knows about a session. A session that has lost its events to another has one row with no item.
+-- `clickrec recommend` and `clickrec evaluate` replace this view with sessions of their own.
 with
 
 touched as (

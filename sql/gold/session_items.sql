@@ -1,9 +1,9 @@
--- gold.session_items: one row per session and item: how much the session cared for the item. The recommender learns
+-- gold.session_items: one row per session and item: how interested the session was in the item. The recommender learns
 -- from `weight`.
--- Key: session_id (all items of a touched session are computed again). A session without events leaves one row with
--- no item, which deletes it (pipelines.yaml: `delete: item_id is null`).
+-- Key: session_id (all items of a touched session are recomputed). A session without events returns one row with no
+-- item, which deletes its old rows (pipelines.yaml: `delete: item_id is null`).
 --
--- This is the place to change what matters: how much each kind of event weighs, and how fast interest fades.
+-- Change the weights here: how much each kind of event counts, and how fast interest fades.
 with
 
 touched as (
@@ -34,7 +34,7 @@ weighted as (
             when 'add_to_cart' then 3.0
             when 'purchase' then 5.0
         end as type_weight,
-        -- interest halves with every 30 minutes before the session's end, and never fades altogether
+        -- interest halves with every 30 minutes before the session's end, but never fades completely
         greatest(
             power(0.5, (extract(epoch from session_ended_at) - extract(epoch from event_at)) / 1800.0),
             0.001
@@ -47,7 +47,7 @@ select
     session_id,
     item_id,
 
-    ---------- what the recommender learns from; rounded, so that the order of the sum does not show
+    ---------- what the recommender learns from; rounded, so that the order of summation does not matter
     round(sum(type_weight * recency), 6) as weight,
 
     ---------- what happened

@@ -1,13 +1,13 @@
 -- gold.sessions: one row per session: when, how long, what happened.
--- Key: session_id. Why a merge: only sessions with new events are computed again. A session that has lost all its
--- events to another one is left with none, and is deleted (pipelines.yaml: `delete: events = 0`).
+-- Key: session_id. Why a merge: only sessions with new events are recomputed. A session that has lost all its events
+-- to another session has none left, and is deleted (pipelines.yaml: `delete: events = 0`).
 with
 
 touched as (
     select session_id from gold.touched_sessions
 ),
 
--- item by item first: counting distinct items then is counting rows
+-- group by item first: counting distinct items then means counting rows
 items as (
     select
         touched.session_id,

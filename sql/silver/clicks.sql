@@ -1,8 +1,8 @@
 -- silver.clicks (view): one row per new record of Bronze, parsed and judged.
--- `reason` says why a record is not accepted, and is null where it is. Reasons are kinds, which can be counted; the value
--- that was wrong stands in `detail`. The view looks at the record alone, never at the clock, so all who read it agree.
--- Fields that have no column here are kept in `extra`, as JSON. A value of another type than its column's is a reason not
--- to accept the record; with `vars: { schema: evolve }` in pipelines.yaml it is kept in `extra` instead.
+-- `reason` says why a record is not accepted; it is null for accepted records. Reasons are categories, which can be counted;
+-- `detail` holds the wrong value. The view depends on the record alone, never on the clock, so all its readers agree.
+-- Fields that have no column here are kept in `extra`, as JSON. If the type of a value differs from its column's, the record
+-- is not accepted; with `vars: { schema: evolve }` in pipelines.yaml, the value is kept in `extra` instead.
 with
 
 records as (
@@ -37,8 +37,8 @@ parsed as (
         nullif(trim(click['item_id']), '') as item_id,
         click['event_type'] as event_type,
         click['extra'] as extra,
-        -- outside of these no shop clock is right: a record whose own time lies there (seconds or nanoseconds that were
-        -- taken for milliseconds, a clock that was never set) says nothing about the event's
+        -- outside of these limits no shop's clock is right: if a record's own time lies there (seconds or nanoseconds
+        -- taken for milliseconds, a clock that was never set), it says nothing about the event's time
         arrow_cast(var('oldest_event', '2000-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as oldest,
         arrow_cast(var('newest_event', '2100-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as newest
     from records
@@ -52,7 +52,7 @@ judged as (
             when event_at is null then 'timestamp is missing'
             when event_at < oldest then 'timestamp is too old'
             when event_at >= newest then 'timestamp is in the future'
-            -- a day ahead is still accepted: clocks differ
+            -- up to a day ahead is still accepted: clocks differ
             when event_at > case when received_at >= oldest and received_at < newest then received_at end + interval '1 day'
                 then 'timestamp is in the future'
             when item_id is null then 'item_id is missing'
@@ -71,11 +71,11 @@ select
     received_at,
     value,
 
-    ---------- the event. Events of one id are the same (silver.events says within how many days); where the shop gives
-    ---------- no id, those of the same content, all fields counted. Control characters stand between the fields and for
-    ---------- those that are missing, so that no two events look alike by accident. Where ids do not tell events apart,
-    ---------- `vars: { conflicting_events: keep }` makes the content a part of the id. (md5 gives views into text, which
-    ---------- sorts cannot let go of, and by which no file can be looked up: hence the cast)
+    ---------- the event. Events with one id are the same (silver.events says within how many days); without an id, events
+    ---------- with the same content are, and all fields count. Control characters separate the fields and stand in for
+    ---------- missing ones, so that no two events look alike by accident. Where ids do not distinguish events,
+    ---------- `vars: { conflicting_events: keep }` makes the content part of the id. (The cast is there because md5 returns
+    ---------- string views, which sorts cannot release, and by which no file can be looked up.)
     case
         when given_event_id is not null and var('conflicting_events', 'quarantine') <> 'keep' then given_event_id
         else concat_ws('#', given_event_id, cast(md5(concat_ws(

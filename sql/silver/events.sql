@@ -1,12 +1,12 @@
 -- silver.events: one row per accepted click event.
--- Key: event_id, event_date. Why a merge: streams redeliver, and the first delivery wins; and an event that comes late can
--- move the borders of inferred sessions, whose events are then written again.
--- A record is no event of its own where an earlier one has its id and happened, by its own time stamp, on the same day, the
--- day before or the day after: so only the files of three days are asked for it, however far back the table goes. What
--- becomes of such a record says silver.unaccepted.
+-- Key: event_id, event_date. Why a merge: streams redeliver, and the first delivery wins. Also, a late event can move the
+-- boundaries of inferred sessions, whose events are then written again.
+-- A record is not an event of its own if an earlier one has the same id and happened, by its own timestamp, on the same day,
+-- the day before or the day after. So only the files of three days are searched for it, however far back the table goes.
+-- silver.unaccepted says what becomes of such a record.
 --
 -- A session that the shop did not name is inferred: events of a user that are no more than 30 minutes apart.
--- `replaced_session_ids` remembers the ids such an event had before, so that Gold can clear away their sessions.
+-- `replaced_session_ids` keeps the earlier session ids of such an event, so that Gold can remove those sessions.
 with
 
 arrivals as (
@@ -34,7 +34,7 @@ unseen as (
     left anti join written as later on arrivals.event_id = later.event_id and arrivals.day_after = later.event_date
 ),
 
--- (not row_number() by event_id: a window for each event costs more than all else)
+-- (not row_number() by event_id: a window for each event costs more than everything else)
 deliveries as (
     select
         *,
@@ -50,7 +50,7 @@ users_without_session as (
     select distinct user_id from arrivals where session_id is null
 ),
 
--- new events, and the earlier ones whose inferred sessions they may change
+-- new events, and earlier events whose inferred sessions they may change
 affected as (
     select
         event_id, event_date, event_at, user_id, item_id, event_type, topic, partition, "offset", extra,
@@ -119,7 +119,7 @@ select
     event_at,
     event_date,
 
-    ---------- how the session was found
+    ---------- how the session was determined
     given_session_id is null as session_is_inferred,
     case
         when written_session_id <> session_id then array_append(replaced_session_ids, written_session_id)

@@ -1,5 +1,5 @@
--- silver.quarantine: one row per record that was not accepted, with the reason; repeated deliveries are not among them.
--- Key: topic, partition, offset. Why kept: a record is never dropped; after a fix it can be read again from here.
+-- silver.quarantine: one row per record that was not accepted, with the reason; repeated deliveries are not included.
+-- Key: topic, partition, offset. Why kept: a record is never dropped; after a fix, it can be read again from here.
 select
     ---------- where it came from
     topic,
@@ -7,7 +7,7 @@ select
     "offset",
     received_at,
 
-    ---------- what is wrong, and with what
+    ---------- what is wrong, and the value
     reason,
     value,
     detail

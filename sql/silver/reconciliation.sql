@@ -1,6 +1,6 @@
 -- silver.reconciliation: one row per batch of records: what became of them.
--- A run warns where read is not accepted + repeated + quarantined, where nothing of many was accepted, and where the
--- records' own times cannot be right; it shows these counts, and so do system.runs, the page and the metrics.
+-- A run warns if read is not accepted + repeated + quarantined, if none of many records was accepted, and if the
+-- records' own times cannot be right. The run, system.runs, the dashboard and the metrics show these counts.
 with
 
 places as (
@@ -26,7 +26,7 @@ records as (
     )
 ),
 
--- looked at where they are, so that what the SQL of the quarantine forgets is found
+-- counted in the table itself, so that records which the quarantine's SQL forgets are noticed
 quarantined as (
     select reason, count(*) as records
     from changes('silver.quarantine') as quarantine
@@ -51,7 +51,7 @@ select
     coalesce(reasons.records, 0) as quarantined,
     unaccepted.conflicting,
 
-    ---------- what is to be looked at
+    ---------- what needs attention
     reasons.commonest_reason,
     records.odd_times,
     records.odd_time

@@ -1,10 +1,10 @@
--- silver.unaccepted (view): one row per new record that is no event of its own: why, and what of that is wrong.
+-- silver.unaccepted (view): one row per new record that is not an event of its own: why, and what is wrong with it.
 -- `outcome`: 'rejected' (by silver.clicks), 'repeated' (a delivery of an event that silver.events has), 'conflicting' (its id
--- is that of another event, within a day before or after), or NULL, which must not be: a record that got lost.
--- The event that a record was beaten by stands in silver.events, so this view and that table always agree.
+-- is that of another event, within a day before or after), or NULL, which must never happen: a lost record.
+-- The event that took precedence over a record is in silver.events, so this view and that table always agree.
 with
 
--- (no days for records that are no events anyway, so that no file is opened for theirs)
+-- (records that are not events anyway get no days, so that no files are opened for them)
 clicks as (
     select
         *,
@@ -65,7 +65,7 @@ select
     received_at,
     value,
 
-    ---------- the event that it tells of
+    ---------- the event that it describes
     event_id,
     event_at,
 
