@@ -1,5 +1,6 @@
 """Stands between the program and a store's emulator, and passes requests on: to count them, or to fail some of them."""
 
+import contextlib
 import http.client
 import http.server
 import random
@@ -7,6 +8,7 @@ import socket
 import socketserver
 import threading
 import time
+import typing
 import urllib.parse
 
 # Never passed on: they are of one connection.
@@ -67,7 +69,7 @@ class Failing(Passing):
     random = random.Random()
     one_by_one = threading.Lock()
     good_ones = 0  # before the next fault
-    seen = {}
+    seen: typing.ClassVar[dict[str, int]] = {}
 
     def fault(self):
         """What goes wrong with this request, if anything does."""
@@ -98,10 +100,8 @@ class Failing(Passing):
             self.answer(body)
         # "cut": the connection ends before the store hears of it.
         self.close_connection = True
-        try:
+        with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         return None
 
     do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = pass_on
