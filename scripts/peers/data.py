@@ -44,8 +44,10 @@ def tests(folder, numbers):
     with gzip.open(os.path.join(folder, "retailrocket", "test.csv.gz"), "rt") as lines:
         next(lines)
         rows = [line.strip().split(",") for line in lines]
-    known = lambda prefix: [numbers[item] for item in prefix.split() if item in numbers]
-    return [(known(prefix), numbers.get(target, -1)) for _, prefix, target in rows]
+    return [
+        ([numbers[item] for item in prefix.split() if item in numbers], numbers.get(target, -1))
+        for _, prefix, target in rows
+    ]
 
 
 def of_sessions(path, lists, items):

@@ -81,7 +81,7 @@ def spark(sides, report, place):
     numpy.savetxt(pairs, numpy.column_stack([users, items, numpy.ones(len(items), "int32")]), "%d", ",")
     ranks = (16,) if place.quick else SEARCHED
     seconds = sides.spark(pairs=pairs, folder=place.temporary, factors=ranks, **OBJECTIVE)
-    for factors, there in zip(ranks, seconds):
+    for factors, there in zip(ranks, seconds, strict=True):
         for solver in SOLVERS:
             here = sides.ours(what="train", matrix=matrix, factors=factors, solver=solver, iterations=5, **OBJECTIVE)
             name = f"{factors} factors, {solver}: an iteration"
@@ -90,7 +90,8 @@ def spark(sides, report, place):
 
 def trained(sides, place, matrix, factors, iterations=15):
     """A case of both sides: they search the same factors, ours of conjugate gradients."""
-    case = {"matrix": matrix, "factors": factors, "model": place.file(f"{os.path.basename(matrix)}-{factors}"), **OBJECTIVE}
+    model = place.file(f"{os.path.basename(matrix)}-{factors}")
+    case = {"matrix": matrix, "factors": factors, "model": model, **OBJECTIVE}
     sides.ours(what="train", iterations=2 if place.quick else iterations, **case)
     return case
 
@@ -126,40 +127,57 @@ def single(sides, report, place):
 
 
 def quantiles(report, name, there, here, note):
+    def of(side, share):
+        return side and float(numpy.quantile(side["milliseconds"], share))
+
     for share in (0.5, 0.99):
-        of = lambda side: side and float(numpy.quantile(side["milliseconds"], share))
-        report.row(f"{name}: p{100 * share:.0f}", of(there), of(here), "ms", note)
+        report.row(f"{name}: p{100 * share:.0f}", of(there, share), of(here, share), "ms", note)
+
+
+class Tuned:
+    """The sessions that both sides are tuned and tested on."""
+
+    def __init__(self, place):
+        self.place = place
+        lists, numbers = data.sessions(place.folder)
+        self.items = len(numbers)
+        split = len(lists) * 95 // 100
+        self.part = data.of_sessions(place.file("part"), lists[:split], self.items)
+        self.whole = data.of_sessions(place.file("whole"), lists, self.items)
+        held_out = [(visited[:end], visited[end]) for visited in lists[split:] for end in range(1, len(visited))]
+        self.held_out = held_out[:: 16 if place.quick else 4]
+        self.test = data.tests(place.folder, numbers)
+
+    def quality(self, side, factors, point, matrix, rows):
+        """HR@20 and MRR@20 of a side that trains with these settings."""
+        confidence, regularization = point
+        case = {"factors": factors, "confidence": confidence, "regularization": regularization}
+        path = self.place.file("model")
+        side(what="train", matrix=matrix, model=path, iterations=3 if self.place.quick else 15, **case)
+        items = numpy.fromfile(path, "float32").reshape(-1, factors)[-self.items :]
+        found = quality(items, rows, regularization, confidence)
+        progress(f"HR@20 {found[0]:.2f}, MRR@20 {found[1]:.2f}")
+        return found
+
+    def best(self, side, factors):
+        """The settings that are best on the sessions left out, and the quality on the test file."""
+        grid = GRID[: 2 if self.place.quick else None]
+        point = max(grid, key=lambda point: self.quality(side, factors, point, self.part, self.held_out))
+        return point, self.quality(side, factors, point, self.whole, self.test)
 
 
 def tuning(sides, report, place):
     """Each side's best of the same grid on sessions left out of training, then the test file once."""
     report.start("quality", "HR@20 and MRR@20 on RetailRocket, each tuned over the same grid (here more is better)")
-    lists, numbers = data.sessions(place.folder)
-    split = len(lists) * 95 // 100
-    part = data.of_sessions(place.file("part"), lists[:split], len(numbers))
-    whole = data.of_sessions(place.file("whole"), lists, len(numbers))
-    held_out = [(visited[:end], visited[end]) for visited in lists[split:] for end in range(1, len(visited))]
-    held_out = held_out[:: 16 if place.quick else 4]
-    test = data.tests(place.folder, numbers)
-    grid = GRID[: 2 if place.quick else None]
+    tuned = Tuned(place)
     for factors in SEARCHED[: 1 if place.quick else None]:
-        best = {}
-        for name, side in (("implicit", sides.implicit), ("clickrec", sides.ours)):
-
-            def of(matrix, rows, point):
-                case = {"factors": factors, "confidence": point[0], "regularization": point[1]}
-                path = place.file("model")
-                side(what="train", matrix=matrix, model=path, iterations=3 if place.quick else 15, **case)
-                items = numpy.fromfile(path, "float32").reshape(-1, factors)[-len(numbers) :]
-                found = quality(items, rows, point[1], point[0])
-                progress(f"HR@20 {found[0]:.2f}, MRR@20 {found[1]:.2f}")
-                return found
-
-            point = max(grid, key=lambda point: of(part, held_out, point))
-            best[name] = *of(whole, test, point), f"{name}: confidence {point[0]:.0f}, regularization {point[1]}"
-        there, here = best["implicit"], best["clickrec"]
-        for index, measure in enumerate(("HR@20", "MRR@20")):
-            report.row(f"{factors} factors: {measure}", there[index], here[index], "%", f"{there[2]}; {here[2]}")
+        (their_point, there), (our_point, here) = (tuned.best(s, factors) for s in (sides.implicit, sides.ours))
+        note = "; ".join(
+            f"{name}: confidence {confidence:.0f}, regularization {regularization}"
+            for name, (confidence, regularization) in (("implicit", their_point), ("clickrec", our_point))
+        )
+        for measure, theirs, ours in zip(("HR@20", "MRR@20"), there, here, strict=True):
+            report.row(f"{factors} factors: {measure}", theirs, ours, "%", note)
 
 
 SECTIONS = {
