@@ -149,7 +149,8 @@ mod tests {
         }
         let session = engine.unwrap().session(&bindings).await.unwrap();
         let sql = "select few.id from bronze.few left anti join bronze.more on few.id = more.id";
-        let mut batches = session.sql(sql).await.unwrap().execute_stream().await.unwrap();
+        let query = crate::engine::query(&session, sql).await.unwrap();
+        let mut batches = query.execute_stream().await.unwrap();
         let (mut rows, mut number) = (0, 0);
         while let Some(batch) = batches.try_next().await.unwrap() {
             assert!(batch.num_rows() <= session.copied_config().batch_size());
