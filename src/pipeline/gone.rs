@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::decide::Loss;
 use super::inputs::Lookup;
 use super::{Decision, Inputs, Node, PipelineError, Runner};
 use crate::config::Mode;
@@ -34,16 +35,6 @@ pub(super) async fn check(runner: &Runner, node: &Node, inputs: &Inputs, lookup:
 
 async fn last_commit<'a>(node: &Node, table: &'a LakeTable) -> Result<&'a LastCommit, PipelineError> {
     table.last_commit().await.map_err(|error| node.lake_error(error))
-}
-
-/// What another engine has done to the rows of a table that is filled from sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Loss {
-    None,
-    /// The table was taken back to a version of ours: what was read since is read again.
-    ReadAgain,
-    /// Rows are gone, and nobody knows which.
-    Unknown,
 }
 
 /// What is lost of a table's rows. A table without sources is computed again: it loses nothing.

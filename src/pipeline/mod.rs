@@ -3,6 +3,7 @@
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
+//! - `decide`: what a step has to do, and why.
 //! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
 //! - `als_sql`: a model trained by queries.
 //! - `distributed`: a step on a cluster.
@@ -19,6 +20,7 @@ mod bindings;
 mod bisect;
 mod dag;
 mod data_error;
+mod decide;
 mod distributed;
 mod error;
 mod expectations;
@@ -45,9 +47,10 @@ mod trial;
 mod upkeep;
 
 pub use dag::{Dag, Node};
+pub use decide::Decision;
 pub use error::{Failure, PipelineError, chain};
 pub use expectations::Checked;
-pub use inputs::{Decision, Inputs, Lookup};
+pub use inputs::{Inputs, Lookup};
 pub use preview::{Logic, Preview};
 pub use progress::StepProgress;
 pub use reconciled::Reconciled;

@@ -1,4 +1,4 @@
-//! What the names in a step's SQL stand for, once its inputs are found.
+//! What the names in a step's SQL stand for, once it is decided what to do with what was found.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,36 +7,83 @@ use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
 
-use super::Finder;
+use super::Inputs;
+use super::found::Found;
 use crate::config::{Mode, TableName};
 use crate::engine::Bindings;
-use crate::lake::LakeTable;
-use crate::pipeline::PipelineError;
+use crate::lake::{LakeError, LakeTable, positions};
+use crate::pipeline::{Decision, PipelineError};
 
-impl Finder<'_> {
+impl Found<'_> {
+    /// Binds what the step reads. A step that has nothing to do has its inputs too: a replay may find work for it.
+    pub async fn bind(self, decision: Decision) -> Result<Inputs, PipelineError> {
+        let mut bindings = Bindings {
+            views: self.node.views.clone(),
+            changes: self.sources.records.clone(),
+            ..Bindings::default()
+        };
+        self.tables(&mut bindings).await?;
+        self.beside(&mut bindings).await?;
+        Ok(Inputs {
+            bindings,
+            expectations: self.expectations().await?,
+            waiting: self.waiting(),
+            transactions: self.transactions(),
+            target: self.target,
+            decision,
+        })
+    }
+
+    fn failed(&self, source: LakeError) -> PipelineError {
+        self.node.lake_error(source)
+    }
+
+    /// How far the step will have read.
+    fn transactions(&self) -> BTreeMap<String, i64> {
+        let of_tables = self.inputs.iter().filter_map(|input| input.position.clone());
+        let logic = (positions::SQL.to_owned(), self.node.fingerprint);
+        [logic]
+            .into_iter()
+            .chain(of_tables)
+            .chain(self.sources.positions.clone())
+            .collect()
+    }
+
+    /// Rows and records that wait, where that is known without reading them.
+    fn waiting(&self) -> Option<u64> {
+        let rows: Option<u64> = match self.from_start {
+            true => Some(self.inputs.iter().map(|input| input.table.rows()).sum()),
+            false => {
+                let drivers = self.inputs.iter().filter(|input| input.drives(self.node));
+                drivers.map(|input| input.changes.rows()).sum()
+            }
+        };
+        rows.map(|rows| self.facts.sources.records + rows)
+    }
+
     /// What the names of the inputs stand for.
-    pub(super) async fn tables(&self, target: &LakeTable, bindings: &mut Bindings) -> Result<(), PipelineError> {
+    async fn tables(&self, bindings: &mut Bindings) -> Result<(), PipelineError> {
         for input in &self.inputs {
             let name = input.table.name();
             if self.node.tables.contains(name) {
                 bindings.tables.insert(name.clone(), self.snapshot(&input.table).await?);
             }
             if self.node.changed_tables.contains(name) {
-                let changes = match input.table.version().filter(|_| self.full.is_none()) {
+                let changes = match input.table.version().filter(|_| !self.from_start) {
                     None => self.snapshot(&input.table).await?,
                     Some(_) => Arc::new(input.changes.scan(&input.table).map_err(|error| self.failed(error))?),
                 };
                 bindings.changes.insert(name.to_string(), changes);
             }
         }
-        if self.full.is_none() && self.node.step.mode != Mode::Overwrite && target.version().is_some() {
-            bindings.previous = Some(self.snapshot(target).await?);
+        if !self.from_start && self.node.step.mode != Mode::Overwrite && self.target.version().is_some() {
+            bindings.previous = Some(self.snapshot(&self.target).await?);
         }
         Ok(())
     }
 
     /// What is read beside the inputs, without being waited for: tables to start from, and versions.
-    pub(super) async fn beside(&self, bindings: &mut Bindings) -> Result<(), PipelineError> {
+    async fn beside(&self, bindings: &mut Bindings) -> Result<(), PipelineError> {
         for name in &self.node.warm_starts {
             let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
             let provider = match table.version() {
@@ -68,7 +115,7 @@ impl Finder<'_> {
     }
 
     /// The tables that the expectations read.
-    pub(super) async fn expectations(&self) -> Result<BTreeMap<TableName, Arc<dyn TableProvider>>, PipelineError> {
+    async fn expectations(&self) -> Result<BTreeMap<TableName, Arc<dyn TableProvider>>, PipelineError> {
         let mut tables = BTreeMap::new();
         for name in &self.node.expectations {
             let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;
@@ -79,9 +126,9 @@ impl Finder<'_> {
 
     async fn snapshot(&self, table: &LakeTable) -> Result<Arc<dyn TableProvider>, PipelineError> {
         if table.version().is_some() {
-            let provider = match self.full {
-                Some(_) => table.provider(self.world.session).await,
-                None => table.lookup_provider(self.world.session).await,
+            let provider = match self.from_start {
+                true => table.provider(self.world.session).await,
+                false => table.lookup_provider(self.world.session).await,
             };
             return provider.map_err(|error| self.failed(error));
         }

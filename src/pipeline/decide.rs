@@ -1,0 +1,217 @@
+//! What a step has to do, and why: a function of what was found in the lake and in the sources.
+//!
+//! [`decide`] knows nothing but its [`Facts`]: no lake, no source, no clock. [`Inputs`](super::Inputs) finds the facts and
+//! binds what the step reads accordingly. `plan` shows the same decision that `run` follows.
+//!
+//! Two questions are not answered here. Whether a step may go on where rows are gone for good is an error or none: see
+//! `gone`. When a step that has a schedule (`every`) is due is a question of the clock: see `follow`.
+
+/// What a step will do with what it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing: its inputs hold nothing new.
+    UpToDate(String),
+    /// Reads what is new, and adds to its table.
+    Incremental,
+    /// Reads everything, and replaces its table; with the reason.
+    Full(String),
+}
+
+/// All that a decision depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Facts {
+    /// What the lake says.
+    pub lake: LakeFacts,
+    /// What the sources say. They are asked after the lake, which tells how far they were read.
+    pub sources: SourceFacts,
+}
+
+/// What the lake says about a step and its inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LakeFacts {
+    /// What the step's SQL asks of its inputs.
+    pub reads: Reads,
+    /// Whether a full refresh was asked for.
+    pub full_refresh: bool,
+    /// The fingerprint of the step's logic as it is now.
+    pub fingerprint: i64,
+    /// The step's own table; `None` where it does not exist.
+    pub table: Option<TableFacts>,
+    /// The tables that the step reads.
+    pub inputs: Vec<InputFacts>,
+    /// How much has to be new and how much is, where the step waits for that.
+    pub refresh: Option<Refresh>,
+}
+
+/// What a step's SQL asks of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// New records of sources, and perhaps changes of tables.
+    Sources,
+    /// Changes of tables, and perhaps other tables plainly.
+    Changes,
+    /// Tables plainly, and nothing else.
+    Whole,
+}
+
+/// The step's own table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct TableFacts {
+    /// The fingerprint of the logic that it was written with, where it is known.
+    pub fingerprint: Option<i64>,
+    /// What others did to it.
+    pub others: Others,
+}
+
+/// What others did to a table since its step last wrote it; each with the commit in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Others {
+    /// Nothing that counts.
+    #[default]
+    Nothing,
+    /// They changed its rows.
+    Rows(String),
+    /// They left its rows alone, and changed its columns.
+    Columns(String),
+}
+
+/// A table that the step reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct InputFacts {
+    /// Whether the step runs for what is new in it. A table that is read plainly beside the changes of others waits for
+    /// theirs.
+    pub drives: bool,
+    /// What happened to its rows since the step read them.
+    pub news: News,
+    /// Why what is new cannot be told from the rest, so that all of it has to be read again; `None` where it can.
+    pub reread: Option<String>,
+}
+
+/// What happened to the rows of a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum News {
+    /// Nothing.
+    #[default]
+    None,
+    /// Some went, and none arrived.
+    Fewer,
+    /// Some arrived.
+    Rows,
+}
+
+/// A step that waits until much of its input is new (`refresh_after`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Refresh {
+    /// The share that has to be new, 0 to 1.
+    pub after: f64,
+    /// Rows of its inputs.
+    pub rows: u64,
+    /// How many of them are new, where that is known without reading them.
+    pub new: Option<u64>,
+}
+
+/// What the sources of a step say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SourceFacts {
+    /// Records that wait.
+    pub records: u64,
+    /// Whether the positions are worth a commit even where no record waits.
+    pub keep: bool,
+    /// What another engine has done to what was read from them.
+    pub loss: Loss,
+}
+
+/// What another engine has done to the rows of a table that is filled from sources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Nothing.
+    #[default]
+    None,
+    /// The table was taken back to a version of ours: what was read since is read again.
+    ReadAgain,
+    /// Rows are gone, and nobody knows which.
+    Unknown,
+}
+
+/// What a step has to do, and why.
+pub(super) fn decide(facts: &Facts) -> Decision {
+    if let Some(reason) = facts.lake.rebuild() {
+        return Decision::Full(reason);
+    }
+    match facts.lake.reads {
+        Reads::Sources | Reads::Changes => read_on(facts),
+        Reads::Whole => recompute(&facts.lake),
+    }
+}
+
+impl LakeFacts {
+    /// Why a step starts from the beginning, whatever its sources say: it reads all of its inputs as though it had never
+    /// read any. A step that is computed again because its input has changed does not: it may look at its own rows
+    /// (`previous('…')`).
+    pub fn rebuild(&self) -> Option<String> {
+        let Some(table) = &self.table else {
+            return Some("its table does not exist yet".to_owned());
+        };
+        if self.full_refresh {
+            return Some("a full refresh was asked for".to_owned());
+        }
+        // What a source still holds may be less than what was read from it: that table is never rebuilt unasked.
+        if self.reads == Reads::Sources {
+            return None;
+        }
+        if table.fingerprint != Some(self.fingerprint) {
+            return Some("its SQL has changed".to_owned());
+        }
+        match &table.others {
+            Others::Rows(by) => return Some(format!("something else changed its rows: {by}")),
+            Others::Columns(by) => return Some(format!("something else changed its columns: {by}")),
+            Others::Nothing => {}
+        }
+        match self.reads {
+            Reads::Changes => self.reread(),
+            Reads::Sources | Reads::Whole => None,
+        }
+    }
+
+    /// Why an input has to be read again. Any input counts, also one that does not drive the step: rows that were joined
+    /// with what it held before may be wrong now.
+    fn reread(&self) -> Option<String> {
+        self.inputs.iter().find_map(|input| input.reread.clone())
+    }
+}
+
+/// A step that adds to its table what is new in its inputs.
+fn read_on(facts: &Facts) -> Decision {
+    let mut drivers = facts.lake.inputs.iter().filter(|input| input.drives);
+    let sources = &facts.sources;
+    // What was lost, and is read again or accepted, is settled by a commit, be it without rows.
+    let is_settled = sources.records == 0 && !sources.keep && sources.loss == Loss::None;
+    // Rows that went are not taken out of what was made of them.
+    if is_settled && drivers.all(|input| input.news != News::Rows) {
+        Decision::UpToDate("nothing new".to_owned())
+    } else {
+        Decision::Incremental
+    }
+}
+
+/// A step without `changes('…')` is computed anew once its inputs have changed, or have changed enough.
+fn recompute(lake: &LakeFacts) -> Decision {
+    if let Some(reason) = lake.reread() {
+        return Decision::Full(reason);
+    }
+    if lake.inputs.iter().all(|input| input.news == News::None) {
+        return Decision::UpToDate("nothing new".to_owned());
+    }
+    match lake.refresh {
+        Some(Refresh {
+            after,
+            rows,
+            new: Some(new),
+        }) if (new as f64) < after * rows as f64 => {
+            let share = 100.0 * new as f64 / rows as f64;
+            let wanted = 100.0 * after;
+            Decision::UpToDate(format!("{share:.1} % of its input is new, it waits for {wanted} %"))
+        }
+        _ => Decision::Full("its input has changed".to_owned()),
+    }
+}

@@ -1,0 +1,87 @@
+//! What waits in the sources of a step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+
+use crate::lake::LakeTable;
+use crate::lake::positions::{self, SourcePositions};
+use crate::pipeline::decide::{Loss, SourceFacts};
+use crate::pipeline::{Node, PipelineError, gone};
+use crate::source::{Committed, FromTheStart, ReadOptions, Source};
+
+/// What waits in the sources of a step.
+#[derive(Default)]
+pub(super) struct FoundSources {
+    /// What to decide by.
+    pub facts: SourceFacts,
+    /// The records that wait, by source.
+    pub records: BTreeMap<String, Arc<dyn TableProvider>>,
+    /// Application ids and versions to commit with them.
+    pub positions: BTreeMap<String, i64>,
+}
+
+impl FoundSources {
+    /// Asks the sources what waits, from the start or since what the step's table says was read.
+    pub async fn ask(
+        node: &Node,
+        sources: &BTreeMap<String, Arc<dyn Source>>,
+        target: &LakeTable,
+        mut read: ReadOptions,
+        from_start: bool,
+    ) -> Result<Self, PipelineError> {
+        let mut found = Self::default();
+        if !from_start {
+            found.facts.loss = gone::loss(node, target).await?;
+            found.positions = kept_positions(node, target).await?;
+        }
+        if found.facts.loss == Loss::ReadAgain {
+            // All at once, or it could not be told whether all of it is there.
+            read.records_max = None;
+        }
+        for name in &node.sources {
+            let Some(source) = sources.get(name) else { continue };
+            let stored = SourcePositions {
+                table: target,
+                source: name,
+            };
+            let committed: &dyn Committed = if from_start { &FromTheStart } else { &stored };
+            let pending = source.pending(committed, read).await;
+            let pending = pending.map_err(|error| node.source_error(name, error))?;
+            found.facts.records += pending.records;
+            found.facts.keep |= pending.keep;
+            found.records.insert(name.clone(), pending.provider);
+            let next = pending.next.iter();
+            let next = next.map(|(place, next)| (positions::of_source(name, place), *next));
+            found.positions.extend(next);
+        }
+        if found.facts.loss == Loss::ReadAgain {
+            gone::is_read_again(node, target, read.on_loss, &found.positions).await?;
+        }
+        Ok(found)
+    }
+}
+
+/// Positions of places that are not there at the moment stay: a file may come back. A table that was filled from a
+/// source of another name is refused, as everything would be read again.
+async fn kept_positions(node: &Node, target: &LakeTable) -> Result<BTreeMap<String, i64>, PipelineError> {
+    let stored = target.transactions().await;
+    let Some(stored) = stored.map_err(|error| node.lake_error(error))? else {
+        return Ok(BTreeMap::new());
+    };
+    let of_sources = stored
+        .iter()
+        .filter_map(|(id, position)| Some((positions::source_of(id)?, id, *position)));
+    let known: BTreeSet<&str> = of_sources.clone().map(|(source, ..)| source).collect();
+    let gone = known.iter().find(|source| !node.sources.contains(**source));
+    let new = node.sources.iter().find(|source| !known.contains(source.as_str()));
+    if let (Some(gone), Some(new)) = (gone, new) {
+        return Err(PipelineError::SourceRenamed {
+            step: node.name().to_string(),
+            old: (*gone).to_owned(),
+            new: new.clone(),
+        });
+    }
+    Ok(of_sources.map(|(_, id, position)| (id.clone(), position)).collect())
+}
