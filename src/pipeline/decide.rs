@@ -6,6 +6,9 @@
 //! Two questions are not answered here. Whether a step may go on where rows are gone for good is an error or none: see
 //! `gone`. When a step that has a schedule (`every`) is due is a question of the clock: see `follow`.
 
+#[cfg(test)]
+mod tests;
+
 /// What a step will do with what it finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {

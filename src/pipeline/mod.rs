@@ -43,6 +43,8 @@ mod select;
 mod spilled;
 mod step;
 pub mod system;
+#[cfg(test)]
+mod test_project;
 mod trial;
 mod upkeep;
 

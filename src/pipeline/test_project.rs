@@ -1,0 +1,65 @@
+//! Projects without files, for unit tests of what follows from their steps.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::Dag;
+use crate::config::{
+    EngineConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, Step, Storage, TableName, Trigger,
+};
+
+/// The name of a table.
+pub(super) fn table(name: &str) -> TableName {
+    name.parse().unwrap()
+}
+
+/// A step, with no settings but these.
+pub(super) fn step(name: &str, mode: Mode, sql: &str) -> Step {
+    Step {
+        name: table(name),
+        file: PathBuf::from(format!("{name}.sql")),
+        sql: sql.to_owned(),
+        mode,
+        description: None,
+        columns: BTreeMap::new(),
+        key: vec![],
+        delete: None,
+        refresh_after: None,
+        every: None,
+        compact_min_age: None,
+        partition_by: vec![],
+        cluster_by: vec![],
+        expect: vec![],
+        line: 1,
+    }
+}
+
+/// A project of one pipeline. It has no sources: steps that read one are broken, which is not looked at.
+pub(super) fn project(steps: Vec<Step>) -> Project {
+    Project {
+        root: PathBuf::new(),
+        file: PathBuf::from("pipelines.yaml"),
+        lake: LakeConfig {
+            url: Url::parse("memory:///lake/").unwrap(),
+            storage: Storage::default(),
+        },
+        engine: EngineConfig::Local,
+        sources: BTreeMap::new(),
+        maintenance: MaintenanceConfig::default(),
+        pipelines: vec![Pipeline {
+            name: "shop".to_owned(),
+            trigger: Trigger::default(),
+            steps,
+        }],
+        vars: BTreeMap::new(),
+    }
+}
+
+/// The steps of a project in order.
+pub(super) fn dag(project: &Project) -> Dag {
+    Dag::new(project, &|_| false).unwrap()
+}
