@@ -9,6 +9,8 @@
 mod ledger;
 mod schedule;
 mod status;
+#[cfg(test)]
+mod tests;
 mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
