@@ -1,4 +1,4 @@
-//! Time travel: tables as they were at a version or a time.
+//! Time travel: reading tables as of a version or a time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +9,15 @@ use super::history::committed_at;
 use super::{Lake, LakeError, LakeTable, Version};
 use crate::config::TableName;
 
-/// As of when tables are read.
+/// The point in time at which tables are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum At {
-    /// As they are.
+    /// The current state.
     #[default]
     Now,
-    /// Each as of this version; those that have no such version yet, as they are.
+    /// Each table as of this version; a table that has not reached it yet is read as it is now.
     Version(Version),
-    /// Each as of the last commit until then.
+    /// Each table as of the last commit at or before this time.
     Time(DateTime<Utc>),
 }
 
@@ -43,7 +43,7 @@ impl FromStr for At {
     }
 }
 
-/// RFC 3339, or less of it, in UTC.
+/// Parses RFC 3339, or a shortened form of it, in UTC.
 fn time(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.to_utc());
@@ -69,10 +69,10 @@ impl fmt::Display for At {
 }
 
 impl Lake {
-    /// Opens a table as of a version or time. Before its first commit it does not exist, and is opened as such.
+    /// Opens a table as of a version or time. A table whose first commit is later is opened as one that does not exist.
     ///
     /// # Errors
-    /// As [`Lake::table`], and when the log no longer reaches so far back.
+    /// As [`Lake::table`], and when the log no longer reaches back that far.
     pub async fn table_at(&self, name: &TableName, at: At) -> Result<LakeTable, LakeError> {
         let table = self.table(name).await?;
         let Some(newest) = table.version() else {
@@ -91,9 +91,9 @@ impl Lake {
     }
 }
 
-/// The newest version that was committed until then, by the times that the commits tell.
+/// The newest version committed at or before a time, according to the timestamps in the commits.
 async fn last_until(table: &LakeTable, newest: Version, millis: i64) -> Result<Option<Version>, LakeError> {
-    // Versions below are not later, those from `high` on are. Commits that the log has let go of are old.
+    // Versions below `low` are not later, those from `high` on are. Commits that are no longer in the log count as old.
     let (mut low, mut high) = (0, newest + 1);
     while low < high {
         let middle = low + (high - low) / 2;

@@ -8,42 +8,42 @@ use super::files::rows_of;
 use super::log_entry::{ForeignCommit, LogEntry};
 use super::{DataFilesScan, LakeError, LakeTable, Version};
 
-/// What happened to a table after a version, up to the version at which it was opened: the rows that arrived, and
-/// whether a merge took rows away.
+/// How a table changed between a version and the version at which it was opened: the rows that arrived, and whether a
+/// merge removed rows.
 ///
-/// Only the log is read: the files that commits added with `dataChange = true` hold the new and the changed rows, and
-/// nothing else, because a [`Merge`](super::Merge) writes what it only moves into files of their own, marked
-/// `dataChange = false` (as the Delta protocol defines that field). Compaction is invisible for the same reason.
-/// A row changed twice may come in both of its versions.
+/// Only the log is read: the files that commits added with `dataChange = true` hold exactly the new and changed rows,
+/// because a [`Merge`](super::Merge) writes rows that it merely moves to separate files marked `dataChange = false` (as
+/// the Delta protocol defines that field). Compaction is invisible for the same reason. A row changed twice may appear
+/// in both versions.
 #[derive(Debug, Default)]
 pub struct Changes {
     files: Vec<Add>,
     takes_rows: bool,
 }
 
-/// Why the rows after a version cannot be told from the others: everything has to be read again.
+/// Why the rows added after a version cannot be identified, so that everything has to be read again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Replaced {
-    /// A commit took rows away other than by a merge.
+    /// A commit removed rows by something other than a merge.
     #[error("its rows were replaced in version {version}{by}")]
     Rewritten {
-        /// The version that the commit made.
+        /// The version created by the commit.
         version: Version,
-        /// What it did and who made it, where that was somebody else.
+        /// The operation and, if it was another writer, its engine.
         by: String,
     },
-    /// The log no longer reaches back to the version.
+    /// The log no longer reaches back to this version.
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
-    /// Files that held rows are no longer there.
+    /// Data files that held rows have been deleted.
     #[error("a vacuum has taken files of version {0} on")]
     Vacuumed(Version),
-    /// The table has gone back to an older version.
+    /// The table was restored to an older version.
     #[error("it is at version {now}, older than version {read} that was read")]
     Restored {
-        /// The version it is at.
+        /// Its current version.
         now: Version,
-        /// The version that was read.
+        /// The version that had been read.
         read: Version,
     },
 }
@@ -71,7 +71,8 @@ impl Changes {
     /// The rows that arrived after version `after`.
     ///
     /// # Errors
-    /// When the log cannot be read; the inner error says that rows were not only added or merged since.
+    /// When the log cannot be read. The inner error reports that rows changed by something other than appends and
+    /// merges.
     pub async fn since(table: &LakeTable, after: Version) -> Result<Result<Self, Replaced>, LakeError> {
         let now = table.version().unwrap_or(after);
         if now < after {
@@ -90,7 +91,7 @@ impl Changes {
             changes.files.extend(commit.added);
             replaced.extend(commit.removed);
         }
-        // Only such files can be gone: those of the table itself are never vacuumed.
+        // Only replaced files can be missing: files that are part of the table are never vacuumed.
         let old = changes.files.iter().filter(|file| replaced.contains(&file.path));
         if !are_there(table, old).await? {
             return Ok(Err(Replaced::Vacuumed(after + 1)));
@@ -98,17 +99,17 @@ impl Changes {
         Ok(Ok(changes))
     }
 
-    /// Whether no row arrived.
+    /// Whether no rows arrived.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// Whether the table's rows are still the same: none arrived, and none went.
+    /// Whether the table's rows are unchanged: none arrived and none were removed.
     pub fn is_unchanged(&self) -> bool {
         self.files.is_empty() && !self.takes_rows
     }
 
-    /// How many rows arrived, where the files' statistics say.
+    /// How many rows arrived, if the files' statistics say so.
     pub fn rows(&self) -> Option<u64> {
         self.files
             .iter()
@@ -150,7 +151,7 @@ pub(super) fn data_files(table: &LakeTable) -> Vec<Add> {
     files(table, true)
 }
 
-/// The same without their statistics, for reads that have no use for them: making their text takes longer than all else.
+/// The same without statistics, for reads that do not use them: serializing them would dominate the cost.
 pub(super) fn data_files_without_statistics(table: &LakeTable) -> Vec<Add> {
     files(table, false)
 }

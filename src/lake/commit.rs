@@ -15,16 +15,16 @@ use super::write::{Layout, discard, write};
 use super::{LakeError, LakeTable, Version, positions};
 use crate::failpoint;
 
-/// The key of the commit info that tells one commit from every other.
+/// The commit info key that holds the unique ID of a commit.
 pub(super) const ID_KEY: &str = "clickrec.commit";
-/// The key of the commit info that says how a commit changed the table.
+/// The commit info key that says how a commit changed the table.
 pub const MODE_KEY: &str = "clickrec.mode";
 pub(super) const MODE_MERGE: &str = "merge";
 pub(super) const MODE_COMPACT: &str = "compact";
-/// The key of the commit info that says which version of clickrec made it.
+/// The commit info key that holds the version of clickrec that made a commit.
 pub const VERSION_KEY: &str = "clickrec.version";
-/// The key of the commit info that says how many files the commit adds and removes: an entry of the log that was cut
-/// between two lines is known by it.
+/// The commit info key that holds the number of files a commit adds and removes. It reveals a log entry that was
+/// truncated between two lines.
 pub(super) const FILES_KEY: &str = "clickrec.files";
 
 /// How a commit changes the rows of a table.
@@ -34,16 +34,16 @@ pub enum CommitMode {
     Append,
     /// Replaces all rows, and the schema where it differs.
     Overwrite,
-    /// Replaces the rows of some keys: see [`super::Merge`].
+    /// Replaces the rows of some keys; see [`super::Merge`].
     Merge {
-        /// Files that hold what is left of the touched files.
+        /// Files with the remaining rows of the touched files.
         kept: Vec<Add>,
         /// The touched files.
         touched: Vec<Remove>,
     },
 }
 
-/// Whether the log holds this very commit.
+/// Whether the log holds this exact commit.
 async fn is_in_log(table: &LakeTable, version: Version, id: &str) -> bool {
     let entry = LogEntry::read(table, version).await;
     entry.is_ok_and(|entry| entry.is_some_and(|entry| entry.info.id.as_deref() == Some(id)))
@@ -59,21 +59,21 @@ impl CommitMode {
     }
 }
 
-/// One change of a table: its rows and how far its inputs were read, visible together.
+/// One change to a table: its rows and the input positions they were read up to, made visible together.
 #[derive(Debug, Clone)]
 pub struct Commit {
-    /// How rows change.
+    /// How the rows change.
     pub mode: CommitMode,
     /// The columns of the files.
     pub layout: Layout,
     /// Files that hold the new rows.
     pub files: Vec<Add>,
-    /// Application ids and versions, see [`super::positions`]: all of them, also those that did not move.
+    /// Application IDs and versions, see [`super::positions`]: all of them, including those that did not move.
     pub transactions: BTreeMap<String, i64>,
 }
 
-/// How every commit is made: tried once, and with nothing to do afterwards. Checkpoints and the clean-up of the log,
-/// which lists all of it, are for [`super::maintain()`].
+/// The properties of every commit: a single attempt, with no post-commit work. Checkpoints and log cleanup, which lists
+/// the whole log, are left to [`super::maintain()`].
 pub(super) fn properties(mode: &'static str, id: &str, files: usize) -> CommitProperties {
     CommitProperties::default()
         .with_max_retries(0)
@@ -87,7 +87,7 @@ pub(super) fn properties(mode: &'static str, id: &str, files: usize) -> CommitPr
         ])
 }
 
-/// What tells one commit from all others.
+/// A unique ID for a commit.
 pub(super) fn new_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
@@ -103,10 +103,10 @@ pub(super) fn has_files<'a>(table: &LakeTable, files: impl IntoIterator<Item = &
     missing.is_empty()
 }
 
-/// Adds the rows of a plan to a table that no step makes, in one commit.
+/// Appends the rows of a plan, in one commit, to a table that no step writes.
 ///
 /// # Errors
-/// When the query fails, or the store refuses.
+/// When the query fails or the store refuses the write.
 pub async fn append(
     table: &LakeTable,
     plan: &Arc<dyn ExecutionPlan>,
@@ -128,12 +128,12 @@ pub async fn append(
 }
 
 impl Commit {
-    /// Commits to the table as it was opened, or creates it. Returns the new version.
+    /// Commits on top of the table as it was opened, or creates it. Returns the new version.
     ///
-    /// It is tried against that very version: the Delta library would commit again on top of whatever was there first,
-    /// after comparing less than we know (nothing at all where the table is new). Where others have only moved rows
-    /// between files since (a compaction), it goes on top of theirs. Where the store's answer was an error, the log
-    /// tells whether the commit is there all the same.
+    /// The commit is attempted against exactly that version: the Delta library would retry on top of any concurrent
+    /// commit after a weaker conflict check than ours (none at all for a new table). If other writers have only moved
+    /// rows between files since (a compaction), the commit goes on top of theirs. If the store returns an error, the
+    /// log is checked for the commit, because it may have succeeded anyway.
     ///
     /// # Errors
     /// [`LakeError::Conflict`] when another writer was faster; the files stay invisible.
@@ -159,8 +159,8 @@ impl Commit {
         Ok(applied)
     }
 
-    /// The table as of now, where its rows are those that the commit was made for, and the files that it replaces are
-    /// still there.
+    /// The current table, provided its rows are those the commit was made for and the files to be replaced are still
+    /// there.
     async fn still_fits(&self, table: &LakeTable) -> Result<Option<LakeTable>, LakeError> {
         let Some(read) = table.version() else { return Ok(None) };
         let newer = table.reopened().await?;
@@ -286,7 +286,7 @@ impl Commit {
         match self.mode {
             CommitMode::Append => write(SaveMode::Append),
             CommitMode::Overwrite => write(SaveMode::Overwrite),
-            // No predicate: the merge looked at the whole table, so any concurrent change of rows is a conflict.
+            // No predicate: the merge read the whole table, so any concurrent change to its rows is a conflict.
             CommitMode::Merge { .. } => DeltaOperation::Merge {
                 predicate: None,
                 merge_predicate: None,

@@ -19,22 +19,22 @@ use super::files::rows_of;
 use super::write::{Layout, write_files};
 use super::{DataFilesScan, LakeError, LakeTable, Version};
 
-/// How often a compaction gives way to other writers before it gives up.
+/// How many times a compaction is retried after losing to other writers.
 const ATTEMPTS: usize = 16;
-/// Files of a size class are at most this many times as large as each other.
+/// The base-2 logarithm of the ratio between the largest and the smallest file of a size class.
 const CLASS_BITS: u32 = 3;
 
-/// Which files of a table are put together, and into what.
+/// Which files of a table to compact, and into what.
 #[derive(Debug, Clone)]
 pub struct Compaction<'a> {
-    /// So many small files of a partition (and of a size class) at least.
+    /// The minimum number of small files in a partition (and size class).
     pub min_files: usize,
-    /// The size of the new files; one of half of it or more is not small.
+    /// The size of the new files. A file of at least half this size is not small.
     pub file_bytes: NonZeroU64,
     /// Younger files are left alone.
     pub min_age: Duration,
-    /// Only files of about the same size together, so that a row is rewritten a few times in its life and not with
-    /// every other batch (as log-structured stores compact by tiers).
+    /// Compacts only files of similar size, so that a row is rewritten a few times in its life instead of with every
+    /// other batch (the tiered compaction of log-structured stores).
     pub by_size: bool,
     /// Columns to sort the rows by.
     pub cluster_by: &'a [String],
@@ -43,28 +43,28 @@ pub struct Compaction<'a> {
 /// What a compaction did, or would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compacted {
-    /// Small files that were put together.
+    /// The number of small files that were compacted.
     pub files_before: usize,
-    /// Files that hold their rows now.
+    /// The number of files that replaced them.
     pub files_after: usize,
-    /// Size of the small files.
+    /// The total size of the small files.
     pub bytes_before: u64,
-    /// Size of the new files.
+    /// The total size of the new files.
     pub bytes_after: u64,
-    /// The version that it committed; `None` where there was nothing to do.
+    /// The version it committed; `None` if there was nothing to do.
     pub version: Option<Version>,
 }
 
 /// Partition values and size class.
 type Kind = (Vec<(String, Option<String>)>, u32);
 
-/// Files that become one, or few.
+/// Files to be rewritten as one or a few files.
 struct Rewrite {
     old: Vec<Add>,
     new: Vec<Add>,
 }
 
-/// The files that would be put together, without doing it. Reads nothing but the log that the table was opened with.
+/// The files that would be compacted, without compacting them. Reads only the log that the table was opened with.
 pub fn compactable(table: &LakeTable, compaction: &Compaction<'_>) -> Compacted {
     let groups = groups(table, compaction);
     Compacted {
@@ -75,15 +75,16 @@ pub fn compactable(table: &LakeTable, compaction: &Compaction<'_>) -> Compacted 
     }
 }
 
-/// Puts small files together in one commit that changes no rows (`dataChange = false`), so that neither `changes('…')`
-/// nor a merge sees it. Rows stream, and sorting spills.
+/// Compacts small files in one commit that changes no rows (`dataChange = false`), so neither `changes('…')` nor a
+/// merge sees it. Rows are streamed, and sorts spill.
 ///
-/// Our own commit and not the Delta library's OPTIMIZE: two of those at a time both succeed, and double the rows, as
-/// its check for conflicts passes over files that the other one has taken without changing data. Here files are replaced
-/// only if the version before still has all of them; where another writer was faster, what it has left is tried again.
+/// This does not use the Delta library's OPTIMIZE: two concurrent runs both succeed and duplicate the rows, because its
+/// conflict check ignores files that the other run removed without changing data. Here files are replaced only if the
+/// previous version still contains all of them; if another writer was faster, the compaction is retried with the files
+/// that are left.
 ///
 /// # Errors
-/// When files cannot be read or written. [`LakeError::Conflict`] where other writers were always faster.
+/// When files cannot be read or written. [`LakeError::Conflict`] if other writers were faster every time.
 pub async fn compact(
     table: &LakeTable,
     compaction: &Compaction<'_>,
@@ -121,14 +122,14 @@ pub async fn compact(
     commit(table.clone(), rewrites, compaction).await
 }
 
-/// The small files, in groups that are rewritten together, each in the order in which they were written.
+/// The small files, grouped by what is rewritten together, each group in the order in which the files were written.
 fn groups(table: &LakeTable, compaction: &Compaction<'_>) -> Vec<Vec<Add>> {
     let half = compaction.file_bytes.get() / 2;
     let oldest = i64::try_from(compaction.min_age.as_millis()).unwrap_or(i64::MAX);
     let newest = Utc::now().timestamp_millis().saturating_sub(oldest);
     let is_small = |bytes: i64, written: i64| size(bytes) < half && written <= newest;
     let least = compaction.min_files.max(2);
-    // Counted first, which is what costs when nothing is due.
+    // Counting comes first: it is the whole cost when nothing is due.
     let Some(state) = table.state() else { return vec![] };
     let log = state.log_data();
     let small = log
@@ -156,14 +157,14 @@ fn groups(table: &LakeTable, compaction: &Compaction<'_>) -> Vec<Vec<Add>> {
         if compaction.cluster_by.is_empty() {
             groups.extend(bins(files, compaction.file_bytes.get()));
         } else {
-            // Sorted together, so that each new file has a range of its own.
+            // Sorted together, so that each new file covers its own range.
             groups.push(files);
         }
     }
     groups
 }
 
-/// Neighbours in time together, up to the size of a new file; nothing for a file that would be alone.
+/// Groups files that are adjacent in time up to the size of a new file, and drops groups of a single file.
 fn bins(files: Vec<Add>, most: u64) -> Vec<Vec<Add>> {
     let mut bins: Vec<Vec<Add>> = vec![];
     let mut filled = u64::MAX;
@@ -192,7 +193,7 @@ async fn rows(
 ) -> Result<SendableRecordBatchStream, LakeError> {
     let scan = DataFilesScan::try_new(table, files, None)?;
     if compaction.cluster_by.is_empty() {
-        // File after file.
+        // Reads one file after another.
         let plan = scan.scan(&session.state(), None, &[], None).await?;
         return Ok(execute_stream(plan, session.task_ctx())?);
     }
@@ -214,7 +215,7 @@ async fn commit(
     loop {
         rewrites.retain(|rewrite| has_files(&table, rewrite.old.iter().map(|file| file.path.as_str())));
         if rewrites.is_empty() || !same_layout(&written_for, &table) {
-            // Another writer has rewritten them itself; the new files stay invisible.
+            // Another writer has rewritten the files itself; the new files stay invisible.
             return Ok(Compacted::default());
         }
         match replace(&table, &rewrites, compaction).await {

@@ -1,4 +1,4 @@
-//! What is wrong with a log that Delta cannot read, in words that name the file and the way out.
+//! Diagnoses a log that Delta cannot read: names the file and says how to fix it.
 
 use deltalake::{DeltaTable, ObjectStore};
 use futures::TryStreamExt;
@@ -13,10 +13,10 @@ pub(super) const NEWEST_HELP: &str = "it is the newest: move it away, and the ta
                                       next run reads on from there, and loses and doubles nothing";
 pub(super) const OLDER_HELP: &str = "put the file back from a copy, or make the table anew from its input: clickrec run \
                                      --full-refresh --select TABLE+";
-/// A table that no step makes: what an entry of it held cannot be read from anywhere again.
+/// For a table that no step writes: the content of a lost entry cannot be recomputed from anywhere.
 pub(super) const SYSTEM_HELP: &str = "put the file back from a copy; without one, set the table's folder aside and \
                                       rebuild the steps that put rows into it: clickrec run --full-refresh --select STEP";
-/// The entry is whole: it is never to be moved away.
+/// The entry is intact: it must never be moved away.
 pub(super) const UNKNOWN_HELP: &str = "leave the file where it is: it is whole, but written in a form that this version \
                                        does not know; look for the engine that wrote it (clickrec history TABLE)";
 const HINT: &str = "_last_checkpoint";
@@ -24,7 +24,7 @@ const HINT_HELP: &str = "if all entries from 00000000000000000000.json on are th
                          are read instead; else put the checkpoint back from a copy";
 const CHECKPOINT_HELP: &str = "move it and _last_checkpoint away, and the entries before it are read instead, as far as \
                                they are still there (`log_retain`); else put it back from a copy";
-/// The beginning and the end of a Parquet file.
+/// The magic bytes at both ends of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
 /// The file of a log entry.
@@ -39,7 +39,7 @@ fn shown(table: &DeltaTable) -> String {
         .map_or_else(|()| url.to_string(), |path| format!("{}/", path.display()))
 }
 
-/// The first thing that is wrong with the log since its last checkpoint; `None` where nothing is found.
+/// The first problem in the log since its last checkpoint; `None` if none is found.
 pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<LakeError> {
     let store = table.object_store();
     let log = Path::from("_delta_log");
@@ -98,13 +98,13 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
     None
 }
 
-/// `VERSION.json`; compacted logs and checkpoints of the second kind have longer names.
+/// Matches `VERSION.json`; the names of compacted logs and V2 checkpoints are longer.
 fn is_entry(file: &Path) -> bool {
     let number = file.filename().and_then(|name| name.strip_suffix(".json"));
     number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// `VERSION.checkpoint…`, of either kind; not what lies in `_sidecars`.
+/// Matches `VERSION.checkpoint…`, of either kind, but not the files in `_sidecars`.
 fn is_checkpoint(file: &Path) -> bool {
     let rest = file.filename().and_then(|name| name.split_once('.'));
     rest.is_some_and(|(_, rest)| rest.starts_with("checkpoint.")) && version_of(file).is_some()

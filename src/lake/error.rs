@@ -5,25 +5,25 @@ use deltalake::kernel::transaction::TransactionError;
 /// Why the lake could not be read or written. Nothing was committed.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
-    /// The Delta library refused.
+    /// The Delta library returned an error.
     #[error("cannot {action} `{table}`")]
     Delta {
-        /// What was tried: `open`, `write`, …
+        /// The operation: `open`, `write`, …
         action: &'static str,
         /// `layer.table`.
         table: String,
-        /// Its own words.
+        /// The library's error.
         #[source]
         source: Box<DeltaTableError>,
     },
-    /// The folder of a local lake cannot be made or written.
+    /// The folder of a local lake cannot be created or written to.
     #[error(
         "the lake in {folder} cannot be written\n  help: check `lake` in the project file, and who may write there"
     )]
     Unwritable {
         /// The folder.
         folder: String,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
@@ -49,17 +49,17 @@ pub enum LakeError {
         /// Its Arrow type.
         data_type: String,
     },
-    /// The result does not fit the table it is added to.
+    /// The result does not fit the schema of the table it is written to.
     #[error("the result does not fit `{table}`: {reason}\n  help: {help}")]
     Schema {
         /// `layer.table`.
         table: String,
-        /// Which column, and how.
+        /// Which column, and why.
         reason: String,
-        /// The way out.
+        /// How to fix it.
         help: String,
     },
-    /// A key without a value would never be replaced.
+    /// A NULL key: the row could never be replaced.
     #[error(
         "the key column `{column}` of `{table}` has NULLs in the result\n  help: leave such rows out: where {column} is not \
          null"
@@ -70,7 +70,7 @@ pub enum LakeError {
         /// The column.
         column: String,
     },
-    /// Files do not hold the rows that the log says.
+    /// The files do not hold as many rows as the log says.
     #[error(
         "compaction of `{table}` read {written} rows where its log says {known}; nothing was changed\n  help: rebuild the \
          table with: clickrec run --full-refresh --select {table}"
@@ -78,12 +78,12 @@ pub enum LakeError {
     Compaction {
         /// `layer.table`.
         table: String,
-        /// Rows by the log.
+        /// The row count in the log.
         known: u64,
-        /// Rows by the files.
+        /// The row count in the files.
         written: u64,
     },
-    /// A file of the log that cannot be used.
+    /// A log file is unusable.
     #[error("the log of `{table}` is damaged: {file}: {reason}\n  help: {help}")]
     Log {
         /// `layer.table`.
@@ -92,7 +92,7 @@ pub enum LakeError {
         file: String,
         /// What is wrong with it.
         reason: String,
-        /// The way out.
+        /// How to fix it.
         help: &'static str,
     },
     /// A feature of the table that incremental reading does not support.
@@ -100,9 +100,9 @@ pub enum LakeError {
     Unsupported {
         /// `layer.table`.
         table: String,
-        /// Deletion vectors, column mapping.
+        /// Deletion vectors or column mapping.
         feature: &'static str,
-        /// The way out.
+        /// How to fix it.
         help: &'static str,
     },
     /// The query that fills the table failed.
@@ -111,7 +111,7 @@ pub enum LakeError {
 }
 
 impl LakeError {
-    /// Another writer went further than what was read of a table's inputs.
+    /// Another writer advanced past the inputs that were read for a table.
     pub fn raced(table: &impl ToString) -> Self {
         Self::Conflict {
             table: table.to_string(),

@@ -22,10 +22,10 @@ use super::keys::{KeyFilters, KeyScanExec};
 use super::write::Layout;
 use super::{LakeError, LakeTable};
 
-/// A scan of chosen data files of a Delta table, whether they are still part of its newest version or not.
+/// A scan of selected data files of a Delta table, whether or not they are still part of its newest version.
 ///
-/// What it does not do: deletion vectors and column mapping, which other writers may have used; such files are
-/// refused. A plain read of a table goes through the Delta library's own provider, which knows them.
+/// It does not support deletion vectors and column mapping, which other writers may have used; such files are rejected.
+/// A plain read of a table goes through the Delta library's own provider, which supports them.
 #[derive(Debug)]
 pub struct DataFilesScan {
     store: ObjectStoreUrl,
@@ -36,11 +36,11 @@ pub struct DataFilesScan {
 }
 
 impl DataFilesScan {
-    /// A scan of `files`; with `file_column`, a further column of that name holds each row's file path as the log
-    /// writes it.
+    /// A scan of `files`; with `file_column`, an additional column of that name holds each row's file path as written
+    /// in the log.
     ///
     /// # Errors
-    /// When the table does not exist, or uses a feature named above.
+    /// When the table does not exist, or uses a unsupported feature.
     pub fn try_new(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
         refuse_column_mapping(table)?;
         let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));
@@ -59,10 +59,10 @@ impl DataFilesScan {
         })
     }
 
-    /// A scan of files that were written and not committed.
+    /// A scan of files that were written but not committed.
     ///
     /// # Errors
-    /// When the place of the table is no URL.
+    /// When the table's location is not a URL.
     pub fn of_new(table: &LakeTable, layout: &Layout, files: &[Add]) -> Result<Self, LakeError> {
         Self::of(table, &layout.schema, &layout.partition_by, files, None)
     }
@@ -102,8 +102,8 @@ impl DataFilesScan {
         })
     }
 
-    /// A scan of all files of a table for a join that looks for few of its rows: files that cannot hold them are not
-    /// opened, as far as the table's [`KeyFilters`] know.
+    /// A scan of all files of a table for a selective join: files that cannot hold the wanted rows, according to the
+    /// table's [`KeyFilters`], are not opened.
     ///
     /// # Errors
     /// As [`DataFilesScan::try_new`].
@@ -125,14 +125,14 @@ impl DataFilesScan {
             source: ParquetSource::new(self.schema.clone()),
             projection: None,
             limit: None,
-            // Partitions that have nothing left to do would take files of others.
+            // Idle partitions would otherwise steal files from others.
             keep_apart: true,
         };
         reads.plan(self.files.iter().map(|file| vec![file.clone()]).collect(), None)
     }
 }
 
-/// How files are read: which columns, and which rows may be left out.
+/// How files are read: which columns, and which rows may be skipped.
 #[derive(Debug, Clone)]
 pub(super) struct FileReads {
     store: ObjectStoreUrl,
@@ -143,7 +143,7 @@ pub(super) struct FileReads {
 }
 
 impl FileReads {
-    /// The columns that come out.
+    /// The output columns.
     pub fn schema(&self) -> Result<SchemaRef> {
         let schema = self.source.table_schema().table_schema();
         Ok(match &self.projection {
@@ -152,13 +152,13 @@ impl FileReads {
         })
     }
 
-    /// The predicate that leaves rows out, as text.
+    /// The predicate that filters rows, as text.
     pub fn predicate(&self) -> Option<Arc<str>> {
-        // As `Debug`, which has literals whole and quoted.
+        // `Debug` prints literals in full and quoted.
         self.source.filter().map(|filter| format!("{filter:?}").into())
     }
 
-    /// Reads groups of files, each a partition; with the number of rows in them, where it is known.
+    /// Reads groups of files, one partition per group. `rows` is their total number of rows, if known.
     pub fn plan(&self, groups: Vec<Vec<PartitionedFile>>, rows: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = rows.map_or(Precision::Absent, Precision::Exact);
         let bytes = groups.iter().flatten().map(|file| file.object_meta.size).sum::<u64>();
@@ -176,7 +176,7 @@ impl FileReads {
     }
 }
 
-/// Files whose columns have other names than the table's would be read as NULLs.
+/// Files whose column names differ from the table's would be read as NULLs.
 fn refuse_column_mapping(table: &LakeTable) -> Result<(), LakeError> {
     let mode = table
         .state()
@@ -228,7 +228,7 @@ fn partitioned_file(
     Ok(PartitionedFile::from(file).with_partition_values(values))
 }
 
-/// The rows of a file, as its statistics say.
+/// The number of rows in a file, according to its statistics.
 pub(super) fn rows_of(add: &Add) -> Option<usize> {
     #[derive(serde::Deserialize)]
     struct Rows {
@@ -266,7 +266,7 @@ impl TableProvider for DataFilesScan {
             let columns = self.schema().to_dfschema()?;
             source = source
                 .with_predicate(state.create_physical_expr(filter, &columns)?)
-                // So that the keys that are learned are those of the rows that count.
+                // So that filters are built only from the keys of rows that pass the predicate.
                 .with_pushdown_filters(self.lookup.is_some());
         }
         let reads = FileReads {

@@ -7,29 +7,29 @@ use super::{LakeError, LakeTable, Version};
 /// What one commit did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitSummary {
-    /// The version that it made.
+    /// The version it created.
     pub version: Version,
-    /// When, in milliseconds since 1970.
+    /// Its time in milliseconds since 1970.
     pub at: Option<i64>,
-    /// Delta's word for it.
+    /// Delta's name of the operation.
     pub operation: Option<String>,
     /// How a step changed the table; `compact` for a compaction.
     pub mode: Option<String>,
-    /// Who made it: clickrec and its version, or another engine.
+    /// The engine that made it: clickrec and its version, or another engine.
     pub engine: Option<String>,
-    /// Rows in the files that it added; `None` where their statistics do not say.
+    /// Rows in the files it added; `None` if their statistics do not say.
     pub rows_added: Option<u64>,
-    /// Files that it added.
+    /// Files it added.
     pub files_added: u64,
-    /// Files that it took out of the table.
+    /// Files it removed from the table.
     pub files_removed: u64,
-    /// The size of the files that it added.
+    /// The total size of the files it added.
     pub bytes_added: u64,
-    /// How far inputs were read: application ids and versions.
+    /// Input positions: application IDs and versions.
     pub positions: BTreeMap<String, i64>,
 }
 
-/// The commits of a table, newest first, at most `limit`, as far back as the log goes.
+/// The commits of a table, newest first, at most `limit` of them, as far back as the log goes.
 ///
 /// # Errors
 /// When an entry of the log cannot be read.
@@ -50,7 +50,7 @@ pub async fn history(table: &LakeTable, limit: usize) -> Result<Vec<CommitSummar
     Ok(commits)
 }
 
-/// When a version was committed, in milliseconds since 1970; `None` where the log does not say, or no longer holds it.
+/// When a version was committed, in milliseconds since 1970; `None` if the log does not say or no longer holds it.
 pub(super) async fn committed_at(table: &LakeTable, version: Version) -> Result<Option<i64>, LakeError> {
     let log = table.delta().log_store();
     let entry = log.read_commit_entry(version).await;
@@ -64,7 +64,7 @@ fn summary(version: Version, entry: &[u8]) -> CommitSummary {
         rows_added: Some(0),
         ..CommitSummary::default()
     };
-    // What cannot be read of a damaged entry is not told; the steps that need it name the damage.
+    // Unreadable lines of a damaged entry are skipped here; the steps that need them report the damage.
     for line in lines(entry).map_while(Result::ok) {
         if let Some(add) = line.add {
             commit.files_added += 1;

@@ -1,4 +1,4 @@
-//! The last commit of a table that says how far its inputs were read, and what others did to the table since.
+//! The last commit of a table that says how far its inputs were read, and what others have done to the table since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,41 +10,41 @@ use super::{LakeError, LakeTable, Version};
 /// How far the rows of a table were read from its inputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastCommit {
-    /// The version of the newest commit that a step made; `None` where the log no longer holds it.
+    /// The version of the newest commit made by a step; `None` if the log no longer holds it.
     pub version: Option<Version>,
-    /// The application ids and versions that hold for the rows of the table. Each commit of a step has all that count,
-    /// so that one entry of the log tells. `None` where the log no longer holds that commit.
+    /// The application IDs and versions that apply to the table's rows. Each commit of a step contains all of them, so
+    /// one log entry is enough. `None` if the log no longer holds that commit.
     pub transactions: Option<BTreeMap<String, i64>>,
-    /// What others did to the table since, newest first. Where the table was restored to a version of ours and not
-    /// changed afterwards, nothing of what was undone by that.
+    /// What others have done to the table since, newest first. If the table was restored to one of our versions and not
+    /// changed afterwards, this excludes everything the restore undid.
     pub others: Vec<ForeignCommit>,
-    /// Where another engine took the table back to a version of ours from which less had been read.
+    /// Set if another engine restored the table to one of our versions, from before some inputs were read.
     pub restored: Option<Restored>,
 }
 
-/// A table was taken back to an older version, file by file: that version's positions hold again.
+/// A restore of a table to an older version, file by file: that version's positions apply again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// What did it.
+    /// The commit that restored it.
     pub by: ForeignCommit,
     /// The version whose rows it has now.
     pub to: Version,
-    /// The positions that held before: what was read between is to be read again.
+    /// The positions before the restore: whatever was read in between has to be read again.
     pub before: BTreeMap<String, i64>,
 }
 
 impl LastCommit {
-    /// The first commit of others since that took rows away or changed them.
+    /// The first later commit by others that removed or changed rows.
     pub fn rows_taken(&self) -> Option<&ForeignCommit> {
         self.others.iter().rev().find(|other| other.takes_rows)
     }
 
-    /// The first commit of others since that changed the rows in any way.
+    /// The first later commit by others that changed the rows in any way.
     pub fn rows_changed(&self) -> Option<&ForeignCommit> {
         self.others.iter().rev().find(|other| other.changes_rows())
     }
 
-    /// Reads the log from its newest entry back to the newest commit of a step.
+    /// Reads the log backwards from its newest entry to the newest commit made by a step.
     pub(super) async fn read(table: &LakeTable) -> Result<Self, LakeError> {
         let mut last = Self {
             transactions: Some(BTreeMap::new()),
@@ -71,10 +71,10 @@ impl LastCommit {
         }
     }
 
-    /// The state after a RESTORE to a version whose positions are known, if that is what happened last. Anything that
-    /// is not certain about it is for whoever asks to decide.
+    /// The state after a RESTORE to a version with known positions, if that was the last change. Leaves uncertain cases
+    /// to the caller.
     async fn undone(&self, table: &LakeTable) -> Option<Self> {
-        // Else it is not known what was read before, and has to be found again.
+        // Otherwise it is unknown what had been read, and positions have to be found again.
         let before = self.transactions.clone().filter(|_| self.version.is_some())?;
         let place = self.others.iter().position(ForeignCommit::changes_rows)?;
         let by = &self.others[place];
@@ -105,7 +105,7 @@ impl LastCommit {
     }
 }
 
-/// The version that a RESTORE names.
+/// The version that a RESTORE went back to.
 async fn restored(table: &LakeTable, by: &ForeignCommit) -> Option<LakeTable> {
     let then = match by.restored_to? {
         RestoredTo::Version(version) => table.as_of(version).await,
@@ -117,7 +117,7 @@ async fn restored(table: &LakeTable, by: &ForeignCommit) -> Option<LakeTable> {
     then.ok()
 }
 
-/// What tells the files of a table from others: their paths, and which of their rows are deleted.
+/// The identity of each of a table's files: its path, and its deleted rows.
 fn files(table: &LakeTable) -> BTreeSet<(String, Option<String>)> {
     let Some(state) = table.state() else {
         return BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Entries of a table's log, read in a way that no engine's additions can stop.
+//! Reads entries of a table's log, and tolerates whatever other engines add to them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,11 @@ use super::commit::{FILES_KEY, ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSI
 use super::diagnose::{NEWEST_HELP, OLDER_HELP, SYSTEM_HELP, UNKNOWN_HELP, log_file};
 use super::{LakeError, LakeTable, Version, positions};
 
-/// The layer of the tables that no step makes.
+/// The layer of the tables that no step writes.
 pub const SYSTEM_LAYER: &str = "system";
 
-/// One line of an entry. Kinds of actions that are not listed here, and fields of which nothing is known, are passed
-/// over: the protocol allows engines to add them.
+/// One line of an entry. Unlisted kinds of actions and unknown fields are skipped, because the protocol allows engines
+/// to add them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Line {
@@ -34,22 +34,22 @@ pub(super) fn lines(entry: &[u8]) -> impl Iterator<Item = serde_json::Result<Lin
     Deserializer::from_slice(entry).into_iter::<Line>()
 }
 
-/// Who made a commit, and how, in its own words.
+/// Who made a commit, and how, in the writer's own words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct CommitInfo {
     /// When, in milliseconds since 1970.
     pub at: Option<i64>,
     /// How a step changed the table; `compact` for a compaction.
     pub mode: Option<String>,
-    /// What tells the commit from others, where we made it.
+    /// The unique ID of the commit, if we made it.
     pub id: Option<String>,
-    /// Delta's word for it.
+    /// Delta's name of the operation.
     pub operation: Option<String>,
     /// clickrec and its version, or another engine.
     pub engine: Option<String>,
-    /// Files that it adds and removes, where it says so.
+    /// The number of files that it adds and removes, if it says so.
     files: Option<u64>,
-    /// The version or the time that a RESTORE went back to.
+    /// The version or time that a RESTORE went back to.
     pub restored_to: Option<RestoredTo>,
 }
 
@@ -84,7 +84,7 @@ impl CommitInfo {
     }
 }
 
-/// Engines write parameters as text, as numbers, or as JSON within text.
+/// Engines write parameters as text, as numbers, or as JSON inside text.
 fn number(value: &Value) -> Option<i64> {
     value
         .as_i64()
@@ -98,16 +98,16 @@ fn restored_to(parameters: &Value) -> Option<RestoredTo> {
     parameters.get("datetime").and_then(number).map(RestoredTo::Time)
 }
 
-/// What matters of one entry of the log.
+/// The relevant parts of a log entry.
 #[derive(Default)]
 pub(super) struct LogEntry {
     /// Files with rows that are new or changed.
     pub added: Vec<Add>,
-    /// Every file that was taken out of the table.
+    /// Every file that was removed from the table.
     pub removed: Vec<String>,
-    /// Whether rows were taken away, or changed.
+    /// Whether rows were removed or changed.
     pub takes_rows: bool,
-    /// Whether the columns, properties or the protocol were written.
+    /// Whether the columns, properties or protocol were written.
     pub changes_table: bool,
     /// Who made it, and how.
     pub info: CommitInfo,
@@ -116,23 +116,22 @@ pub(super) struct LogEntry {
 }
 
 impl LogEntry {
-    /// Whether rows were replaced other than by a merge of ours, which keeps what it only moves apart.
+    /// Whether rows were replaced by something other than one of our merges, which writes moved rows to separate files.
     pub fn replaces_rows(&self) -> bool {
         self.takes_rows && self.info.mode.as_deref() != Some(MODE_MERGE)
     }
 
-    /// Whether the table has the same rows and columns as before, read as far as before: a compaction, or the notes of
-    /// a vacuum.
+    /// Whether the table keeps its rows, columns and input positions: a compaction, or the log entries of a vacuum.
     pub fn keeps_rows(&self) -> bool {
         self.added.is_empty() && !self.takes_rows && !self.changes_table && !self.says_positions()
     }
 
-    /// Whether it says how far inputs were read: every commit of a step does, even one without rows.
+    /// Whether it records how far inputs were read. Every commit of a step does, even one without rows.
     pub fn says_positions(&self) -> bool {
         self.transactions.contains_key(positions::SQL)
     }
 
-    /// Reads the entry of one version; `None` where the log no longer holds it.
+    /// Reads the entry of a version; `None` if the log no longer holds it.
     pub async fn read(table: &LakeTable, version: Version) -> Result<Option<Self>, LakeError> {
         let log = table.delta().log_store();
         let bytes = log
@@ -177,25 +176,25 @@ impl LogEntry {
         }
     }
 
-    /// Whether a commit of ours ends as it says at its beginning. That a table was cut between two lines shows in
-    /// nothing else.
+    /// Whether one of our commits contains as many files as it claims. Nothing else reveals an entry that was truncated
+    /// between two lines.
     fn is_complete(&self, files: u64, is_of_system: bool) -> bool {
         let Some(mode) = &self.info.mode else { return true };
         if self.info.files.is_some_and(|all| all != files) {
             return false;
         }
-        // Early versions wrote nothing about positions into tables that no step makes, nor how many files there are.
+        // Early versions recorded neither positions nor the number of files in tables that no step writes.
         let is_early = is_of_system && self.info.files.is_none();
         self.says_positions() || mode == MODE_COMPACT || is_early
     }
 }
 
-/// Why an entry cannot be used.
+/// Why an entry is unusable.
 #[derive(Debug)]
 enum Damage {
-    /// A part of it is missing.
+    /// Part of it is missing.
     Torn(String),
-    /// It is whole, and says something in a form that is not known.
+    /// It is intact, but contains something in an unknown form.
     Unknown(String),
 }
 
@@ -216,24 +215,24 @@ impl Damage {
     }
 }
 
-/// A commit of somebody else that changed a table.
+/// A commit by another writer that changed a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignCommit {
-    /// The version that it made.
+    /// The version it created.
     pub version: Version,
-    /// Delta's word for it.
+    /// Delta's name of the operation.
     pub operation: String,
-    /// Who made it.
+    /// The engine that made it.
     pub engine: String,
-    /// Whether rows were taken away, or changed.
+    /// Whether rows were removed or changed.
     pub takes_rows: bool,
-    /// Whether rows came.
+    /// Whether rows were added.
     pub adds_rows: bool,
     pub(super) restored_to: Option<RestoredTo>,
 }
 
 impl ForeignCommit {
-    /// What an entry did; `None` where it changed neither rows nor columns: a compaction, or the notes of a vacuum.
+    /// What an entry did; `None` if it changed neither rows nor columns (a compaction, or the log entries of a vacuum).
     pub(super) fn of(version: Version, entry: LogEntry) -> Option<Self> {
         if entry.keeps_rows() {
             return None;
@@ -248,7 +247,7 @@ impl ForeignCommit {
         })
     }
 
-    /// Whether the table's rows are no longer those of before.
+    /// Whether the commit changed the table's rows.
     pub fn changes_rows(&self) -> bool {
         self.takes_rows || self.adds_rows
     }

@@ -10,19 +10,19 @@ use super::compact::{Compacted, Compaction, compact};
 use super::{LakeError, LakeTable, Version, positions, vacuum};
 use crate::config::MaintenanceConfig;
 
-/// A table is vacuumed no more often than this.
+/// A table is vacuumed at most this often.
 const VACUUM_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Merges rewrite whole files, so those of their tables are kept smaller.
+/// Merges rewrite whole files, so merged tables get smaller files.
 const MERGED_FILE_BYTES: NonZeroU64 = NonZeroU64::new(32 << 20).unwrap();
 
-/// What is known of a table that its log does not say.
+/// What maintenance needs to know about a table beyond its log.
 #[derive(Debug, Clone, Copy)]
 pub struct Upkeep<'a> {
-    /// What the project asks for.
+    /// The project's settings.
     pub config: &'a MaintenanceConfig,
     /// The columns that its step clusters by.
     pub cluster_by: &'a [String],
-    /// How old its files have to be, where its step says.
+    /// The minimum age of its files, if its step sets one.
     pub min_age: Option<Duration>,
     /// Whether merges rewrite its files.
     pub merged: bool,
@@ -31,19 +31,19 @@ pub struct Upkeep<'a> {
 /// What [`maintain`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Maintained {
-    /// Small files that were put together.
+    /// The small files that were compacted.
     pub compacted: Compacted,
-    /// The version of which a checkpoint was made.
+    /// The version that was checkpointed.
     pub checkpoint: Option<Version>,
-    /// Entries of the log that were deleted.
+    /// The number of log entries deleted.
     pub log_files_deleted: usize,
-    /// Data files that were deleted, where the table was vacuumed.
+    /// The number of data files deleted, if the table was vacuumed.
     pub files_deleted: Option<usize>,
 }
 
 impl<'a> Upkeep<'a> {
-    /// What is put together on its own: many files of about one size. Those of a table that merges rewrite only once
-    /// their rows have calmed down, as a merge rewrites every file that it touches.
+    /// What is compacted automatically: many files of similar size. In tables that merges rewrite, only files that have
+    /// not changed for a while, because a merge rewrites every file it touches.
     pub fn when_due(&self) -> Compaction<'a> {
         Compaction {
             min_files: self.config.compact_after,
@@ -57,7 +57,7 @@ impl<'a> Upkeep<'a> {
         }
     }
 
-    /// What is put together when somebody asks for it: all small files.
+    /// What is compacted on demand: all small files.
     pub fn on_demand(&self) -> Compaction<'a> {
         let target = self.config.target_file_bytes;
         Compaction {
@@ -74,16 +74,16 @@ impl<'a> Upkeep<'a> {
     }
 }
 
-/// Does what is due for a table, as its log says: compaction by the number of small files; after so many commits a
-/// checkpoint, and with it the clean-up of the log and, at most once a day, a vacuum. Where nothing is due it looks at
-/// the state that was read when the table was opened, and at nothing else.
+/// Does the maintenance that is due for a table according to its log: compaction, depending on the number of small
+/// files; after a number of commits, a checkpoint, along with log cleanup and, at most once a day, a vacuum. If nothing
+/// is due, it reads only the state that was loaded when the table was opened.
 ///
-/// Entries of the log that a reader of `changes('…')` has not seen yet may go, if it has not run for as long as the log
-/// is retained: it then finds that out ([`super::Replaced::LogExpired`]) and reads everything. How far a table has read
-/// its own inputs is never lost, as checkpoints hold all transactions.
+/// Log entries may be deleted before a reader of `changes('…')` has seen them, if it has not run for as long as the log
+/// is retained. The reader detects this ([`super::Replaced::LogExpired`]) and reads everything. A table's input
+/// positions are never lost, because checkpoints contain all transactions.
 ///
 /// # Errors
-/// When something that is due cannot be done; what was done before stays.
+/// When some maintenance fails; whatever was done before remains done.
 pub async fn maintain(
     table: &LakeTable,
     upkeep: Upkeep<'_>,
@@ -114,15 +114,15 @@ pub async fn maintain(
     Ok(done)
 }
 
-/// Whether the log has so many commits after its last checkpoint: it was opened from that checkpoint, and knows the
-/// times of those commits alone that it had to read.
+/// Whether the log has at least `after` commits since its last checkpoint. The table was opened from that checkpoint,
+/// so it knows the timestamps of only the commits it read after it.
 fn checkpoint_is_due(table: &LakeTable, after: u64) -> bool {
     let Some(state) = table.state() else { return false };
     let earliest = (state.version() + 1).checked_sub(after);
     earliest.is_some_and(|version| state.version_timestamp(version).is_some())
 }
 
-/// The age of a table bounds that of its files, so a young one is not listed.
+/// No file is older than its table, so a young table is not listed.
 async fn vacuum_is_due(table: &LakeTable, retain: Duration) -> Result<bool, LakeError> {
     let created = table.state().and_then(|state| state.metadata().created_time());
     if created.is_some_and(|created| created > before(retain)) {
@@ -132,8 +132,7 @@ async fn vacuum_is_due(table: &LakeTable, retain: Duration) -> Result<bool, Lake
     Ok(last.is_none_or(|last| last <= before(VACUUM_EVERY)))
 }
 
-/// Tells the table for how long it keeps what: other engines go by that, and checkpoints forget deleted files
-/// accordingly.
+/// Sets the table's retention properties: other engines follow them, and checkpoints drop deleted files accordingly.
 async fn set_retention(table: &LakeTable, config: &MaintenanceConfig) -> Result<(), LakeError> {
     let wanted: HashMap<String, String> = [
         ("delta.deletedFileRetentionDuration", config.retain),
@@ -156,7 +155,7 @@ async fn set_retention(table: &LakeTable, config: &MaintenanceConfig) -> Result<
     Ok(())
 }
 
-/// So long ago, in milliseconds since 1970.
+/// The time this long ago, in milliseconds since 1970.
 fn before(time: Duration) -> i64 {
     let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     Utc::now().timestamp_millis().saturating_sub(time)

@@ -30,17 +30,18 @@ use crate::config::TableName;
 use crate::failpoint;
 
 pub(super) const FILE_COLUMN: &str = "__file";
-/// So many touched files are written anew side by side.
+/// The number of touched files rewritten concurrently.
 const FILES_AT_ONCE: usize = 8;
 
-/// Replaces the rows of the keys that a result has: every old row whose key is in the result goes, the result's rows
-/// come. A key may have many rows on both sides (all items of a session), which Delta's own MERGE does not allow.
+/// Replaces the rows of the keys in a result: every old row whose key appears in the result is removed, and the
+/// result's rows are added. A key may have many rows on both sides (all items of a session), which Delta's own MERGE
+/// does not allow.
 ///
-/// How: while the result streams into new files, its keys are kept. Then the key columns of the table are joined with
-/// them to find the files they are in, and what is left of those files is written anew. Files without such a key are
-/// not rewritten.
+/// The result's keys are kept while it streams into new files. The table's key columns are then joined with them to
+/// find the files that contain these keys, and the remaining rows of those files are rewritten. Files without any such
+/// key are not rewritten.
 ///
-/// Memory: the result's keys, reserved as they come, and a hash table of them; the table itself streams.
+/// Memory: the result's keys, reserved as they arrive, and a hash table of them; the table itself is streamed.
 #[derive(Debug)]
 pub struct Merge {
     table: TableName,
@@ -51,8 +52,8 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// A merge by `key`. Where `deleted` names a boolean column of the result, rows in which it is true only take old
-    /// rows away; the column itself is not stored.
+    /// A merge by `key`. If `deleted` names a boolean column of the result, rows in which it is true only delete old
+    /// rows; the column itself is not stored.
     pub fn new(table: &TableName, key: &[String], deleted: Option<&str>) -> Self {
         Self {
             table: table.clone(),
@@ -63,13 +64,13 @@ impl Merge {
         }
     }
 
-    /// What becomes of rows whose key is NULL; an error where it is not said.
+    /// Sets what happens to rows whose key is NULL; an error by default.
     #[must_use]
     pub fn with_null_keys(self, nulls: NullKeys) -> Self {
         Self { nulls, ..self }
     }
 
-    /// Keeps the keys as they pass, within the limits of `pool`: needed for [`Merge::finish`], not where the result
+    /// Keeps the keys as they pass, within the limits of `pool`. Required for [`Merge::finish`], but not if the result
     /// replaces the whole table.
     #[must_use]
     pub fn keeping_keys(mut self, pool: &Arc<dyn MemoryPool>) -> Self {
@@ -80,7 +81,7 @@ impl Merge {
     /// The rows of a result that are to be written.
     ///
     /// # Errors
-    /// When the result has no such column. The stream fails where a key is NULL, or keys take too much memory.
+    /// When the result lacks one of the columns. The stream fails if a key is NULL or the keys take too much memory.
     pub fn pass(&self, stream: SendableRecordBatchStream) -> QueryResult<SendableRecordBatchStream> {
         let schema = stream.schema();
         let keyed = Keyed::new(&self.table, &self.key, self.deleted.as_deref(), self.nulls, &schema)?;
@@ -99,7 +100,7 @@ impl Merge {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
-    /// Once every stream has passed: finds the files that hold old rows, and writes what is left of them.
+    /// To be called once every stream has passed: finds the files that hold old rows, and writes their remaining rows.
     ///
     /// # Errors
     /// When the table cannot be read or written.
@@ -123,8 +124,8 @@ impl Merge {
         })
     }
 
-    /// Writes what is left of each touched file into a file of its own. Put together, rows that nobody will touch again
-    /// would be written anew with every merge, and every merge would take longer than the one before.
+    /// Writes the remaining rows of each touched file to a file of its own. If they were combined, rows that are never
+    /// touched again would be rewritten by every merge, and each merge would take longer than the last.
     async fn kept(
         &self,
         table: &LakeTable,
@@ -152,7 +153,7 @@ impl Merge {
         Ok(kept)
     }
 
-    /// The rows of old files that have none of these keys, by the partitions of the old files.
+    /// The rows of old files that have none of these keys, in the partitions of the old files.
     pub(super) fn rest(
         &self,
         old: Arc<dyn ExecutionPlan>,
@@ -161,7 +162,7 @@ impl Merge {
         let schema = keys.schema();
         let named = |column: &String| Ok((col(column, &schema)?, column.clone()));
         let columns = self.key.iter().map(named).collect::<QueryResult<_>>()?;
-        // Each once: every old row would else be compared with all rows of its key.
+        // Deduplicated: otherwise every old row would be compared with all rows of its key.
         let once = PhysicalGroupBy::new_single(columns);
         let keys = AggregateExec::try_new(AggregateMode::Single, once, vec![], vec![], keys, schema)?;
         let same = |column: &String| Ok((col(column, &keys.schema())?, col(column, &old.schema())?));
@@ -201,10 +202,10 @@ impl Merge {
             .collect())
     }
 
-    /// What is left of a table in memory once every stream has passed: the rows whose key the result does not have.
+    /// For a table in memory, once every stream has passed: the rows whose key is not in the result.
     ///
     /// # Errors
-    /// When the table does not have the columns of the key.
+    /// When the table lacks the key columns.
     pub async fn others(&self, table: RecordBatch, session: &SessionContext) -> Result<Vec<RecordBatch>, LakeError> {
         let keys = self.taken();
         if keys.is_empty() {
@@ -222,11 +223,11 @@ impl Merge {
             .unwrap_or_default()
     }
 
-    /// Reads the keys of the rows that are written again, once some have been left out: what only they would replace
-    /// stays. The keys of rows that only take others away are as before.
+    /// Rereads the keys of written rows after some rows were dropped: old rows that only the dropped ones would have
+    /// replaced remain. The keys of rows that only delete others are unchanged.
     ///
     /// # Errors
-    /// When a key is NULL, or a file cannot be read.
+    /// When a key is NULL or a file cannot be read.
     pub async fn keep_keys_of(
         &self,
         table: &LakeTable,
@@ -247,7 +248,7 @@ impl Merge {
         Ok(())
     }
 
-    /// The keys in files that were written and not committed; the stream fails where one is NULL.
+    /// The keys in files that were written but not committed; the stream fails if one is NULL.
     pub(super) async fn keys_of(
         &self,
         table: &LakeTable,
@@ -264,7 +265,7 @@ impl Merge {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, keys)))
     }
 
-    /// Whether rows with a NULL in their key may be in these files, as far as their statistics say.
+    /// Whether these files may contain rows with a NULL in their key, according to their statistics.
     pub fn may_have_null_keys(&self, files: &[Add]) -> bool {
         let has_none = |file: &Add| {
             let nulls = nulls_of(file);

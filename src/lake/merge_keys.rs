@@ -1,4 +1,4 @@
-//! The keys of a merge's result: told from its rows, and kept until the old rows of these keys are looked for.
+//! The keys of a merge's result: extracted from its rows, and kept until the old rows of these keys are looked up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use super::schema::storable;
 use super::write::conform;
 use crate::config::TableName;
 
-/// Tells the keys of a merge's result from its rows.
+/// Extracts the keys of a merge's result from its rows.
 #[derive(Debug)]
 pub(super) struct Keyed {
     table: TableName,
     key: Vec<usize>,
     deleted: Option<usize>,
     nulls: NullKeys,
-    /// The columns of the key, in the types that the table stores.
+    /// The key columns, in the types that the table stores.
     pub schema: SchemaRef,
 }
 
-/// What becomes of a row whose key is NULL.
+/// What happens to a row whose key is NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NullKeys {
-    /// It would never be replaced: an error.
+    /// An error: the row could never be replaced.
     Refuse,
-    /// It is written, as something else may put it aside before the commit. It replaces nothing.
+    /// It is written, because a later check may set it aside before the commit. It replaces nothing.
     Write,
 }
 
@@ -41,17 +41,17 @@ pub enum NullKeys {
 pub(super) struct Split {
     /// The keys of the rows that are written.
     pub keys: RecordBatch,
-    /// The keys of those that only take others away.
+    /// The keys of rows that only delete others.
     pub deleted: Option<RecordBatch>,
-    /// What is written.
+    /// The rows to write.
     pub rows: RecordBatch,
 }
 
 impl Keyed {
-    /// For a result of this schema.
+    /// For a result with this schema.
     ///
     /// # Errors
-    /// When it has no such columns.
+    /// When the schema lacks one of the columns.
     pub fn new(
         table: &TableName,
         key: &[String],
@@ -70,10 +70,10 @@ impl Keyed {
         })
     }
 
-    /// The keys of a batch, and the rows of it that are to be written.
+    /// Splits a batch into its keys and the rows to write.
     ///
     /// # Errors
-    /// When a key is NULL that may not be.
+    /// When a key is NULL and NULLs are refused.
     pub fn split(&self, batch: &RecordBatch) -> QueryResult<Split> {
         let keys = conform(&batch.project(&self.key)?, &self.schema)?;
         let deletes = self.deleted.map(|column| batch.column(column).as_boolean());
@@ -117,13 +117,13 @@ impl Keyed {
 #[derive(Debug)]
 pub(super) struct Keys {
     of_rows: Vec<RecordBatch>,
-    /// Of the rows that only take others away.
+    /// The keys of rows that only delete others.
     of_deleted: Vec<RecordBatch>,
     memory: MemoryReservation,
 }
 
 impl Keys {
-    /// None yet.
+    /// An empty set.
     pub fn new(table: &TableName, pool: &Arc<dyn MemoryPool>) -> Self {
         Self {
             of_rows: vec![],
@@ -134,7 +134,7 @@ impl Keys {
 
     /// Keeps keys, within the limits of the pool.
     pub fn keep(&mut self, keys: &RecordBatch, deletes: bool) -> QueryResult<()> {
-        // Copied: views, and slices of one large batch, would hold on to all of it.
+        // Copied, because views and slices of a large batch would keep all of it in memory.
         let keys = copied(keys)?;
         self.memory.try_grow(keys.get_array_memory_size())?;
         match deletes {
@@ -144,14 +144,14 @@ impl Keys {
         Ok(())
     }
 
-    /// Forgets those of rows that are written.
+    /// Forgets the keys of rows that are written.
     pub fn forget_rows(&mut self) {
         self.of_rows.clear();
         let left = self.of_deleted.iter().map(RecordBatch::get_array_memory_size).sum();
         self.memory.resize(left);
     }
 
-    /// All of them.
+    /// Takes all of them.
     pub fn take(&mut self) -> Vec<RecordBatch> {
         let mut all = std::mem::take(&mut self.of_rows);
         all.append(&mut self.of_deleted);
@@ -159,7 +159,7 @@ impl Keys {
     }
 }
 
-/// How many NULLs each column of a file has, where its statistics say.
+/// How many NULLs each column of a file has, if its statistics say so.
 pub(super) fn nulls_of(file: &Add) -> HashMap<String, i64> {
     #[derive(Deserialize)]
     struct Nulls {

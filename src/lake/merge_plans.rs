@@ -1,4 +1,4 @@
-//! A merge as plans for other processes: the keys of the result are in files, not in memory.
+//! A merge as plans for other processes: the result's keys are in files instead of in memory.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::write::{Layout, write_streams};
 use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
 
 impl Merge {
-    /// A plan that gives the names of the files in which rows have one of the keys; `None` where there are none.
+    /// A plan that returns the names of the files that contain one of the keys; `None` if there are none.
     ///
     /// # Errors
-    /// When a file has a feature that cannot be read so.
+    /// When a file uses a feature that this scan does not support.
     pub async fn plan_to_find(
         &self,
         table: &LakeTable,
@@ -38,14 +38,14 @@ impl Merge {
         Ok(Some(names.create_physical_plan().await?))
     }
 
-    /// The files of these names.
+    /// The files with these names.
     pub fn touched_of(&self, table: &LakeTable, names: &HashSet<String>) -> Vec<Add> {
         let mut files = data_files_without_statistics(table);
         files.retain(|file| names.contains(&file.path));
         files
     }
 
-    /// A plan of what is left of the touched files, each in a partition of its own; `None` where none is touched.
+    /// A plan of the remaining rows of the touched files, one file per partition; `None` if no file is touched.
     ///
     /// # Errors
     /// As [`Merge::plan_to_find`].
@@ -64,7 +64,7 @@ impl Merge {
         Ok(Some(self.rest(old, new)?))
     }
 
-    /// The commit that puts files in the place of those that were touched.
+    /// The commit that replaces the touched files with the kept ones.
     pub fn replaced(&self, table: &LakeTable, kept: Vec<Add>, touched: &[Add]) -> CommitMode {
         CommitMode::Merge {
             kept,
@@ -72,7 +72,7 @@ impl Merge {
         }
     }
 
-    /// Writes the keys of the rows in files that were not committed, once some have been left out of them.
+    /// Writes the keys of rows in uncommitted files, after some rows were dropped from them.
     ///
     /// # Errors
     /// As [`Merge::keep_keys_of`].
@@ -91,7 +91,7 @@ impl Merge {
         Ok(write_streams(table, vec![keys], &layout).await?.files)
     }
 
-    /// The keys that were written beside the rows of the result.
+    /// The keys that were written alongside the rows of the result.
     fn keys(&self, table: &LakeTable, files: &[Add]) -> Result<DataFilesScan, LakeError> {
         let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));
         let columns = self.key.iter().map(|column| schema.index_of(column));

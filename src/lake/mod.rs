@@ -1,19 +1,19 @@
-//! The Delta tables of the lake: opening them, what changed in them, and one commit a step.
+//! The Delta tables of the lake: opening them, finding what changed in them, and committing each step once.
 //!
 //! - [`Lake`] and [`LakeTable`]: a table as of the moment it was opened.
 //! - [`Changes`]: the rows that arrived after a version.
-//! - [`LastCommit`]: how far the inputs of a table were read, and what others did to it since.
-//! - [`write`](mod@write): a plan's rows into data files that no reader sees yet.
+//! - [`LastCommit`]: how far the inputs of a table were read, and what others have done to it since.
+//! - [`write`](mod@write): writes a plan's rows to data files that no reader sees yet.
 //! - [`WriteExec`]: the same in plans that run in other processes.
-//! - [`Merge`]: which files a merge touches, and what is left of them.
-//! - [`keys`]: which data files can hold the keys that are looked for.
+//! - [`Merge`]: which files a merge touches, and which of their rows remain.
+//! - [`keys`]: which data files can hold the keys being looked up.
 //! - [`Commit`]: files and input positions become visible together, or not at all.
-//! - [`compact`](fn@compact): small files into larger ones; [`vacuum`](fn@vacuum): files that no version needs;
-//!   [`maintain`](fn@maintain): whatever is due.
-//! - [`history`](fn@history): what each commit did; [`At`]: tables as they were.
+//! - [`compact`](fn@compact): combines small files into larger ones; [`vacuum`](fn@vacuum): deletes files that no
+//!   version needs; [`maintain`](fn@maintain): does whatever is due.
+//! - [`history`](fn@history): what each commit did; [`At`]: time travel.
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //!
-//! The module does not know steps or SQL files: it is told what to write.
+//! The module knows nothing about steps or SQL files: callers pass in what to write.
 
 mod at;
 mod changes;

@@ -7,25 +7,25 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 
 use crate::config::TableName;
 
-/// Tables that were opened before: of each only the log entries since then have to be read, however long its log is.
+/// Tables that were opened before. Only the log entries written since then have to be read, however long the log is.
 #[derive(Debug, Default)]
 pub(super) struct Opened(Mutex<HashMap<TableName, (DeltaTable, ObjectMeta)>>);
 
 impl Opened {
-    /// The table as it was the last time, unless it was deleted or made anew since.
+    /// The table as it was last time, unless it has been deleted or recreated since.
     pub async fn get(&self, name: &TableName) -> Option<DeltaTable> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let (table, entry) = kept?;
-        // The entry of a version is written once; another one is of another table.
+        // The entry of a version is written only once; a different one belongs to another table.
         (newest_entry(&table).await? == entry).then_some(table)
     }
 
-    /// Drops what is kept of a table.
+    /// Forgets a table.
     pub fn forget(&self, name: &TableName) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    /// Keeps the table for the next time.
+    /// Keeps a table for next time.
     pub async fn keep(&self, name: &TableName, table: &DeltaTable) {
         if let Some(entry) = newest_entry(table).await {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,7 +34,7 @@ impl Opened {
     }
 }
 
-/// The log entry of the newest version that the table knows.
+/// The log entry of the newest version the table knows.
 async fn newest_entry(table: &DeltaTable) -> Option<ObjectMeta> {
     let version = table.version()?;
     let entry = Path::from(format!("_delta_log/{version:020}.json"));

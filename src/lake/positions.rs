@@ -1,6 +1,6 @@
 //! How far a step has read its inputs, as the application ids of Delta transactions.
 //!
-//! They are committed together with the rows they led to, and are the only state of a pipeline:
+//! They are committed together with the rows read up to them, and are a pipeline's only state:
 //!
 //! | application id | version |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |
 //! | `clickrec/sql` | a hash of the SQL that made the table |
 //!
-//! Every commit of a step holds all of them, whether they moved or not, so its newest commit tells everything.
+//! Every commit of a step contains all of them, whether they moved or not, so its newest commit is enough.
 
 use async_trait::async_trait;
 
@@ -16,32 +16,32 @@ use super::LakeTable;
 use crate::config::TableName;
 use crate::source::{Committed, Positions, SourceError};
 
-/// The application id of the SQL's hash.
+/// The application ID of the SQL's hash.
 pub const SQL: &str = "clickrec/sql";
 
-/// The application id of the time of the last vacuum, in milliseconds since 1970. Steps do not carry it.
+/// The application ID of the time of the last vacuum, in milliseconds since 1970. Commits of steps do not carry it.
 pub const VACUUM: &str = "clickrec/vacuum";
 
 const SOURCES: &str = "clickrec/source/";
 
-/// The application id of a place of a source.
+/// The application ID of a place in a source.
 pub fn of_source(source: &str, place: &str) -> String {
     format!("{SOURCES}{source}/{place}")
 }
 
-/// The source whose place an application id names; `None` for other ids.
+/// The source whose place an application ID names; `None` for other IDs.
 pub fn source_of(app_id: &str) -> Option<&str> {
     let (source, _) = app_id.strip_prefix(SOURCES)?.split_once('/')?;
     Some(source)
 }
 
-/// Whether the version of an application id is a mark of what is at a source's place, rather than how far it was read:
-/// it does not grow with what is read.
+/// Whether an application ID's version identifies what is at a source's place, instead of saying how far it was read.
+/// Such a version does not grow as more is read.
 pub fn is_mark(app_id: &str) -> bool {
     app_id.contains('#') || app_id.ends_with("/id")
 }
 
-/// The application id of a lake table, by its identity: a table made anew was not read yet.
+/// The application ID of a lake table. It contains the table's identity, so a recreated table counts as unread.
 pub fn of_table(name: &TableName, id: &str) -> String {
     format!("clickrec/table/{name}/{id}")
 }

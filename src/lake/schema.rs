@@ -1,4 +1,4 @@
-//! What a query returns and what a Delta table can hold.
+//! Maps the schema of a query result to what a Delta table can store.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::config::TableName;
 /// integers, microseconds in UTC, and every column nullable, so that a later edit of the SQL does not break readers.
 ///
 /// # Errors
-/// When a column has a type that Delta has no counterpart for.
+/// When a column has a type that Delta cannot represent.
 pub fn storable(table: &TableName, schema: &Schema) -> Result<SchemaRef, LakeError> {
     let fields = schema
         .fields()

@@ -33,14 +33,14 @@ pub type Version = u64;
 #[derive(Debug, Clone)]
 pub struct Lake {
     config: LakeConfig,
-    /// Made when the first table is opened.
+    /// Created when the first table is opened.
     store: Arc<OnceLock<Arc<dyn ObjectStore>>>,
     filters: Option<Arc<KeyFilters>>,
     opened: Option<Arc<Opened>>,
 }
 
 impl Lake {
-    /// The lake of a project. Nothing is opened yet.
+    /// The lake of a project. Opens nothing yet.
     pub fn new(config: &LakeConfig) -> Self {
         Self {
             config: config.clone(),
@@ -50,8 +50,8 @@ impl Lake {
         }
     }
 
-    /// For a process that works on the same tables again and again: what was read of their logs stays in memory, and
-    /// which keys are in which data files too, in at most so many bytes.
+    /// For a process that works on the same tables repeatedly: keeps their logs in memory, as well as filters of the
+    /// keys in their data files, in at most this many bytes.
     #[must_use]
     pub fn with_memory(mut self, key_filter_bytes: u64) -> Self {
         self.filters = Some(Arc::new(KeyFilters::new(key_filter_bytes)));
@@ -59,11 +59,11 @@ impl Lake {
         self
     }
 
-    /// Makes sure that a local lake can be written, before a step works for nothing; makes its folder. A store in the
-    /// cloud answers when it is written.
+    /// Creates the folder of a local lake and checks that it is writable, before a step does work in vain. A cloud
+    /// store reports problems only on the first write.
     ///
     /// # Errors
-    /// When the folder cannot be made, or no file in it.
+    /// When the folder, or a file in it, cannot be created.
     pub fn check_writable(&self) -> Result<(), LakeError> {
         let Ok(folder) = self.config.url.to_file_path() else {
             return Ok(());
@@ -75,7 +75,7 @@ impl Lake {
         })
     }
 
-    /// Opens a table as of now; one that does not exist yet is opened too, and is empty.
+    /// Opens the current version of a table. A table that does not exist yet is opened too, and is empty.
     ///
     /// # Errors
     /// When the lake cannot be reached, or the table's log cannot be read.
@@ -88,7 +88,7 @@ impl Lake {
         let delta = match kept {
             Some(mut kept) => match kept.update_state().await {
                 Ok(()) => kept,
-                // From nothing it works, or says what is wrong.
+                // Opening it from scratch works, or gives a proper error.
                 Err(_) => self.open(name).await?,
             },
             None => self.open(name).await?,
@@ -107,7 +107,7 @@ impl Lake {
         })
     }
 
-    /// Forgets what was read of a table's log, so that it is read anew: from a checkpoint that was just made.
+    /// Drops the cached log of a table, so that it is reread from the latest checkpoint.
     pub fn forget(&self, name: &TableName) {
         if let Some(opened) = &self.opened {
             opened.forget(name);
@@ -134,14 +134,14 @@ impl Lake {
         if !delta.verify_deltatable_existence().await.map_err(failed())? {
             return self.handle(name);
         }
-        // It may have been made since, by another process.
+        // Another process may have created it in the meantime.
         match delta.load().await {
             Ok(()) => Ok(delta),
             Err(error) => Err(diagnose(&delta, name).await.unwrap_or_else(|| failed()(error))),
         }
     }
 
-    /// What opens the table; nothing is read yet.
+    /// A handle to the table; reads nothing yet.
     fn handle(&self, name: &TableName) -> Result<DeltaTable, LakeError> {
         let failed = || LakeError::delta("open", name);
         let root = self.config.url.as_str().trim_end_matches('/');
@@ -161,10 +161,10 @@ impl Lake {
         Ok(self.store.get_or_init(|| store).clone())
     }
 
-    /// What one may do in the store of the lake, where that is not a disk.
+    /// The permissions we have in the lake's store, if it is not a disk.
     ///
     /// # Errors
-    /// When the settings do not make a store.
+    /// When no store can be created from the settings.
     pub async fn access(&self) -> Result<Vec<Access>, LakeError> {
         if self.config.url.scheme() == "file" {
             return Ok(vec![]);
@@ -178,7 +178,7 @@ impl Lake {
     /// Lets all sessions of a runtime read the lake's store.
     ///
     /// # Errors
-    /// When the settings do not make a store.
+    /// When no store can be created from the settings.
     pub fn register(&self, runtime: &RuntimeEnv) -> Result<(), LakeError> {
         let store = self.store().map_err(LakeError::delta("reach", &self.config.url))?;
         let root = ObjectStoreUrl::parse(&self.config.url[..Position::BeforePath])?;
@@ -186,7 +186,7 @@ impl Lake {
         Ok(())
     }
 
-    /// Where it is.
+    /// The lake's URL.
     pub fn url(&self) -> &Url {
         &self.config.url
     }
@@ -208,7 +208,7 @@ impl LakeTable {
         &self.name
     }
 
-    /// Where its lake is.
+    /// The URL of its lake.
     pub(super) fn lake_url(&self) -> &Url {
         &self.lake
     }
@@ -218,12 +218,12 @@ impl LakeTable {
         &self.delta
     }
 
-    /// The state that was read, if the table exists.
+    /// The loaded state, if the table exists.
     pub fn state(&self) -> Option<&DeltaTableState> {
         self.delta.snapshot().ok()
     }
 
-    /// The same table as of now.
+    /// Reopens the table at its current version.
     ///
     /// # Errors
     /// When its log cannot be read.
@@ -250,7 +250,7 @@ impl LakeTable {
         Ok(self.with_past(delta))
     }
 
-    /// The same table as it was at a time, by Delta's own rule: as after the last commit until then.
+    /// The same table as of a time, by Delta's own rule: the state after the last commit at or before it.
     ///
     /// # Errors
     /// As [`LakeTable::as_of`].
@@ -276,7 +276,8 @@ impl LakeTable {
         self.state().map(DeltaTableState::version)
     }
 
-    /// The identity Delta gave it when it was created: a table made anew under the same name has another one.
+    /// The identity that Delta assigned when the table was created: a table recreated under the same name has a
+    /// different one.
     pub fn id(&self) -> Option<String> {
         self.state().map(|state| state.metadata().id().to_owned())
     }
@@ -284,7 +285,7 @@ impl LakeTable {
     /// Its columns, if the table exists.
     ///
     /// # Errors
-    /// When a column has a type that Arrow cannot hold.
+    /// When a column has a type that Arrow does not support.
     pub fn schema(&self) -> Result<Option<SchemaRef>, LakeError> {
         let Some(state) = self.state() else { return Ok(None) };
         let schema: arrow::datatypes::Schema =
@@ -305,21 +306,21 @@ impl LakeTable {
             .sum()
     }
 
-    /// The same, where every file says how many it holds: files of others may not.
+    /// The same, but only if every file records its number of rows: files of other writers may not.
     pub(super) fn rows_if_known(&self) -> Option<usize> {
         let Some(state) = self.state() else { return Some(0) };
         state.log_data().iter().map(|file| file.num_records()).sum()
     }
 
-    /// How many bytes its files have.
+    /// The total size of its files.
     pub fn bytes(&self) -> u64 {
         let Some(state) = self.state() else { return 0 };
         let files = state.log_data();
         files.iter().filter_map(|file| u64::try_from(file.size()).ok()).sum()
     }
 
-    /// The newest commit that a step made, and what others did since: one entry of the log tells, where nobody did
-    /// anything. Asking Delta for one application id after another would replay the log as often.
+    /// The newest commit made by a step, and what others have done since. If nobody has, one log entry is enough.
+    /// Querying Delta for each application ID would replay the log once per ID.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -327,7 +328,7 @@ impl LakeTable {
         self.last_commit.get_or_try_init(|| LastCommit::read(self)).await
     }
 
-    /// The application ids and versions of the newest commit that a step made; `None` where the log no longer holds it.
+    /// The application IDs and versions of the newest commit that a step made; `None` if the log no longer holds it.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -335,7 +336,7 @@ impl LakeTable {
         Ok(self.last_commit().await?.transactions.as_ref())
     }
 
-    /// The version committed for an application id; `None` where there is none.
+    /// The version committed for an application ID; `None` if there is none.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -346,7 +347,7 @@ impl LakeTable {
         self.transaction_in_log(app_id).await
     }
 
-    /// The version committed for an application id in any commit, however old: a replay of the log.
+    /// The version committed for an application ID in any commit, however old: replays the log.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -359,25 +360,25 @@ impl LakeTable {
             .map_err(LakeError::delta("read the transactions of", &self.name))
     }
 
-    /// Where in its store a data file is that the log knows by this path.
+    /// The location in its store of a data file that the log knows by this path.
     ///
     /// # Errors
-    /// When it is no path of a store.
+    /// When the path is not valid in a store.
     pub(super) fn place(&self, path: &str) -> Result<Path, LakeError> {
-        // Relative to the table, and decoded already; `PartitionedFile::new` would encode it again.
+        // Relative to the table and already decoded; `PartitionedFile::new` would encode it again.
         let place = Path::from_url_path(self.delta.table_url().path())
             .and_then(|root| Path::parse(format!("{root}/{path}")))
             .map_err(|error| DataFusionError::ObjectStore(Box::new(error.into())))?;
         Ok(place)
     }
 
-    /// What is known of the keys in its files, where that is kept.
+    /// The filters of the keys in its files, if the lake keeps them.
     pub(super) fn key_filters(&self) -> Option<&Arc<KeyFilters>> {
         self.filters.as_ref()
     }
 
-    /// A provider of the rows of this version for joins that look for few of them: files that hold no such key are not
-    /// opened, where the lake keeps [`KeyFilters`].
+    /// A provider of this version's rows for selective joins: files that hold none of the wanted keys are not opened,
+    /// if the lake keeps [`KeyFilters`].
     ///
     /// # Errors
     /// As [`LakeTable::provider`].
@@ -386,7 +387,7 @@ impl LakeTable {
             self.let_read(session)?;
             match DataFilesScan::lookup(self, &data_files_without_statistics(self), None) {
                 Ok(scan) => return Ok(Arc::new(scan)),
-                // Files with features that only the Delta library's own scan knows.
+                // The files use features that only the Delta library's own scan supports.
                 Err(LakeError::Unsupported { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -413,7 +414,7 @@ impl LakeTable {
             // The Delta library's own scan cannot be sent to another process (delta-rs issue 4171).
             return Ok(Arc::new(DataFilesScan::whole(self)?));
         }
-        // With the session's own settings, so that text is read as the engine wants it.
+        // With the session's settings, so that strings are read as the type the engine expects.
         let provider = self.delta.table_provider().with_session(Arc::new(session.clone()));
         Ok(provider.await?)
     }

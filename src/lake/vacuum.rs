@@ -8,17 +8,17 @@ use futures::TryStreamExt;
 
 use super::{LakeError, LakeTable, positions};
 
-/// A file that no version within the time asked for needs: replaced by a merge or a compaction, or left behind by a step
-/// that was killed before its commit.
+/// A file that no version within the retention period needs: replaced by a merge or a compaction, or left behind by a
+/// step that was killed before its commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusedFile {
     /// Relative to the table's folder.
     pub path: String,
-    /// Its size; 0 where another vacuum has just taken it.
+    /// Its size; 0 if a concurrent vacuum has just deleted it.
     pub bytes: u64,
 }
 
-/// The files that [`vacuum`] would take.
+/// The files that [`vacuum`] would delete.
 ///
 /// # Errors
 /// When the table's folder cannot be listed.
@@ -41,8 +41,8 @@ pub async fn unused_files(table: &LakeTable, retain: Duration) -> Result<Vec<Unu
     Ok(files.collect())
 }
 
-/// Deletes the files that no version younger than `retain` needs, and files that no version names and that are older
-/// than that: younger ones may belong to a step that is still running. How many files.
+/// Deletes the files that no version younger than `retain` needs, including unreferenced files older than that: younger
+/// ones may belong to a step that is still running. Returns how many were deleted.
 ///
 /// # Errors
 /// When files cannot be listed or deleted.
@@ -67,6 +67,6 @@ fn builder(table: &LakeTable, retain: Duration) -> VacuumBuilder {
         .vacuum()
         .with_mode(VacuumMode::Full)
         .with_retention_period(retain)
-        // The least is checked where the time is given: the table's own property may be what is being shortened.
+        // The minimum is checked where the setting is read: the table's own property may be the one being shortened.
         .with_enforce_retention_duration(false)
 }

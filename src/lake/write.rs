@@ -1,4 +1,4 @@
-//! Rows into data files that no reader sees until a [`Commit`](super::Commit) names them.
+//! Writes rows to data files that no reader sees until a [`Commit`](super::Commit) names them.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -24,31 +24,31 @@ use crate::config::TableName;
 /// Files are closed at about this size.
 pub const TARGET_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();
 
-/// Row groups are what several threads read side by side.
+/// Row groups are the unit of parallel reads.
 const ROW_GROUP_ROWS: usize = 128 << 10;
 
-/// How a table lies on disk.
+/// How a table is laid out on disk.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// Its columns, of types that [`super::schema::storable`] allows.
+    /// Its columns, with types that [`super::schema::storable`] allows.
     pub schema: SchemaRef,
-    /// The columns that split it into folders.
+    /// The columns it is partitioned by.
     pub partition_by: Vec<String>,
 }
 
-/// Files that were written and are not yet part of the table.
+/// Files that were written but are not part of the table yet.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// As the log will name them.
+    /// As the log will list them.
     pub files: Vec<Add>,
-    /// Rows in them.
+    /// The number of rows in them.
     pub rows: u64,
 }
 
-/// Runs a plan and writes its rows, one writer a plan partition.
+/// Runs a plan and writes its rows, with one writer per plan partition.
 ///
 /// # Errors
-/// When the query fails or the store refuses; files already written stay invisible, and vacuum takes them.
+/// When the query fails or the store refuses; files already written stay invisible, and vacuum deletes them.
 pub async fn write(
     table: &LakeTable,
     plan: &Arc<dyn ExecutionPlan>,
@@ -60,7 +60,7 @@ pub async fn write(
     write_streams(table, streams.collect::<QueryResult<_>>()?, layout).await
 }
 
-/// Writes streams of rows, side by side.
+/// Writes streams of rows concurrently.
 ///
 /// # Errors
 /// As [`write`].
@@ -92,7 +92,7 @@ pub async fn write_files(
         all.rows += written.rows;
         all.files.extend(written.files);
     }
-    // Partitions finish in any order; the log should not depend on it.
+    // Partitions finish in any order, but the log should be deterministic.
     all.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(all)
 }
@@ -115,7 +115,7 @@ fn writer_config(layout: &Layout, file_bytes: NonZeroU64) -> Result<WriterConfig
     ))
 }
 
-/// Deletes files that will not be committed. What cannot be deleted is left to vacuum.
+/// Deletes files that will not be committed. Whatever cannot be deleted is left to vacuum.
 pub async fn discard(table: &LakeTable, files: &[Add]) {
     let store = table.delta().object_store();
     for file in files {
@@ -136,7 +136,7 @@ async fn write_stream(mut writer: Writer, mut stream: SendableRecordBatchStream)
     writer.close().await
 }
 
-/// Writes batches into files of a table.
+/// Writes batches to files of a table.
 pub(super) struct Writer {
     table: TableName,
     schema: SchemaRef,
@@ -172,7 +172,7 @@ impl Writer {
         written.map_err(LakeError::delta("write to", &self.table))
     }
 
-    /// Ends the files.
+    /// Closes the files.
     ///
     /// # Errors
     /// When the store refuses.
@@ -185,11 +185,11 @@ impl Writer {
     }
 }
 
-/// The batch with the columns and types that are stored, in that order. A column that older files do not have yet is
-/// NULL; a value that does not fit its type is an error.
+/// Converts a batch to the stored columns, types and column order. Columns that older files lack become NULL; a value
+/// that does not fit its type is an error.
 ///
 /// # Errors
-/// As said.
+/// When a value does not fit its column's type.
 pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> QueryResult<RecordBatch> {
     let options = CastOptions {
         safe: false,

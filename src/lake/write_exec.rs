@@ -21,34 +21,34 @@ use super::write::{Layout, TARGET_FILE_BYTES, Writer, Written};
 use super::{Lake, LakeError, LakeTable};
 use crate::config::redact;
 
-/// What is written where.
+/// What to write, and where.
 #[derive(Debug, Clone)]
 pub struct WriteTo {
-    /// Into which table.
+    /// The target table.
     pub table: LakeTable,
-    /// How it lies there.
+    /// Its layout on disk.
     pub layout: Layout,
-    /// For the result of a merge.
+    /// Set when writing the result of a merge.
     pub merge: Option<MergeKey>,
 }
 
-/// How the keys of a merge's result are told from its rows.
+/// How to extract the keys of a merge's result from its rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MergeKey {
-    /// The columns of the key.
+    /// The key columns.
     pub columns: Vec<String>,
-    /// The column that tells rows which only take others away.
+    /// The column that marks rows that only delete others.
     pub deleted: Option<String>,
-    /// What becomes of rows whose key is NULL.
+    /// What happens to rows whose key is NULL.
     pub nulls: NullKeys,
 }
 
 /// The files that hold the keys of a merge's result.
 #[derive(Debug, Clone, Default)]
 pub struct KeyFiles {
-    /// Keys of the rows that were written.
+    /// Keys of rows that were written.
     pub of_rows: Vec<Add>,
-    /// Keys of those that only take others away.
+    /// Keys of rows that only delete others.
     pub of_deleted: Vec<Add>,
 }
 
@@ -59,22 +59,22 @@ impl KeyFiles {
     }
 }
 
-/// Writes each partition of its input into data files that no reader sees yet, and returns a row a file, from which
-/// [`written`] makes what a commit needs. For plans that run in other processes: they send names of files, not rows. For
-/// a merge, the keys of the result are written too, into files of their own, which are never committed.
+/// Writes each partition of its input to data files that no reader sees yet. Returns one row per file, from which
+/// [`written`] builds what a commit needs. For plans that run in other processes: they send file names instead of rows.
+/// For a merge, it also writes the keys of the result, to separate files that are never committed.
 ///
-/// A partition may be written twice, in whole or in part, where a process fails; names of files are never the same, and
-/// those that are not in the result are for vacuum.
+/// If a process fails, a partition may be written twice, in whole or in part. File names are never reused, and files
+/// that are missing from the result are left to vacuum.
 #[derive(Debug)]
 pub struct WriteExec {
     input: Arc<dyn ExecutionPlan>,
     to: WriteTo,
-    /// Whether the input came in one partition, and is to stay so: rows that fit into one file.
+    /// Whether the input came in one partition and must stay in one, because its rows fit into one file.
     is_whole: bool,
     properties: Arc<PlanProperties>,
 }
 
-/// The node as bytes.
+/// The serialized node.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     /// The URL of the lake.
@@ -88,7 +88,7 @@ struct Wire {
 }
 
 impl WriteExec {
-    /// Writes what `input` gives.
+    /// Writes the rows of `input`.
     pub fn new(input: Arc<dyn ExecutionPlan>, to: WriteTo) -> Self {
         let is_whole = input.output_partitioning().partition_count() == 1;
         Self::with(input, to, is_whole)
@@ -109,10 +109,10 @@ impl WriteExec {
         }
     }
 
-    /// The node as bytes, without its input.
+    /// Serializes the node without its input.
     ///
     /// # Errors
-    /// When a column's type cannot be written.
+    /// When a column's type cannot be serialized.
     pub fn to_wire(&self) -> Result<Vec<u8>> {
         let wire = Wire {
             lake: self.to.table.lake_url().to_string(),
@@ -125,10 +125,10 @@ impl WriteExec {
         serde_json::to_vec(&wire).map_err(|error| DataFusionError::External(Box::new(error)))
     }
 
-    /// The node that [`WriteExec::to_wire`] wrote, into the lake of this process.
+    /// Deserializes a node from [`WriteExec::to_wire`], to write into this process's lake.
     ///
     /// # Errors
-    /// When it is of another version, or the lake's settings do not make a store.
+    /// When the node comes from another version, or no store can be created from the lake's settings.
     pub fn from_wire(bytes: &[u8], input: Arc<dyn ExecutionPlan>, lake: &Lake) -> Result<Self> {
         let unknown =
             |error: &dyn fmt::Display| exec_datafusion_err!("a write came in a form that is not known here: {error}");
@@ -154,8 +154,8 @@ impl WriteExec {
     }
 }
 
-/// Of each file: whether it holds `rows`, their `keys` or those of rows that were `deleted`, how the log would name it,
-/// and how many rows it has.
+/// For each file: whether it holds `rows`, their `keys`, or the keys of `deleted` rows; its log entry; and its number
+/// of rows.
 fn files_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("holds", DataType::Utf8, false),
@@ -168,10 +168,10 @@ const ROWS: &str = "rows";
 const KEYS: &str = "keys";
 const DELETED: &str = "deleted";
 
-/// The files of a [`WriteExec`]'s result: those with rows, and those with the keys of a merge.
+/// The files in a [`WriteExec`]'s result: those with rows, and those with the keys of a merge.
 ///
 /// # Errors
-/// When it is no such result.
+/// When the batches are not such a result.
 pub fn written(batches: &[RecordBatch]) -> Result<(Written, KeyFiles)> {
     let (mut rows, mut keys) = (Written::default(), KeyFiles::default());
     for batch in batches {
@@ -190,12 +190,12 @@ pub fn written(batches: &[RecordBatch]) -> Result<(Written, KeyFiles)> {
             }
         }
     }
-    // Partitions finish in any order; the log should not depend on it.
+    // Partitions finish in any order, but the log should be deterministic.
     rows.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok((rows, keys))
 }
 
-/// Writes the keys of a merge beside its rows.
+/// Writes the keys of a merge alongside its rows.
 struct KeyWriter {
     keyed: Keyed,
     of_rows: Writer,
@@ -223,7 +223,7 @@ impl KeyWriter {
         })
     }
 
-    /// The rows of a batch that are to be written.
+    /// The rows of a batch to write.
     async fn write(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let split = self.keyed.split(batch)?;
         self.of_rows.write(&split.keys).await.map_err(fault)?;
@@ -276,7 +276,7 @@ fn told(rows: &Written, keys: &KeyFiles) -> Result<RecordBatch> {
         .map(|(_, file)| serde_json::to_string(file))
         .collect::<Result<Vec<_>, _>>();
     let text = text.map_err(|error| DataFusionError::External(Box::new(error)))?;
-    // The count of all rows stands beside the first file.
+    // The first file carries the total row count.
     let counts = (0..text.len()).map(|place| if place == 0 { rows.rows } else { 0 });
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(files().map(|(holds, _)| holds))),
@@ -286,7 +286,7 @@ fn told(rows: &Written, keys: &KeyFiles) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(files_schema(), columns)?)
 }
 
-/// In words, and without the credentials of this process: a cluster passes on no more than text.
+/// As text, without this process's credentials: a cluster transmits errors only as text.
 fn external(error: LakeError) -> DataFusionError {
     DataFusionError::Execution(text(&error))
 }
@@ -302,7 +302,7 @@ fn text(error: &LakeError) -> String {
     redact(&text).into_owned()
 }
 
-/// A store that failed is asked again: a cluster repeats work that failed of input or output, and no other.
+/// Store errors are retried: a cluster retries work that failed with an I/O error, and nothing else.
 fn fault(error: LakeError) -> DataFusionError {
     match error {
         LakeError::Query(error) => error,

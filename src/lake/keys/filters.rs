@@ -8,12 +8,12 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use xorf::{BinaryFuse32, Filter};
 
-/// The same in every process and for every array, so that hashes of two sides can be compared.
+/// The same in every process and for every array, so that hashes from both sides of a join can be compared.
 const SEED: u64 = 0x636c_6963_6b72_6563;
-/// What a filter is expected to weigh, to size the cache's own index.
+/// The expected size of a filter in bytes, to size the cache's own index.
 const BYTES_EXPECTED: u64 = 64 << 10;
 
-/// The values of a column in those rows of a data file that a predicate leaves.
+/// The values of a column in the rows of a data file that pass a predicate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct KeysOfFile {
     pub file: Path,
@@ -31,7 +31,7 @@ impl Weighter<KeysOfFile, Arc<BinaryFuse32>> for Weight {
     }
 }
 
-/// Filters of the keys in data files, at about 36 bits a distinct key; those that are used least make room for others.
+/// Filters of the keys in data files, at about 36 bits per distinct key; the least used are evicted first.
 ///
 /// Graf and Lemire 2022, "Binary Fuse Filters: Fast and Smaller Than Xor Filters".
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct KeyFilters {
 }
 
 impl KeyFilters {
-    /// No filters yet; they take at most `bytes`.
+    /// An empty cache of at most `bytes`.
     pub fn new(bytes: u64) -> Self {
         let expected = usize::try_from(bytes / BYTES_EXPECTED).unwrap_or(usize::MAX);
         Self {
@@ -48,24 +48,24 @@ impl KeyFilters {
         }
     }
 
-    /// Whether one of the keys may be among them; `None` where nothing is known of them yet.
+    /// Whether the file may hold one of the keys; `None` if there is no filter for it yet.
     pub(super) fn may_hold(&self, of: &KeysOfFile, keys: &[u64]) -> Option<bool> {
         let filter = self.cache.get(of)?;
         Some(keys.iter().any(|key| filter.contains(key)))
     }
 
-    /// Learns them all, as [`hashes`].
+    /// Builds the filter from all of the file's keys, hashed as by [`hashes`].
     pub(super) fn learn(&self, of: KeysOfFile, mut hashes: Vec<u64>) {
         hashes.sort_unstable();
         hashes.dedup();
-        // Fails for a set of keys that it cannot lay out, about never; the file is then read whenever it is asked.
+        // Construction almost never fails; if it does, the file is read every time.
         if let Ok(filter) = BinaryFuse32::try_from(&hashes) {
             self.cache.insert(of, Arc::new(filter));
         }
     }
 }
 
-/// Adds the hashes of a column's values that are not NULL.
+/// Appends the hashes of a column's non-NULL values.
 pub(super) fn hashes(column: &ArrayRef, into: &mut Vec<u64>) -> Result<()> {
     let mut hashes = hash(column)?;
     match column.nulls() {
@@ -75,7 +75,7 @@ pub(super) fn hashes(column: &ArrayRef, into: &mut Vec<u64>) -> Result<()> {
     Ok(())
 }
 
-/// The hash of each row's value; of NULL, any.
+/// The hash of each row's value; arbitrary for NULL.
 pub(super) fn hash(column: &ArrayRef) -> Result<Vec<u64>> {
     let mut hashes = vec![0; column.len()];
     create_hashes([column], &RandomState::with_seed(SEED), &mut hashes)?;

@@ -1,18 +1,18 @@
-//! Which data files can hold the keys that a join looks for, so that the cost of a small batch does not grow with the
-//! table: `new events left anti join earlier events` opens the files that may hold one of the new events, and no other.
+//! Finds the data files that can hold the keys a join looks up, so that the cost of a small batch does not grow with
+//! the table: `new events left anti join earlier events` opens only the files that may hold one of the new events.
 //!
-//! - [`KeyFilters`]: for a column of a data file, a binary fuse filter of its values. Data files never change, so a
-//!   filter is right for ever; it comes about while the file is read for the first time, and is kept in memory. Where a
-//!   predicate leaves rows out, the filter is of the rows that are left, and serves reads with that predicate.
-//! - [`KeySet`] and `tap`: the keys of a join's build side, noted as they pass.
-//! - `times`: where a join compares a date or a time too (`and new.event_date = earlier.event_date`), files of other times
-//!   are left alone by the statistics in the log, and no filter of them is needed: what is looked at stays the same however
-//!   far back the table goes.
+//! - [`KeyFilters`]: a binary fuse filter of the values of one column in one data file. Data files never change, so a
+//!   filter never goes stale. It is built when the file is first read, and kept in memory. If a predicate filters rows,
+//!   the filter covers only the rows that pass, and serves only reads with that predicate.
+//! - [`KeySet`] and `tap`: collect the keys of a join's build side as they pass.
+//! - `times`: if a join also compares a date or a time (`and new.event_date = earlier.event_date`), the statistics in
+//!   the log rule out files of other times, and no filter is needed for them. The number of files considered stays the
+//!   same no matter how far back the table goes.
 //! - `scan`: the plan leaf that reads a table file by file, once the keys are known.
-//! - [`PruneByKeys`]: the optimizer rule that puts a tap and a leaf together where a join allows it.
+//! - [`PruneByKeys`]: the optimizer rule that connects a tap and a leaf where a join allows it.
 //!
-//! A filter says of about one key in four billion that a file may hold it which does not: then the file is read for nothing,
-//! and the join finds no match. It never says no of a key that is there, so results are the same with and without.
+//! About one lookup in four billion is a false positive: the file is read for nothing, and the join finds no match.
+//! There are no false negatives, so results are the same with and without filters.
 
 mod filters;
 mod rule;

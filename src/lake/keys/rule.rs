@@ -17,8 +17,8 @@ use super::KeyScanExec;
 use super::tap::KeyTapExec;
 use super::times::is_time;
 
-/// Where a hash join looks up the rows of a [`KeyScanExec`] by a column, and has no use for those without a match, the
-/// scan waits for the join's keys and skips the files that hold none of them. To run last.
+/// If a hash join probes a [`KeyScanExec`] by a column and drops its unmatched rows, the scan waits for the join's keys
+/// and skips the files that hold none of them. Must run last.
 #[derive(Debug)]
 pub struct PruneByKeys;
 
@@ -43,7 +43,7 @@ impl PhysicalOptimizerRule for PruneByKeys {
     }
 }
 
-/// Whether rows of the probe side (the right one) without a match have no part in the result.
+/// Whether unmatched rows of the probe (right) side are dropped from the result.
 fn drops_unmatched(join: &HashJoinExec) -> bool {
     let drops = matches!(
         join.join_type(),
@@ -86,14 +86,14 @@ fn prune(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     Ok(None)
 }
 
-/// The columns of a plan that the tap notes the values of.
+/// The columns of the probe side to compare with what the tap collects.
 #[derive(Clone, Copy)]
 struct Wanted {
     key: usize,
     time: Option<usize>,
 }
 
-/// The plan in which the scan that a key comes from waits for the tap; `None` where it comes from none.
+/// The plan with the scan that a key comes from waiting for the tap; `None` if the key comes from no such scan.
 fn attach(plan: &Arc<dyn ExecutionPlan>, wanted: Wanted, tap: &KeyTapExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(scan) = plan.downcast_ref::<KeyScanExec>() {
         let scan = scan.with_keys(wanted.key, wanted.time, tap.keys());
@@ -110,7 +110,7 @@ fn attach(plan: &Arc<dyn ExecutionPlan>, wanted: Wanted, tap: &KeyTapExec) -> Re
     replace_children_if_necessary(plan.clone(), vec![child]).map(Some)
 }
 
-/// Which column of its child a node hands on as its own, where it does no more to the rows than leave some out.
+/// The child column that a node passes through unchanged, if the node does nothing but drop rows.
 fn column_of_child(plan: &dyn ExecutionPlan, column: usize) -> Option<usize> {
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let expression = &projection.expr().get(column)?.expr;

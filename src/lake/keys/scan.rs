@@ -26,8 +26,8 @@ use super::{KeyFilters, KeySet};
 use crate::lake::LakeTable;
 use crate::lake::files::FileReads;
 
-/// Reads the files of a table one after another; those that can hold none of the keys, where a join gave it some, are
-/// not opened.
+/// Reads the files of a table one after another. If a join supplies keys, files that can hold none of them are not
+/// opened.
 #[derive(Debug, Clone)]
 pub struct KeyScanExec {
     table: LakeTable,
@@ -41,14 +41,14 @@ pub struct KeyScanExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// What is looked for.
+/// What to look for.
 #[derive(Debug, Clone)]
 struct Lookup {
     /// Index of the column in the output.
     index: usize,
     column: Arc<str>,
     keys: Arc<KeySet>,
-    /// Of a further column that is looked for.
+    /// The spans of an additional date or time column.
     spans: Arc<HashMap<Path, Span>>,
 }
 
@@ -62,7 +62,7 @@ impl KeyScanExec {
         partitions: usize,
     ) -> Result<Self> {
         let partitions = partitions.clamp(1, files.len().max(1));
-        // The largest first, so that every partition has about as much to read.
+        // Largest first, so that all partitions have about the same amount to read.
         let mut by_size: Vec<&PartitionedFile> = files.iter().collect();
         by_size.sort_by_key(|file| std::cmp::Reverse(file.object_meta.size));
         let of = |partition: usize| {
@@ -90,8 +90,8 @@ impl KeyScanExec {
         })
     }
 
-    /// The same scan, which waits for these keys of its output column `index`, and for their times in the column `time`;
-    /// `None` where it waits for others.
+    /// The same scan, waiting for these keys of its output column `index` and for their times in the column `time`;
+    /// `None` if it already waits for other keys.
     pub fn with_keys(&self, index: usize, time: Option<usize>, keys: &Arc<KeySet>) -> Option<Self> {
         if self.lookup.is_some() {
             return None;
@@ -191,7 +191,7 @@ struct Read {
 }
 
 impl Read {
-    /// The rows of those files that may hold a key.
+    /// The rows of the files that may hold a key.
     async fn files(
         self: Arc<Self>,
         files: &[PartitionedFile],
@@ -226,7 +226,7 @@ impl Read {
         }))
     }
 
-    /// Whether a file may hold a row that is looked for; `None` where nothing is known of it yet.
+    /// Whether a file may hold a wanted row; `None` if there is no filter for it yet.
     fn may_hold(&self, of: &KeysOfFile, keys: &Keys) -> Option<bool> {
         let of_its_time = self.lookup.as_ref()?.spans.get(&of.file).is_none_or(|(first, last)| {
             let at = keys.times.partition_point(|time| time < first);
@@ -238,7 +238,7 @@ impl Read {
         }
     }
 
-    /// The rows of one file, of which the keys are learned where they are not known yet.
+    /// The rows of one file; builds the filter of its keys if there is none yet.
     fn file(&self, file: PartitionedFile, learn: Option<KeysOfFile>) -> Result<SendableRecordBatchStream> {
         let rows = self
             .reads
@@ -251,7 +251,7 @@ impl Read {
     }
 }
 
-/// Passes on the rows of a whole file, and learns its keys at the end.
+/// Passes on the rows of a whole file, and builds its filter at the end.
 fn learning(
     rows: SendableRecordBatchStream,
     filters: Arc<KeyFilters>,
@@ -264,7 +264,7 @@ fn learning(
         async move {
             let (mut rows, mut noted) = state?;
             let Some(batch) = rows.next().await else {
-                // Building a filter of millions of keys would hold up whoever waits for rows.
+                // Building a filter of millions of keys would block the tasks that wait for rows.
                 tokio::task::spawn_blocking(move || filters.learn(of, noted));
                 return None;
             };

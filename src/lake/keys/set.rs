@@ -8,29 +8,30 @@ use xorf::{BinaryFuse8, Filter};
 
 use super::filters::hash;
 
-/// More keys than this are not kept: almost every file would hold one of them.
+/// The maximum number of keys kept: with more, almost every file would hold one of them.
 const KEYS_MAX: usize = 4 << 20;
 
-/// The keys of a join's build side: known once every partition of that side has ended.
+/// The keys of a join's build side, known once every partition of that side has finished.
 #[derive(Debug)]
 pub struct KeySet {
     collected: Mutex<Collected>,
     known: watch::Sender<Known>,
 }
 
-/// What rows are looked for.
+/// The keys of the wanted rows.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    /// Of the key column, as [`super::filters::hashes`].
+    /// Hashes of the key column, as by [`super::filters::hashes`].
     pub hashes: Vec<u64>,
-    /// The values of a further column with dates or times, as [`super::times::ticks`]; none where there is no such column.
+    /// The values of an additional date or time column, as by [`super::times::ticks`]; empty if there is no such
+    /// column.
     pub times: Vec<i64>,
-    /// Of the hashes, once all are there: small enough for a processor's cache.
+    /// A filter of the hashes, built once all are known: small enough for the CPU cache.
     filter: Option<BinaryFuse8>,
 }
 
 impl Keys {
-    /// In order, each once.
+    /// Sorts and deduplicates.
     fn complete(mut self) -> Self {
         self.hashes.sort_unstable();
         self.hashes.dedup();
@@ -40,8 +41,8 @@ impl Keys {
         self
     }
 
-    /// The rows that may have one of the keys in a column: all that do, and of the others about one in 256. Fewer rows
-    /// then go to other threads and into the join.
+    /// The rows that may have one of the keys in a column: all that do, and about one in 256 of the others. Fewer rows
+    /// then reach other threads and the join.
     pub fn rows(&self, batch: RecordBatch, column: usize) -> Result<RecordBatch> {
         match &self.filter {
             Some(filter) => {
@@ -59,9 +60,9 @@ impl Keys {
 #[derive(Debug)]
 struct Collected {
     keys: Keys,
-    /// Partitions that have not ended yet.
+    /// Partitions that have not finished yet.
     open: usize,
-    /// Which partitions were started.
+    /// Which partitions have started.
     started: Vec<bool>,
 }
 
@@ -69,12 +70,12 @@ struct Collected {
 enum Known {
     NotYet,
     All(Arc<Keys>),
-    /// Too many, or a partition ended before its end: any key may be among them.
+    /// There were too many keys, or a partition stopped early: any key may be present.
     Nothing,
 }
 
 impl KeySet {
-    /// Of a build side with so many partitions.
+    /// A set for a build side with this many partitions.
     pub(super) fn new(partitions: usize) -> Self {
         Self {
             collected: Mutex::new(Collected {
@@ -86,7 +87,7 @@ impl KeySet {
         }
     }
 
-    /// A partition begins. A plan that is run a second time has other keys: then nothing is known.
+    /// Marks a partition as started. A plan that runs a second time has other keys, so the set is then unknown.
     pub(super) fn start(&self, partition: usize) {
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         match collected.started.get_mut(partition) {
@@ -106,7 +107,7 @@ impl KeySet {
         }
     }
 
-    /// A partition has given all its keys, or will not.
+    /// Marks a partition as finished: it has delivered all its keys, or never will.
     pub(super) fn end(&self, complete: bool) {
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         collected.open = collected.open.saturating_sub(1);
@@ -119,7 +120,7 @@ impl KeySet {
         }
     }
 
-    /// Waits for all keys; `None` where they cannot be told.
+    /// Waits for all keys; `None` if they cannot be known.
     pub(super) async fn all(&self) -> Option<Arc<Keys>> {
         let mut known = self.known.subscribe();
         let known = known.wait_for(|known| !matches!(known, Known::NotYet)).await;

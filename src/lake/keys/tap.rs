@@ -19,7 +19,7 @@ use super::filters::hashes;
 use super::set::Keys;
 use super::times::ticks;
 
-/// Passes on what comes, and notes the values of a key, and of a date or time beside it, in a [`KeySet`].
+/// Passes rows through, and collects the values of a key, and of a date or time column next to it, in a [`KeySet`].
 #[derive(Debug)]
 pub(super) struct KeyTapExec {
     input: Arc<dyn ExecutionPlan>,
@@ -153,7 +153,7 @@ impl Stream for Tap {
     }
 }
 
-/// A partition that nobody reads to its end must not keep the other side waiting.
+/// A partition that is not read to its end must not block the other side.
 impl Drop for Tap {
     fn drop(&mut self) {
         self.end(false);

@@ -21,7 +21,7 @@ fn session() -> SessionContext {
     SessionContext::new_with_state(state.with_physical_optimizer_rule(Arc::new(PruneByKeys)).build())
 }
 
-/// A table of one file for each list of ids.
+/// A table with one file per list of IDs.
 async fn table(folder: &TempDir, files: &[Vec<u16>]) -> LakeTable {
     let config = LakeConfig {
         url: Url::from_directory_path(folder.path()).unwrap(),
@@ -60,7 +60,7 @@ fn day(file: usize) -> String {
     format!("2025-07-{:02}", file + 1)
 }
 
-/// The rows of a query over the table, and how many files were not opened.
+/// The rows of a query over the table, and how many files were skipped.
 async fn query(table: &LakeTable, sql: &str, looks_up: bool) -> (String, usize) {
     let session = session();
     let provider = match looks_up {
@@ -86,7 +86,7 @@ fn skipped(plan: &dyn ExecutionPlan) -> usize {
             .sum::<usize>()
 }
 
-/// Joins that look up events by the ids of a few users.
+/// Joins that look up events by the IDs of a few users.
 fn lookups(ids: &[u16]) -> Vec<String> {
     let ids: Vec<String> = ids.iter().map(|id| format!("('user {id}')")).collect();
     let looked_up = format!(
@@ -117,7 +117,7 @@ async fn files_without_the_keys_are_not_opened_once_they_are_known() {
     let sql = &lookups(&[101, 102, 499])[0];
     let (first, read_all) = query(&table, sql, true).await;
     assert_eq!(read_all, 0, "nothing is known of the files yet");
-    // Filters are made aside.
+    // Filters are built in the background.
     let mut skips = 0;
     for _ in 0..100 {
         let (again, skipped) = query(&table, sql, true).await;

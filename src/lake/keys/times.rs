@@ -9,25 +9,26 @@ use object_store::path::Path;
 
 use crate::lake::LakeTable;
 
-/// Writers may cut the times of their statistics to milliseconds (Delta protocol, "Per-file Statistics").
+/// Writers may truncate timestamps in statistics to milliseconds (Delta protocol, "Per-file Statistics").
 const CUT_OFF_AT_MOST: i64 = 999;
 
 /// The first and the last date or time of a column in a data file, as [`ticks`].
 pub(super) type Span = (i64, i64);
 
-/// Whether values of a type can be told as [`ticks`] that compare with those of the log's statistics.
+/// Whether values of a type convert to [`ticks`] that are comparable with the statistics in the log.
 pub(super) fn is_time(of: &DataType) -> bool {
     matches!(of, DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _))
 }
 
-/// The dates (days) or times (microseconds) of a column, each once where they come one after another.
+/// The dates (days) or times (microseconds) of a column, with consecutive duplicates removed.
 pub(super) fn ticks(column: &ArrayRef) -> Result<Vec<i64>> {
     let mut ticks: Vec<i64> = numbers(column)?.iter().flatten().collect();
     ticks.dedup();
     Ok(ticks)
 }
 
-/// The spans of a column in the data files of a table, as far as the log has them; by the place of the file.
+/// The spans of a column in the data files of a table, keyed by file location, for the files whose statistics have
+/// them.
 pub(super) fn spans(table: &LakeTable, column: &str) -> HashMap<Path, Span> {
     let found = || {
         let log = table.state()?.log_data();
