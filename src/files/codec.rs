@@ -1,4 +1,4 @@
-//! Compressed files, and files that are none of lines.
+//! Compressed files, and files that are not text.
 
 use std::io;
 
@@ -15,13 +15,13 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::names;
 
-/// A decompressor gives pieces of this size.
+/// The size of the chunks a decompressor emits.
 const CHUNK: usize = 64 << 10;
 
-/// Bytes that are read at once.
+/// Ranges up to this size are read in one request.
 const SMALL: u64 = 1 << 20;
 
-/// The bytes of a file, or its text, as they come.
+/// The bytes of a file, or its text, as a stream.
 pub(super) type Chunks = BoxStream<'static, Result<Bytes, DataFusionError>>;
 
 /// How the text of a file is compressed.
@@ -34,12 +34,12 @@ pub(super) enum Codec {
     Zstd,
 }
 
-/// What a file is by its first bytes.
+/// What a file is, judging by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Text, or compressed text.
     Text(Codec),
-    /// Something that has no lines of text.
+    /// Something other than lines of text.
     Foreign(&'static str),
 }
 
@@ -64,7 +64,7 @@ const FOREIGN: [(&[u8], &str); 8] = [
 ];
 
 impl Kind {
-    /// By the ending of the name, or else by the first bytes.
+    /// Determines the kind from the file name's extension, or else from the first bytes.
     pub fn of(path: &Path, first: &[u8]) -> Self {
         if let Some(codec) = Codec::of_name(path.filename().unwrap_or_default()) {
             return Self::Text(codec);
@@ -92,7 +92,7 @@ impl Codec {
         })
     }
 
-    /// The text of a file's bytes: of all members, where it has several.
+    /// Decompresses a file's bytes, including all members if there are several.
     pub fn text(self, bytes: Chunks) -> Chunks {
         if self == Self::Plain {
             return bytes;
@@ -130,7 +130,7 @@ fn chunks(reader: impl AsyncRead + Send + 'static) -> Chunks {
         .boxed()
 }
 
-/// Some bytes of a file, as they are.
+/// A range of a file's raw bytes.
 pub(super) async fn bytes_of(
     store: &dyn ObjectStore,
     path: &Path,
@@ -151,14 +151,14 @@ pub(super) async fn bytes_of(
     Ok(found.into_stream().map_err(DataFusionError::from).boxed())
 }
 
-/// The first bytes of a file, and all of them as a stream.
+/// The first bytes of a file, and a stream of all of it.
 pub(super) async fn peek(mut bytes: Chunks) -> Result<(Bytes, Chunks), DataFusionError> {
     let first = bytes.try_next().await?.unwrap_or_default();
     let all = futures::stream::iter([Ok(first.clone())]).chain(bytes).boxed();
     Ok((first, all))
 }
 
-/// Whether a decompressor did not understand what it got; anything else is the store's failure.
+/// Whether a decompressor rejected its input; any other error comes from the store.
 pub(super) fn is_damage(error: &DataFusionError) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     let DataFusionError::IoError(error) = error else {
@@ -168,7 +168,7 @@ pub(super) fn is_damage(error: &DataFusionError) -> bool {
     !of_store && (matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof) || is_of_codec(error))
 }
 
-/// Decompressors tell some damage as an error of no kind; what a store says always comes as an error of its own type.
+/// Decompressors report some damage as an untyped error; store errors always have a type of their own.
 fn is_of_codec(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none()
 }

@@ -1,4 +1,4 @@
-//! Files that are there twice for a while: plain and compressed.
+//! Files that temporarily exist twice: plain and compressed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use super::names;
 use super::source::FilesSource;
 use crate::source::SourceError;
 
-/// New files that hold what another one of the same name holds, but for the ending of its compression.
+/// New files with the same content as another file whose name differs only in the compression extension.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    /// They hold all that the other one does.
+    /// They hold everything the other file does.
     pub whole: BTreeSet<usize>,
-    /// They hold a part: they are still being written.
+    /// They hold only part of it, because they are still being written.
     pub growing: BTreeSet<usize>,
 }
 
@@ -29,7 +29,7 @@ impl Copies {
             let name = names::uncompressed(file.meta.location.as_ref());
             by_name.entry(name).or_default().push(index);
         }
-        // Compressed ones first: of two that are new, the plain one is read.
+        // Compressed files first: if both are new, the plain one is read.
         new.sort_by_key(|index| names::compression(files[*index].meta.location.as_ref()).is_none());
         for index in new {
             let name = names::uncompressed(files[index].meta.location.as_ref());

@@ -1,4 +1,4 @@
-//! What tells the beginning of one text from that of another.
+//! Fingerprints that identify the beginning of a text.
 
 use std::hash::Hasher;
 use std::ops::Range;
@@ -6,15 +6,14 @@ use std::ops::Range;
 use bytes::Bytes;
 use twox_hash::XxHash64;
 
-/// Every byte up to here counts.
+/// Every byte up to this length is hashed.
 pub(super) const WHOLE: u64 = 16 << 20;
-/// Beyond, blocks of this size do: sixteen in each doubling of the length, so that checking a file stays cheap.
+/// Beyond that, only blocks of this size are, sixteen per doubling of the length, so that checking a file stays cheap.
 const BLOCK: u64 = 64 << 10;
-/// And the last bytes before the end.
+/// The last bytes are hashed too.
 const TAIL: usize = 64 << 10;
 
-/// A running fingerprint of a text. It is the same whether the text comes from a plain or a compressed file, and in
-/// however many pieces.
+/// A running fingerprint of a text. It is the same for a plain and a compressed file, and for any chunking.
 #[derive(Clone)]
 pub(super) struct Fingerprint {
     hash: XxHash64,
@@ -33,7 +32,7 @@ impl Default for Fingerprint {
 }
 
 impl Fingerprint {
-    /// Takes in what follows.
+    /// Adds the bytes that follow.
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.keep_tail(bytes);
         while !bytes.is_empty() {
@@ -59,7 +58,7 @@ impl Fingerprint {
         }
     }
 
-    /// The fingerprint of all that was taken in.
+    /// The fingerprint of everything added so far.
     pub fn value(&self) -> i64 {
         finish(
             self.hash.clone(),
@@ -68,7 +67,7 @@ impl Fingerprint {
         )
     }
 
-    /// The parts of a text of this length that its fingerprint is made of, more than [`WHOLE`].
+    /// The parts that make up the fingerprint of a text of this length, which must exceed [`WHOLE`].
     pub fn parts(length: u64) -> Vec<Range<u64>> {
         let (mut parts, mut at) = (vec![], 0);
         while at < length {
@@ -101,12 +100,12 @@ fn finish(mut hash: XxHash64, length: u64, tail: &[u8]) -> i64 {
     positive(hash.finish())
 }
 
-/// A hash as a position: never negative.
+/// Turns a hash into a position, which is never negative.
 pub(super) fn positive(hash: u64) -> i64 {
     (hash >> 1).cast_signed()
 }
 
-/// Whether the byte at a place counts, and up to where those after it do the same.
+/// Whether the byte at an offset is hashed, and up to where the same holds for the bytes after it.
 fn part(at: u64) -> (bool, u64) {
     if at < WHOLE {
         return (true, WHOLE);

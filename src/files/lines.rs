@@ -1,4 +1,4 @@
-//! Lines of text that comes in pieces.
+//! Splits text that arrives in chunks into lines.
 
 use std::hash::Hasher;
 
@@ -7,32 +7,32 @@ use twox_hash::XxHash64;
 
 use super::fingerprint::positive;
 
-/// A line must fit in memory: a file without line breaks is none of records.
+/// A line must fit in memory: a file without line breaks does not hold records.
 pub(super) const LINE_BYTES_MAX: usize = 256 << 20;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Counts the lines of a text from some place on, and hashes them.
+/// Counts and hashes the lines of a text from an offset on.
 #[derive(Clone)]
 pub(super) struct Counter {
-    /// Where the first line begins.
+    /// Where the first line starts.
     pub start: u64,
-    /// Lines, empty ones too.
+    /// The number of lines, including empty ones.
     pub lines: u64,
-    /// Lines that are not empty: records.
+    /// The number of non-empty lines, which are the records.
     pub records: u64,
     at: u64,
     hash: XxHash64,
-    /// Bytes of the line that has begun, and whether all of them are carriage returns.
+    /// The number of bytes in the current line, and whether all of them are carriage returns.
     length: u64,
     only_return: bool,
-    /// So many lines were read before.
+    /// The number of leading lines that were read before.
     skip: u64,
-    /// The last line that was read had no line break: if one comes, no new line ends with it.
+    /// The last line read had no line break: if one follows, it does not end a new line.
     continues: bool,
 }
 
 impl Counter {
-    /// From a place on; `continues` where it is in the middle of a line.
+    /// Starts at an offset; `continues` says that it is in the middle of a line.
     pub fn new(start: u64, continues: bool) -> Self {
         Self {
             start,
@@ -47,7 +47,7 @@ impl Counter {
         }
     }
 
-    /// From the beginning of a text, but for so many lines.
+    /// Starts at the beginning of a text, but skips this many lines.
     pub fn skipping(skip: u64) -> Self {
         Self {
             skip,
@@ -55,7 +55,7 @@ impl Counter {
         }
     }
 
-    /// Takes in whole lines, in pieces.
+    /// Adds whole lines, in chunks.
     pub fn update(&mut self, mut text: &[u8]) {
         if self.at == 0
             && let Some(rest) = text.strip_prefix(BOM)
@@ -77,7 +77,7 @@ impl Counter {
         self.at += (text.len() - hashed) as u64;
     }
 
-    /// The last line, which has no line break, is complete.
+    /// Ends the last line, which is complete although it has no line break.
     pub fn end(&mut self) {
         if self.length > 0 && self.end_line() {
             self.start_at(self.at);
@@ -89,7 +89,7 @@ impl Counter {
         self.only_return &= text.is_empty() || text == b"\r";
     }
 
-    /// Whether the line was read before.
+    /// Ends a line. Returns whether it had been read before.
     fn end_line(&mut self) -> bool {
         let empty = self.length == 0 || (self.length == 1 && self.only_return);
         let continues = std::mem::take(&mut self.continues);
@@ -117,20 +117,20 @@ impl Counter {
     }
 }
 
-/// Whether a last line without a line break is complete: a JSON value that nothing can be added to. `12` may become `123`.
+/// Whether a last line without a line break is complete: a JSON value that cannot be extended. `12` may become `123`.
 pub(super) fn is_complete(line: &[u8]) -> bool {
     let value = line.strip_prefix(BOM).unwrap_or(line).trim_ascii();
     matches!(value.first(), Some(b'{' | b'[' | b'"')) && serde_json::from_slice::<IgnoredAny>(value).is_ok()
 }
 
-/// Puts lines together that are spread over chunks.
+/// Reassembles lines that span chunks.
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
     begun: Vec<u8>,
 }
 
 impl Splitter {
-    /// Calls `line` with each line that ends in the chunk, without its line break; stops where it says `false`.
+    /// Calls `line` with each line that ends in the chunk, without its line break; stops when it returns `false`.
     pub fn feed(&mut self, chunk: &[u8], mut line: impl FnMut(&[u8]) -> bool) -> bool {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', chunk) {
@@ -152,7 +152,7 @@ impl Splitter {
         true
     }
 
-    /// The last line, which had no line break.
+    /// The last line, if it had no line break.
     pub fn rest(&self) -> &[u8] {
         without_return(&self.begun)
     }

@@ -1,4 +1,4 @@
-//! Which files there are.
+//! Lists the files of a source.
 
 use std::hash::Hasher;
 use std::path::{Path as LocalPath, PathBuf};
@@ -17,24 +17,24 @@ use super::names;
 use super::source::FilesSource;
 use crate::source::SourceError;
 
-/// Clocks of file systems tick at least this often: what changed later than that may change again unseen.
+/// File system clocks tick at least this often: a file changed within the last tick may change again unnoticed.
 const TICK: Duration = Duration::from_millis(20);
-/// Of stores without tags for versions, whole seconds.
+/// The same for stores without version tags, which report whole seconds.
 const TICK_OF_STORES: Duration = Duration::from_secs(2);
-/// So many names stand for all files that are left out.
+/// The number of skipped files that a warning names.
 const EXAMPLES: usize = 3;
 
 /// A file to read.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub meta: ObjectMeta,
-    /// As the records name it.
+    /// Its name in the records.
     pub place: String,
-    /// A hash of all that the store tells of it; 0 where it may change without that.
+    /// A hash of all metadata from the store; 0 if the file may change without changing it.
     pub stamp: i64,
 }
 
-/// What the path of a source stands for.
+/// What a source's path refers to.
 #[derive(Debug)]
 enum Scope {
     One(Path),
@@ -58,21 +58,21 @@ impl Scope {
     }
 }
 
-/// As a shell has it, hidden files need a pattern that says so, and so do files that are still being written.
+/// Matches like a shell: hidden files need an explicit pattern, and so do files that are still being written.
 fn matches(pattern: &Pattern, parts: &[&str]) -> bool {
     let [folders @ .., name] = parts else { return false };
     let last = pattern.as_str().rsplit('/').next().unwrap_or_default();
     if names::is_unfinished(name) && !names::is_unfinished(last) {
         return false;
     }
-    // Folders of partitions (`date=2026-03-01`) need not be named.
+    // Partition folders (`date=2026-03-01`) need not be in the pattern.
     let shorter = folders.iter().filter(|folder| !folder.contains('=')).chain([name]);
     let shorter: Vec<&str> = shorter.copied().collect();
     pattern.matches(&parts.join("/")) || pattern.matches(&shorter.join("/"))
 }
 
 impl FilesSource {
-    /// The files, by path.
+    /// The files, sorted by path.
     pub(super) async fn listing(&self) -> Result<Vec<Found>, SourceError> {
         let listed_at = SystemTime::now();
         let scope = self.scope().await?;
@@ -125,7 +125,7 @@ impl FilesSource {
                     pattern: None,
                 });
             }
-            // A name with brackets is no pattern where there is such a file.
+            // A name with brackets is not a pattern if such a file exists.
             Ok(_) => return Ok(Scope::One(location(path)?)),
             Err(error) if is_missing(&error) => {}
             Err(error) => return Err(self.unreachable(&error)),
@@ -175,7 +175,7 @@ impl FilesSource {
         }
     }
 
-    /// Says that nothing is read, where that may be a mistake. A folder without files waits for some.
+    /// Warns if nothing is read and that may be a mistake. A folder without files just waits for some.
     fn warn_of(&self, scope: &Scope, others: &[ObjectMeta]) {
         let path = &self.config.path;
         let visible = others.iter().filter_map(|meta| meta.location.filename());
@@ -205,7 +205,8 @@ impl FilesSource {
         }
     }
 
-    /// The path from the project's folder: it stays the same where the project is moved, or the pattern is widened.
+    /// The path relative to the project's folder: it stays the same when the project is moved or the pattern is
+    /// widened.
     fn place(&self, path: &Path) -> String {
         let below_root = self.root.as_ref().and_then(|root| path.prefix_match(root));
         match below_root {
@@ -220,7 +221,7 @@ fn is_missing(error: &std::io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// A path up to its first part with a wildcard, and what follows.
+/// Splits a path before its first part with a wildcard.
 fn split(path: &str) -> (String, Option<String>) {
     let mut at = 0;
     for part in path.split_inclusive('/') {
@@ -252,7 +253,7 @@ fn stamp_of_store(meta: &ObjectMeta, listed_at: SystemTime) -> i64 {
     hash(&[tag, version, &changed, &meta.size.to_le_bytes()])
 }
 
-/// With the time of the last change of any kind, which nobody can set: `touch`, `cp -p` and `tar` set the other one.
+/// Includes the ctime, which nobody can set: `touch`, `cp -p` and `tar` set the mtime.
 #[cfg(unix)]
 fn stamp(meta: &ObjectMeta, listed_at: SystemTime) -> i64 {
     use std::os::unix::fs::MetadataExt;
@@ -282,7 +283,7 @@ fn is_recent(changed: SystemTime, listed_at: SystemTime, tick: Duration) -> bool
     changed + tick >= listed_at
 }
 
-/// The local path that a source's path is.
+/// The local path for a source's path, if it is local.
 pub(super) fn local(path: &str) -> Option<PathBuf> {
     if !path.contains("://") {
         return Some(PathBuf::from(path));

@@ -1,4 +1,4 @@
-//! Opening files: what is in them, and whether it is what was read before.
+//! Opens files to find out what is in them, and whether it is what was read before.
 
 use bytes::Bytes;
 use datafusion::error::DataFusionError;
@@ -14,32 +14,32 @@ use super::source::FilesSource;
 use super::state::ReadSoFar;
 use crate::source::SourceError;
 
-/// So many files are open at a time.
+/// The number of files open at a time.
 const AT_ONCE: usize = 16;
-/// Enough to tell what a file is.
+/// Enough bytes to recognise a file's format.
 const MAGIC_BYTES: u64 = 16;
 
-/// What a file turned out to be.
+/// What a file contains.
 pub(super) enum Seen {
     /// Lines of text.
     Text(Codec, Pass),
-    /// Something else, in words.
+    /// Something else; says what.
     Foreign(&'static str),
 }
 
-/// What the text of a file is to that of another one.
+/// How the text of one file relates to that of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Likeness {
-    /// Something else.
+    /// They differ.
     Other,
-    /// As far as it goes, the same.
+    /// The same, as far as it goes.
     Beginning,
-    /// The same, to the end of the last line.
+    /// The same up to the end of the last line.
     Same,
 }
 
 impl FilesSource {
-    /// Looks whether files that were read still begin with that, and how they go on. The only checkpoint has the id 0.
+    /// Checks whether files still begin with what was read from them, and what follows. The only checkpoint has ID 0.
     pub(super) async fn look_again(
         &self,
         files: &[Found],
@@ -54,7 +54,7 @@ impl FilesSource {
         looks.buffered(AT_ONCE).try_collect().await
     }
 
-    /// Looks what is in files, and with which of the checkpoints they begin.
+    /// Inspects files: what they contain, and which of the checkpoints they begin with.
     pub(super) async fn look(
         &self,
         files: &[Found],
@@ -95,7 +95,7 @@ impl FilesSource {
             }
             Print::Content(_) => self.whole(file, &[checkpoint(print)]).await,
             Print::Head { hash, lines } => match self.whole(file, &[checkpoint(print)]).await? {
-                // Older versions kept the bytes of a compressed file, not those of its text.
+                // Older versions hashed and counted the raw bytes of a compressed file, not those of its text.
                 Seen::Text(codec, _) if codec != Codec::Plain => {
                     self.lines_skipped(file, codec, read.bytes, hash, lines).await
                 }
@@ -110,7 +110,7 @@ impl FilesSource {
         Ok(Kind::of(path, &first) == Kind::Text(Codec::Plain))
     }
 
-    /// A large file: parts of what was read, and all that follows.
+    /// For a large file: rereads samples of what was read, and everything that follows.
     async fn appended(&self, file: &Found, read: u64, content: i64) -> Result<Seen, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
         if size < read || self.fingerprint(file, read).await? != content {
@@ -135,7 +135,7 @@ impl FilesSource {
         Ok(Fingerprint::of_parts(length, &parts))
     }
 
-    /// A compressed file of which an older version has read so many lines.
+    /// For a compressed file of which an older version has read this many lines.
     async fn lines_skipped(
         &self,
         file: &Found,
@@ -161,7 +161,7 @@ impl FilesSource {
         Ok(Seen::Text(codec, Passing::from(mark, &[]).run(text, true).await?))
     }
 
-    /// What the text of a file is to that of another one, as far as it can be read.
+    /// How the text of a file relates to that of another, as far as it can be read.
     pub(super) async fn likeness(&self, file: &Found, other: &Found) -> Result<Likeness, SourceError> {
         let compared = self.compare(file, other).await;
         compared.map_err(|error| self.failed(&file.place, &error))
@@ -199,7 +199,7 @@ impl FilesSource {
     }
 }
 
-/// The next piece that is not empty; an empty one at the end, or where the file is damaged.
+/// The next non-empty chunk; an empty one at the end, or where the file is damaged.
 async fn next(text: &mut Chunks) -> Result<Bytes, DataFusionError> {
     loop {
         match text.try_next().await {
@@ -211,7 +211,7 @@ async fn next(text: &mut Chunks) -> Result<Bytes, DataFusionError> {
     }
 }
 
-/// A text that does not begin with what was read.
+/// The result for a text that does not begin with what was read.
 fn nothing(length: u64) -> Pass {
     Pass {
         marks: vec![Mark::beginning()],

@@ -1,23 +1,23 @@
-//! Files of records as a source: a folder that grows is read like a topic.
+//! Files of records as a source: a growing folder is read like a topic.
 //!
-//! A file is a topic: its path from the project's folder stands for the topic, 0 for the partition, the line for the
-//! offset. What was read of a file is known by its content, not by its name: a file of which the store tells nothing new
-//! is not opened again, one that has grown is read on from there, one that was renamed, compressed or rotated goes on
-//! under its new name, and one whose content was replaced is refused.
+//! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the line
+//! number is the offset. Files are recognised by content, not by name. A file whose metadata is unchanged is not opened
+//! again. A file that has grown is read on from where reading stopped. A file that was renamed, compressed or rotated
+//! continues under its new name. A file whose content was replaced is refused.
 //!
 //! - [`FilesSource`]: the source.
-//! - `listing`: the files that there are; `names`: what their names say.
-//! - `waiting`: what is new in them, and which of them were moved.
-//! - `copies`: files that are there twice, plain and compressed.
-//! - `look`: opens them; `codec`: decompresses them; `pass`: goes through their text once.
-//! - `fingerprint`: what tells the content of one from that of another.
-//! - `lines`: where the lines of a text end.
-//! - `state`: how far they were read, as positions.
+//! - `listing`: lists the files; `names`: what file names mean.
+//! - `waiting`: what is new in the files, and which of them were moved.
+//! - `copies`: files that exist both plain and compressed.
+//! - `look`: opens files; `codec`: decompresses them; `pass`: scans their text once.
+//! - `fingerprint`: identifies the content of a file.
+//! - `lines`: finds the ends of lines.
+//! - `state`: how far the files were read, as positions.
 //! - `scan`: the plan leaf that reads them.
 //! - [`wire`]: that leaf as bytes, for another process.
 //!
-//! What is new is counted before it is read, so that the positions of the commit are known when the plan is made: the
-//! new part of a plain file, and the whole of a compressed one, is read twice.
+//! New records are counted before they are read, so that the positions to commit are known at planning time. The new
+//! part of a plain file, and all of a compressed one, is therefore read twice.
 
 mod codec;
 mod copies;

@@ -1,9 +1,9 @@
-//! What names of files say.
+//! What file names mean.
 
-/// Endings of what a folder is read for.
+/// The extensions that are read from a folder.
 const TEXT: [&str; 3] = [".json", ".ndjson", ".jsonl"];
 const COMPRESSED: [&str; 6] = [".gz", ".gzip", ".bz2", ".xz", ".zst", ".zstd"];
-/// Endings of files that are still being written, or are left of that.
+/// The extensions of files that are still being written, or were left behind half-written.
 const UNFINISHED: [&str; 11] = [
     ".tmp",
     ".temp",
@@ -18,11 +18,11 @@ const UNFINISHED: [&str; 11] = [
     "~",
 ];
 
-/// The endings, in words.
+/// The extensions, for messages.
 pub(super) const ENDINGS: &str = ".json, .ndjson and .jsonl, plain or with .gz, .bz2, .xz or .zst, and with the number or \
                                   date of a rotated log (.json.1)";
 
-/// Whether a file of a folder is data by its path below that folder.
+/// Whether a file in a folder is data, judging by its path below that folder.
 pub(super) fn is_data(path: &[&str]) -> bool {
     let Some((name, folders)) = path.split_last() else {
         return false;
@@ -34,19 +34,19 @@ pub(super) fn is_data(path: &[&str]) -> bool {
         && TEXT.iter().any(|ending| plain.ends_with(ending))
 }
 
-/// Whether a file is hidden, or still being written, by its name.
+/// Whether a file is hidden or still being written, judging by its name.
 pub(super) fn is_unfinished(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending))
 }
 
-/// A name without the ending of its compression.
+/// A name without its compression extension.
 pub(super) fn uncompressed(name: &str) -> &str {
     let ending = COMPRESSED.iter().find(|ending| has_ending(name, ending));
     ending.map_or(name, |ending| &name[..name.len() - ending.len()])
 }
 
-/// The ending of a name's compression.
+/// A name's compression extension.
 pub(super) fn compression(name: &str) -> Option<&'static str> {
     COMPRESSED.into_iter().find(|ending| has_ending(name, ending))
 }
@@ -58,7 +58,7 @@ fn has_ending(name: &str, ending: &str) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case(ending))
 }
 
-/// A name without the number or date that a rotation adds: `clicks.json` for `clicks.json.1`, `clicks.json-20260301`.
+/// A name without the number or date added by log rotation: `clicks.json` for `clicks.json.1`, `clicks.json-20260301`.
 fn rotated_of(name: &str) -> &str {
     let base = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || ".-_:t".contains(letter));
     let suffix = &name[base.len()..];

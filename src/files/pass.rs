@@ -1,4 +1,4 @@
-//! Going through a text once: how many lines it has, and whether it begins with what is known already.
+//! Scans a text once: counts its lines, and checks whether it begins with known content.
 
 use std::hash::Hasher;
 
@@ -10,21 +10,21 @@ use super::codec::{Chunks, is_damage};
 use super::fingerprint::{Fingerprint, positive};
 use super::lines::{Counter, LINE_BYTES_MAX, is_complete};
 
-/// Older versions told a file by so much of its beginning.
+/// Older versions identified a file by this many of its first bytes.
 pub(super) const HEAD_BYTES: usize = 1_024;
 
-/// A place in a text up to which another one may be the same.
+/// A position in a text up to which it may match known content.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Checkpoint {
-    /// Bytes of text.
+    /// The length of text in bytes.
     pub length: u64,
-    /// What tells that one.
+    /// Identifies the known content.
     pub print: Print,
-    /// Which of them it is.
+    /// Which checkpoint it is.
     pub id: usize,
 }
 
-/// What is known of a text that was read.
+/// What is recorded about a text that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Print {
     /// The [`Fingerprint`].
@@ -33,12 +33,12 @@ pub(super) enum Print {
     Head { hash: i64, lines: u64 },
 }
 
-/// A place from which a text may be read on.
+/// A position from which a text may be read on.
 #[derive(Clone)]
 pub(super) struct Mark {
     /// The checkpoint that matched; `None` for the beginning.
     pub id: Option<usize>,
-    /// Bytes of text before it.
+    /// The bytes of text before it.
     pub length: u64,
     /// Their fingerprint.
     pub content: i64,
@@ -58,7 +58,7 @@ impl Mark {
     }
 }
 
-/// What a text is like.
+/// What a scan found in a text.
 pub(super) struct Pass {
     /// Its beginning, and the checkpoints that matched, in order.
     pub marks: Vec<Mark>,
@@ -66,18 +66,18 @@ pub(super) struct Pass {
     pub end: u64,
     /// Their fingerprint.
     pub content: i64,
-    /// All its bytes, as far as they can be read.
+    /// Total bytes, as far as they can be read.
     pub length: u64,
-    /// Why what follows cannot be read: the file is damaged, or still being written.
+    /// Why the rest cannot be read: the file is damaged or still being written.
     pub damage: Option<String>,
 }
 
-/// A pass that is under way.
+/// A scan in progress.
 pub(super) struct Passing<'a> {
     checkpoints: &'a [Checkpoint],
     marks: Vec<Mark>,
     print: Fingerprint,
-    /// Where the text begins that is passed: a fingerprint is made only from the very beginning.
+    /// Where the scanned text starts: the fingerprint covers the text only if this is its beginning.
     from: u64,
     at: u64,
     head: Vec<u8>,
@@ -85,12 +85,12 @@ pub(super) struct Passing<'a> {
 }
 
 impl<'a> Passing<'a> {
-    /// From the beginning of a text, with checkpoints in the order of their lengths.
+    /// Scans from the beginning of a text, with checkpoints sorted by length.
     pub fn whole(checkpoints: &'a [Checkpoint]) -> Self {
         Self::from(Mark::beginning(), checkpoints)
     }
 
-    /// From a mark on.
+    /// Scans from a mark on.
     pub fn from(mark: Mark, checkpoints: &'a [Checkpoint]) -> Self {
         let from = mark.length;
         Self {
@@ -104,7 +104,7 @@ impl<'a> Passing<'a> {
         }
     }
 
-    /// Goes through the text. A last line without a line break counts where it `is_final`, or complete by itself.
+    /// Scans the text. A last line without a line break counts if it `is_final`, or is complete by itself.
     pub async fn run(mut self, mut text: Chunks, is_final: bool) -> Result<Pass, DataFusionError> {
         let (mut rest, mut length, mut damage) = (vec![], self.from, None);
         loop {
@@ -160,7 +160,7 @@ impl<'a> Passing<'a> {
         self.walk(text, true);
     }
 
-    /// Takes in what follows, stopping at the checkpoints on the way.
+    /// Adds the bytes that follow, stopping at the checkpoints on the way.
     fn walk(&mut self, mut text: &[u8], count: bool) {
         while let Some(next) = self.checkpoints.first()
             && next.length <= self.at + text.len() as u64
@@ -214,7 +214,7 @@ impl<'a> Passing<'a> {
     }
 }
 
-/// How older versions told a file: by a hash of its first bytes.
+/// How older versions identified a file: by a hash of its first bytes.
 pub(super) fn head(bytes: &[u8]) -> i64 {
     let mut hash = XxHash64::with_seed(0);
     hash.write(bytes);

@@ -30,32 +30,32 @@ use super::fingerprint::positive;
 use super::lines::Splitter;
 use crate::source::{RecordBatchBuilder, RecordRef, SourceError, record_schema};
 
-/// Lines of one file.
+/// A range of lines in one file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Stretch {
-    /// Where it is in the store.
+    /// Its location in the store.
     #[serde(with = "path_as_text")]
     pub path: Path,
-    /// As the records name it.
+    /// Its name in the records.
     pub name: String,
     /// How its text is compressed.
     pub codec: Codec,
-    /// The bytes that it had.
+    /// Its size in bytes when it was counted.
     pub size: u64,
-    /// The lines, as bytes of its text.
+    /// The byte range of the lines in the text.
     pub text: Range<u64>,
     /// How many of them are not empty.
     pub records: u64,
     /// The number of the first line.
     pub first_line: u64,
-    /// A hash of these lines: they are read again, and have to be the same.
+    /// A hash of these lines: they are read again, and must be the same.
     pub hash: i64,
     /// When the source found them, in microseconds since 1970.
     pub found_us: i64,
 }
 
 impl Stretch {
-    /// So many bytes of the store are read for it.
+    /// The number of bytes read from the store for it.
     fn bytes(&self) -> u64 {
         match self.codec {
             Codec::Plain => self.text.end - self.text.start,
@@ -78,10 +78,10 @@ mod path_as_text {
     }
 }
 
-/// Lines of files as a table, pinned when they were counted.
+/// Lines of files as a table, fixed when they were counted.
 #[derive(Debug, Clone)]
 pub struct LinesScan {
-    /// The path of the source, as the project has it.
+    /// The source's path, as written in the project.
     source: Arc<str>,
     store: Arc<dyn ObjectStore>,
     stretches: Vec<Stretch>,
@@ -96,7 +96,7 @@ impl LinesScan {
         }
     }
 
-    /// Files in groups of about equal size, largest first.
+    /// Deals the files into groups of about equal size, largest file first.
     fn groups(&self, partitions: usize) -> Vec<Vec<Stretch>> {
         let mut stretches = self.stretches.clone();
         stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.bytes()));
@@ -133,7 +133,7 @@ impl TableProvider for LinesScan {
     }
 }
 
-/// The plan leaf: a plan partition a group of files.
+/// The plan leaf: one plan partition per group of files.
 #[derive(Debug)]
 pub(super) struct LinesExec {
     pub source: Arc<str>,
@@ -250,7 +250,7 @@ struct LinesReader {
 }
 
 impl LinesReader {
-    /// Reads the lines of a file into batches; `false` once no more are wanted.
+    /// Reads the lines of a file into batches; returns `false` once no more are wanted.
     async fn read(&mut self, stretch: &Stretch) -> Result<bool> {
         let mut chunks = text(&*self.store, stretch).await?;
         let mut splitter = Splitter::default();
@@ -283,7 +283,7 @@ impl LinesReader {
         Ok(self.left > 0)
     }
 
-    /// Takes the `line`th line, from 1; `false` where no more are wanted.
+    /// Adds the `line`th line, counting from 1; returns `false` once no more are wanted.
     fn append(&mut self, stretch: &Stretch, line: u64, text: &[u8]) -> bool {
         if !text.is_empty() && self.left > 0 {
             self.left -= 1;
@@ -300,7 +300,7 @@ impl LinesReader {
         self.left > 0
     }
 
-    /// `false` where nobody listens any more.
+    /// Returns `false` once the receiver is gone.
     async fn send(&mut self) -> Result<bool> {
         if self.batch.is_empty() {
             return Ok(true);
@@ -311,14 +311,14 @@ impl LinesReader {
     }
 }
 
-/// The text that has the lines; of a plain file only just these.
+/// The text that contains the lines; for a plain file, exactly these lines.
 async fn text(store: &dyn ObjectStore, stretch: &Stretch) -> Result<Chunks> {
     let opened = match stretch.codec {
         Codec::Plain => bytes_of(store, &stretch.path, stretch.text.clone()).await,
         _ => bytes_of(store, &stretch.path, 0..stretch.size).await,
     };
     match opened {
-        // A rotation in this very moment.
+        // The file was rotated at just this moment.
         Err(DataFusionError::ObjectStore(error)) if matches!(*error, object_store::Error::NotFound { .. }) => {
             Err(changed(stretch))
         }

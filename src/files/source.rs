@@ -16,29 +16,30 @@ use super::waiting::Waiting;
 use crate::config::FilesConfig;
 use crate::source::{Committed, Pending, ReadOptions, Source, SourceError};
 
-/// A run that has read so much again only to find nothing new keeps what it found, so that the next one need not.
+/// A run that has reread more than this many bytes only to find nothing new commits what it learned, so that the next
+/// run need not reread them.
 const READ_AGAIN_MAX: u64 = 64 << 20;
 
-/// Files of one JSON object a line. Places are the names of files, with the number of the last line that was read as
-/// position; `FILE#bytes`, `FILE#content` and `FILE#stamp` tell what was read of it: how much, a hash of it, and a hash
-/// of what the store told of the file then.
+/// Files with one JSON object per line. Places are file names, with the number of the last line read as the position.
+/// `FILE#bytes`, `FILE#content` and `FILE#stamp` record what was read: how much, a hash of it, and a hash of the file's
+/// metadata at the time.
 #[derive(Debug, Clone)]
 pub struct FilesSource {
     pub(super) config: FilesConfig,
-    /// The path, where it is one of this machine.
+    /// The path, if it is local.
     pub(super) local: Option<PathBuf>,
     pub(super) is_local: bool,
     pub(super) root: Option<Path>,
     pub(super) store: Arc<dyn ObjectStore>,
-    /// Said once is enough, however often the files are listed.
+    /// Warnings already given, to give each only once however often the files are listed.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl FilesSource {
-    /// Opens nothing yet. A cloud store is set up from the environment, in its own words.
+    /// Opens nothing yet. A cloud store is configured from its usual environment variables.
     ///
     /// # Errors
-    /// When the path is no path or URL that can be read.
+    /// When the path is not a readable path or URL.
     pub fn new(config: FilesConfig) -> Result<Self, SourceError> {
         let unusable = |reason: String| SourceError::Unreachable {
             what: format!("files {}", config.path),
@@ -83,7 +84,7 @@ impl FilesSource {
         self.unreachable(&std::io::Error::other(format!("{place}: {error}")))
     }
 
-    /// Warns, but not again and again.
+    /// Gives a warning once.
     pub(super) fn warn(&self, warning: String) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if !warned.contains(&warning) {
@@ -103,7 +104,7 @@ impl Source for FilesSource {
                 help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
             });
         }
-        // One moment for all: a file says when it was written, not when its records came.
+        // One time for all: a file records when it was written, not when its records arrived.
         let found_us = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()

@@ -1,4 +1,4 @@
-//! How far files were read, as positions of the lake.
+//! How far files were read, as positions in the lake.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,25 @@ use crate::source::{Committed, Positions, SourceError};
 const BYTES: &str = "#bytes";
 const CONTENT: &str = "#content";
 const STAMP: &str = "#stamp";
-/// Older versions kept a hash of the first bytes instead of the content.
+/// Older versions recorded a hash of the first bytes instead of the content.
 const HEAD: &str = "#head";
 
-/// How far the file of one name was read.
+/// How far the file with a given name was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ReadSoFar {
-    /// The last line number that its records have. It goes on where another file takes the name, so that a name and a
-    /// line always are one record.
+    /// The last line number used in its records. Numbering continues when another file takes the name, so that a name
+    /// and line number always identify one record.
     pub lines: u64,
-    /// The bytes of text that were read of the file that has the name now.
+    /// The bytes of text read from the file that has the name now.
     pub bytes: u64,
-    /// What these bytes were.
+    /// Identifies the content of these bytes.
     pub print: Option<Print>,
-    /// What the store told of the file then: while it says the same, the file is not opened.
+    /// The file's metadata at the time, hashed: as long as it is the same, the file is not opened.
     pub stamp: i64,
 }
 
 impl ReadSoFar {
-    /// Whether the store tells the same of the file as then.
+    /// Whether the file's metadata is unchanged.
     pub fn is_told_by(&self, stamp: i64) -> bool {
         stamp != 0 && self.stamp == stamp
     }
@@ -62,12 +62,13 @@ impl ReadSoFar {
     }
 }
 
-/// Every file that was read, by its name, there or not.
+/// Every file that was read, by name, whether or not it still exists.
 #[derive(Debug, Default)]
 pub(super) struct Known(BTreeMap<String, ReadSoFar>);
 
 impl Known {
-    /// As a commit has it. Where the commit is known only one position at a time, of these files alone.
+    /// Reads them from a commit. If the commit's positions can only be looked up one at a time, it reads those of these
+    /// files alone.
     pub async fn committed<'a>(
         committed: &dyn Committed,
         there: impl Iterator<Item = &'a String>,

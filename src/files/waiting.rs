@@ -1,4 +1,4 @@
-//! What waits in files: which of them grew, which are new, and which only have another name now.
+//! Finds what is new in the files: which have grown, which are new, and which were only renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -14,37 +14,37 @@ use super::source::FilesSource;
 use super::state::{Known, ReadSoFar};
 use crate::source::{OnLoss, Positions, SourceError};
 
-/// A last line that has waited so long for its end is worth a warning.
+/// A last line that has been incomplete for this long is worth a warning.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
 
-/// What is new in the files of a source.
+/// What is new in a source's files.
 #[derive(Default)]
 pub(super) struct Waiting {
     reads: Vec<Read>,
-    /// Names that are known, and are free for another file now.
+    /// Known names that are now free for another file.
     moved: Vec<(String, ReadSoFar)>,
-    /// Files that are left alone for now.
+    /// Files to skip for now.
     left_out: BTreeSet<usize>,
-    /// A name belongs to another file now, or a loss was accepted: what is known of it has to be committed before that
-    /// file is gone too.
+    /// A name now belongs to another file, or a loss was accepted: this has to be committed before that file disappears
+    /// too.
     pub renamed: bool,
-    /// Bytes of files that were read for nothing, and need not be again once that is committed.
+    /// Bytes that were reread for nothing, and need not be again once that is committed.
     pub read_again: u64,
 }
 
-/// A file that was opened, and from where on its lines are new.
+/// A file that was opened, and where its new lines start.
 struct Read {
     file: usize,
     codec: Codec,
     pass: Pass,
     mark: Mark,
-    /// The number of the line before.
+    /// The number of the previous line.
     line: u64,
     /// Another file has the same records.
     is_copy: bool,
 }
 
-/// A text that was read under some name, and is not there any more under that name.
+/// A text that was read under some name and is no longer there under that name.
 struct Displaced {
     place: String,
     read: ReadSoFar,
@@ -53,7 +53,7 @@ struct Displaced {
 }
 
 impl Waiting {
-    /// Looks at all files, and opens those of which the store tells anything new.
+    /// Checks all files, and opens those whose metadata has changed.
     pub async fn find(
         source: &FilesSource,
         files: &[Found],
@@ -112,8 +112,8 @@ impl Waiting {
         });
     }
 
-    /// Takes in files of names that are new, or belonged to others: from the beginning, or from where a file had been
-    /// read that is gone from its own name. Which of these were found so, and where.
+    /// Adds files whose names are new or belonged to others. They are read from the beginning, or from where reading
+    /// stopped in a file that has disappeared from its own name. Returns which file continues which displaced text.
     fn take_new(
         &mut self,
         source: &FilesSource,
@@ -145,7 +145,7 @@ impl Waiting {
             if let Some((_, Displaced { place, read, by })) = displaced {
                 tracing::info!("{} is what was {place}: it is read on, not again", files[index].place);
                 line = line.max(read.lines);
-                // The file that has the name now says how far it is read, unless it is left alone.
+                // The file that has the name now records how far it was read, unless it is skipped.
                 if by.is_none_or(|by| self.left_out.contains(&by)) {
                     self.moved.push((place.clone(), free(read)));
                 }
@@ -155,7 +155,7 @@ impl Waiting {
         claims
     }
 
-    /// Whatever was read has to be there still, under another name or its own; or its name with it is gone.
+    /// Whatever was read must still exist, under its own name or another; or its name must be gone too.
     fn check(
         &mut self,
         files: &[Found],
@@ -168,7 +168,7 @@ impl Waiting {
             let Some(by) = gone.by.filter(|_| !claims.contains_key(&id)) else {
                 continue;
             };
-            // A rotation ends with the oldest file, whose name the next one takes.
+            // A rotation drops the oldest file, and the next one takes its name.
             let by_known = claims.values().any(|claimant| *claimant == by);
             let still_there = |index: usize| index != by && same(&states[index], &gone.read);
             let is_displaced = |index: usize| displaced.iter().any(|other| other.by == Some(index));
@@ -188,7 +188,7 @@ impl Waiting {
         Ok(())
     }
 
-    /// Says what is left unread.
+    /// Warns about what is left unread.
     fn warn(&mut self, source: &FilesSource, files: &[Found]) {
         for read in &self.reads {
             let file = &files[read.file];
@@ -216,7 +216,7 @@ impl Waiting {
         self.reads.len()
     }
 
-    /// What to read, and how the records are called.
+    /// What to read, and how to name the records.
     pub fn stretches(&self, files: &[Found], found_us: i64) -> Vec<Stretch> {
         let reads = self.reads.iter().filter(|read| read.records() > 0);
         let stretch = |read: &Read| {
@@ -236,7 +236,7 @@ impl Waiting {
         reads.map(stretch).collect()
     }
 
-    /// How far the files will have been read then.
+    /// How far the files will have been read afterwards.
     pub fn positions(&self, files: &[Found], known: &Known) -> Positions {
         let mut next: BTreeMap<&String, ReadSoFar> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
@@ -271,7 +271,7 @@ impl Read {
         }
     }
 
-    /// So much of its text will have been read.
+    /// The bytes of its text that will have been read.
     fn bytes(&self) -> u64 {
         self.pass.end.max(self.mark.length)
     }
@@ -282,7 +282,7 @@ impl Read {
         } else {
             self.pass.content
         };
-        // A line that still waits for its end is looked at again, so that it is not forgotten.
+        // A file with an incomplete last line is checked again, so that the line is not forgotten.
         let waits = self.pass.damage.is_none() && self.bytes() < self.pass.length;
         ReadSoFar {
             lines: self.line + self.lines(),
@@ -293,7 +293,7 @@ impl Read {
     }
 }
 
-/// A name that is free for another file, whose lines go on from there.
+/// Frees a name for another file, whose line numbers continue from there.
 fn free(read: &ReadSoFar) -> ReadSoFar {
     ReadSoFar {
         lines: read.lines,
@@ -301,7 +301,7 @@ fn free(read: &ReadSoFar) -> ReadSoFar {
     }
 }
 
-/// What was read of files that are not there.
+/// What was read from files that no longer exist.
 fn absent(files: &[Found], known: &Known) -> Vec<Displaced> {
     let there: BTreeSet<&String> = files.iter().map(|file| &file.place).collect();
     let absent = known
@@ -329,7 +329,7 @@ fn checkpoints(displaced: &[Displaced]) -> Vec<Checkpoint> {
     checkpoints
 }
 
-/// Which file continues which displaced one: the longest match first, and each only once.
+/// Which file continues which displaced text: the longest match first, each used only once.
 fn claims(texts: &[(usize, Codec, Pass)]) -> BTreeMap<usize, usize> {
     let mut matches: Vec<(u64, usize, usize)> = vec![];
     for (index, _, pass) in texts {

@@ -1,4 +1,4 @@
-//! The plan leaf as bytes.
+//! Serializes the plan leaf.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::FilesSource;
 use super::scan::{LinesExec, Stretch};
 use crate::config::FilesConfig;
 
-/// The plan leaf for another process, which has its own way to the files.
+/// The plan leaf for another process, which has its own access to the files.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     source: String,
@@ -19,7 +19,7 @@ struct Wire {
     limit: Option<usize>,
 }
 
-/// A plan leaf that reads lines of files as bytes; `None` where it is no such leaf.
+/// Serializes a plan leaf that reads lines of files; `None` if it is not such a leaf.
 pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
     let scan = plan.downcast_ref::<LinesExec>()?;
     let wire = Wire {
@@ -31,10 +31,10 @@ pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> 
     Some(serde_json::to_vec(&wire))
 }
 
-/// The leaf that [`to_wire`] wrote.
+/// Deserializes a leaf from [`to_wire`].
 ///
 /// # Errors
-/// When the project of this process has no such source.
+/// When this process's project has no such source.
 pub fn from_wire<'a>(
     bytes: &[u8],
     mut sources: impl Iterator<Item = &'a FilesConfig>,

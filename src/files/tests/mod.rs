@@ -52,14 +52,14 @@ fn source(path: &Path) -> FilesSource {
 
 type Rows = Vec<(String, i64, String)>;
 
-/// Reads what is new, and moves the positions: file, line, text.
+/// Reads what is new, and advances the positions. Returns file, line and text.
 async fn read(source: &FilesSource, positions: &mut Positions) -> Result<Rows, SourceError> {
     read_with(source, positions, ReadOptions::default()).await
 }
 
 async fn read_with(source: &FilesSource, positions: &mut Positions, options: ReadOptions) -> Result<Rows, SourceError> {
     let pending = source.pending(&At(positions), options).await?;
-    // As a step does it: without records there is no commit.
+    // As a step does: without records, it does not commit.
     if pending.records > 0 || pending.keep {
         positions.extend(pending.next);
     }
@@ -135,7 +135,8 @@ async fn gzip_members_are_read_and_added_to() {
     assert_eq!(texts(read(&source, &mut positions).await.unwrap()), ["1", "2"]);
     fs::write(&file, [member("1\n2\n"), member("3\n4\n")].concat()).unwrap();
     assert_eq!(texts(read(&source, &mut positions).await.unwrap()), ["3", "4"]);
-    // A file that is damaged or still being written stops nobody: what can be read is, and the rest once it is there.
+    // A file that is damaged or still being written blocks nothing: its readable part is read, and the rest once it is
+    // there.
     fs::write(folder.path().join("b.json.gz"), b"this is not gzip").unwrap();
     let text: String = (0..5_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
     let whole = member(&text);

@@ -1,4 +1,5 @@
-//! Whatever is done to files, each line that a run can see comes once: against a plain model of a folder.
+//! Whatever is done to the files, each line that a run can see arrives exactly once: checked against a simple model of
+//! a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,25 +8,25 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 
-/// What somebody does to the files of a folder.
+/// Something that happens to the files in a folder.
 #[derive(Debug, Clone)]
 enum Action {
-    /// A new file of so many lines.
+    /// A new file with this many lines.
     New(usize),
-    /// Lines at the end of a file; the last of them without a line break, if so.
+    /// Appends lines to a file; the flag leaves the last one without a line break.
     Append(usize, usize, bool),
-    /// A name that no file had, in a folder or not.
+    /// Renames a file to a fresh name, in a subfolder or not.
     Rename(usize, bool),
-    /// Every `clicks-N.json` becomes the next one, `clicks.json` the first, and a new one begins.
+    /// Every `clicks-N.json` becomes the next one, `clicks.json` becomes the first, and a new one begins.
     Rotate(usize),
     Gzip(usize),
     Gunzip(usize),
-    /// A copy under a new name; the file is cut, and grows anew by so many lines.
+    /// Copies a file to a new name and truncates the original, which then grows again by this many lines.
     CopyTruncate(usize, usize),
-    /// Its bytes written anew, with another time of change or the same.
+    /// Rewrites the same bytes, with a new modification time or the same one.
     Rewrite(usize, bool),
     Delete(usize),
-    /// Until the clock of the file system has moved on.
+    /// Waits until the file system's clock has ticked.
     Settle,
     Run,
 }
@@ -47,12 +48,12 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// The folder, and what it holds.
+/// The folder and its content.
 struct Model {
     folder: TempDir,
-    /// The text of each file, without its compression.
+    /// The text of each file, uncompressed.
     files: BTreeMap<String, String>,
-    /// The next number of a line, and of a name.
+    /// The next number for a line or a name.
     next: usize,
     /// All lines that were in a file when it was read.
     seen: BTreeSet<String>,
@@ -72,7 +73,7 @@ impl Model {
         self.next
     }
 
-    /// Lines that are like no others.
+    /// Generates unique lines.
     fn lines(&mut self, lines: usize) -> String {
         (0..lines)
             .map(|_| match self.number() {
@@ -82,7 +83,7 @@ impl Model {
             .collect()
     }
 
-    /// Writes a file as it is in the model.
+    /// Writes a file with its content in the model.
     fn save(&self, name: &str) {
         let (path, text) = (self.path(name), self.files[name].as_bytes());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -102,7 +103,7 @@ impl Model {
         self.files.insert(to.to_owned(), text);
     }
 
-    /// As gzip does it, which overwrites no file.
+    /// Like gzip, which does not overwrite existing files.
     fn replace_by_new(&mut self, from: &str, to: &str) {
         if self.files.contains_key(to) {
             return;
@@ -196,7 +197,7 @@ impl Model {
         }
     }
 
-    /// All lines that are there.
+    /// Marks all lines that exist now as seen.
     fn see(&mut self) {
         let lines = self.files.values().flat_map(|text| text.lines());
         self.seen
@@ -214,7 +215,7 @@ proptest! {
         let source = source(folder.path());
         let mut model = Model { folder, files: BTreeMap::new(), next: 0, seen: BTreeSet::new() };
         let (mut positions, mut bronze, mut places) = (Positions::new(), vec![], BTreeSet::new());
-        // What is deleted has been seen.
+        // A deleted file must have been seen first.
         let seen_first = actions.iter().flat_map(|action| match action {
             Action::Delete(_) => vec![&Action::Run, action],
             _ => vec![action],

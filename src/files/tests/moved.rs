@@ -1,4 +1,4 @@
-//! Files that others rename, rotate, compress, cut and replace.
+//! Files that are renamed, rotated, compressed, truncated and replaced.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 
 use super::*;
 
-/// What file systems may need to tell one time from the next.
+/// The time that file systems may need to tell two timestamps apart.
 const SETTLED: Duration = Duration::from_millis(30);
 
 fn lines(from: usize, to: usize) -> String {
