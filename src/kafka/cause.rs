@@ -1,4 +1,4 @@
-//! What a failure means, and what to do about it: librdkafka's words in ours.
+//! Translates librdkafka's errors: what a failure means, and what to do about it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::native::{Verdict, judge};
 
-/// How long a second look at a certificate may take.
+/// How long a second check of a certificate may take.
 const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// Why Kafka cannot be used.
@@ -19,7 +19,7 @@ pub(super) enum Cause {
     Protocol,
     Denied,
     UnknownHost,
-    /// Not reachable, or silent: may be better a moment later.
+    /// Unreachable or silent; may recover in a moment.
     Down,
 }
 
@@ -54,7 +54,7 @@ impl Cause {
         self != Self::Down
     }
 
-    /// What is wrong, in a few words, and the way out.
+    /// What is wrong, in a few words, and how to fix it.
     pub fn explain(self, settings: &ClientConfig) -> (&'static str, &'static str) {
         match self {
             Self::Credentials => (

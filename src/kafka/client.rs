@@ -12,15 +12,15 @@ use super::cause::Cause;
 use crate::config::KafkaConfig;
 use crate::source::SourceError;
 
-/// How long the first try of a request may take; each further one has twice as long, up to the last.
+/// The timeout of a request's first attempt; it doubles with each further attempt, up to the last.
 const FIRST_SLICE: Duration = Duration::from_millis(500);
 const LAST_SLICE: Duration = Duration::from_secs(3);
 /// How long a broker may take to answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
-/// librdkafka asks for a group even where partitions are assigned by hand; nothing is ever committed to it.
+/// librdkafka requires a group even if partitions are assigned manually; nothing is ever committed to it.
 const GROUP: &str = "clickrec";
 
-/// Keeps what librdkafka says on its own threads, so that a time-out can tell its cause.
+/// Remembers what librdkafka reports on its own threads, so that a timeout can state its cause.
 #[derive(Debug, Default)]
 pub(super) struct Context {
     last_error: Mutex<Option<String>>,
@@ -29,7 +29,7 @@ pub(super) struct Context {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(?level, facility, message, "librdkafka");
-        // What broke a connection is told here alone; the error of the request that needed it says less.
+        // Only this event says what broke a connection; the error of the request that needed it says less.
         if matches!(facility, "FAIL" | "ERROR") {
             self.keep(message.split_once("]: ").map_or(message, |(_thread, reason)| reason));
         }
@@ -46,32 +46,32 @@ impl ConsumerContext for Context {}
 impl Context {
     fn keep(&self, reason: &str) {
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        // That all brokers are down follows from what is known already, and tells less.
+        // That all brokers are down follows from what is known already, and is less specific.
         if last.is_none() || !reason.contains("brokers are down") {
             *last = Some(reason.to_owned());
         }
     }
 
-    /// All is well again.
+    /// Clears the error once everything works again.
     pub fn forget_error(&self) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What librdkafka said last of what goes wrong.
+    /// The last problem that librdkafka reported.
     pub fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What every client has in common: where the brokers are, security, the user's own settings.
+/// The settings all clients share: broker addresses, security, and the user's own settings.
 pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
     let mut settings = ClientConfig::new();
-    // Why a connection broke is often told at this level alone; what of it is shown is for the log's own filter.
+    // librdkafka often reports why a connection broke only at this level; the log's own filter decides what is shown.
     settings.set_log_level(RDKafkaLogLevel::Info);
     settings
         .set("bootstrap.servers", &config.brokers)
         .set("client.id", "clickrec");
-    // Quick to try again, and quiet about connections that idle brokers close.
+    // Retry quickly, and do not log when brokers close idle connections.
     settings
         .set("reconnect.backoff.max.ms", "1000")
         .set("log.connection.close", "false");
@@ -101,7 +101,7 @@ pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
     settings
 }
 
-/// A client that reads: it starts where it is told and nowhere else.
+/// A consumer that starts only at the offsets it is given.
 pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, SourceError> {
     let mut settings = settings(config);
     settings
@@ -110,17 +110,18 @@ pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, So
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
-        // Librdkafka's default, but what is read must not depend on it: what a producer aborted never happened.
+        // The default of librdkafka, set explicitly because results must not depend on it: records of aborted
+        // transactions are never read.
         .set("isolation.level", "read_committed")
         .set("fetch.wait.max.ms", "100");
-    // What a consumer may hold is small: its queue, and one more answer than fits, which is compressed and of which every
-    // record takes some hundred bytes more. A full queue is looked at again soon, or reading would stand still.
+    // Limits a consumer's memory to its queue plus one response that exceeds it. Responses are compressed, and each
+    // record takes some hundred bytes more. The backoff for a full queue is short, or reading would stall.
     let mut defaults = vec![
         ("queued.max.messages.kbytes", "4096"),
         ("fetch.queue.backoff.ms", "5"),
         ("fetch.message.max.bytes", "524288"),
     ];
-    // Librdkafka refuses less than the largest message that may be sent.
+    // librdkafka rejects a `fetch.max.bytes` below the largest message size.
     if !config.options.contains_key("message.max.bytes") {
         defaults.push(("fetch.max.bytes", "2097152"));
     }
@@ -134,12 +135,12 @@ pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, So
         .map_err(|error| unusable(config, &error))
 }
 
-/// The settings make no client.
+/// No client can be created from the settings.
 pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError {
     SourceError::Unreachable {
         what: format!("Kafka at {}", config.brokers),
         reason: match error {
-            // Its own words quote the value, which may be a key.
+            // Its own message quotes the value, which may be a key.
             KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka does not take the option `{key}` as it is"),
             other => other.to_string(),
         },
@@ -147,7 +148,8 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
     }
 }
 
-/// Asks a broker, in slices of time, so that what waiting cannot mend (a wrong secret, a bad certificate) ends it soon.
+/// Sends a request to a broker, retrying in slices of time, so that a permanent failure (a wrong secret, a bad
+/// certificate) ends it early.
 pub(super) fn ask<T>(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
@@ -170,7 +172,7 @@ pub(super) fn ask<T>(
     }
 }
 
-/// Whether the same request may succeed a moment later.
+/// Whether the same request may succeed in a moment.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
         AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch, LeaderNotAvailable,
@@ -195,17 +197,17 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
     )
 }
 
-/// What librdkafka said last; it waits in the client's queue, and what else is in there has no taker any more.
+/// The last error from librdkafka, which waits in the client's queue. Nothing else in the queue is needed any more.
 fn listen(client: &BaseConsumer<Context>) -> Option<String> {
     while client.poll(Duration::ZERO).is_some() {}
     client.context().last_error()
 }
 
-/// A request failed: says why as far as librdkafka knows.
+/// The error of a failed request, with its cause as far as librdkafka knows it.
 pub(super) fn failed(config: &KafkaConfig, client: &BaseConsumer<Context>, error: &KafkaError) -> SourceError {
     let said = listen(client);
     let reason = match Cause::of(Some(error), "") {
-        // What was said may have been of something else.
+        // The last reported problem may be about something else.
         Cause::Denied => error.to_string(),
         _ => said.unwrap_or_else(|| error.to_string()),
     };

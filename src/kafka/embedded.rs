@@ -5,10 +5,10 @@ use crate::config::{KafkaConfig, Security};
 use crate::source::SourceError;
 
 /// A Kafka broker inside this process: librdkafka's mock cluster, which speaks the wire protocol on a loopback port. It
-/// ends with the value.
+/// stops when the value is dropped.
 ///
-/// It keeps at most 5 MiB or 100,000 batches a partition and silently drops what is older, and knows neither times,
-/// retention nor authentication: for demonstrations and tests.
+/// It keeps at most 5 MiB or 100,000 batches per partition and silently drops older ones. It supports neither
+/// timestamps nor retention nor authentication: it is for demonstrations and tests.
 pub struct EmbeddedBroker {
     cluster: MockCluster<'static, DefaultProducerContext>,
 }
@@ -25,7 +25,7 @@ impl EmbeddedBroker {
     /// Starts a broker with one topic.
     ///
     /// # Errors
-    /// When the port or the topic cannot be made.
+    /// When it cannot bind a port or create the topic.
     pub fn start(topic: &str, partitions: i32) -> Result<Self, SourceError> {
         let failed = |error: rdkafka::error::KafkaError| SourceError::Unreachable {
             what: "the embedded Kafka broker".to_owned(),
@@ -42,7 +42,7 @@ impl EmbeddedBroker {
         self.cluster.bootstrap_servers()
     }
 
-    /// How to reach a topic of it.
+    /// The configuration for one of its topics.
     pub fn config(&self, topic: &str) -> KafkaConfig {
         KafkaConfig {
             brokers: self.brokers(),

@@ -1,4 +1,4 @@
-//! Predicates on `partition`, `offset` and `timestamp` that become ranges of offsets.
+//! Turns predicates on `partition`, `offset` and `timestamp` into offset ranges.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const PARTITION: &str = "partition";
 const OFFSET: &str = "offset";
 const TIMESTAMP: &str = "timestamp";
 
-/// What the scan makes of a predicate.
+/// How far the scan can apply a predicate.
 pub(super) fn support(filter: &Expr) -> TableProviderFilterPushDown {
     if is_of_partition(filter) || comparison(filter, OFFSET).and_then(offset_of).is_some() {
         TableProviderFilterPushDown::Exact
@@ -27,7 +27,7 @@ pub(super) fn support(filter: &Expr) -> TableProviderFilterPushDown {
     }
 }
 
-/// The ranges that can hold rows for which the filters are true.
+/// The ranges that can contain rows for which the filters are true.
 pub(super) async fn narrow(
     config: &Arc<KafkaConfig>,
     mut ranges: Vec<Range>,
@@ -48,7 +48,7 @@ pub(super) async fn narrow(
     Ok(ranges)
 }
 
-/// Any predicate over nothing but `partition` can be tried on every partition's number.
+/// A predicate over `partition` alone can be evaluated for each partition number.
 fn is_of_partition(filter: &Expr) -> bool {
     let columns = filter.column_refs();
     columns.len() == 1 && columns.iter().all(|column| column.name() == PARTITION) && !filter.is_volatile()
@@ -81,7 +81,7 @@ fn unqualified(filter: &Expr) -> Expr {
     plain.map_or_else(|_| filter.clone(), |plain| plain.data)
 }
 
-/// `column operator literal`, the literal on either side.
+/// Matches `column operator literal`, with the literal on either side.
 fn comparison<'a>(filter: &'a Expr, column: &str) -> Option<(Operator, &'a ScalarValue)> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
         return None;
@@ -115,7 +115,7 @@ fn cut(range: &mut Range, operator: Operator, offset: i64) {
     range.end = range.end.min(end);
 }
 
-/// The lower bound of `timestamp` in milliseconds.
+/// The lower bound on `timestamp` in milliseconds.
 fn since(filter: &Expr) -> Option<i64> {
     match comparison(filter, TIMESTAMP)? {
         (Operator::Gt | Operator::GtEq, ScalarValue::TimestampMicrosecond(Some(micros), _)) => {
@@ -125,8 +125,8 @@ fn since(filter: &Expr) -> Option<i64> {
     }
 }
 
-/// Moves starts to the first record of that time or later. Where the broker cannot tell, they stay where they are:
-/// the filter is checked again anyway.
+/// Moves starts to the first record at or after a time. If the broker does not know, they stay where they are: the
+/// filter is applied again anyway.
 fn start_at(config: &KafkaConfig, mut ranges: Vec<Range>, millis: i64) -> Vec<Range> {
     let filled = ranges.iter().filter(|range| range.start < range.end);
     let filled: Vec<i32> = filled.map(|range| range.partition).collect();

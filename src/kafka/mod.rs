@@ -1,19 +1,19 @@
-//! Kafka as a table: reading a topic up to where it ends now, and writing to it.
+//! Kafka as a table: reads a topic up to its current end, and writes to it.
 //!
-//! - [`KafkaSource`]: what waits in a topic after the committed offsets.
-//! - `scan`: the plan leaf: one plan partition a Kafka partition, its range pinned when it was planned.
-//! - `reader`: one partition into record batches.
+//! - [`KafkaSource`]: the records in a topic after the committed offsets.
+//! - `scan`: the plan leaf, with one plan partition per Kafka partition and offset ranges fixed at planning time.
+//! - `reader`: reads partitions into record batches.
 //! - [`KafkaTable`]: a whole topic for SQL: `select` and `insert into`.
-//! - [`Producer`]: records into a topic, for the simulator and the sink.
-//! - `outgoing`: rows that are inserted, as records.
+//! - [`Producer`]: writes records to a topic, for the simulator and the sink.
+//! - `outgoing`: turns inserted rows into records.
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
-//! - `client`, `cause`: settings of librdkafka, and its errors in our words.
-//! - `times`: which offset a time has, and whether a topic keeps times.
+//! - `client`, `cause`: librdkafka's settings, and its errors in our words.
+//! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
 //! - [`wire`]: the plan leaf as bytes, for another process.
-//! - `native`: the few calls of librdkafka that its crate does not offer.
+//! - `native`: the few librdkafka calls that its crate does not offer.
 //!
-//! There are no consumer groups here, and no commits to Kafka: how far a topic was read is part of the Delta commit
-//! that holds its records.
+//! There are no consumer groups and no commits to Kafka: how far a topic was read is part of the Delta commit that
+//! contains its records.
 
 mod cause;
 mod client;

@@ -1,4 +1,4 @@
-//! Rows that are inserted into a topic, as records: what a producer can write is written, all else is refused by name.
+//! Turns inserted rows into records. Rejects what a producer cannot write, with an error that names it.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
@@ -14,12 +14,12 @@ use rdkafka::message::{Header, OwnedHeaders};
 use super::ProducerRecord;
 use crate::source::record_schema;
 
-/// 1971: numbers of milliseconds or seconds that are taken for microseconds lie before it.
+/// The start of 1971: milliseconds or seconds mistaken for microseconds lie before it.
 const FIRST_MILLIS: i64 = 31_536_000_000;
 /// The end of the year 9999.
 const LAST_MILLIS: i64 = 253_402_300_799_999;
 
-/// The rows of a batch, each of which can be sent.
+/// A batch of rows, each of which can be sent.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     keys: BinaryArray,
@@ -30,10 +30,10 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Takes up the rows for a topic of so many partitions (0: not known).
+    /// Prepares the rows for a topic with this many partitions (0 if unknown).
     ///
     /// # Errors
-    /// When a row has what cannot be written.
+    /// When a row contains something that cannot be written.
     pub fn new(batch: &RecordBatch, topic: &str, partitions: i32) -> Result<Self> {
         let schema = record_schema();
         let column = |name: &str| -> Result<ArrayRef> {
@@ -58,12 +58,12 @@ impl Outgoing {
         Ok(rows)
     }
 
-    /// Whether any row says when it was.
+    /// Whether any row has a timestamp.
     pub fn has_times(&self) -> bool {
         self.timestamps.null_count() < self.timestamps.len()
     }
 
-    /// The records, in the order of the rows.
+    /// The records, in row order.
     pub fn records(&self) -> impl Iterator<Item = ProducerRecord<'_>> {
         (0..self.values.len()).map(|row| ProducerRecord {
             key: self.keys.is_valid(row).then(|| self.keys.value(row)),
@@ -77,14 +77,14 @@ impl Outgoing {
         })
     }
 
-    /// The headers of a row, where it has any.
+    /// The headers of a row, if it has any.
     fn headers_of(&self, row: usize) -> Option<StructArray> {
         let is_given = self.headers.is_valid(row) && self.headers.value_length(row) > 0;
         is_given.then(|| self.headers.value(row).as_struct().clone())
     }
 }
 
-/// Kafka's times have no microseconds.
+/// Kafka's timestamps have no microseconds.
 fn millis(micros: i64) -> i64 {
     micros.div_euclid(1_000)
 }
@@ -167,11 +167,11 @@ fn check_headers(headers: Option<&StructArray>) -> Result<()> {
     }
 }
 
-/// A field that an insert into a topic would drop without a word: a cast to headers goes by the names of fields, and leaves
-/// out those that headers do not have.
+/// A field that an insert into a topic would silently drop: a cast to headers matches fields by name, and drops those
+/// that headers do not have.
 ///
 /// # Errors
-/// When the type of an expression cannot be told.
+/// When the type of an expression cannot be determined.
 pub fn dropped_by_headers(insert: &LogicalPlan) -> Result<Option<String>> {
     let schema = record_schema();
     let headers = schema.field_with_name("headers")?.data_type();

@@ -12,16 +12,16 @@ use super::client::{ANSWER, settings, unusable};
 use crate::config::KafkaConfig;
 use crate::source::SourceError;
 
-/// How long the last records may take to arrive.
+/// How long delivery of the last records may take.
 const FLUSH: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Counts what arrived, and keeps the first failure.
+/// Counts deliveries, and keeps the first failure.
 #[derive(Debug, Default)]
 struct Deliveries {
     delivered: AtomicU64,
     failed: AtomicU64,
-    /// Those to which the broker gave a time of its own.
+    /// Records whose timestamp was replaced by the broker.
     restamped: AtomicU64,
     first_failure: Mutex<Option<String>>,
 }
@@ -59,30 +59,30 @@ impl ProducerContext for Context {
     }
 }
 
-/// A record to be sent; what is `None` is for Kafka to choose.
+/// A record to be sent; Kafka chooses what is `None`.
 #[derive(Debug, Default)]
 pub struct ProducerRecord<'a> {
     /// Records with the same key go to the same partition.
     pub key: Option<&'a [u8]>,
     /// `None` is a tombstone.
     pub value: Option<&'a [u8]>,
-    /// Milliseconds since 1970, above 0; else now.
+    /// Milliseconds since 1970, above 0; the current time if `None`.
     pub timestamp_millis: Option<i64>,
-    /// Else by the key, or any.
+    /// If `None`, chosen by the key, or arbitrarily.
     pub partition: Option<i32>,
-    /// In their order; a name may come twice.
+    /// In order; names may repeat.
     pub headers: Option<OwnedHeaders>,
 }
 
-/// Sends records to a topic, compressed and in large batches, each of them exactly once (idempotent, `acks=all`).
+/// Sends records to a topic, compressed and in large batches, each exactly once (idempotent, `acks=all`).
 pub struct Producer {
     config: KafkaConfig,
     client: BaseProducer<Context>,
     deliveries: Arc<Deliveries>,
-    /// How many partitions the topic has; 0 where it is not there yet.
+    /// How many partitions the topic has; 0 if it does not exist yet.
     partitions: i32,
     sent: u64,
-    /// Those of them with a time.
+    /// The number of sent records with a timestamp.
     timed: u64,
 }
 
@@ -96,10 +96,10 @@ impl std::fmt::Debug for Producer {
 }
 
 impl Producer {
-    /// Connects, and makes sure that a broker answers.
+    /// Connects, and checks that a broker answers.
     ///
     /// # Errors
-    /// When none does within ten seconds.
+    /// When no broker answers within ten seconds.
     pub fn connect(config: &KafkaConfig) -> Result<Self, SourceError> {
         let mut settings = settings(config);
         settings.set("enable.idempotence", "true").set("acks", "all");
@@ -136,12 +136,12 @@ impl Producer {
         Ok(producer)
     }
 
-    /// How many partitions the topic had when the producer connected; 0 where it was not there yet.
+    /// How many partitions the topic had when the producer connected; 0 if it did not exist yet.
     pub fn partitions(&self) -> i32 {
         self.partitions
     }
 
-    /// Sends a key and a value, a tombstone where `value` is none; waits while the queue is full.
+    /// Sends a key and a value, or a tombstone if `value` is `None`; blocks while the queue is full.
     ///
     /// # Errors
     /// As [`Producer::send_record`].
@@ -153,7 +153,7 @@ impl Producer {
         })
     }
 
-    /// Sends a record; waits while the queue is full.
+    /// Sends a record; blocks while the queue is full.
     ///
     /// # Errors
     /// When the record cannot be queued (too large), or an earlier one was not delivered.
@@ -183,10 +183,10 @@ impl Producer {
         Ok(())
     }
 
-    /// Waits until every record has arrived, and says how many.
+    /// Waits until every record has been delivered, and returns how many.
     ///
     /// # Errors
-    /// When one did not.
+    /// When a record was not delivered.
     pub fn flush(self) -> Result<u64, SourceError> {
         self.client
             .flush(FLUSH)
@@ -204,9 +204,9 @@ impl Producer {
         Ok(self.deliveries.delivered.load(Ordering::Relaxed))
     }
 
-    /// Waits for the records that were sent before something else went wrong; how many arrived.
+    /// Waits for the records that were sent before another error occurred; returns how many were delivered.
     pub(super) fn settle(self) -> u64 {
-        // What matters now is the error that there is already.
+        // Only the earlier error matters now.
         _ = self.client.flush(FLUSH);
         self.deliveries.delivered.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Some partitions of a topic, each from an offset to another, into record batches.
+//! Reads offset ranges of a topic's partitions into record batches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,28 +20,27 @@ use super::scan::{Range, Task};
 use super::source::{identity, lost, made_anew, metadata};
 use crate::source::{RecordBatchBuilder, RecordRef, SourceError};
 
-/// A broker that sends nothing for so long is taken for lost.
+/// A broker that sends nothing for this long is considered lost.
 const SILENCE: Duration = Duration::from_secs(30);
-/// What waiting cannot mend is reported after a silence of this.
+/// Permanent errors are reported after a silence of this length.
 const SHORT_SILENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
-/// About what a reader holds at most: librdkafka's queue, and the batch that is being built.
+/// Roughly how much memory a reader uses at most: librdkafka's queue plus the batch being built.
 pub(super) const READER_BYTES: usize = 64 << 20;
 
-/// What to read, and for whom.
+/// What to read, and for which query.
 pub(super) struct Reader {
     pub task: Arc<Task>,
     pub ranges: Vec<Range>,
     pub metrics: BaselineMetrics,
-    /// Of keys and values.
+    /// Counts the bytes of keys and values.
     pub bytes: Count,
 }
 
-/// Reads the ranges and sends batches until they are read or nobody listens any more. Blocks; runs on a thread of its
-/// own.
+/// Reads the ranges and sends batches until all are read or the receiver is gone. Blocks, so it runs on its own thread.
 ///
-/// A range is done once the position has reached its end, not once the last offset was seen: compaction and the
-/// markers of transactions leave gaps.
+/// A range is done once the position reaches its end, not once the last offset was seen: compaction and transaction
+/// markers leave gaps.
 pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<()> {
     let Reader {
         task,
@@ -96,18 +95,18 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
 struct Places(BTreeMap<i32, Place>);
 
 struct Place {
-    /// The next offset that is wanted.
+    /// The next offset to read.
     position: i64,
-    /// The one after the last that is wanted.
+    /// The offset after the last one to read.
     end: i64,
     is_paused: bool,
 }
 
-/// What a message was.
+/// The kinds of messages.
 enum Taken {
-    /// A record of the range.
+    /// A record in the range.
     Record,
-    /// The end of a partition as it is now, or a record behind the range.
+    /// The current end of a partition, or a record past the range.
     News,
     Trouble(RDKafkaErrorCode),
 }
@@ -129,8 +128,8 @@ impl Places {
 
     fn take(&mut self, received: &Received<'_>) -> Taken {
         let error = received.error();
-        // Librdkafka looks for the coordinator of a group, which nothing here depends on: who may read a topic need not
-        // be allowed any group.
+        // librdkafka looks up a group's coordinator, which nothing here depends on: a user who may read the topic need
+        // not have access to any group.
         if error == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
             return Taken::News;
         }
@@ -146,7 +145,7 @@ impl Places {
                     Taken::News
                 }
             }
-            // Where the log of a leader just elected still ends before the range does, more will come.
+            // If the log of a newly elected leader still ends before the range does, more will come.
             Some(RDKafkaErrorCode::PartitionEOF) => {
                 place.position = place.position.max(received.offset());
                 Taken::News
@@ -155,7 +154,7 @@ impl Places {
         }
     }
 
-    /// Says where reading stands.
+    /// Adds how far reading has got.
     fn context(&self, task: &Task, error: SourceError) -> DataFusionError {
         let open = self.0.iter().filter(|(_, place)| place.position < place.end);
         let open: Vec<String> = open
@@ -170,7 +169,7 @@ impl Places {
     }
 }
 
-/// A consumer, and what is heard of its brokers.
+/// A consumer, and the state of its brokers.
 struct Connection<'a> {
     task: &'a Task,
     messages: Messages<Context>,
@@ -181,7 +180,7 @@ impl<'a> Connection<'a> {
     fn open(task: &'a Task, ranges: &[Range]) -> Result<Self> {
         let config = &task.config;
         let client = consumer(config).map_err(external)?;
-        // Between the look at the topic and now it may have been made anew.
+        // The topic may have been recreated since it was planned.
         let metadata = metadata(config, &client).map_err(external)?;
         if let (Some(then), Some(now)) = (task.topic_id, identity(config, &client, &metadata))
             && then != now
@@ -205,7 +204,7 @@ impl<'a> Connection<'a> {
         })
     }
 
-    /// Goes on where the same may work a moment later.
+    /// Carries on if a retry may succeed in a moment.
     fn trouble(
         &self,
         code: RDKafkaErrorCode,
@@ -235,11 +234,11 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Waits for a silent broker, but not for ever.
+    /// Waits for a silent broker, but not forever.
     fn listen(&mut self, heard: bool) -> Result<(), SourceError> {
         let context = self.messages.client().context();
         if heard {
-            // Also the time that whoever takes the batches needed is not the broker's silence.
+            // Time spent waiting for the receiver of the batches does not count as silence of the broker either.
             self.last_heard = Instant::now();
             context.forget_error();
             return Ok(());
@@ -255,7 +254,7 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Stops the flow of partitions that are read to their end, while others are not.
+    /// Pauses partitions that have been read to their end while others have not.
     fn pause(&self, places: &mut Places) -> Result<()> {
         let mut done = TopicPartitionList::new();
         let finished = places
@@ -279,8 +278,8 @@ fn external(error: SourceError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// Producers send what they take for milliseconds: a time that no calendar has becomes the last one that it has, and never
-/// wraps to another.
+/// Producers may send anything as milliseconds: a timestamp beyond the calendar is clamped to the last representable
+/// one, and never wraps around.
 fn micros(millis: i64) -> i64 {
     let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
     millis
@@ -300,7 +299,7 @@ fn append(batch: &mut RecordBatchBuilder, topic: &str, received: &Received<'_>) 
     batch.append(&record, |add| received.headers(add));
 }
 
-/// `false` where nobody listens any more.
+/// Returns `false` once the receiver is gone.
 fn send(batch: &mut RecordBatchBuilder, metrics: &BaselineMetrics, out: &Sender<Result<RecordBatch>>) -> Result<bool> {
     let batch = batch.finish()?;
     metrics.record_output(batch.num_rows());

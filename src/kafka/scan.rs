@@ -21,21 +21,21 @@ use super::reader::{READER_BYTES, Reader, read};
 use crate::config::KafkaConfig;
 use crate::source::{BYTES_READ, RecordBatchBuilder, record_schema};
 
-/// Offsets of one partition, `end` not among them.
+/// Offsets of one partition; `end` is exclusive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Range {
-    /// Kafka's number.
+    /// Kafka's partition number.
     pub partition: i32,
     /// The first offset to read.
     pub start: i64,
-    /// The one after the last.
+    /// The offset after the last one to read.
     pub end: i64,
 }
 
-/// Pinned ranges of a topic as a table. What is produced later is not part of it.
+/// Fixed offset ranges of a topic as a table. Excludes whatever is produced later.
 ///
-/// Filters on `partition` and `offset` decide which ranges are read, and are exact; a lower bound of `timestamp` moves
-/// their starts, where the broker can tell, and is checked again above the scan.
+/// Filters on `partition` and `offset` decide which ranges are read, and are exact. A lower bound on `timestamp` moves
+/// the starts of the ranges, if the broker can look up times, and is applied again above the scan.
 #[derive(Debug, Clone)]
 pub struct KafkaScan {
     config: Arc<KafkaConfig>,
@@ -44,7 +44,7 @@ pub struct KafkaScan {
 }
 
 impl KafkaScan {
-    /// A scan of these ranges, of the topic with this identity where it is known.
+    /// A scan of these ranges in the topic with this identity, if known.
     pub fn new(config: Arc<KafkaConfig>, topic_id: Option<i64>, ranges: Vec<Range>) -> Self {
         Self {
             config,
@@ -87,12 +87,12 @@ impl TableProvider for KafkaScan {
     }
 }
 
-/// Ranges for at most so many readers, each with about as much to read as the others: a consumer has connections and
-/// threads, and each plan partition becomes a file, so there are no more than can work at once.
+/// Splits the ranges over at most this many readers, each with about the same amount to read. A consumer has
+/// connections and threads, and each plan partition becomes a file, so there are no more readers than can run at once.
 fn deal_out(mut ranges: Vec<Range>, readers: usize) -> Vec<Vec<Range>> {
     ranges.retain(|range| range.start < range.end);
     ranges.sort_by_key(|range| (std::cmp::Reverse(range.end - range.start), range.partition));
-    // A plan has at least one partition, even if nothing waits.
+    // A plan has at least one partition, even if there is nothing to read.
     let readers = readers.clamp(1, ranges.len().max(1));
     let mut dealt: Vec<(i64, Vec<Range>)> = vec![(0, vec![]); readers];
     for range in ranges {
@@ -104,7 +104,7 @@ fn deal_out(mut ranges: Vec<Range>, readers: usize) -> Vec<Vec<Range>> {
     dealt.into_iter().map(|(_, ranges)| ranges).collect()
 }
 
-/// What all readers of a scan have in common.
+/// What all readers of a scan share.
 #[derive(Debug)]
 pub(super) struct Task {
     pub config: Arc<KafkaConfig>,
@@ -114,7 +114,7 @@ pub(super) struct Task {
     pub limit: Option<usize>,
 }
 
-/// The plan leaf: plain data, so that it can be sent elsewhere; the clients are made where it runs.
+/// The plan leaf: plain data, so that it can be sent to another process; clients are created where it runs.
 #[derive(Debug)]
 pub(super) struct KafkaExec {
     pub task: Arc<Task>,

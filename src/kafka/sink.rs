@@ -21,12 +21,12 @@ use super::{KafkaSource, Producer, filters};
 use crate::config::KafkaConfig;
 use crate::source::{SourceError, record_schema};
 
-/// What a statement is told that would do more than add records.
+/// The error for statements that would do more than add records.
 const ONLY_ADDED: &str = "records of a topic cannot be changed or deleted, only added to\n  help: `insert into` sends \
                           records; a NULL value with a key is a tombstone, by which compaction deletes that key";
 
-/// A topic as a table: `select` reads what it holds at that moment, `insert into` sends records, of which all columns but
-/// `topic` and `offset` can be given.
+/// A topic as a table: `select` reads its current content, `insert into` sends records. All columns but `topic` and
+/// `offset` can be inserted.
 #[derive(Debug)]
 pub struct KafkaTable {
     config: Arc<KafkaConfig>,
@@ -121,7 +121,7 @@ impl DataSink for TopicSink {
     }
 
     async fn write_all(&self, mut data: SendableRecordBatchStream, _: &Arc<TaskContext>) -> Result<u64> {
-        // The producer blocks where the queue is full, so it has a thread of its own.
+        // The producer blocks while its queue is full, so it has its own thread.
         let (batches, received) = mpsc::channel::<RecordBatch>(2);
         let config = self.config.clone();
         let sending = tokio::task::spawn_blocking(move || send_all(&config, received));
@@ -147,7 +147,8 @@ impl DataSink for TopicSink {
     }
 }
 
-/// Sends what comes; how many records arrived. A batch is checked as a whole before any of it is sent.
+/// Sends the batches; returns how many records were delivered. A batch is validated as a whole before any of it is
+/// sent.
 fn send_all(config: &KafkaConfig, mut batches: mpsc::Receiver<RecordBatch>) -> Result<u64> {
     let mut producer = Producer::connect(config).map_err(external)?;
     let mut has_times = false;
@@ -167,7 +168,7 @@ fn send_all(config: &KafkaConfig, mut batches: mpsc::Receiver<RecordBatch>) -> R
     producer.flush().map_err(external)
 }
 
-/// Refuses times where the topic would replace them.
+/// Rejects timestamps that the topic would replace.
 fn check_times(config: &KafkaConfig) -> Result<()> {
     match keeps_times(config) {
         Some(false) => exec_err!(
@@ -180,7 +181,7 @@ fn check_times(config: &KafkaConfig) -> Result<()> {
     }
 }
 
-/// An error before which records were sent.
+/// Adds to an error how many records were sent before it.
 fn after(error: DataFusionError, sent: u64) -> DataFusionError {
     match sent {
         0 => error,

@@ -16,11 +16,11 @@ use super::times::{TimeOffset, offsets_at};
 use crate::config::KafkaConfig;
 use crate::source::{Committed, FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
 
-/// A topic. Places are `topic/partition`, positions the next offset; `topic/id` has the topic's identity.
+/// A topic. Places are `topic/partition`, positions are the next offset to read; `topic/id` holds the topic's identity.
 #[derive(Clone)]
 pub struct KafkaSource {
     config: Arc<KafkaConfig>,
-    /// Who asked the last time, as long as it was answered: a connection, over TLS at that, is not made for nothing.
+    /// The client of the last successful request, kept because connecting is expensive, especially over TLS.
     client: Arc<Mutex<Option<BaseConsumer<Context>>>>,
 }
 
@@ -38,21 +38,21 @@ struct Topic {
     id: Option<i64>,
     /// The number of each partition and its offsets, from the first to the one after the last, in order.
     partitions: Vec<(i32, Offsets<i64>)>,
-    /// Where the time to start from lies, in the order of the partitions.
+    /// The offset of the start time in each partition, in the order of the partitions.
     from: Vec<TimeOffset>,
 }
 
-/// What to read of a topic.
+/// What to read from a topic.
 struct Pinned {
     scan: KafkaScan,
     next: Positions,
     records: u64,
-    /// How many records wait, by place.
+    /// How many records are waiting, by place.
     lag: BTreeMap<String, u64>,
 }
 
 impl KafkaSource {
-    /// Connects only when it is asked something.
+    /// Connects on the first request.
     pub fn new(config: KafkaConfig) -> Self {
         Self {
             config: Arc::new(config),
@@ -60,7 +60,7 @@ impl KafkaSource {
         }
     }
 
-    /// The whole topic, as it is now.
+    /// The whole topic as of now.
     ///
     /// # Errors
     /// As [`Source::pending`].
@@ -78,7 +78,7 @@ impl KafkaSource {
                 None => consumer(&config)?,
             };
             let topic = describe(&config, &client, from_millis)?;
-            // What it has to say of its connections has no taker, and must not pile up.
+            // Connection events are not needed, and must not pile up.
             while client.poll(Duration::ZERO).is_some() {}
             client.context().forget_error();
             *kept = Some(client);
@@ -101,7 +101,7 @@ impl KafkaSource {
             let place = self.place(partition);
             let committed = committed.position(&place).await?;
             let start = match (committed.filter(|_| !is_new), options.from_timestamp_millis) {
-                // A partition that was never read starts with what it still has.
+                // A partition that was never read starts at its earliest available record.
                 (None, None) => offsets.start,
                 (None, Some(_)) => self.from(topic.from.get(index), offsets)?,
                 (Some(_), Some(_)) => return Err(self.was_read(place)),
@@ -139,14 +139,15 @@ impl KafkaSource {
         })
     }
 
-    /// Whether the committed positions are those of a topic that is gone, though it had the same name.
+    /// Whether the committed positions belong to a deleted topic with the same name.
     async fn is_made_anew(
         &self,
         topic: &Topic,
         committed: &dyn Committed,
         on_loss: OnLoss,
     ) -> Result<bool, SourceError> {
-        // Lakes of earlier versions, and brokers that do not tell, have no identity: it is taken up once there is one.
+        // Lakes of earlier versions, and brokers that do not report it, have no identity: it is recorded once there is
+        // one.
         let (Some(now), Some(then)) = (topic.id, committed.position(&self.place(&"id")).await?) else {
             return Ok(false);
         };
@@ -161,7 +162,7 @@ impl KafkaSource {
         Ok(true)
     }
 
-    /// Sets partitions back that only the old topic had, so that the new one may grow to as many.
+    /// Resets partitions that only the old topic had, in case the new one grows to as many.
     async fn forget(&self, next: &mut Positions, committed: &dyn Committed) -> Result<(), SourceError> {
         for partition in 0.. {
             let place = self.place(&partition);
@@ -205,7 +206,7 @@ impl KafkaSource {
     }
 }
 
-/// The topic is another one than the one that was read.
+/// The error for a topic that was recreated since it was read.
 pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
     SourceError::MadeAnew {
         what: format!("topic `{}` at {}", config.topic, config.brokers),
@@ -214,7 +215,7 @@ pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
     }
 }
 
-/// Records after a committed offset are gone.
+/// The error for records that are gone after a committed offset.
 pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> SourceError {
     let reason = if committed < offsets.start {
         format!("{} records expired before they were read", offsets.start - committed)
@@ -250,7 +251,8 @@ impl Source for KafkaSource {
     }
 }
 
-/// Leaves about `most` records in all, of each partition the same share, so that none falls behind the others.
+/// Cuts the ranges to about `most` records in total, keeping the same fraction of each partition, so that none falls
+/// behind.
 fn shorten(ranges: &mut [Range], most: u64) {
     let waiting = |range: &Range| range.end.abs_diff(range.start);
     let all: u64 = ranges.iter().map(waiting).sum();
@@ -259,7 +261,7 @@ fn shorten(ranges: &mut [Range], most: u64) {
     }
     for range in ranges {
         let share = u128::from(waiting(range)) * u128::from(most) / u128::from(all);
-        // At least one, so that every batch gets on.
+        // At least one, so that every batch makes progress.
         let taken = i64::try_from(share).unwrap_or(i64::MAX).max(1);
         range.end = range.end.min(range.start.saturating_add(taken));
     }
@@ -294,14 +296,14 @@ fn describe(
     })
 }
 
-/// Where the topic's partitions are.
+/// Fetches the topic's metadata.
 pub(super) fn metadata(config: &KafkaConfig, client: &BaseConsumer<Context>) -> Result<Metadata, SourceError> {
     ask(config, client, |timeout| {
         client.fetch_metadata(Some(&config.topic), timeout)
     })
 }
 
-/// Kafka's identity of the topic, where the brokers tell.
+/// Kafka's identity of the topic, if the brokers report it.
 pub(super) fn identity(config: &KafkaConfig, client: &BaseConsumer<Context>, metadata: &Metadata) -> Option<i64> {
     let broker = metadata.brokers().first()?;
     topic_id(client.client(), broker.id(), &config.topic, ANSWER)

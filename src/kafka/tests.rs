@@ -76,7 +76,7 @@ async fn every_record_comes_once_and_reading_goes_on_where_it_ended() {
     fill(&broker, 0..5_000);
     let source = KafkaSource::new(broker.config("t"));
     let first = source.pending(&FromTheStart, ReadOptions::default()).await.unwrap();
-    // What comes after planning is for the next time.
+    // Records produced after planning are left for the next run.
     fill(&broker, 5_000..6_000);
     let context = SessionContext::new();
     let read = |pending: crate::source::Pending| {
@@ -147,7 +147,7 @@ async fn filters_projection_and_limit_reach_the_scan() {
         count(&context, "select count(*) from (select * from t limit 7)").await,
         7
     );
-    // The embedded broker does not know times: nothing is lost by asking.
+    // The embedded broker does not support timestamps, so a filter on them must not skip anything.
     assert_eq!(
         count(
             &context,
@@ -184,7 +184,7 @@ async fn sql_inserts_into_a_topic() {
     );
 }
 
-/// All that can be given, in the three states that each column can have.
+/// All columns that can be inserted, each set, empty and NULL.
 const ALL_COLUMNS: &str = "insert into t (key, value, \"timestamp\", headers, partition) values
     ('k', 'one', timestamp '2025-06-15T15:06:40.123Z', [named_struct('key', 'source', 'value', 'web'),
      named_struct('key', 'source', 'value', null), named_struct('key', '', 'value', '')], 1),

@@ -10,18 +10,18 @@ use super::client::{ANSWER, Context, ask, settings};
 use crate::config::KafkaConfig;
 use crate::source::SourceError;
 
-/// Where a time lies in a partition.
+/// The offset of a time in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TimeOffset {
-    /// The first record of that time or later.
+    /// The first record at or after that time.
     At(i64),
     /// All records are earlier.
     AfterAll,
-    /// The broker does not know the times of its records (the embedded one).
+    /// The broker does not support timestamps (the embedded one).
     Unknown,
 }
 
-/// Asks where a time lies in partitions that are not empty.
+/// Looks up the offset of a time in non-empty partitions.
 pub(super) fn offsets_at(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
@@ -37,7 +37,7 @@ pub(super) fn offsets_at(
     if after_all.is_empty() {
         return Ok(found);
     }
-    // "No such record" is also the answer of a broker that knows no times; it has none since the epoch either.
+    // A broker without timestamps also answers "no such record", but does so even for a search from the epoch.
     let any = lookup(config, client, &after_all, 0)?;
     found.extend(after_all.into_iter().map(|partition| {
         let known = any.contains_key(&partition);
@@ -80,8 +80,8 @@ fn lookup(
     Ok(found.collect())
 }
 
-/// Whether a topic keeps the times that producers give. `None` where the broker does not say: it is too old, or the user
-/// may not ask.
+/// Whether a topic keeps timestamps set by producers. `None` if the broker does not say: it is too old, or the user
+/// lacks permission.
 pub(super) fn keeps_times(config: &KafkaConfig) -> Option<bool> {
     let client: AdminClient<DefaultClientContext> = settings(config).create().ok()?;
     let topic = [ResourceSpecifier::Topic(&config.topic)];

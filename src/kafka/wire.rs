@@ -1,4 +1,4 @@
-//! The plan leaf as bytes.
+//! Serializes the plan leaf.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::Range;
 use super::scan::{KafkaExec, Task};
 use crate::config::KafkaConfig;
 
-/// The plan leaf for another process. Who we are to the brokers does not travel: it is of the process that reads.
+/// The plan leaf for another process. Credentials are not sent: the process that reads uses its own.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     brokers: String,
@@ -18,11 +18,11 @@ struct Wire {
     topic_id: Option<i64>,
     projection: Option<Vec<usize>>,
     limit: Option<usize>,
-    /// Partition, first offset, and the one after the last, of each reader.
+    /// Per reader: partition, first offset, and the offset after the last.
     ranges: Vec<Vec<(i32, i64, i64)>>,
 }
 
-/// A plan leaf that reads Kafka as bytes; `None` where it is no such leaf.
+/// Serializes a plan leaf that reads Kafka; `None` if it is not such a leaf.
 pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
     let scan = plan.downcast_ref::<KafkaExec>()?;
     let range = |range: &Range| (range.partition, range.start, range.end);
@@ -41,10 +41,10 @@ pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> 
     Some(serde_json::to_vec(&wire))
 }
 
-/// The leaf that [`to_wire`] wrote, with the settings that this process has for the topic.
+/// Deserializes a leaf from [`to_wire`], with this process's settings for the topic.
 ///
 /// # Errors
-/// When the project of this process has no such source.
+/// When this process's project has no such source.
 pub fn from_wire<'a>(
     bytes: &[u8],
     mut sources: impl Iterator<Item = &'a KafkaConfig>,

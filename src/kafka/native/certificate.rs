@@ -11,19 +11,19 @@ use rdkafka::types::RDKafkaType;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Why OpenSSL does not accept a certificate.
+/// Why OpenSSL rejects a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kafka) enum Verdict {
     Expired,
     NotYetValid,
     OtherHost,
     UnknownAuthority,
-    /// OpenSSL's number.
+    /// OpenSSL's error code.
     Other(i32),
 }
 
 impl Verdict {
-    /// From OpenSSL's `X509_V_ERR_…`.
+    /// Converts OpenSSL's `X509_V_ERR_…`.
     fn of(code: c_int) -> Self {
         match code {
             9 => Self::NotYetValid,
@@ -35,7 +35,7 @@ impl Verdict {
     }
 }
 
-/// The first error of the handshake; 0 before there is one.
+/// The first error of the handshake; 0 until there is one.
 #[derive(Default)]
 struct Judgement(AtomicI32);
 
@@ -44,10 +44,10 @@ impl ClientContext for Judgement {
     fn error(&self, _: KafkaError, _: &str) {}
 }
 
-/// Connects once more, with an eye on the certificate. `None` where nothing is wrong with it, or not in time.
+/// Connects once more to check the certificate. `None` if it is valid, or the check takes too long.
 pub(in crate::kafka) fn judge(settings: &ClientConfig, timeout: Duration) -> Option<Verdict> {
     let native = settings.create_native_config().ok()?;
-    // SAFETY: the configuration is valid; the client takes it over, and gives `Judgement` to the callback.
+    // SAFETY: the configuration is valid; the client takes ownership of it, and passes `Judgement` to the callback.
     unsafe { rd_kafka_conf_set_ssl_cert_verify_cb(native.ptr(), Some(verify)) };
     let client = Client::new(settings, native, RDKafkaType::RD_KAFKA_PRODUCER, Judgement::default()).ok()?;
     let started = Instant::now();
@@ -60,7 +60,7 @@ pub(in crate::kafka) fn judge(settings: &ClientConfig, timeout: Duration) -> Opt
     }
 }
 
-/// librdkafka's callback for every certificate of the chain. Accepts what OpenSSL accepts.
+/// librdkafka's callback for every certificate in the chain. Accepts what OpenSSL accepts.
 unsafe extern "C" fn verify(
     _: *mut rd_kafka_t,
     _: *const c_char,
@@ -73,7 +73,7 @@ unsafe extern "C" fn verify(
     _: usize,
     opaque: *mut c_void,
 ) -> c_int {
-    // SAFETY: librdkafka gives a valid number, and as `opaque` the context of the client, which outlives its threads.
+    // SAFETY: librdkafka passes a valid error code, and as `opaque` the client's context, which outlives its threads.
     let (code, judgement) = unsafe { (*x509_error, &*opaque.cast::<Judgement>()) };
     if code != 0 {
         _ = judgement

@@ -13,11 +13,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 
-/// Messages taken from the queue at once.
+/// The number of messages taken from the queue at once.
 const BATCH: usize = 1_024;
 
-/// A consumer whose messages are taken by the batch. The crate's own `poll` makes an event and counts references for
-/// every message, and does not say at which offset a partition ended.
+/// A consumer that takes messages in batches. The crate's own `poll` creates an event and counts references for every
+/// message, and does not report the offset at which a partition ended.
 pub(in crate::kafka) struct Messages<C: ConsumerContext> {
     queue: *mut rd_kafka_queue_t,
     taken: Vec<*mut rd_kafka_message_t>,
@@ -30,8 +30,8 @@ unsafe impl<C: ConsumerContext> Send for Messages<C> {}
 impl<C: ConsumerContext> Messages<C> {
     pub fn of(client: BaseConsumer<C>) -> Self {
         let handle = client.client().native_ptr();
-        // SAFETY: the handle is valid; the queue is ours to destroy. The crate reads logs as events, which a batch
-        // does not return, so they go to the context by a callback.
+        // SAFETY: the handle is valid; the queue is ours to destroy. The crate reads logs as events, which a batch does
+        // not return, so they reach the context through a callback.
         let queue = unsafe {
             rd_kafka_set_logger(handle, Some(log::<C>));
             rd_kafka_queue_get_consumer(handle)
@@ -47,10 +47,10 @@ impl<C: ConsumerContext> Messages<C> {
         &self.client
     }
 
-    /// What has come; waits for more until there are many, or for `timeout`.
+    /// The messages that have arrived; waits until there are many, or for `timeout`.
     pub fn poll(&mut self, timeout: Duration) -> impl Iterator<Item = Received<'_>> {
         let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
-        // SAFETY: the queue lives as long as `self`, and `taken` has the length that is told.
+        // SAFETY: the queue lives as long as `self`, and `taken` has the given length.
         let count = unsafe { rd_kafka_consume_batch_queue(self.queue, millis, self.taken.as_mut_ptr(), BATCH) };
         let count = usize::try_from(count).unwrap_or(0);
         Batch {
@@ -61,7 +61,7 @@ impl<C: ConsumerContext> Messages<C> {
 
 impl<C: ConsumerContext> Drop for Messages<C> {
     fn drop(&mut self) {
-        // SAFETY: made in `of`, and not used any more; the client goes after it.
+        // SAFETY: created in `of` and no longer used; the client is dropped after it.
         unsafe { rd_kafka_queue_destroy(self.queue) };
     }
 }
@@ -72,8 +72,8 @@ unsafe extern "C" fn log<C: ConsumerContext>(
     facility: *const c_char,
     message: *const c_char,
 ) {
-    // SAFETY: the crate made its context the handle's opaque value, which outlives the handle; the texts are
-    // librdkafka's, and valid for the call.
+    // SAFETY: the crate made its context the handle's opaque value, which outlives the handle; the strings belong to
+    // librdkafka and are valid during the call.
     unsafe {
         let Some(context) = rd_kafka_opaque(handle).cast::<C>().as_ref() else {
             return;
@@ -87,7 +87,7 @@ unsafe extern "C" fn log<C: ConsumerContext>(
     }
 }
 
-/// The messages of one call; those that nobody took are destroyed with it.
+/// The messages of one call; those that were not taken are destroyed with it.
 struct Batch<'a> {
     messages: slice::Iter<'a, *mut rd_kafka_message_t>,
 }
@@ -109,7 +109,7 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// A message, or news of a partition.
+/// A message or a partition event.
 pub(in crate::kafka) struct Received<'a> {
     message: *mut rd_kafka_message_t,
     of: PhantomData<&'a ()>,
@@ -117,26 +117,26 @@ pub(in crate::kafka) struct Received<'a> {
 
 impl Drop for Received<'_> {
     fn drop(&mut self) {
-        // SAFETY: given to us to destroy, once.
+        // SAFETY: ours to destroy, exactly once.
         unsafe { rd_kafka_message_destroy(self.message) };
     }
 }
 
 impl Received<'_> {
     fn raw(&self) -> &rd_kafka_message_t {
-        // SAFETY: valid until it is destroyed, with `self`.
+        // SAFETY: valid until it is destroyed together with `self`.
         unsafe { &*self.message }
     }
 
-    /// What went wrong; `PartitionEOF` where the partition ends at [`Received::offset`].
+    /// The error, if any; `PartitionEOF` if the partition ends at [`Received::offset`].
     pub fn error(&self) -> Option<RDKafkaErrorCode> {
         let code = RDKafkaErrorCode::from(self.raw().err);
         (code != RDKafkaErrorCode::NoError).then_some(code)
     }
 
-    /// librdkafka's words on the error.
+    /// librdkafka's description of the error.
     pub fn reason(&self) -> String {
-        // SAFETY: a text of the message or a constant.
+        // SAFETY: a string that belongs to the message, or a constant.
         let text = unsafe {
             rd_kafka_message_errstr(self.message)
                 .as_ref()
@@ -155,13 +155,13 @@ impl Received<'_> {
 
     pub fn key(&self) -> Option<&[u8]> {
         let raw = self.raw();
-        // SAFETY: the message has so many bytes there.
+        // SAFETY: the message has this many bytes there.
         (!raw.key.is_null()).then(|| unsafe { slice::from_raw_parts(raw.key.cast(), raw.key_len) })
     }
 
     pub fn value(&self) -> Option<&[u8]> {
         let raw = self.raw();
-        // SAFETY: the message has so many bytes there.
+        // SAFETY: the message has this many bytes there.
         (!raw.payload.is_null()).then(|| unsafe { slice::from_raw_parts(raw.payload.cast(), raw.len) })
     }
 
@@ -175,7 +175,7 @@ impl Received<'_> {
     /// Calls `add` with each header, in the message's order.
     pub fn headers(&self, add: &mut dyn FnMut(&str, Option<&[u8]>)) {
         let (mut headers, mut name, mut value, mut size) = (null_mut(), std::ptr::null(), std::ptr::null(), 0);
-        // SAFETY: what is found belongs to the message.
+        // SAFETY: the returned pointers belong to the message.
         unsafe {
             if rd_kafka_message_headers(self.message, &raw mut headers) as i32 != 0 {
                 return;

@@ -1,8 +1,8 @@
-//! What librdkafka can do and the `rdkafka` crate does not offer: calls into the C library, and nothing else.
+//! What librdkafka can do but the `rdkafka` crate does not offer: only calls into the C library.
 //!
-//! - `topic_id`: Kafka's identity of a topic, by which one made anew is told from the old one.
-//! - `certificate`: why a broker's certificate is not accepted. librdkafka's own error says only that it is not.
-//! - `messages`: a consumer's messages by the batch, and where a partition ends.
+//! - `topic_id`: Kafka's identity of a topic, which distinguishes a recreated topic from the old one.
+//! - `certificate`: why a broker's certificate is rejected. librdkafka's own error says only that it is.
+//! - `messages`: takes a consumer's messages in batches, and reports where a partition ends.
 
 #![allow(unsafe_code)]
 

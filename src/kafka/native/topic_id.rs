@@ -13,11 +13,11 @@ use rdkafka::bindings::{
 };
 use rdkafka::client::Client;
 
-/// The identity that Kafka gave a topic when it was made, folded to a positive number: another one once the topic was
-/// deleted and made anew. `None` where the broker does not tell (before Kafka 2.8), or not in time.
+/// The identity that Kafka assigned when the topic was created, folded into a positive number. It changes when the
+/// topic is deleted and recreated. `None` if the broker does not report it (before Kafka 2.8), or not in time.
 ///
-/// Any broker can be asked, and one has to be named: librdkafka would wait for the cluster's controller, which not
-/// every cluster shows (the embedded one names a broker that it does not have).
+/// Any broker can answer, but one has to be named: otherwise librdkafka would wait for the cluster's controller, which
+/// some clusters do not expose (the embedded one names a broker that does not exist).
 pub(in crate::kafka) fn topic_id<C: ClientContext>(
     client: &Client<C>,
     broker: i32,
@@ -28,8 +28,8 @@ pub(in crate::kafka) fn topic_id<C: ClientContext>(
     let mut names: [*const c_char; 1] = [name.as_ptr()];
     let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
     let handle = client.native_ptr();
-    // SAFETY: the handle lives as long as `client`, and `name` beyond the call, which copies it. Everything made here
-    // is destroyed here, the event last, as the identity belongs to it.
+    // SAFETY: the handle lives as long as `client`, and `name` outlives the call, which copies it. Everything created
+    // here is destroyed here, the event last, because it owns the identity.
     unsafe {
         let options = rd_kafka_AdminOptions_new(handle, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
         rd_kafka_AdminOptions_set_request_timeout(options, millis, null_mut(), 0);
@@ -52,7 +52,7 @@ pub(in crate::kafka) fn topic_id<C: ClientContext>(
 /// # Safety
 /// `event` must be valid.
 unsafe fn id_of(event: *mut rd_kafka_event_t) -> Option<i64> {
-    // SAFETY: every pointer is checked, and belongs to the event.
+    // SAFETY: every pointer is checked and belongs to the event.
     unsafe {
         let result = rd_kafka_event_DescribeTopics_result(event);
         if result.is_null() {
@@ -71,7 +71,7 @@ unsafe fn id_of(event: *mut rd_kafka_event_t) -> Option<i64> {
             rd_kafka_Uuid_most_significant_bits(id),
             rd_kafka_Uuid_least_significant_bits(id),
         );
-        // Zero is Kafka's "no identity".
+        // Zero means "no identity" in Kafka.
         Some((most ^ least.rotate_left(32)) & i64::MAX).filter(|_| (most, least) != (0, 0))
     }
 }
