@@ -5,20 +5,20 @@ use datafusion::catalog::TableProvider;
 
 use crate::config::TableName;
 
-/// What the names in a step's SQL stand for while it is planned and run.
+/// What the names in a step's SQL refer to while it is planned and run.
 #[derive(Debug, Clone, Default)]
 pub struct Bindings {
-    /// Plain table names: a snapshot each.
+    /// Plain table names: one snapshot per table.
     pub tables: BTreeMap<TableName, Arc<dyn TableProvider>>,
-    /// `changes('NAME')`: the rows of a source or table that wait.
+    /// `changes('NAME')`: the waiting rows of a source or table.
     pub changes: BTreeMap<String, Arc<dyn TableProvider>>,
-    /// `previous('…')`: the rows that the step wrote before; `None` where there are none yet.
+    /// `previous('…')`: the rows the step wrote before; `None` if there are none yet.
     pub previous: Option<Arc<dyn TableProvider>>,
-    /// `latest('NAME')`: a table as it is.
+    /// `latest('NAME')`: the current rows of a table.
     pub latest: BTreeMap<String, Arc<dyn TableProvider>>,
     /// `table_version('NAME')`.
     pub versions: BTreeMap<String, u64>,
-    /// Views, each after those it reads.
+    /// Views, in dependency order.
     pub views: Vec<View>,
 }
 

@@ -1,4 +1,4 @@
-//! `changes('…')`, `latest('…')`, `previous('…')` and `table_version('…')`, and the registration of every function.
+//! `changes('…')`, `latest('…')`, `previous('…')` and `table_version('…')`, and the registration of all functions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ use datafusion::prelude::SessionContext;
 
 use super::Bindings;
 
-/// Table functions that take no relations: name, how it is called, what it gives.
+/// Table functions that take no relations: name, signature, result.
 pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
     (
         "changes",
@@ -83,8 +83,8 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<
     Ok(())
 }
 
-/// `changes('NAME')`: the rows of a source or lake table that arrived since the step last committed; all of them the
-/// first time. `latest('NAME')`: a lake table as it is, whose changes do not make the step run.
+/// `changes('NAME')`: the rows of a source or lake table that arrived since the step's last commit; all of them the
+/// first time. `latest('NAME')`: the current rows of a lake table, whose changes do not trigger the step.
 #[derive(Debug)]
 struct Named {
     function: &'static str,
@@ -108,8 +108,8 @@ impl TableFunctionImpl for Named {
     }
 }
 
-/// `previous('COLUMN TYPE, …')`: the rows that this step has written before, none the first time. The columns are
-/// named with their types because the table may not exist yet.
+/// `previous('COLUMN TYPE, …')`: the rows this step wrote before; none the first time. The columns and their types must
+/// be given because the table may not exist yet.
 #[derive(Debug)]
 struct Previous {
     table: Option<Arc<dyn TableProvider>>,
@@ -120,7 +120,7 @@ impl TableFunctionImpl for Previous {
         let declared = one_string("previous", "the columns with their types", args.exprs())?;
         let fields = clickrec_udfs::parse_columns("previous", &declared)?;
         let Some(table) = &self.table else {
-            // As a relation that is known to be empty, so that joins with it are planned away.
+            // A relation that is known to be empty, so that the planner removes joins with it.
             let schema = DFSchema::try_from(Schema::new(fields))?;
             let nothing = LogicalPlan::EmptyRelation(EmptyRelation {
                 produce_one_row: false,

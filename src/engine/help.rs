@@ -1,4 +1,4 @@
-//! What the functions say about themselves, for help and completion.
+//! Documentation of the functions, for help and completion.
 
 use clickrec_udfs::relation::Parameter;
 use datafusion::logical_expr::Documentation;
@@ -6,21 +6,21 @@ use datafusion::prelude::SessionContext;
 
 use super::functions::TABLE_FUNCTIONS;
 
-/// What a function is called on.
+/// How a function is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FunctionKind {
-    /// In `from`: gives rows.
+    /// In `from`: returns rows.
     Table,
-    /// One value for each row.
+    /// One value per row.
     Scalar,
-    /// One value for a group of rows.
+    /// One value per group of rows.
     Aggregate,
-    /// One value for each row, from the rows around it.
+    /// One value per row, computed from the rows around it.
     Window,
 }
 
 impl FunctionKind {
-    /// As help calls it.
+    /// Its name in help.
     pub fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -34,9 +34,9 @@ impl FunctionKind {
 /// One argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterHelp {
-    /// What help calls it; where arguments are given by name, that name.
+    /// Its name in help, which is also the name for passing it by name.
     pub name: String,
-    /// What it does, what it takes, and what it is where it is not given.
+    /// What it does, what values it takes, and its default.
     pub doc: String,
 }
 
@@ -45,9 +45,9 @@ pub struct ParameterHelp {
 pub struct FunctionHelp {
     /// Its name in SQL.
     pub name: String,
-    /// What it is called on.
+    /// How it is called.
     pub kind: FunctionKind,
-    /// How it is called, one way or several.
+    /// Its signatures.
     pub syntax: Vec<String>,
     /// What it does.
     pub summary: String,
@@ -55,7 +55,7 @@ pub struct FunctionHelp {
     pub parameters: Vec<ParameterHelp>,
     /// Whether arguments may be given as `name => value`.
     pub named: bool,
-    /// A query that uses it.
+    /// An example query.
     pub example: Option<String>,
 }
 
@@ -111,14 +111,14 @@ impl FunctionHelp {
     }
 }
 
-/// An example without the fence of Markdown around it.
+/// Removes the Markdown fence around an example.
 fn unfenced(text: &str) -> &str {
     let text = text.trim();
     let inner = text.strip_prefix("```sql").and_then(|text| text.strip_suffix("```"));
     inner.unwrap_or(text).trim_matches('\n')
 }
 
-/// Every function of a session by name; those that have several kinds come several times.
+/// Every function of a session, by name; functions of several kinds are listed several times.
 pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
     let state = session.state();
     let scalar = state.scalar_functions().iter();
@@ -140,13 +140,13 @@ pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
         Some(clickrec_udfs::variables::documentation()),
     )];
     let mut all: Vec<FunctionHelp> = scalar.chain(higher).chain(aggregate).chain(window).collect();
-    // `var` is also another name of the variance: that one stays among the aggregates.
+    // `var` is also an alias of the variance function, which stays among the aggregates.
     all.extend(table.chain(relation).chain(variable));
     all.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
     all
 }
 
-/// Table functions have no documentation of DataFusion's kind.
+/// DataFusion does not document table functions.
 fn table_function(name: &str) -> FunctionHelp {
     let mut help = FunctionHelp::new(name, FunctionKind::Table, None);
     if let Some((_, syntax, summary)) = TABLE_FUNCTIONS.iter().find(|(known, ..)| *known == name) {

@@ -1,4 +1,4 @@
-//! A memory pool that remembers the most that was reserved at once.
+//! A memory pool that records its peak reservation.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
-/// Another pool, and the peak of what was reserved from it.
+/// Wraps another pool, and records its peak reservation.
 #[derive(Debug)]
 pub(super) struct PeakPool<P> {
     inner: P,
@@ -23,12 +23,12 @@ impl<P: MemoryPool> PeakPool<P> {
         }
     }
 
-    /// The most that was reserved since the last reset, in bytes.
+    /// The peak reservation since the last reset, in bytes.
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// From now on the peak is what is reserved now, or more.
+    /// Resets the peak to the current reservation.
     pub fn reset_peak(&self) {
         self.peak
             .store(self.reserved.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! The only place that builds a `SessionContext`: memory pool, spill, UTC, catalogs, functions.
 //!
-//! A step's SQL sees the world through its [`Bindings`]: which rows each table name, `changes('…')` and
-//! `previous('…')` stand for. The engine knows nothing else about steps.
+//! A step's SQL sees the world through its [`Bindings`]: the rows that each table name, `changes('…')` and
+//! `previous('…')` refer to. The engine knows nothing else about steps.
 
 mod bindings;
 mod functions;
@@ -40,19 +40,19 @@ pub use bindings::{Bindings, View};
 pub use help::{FunctionHelp, FunctionKind, ParameterHelp, help};
 pub use query::{plan, query};
 
-/// The one catalog of a session: its schemas are the layers.
+/// The only catalog of a session: its schemas are the layers.
 pub const CATALOG: &str = "lake";
-/// Name this many of the largest consumers when memory runs out.
+/// How many of the largest consumers an out-of-memory error names.
 const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(5).unwrap();
 
-/// What the engine may use.
+/// Resource limits of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// The one pool, in bytes, that queries, sources and training share.
+    /// The size in bytes of the one pool that queries, sources and training share.
     pub memory_bytes: usize,
-    /// Where sorts and aggregates spill; the system's temporary folder if none is given.
+    /// Where sorts and aggregates spill; by default, the system's temporary folder.
     pub spill_dir: Option<PathBuf>,
-    /// How many partitions of a query run side by side; the number of cores if none is given.
+    /// How many partitions of a query run in parallel; by default, the number of cores.
     pub threads: Option<usize>,
 }
 
@@ -63,7 +63,7 @@ fn pool(bytes: usize) -> Pool {
     Arc::new(PeakPool::new(pool))
 }
 
-/// Makes sessions that share one memory pool and one spill folder.
+/// Creates sessions that share one memory pool and one spill folder.
 #[derive(Debug, Clone)]
 pub struct Engine {
     pool: Pool,
@@ -75,7 +75,7 @@ impl Engine {
     /// Sets up the pool and the spill folder.
     ///
     /// # Errors
-    /// When the spill folder cannot be made.
+    /// When the spill folder cannot be created.
     pub fn new(options: &EngineOptions) -> Result<Self, DataFusionError> {
         let pool = pool(options.memory_bytes);
         let spill = match &options.spill_dir {
@@ -95,23 +95,23 @@ impl Engine {
         }
         let options = config.options_mut();
         options.execution.time_zone = Some("+00:00".to_owned());
-        // Views save copies, but a few rows of a batch then hold on to all of it: sorts and joins of a million events
-        // took ten times the memory.
+        // Views save copies, but a few rows of a batch then keep all of it in memory: sorts and joins of a million
+        // events took ten times the memory.
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
-        // It would copy a function that gives a struct (from_json) once for each field that is used.
+        // It would evaluate a function that returns a struct (from_json) once per accessed field.
         options.optimizer.enable_leaf_expression_pushdown = false;
-        // Errors can tell where in the SQL they are.
+        // Lets errors point to their location in the SQL.
         options.sql_parser.collect_spans = true;
         Ok(Self { pool, runtime, config }.with_variables(Variables::new()))
     }
 
-    /// How many partitions of a query run at the same time.
+    /// How many partitions of a query run in parallel.
     pub fn threads(&self) -> usize {
         self.config.target_partitions()
     }
 
-    /// Values for `var('NAME', …)` in the SQL of its sessions.
+    /// Sets the values of `var('NAME', …)` in the SQL of its sessions.
     #[must_use]
     pub fn with_variables(mut self, variables: Variables) -> Self {
         self.config.set_extension(Arc::new(variables));
@@ -126,7 +126,7 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// The same with a pool of its own, of so many bytes; spill folder and object stores are shared.
+    /// The same engine with its own pool of this many bytes; it shares the spill folder and the object stores.
     ///
     /// # Errors
     /// When the spill folder is gone.
@@ -140,11 +140,11 @@ impl Engine {
         })
     }
 
-    /// Queries that run on one thread: for many small ones.
+    /// Runs each query on one thread: for many small queries.
     #[must_use]
     pub fn single_threaded(mut self) -> Self {
         self.config = self.config.with_target_partitions(1);
-        // Filters that joins make for scans cost more than they save where a scan has a few rows.
+        // The filters that joins create for scans cost more than they save on scans of a few rows.
         let optimizer = &mut self.config.options_mut().optimizer;
         optimizer.enable_join_dynamic_filter_pushdown = false;
         optimizer.enable_topk_dynamic_filter_pushdown = false;
@@ -152,29 +152,30 @@ impl Engine {
         self
     }
 
-    /// Queries over a few rows, such as those of a test.
+    /// For queries over a few rows, such as those of tests.
     #[must_use]
     pub fn over_few_rows(mut self) -> Self {
         self.config.set_extension(Arc::new(FewRows));
         self.single_threaded()
     }
 
-    /// Plans for a cluster, split into so many parts: of nodes that can be sent to other processes, which share no memory.
+    /// Plans for a cluster, split into this many partitions and made only of nodes that can be sent to other processes,
+    /// which share no memory.
     #[must_use]
     pub fn distributed(mut self, partitions: NonZeroUsize) -> Self {
         self.config = self.config.with_target_partitions(partitions.get());
         self.config.set_extension(Arc::new(Distributed));
         let options = self.config.options_mut();
-        // Filters and values that one node gives another while they run.
+        // Filters and values that nodes pass to each other at run time.
         options.optimizer.enable_dynamic_filter_pushdown = false;
         options.optimizer.enable_join_dynamic_filter_pushdown = false;
         options.optimizer.enable_topk_dynamic_filter_pushdown = false;
         options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
         options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
         options.execution.enable_file_stream_work_stealing = false;
-        // Stages are cut at hashes.
+        // Stages are cut at hash repartitionings.
         options.optimizer.enable_round_robin_repartition = false;
-        // Joins that can spill; small sides are sent to all tasks.
+        // Joins that can spill; small sides are broadcast to all tasks.
         options.optimizer.prefer_hash_join = false;
         self
     }
@@ -188,17 +189,17 @@ impl Engine {
         &self.runtime
     }
 
-    /// The most memory that was reserved at once since [`Engine::reset_memory_peak`], in bytes.
+    /// The peak reservation since [`Engine::reset_memory_peak`], in bytes.
     pub fn memory_peak(&self) -> usize {
         self.pool.peak()
     }
 
-    /// Measures [`Engine::memory_peak`] from now on.
+    /// Restarts the measurement of [`Engine::memory_peak`].
     pub fn reset_memory_peak(&self) {
         self.pool.reset_peak();
     }
 
-    /// A session whose tables and functions are bound as given. Views are planned here, in order.
+    /// A session with tables and functions bound as given. Views are planned here, in order.
     ///
     /// # Errors
     /// When a view does not plan.
@@ -231,7 +232,7 @@ impl Engine {
     }
 }
 
-/// DataFusion's rules, and ours before and after them, which are for plans of one process.
+/// DataFusion's rules, surrounded by ours, which apply only to plans within one process.
 fn physical_rules(is_distributed: bool) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     if is_distributed {

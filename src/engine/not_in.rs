@@ -1,8 +1,8 @@
-//! `x in (select …)` is unknown, not false, where it finds no equal value but a NULL; DataFusion plans that right for some
-//! queries only, and answers others with rows that should not be there.
+//! `x in (select …)` is unknown, not false, if it finds no equal value but a NULL. DataFusion plans this correctly for
+//! some queries only, and returns extra rows for others.
 //!
-//! Right are, as terms of a `where` that are joined by `and`: `x in (…)`, because unknown counts as false there, and
-//! `column not in (…)` whose subquery refers to nothing outside. Every other `in` with NULLs becomes a `case`.
+//! Two forms are correct as conjuncts of a `where`: `x in (…)`, because unknown counts as false there, and `column not
+//! in (…)` with an uncorrelated subquery. Every other `in` over NULLs is rewritten to a `case`.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use datafusion::logical_expr::{
     scalar_subquery,
 };
 
-/// The plan, with every `in (select …)` of a filter as SQL means it.
+/// Rewrites every `in (select …)` in a filter so that it follows SQL.
 ///
 /// # Errors
-/// When an expression does not fit the columns below it.
+/// When an expression does not match the columns below it.
 pub(super) fn null_aware(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|plan| match plan {
         LogicalPlan::Filter(filter) if filter.predicate.exists(is_in_subquery)? => {
@@ -36,7 +36,7 @@ fn is_in_subquery(expr: &Expr) -> Result<bool> {
     Ok(matches!(expr, Expr::InSubquery(_)))
 }
 
-/// A term of a filter, where unknown is as good as false. `all` is whether it must hold for each row.
+/// Rewrites a term of a filter, where unknown counts as false. `all` says whether the term must hold for each row.
 fn term(expr: Expr, schema: &DFSchema, all: bool) -> Result<Expr> {
     match expr {
         Expr::BinaryExpr(BinaryExpr {
@@ -66,12 +66,13 @@ fn term(expr: Expr, schema: &DFSchema, all: bool) -> Result<Expr> {
     }
 }
 
-/// Whether DataFusion makes an anti join of it that knows about NULLs: it takes one pair of keys.
+/// Whether DataFusion plans it as a NULL-aware anti join, which takes a single pair of keys.
 fn is_planned_right(within: &InSubquery) -> bool {
     !within.expr.column_refs().is_empty() && within.subquery.subquery.all_out_ref_exprs().is_empty()
 }
 
-/// True where the value is found; unknown where it is not, but a NULL is, or it is NULL itself; else false.
+/// True if the value is found; otherwise unknown if there is a NULL among the values or the value itself is NULL; else
+/// false.
 fn three_valued(within: InSubquery, schema: &DFSchema) -> Result<Expr> {
     let values = &within.subquery;
     let value_schema = values.subquery.schema();
@@ -93,7 +94,7 @@ fn three_valued(within: InSubquery, schema: &DFSchema) -> Result<Expr> {
     Ok(if within.negated { !is_in } else { is_in })
 }
 
-/// Whether the subquery has a row, of those that fit. Where it refers to nothing outside, it is counted once.
+/// Whether the subquery has a row that satisfies the predicate. An uncorrelated subquery is counted once.
 fn has_rows(values: &Subquery, predicate: Option<Expr>) -> Result<Expr> {
     let mut rows = LogicalPlanBuilder::from(values.subquery.as_ref().clone());
     if let Some(predicate) = predicate {
@@ -120,7 +121,7 @@ mod tests {
                           i as (select * from (values (2, 1), (null, 2)) as i (id, k)), \
                           n as (select 2 as id) select count(*) as rows from o where ";
 
-    /// Each asks for rows that SQL has not: there is a NULL among the values.
+    /// The values contain a NULL, so none of these queries should return rows.
     const WRONG: &[&str] = &[
         "3 not in (select id from i)",
         "3 not in (select i.id from i where i.k = o.k) and k = 2",
@@ -151,7 +152,7 @@ mod tests {
         }
     }
 
-    /// Where this fails, DataFusion has been mended, and what is planned here can go.
+    /// If this fails, DataFusion has been fixed, and this rewrite can be removed.
     #[tokio::test]
     async fn the_engine_alone_is_still_wrong() {
         let session = session().await;

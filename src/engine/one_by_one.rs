@@ -1,4 +1,4 @@
-//! On one thread, the inputs of a union are read one after another.
+//! With one thread, reads the inputs of a union one after another.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
-/// Puts an [`OneByOneExec`] above each union where there is one thread. It comes before the rules that make a plan fit
-/// its partitions: an aggregate above a union then needs no second one, and no task a branch.
+/// Puts an [`OneByOneExec`] above each union if there is one thread. It runs before the rules that repartition a plan:
+/// an aggregate above a union then needs no second phase, and the branches need no tasks of their own.
 #[derive(Debug)]
 pub(super) struct OneByOne;
 
 impl PhysicalOptimizerRule for OneByOne {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        // The filters that joins make wait for all partitions that are probed, side by side.
+        // Dynamic filters of joins wait for all probe partitions, which must therefore run concurrently.
         if config.execution.target_partitions > 1 || config.optimizer.enable_join_dynamic_filter_pushdown {
             return Ok(plan);
         }
@@ -43,7 +43,7 @@ impl PhysicalOptimizerRule for OneByOne {
     }
 }
 
-/// The partitions of its input, one after another.
+/// Reads the partitions of its input one after another.
 #[derive(Debug)]
 struct OneByOneExec {
     input: Arc<dyn ExecutionPlan>,

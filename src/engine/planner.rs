@@ -8,7 +8,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
-/// DataFusion's own planner, which also knows the table functions that take relations (`als_train`, …).
+/// DataFusion's planner, extended with the table functions that take relations (`als_train`, …).
 #[derive(Debug)]
 pub(super) struct QueryPlanner;
 

@@ -1,5 +1,5 @@
-//! From SQL to a plan: the one way in, because tables may be arguments of functions, and `var('…', …)` has its value
-//! from outside.
+//! The only way from SQL to a plan, because tables may be function arguments, and `var('…', …)` takes its value from
+//! outside.
 
 use clickrec_udfs::Variables;
 use datafusion::dataframe::DataFrame;
@@ -9,11 +9,11 @@ use datafusion::prelude::SessionContext;
 
 use super::{known_wrong, not_in, statement};
 
-/// Plans a statement. Nothing runs.
+/// Plans a statement without running it.
 ///
 /// # Errors
-/// When it does not parse or plan, or when DataFusion is known to answer it wrongly; the error's diagnostic has the place
-/// where DataFusion knows it.
+/// When it does not parse or plan, or when DataFusion is known to answer it wrongly. The error's diagnostic has the
+/// location, if DataFusion knows it.
 pub async fn plan(session: &SessionContext, sql: &str) -> Result<LogicalPlan> {
     let state = session.state();
     let dialect = state.config().options().sql_parser.dialect;
@@ -32,7 +32,7 @@ pub async fn plan(session: &SessionContext, sql: &str) -> Result<LogicalPlan> {
     Ok(plan)
 }
 
-/// Plans a query, to be run. A statement that defines something (`create view`) has done so.
+/// Plans a query for execution. A statement that defines something (`create view`) takes effect immediately.
 ///
 /// # Errors
 /// As [`plan`].

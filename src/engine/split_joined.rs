@@ -1,7 +1,7 @@
-//! What a join keeps until its end is passed on in batches of the usual size.
+//! Splits the rows that a join holds back until its end into batches of the usual size.
 //!
-//! A hash join that gives rows of the side it has built (an anti join of new rows and a table) gives those that are left
-//! at its end in one batch, however many there are. A sort above takes a batch only as a whole, and fails where its share
+//! A hash join that returns rows of its build side (an anti join of new rows with a table) returns the remaining ones
+//! at its end in one batch, however many there are. A sort above takes a batch only as a whole, and fails if its share
 //! of the memory is smaller, although it could spill.
 
 use std::fmt;
@@ -20,8 +20,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{TryStreamExt, stream};
 
-/// Puts a [`SplitExec`] above each hash join that gives rows at its end. It comes last: it changes neither order nor
-/// partitions.
+/// Puts a [`SplitExec`] above each hash join that returns rows at its end. Runs last, because it changes neither order
+/// nor partitioning.
 #[derive(Debug)]
 pub(super) struct SplitJoined;
 
@@ -52,7 +52,7 @@ fn gives_rows_at_its_end(join: JoinType) -> bool {
     matches!(join, Left | LeftAnti | LeftSemi | LeftMark | Full)
 }
 
-/// Its input, with batches of more rows than the session's batch size cut up.
+/// Its input, with batches larger than the session's batch size split up.
 #[derive(Debug)]
 struct SplitExec {
     input: Arc<dyn ExecutionPlan>,
@@ -109,7 +109,8 @@ impl ExecutionPlan for SplitExec {
     }
 }
 
-/// A batch in parts of at most so many rows. The parts are copies: slices would each count, and hold, all of it.
+/// Splits a batch into parts of at most this many rows. The parts are copies: each slice would count, and keep in
+/// memory, the whole batch.
 fn split(batch: RecordBatch, rows_max: usize) -> impl Iterator<Item = Result<RecordBatch>> {
     let rows = batch.num_rows();
     let is_small = rows <= rows_max;
@@ -154,7 +155,7 @@ mod tests {
         let (mut rows, mut number) = (0, 0);
         while let Some(batch) = batches.try_next().await.unwrap() {
             assert!(batch.num_rows() <= session.copied_config().batch_size());
-            // a part of its own, not a slice of all
+            // A copy, not a slice of the whole.
             assert!(batch.get_array_memory_size() < 1 << 20);
             rows += batch.num_rows();
             number += 1;

@@ -1,4 +1,4 @@
-//! What is changed in a statement before it is planned.
+//! Rewrites statements before they are planned.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,11 +11,11 @@ use datafusion::sql::sqlparser::ast::{
     SelectItem, VisitMut, VisitorMut,
 };
 
-/// Names columns that differ in their type alone, and turns `… at time zone …` into calls.
+/// Names columns that differ only in type, and turns `… at time zone …` into calls.
 pub(super) fn prepare(statement: &mut Statement) {
     match statement {
         Statement::Statement(statement) => {
-            // Never breaks off: the visitor has no break value.
+            // The visitor never breaks: its break type has no values.
             let _: ControlFlow<()> = statement.visit(&mut Preparation);
         }
         Statement::Explain(explain) => prepare(&mut explain.statement),
@@ -41,8 +41,8 @@ impl VisitorMut for Preparation {
     }
 }
 
-/// DataFusion calls `x::date` and `x::bigint` both `x`, and refuses a select that has both: here they get the names that
-/// they are written as, unless they have names.
+/// DataFusion names both `x::date` and `x::bigint` `x`, and rejects a select with both. Casts without an alias are
+/// therefore named as they are written.
 fn name_casts(select: &mut Select) {
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for item in &select.projection {
@@ -89,7 +89,7 @@ fn call<const N: usize>(name: &str, arguments: [Expr; N]) -> Expr {
     })
 }
 
-/// An error about two columns of one name, with the way out; every other as it is.
+/// Adds help to an error about two columns with one name; returns any other error unchanged.
 pub(super) fn with_help(error: DataFusionError) -> DataFusionError {
     let message = error.strip_backtrace();
     let twice = ["require unique expression names", "duplicate unqualified field name"];

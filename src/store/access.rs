@@ -4,21 +4,21 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, Result};
 
-/// What one may do in a store.
+/// What a user may be allowed to do in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// See which files there are.
+    /// List files.
     List,
-    /// Read them.
+    /// Read files.
     Read,
-    /// Write new ones.
+    /// Create files.
     Create,
-    /// Take them away.
+    /// Delete files.
     Delete,
 }
 
 impl Permission {
-    /// Whether the letters of a SAS token (`sp`) hold it.
+    /// Whether the letters of a SAS token (`sp`) include it.
     pub(super) fn is_in(self, letters: &str) -> bool {
         match self {
             Self::List => letters.contains('l'),
@@ -40,26 +40,26 @@ impl fmt::Display for Permission {
     }
 }
 
-/// Whether a permission is there, and else why not.
+/// Whether a permission is granted, and if not, why.
 #[derive(Debug)]
 pub struct Access {
-    /// Which.
+    /// The permission.
     pub permission: Permission,
-    /// What the store said.
+    /// The store's answer.
     pub granted: Result<()>,
 }
 
-/// The file by which that is found out.
+/// The name of the probe file.
 const PROBE: &str = "_clickrec_probe";
 
-/// Finds out what one may do below a folder, by a file of its own that is deleted again. That a file is only created where
-/// none is yet, which commits depend on, counts as part of `create`.
+/// Finds out which permissions we have below a folder, with a probe file that is deleted afterwards. `create` includes
+/// that the store does not overwrite an existing file, which commits depend on.
 pub async fn access(store: &dyn ObjectStore, folder: &Path) -> Vec<Access> {
     let probe = folder.clone().join(PROBE);
     let list = store.list(Some(folder)).try_next().await.map(drop);
     let create = create(store, &probe).await;
     let read = match store.get(&probe).await {
-        // Without the probe there is nothing to read, and to look for it is allowed.
+        // Without the probe there is nothing to read, but the request was permitted.
         Err(Error::NotFound { .. }) => Ok(()),
         read => read.map(drop),
     };
@@ -81,7 +81,7 @@ async fn create(store: &dyn ObjectStore, probe: &Path) -> Result<()> {
     let new = || PutOptions::from(PutMode::Create);
     let words = || PutPayload::from_static(b"made by clickrec to see what it may do; it can be deleted");
     match store.put_opts(probe, words(), new()).await {
-        // Of one who may not delete it.
+        // Left by a user without permission to delete it.
         Err(Error::AlreadyExists { .. }) => return Ok(()),
         made => _ = made?,
     }

@@ -15,28 +15,28 @@ use object_store::{
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-/// Files up to this size are kept whole, and of larger ones no more than so much of their end.
+/// Files up to this size are cached whole; of larger files, at most this much of the end.
 const SMALL_BYTES: u64 = 1 << 20;
-/// A reader of Parquet asks for the last bytes of a file first, which say how long the footer before them is: so much is
-/// fetched with them, which is a small file as a whole, or the footer of a large one.
+/// A Parquet reader first requests the last bytes of a file, which contain the footer's length. This much is fetched
+/// along with them: all of a small file, or the footer of a large one.
 const TAIL_BYTES: u64 = 256 << 10;
-/// The length of the footer's length and of the magic number (parquet.apache.org/docs/file-format).
+/// The size of the footer length plus the magic number (parquet.apache.org/docs/file-format).
 const PARQUET_END_BYTES: u64 = 8;
-/// What an entry is expected to weigh, to size the cache's own index.
+/// The expected size of an entry, to size the cache's own index.
 const BYTES_EXPECTED: u64 = 16 << 10;
 
-/// A store that keeps, in memory and in at most so many bytes, what is asked for again and again and never changes:
-/// entries and checkpoints of Delta logs, small data files, and the footers of large ones.
+/// A store with a bounded in-memory cache for what is read repeatedly and never changes: entries and checkpoints of
+/// Delta logs, small data files, and the footers of large ones.
 ///
-/// Files of those names are written once. Should a table be deleted and made anew all the same, then a list of its files
-/// tells, and what is kept of another file of that name is dropped.
+/// Files with these names are written only once. If a table is nevertheless deleted and recreated, listing its files
+/// reveals this, and cached content of a replaced file is dropped.
 #[derive(Clone)]
 pub(super) struct CachedStore {
     inner: Arc<dyn ObjectStore>,
     kept: Arc<Cache<Path, Part, Weight>>,
 }
 
-/// A part of a file. What is kept reaches to the end of its file.
+/// A part of a file. A cached part always reaches to the end of its file.
 #[derive(Clone)]
 struct Part {
     meta: ObjectMeta,
@@ -49,16 +49,16 @@ struct Weight;
 
 impl Weighter<Path, Part> for Weight {
     fn weight(&self, path: &Path, part: &Part) -> u64 {
-        // The path is in the key and in the description.
+        // The path occurs in the key and in the metadata.
         (part.bytes.len() + 2 * path.as_ref().len() + size_of::<Part>()) as u64
     }
 }
 
 impl Part {
-    /// The answer to a request for a range; `None` where that is not in this part.
+    /// The answer to a request for a range; `None` if the range is not in this part.
     fn answer(&self, wanted: Option<&GetRange>) -> Option<GetResult> {
         let wanted = match wanted {
-            // One that is out of bounds is the store's to refuse.
+            // Rejecting an out-of-bounds range is left to the store.
             Some(range) => range.as_range(self.meta.size).ok()?,
             None => 0..self.meta.size,
         };
@@ -72,9 +72,9 @@ impl Part {
         Some(part.into())
     }
 
-    /// Whether a store's description is of another file.
+    /// Whether metadata from the store belongs to a different file.
     fn is_not(&self, meta: &ObjectMeta) -> bool {
-        // Azure writes tags with quotes and without.
+        // Azure returns ETags both with and without quotes.
         let tag = |meta: &ObjectMeta| meta.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
         let differ = tag(&self.meta)
             .zip(tag(meta))
@@ -103,7 +103,7 @@ impl CachedStore {
         }
     }
 
-    /// Reads all that a request brought, and keeps it where it reaches to the end of the file.
+    /// Reads the whole response, and caches it if it reaches to the end of the file.
     async fn read(&self, path: &Path, got: GetResult) -> Result<Part> {
         let (meta, range) = (got.meta.clone(), got.range.clone());
         let part = Part {
@@ -117,7 +117,7 @@ impl CachedStore {
         Ok(part)
     }
 
-    /// What the list of a store says is believed.
+    /// Drops cached files that a listing from the store contradicts.
     fn listed(&self, list: BoxStream<'static, Result<ObjectMeta>>) -> BoxStream<'static, Result<ObjectMeta>> {
         let this = self.clone();
         list.inspect_ok(move |meta| this.compare(meta)).boxed()
@@ -130,8 +130,8 @@ impl CachedStore {
     }
 }
 
-/// Whether a file of this name is written once: entries and checkpoints of Delta logs, and data files, whose names hold a
-/// UUID.
+/// Whether files with this name are written only once: entries and checkpoints of Delta logs, and data files, whose
+/// names contain a UUID.
 fn is_immutable(path: &Path) -> bool {
     match path.extension() {
         Some("parquet") => true,
@@ -142,7 +142,7 @@ fn is_immutable(path: &Path) -> bool {
     }
 }
 
-/// The range to ask for instead: whole small files, and with the end of a Parquet file what stands before it.
+/// The range to request instead: all of a small file, and more than the last bytes of a Parquet file.
 fn widened(range: Option<GetRange>, kept: Option<&Part>) -> Option<GetRange> {
     match (range, kept) {
         (_, Some(kept)) if kept.meta.size <= SMALL_BYTES => None,
@@ -161,7 +161,7 @@ fn widened(range: Option<GetRange>, kept: Option<&Part>) -> Option<GetRange> {
     }
 }
 
-/// A request for the bytes of a file as they are, whatever they are.
+/// Whether it requests the bytes of a file unconditionally.
 fn is_plain(options: &GetOptions) -> bool {
     let conditions = [&options.if_match, &options.if_none_match, &options.version];
     let times = [options.if_modified_since, options.if_unmodified_since];
@@ -229,7 +229,7 @@ impl ObjectStore for CachedStore {
         let part = self.read(location, got).await?;
         match part.answer(wanted.as_ref()) {
             Some(answer) => Ok(answer),
-            // It is not as long as its reader thinks, which the store tells better.
+            // The file is shorter than its reader thinks; the store's own error says so better.
             None => {
                 self.inner
                     .get_opts(location, GetOptions::new().with_range(wanted))

@@ -4,13 +4,13 @@ use object_store::memory::InMemory;
 
 use super::*;
 
-/// A store in memory, and what keeps files of it.
+/// An in-memory store, and a cache on top of it.
 fn stores() -> (Arc<InMemory>, CachedStore) {
     let inner = Arc::new(InMemory::new());
     (inner.clone(), CachedStore::new(inner, 8 << 20))
 }
 
-/// Bytes that tell where they stand.
+/// Bytes that depend on their offset.
 fn file(size: usize) -> Bytes {
     (0..size).map(|at| (at % 251) as u8).collect()
 }
@@ -97,7 +97,7 @@ async fn of_a_large_file_the_footer_is_kept_and_nothing_else() {
         bytes.slice(size as usize - 8..)
     );
     assert_eq!(read(&store, &path, 4..1_000).await, bytes.slice(4..1_000));
-    // A footer that is longer than what came with the last bytes.
+    // A footer longer than the tail that was fetched with the last bytes.
     let long = size - 600_000..size - 8;
     assert_eq!(
         read(&store, &path, long.clone()).await,

@@ -1,7 +1,7 @@
 //! A store that fails now and then, for tests: `CLICKREC_FAULTS=seed=7,error=0.1,lost=0.05,denied=0.02`.
 //!
-//! `error`: how often a request fails before anything happens (as 429, 503 and time-outs do). `lost`: how often a write
-//! happens, but its answer is an error. `denied`: how often a request is refused as with an expired token.
+//! `error`: how often a request fails before it has any effect (like 429, 503 and timeouts). `lost`: how often a write
+//! succeeds but returns an error. `denied`: how often a request is refused as if the token had expired.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -17,13 +17,13 @@ use object_store::{
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// One of a process, so that every request is another throw.
+/// One per process, so that all requests draw from the same random sequence.
 static FAULTS: LazyLock<Option<Arc<Faults>>> = LazyLock::new(|| {
     let settings = std::env::var("CLICKREC_FAULTS").ok()?;
     Some(Arc::new(Faults::parse(&settings)))
 });
 
-/// Puts the failing store above another, where the environment asks for one.
+/// Wraps a store in the failing one, if the environment says so.
 pub(super) fn wrap(inner: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
     let Some(faults) = FAULTS.clone() else { return inner };
     Arc::new(FailingStore { inner, faults })
@@ -60,7 +60,7 @@ impl Faults {
             .random_bool(rate)
     }
 
-    /// Before a request.
+    /// Called before a request.
     fn before(&self, path: &Path) -> Result<()> {
         if self.happens(self.denied) {
             return Err(Error::Unauthenticated {
@@ -71,7 +71,7 @@ impl Faults {
         self.fail(self.error, "503: slow down (injected)")
     }
 
-    /// After a request that wrote.
+    /// Called after a write request.
     fn after(&self) -> Result<()> {
         self.fail(self.lost, "the answer was lost (injected)")
     }

@@ -1,10 +1,10 @@
-//! The object store that a lake is in, one for all its tables.
+//! The object store of a lake, shared by all its tables.
 //!
-//! - [`open`](fn@open): a store as a lake's settings say.
-//! - `cached`: keeps log entries, small files and footers in memory.
-//! - `renewed`: takes the credentials anew where the store refuses them, and goes on.
-//! - `refusal`: what a refusal means: which permission is missing, or since when a token holds no more.
-//! - [`access`](fn@access): what one may do there.
+//! - [`open`](fn@open): creates a store from a lake's settings.
+//! - `cached`: caches log entries, small files and footers in memory.
+//! - `renewed`: reloads the credentials when the store refuses them, and retries.
+//! - `refusal`: explains a refusal: which permission is missing, or when a token expired.
+//! - [`access`](fn@access): finds out which permissions we have.
 
 mod access;
 mod cached;
@@ -28,13 +28,13 @@ pub use access::{Access, Permission, access};
 use cached::CachedStore;
 use renewed::RenewedStore;
 
-/// So much of a store in the cloud is kept in memory, at most.
+/// The maximum size of the in-memory cache for a cloud store.
 const CACHE_BYTES: u64 = 64 << 20;
 
-/// The store of a lake, with its root at the root of the container, bucket or disk.
+/// The store of a lake, rooted at the container, bucket or disk.
 ///
 /// # Errors
-/// When the settings do not make a store.
+/// When no store can be created from the settings.
 pub fn open(lake: &LakeConfig) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
     if lake.url.scheme() == "file" {
         return Ok(faulty(Arc::new(LocalFileSystem::new())));
@@ -43,7 +43,7 @@ pub fn open(lake: &LakeConfig) -> Result<Arc<dyn ObjectStore>, DeltaTableError> 
     Ok(Arc::new(CachedStore::new(store, CACHE_BYTES)))
 }
 
-/// A store in the cloud with settings as they are now.
+/// A cloud store with the current settings.
 fn cloud(url: &Url, settings: &BTreeMap<String, Secret>) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
     deltalake::azure::register_handlers(None);
     deltalake::aws::register_handlers(None);

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use super::Permission;
 use crate::config::Secret;
 
-/// What stores say when they do not accept who asks. A list is not told from other errors by its type.
+/// What stores say when they reject the credentials. An error while listing has no type of its own.
 const REFUSALS: [&str; 5] = [
     "401 Unauthorized",
     "403 Forbidden",
@@ -21,7 +21,7 @@ const RENEWAL: &str = "replace it; a program that runs takes it anew from the fi
                        NAME_COMMAND, or from .env";
 const GRANT: &str = "ask who administers the store for it, or for another token";
 
-/// Whether a store did not accept who asked.
+/// Whether the store rejected the credentials.
 pub(super) fn is_refusal(error: &Error) -> bool {
     match error {
         Error::Unauthenticated { .. } | Error::PermissionDenied { .. } => true,
@@ -33,7 +33,7 @@ pub(super) fn is_refusal(error: &Error) -> bool {
     }
 }
 
-/// A refusal in words that name what is missing and the way out.
+/// A refusal that names what is missing and how to fix it.
 #[derive(Debug)]
 struct Refusal {
     permission: Permission,
@@ -53,7 +53,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Says what a refusal means, as far as the settings tell.
+/// Explains a refusal, as far as the settings allow.
 pub(super) fn explained(
     error: Error,
     permission: Permission,
@@ -102,7 +102,7 @@ pub(super) fn explained(
     }
 }
 
-/// The code in an answer in XML, as Azure and S3 give it; else the first line.
+/// The error code in an XML response, as Azure and S3 return it; otherwise the first line.
 fn words(said: &str) -> &str {
     let code = said
         .split_once("<Code>")
@@ -113,7 +113,7 @@ fn words(said: &str) -> &str {
     }
 }
 
-/// What a SAS token says of itself (learn.microsoft.com/rest/api/storageservices/create-service-sas).
+/// The fields of a SAS token (learn.microsoft.com/rest/api/storageservices/create-service-sas).
 struct Token {
     starts: Option<DateTime<Utc>>,
     expires: Option<DateTime<Utc>>,

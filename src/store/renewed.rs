@@ -19,20 +19,20 @@ use super::refusal::{explained, is_refusal};
 use super::{Permission, cloud};
 use crate::config::{LakeConfig, Secret};
 
-/// So many files are deleted side by side.
+/// The number of files deleted concurrently.
 const DELETED_TOGETHER: usize = 16;
-/// Settings that are refused are not looked up again for so long.
+/// The minimum time between reloads of refused settings.
 const REST: Duration = Duration::from_secs(2);
 
-/// A store whose credentials may be replaced while it is in use: where it refuses a request, the settings are read anew,
-/// and where they are others, the request is made once more with them.
+/// A store whose credentials may be replaced while it is in use: if it refuses a request, the settings are reloaded,
+/// and if they changed, the request is retried with them.
 #[derive(Clone)]
 pub(super) struct RenewedStore(Arc<Inner>);
 
 struct Inner {
     lake: LakeConfig,
     now: RwLock<Now>,
-    /// When settings were last looked for because of a refusal.
+    /// When settings were last reloaded because of a refusal.
     looked: Mutex<Option<Instant>>,
 }
 
@@ -60,9 +60,9 @@ impl RenewedStore {
         self.0.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The store by settings that are not those which were refused; `None` where there are no others.
+    /// The store for settings other than those that were refused; `None` if there are none.
     async fn renewed(&self, refused: &Now) -> Option<Now> {
-        // One at a time; requests that are not refused go on meanwhile.
+        // One reload at a time; requests that are not refused continue meanwhile.
         let mut looked = self.0.looked.lock().await;
         let now = self.now();
         if !Arc::ptr_eq(&now.settings, &refused.settings) {
@@ -73,7 +73,7 @@ impl RenewedStore {
             return None;
         }
         let storage = self.0.lake.storage.clone();
-        // Files and commands are read.
+        // Blocking: reads files and runs commands.
         let settings = tokio::task::spawn_blocking(move || storage.renewed()).await;
         *looked = Some(Instant::now());
         let settings = match settings.ok()? {
@@ -95,7 +95,7 @@ impl RenewedStore {
         Some(now)
     }
 
-    /// Makes a request, once more with new credentials where it is refused.
+    /// Makes a request, and retries it with new credentials if it is refused.
     async fn ask<'a, T>(
         &self,
         permission: Permission,
@@ -120,7 +120,7 @@ impl RenewedStore {
         Err(explained(error, permission, path, &now.settings))
     }
 
-    /// Lists, beginning anew with new credentials where the first page is refused.
+    /// Lists files, starting over with new credentials if the first page is refused.
     fn listed(
         &self,
         prefix: Option<&Path>,
@@ -144,8 +144,8 @@ impl RenewedStore {
     }
 }
 
-/// An upload in parts, which belongs to the credentials that it began with: a refusal ends it, but the next one begins
-/// with new ones.
+/// A multipart upload, which is bound to its initial credentials: a refusal ends it, but the next upload starts with
+/// new ones.
 struct RenewedUpload {
     upload: Box<dyn MultipartUpload>,
     store: RenewedStore,
@@ -154,7 +154,7 @@ struct RenewedUpload {
 }
 
 impl RenewedUpload {
-    /// What becomes of an error.
+    /// Converts an error.
     fn failed(&self) -> impl Fn(Error) -> BoxFuture<'static, Error> + use<> {
         let (store, now, location) = (self.store.clone(), self.now.clone(), self.location.clone());
         move |error| {
@@ -227,7 +227,7 @@ impl ObjectStore for RenewedStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        // Azure's begins without a request, so that the first refusal is that of a part.
+        // Azure starts an upload without a request, so the first refusal is that of a part.
         let upload = self.ask(Permission::Create, location, |store| {
             let (location, options) = (location.clone(), options.clone());
             async move { store.put_multipart_opts(&location, options).await }.boxed()
@@ -250,7 +250,7 @@ impl ObjectStore for RenewedStore {
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let this = self.clone();
-        // One after another: each may be refused. Few are deleted at once.
+        // A request per file, because each may be refused. Few files are deleted at once.
         let delete = move |location: Result<Path>| {
             let this = this.clone();
             async move {

@@ -1,7 +1,7 @@
-//! Refuses the queries that DataFusion answers with wrong rows, and says how to write them instead.
+//! Rejects queries that DataFusion answers with wrong rows, and says how to rewrite them.
 //!
 //! An error is better than a wrong answer. Each check has a query in the tests that fails once DataFusion answers it
-//! correctly: the check can then go.
+//! correctly; the check can then be removed.
 
 use std::iter;
 use std::ops::ControlFlow;
@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast::{
     SetQuantifier, TableFactor, TableWithJoins, Visit, Visitor,
 };
 
-/// Refuses what only the text of a statement shows.
+/// Rejects what can be detected only in the text of a statement.
 ///
 /// # Errors
 /// When the statement uses a construct that the engine gets wrong.
@@ -69,7 +69,7 @@ impl Visitor for Constructs {
     }
 }
 
-/// `except all` and `intersect all` become anti and semi joins, which do not count equal rows.
+/// DataFusion plans `except all` and `intersect all` as anti and semi joins, which do not count duplicates.
 fn multiset_operation(mut body: &SetExpr) -> Option<DataFusionError> {
     while let SetExpr::SetOperation {
         op,
@@ -97,7 +97,7 @@ fn multiset_operation(mut body: &SetExpr) -> Option<DataFusionError> {
     None
 }
 
-/// The column that `using` merges is the left table's alone: NULL for rows that only the right table has.
+/// The column merged by `using` comes from the left table alone: it is NULL for rows that only the right table has.
 fn merged_column(select: &Select) -> Option<DataFusionError> {
     let mut joins = vec![];
     for table in &select.from {
@@ -137,7 +137,7 @@ fn collect_joins<'a>(table: &'a TableWithJoins, joins: &mut Vec<&'a Join>) {
     joins.extend(&table.joins);
 }
 
-/// What stands in the select itself, not in a subquery of it, for one of the columns without its table.
+/// An unqualified use of one of the columns in the select itself, not in its subqueries.
 fn unqualified_use(select: &Select, names: &[&Ident]) -> Option<String> {
     let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_));
     if select.projection.iter().any(is_wildcard) {
@@ -159,7 +159,7 @@ fn unqualified_use(select: &Select, names: &[&Ident]) -> Option<String> {
 
 struct Unqualified<'a> {
     names: &'a [&'a Ident],
-    /// How many subqueries the visitor is in. A break is never in one.
+    /// How many subqueries deep the visitor is. It only breaks at depth 0.
     queries: usize,
 }
 
@@ -189,10 +189,10 @@ impl Visitor for Unqualified<'_> {
     }
 }
 
-/// Refuses correlated subqueries whose join loses what they mean.
+/// Rejects correlated subqueries whose meaning is lost when they are planned as joins.
 ///
 /// # Errors
-/// When the plan, as it comes from SQL, has one.
+/// When the unoptimized plan contains one.
 pub(super) fn check_subqueries(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {
@@ -221,7 +221,7 @@ fn wrong_subquery(expression: &Expr) -> Option<DataFusionError> {
     let has_condition = nodes.iter().any(|node| matches!(node, LogicalPlan::Filter(_)));
     let has_offset = |node: &&LogicalPlan| matches!(node, LogicalPlan::Limit(limit) if limit.skip.is_some());
     if is_scalar {
-        // The row comes from a left join, after which `having` is gone.
+        // The row comes from a left join, which drops `having`.
         return (is_aggregate && has_condition).then(|| {
             wrong(
                 "`having` in a correlated subquery without `group by` is not supported",
@@ -230,7 +230,7 @@ fn wrong_subquery(expression: &Expr) -> Option<DataFusionError> {
         });
     }
     if is_aggregate {
-        // Its row for no rows is lost in the semi join.
+        // The semi join loses the row that an aggregate of no rows returns.
         return Some(wrong(
             "an aggregate without `group by` in a correlated `exists`, `in`, `any` or `all` is not supported",
             "compare with the subquery's value: x = (select count(*) from …); `exists` of an aggregate is always true",
@@ -261,7 +261,7 @@ fn below(node: &LogicalPlan) -> Option<&LogicalPlan> {
     }
 }
 
-/// Whether it aggregates all rows into one, even where there are none.
+/// Whether the node aggregates all rows into one, and returns a row even for empty input.
 fn always_has_a_row(node: &LogicalPlan) -> bool {
     let LogicalPlan::Aggregate(aggregate) = node else {
         return false;
@@ -274,11 +274,11 @@ fn always_has_a_row(node: &LogicalPlan) -> bool {
     aggregate.group_expr.is_empty() || aggregate.group_expr.iter().any(has_empty_set)
 }
 
-/// Refuses conditions on nothing but a subquery above an aggregate of all rows: the engine moves them below it, where
-/// the aggregate still gives its row.
+/// Rejects conditions that consist only of a subquery, above an aggregate of all rows: the engine moves them below it,
+/// where the aggregate still returns its row.
 ///
 /// # Errors
-/// When the plan has such a condition.
+/// When the plan contains such a condition.
 pub(super) fn check_filters(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         let LogicalPlan::Filter(filter) = node else {

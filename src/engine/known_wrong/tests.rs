@@ -1,4 +1,4 @@
-//! Queries that are refused, and queries like them that are not.
+//! Queries that are rejected, and similar queries that are not.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -13,7 +13,7 @@ const TABLES: &str = "with o as (select * from (values (1, 1), (2, 2), (null, 3)
                       b as (select * from (values (1), (1), (1), (3), (null)) as b (x)), \
                       s as (select * from (values ('abc')) as s (v)) ";
 
-/// Each with the number of its rows in SQL, which the engine gets wrong.
+/// Each query with its correct number of rows, which the engine gets wrong.
 const WRONG: &[(&str, usize)] = &[
     ("select x from a except all select x from b", 2),
     ("select x from a intersect all select x from b", 3),
@@ -126,7 +126,7 @@ async fn queries_like_them_still_run() {
     }
 }
 
-/// Where this fails, DataFusion has been mended, and what is refused here can be allowed.
+/// If this fails, DataFusion has been fixed, and the rejected queries can be allowed.
 #[tokio::test]
 async fn the_engine_alone_is_still_wrong() {
     let session = session().await;
