@@ -28,19 +28,21 @@ use super::prepare::prepare;
 use super::{ClusterError, Codec, MESSAGE_BYTES, ballista};
 use crate::source::BYTES_READ;
 
-/// How often the scheduler is asked how far a job is.
+/// How often a job's status is polled.
 const POLL: Duration = Duration::from_millis(25);
-/// A job that was submitted is known to the scheduler after so long.
+/// How long it may take until the scheduler knows a submitted job.
 const QUEUED_WITHIN: Duration = Duration::from_secs(20);
-/// So often it is looked whether a job gets on.
+/// How often job progress is checked.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What Ballista says of a job that the scheduler cancelled.
+/// Ballista's message for a job that the scheduler cancelled.
 const CANCELLED: &str = "Cancelled";
-/// A job is begun so many times, where it loses an executor; the scheduler may notice only at the second that it is gone.
+/// How many times a job is attempted if it loses executors; the scheduler may notice the loss only on the second
+/// attempt.
 const TRIES: u32 = 6;
-/// So long before the second time, and twice as long before each one after it: what the first left behind is ended meanwhile.
+/// The delay before the second attempt; it doubles with each further one. Whatever the first attempt left behind ends
+/// in the meantime.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// A result is fetched so many times.
+/// How many times fetching a result is attempted.
 const FETCHES: u8 = 3;
 const FETCH_WAIT_MILLIS: u64 = 500;
 
@@ -59,20 +61,20 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What a plan gave, and what it took.
+/// The result of a plan and its cost.
 #[derive(Debug, Default)]
 pub struct Ran {
     /// Its rows.
     pub batches: Vec<RecordBatch>,
-    /// Rows that its leaves read.
+    /// Rows read by its leaves.
     pub rows_read: u64,
-    /// Bytes of the keys and values of records that its leaves read.
+    /// Bytes of record keys and values read by its leaves.
     pub bytes_read: u64,
-    /// Bytes that went to disks, where they did not fit into the executors' memory.
+    /// Bytes spilled to disk because they did not fit into the executors' memory.
     pub spilled_bytes: u64,
 }
 
-/// A job that is cancelled where nobody waits for it any more.
+/// A job that is cancelled when nobody waits for it any more.
 struct Job {
     id: String,
     scheduler: SchedulerGrpcClient<Channel>,
@@ -92,7 +94,7 @@ impl Drop for Job {
 }
 
 impl Client {
-    /// The scheduler, `host:port`.
+    /// The scheduler's address, `host:port`.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -105,10 +107,10 @@ impl Client {
         }
     }
 
-    /// Runs a plan of a step whose result is small, such as the names of the files that it writes.
+    /// Runs a step's plan whose result is small, such as the names of the files it writes.
     ///
     /// # Errors
-    /// When the scheduler does not answer, or the job fails there.
+    /// When the scheduler does not answer, or the job fails.
     pub async fn run(
         &self,
         step: &str,
@@ -144,7 +146,7 @@ impl Client {
         }
     }
 
-    /// Runs a job. One that fails has done nothing that counts: files count that the client commits.
+    /// Runs a job once. A failed job has no effect: only the files that the client commits count.
     async fn once(&self, query: ExecuteQueryParams, config: &SessionConfig) -> Result<Ran, ClusterError> {
         let mut job = self.submit(query, config).await?;
         let parts = self.finished(&mut job).await?;
@@ -165,7 +167,7 @@ impl Client {
         Ok(ran)
     }
 
-    /// What a scheduler's refusal means: nobody is there, or somebody who does not want this.
+    /// Interprets an error status: the scheduler is unreachable, or it rejected the request.
     fn refused(&self, status: &Status) -> ClusterError {
         match status.code() {
             Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled => {
@@ -226,7 +228,7 @@ impl Client {
         }
     }
 
-    /// Waits for a job; where its result is.
+    /// Waits for a job; returns where its result is.
     async fn finished(&self, job: &mut Job) -> Result<Vec<PartitionLocation>, ClusterError> {
         let (submitted, mut was_seen, mut looked) = (Instant::now(), false, Instant::now());
         loop {
@@ -240,7 +242,7 @@ impl Client {
                 self.look_after(&job.id, submitted).await;
             }
             match status {
-                // A new job is not known at once.
+                // A new job is not known immediately.
                 None if !was_seen && submitted.elapsed() < QUEUED_WITHIN => tokio::time::sleep(POLL).await,
                 None => {
                     job.is_done = true;
@@ -268,7 +270,7 @@ impl Client {
         }
     }
 
-    /// Says how far a job is, and that nobody works on it where that is so.
+    /// Logs a job's progress, and warns if no executor works on it.
     async fn look_after(&self, id: &str, submitted: Instant) {
         let seconds = submitted.elapsed().as_secs();
         let state = match self.state().await {
@@ -298,7 +300,7 @@ impl Client {
         }
     }
 
-    /// The rows of a part of a result, from the executor that has it.
+    /// Fetches a part of a result from the executor that has it.
     async fn fetch(&self, part: PartitionLocation) -> Result<Vec<RecordBatch>, String> {
         let layout = part.layout();
         let (Some(executor), Some(partition)) = (part.executor_meta, part.partition_id) else {
@@ -315,7 +317,7 @@ impl Client {
     }
 }
 
-/// What the tasks of a job counted; nothing where the scheduler no longer knows.
+/// The metrics of a job's tasks; empty if the scheduler no longer has them.
 async fn measured(job: &mut Job) -> Ran {
     let mut ran = Ran::default();
     let job_id = job.id.clone();
@@ -323,7 +325,7 @@ async fn measured(job: &mut Job) -> Ran {
         return ran;
     };
     for operator in told.into_inner().stages.into_iter().flat_map(|stage| stage.operators) {
-        // The numbers of partitions that a scattered leaf reads are a table in memory.
+        // The partition numbers that a scattered leaf reads are an in-memory table, which does not count.
         let reads = match operator.operator_type.as_str() {
             "ScatteredExec" => true,
             "DataSourceExec" => operator.operator_desc.contains("file_groups"),
@@ -341,7 +343,7 @@ async fn measured(job: &mut Job) -> Ran {
     ran
 }
 
-/// The error that is below all others, which says most.
+/// The innermost error, which is the most specific.
 fn deepest(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -14,14 +14,14 @@ use crate::files;
 use crate::kafka;
 use crate::lake::{Lake, WriteExec};
 
-/// What our nodes begin with, so that they are told from Ballista's; the last letter is the version of their form.
+/// The prefix of our nodes, which distinguishes them from Ballista's; the last byte is the format version.
 const MAGIC: &[u8] = b"clickrec\x02";
 const KAFKA: u8 = b'k';
 const FILES: u8 = b'f';
 const FUNCTION: u8 = b'c';
 const WRITE: u8 = b'w';
 
-/// Knows our plan nodes, and hands all others to Ballista's codec.
+/// Encodes and decodes our plan nodes, and leaves all others to Ballista's codec.
 #[derive(Debug)]
 pub struct Codec {
     sources: Vec<SourceConfig>,
@@ -35,7 +35,7 @@ pub(super) fn is_source(node: &dyn ExecutionPlan) -> bool {
 }
 
 impl Codec {
-    /// With the sources of a project, and its lake.
+    /// For the sources of a project and its lake.
     pub fn new(project: &Project, lake: &Lake) -> Self {
         Self {
             sources: project.sources.values().cloned().collect(),
@@ -44,7 +44,7 @@ impl Codec {
         }
     }
 
-    /// The kind of a node of ours, and its bytes.
+    /// The tag and the bytes of a node, if it is ours.
     fn wire(node: &dyn ExecutionPlan) -> Result<Option<(u8, Vec<u8>)>> {
         let json = |error| DataFusionError::External(Box::new(error));
         if let Some(scattered) = node.downcast_ref::<ScatteredExec>() {
@@ -115,7 +115,7 @@ impl PhysicalExtensionCodec for Codec {
         }
     }
 
-    // Functions that hold more than their name; all others are found by that.
+    // Functions with state beyond their name; all others are looked up by name.
     fn try_encode_udf(&self, function: &ScalarUDF, bytes: &mut Vec<u8>) -> Result<()> {
         if let Some(wire) = als_sql::scalar_to_wire(function) {
             bytes.extend(wire?);

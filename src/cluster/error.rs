@@ -1,6 +1,6 @@
 use datafusion::error::DataFusionError;
 
-/// What Ballista's words say of faults that pass.
+/// Parts of Ballista's messages that mark transient errors.
 const PASSING: [&str; 5] = [
     "IoError",
     "IO error",
@@ -8,7 +8,7 @@ const PASSING: [&str; 5] = [
     "executors were lost",
     "does not answer",
 ];
-/// What is said where an executor went while others, or the client, read its shuffles.
+/// Parts of messages that mark a lost executor, whose shuffles others, or the client, were reading.
 const LOST_EXECUTOR: [&str; 6] = [
     ClusterError::LOST_EXECUTOR,
     "h2 protocol error",
@@ -18,7 +18,7 @@ const LOST_EXECUTOR: [&str; 6] = [
     "could not be fetched",
 ];
 
-/// What is said where a kernel cannot take a value, in the words of Arrow and in those of its types.
+/// Parts of messages from Arrow's kernels and types that reject a value.
 const OF_DATA: [&str; 13] = [
     "Cast error",
     "CastError",
@@ -36,10 +36,10 @@ const OF_DATA: [&str; 13] = [
 ];
 
 impl ClusterError {
-    /// Why a scheduler of ours cancels a job.
+    /// The reason our scheduler gives when it cancels such a job.
     pub(super) const LOST_EXECUTOR: &str = "an executor was lost in the middle of it";
 
-    /// Whether the same may go well a little later.
+    /// Whether a retry may succeed a little later.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Forgotten { .. } => true,
@@ -50,7 +50,7 @@ impl ClusterError {
         }
     }
 
-    /// Whether the job failed as one executor went: the others can do it.
+    /// Whether the job failed because an executor was lost: the remaining ones can run it.
     pub fn has_lost_an_executor(&self) -> bool {
         matches!(self, Self::Failed { reason, .. } if LOST_EXECUTOR.iter().any(|words| reason.contains(words)))
     }
@@ -60,7 +60,7 @@ impl ClusterError {
         matches!(self, Self::Failed { reason, .. } if OF_DATA.iter().any(|words| reason.contains(words)))
     }
 
-    /// Whether the executors' memory was too small for the work.
+    /// Whether the executors did not have enough memory for the work.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self, Self::Failed { reason, .. } if reason.contains("ResourcesExhausted"))
     }
@@ -69,7 +69,7 @@ impl ClusterError {
 /// Why a plan did not run on a cluster. Nothing was committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// Nobody answers at the scheduler's address, or no longer.
+    /// Nothing answers at the scheduler's address any more, or ever did.
     #[error(
         "the scheduler at {address} does not answer: {reason}\n  help: start it with `clickrec scheduler`, or run here \
          with `--engine local`; nothing was committed, and the next run goes on from there"
@@ -77,20 +77,20 @@ pub enum ClusterError {
     Unreachable {
         /// `host:port`.
         address: String,
-        /// What the connection said.
+        /// The connection error.
         reason: String,
     },
-    /// The scheduler does not take the plan.
+    /// The scheduler rejects the plan.
     #[error(
         "the scheduler at {address} does not take the plan: {reason}\n  help: run the same version of clickrec everywhere"
     )]
     Refused {
         /// `host:port`.
         address: String,
-        /// Its words.
+        /// The scheduler's message.
         reason: String,
     },
-    /// The scheduler does not know the job that it was given: it was started anew.
+    /// The scheduler does not know the job, because it was restarted.
     #[error(
         "the scheduler at {address} has forgotten the job {job}: it was started anew\n  help: run again; nothing was \
          committed"
@@ -98,24 +98,24 @@ pub enum ClusterError {
     Forgotten {
         /// `host:port`.
         address: String,
-        /// Ballista's name of the job.
+        /// Ballista's ID of the job.
         job: String,
     },
     /// The job failed on the cluster.
     #[error("the cluster could not do the job {job}: {reason}")]
     Failed {
-        /// Ballista's name of the job.
+        /// Ballista's ID of the job.
         job: String,
-        /// Its words.
+        /// Ballista's message.
         reason: String,
     },
-    /// A node of the plan cannot be sent.
+    /// A plan node cannot be serialized.
     #[error("the plan cannot be sent to a cluster: {0}\n  help: run the step here, with `--engine local`")]
     Plan(#[source] DataFusionError),
-    /// The settings of a process do not fit.
+    /// Invalid settings of a cluster process.
     #[error("{0}")]
     Settings(String),
-    /// The process of a cluster ended.
+    /// A cluster process ended.
     #[error("{what} ended: {reason}")]
     Process {
         /// `the scheduler`, `the executor`.

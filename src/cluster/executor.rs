@@ -1,4 +1,4 @@
-//! The process that does the tasks of a cluster.
+//! The process that runs the tasks of a cluster.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -11,34 +11,34 @@ use datafusion::execution::context::SessionState;
 
 use super::{ClusterError, Codec, MESSAGE_BYTES, config_producer};
 
-/// How often the scheduler hears of an executor.
+/// How often an executor sends a heartbeat to the scheduler.
 const HEARTBEAT_SECONDS: u64 = 5;
-/// Any number but none: it waits for a scheduler that is not there yet.
+/// Any non-zero number makes an executor wait for a scheduler that is not up yet.
 const WAIT_FOR_SCHEDULER: u16 = 1;
 
 /// How an executor runs.
 #[derive(Debug, Clone)]
 pub struct ExecutorOptions {
-    /// The scheduler, `host:port`.
+    /// The scheduler's address, `host:port`.
     pub scheduler: String,
-    /// The address it listens at.
+    /// The address to listen on.
     pub bind: IpAddr,
-    /// Under which name others reach it.
+    /// The name under which others reach it.
     pub host: String,
-    /// The port for shuffles, and the one for the scheduler; 0 takes any that is free.
+    /// The port for shuffles and the port for the scheduler; 0 picks a free one.
     pub ports: [u16; 2],
-    /// How many tasks it does side by side; 0 for one a core.
+    /// How many tasks run in parallel; 0 for one per core.
     pub cores: usize,
-    /// Where shuffles lie.
+    /// The folder for shuffle files.
     pub work_dir: PathBuf,
 }
 
-/// Runs an executor until it is told to end; `ready` is told its address.
+/// Runs an executor until it is asked to stop; `ready` receives its address.
 ///
 /// All its tasks share the memory pool, the spill folder and the stores of `state`.
 ///
 /// # Errors
-/// When it cannot listen there, or it ended by itself.
+/// When it cannot listen there, or stops by itself.
 pub async fn run(
     options: &ExecutorOptions,
     state: &SessionState,
@@ -67,7 +67,7 @@ pub async fn run(
         grpc_max_decoding_message_size: message,
         grpc_max_encoding_message_size: message,
         executor_heartbeat_interval_seconds: HEARTBEAT_SECONDS,
-        // None of its own: the pool is ours.
+        // Ballista creates no pool of its own: ours is used.
         memory_pool_size: Some(0),
         override_function_registry: Some(Arc::new(BallistaFunctionRegistry::from(state))),
         override_runtime_producer: Some(Arc::new(move |_| Ok(runtime.clone()))),
@@ -89,7 +89,7 @@ fn host_and_port(address: &str) -> Result<(String, u16), ClusterError> {
     parts.ok_or_else(|| ClusterError::Settings(format!("`{address}` is no HOST:PORT of a scheduler")))
 }
 
-/// The ports, with free ones for 0: Ballista tells the scheduler the numbers it was given.
+/// The ports, with 0 replaced by free ones: Ballista reports the configured numbers to the scheduler.
 fn ports(options: &ExecutorOptions) -> Result<[u16; 2], ClusterError> {
     let mut held = vec![];
     let mut ports = options.ports;

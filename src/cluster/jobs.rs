@@ -1,4 +1,4 @@
-//! What goes on in a cluster: its executors and jobs, which the scheduler tells as JSON beside its gRPC services.
+//! The state of a cluster: its executors and jobs, which the scheduler serves as JSON alongside its gRPC services.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,13 +25,13 @@ use utoipa::ToSchema;
 
 use super::{Client, ClusterError};
 
-/// Where a scheduler tells it.
+/// Where a scheduler serves it.
 const PATH: &str = "/cluster";
-/// How many jobs that have ended are remembered.
+/// How many finished jobs are remembered.
 const ENDED: usize = 50;
-/// A scheduler that is there answers sooner.
+/// A running scheduler answers within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// An answer is never larger.
+/// The maximum size of an answer.
 const ANSWER_BYTES: usize = 8 << 20;
 
 /// The executors and the jobs of a cluster.
@@ -94,7 +94,7 @@ pub struct JobState {
 type Server = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
 type Ended = Arc<Mutex<VecDeque<JobState>>>;
 
-/// The page of a scheduler that tells its state. Remembers jobs from now on.
+/// The scheduler's route that serves its state. Remembers jobs from now on.
 pub(super) async fn routes(scheduler: &Server) -> Result<Router, BallistaError> {
     let ended = Ended::default();
     let mut events = scheduler.job_state_events().await?;
@@ -135,7 +135,7 @@ async fn state(scheduler: &Server, ended: &Ended) -> Result<ClusterState, Ballis
         }),
     });
     let mut jobs = vec![];
-    // Not `get_running_jobs`, which lists those that have ended.
+    // Not `get_running_jobs`, which returns the finished ones.
     for job in scheduler.state.task_manager.get_running_job_cache().values() {
         let graph = job.execution_graph.read().await;
         jobs.push(JobState::from(JobOverview::from(&*graph)));
@@ -151,7 +151,7 @@ async fn state(scheduler: &Server, ended: &Ended) -> Result<ClusterState, Ballis
 }
 
 impl JobState {
-    /// A job that has ended; nothing of one that has not.
+    /// A finished job; `None` if it has not finished.
     fn ended(id: String, step: String, status: Option<Status>) -> Option<Self> {
         let (outcome, started_at, ended_at) = match status? {
             Status::Successful(job) => (JobOutcome::Done, job.started_at, job.ended_at),
@@ -191,7 +191,7 @@ impl From<JobOverview> for JobState {
     }
 }
 
-/// Milliseconds since 1970 as RFC 3339; 0 is no moment.
+/// Milliseconds since 1970 as RFC 3339; 0 means no time.
 fn moment(millis: u64) -> Option<String> {
     let at = DateTime::from_timestamp_millis(i64::try_from(millis).ok().filter(|millis| *millis > 0)?)?;
     Some(at.to_rfc3339_opts(SecondsFormat::Millis, true))
@@ -202,10 +202,10 @@ fn seconds(from_millis: u64, to_millis: u64) -> Option<f64> {
 }
 
 impl Client {
-    /// What goes on in the cluster.
+    /// The state of the cluster.
     ///
     /// # Errors
-    /// When the scheduler does not answer, or is of another version.
+    /// When the scheduler does not answer, or has another version.
     pub async fn state(&self) -> Result<ClusterState, ClusterError> {
         let asked = async {
             let channel = self.connect(&ballista_core::utils::GrpcClientConfig::default()).await?;

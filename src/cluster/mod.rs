@@ -1,16 +1,16 @@
-//! Steps on several machines: Ballista's scheduler and executors, which know our functions and plan nodes.
+//! Runs steps on several machines, with Ballista's scheduler and executors, extended with our functions and plan nodes.
 //!
-//! A step's plan is made where `clickrec run` runs, and sent as it is. Executors read Kafka and files, and write data files;
-//! what comes back are the names of these files, for the one commit that the client makes. Stages, shuffles and the placing
-//! of tasks are Ballista's; a job that loses an executor is begun again by the client.
+//! A step is planned where `clickrec run` runs, and the plan is sent as it is. Executors read Kafka and files and write
+//! data files; they return the names of these files for the single commit that the client makes. Ballista does stages,
+//! shuffles and task placement; the client restarts a job that loses an executor.
 //!
-//! - [`Codec`]: plans as bytes. Neither secrets nor stores travel: executors have their own, from the same project.
-//! - `prepare`: what a plan needs so that tasks may share its stages.
-//! - `scattered`: a leaf of ours that several tasks share.
-//! - [`Client`]: sends a plan, waits, and gets the result.
-//! - [`ClusterState`]: executors and jobs, as the scheduler tells them.
-//! - `placement`: which executors get tasks, and which jobs have to begin again.
-//! - [`stages`](fn@stages): how a plan will be cut.
+//! - [`Codec`]: serializes plans. Neither secrets nor stores are sent: executors take their own from the same project.
+//! - `prepare`: makes a plan safe for several tasks per stage.
+//! - `scattered`: one of our leaves, shared by several tasks.
+//! - [`Client`]: sends a plan, waits, and fetches the result.
+//! - [`ClusterState`]: executors and jobs, as reported by the scheduler.
+//! - `placement`: which executors get tasks, and which jobs have to restart.
+//! - [`stages`](fn@stages): how a plan will be split into stages.
 //! - [`scheduler`], [`executor`]: the processes of a cluster.
 
 mod client;
@@ -36,15 +36,15 @@ pub use error::ClusterError;
 pub use jobs::{ClusterState, ExecutorState, JobOutcome, JobState};
 pub use stages::stages;
 
-/// Plans, and the tasks of one executor that are sent at once, have to fit into a message.
+/// The maximum message size: plans, and all tasks sent to an executor at once, have to fit.
 const MESSAGE_BYTES: usize = 256 << 20;
 
-/// What all processes of a cluster have to agree on, beside the options of a plan.
+/// The settings that all processes of a cluster must share, in addition to the options of a plan.
 fn session_config() -> SessionConfig {
     SessionConfig::new_with_ballista().with_ballista_grpc_client_max_message_size(MESSAGE_BYTES)
 }
 
-/// The options of a session, and Ballista's.
+/// The options of a session, plus Ballista's.
 fn ballista(config: &SessionConfig) -> SessionConfig {
     config
         .clone()
@@ -52,7 +52,7 @@ fn ballista(config: &SessionConfig) -> SessionConfig {
         .with_ballista_grpc_client_max_message_size(MESSAGE_BYTES)
 }
 
-/// A producer of [`session_config`], as Ballista wants it.
+/// Wraps [`session_config`] the way Ballista expects it.
 fn config_producer() -> Arc<dyn Fn() -> SessionConfig + Send + Sync> {
     Arc::new(session_config)
 }

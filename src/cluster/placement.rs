@@ -1,12 +1,12 @@
-//! Which executors get tasks, and which jobs have to begin again as they lost an executor.
+//! Decides which executors get tasks, and which jobs have to restart because they lost an executor.
 //!
-//! Ballista 55.0 goes on with a job that lost an executor: stages that read shuffles of it are rolled back and done again.
-//! Two things go wrong then, so that such a job gets no more tasks here and is cancelled; the client begins it again.
+//! Ballista 55.0 continues a job that lost an executor: stages that read its shuffles are rolled back and run again.
+//! Two things go wrong then, so here such a job gets no more tasks and is cancelled, and the client restarts it.
 //!
-//! - The shuffles that a stage had written before it was rolled back are still read, beside those that it writes the second
-//!   time: rows are doubled.
-//! - The places for the tasks that it had are not given back, so that in the end no executor has a free one. Places are
-//!   counted anew each time from the tasks that the scheduler knows to run.
+//! - The shuffles that a stage had written before the rollback are still read, in addition to those of its second run:
+//!   rows are duplicated.
+//! - The slots of its tasks are not released, so that in the end no executor has a free one. Slots are therefore
+//!   recounted each time from the tasks that the scheduler considers running.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,14 +25,14 @@ use ballista_scheduler::state::execution_stage::{ExecutionStage, TaskInfo};
 use ballista_scheduler::state::task_manager::JobInfoCache;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Ballista's state of a cluster, but for the places that are free.
+/// Ballista's cluster state, except for the free slots.
 pub(super) struct Placement {
     state: Arc<dyn ClusterState>,
     broken: UnboundedSender<JobId>,
 }
 
 impl Placement {
-    /// Jobs that lost an executor are told to `broken`, once or several times.
+    /// Sends jobs that lost an executor to `broken`, possibly more than once.
     pub(super) fn new(state: Arc<dyn ClusterState>, broken: UnboundedSender<JobId>) -> Self {
         Self { state, broken }
     }
@@ -40,7 +40,7 @@ impl Placement {
 
 #[async_trait]
 impl ClusterState for Placement {
-    /// Called for one event of the scheduler after the other, so that no task begins or ends meanwhile.
+    /// Called for one scheduler event at a time, so no task starts or ends meanwhile.
     async fn bind_schedulable_tasks(
         &self,
         distribution: TaskDistributionPolicy,
@@ -55,7 +55,7 @@ impl ClusterState for Placement {
                 *taken.entry(task.executor_id).or_insert(0) += places;
             }
             if graph.stages().values().any(lost_something) {
-                // Nobody listens any more where the scheduler ends.
+                // The receiver is gone when the scheduler shuts down.
                 let _ = self.broken.send(id.clone());
             } else {
                 whole.insert(id.clone(), job.clone());
@@ -76,7 +76,7 @@ impl ClusterState for Placement {
             .await
     }
 
-    /// Nothing to give back, as nothing is kept.
+    /// There is nothing to release, because no slots are stored.
     async fn unbind_tasks(&self, _places: Vec<ExecutorSlot>) -> Result<()> {
         Ok(())
     }
@@ -122,7 +122,7 @@ impl ClusterState for Placement {
     }
 }
 
-/// Whether a stage is done for the second time, as shuffles could not be read, or lost tasks with their executor.
+/// Whether a stage is running again because shuffles could not be read, or has lost tasks with their executor.
 fn lost_something(stage: &ExecutionStage) -> bool {
     let attempt = match stage {
         ExecutionStage::UnResolved(stage) => stage.stage_attempt_num,

@@ -11,17 +11,17 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, replace_
 use super::codec::is_source;
 use super::scattered::ScatteredExec;
 
-/// Makes of a plan one that gives the same rows where several tasks share its stages.
+/// Rewrites a plan so that it returns the same rows when several tasks share its stages.
 ///
 /// - A leaf that reads a source is scattered: see [`ScatteredExec`].
-/// - A branch of a union with a cross or nested-loop join gets a stage of its own: Ballista 55 may swap the join's sides
-///   once its inputs are there, after it has decided that the branch can be in the union's stage, and then every task of
-///   that stage would give all of its rows.
-/// - A nested-loop join that gives rows of its left side which found no match has its right side whole: else each task
-///   would give those that found none in its own part.
+/// - A branch of a union with a cross or nested-loop join gets a stage of its own: Ballista 55 may swap the join's
+///   sides once its inputs are known, after deciding to run the branch in the union's stage; every task of that stage
+///   would then return all of its rows.
+/// - A nested-loop join that returns unmatched rows of its left side reads its right side as a whole: otherwise each
+///   task would return the rows without a match in its own part.
 ///
 /// # Errors
-/// When a node refuses its new inputs.
+/// When a node rejects its new inputs.
 pub(super) fn prepare(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
         if is_source(node.as_ref()) {
@@ -48,8 +48,8 @@ pub(super) fn prepare(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
     .data()
 }
 
-/// All of a plan in one partition. The limit, which limits nothing, asks for that: else the scheduler takes a node that puts
-/// partitions together away again, as nobody needs it.
+/// Merges a plan into one partition. The limit, which limits nothing, requires that: otherwise the scheduler would
+/// remove a node that merges partitions as unnecessary.
 fn whole(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     Arc::new(GlobalLimitExec::new(
         Arc::new(CoalescePartitionsExec::new(plan)),
@@ -58,10 +58,10 @@ fn whole(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     ))
 }
 
-/// Whether there is a join whose sides may be swapped.
+/// Whether it contains a join whose sides may be swapped.
 fn may_swap(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let mut found = false;
-    // It gives no error.
+    // The closure never fails.
     _ = plan.apply(|node| {
         found |= node.is::<CrossJoinExec>() || node.is::<NestedLoopJoinExec>();
         Ok(match found {

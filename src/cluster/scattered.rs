@@ -13,11 +13,11 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
-/// A leaf of ours whose partitions are shared by several tasks.
+/// One of our leaves, whose partitions are shared by several tasks.
 ///
-/// Ballista gives each task some partitions of a stage, and cuts the leaves that it knows down to these; any other leaf would
-/// be read whole by every task. So the partitions are named by an input that it does know: a table in memory, with a
-/// partition for each of ours and its number as the one row.
+/// Ballista gives each task some partitions of a stage, and restricts the leaves it knows to these; any other leaf
+/// would be read in full by every task. The partitions are therefore supplied by an input that it does know: an
+/// in-memory table with one partition for each of ours, which contains its number as the only row.
 #[derive(Debug)]
 pub(super) struct ScatteredExec {
     pub leaf: Arc<dyn ExecutionPlan>,
@@ -29,7 +29,7 @@ impl ScatteredExec {
     /// All partitions of a leaf.
     ///
     /// # Errors
-    /// When their numbers make no table.
+    /// When their numbers cannot form a table.
     pub fn all(leaf: Arc<dyn ExecutionPlan>) -> Result<Self> {
         let schema = Arc::new(Schema::new(vec![Field::new("partition", DataType::Int32, false)]));
         let partitions = i32::try_from(leaf.output_partitioning().partition_count()).unwrap_or(i32::MAX);
@@ -42,7 +42,7 @@ impl ScatteredExec {
         Ok(Self::new(leaf, MemorySourceConfig::try_new_exec(&rows, schema, None)?))
     }
 
-    /// The partitions of `leaf` that `numbers` names.
+    /// The partitions of `leaf` listed in `numbers`.
     pub fn new(leaf: Arc<dyn ExecutionPlan>, numbers: Arc<dyn ExecutionPlan>) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(leaf.schema()),

@@ -1,4 +1,4 @@
-//! The process that plans stages and gives tasks to executors.
+//! The process that plans stages and assigns tasks to executors.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,23 +21,23 @@ use tonic::service::Routes;
 use super::placement::Placement;
 use super::{ClusterError, Codec, MESSAGE_BYTES, config_producer, jobs};
 
-/// An executor that drains its tasks has so long.
+/// How long an executor may take to drain its tasks.
 const DRAIN: Duration = Duration::from_secs(600);
-/// The state of finished jobs is kept so long, for those who look.
+/// How long the state of finished jobs is kept for inspection.
 const JOBS_KEPT: Duration = Duration::from_secs(600);
 
 /// How a scheduler runs.
 #[derive(Debug, Clone)]
 pub struct SchedulerOptions {
-    /// Where it listens; port 0 takes any that is free.
+    /// The address to listen on; port 0 picks a free one.
     pub bind: SocketAddr,
-    /// Under which name executors reach it.
+    /// The name under which executors reach it.
     pub host: String,
-    /// An executor that was not heard of for so long is given up.
+    /// An executor without a heartbeat for this long is considered lost.
     pub executor_timeout: Duration,
 }
 
-/// Runs a scheduler until the process ends; `ready` is told its address.
+/// Runs a scheduler until the process ends; `ready` receives its address.
 ///
 /// # Errors
 /// When it cannot listen there.
@@ -77,7 +77,7 @@ pub async fn run(
             }
         }
     });
-    // Ballista's service, and a page of ours.
+    // Ballista's service, plus our own page.
     let told = jobs::routes(&scheduler).await;
     let told = told.map_err(|error| failed(error.to_string()))?;
     let service = SchedulerGrpcServer::new(scheduler)
@@ -108,7 +108,7 @@ fn config(options: &SchedulerOptions, address: SocketAddr, state: &SessionState,
         grpc_server_max_encoding_message_size: message,
         grpc_client_max_message_size: message,
         override_config_producer: Some(config_producer()),
-        // Once a job: plans are decoded with our functions and the lake's store.
+        // Called once per job: plans are decoded with our functions and the lake's store.
         override_session_builder: Some(Arc::new(move |config: SessionConfig| {
             Ok(SessionStateBuilder::new_from_existing(state.clone())
                 .with_config(config)

@@ -8,11 +8,11 @@ use datafusion::prelude::SessionConfig;
 use super::prepare::prepare;
 use super::{ClusterError, ballista};
 
-/// Into how many parts the work of each stage of a plan is split, in the order in which they run: as Ballista's scheduler will
-/// cut it. Runs nothing.
+/// How many tasks each stage of a plan is split into, in execution order, as Ballista's scheduler will split it. Runs
+/// nothing.
 ///
 /// # Errors
-/// When the plan cannot be cut.
+/// When the plan cannot be split.
 pub fn stages(plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Vec<usize>, ClusterError> {
     let plan = prepare(plan).map_err(ClusterError::Plan)?;
     let config = ballista(config);

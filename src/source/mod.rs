@@ -1,7 +1,7 @@
-//! What every place that events come from has in common: the shape of a record, and reading on from a position.
+//! What all sources of events share: the shape of a record, and resuming from a position.
 //!
-//! A source keeps no state of its own. The pipeline stores, in the same Delta commit as the rows, how far each
-//! place was read, and hands those positions back the next time. A Kafka partition and a file are both a "place".
+//! A source is stateless. The pipeline stores how far each place was read in the same Delta commit as the rows, and
+//! passes those positions back the next time. A Kafka partition and a file are both a "place".
 
 mod record;
 mod table;
@@ -16,21 +16,21 @@ use datafusion::catalog::TableProvider;
 pub use record::{RecordBatchBuilder, RecordRef, record_schema};
 pub use table::SourceTable;
 
-/// How far each place was read: place (`topic/partition`, or a file's path) to the next position.
+/// How far each place was read: maps a place (`topic/partition`, or a file's path) to its next position.
 ///
 /// Keys must be stable from run to run: they name Delta application transactions.
 pub type Positions = BTreeMap<String, i64>;
 
-/// The positions an earlier commit stored.
+/// The positions stored by an earlier commit.
 #[async_trait]
 pub trait Committed: Send + Sync {
-    /// The position stored for `place`; `None` where it was never read.
+    /// The position stored for `place`; `None` if it was never read.
     ///
     /// # Errors
     /// When the lake cannot be read.
     async fn position(&self, place: &str) -> Result<Option<i64>, SourceError>;
 
-    /// All positions that are stored; `None` where only one that is named can be found.
+    /// All stored positions; `None` if positions can only be looked up by name.
     ///
     /// # Errors
     /// When the lake cannot be read.
@@ -53,7 +53,7 @@ impl Committed for Positions {
 /// The metric of a source's scan that counts the bytes of keys and values.
 pub const BYTES_READ: &str = "bytes_read";
 
-/// Nothing was read yet: the whole of the source waits.
+/// Nothing has been read yet: the whole source is pending.
 #[derive(Debug, Clone, Copy)]
 pub struct FromTheStart;
 
@@ -68,76 +68,77 @@ impl Committed for FromTheStart {
     }
 }
 
-/// What to do where records after a committed position are gone.
+/// What to do if records after a committed position are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnLoss {
-    /// An error that says how many, and which flag accepts it.
+    /// Return an error that says how many are gone, and which flag accepts the loss.
     #[default]
     Refuse,
-    /// Go on with what there is, and warn.
+    /// Warn, and continue with the remaining records.
     Accept,
 }
 
 /// How a source is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadOptions {
-    /// What to do where records after a committed position are gone.
+    /// What to do if records after a committed position are gone.
     pub on_loss: OnLoss,
-    /// Start with the first record of this time or later, in milliseconds since 1970. Only for what was never read.
+    /// Start at the first record at or after this time, in milliseconds since 1970. Only for places that were never
+    /// read.
     pub from_timestamp_millis: Option<i64>,
-    /// Take about so many records at most, and leave the others waiting; a source of files takes all.
+    /// Read at most about this many records and leave the rest for later; file sources read everything.
     pub records_max: Option<u64>,
 }
 
-/// What waits in a source, fixed at the moment it was asked.
+/// What is pending in a source, fixed when it was requested.
 #[derive(Debug)]
 pub struct Pending {
-    /// A bounded scan, with the schema of [`record_schema`], of just the records that wait.
+    /// A bounded scan of exactly the pending records, with the schema of [`record_schema`].
     pub provider: Arc<dyn TableProvider>,
-    /// The positions to commit together with those records: of every place that is there now, moved or not, so that a
-    /// place which is empty today is known tomorrow.
+    /// The positions to commit together with those records: of every existing place, whether it moved or not, so that a
+    /// place that is empty today is known tomorrow.
     pub next: Positions,
-    /// The positions are worth a commit even where no record waits.
+    /// Whether to commit the positions even if no record is pending.
     pub keep: bool,
-    /// How many records the scan has; for Kafka the distance of the offsets, an upper bound.
+    /// How many records the scan has; for Kafka, the difference of the offsets, which is an upper bound.
     pub records: u64,
-    /// How many records wait at each place, whether the scan has them or leaves them for later.
+    /// How many records are waiting at each place, whether or not the scan includes them.
     pub lag: BTreeMap<String, u64>,
 }
 
 /// A place, or a set of places, that records come from.
 #[async_trait]
 pub trait Source: Debug + Send + Sync {
-    /// Finds what waits between the committed positions and the ends seen now. Reads no records.
+    /// Finds what is pending between the committed positions and the current ends. Reads no records.
     ///
     /// # Errors
-    /// When the source cannot be reached, or no longer holds what comes next after a committed position (a topic
-    /// recreated or expired, a file cut short), unless the options accept that; or when they name a time to start from
-    /// and there are committed positions, or the source has no times.
+    /// When the source cannot be reached, or no longer holds the record after a committed position (a topic recreated
+    /// or expired, a file truncated), unless the options accept that. Also when the options name a start time but there
+    /// are committed positions, or the source has no timestamps.
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError>;
 }
 
 /// Why a source cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The broker, folder or store does not answer, or refuses.
+    /// The broker, folder or store does not answer, or refuses the request.
     #[error("cannot reach {what}: {reason}\n  help: {help}")]
     Unreachable {
         /// Which source, with its address.
         what: String,
-        /// What the library said.
+        /// The library's error.
         reason: String,
-        /// The way out.
+        /// How to fix it.
         help: String,
     },
-    /// The source answered, but does not have what was asked for.
+    /// The source answered, but does not have what was requested.
     #[error("{what} is missing: {reason}\n  help: {help}")]
     Missing {
         /// Topic, partition or path.
         what: String,
         /// Why it counts as missing.
         reason: String,
-        /// The way out.
+        /// How to fix it.
         help: String,
     },
     /// Records after a committed position are gone.
@@ -151,25 +152,25 @@ pub enum SourceError {
         available: String,
         /// What must have happened, and how many records are gone.
         reason: String,
-        /// The way out.
+        /// How to fix it.
         help: String,
     },
-    /// The source is another one than the one that was read, under the same name.
+    /// The source was replaced by another one with the same name.
     #[error("{what} was deleted and made anew since it was read: what it holds now are other records\n  help: {help}")]
     MadeAnew {
         /// The topic.
         what: String,
-        /// The way out.
+        /// How to fix it.
         help: String,
     },
-    /// A time to start from does not fit.
+    /// A start time cannot be used.
     #[error("cannot start {what} from a time: {reason}\n  help: {help}")]
     FromTimestamp {
         /// Which source.
         what: String,
         /// Why not.
         reason: String,
-        /// The way out.
+        /// How to fix it.
         help: String,
     },
     /// The positions stored in the lake cannot be read.
@@ -177,7 +178,7 @@ pub enum SourceError {
     Committed {
         /// `topic/partition` or a file's path.
         place: String,
-        /// What the lake said.
+        /// The lake's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -1,4 +1,4 @@
-//! One record as it came: the same columns from Kafka and from files.
+//! A record as it arrived: Kafka and files have the same columns.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 
-/// A batch is full at so many records, or so many bytes of keys and values.
+/// A batch is full at this many records, or this many bytes of keys and values.
 const BATCH_RECORDS: usize = 16_384;
 const BATCH_BYTES: usize = 16 << 20;
 const UTC: &str = "UTC";
@@ -41,16 +41,16 @@ fn header_field() -> Arc<Field> {
     Arc::new(Field::new("element", DataType::Struct(header_fields()), true))
 }
 
-/// The columns of a record: `topic, partition, offset, timestamp, key, value, headers`. All may be NULL: whoever
-/// inserts a record leaves most of them to the broker.
+/// The columns of a record: `topic, partition, offset, timestamp, key, value, headers`. All are nullable, because
+/// inserts leave most of them to the broker.
 ///
-/// From a file, `topic` is the file, `partition` 0, `offset` the line, `timestamp` when the source found it, and `key` and
-/// `headers` are NULL.
+/// For a record from a file, `topic` is the file, `partition` is 0, `offset` is the line, `timestamp` is when the
+/// source found it, and `key` and `headers` are NULL.
 pub fn record_schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// A record whose parts still belong to the reader.
+/// A record that borrows from the reader.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordRef<'a> {
     /// Topic, or file.
@@ -61,13 +61,13 @@ pub struct RecordRef<'a> {
     pub offset: i64,
     /// Microseconds since 1970.
     pub timestamp: Option<i64>,
-    /// As it came.
+    /// The raw key.
     pub key: Option<&'a [u8]>,
-    /// As it came; NULL for a tombstone.
+    /// The raw value; NULL for a tombstone.
     pub value: Option<&'a [u8]>,
 }
 
-/// Puts records into Arrow columns, those that are asked for.
+/// Collects records into Arrow columns, but only the requested ones.
 #[derive(Debug)]
 pub struct RecordBatchBuilder {
     schema: SchemaRef,
@@ -88,7 +88,7 @@ enum Column {
 }
 
 impl RecordBatchBuilder {
-    /// Builds the columns of [`record_schema`] at these indices; all of them for `None`.
+    /// Builds the columns of [`record_schema`] at these indices, or all of them for `None`.
     pub fn new(projection: Option<&[usize]>) -> Self {
         let all: Vec<usize> = (0..SCHEMA.fields().len()).collect();
         let indices = projection.unwrap_or(&all);
@@ -107,7 +107,7 @@ impl RecordBatchBuilder {
         &self.schema
     }
 
-    /// Adds a record; `headers` is called only where they are asked for, with a function that adds one header.
+    /// Adds a record. `headers` is called only if headers are requested; it receives a function that adds one header.
     pub fn append(&mut self, record: &RecordRef<'_>, headers: impl Fn(&mut dyn FnMut(&str, Option<&[u8]>))) {
         self.records += 1;
         self.bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
@@ -124,28 +124,28 @@ impl RecordBatchBuilder {
         }
     }
 
-    /// How many records are waiting to be taken.
+    /// How many records are in the current batch.
     pub fn len(&self) -> usize {
         self.records
     }
 
-    /// Whether no record is waiting to be taken.
+    /// Whether the current batch has no records.
     pub fn is_empty(&self) -> bool {
         self.records == 0
     }
 
-    /// Whether it is time to take the batch.
+    /// Whether the current batch should be taken.
     pub fn is_full(&self) -> bool {
         self.records >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
     }
 
-    /// Takes the batch; what comes next starts a new one.
+    /// Takes the batch and starts a new one.
     ///
     /// # Errors
-    /// When a column grew beyond what Arrow can address.
+    /// When a column exceeds what Arrow can address.
     pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         let columns = self.columns.iter_mut().map(Column::finish).collect();
-        // A count needs no columns at all.
+        // A plain count needs no columns at all.
         let options = RecordBatchOptions::new().with_row_count(Some(self.records));
         (self.records, self.bytes) = (0, 0);
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)

@@ -10,12 +10,12 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::{FromTheStart, ReadOptions, Source, record_schema};
 
-/// Everything that a source holds at the moment a query of it is planned. The source is asked only then.
+/// Everything a source holds when a query of it is planned. The source is not contacted before.
 #[derive(Debug)]
 pub struct SourceTable(Arc<dyn Source>);
 
 impl SourceTable {
-    /// Asks nothing yet.
+    /// Does not contact the source yet.
     pub fn new(source: Arc<dyn Source>) -> Self {
         Self(source)
     }
