@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 const RESAMPLES: u64 = 1_000;
 
-/// A mean with the interval in which it would lie 95 times of 100, had other sessions come by.
+/// A mean with its 95 % confidence interval over samples of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// Over all cases.
+    /// The mean over all cases.
     pub value: f64,
     /// The 2.5th percentile of the resampled means.
     pub low: f64,
@@ -15,9 +15,9 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// The mean of each measure over all cases, with a percentile bootstrap (Efron, 1979) that draws sessions, not cases,
-/// as the cases of one session are alike. `cases` has the number of the session and the measures of each case, sessions
-/// in one piece. The same input gives the same intervals.
+/// The mean of each measure over all cases, with a percentile bootstrap (Efron, 1979) that resamples sessions instead
+/// of cases, because the cases of one session are correlated. `cases` holds the session number and the measures of each
+/// case, grouped by session. The same input yields the same intervals.
 pub fn estimate<const M: usize>(cases: &[(usize, [f64; M])]) -> [Estimate; M] {
     let sessions: Vec<(f64, [f64; M])> = cases
         .chunk_by(|a, b| a.0 == b.0)
@@ -58,10 +58,10 @@ fn mean<'a, const M: usize>(sessions: impl Iterator<Item = &'a (f64, [f64; M])>)
     sums.map(|sum| if cases == 0.0 { 0.0 } else { sum / cases })
 }
 
-/// The value below which a share of ascending values lies; 0 for none.
+/// The value below which a share of ascending values lies; 0 if there are none.
 pub fn quantile(ascending: &[f64], share: f64) -> f64 {
     let place = share * ascending.len().saturating_sub(1) as f64;
-    // Not negative, and below the length.
+    // Never negative, and less than the length.
     ascending.get(place.round() as usize).copied().unwrap_or_default()
 }
 
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_mean_is_over_cases_and_the_interval_holds_it() {
-        // One session of three cases, one of one: (1 + 1 + 1 + 0) / 4.
+        // One session with three cases, one with a single case: (1 + 1 + 1 + 0) / 4.
         let [found] = estimate(&[(0, [1.0]), (0, [1.0]), (0, [1.0]), (1, [0.0])]);
         assert_eq!((found.value, found.low, found.high), (0.75, 0.0, 1.0));
         let [same] = estimate(&[(0, [0.5]), (1, [0.5]), (2, [0.5])]);

@@ -1,4 +1,4 @@
-//! Sessions revealed step by step: what was known at each step, what followed, what was still to come.
+//! Sessions revealed step by step: what was known at each step, what came next, and what was still to come.
 
 use std::ops::Range;
 
@@ -9,25 +9,26 @@ use datafusion::error::DataFusionError;
 use super::EvaluationError;
 use crate::recommender::texts;
 
-/// No session of a lake has an id that begins so: a case is no neighbour of a session by chance.
+/// No session in a lake has an ID with this prefix, so a case never matches a neighbouring session by chance.
 const ID: &str = "evaluate#";
 
-/// A case knows no more than so many of the newest events: a robot's session would be squared otherwise.
+/// The maximum number of known events per case, the newest ones: the cost of a bot's session would otherwise be
+/// quadratic.
 const KNOWN: usize = 500;
 
-/// Which steps of a session are asked about.
+/// Which steps of a session become cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reveal {
-    /// Every click but the first is to be foretold from those before it.
+    /// Predict every click but the first from those before it.
     EveryStep,
-    /// The last click only: the file says what was known before it.
+    /// Predict only the last click: the file says what was known before it.
     LastStep,
 }
 
-/// The events of test sessions and the cases made of them.
+/// The events of test sessions, and the cases derived from them.
 #[derive(Debug)]
 pub struct Cases {
-    /// Columns as `silver.events`; sessions in one piece each, oldest event first.
+    /// The columns of `silver.events`, grouped by session, oldest event first.
     events: RecordBatch,
     items: StringArray,
     cases: Vec<Case>,
@@ -37,17 +38,17 @@ pub struct Cases {
 /// One step of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// Which session, from 0.
+    /// The session's number, from 0.
     pub session: usize,
     known: Range<usize>,
     to_come: Range<usize>,
 }
 
 impl Cases {
-    /// Cuts sessions into cases. Sessions of one event have none.
+    /// Splits sessions into cases. Sessions with a single event have none.
     ///
     /// # Errors
-    /// When the events have no `session_id` or `item_id`.
+    /// When the events lack `session_id` or `item_id`.
     pub fn new(events: RecordBatch, reveal: Reveal) -> Result<Self, EvaluationError> {
         let sessions = texts(&events, "session_id")?;
         let items = texts(&events, "item_id")?;
@@ -76,27 +77,27 @@ impl Cases {
         })
     }
 
-    /// All cases, those of a session in one piece.
+    /// All cases, grouped by session.
     pub fn all(&self) -> &[Case] {
         &self.cases
     }
 
-    /// How many sessions.
+    /// The number of sessions.
     pub fn sessions(&self) -> usize {
         self.sessions
     }
 
-    /// The item that followed.
+    /// The next item.
     pub fn next(&self, case: &Case) -> &str {
         self.items.value(case.to_come.start)
     }
 
-    /// The items that were still to come, with repeats.
+    /// The items still to come, with repeats.
     pub fn to_come(&self, case: &Case) -> impl Iterator<Item = &str> {
         case.to_come.clone().map(|row| self.items.value(row))
     }
 
-    /// What was known in some cases, as events of one session a case; see [`number`].
+    /// The known events of some cases, with one session per case; see [`number`].
     ///
     /// # Errors
     /// When the rows cannot be copied.
@@ -117,7 +118,7 @@ impl Cases {
     }
 }
 
-/// The number of the case that a session id stands for.
+/// The number of the case that a session ID refers to.
 pub fn number(session_id: &str) -> Option<usize> {
     session_id.strip_prefix(ID)?.parse().ok()
 }

@@ -15,18 +15,18 @@ use crate::recommender::{EVENTS, RecommenderError};
 /// Where events come from.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// `silver.events`, cut in time.
+    /// `silver.events`, split by time.
     Lake {
-        /// Where.
+        /// Where to split it.
         cut: Cut,
-        /// At most so many test sessions.
+        /// The maximum number of test sessions.
         sample: Option<usize>,
     },
     /// Files; see `docs/development.md` for their columns.
     Files {
-        /// What to learn from.
+        /// The training file.
         train: PathBuf,
-        /// What to test on.
+        /// The test file.
         test: PathBuf,
     },
 }
@@ -34,21 +34,21 @@ pub enum Origin {
 /// Training and test events, with the columns of `silver.events`.
 #[derive(Debug)]
 pub struct Data {
-    /// What models learn from, as a query.
+    /// The training events, as a query.
     pub train: DataFrame,
-    /// Test sessions, each in one piece, oldest event first.
+    /// Test sessions, grouped by session, oldest event first.
     pub test: RecordBatch,
-    /// Which steps of them are asked about.
+    /// Which of their steps become cases.
     pub reveal: Reveal,
-    /// Where they come from, for people.
+    /// A human-readable description of where the events come from.
     pub description: String,
 }
 
 impl Data {
-    /// Reads them.
+    /// Reads the events.
     ///
     /// # Errors
-    /// When a file or the lake cannot be read, one side is empty, or the training file holds test sessions.
+    /// When a file or the lake cannot be read, one side is empty, or the training file contains test sessions.
     pub async fn read(runner: &Runner, origin: &Origin) -> Result<Self, EvaluationError> {
         match origin {
             Origin::Lake { cut, sample } => {

@@ -6,10 +6,10 @@ use crate::lake::LakeError;
 use crate::pipeline::PipelineError;
 use crate::recommender::RecommenderError;
 
-/// Why nothing could be evaluated.
+/// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
-    /// A file has not the columns of any format that is read.
+    /// A file's columns match none of the supported formats.
     #[error(
         "{file}: it has the columns {found}, and none for the {missing}\n  help: name columns session_id, item_id and \
          timestamp (or position), or test_id, prefix and target in a test file",
@@ -28,10 +28,10 @@ pub enum EvaluationError {
     File {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Test sessions are among those that are learned from.
+    /// Some test sessions also occur in the training data.
     #[error(
         "{sessions} of the {of} sessions of {test} are in {train} too (among them {examples}): how well a model foretells \
          what it learned from says nothing\n  help: {help}",
@@ -43,47 +43,47 @@ pub enum EvaluationError {
         train: PathBuf,
         /// The test file.
         test: PathBuf,
-        /// How many.
+        /// The number of such sessions.
         sessions: usize,
-        /// Of how many that can be asked about.
+        /// The number of test sessions with cases.
         of: usize,
-        /// Some of their ids.
+        /// Some of their IDs.
         examples: String,
-        /// The way out.
+        /// How to fix it.
         help: &'static str,
     },
-    /// There are too few sessions to train and to test on.
+    /// There are too few sessions for training and testing.
     #[error("{0}")]
     TooFew(String),
-    /// A model's name is not known.
+    /// The name of a model is unknown.
     #[error("there is no model `{name}`; there are {known}")]
     UnknownModel {
         /// As given.
         name: String,
-        /// Those there are.
+        /// The known names.
         known: String,
     },
-    /// A name of the grid is in no SQL.
+    /// A variable in the grid does not occur in any SQL.
     #[error("--grid: no SQL of the project has var('{name}', …); it has {known}")]
     UnknownVariable {
         /// As given.
         name: String,
-        /// Those there are.
+        /// The known variables.
         known: String,
     },
-    /// The project's SQL or the lake.
+    /// An error of the project's SQL or the lake.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// The recommender.
+    /// An error of the recommender.
     #[error(transparent)]
     Recommender(#[from] RecommenderError),
-    /// The lake.
+    /// An error of the lake.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// A query.
+    /// A query failed.
     #[error(transparent)]
     Query(#[from] DataFusionError),
-    /// The folder of the scratch lake.
+    /// The folder of the scratch lake cannot be created or used.
     #[error("no folder for the tables of the evaluation")]
     Scratch(#[source] std::io::Error),
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-/// Every combination of some values for each name, the last name changing fastest.
+/// Every combination of the values of each name; the last name varies fastest.
 pub fn combinations(grid: &[(String, Vec<String>)]) -> Vec<BTreeMap<String, String>> {
     let mut found = vec![BTreeMap::new()];
     for (name, values) in grid {

@@ -9,10 +9,10 @@ use super::{EvaluationError, Report};
 use crate::lake::Lake;
 use crate::pipeline::system;
 
-/// Adds a report to `system.evaluations`, one row a figure.
+/// Appends a report to `system.evaluations`, with one row per figure.
 ///
 /// # Errors
-/// When the lake refuses.
+/// When the lake refuses the write.
 pub async fn save(
     report: &Report,
     lake: &Lake,

@@ -1,5 +1,5 @@
-//! Published data sets: clicks in CSV, TSV or Parquet with a session, an item and a time or position a line, or test
-//! files that give a prefix and the item that followed.
+//! Reads published data sets: clicks in CSV, TSV or Parquet with a session, an item and a time or position per line, or
+//! test files with a prefix and the next item.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -20,7 +20,7 @@ use super::cases::Reveal;
 use crate::config::TableName;
 use crate::engine::{Bindings, Engine, query};
 
-/// Names of columns, in lower case and without `_`, that files are known to use; those that come first are preferred.
+/// Column names that files are known to use, in lower case and without `_`; earlier ones are preferred.
 const SESSION: [&str; 3] = ["sessionid", "session", "sid"];
 const ITEM: [&str; 4] = ["itemid", "item", "iid", "productid"];
 const TIME: [&str; 8] = [
@@ -38,16 +38,16 @@ const USER: [&str; 3] = ["userid", "user", "visitorid"];
 const TYPE: [&str; 3] = ["eventtype", "event", "type"];
 const TEST: [&str; 3] = ["testid", "prefix", "target"];
 
-/// What says which event of a session came first.
+/// What determines the order of events in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// When it was.
+    /// Their times.
     Time,
-    /// Its place in the session; times are made up.
+    /// Their positions in the session; times are made up.
     Position,
 }
 
-/// The events of a file of clicks, with the columns of `silver.events`, as a query.
+/// A query of the events in a file of clicks, with the columns of `silver.events`.
 ///
 /// # Errors
 /// When the file cannot be read, or lacks a column.
@@ -57,7 +57,7 @@ pub async fn clicks(engine: &Engine, file: &Path, events: &SchemaRef) -> Result<
     Ok((conform(rows.query(engine, &sql).await?, events)?, order))
 }
 
-/// The events of a test file, session by session, and which of them are to be foretold.
+/// The events of a test file, session by session, and which of them to predict.
 ///
 /// # Errors
 /// As [`clicks`].
@@ -82,7 +82,7 @@ pub async fn test(
     Ok((concat_batches(&schema, &rows.collect().await?)?, reveal, order))
 }
 
-/// A file as a table, its columns by the names they have.
+/// A file as a table, with its original column names.
 struct Rows {
     table: DataFrame,
     columns: Vec<String>,
@@ -90,7 +90,7 @@ struct Rows {
 
 impl Rows {
     async fn open(engine: &Engine, file: &Path) -> Result<Self, EvaluationError> {
-        // One thread, so that lines keep their order.
+        // One thread, to preserve the order of lines.
         let session = engine.clone().single_threaded().session(&Bindings::default()).await?;
         let table = read(&session, file).await?;
         let columns = table
@@ -102,7 +102,7 @@ impl Rows {
         Ok(Self { table, columns })
     }
 
-    /// The quoted name of the column that goes by the first of these names that there is.
+    /// The quoted name of the column that matches the first of these names that occurs.
     fn column(&self, names: &[&str]) -> Option<String> {
         let plain = |column: &String| column.to_lowercase().replace(['_', ' '], "");
         let found = names
@@ -146,15 +146,15 @@ impl Rows {
     }
 }
 
-/// What the kinds of events are called elsewhere, and the columns of events.
+/// Maps other names of event kinds to ours, and selects the columns of events.
 const EVENTS: &str = "select session_id, item_id, user_id, case when kind in ('add_to_cart', 'addtocart', 'add-to-cart', \
                       'cart') then 'add_to_cart' when kind in ('purchase', 'transaction', 'buy', 'order') then \
                       'purchase' else 'view' end as event_type, to_timestamp_micros(micros) as event_at, cast(line as \
                       varchar) as event_id, cast(line as bigint) as \"offset\" from placed where session_id is not \
                       null and item_id is not null";
 
-/// Clicks at times: numbers count seconds, milliseconds, microseconds or nanoseconds by their size. Clicks of a session at
-/// the same time keep the order of their positions or lines, a microsecond apart.
+/// Clicks with times: the magnitude of a number tells whether it is in seconds, milliseconds, microseconds or
+/// nanoseconds. Simultaneous clicks of a session keep the order of their positions or lines, a microsecond apart.
 fn timed(numbered: &str) -> String {
     format!(
         "with numbered as ({numbered}), read as (select *, try_cast(clicked as double) as number from numbered), placed \
@@ -165,7 +165,8 @@ fn timed(numbered: &str) -> String {
     )
 }
 
-/// Clicks without times, a second apart: sessions as the file has them, clicks by their position.
+/// Clicks without times, placed a second apart: sessions in the order of the file, clicks in the order of their
+/// positions.
 fn ordered(numbered: &str) -> String {
     format!(
         "with numbered as ({numbered}), sessions as (select session_id, min(line) as first_line from numbered group by \
@@ -175,9 +176,9 @@ fn ordered(numbered: &str) -> String {
     )
 }
 
-/// A prefix, its items apart by spaces, and the item that followed.
+/// A prefix of space-separated items, and the next item.
 fn sequences(id: &str, prefix: &str, target: &str) -> String {
-    // Each row is a session of its own, even where an id comes twice.
+    // Each row is a session of its own, even if IDs repeat.
     let numbered = format!(
         "select session_id, item_id, null as user_id, 'view' as kind, '0' as clicked, 0.0 as place, row_number() over () \
          as line from (select concat(cast({id} as varchar), '#', row_number() over ()) as session_id, unnest(string_to_array(concat(cast({prefix} as varchar), ' ', \
@@ -186,7 +187,7 @@ fn sequences(id: &str, prefix: &str, target: &str) -> String {
     ordered(&numbered)
 }
 
-/// The columns of `silver.events` in their order and types; NULL where the file has none.
+/// The columns of `silver.events`, in their order and types; columns that the file lacks are NULL.
 fn conform(rows: DataFrame, events: &SchemaRef) -> Result<DataFrame, EvaluationError> {
     let column = |field: &arrow::datatypes::FieldRef| -> Result<Expr, EvaluationError> {
         let value = match rows.schema().has_column_with_unqualified_name(field.name()) {
@@ -221,7 +222,7 @@ async fn read(session: &SessionContext, file: &Path) -> Result<DataFrame, Evalua
     let options = CsvReadOptions::new()
         .delimiter(delimiter.unwrap_or(b','))
         .file_extension(extension)
-        // Ids stay text: `007` is not 7.
+        // IDs stay text: `007` is not 7.
         .schema_infer_max_records(0)
         .file_compression_type(if is_packed {
             FileCompressionType::GZIP
@@ -239,7 +240,7 @@ fn header(file: &Path) -> std::io::Result<String> {
         false => Box::new(BufReader::new(opened)),
     };
     let mut line = String::new();
-    // A header is short; what is no text file may have no end of line.
+    // A header is short, but a file that is not text may have no line breaks at all.
     let mut reader = std::io::Read::take(reader, 1 << 20);
     reader.read_line(&mut line)?;
     Ok(line)

@@ -19,24 +19,24 @@ use crate::engine::query;
 use crate::pipeline::Runner;
 use crate::recommender::{RECOMMENDATIONS, Recommender, RecommenderError, Requests, texts};
 
-/// Cases that are asked about in one go.
+/// The number of cases per request.
 const CHUNK: usize = 2_000;
-/// Cases that are asked about one at a time, for the latency.
+/// The number of cases requested one at a time, to measure latency.
 const SINGLE: usize = 1_000;
 
-/// What all models are asked, and how answers are told apart.
+/// The requests sent to every model, and how to score the answers.
 #[derive(Debug)]
 pub struct Exam<'a> {
     runner: &'a Runner,
     cases: &'a Cases,
     ks: &'a [usize],
-    /// `gold.requests` for each chunk of cases.
+    /// The rows of `gold.requests` for each chunk of cases.
     requests: Vec<RecordBatch>,
     items: Items,
 }
 
 impl<'a> Exam<'a> {
-    /// Turns the cases into rows of `gold.requests`, and reads how popular items are.
+    /// Turns the cases into rows of `gold.requests`, and reads the popularity of items.
     ///
     /// # Errors
     /// When the project's SQL fails.
@@ -57,8 +57,8 @@ impl<'a> Exam<'a> {
         })
     }
 
-    /// Asks a model everything, with or without the items that a session has had; and, where `timed`, some of it one at a
-    /// time.
+    /// Runs a model on all cases, with or without items the session has already seen; if `timed`, also runs some cases
+    /// one at a time.
     ///
     /// # Errors
     /// When its SQL fails.
@@ -84,7 +84,7 @@ impl<'a> Exam<'a> {
     }
 
     async fn recommender(&self, model: &Model, seen: bool) -> Result<Recommender, EvaluationError> {
-        // One more than is counted, so that a tie at the end of the list is seen.
+        // One more than is scored, to detect a tie at the end of the list.
         let k = self.ks.iter().max().copied().unwrap_or(20) + 1;
         let sql = match model.sql {
             Some(sql) => sql.to_owned(),
@@ -104,7 +104,7 @@ impl<'a> Exam<'a> {
         Ok(Recommender::new(self.runner, &engine, &sql).await?)
     }
 
-    /// The number of the item that followed, and those of the distinct items to come.
+    /// The number of the next item, and those of the distinct items to come.
     fn targets(&self, case: &Case) -> (u32, Vec<u32>) {
         let item = |id: &str| self.items.numbers.get(id).copied().unwrap_or(u32::MAX);
         let to_come: BTreeSet<&str> = self.cases.to_come(case).collect();
@@ -137,7 +137,7 @@ impl<'a> Exam<'a> {
         }
     }
 
-    /// Wall time from the rows of one session in `gold.requests` to its list, after one that is not counted.
+    /// The wall time from a session's rows in `gold.requests` to its list, after a warm-up request.
     async fn latency(&self, recommender: &Recommender) -> Result<Latency, EvaluationError> {
         let step = self.cases.all().len().div_ceil(SINGLE).max(1);
         let mut taken = vec![];
@@ -171,7 +171,7 @@ impl<'a> Exam<'a> {
 #[derive(Debug)]
 struct Items {
     numbers: HashMap<String, u32>,
-    /// In how many sessions each is.
+    /// The number of sessions each item occurs in.
     sessions: Vec<f64>,
 }
 
@@ -196,7 +196,7 @@ impl Items {
     }
 }
 
-/// For each case the items that were shown, with their scores.
+/// The items shown for each case, with their scores.
 struct Lists(Vec<Vec<(u32, f64)>>);
 
 impl Lists {
@@ -220,7 +220,8 @@ impl Lists {
     }
 }
 
-/// The items of a list, best first; of equals those that were to come are last, so that ties count against us.
+/// The items of a list, best first. Among items with equal scores, those to come are last, so that ties count against
+/// us.
 fn worst_first(list: &[(u32, f64)], to_come: &[u32]) -> Vec<u32> {
     let mut list = list.to_vec();
     let came = |item: &u32| to_come.contains(item);

@@ -1,14 +1,14 @@
-//! How good recommendations are on sessions that the models have not seen.
+//! Measures how good recommendations are on sessions that the models have not seen.
 //!
-//! Time is cut: sessions before the cut are learned from, by the project's own steps in a lake of their own; sessions
-//! after it are revealed step by step, and each step's answer is held against what followed. Every item of the training
-//! sessions is a candidate; ties count against us.
+//! Events are split by time. The project's own steps learn from the sessions before the cut, in a lake of their own.
+//! The sessions after it are revealed step by step, and each answer is compared with what came next. Every item in the
+//! training sessions is a candidate; ties count against us.
 //!
 //! - [`Data`]: training and test events, from the lake or from files.
 //! - [`Cases`]: the steps of test sessions.
-//! - [`Scratch`]: the lake that the models learn in.
-//! - [`MODELS`]: what stands side by side.
-//! - [`metrics`]: the measures, one a file; [`bootstrap`](mod@bootstrap): how sure they are.
+//! - [`Scratch`]: the lake in which the models learn.
+//! - [`MODELS`]: the models to compare.
+//! - [`metrics`]: the metrics, one per file; [`bootstrap`](mod@bootstrap): their confidence intervals.
 //! - [`Report`]: all figures.
 
 mod bootstrap;
@@ -44,34 +44,34 @@ use crate::pipeline::Runner;
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How many items count, each for itself.
+    /// The list lengths to evaluate, each separately.
     pub ks: Vec<usize>,
-    /// The models, by name; all where empty.
+    /// The models, by name; all if empty.
     pub models: Vec<String>,
     /// Values to try for each `var('…', …)`.
     pub grid: Vec<(String, Vec<String>)>,
-    /// The measure that the grid is judged by, at the largest `k`, of the last of the models.
+    /// The measure that the grid search maximises: at the largest `k`, for the last of the models.
     pub judge: String,
-    /// Sessions of the training part that the grid is judged on.
+    /// The part of the training sessions that validates the grid.
     pub validation: Cut,
-    /// At most so many of them.
+    /// The maximum number of validation sessions.
     pub sample: usize,
 }
 
-/// How one combination of the grid came out.
+/// The result of one combination of the grid.
 #[derive(Debug, Clone)]
 pub struct Tried {
     /// Its values.
     pub variables: BTreeMap<String, String>,
-    /// What it was judged by.
+    /// Its validation score.
     pub score: f64,
 }
 
-/// Tries every combination of the grid on a part of the training sessions, and then, with the best, measures all models
-/// on the test sessions. `observe` hears what is being done.
+/// Tries every combination of the grid on a part of the training sessions. Then uses the best one to measure all models
+/// on the test sessions. `observe` is told about the progress.
 ///
 /// # Errors
-/// When a name is not known, a side has no sessions, or the project's SQL fails.
+/// When a name is unknown, a side has no sessions, or the project's SQL fails.
 pub async fn evaluate(
     scratch: &Scratch,
     data: &Data,
@@ -83,7 +83,7 @@ pub async fn evaluate(
         true => vec![],
         false => tune(scratch, plan, &models, observe).await?,
     };
-    // Of equals the first.
+    // The first among equals.
     let best = tried.iter().rev().max_by(|a, b| a.score.total_cmp(&b.score));
     let variables = best.map_or_else(BTreeMap::new, |best| best.variables.clone());
     observe("learning from the training sessions");
@@ -108,7 +108,7 @@ pub async fn evaluate(
     Ok((report, tried))
 }
 
-/// Cuts the training sessions once more, and tries every combination on the later part.
+/// Splits the training sessions once more, and tries every combination on the later part.
 async fn tune(
     scratch: &Scratch,
     plan: &Plan,
@@ -145,10 +145,10 @@ async fn tune(
     Ok(tried)
 }
 
-/// Checks the names of models and variables, before any work.
+/// Checks the names of models and variables before doing any work.
 ///
 /// # Errors
-/// When one is not known.
+/// When one is unknown.
 pub fn check(runner: &Runner, plan: &Plan) -> Result<(), EvaluationError> {
     chosen(&plan.models)?;
     known_variables(runner, plan)
@@ -168,7 +168,7 @@ fn chosen(names: &[String]) -> Result<Vec<Model>, EvaluationError> {
     names.iter().map(model).collect()
 }
 
-/// A name that no SQL has would change nothing.
+/// A variable that occurs in no SQL would have no effect.
 fn known_variables(runner: &Runner, plan: &Plan) -> Result<(), EvaluationError> {
     let known: BTreeSet<&str> = runner
         .dag()

@@ -1,8 +1,9 @@
-//! Whether test sessions are among those that were learned from: figures would then say how well a model remembers.
+//! Detects test sessions in the training data: the figures would then measure memory instead of prediction.
 //!
-//! Where both files have times, an event is known by its session, item and time, and one common event is enough. Where they
-//! have positions only, sessions are known by their items, which short sessions share by chance, and by their ids, which
-//! many published files count from 0 in each file; so it takes long sessions, or most of them.
+//! If both files have times, an event is identified by its session, item and time, and one common event is enough. If
+//! they have only positions, sessions are compared by their items, which short sessions share by chance, and by their
+//! IDs, which many published files number from 0 in each file. Therefore only long sessions, or a majority, count as
+//! evidence.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hasher;
@@ -21,17 +22,17 @@ use super::cases::Reveal;
 use super::import::Order;
 use crate::recommender::texts;
 
-/// Sessions of so many items are the same by chance no more.
+/// Sessions with this many items no longer match by chance.
 const LONG: usize = 5;
-/// Shorter ones say nothing where they have no times.
+/// Without times, shorter sessions are ignored.
 const SHORT: usize = 3;
-/// At most this many examples are named.
+/// The maximum number of examples in a message.
 const EXAMPLES: usize = 3;
 
-/// Refuses test sessions that are among the training events, and warns of those that may be.
+/// Rejects test sessions that occur in the training events, and warns about possible ones.
 ///
 /// # Errors
-/// When they are, or the training events cannot be read.
+/// When there are any, or the training events cannot be read.
 pub(super) async fn check(
     files: (&Path, &Path),
     train: &DataFrame,
@@ -73,12 +74,12 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// A session, by its events.
+/// A session, represented by its events.
 #[derive(Debug, Default)]
 struct Session {
     id: String,
     events: Vec<u64>,
-    /// Of all its events in their order.
+    /// A hash of all its events in order.
     fingerprint: u64,
 }
 
@@ -98,27 +99,27 @@ impl Session {
     }
 }
 
-/// Test sessions, held against training events as these go by, session by session.
+/// Compares test sessions with training events as these stream past, session by session.
 struct Overlap {
     order: Order,
     test: Vec<Session>,
     by_id: HashMap<String, Vec<usize>>,
     by_fingerprint: HashMap<u64, Vec<usize>>,
-    /// The training session that goes by.
+    /// The current training session.
     current: Option<Session>,
-    /// Test sessions of which an event, or all items in their order, are in the training session of the same id.
+    /// Test sessions that share an event, or the whole sequence of items, with the training session of the same ID.
     same: BTreeSet<usize>,
-    /// Test sessions that have the id of a training session, but other events.
+    /// Test sessions that have the ID of a training session, but other events.
     split: BTreeSet<usize>,
-    /// Test sessions with which a training session of any id begins.
+    /// Test sessions that are a prefix of a training session of any ID.
     alike: BTreeSet<usize>,
 }
 
-/// What is to be said of it.
+/// The result of the comparison.
 struct Finding {
     refused: Option<BTreeSet<usize>>,
     doubtful: Vec<(BTreeSet<usize>, &'static str)>,
-    /// How many test sessions can be asked about.
+    /// The number of test sessions with cases.
     of: usize,
 }
 
@@ -131,7 +132,7 @@ impl Overlap {
                 last = Some(id.to_owned());
                 sessions.push(Session::new(match reveal {
                     Reveal::EveryStep => id,
-                    // Each row of such a file is a session: its id, and the number of the row.
+                    // Each row of such a file is a session, identified by its ID and row number.
                     Reveal::LastStep => id.rsplit_once('#').map_or(id, |(id, _)| id),
                 }));
             }
@@ -139,7 +140,7 @@ impl Overlap {
                 session.add(event);
             }
         })?;
-        // Of a session of one event nothing is asked.
+        // A session with one event has no cases.
         sessions.retain(|session| session.events.len() > 1);
         let (mut by_id, mut by_fingerprint) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for (number, session) in sessions.iter().enumerate() {
@@ -158,7 +159,7 @@ impl Overlap {
         })
     }
 
-    /// Takes training events, sorted by session and time.
+    /// Adds training events, sorted by session and time.
     fn add(&mut self, train: &RecordBatch) -> Result<(), EvaluationError> {
         for_each_event(train, self.order, |id, event| {
             if self.current.as_ref().is_none_or(|current| current.id != id) {
@@ -229,7 +230,7 @@ impl Overlap {
 fn for_each_event(events: &RecordBatch, order: Order, mut take: impl FnMut(&str, u64)) -> Result<(), EvaluationError> {
     let (sessions, items) = (texts(events, "session_id")?, texts(events, "item_id")?);
     let times = match (order, events.column_by_name("event_at")) {
-        // Milliseconds: clicks of one moment stand a microsecond apart, in the order of their lines.
+        // Milliseconds, because simultaneous clicks were placed a microsecond apart, in the order of their lines.
         (Order::Time, Some(times)) => {
             let times = cast(times, &DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())))?;
             Some(cast(&times, &DataType::Int64)?)
@@ -279,10 +280,10 @@ mod tests {
         .unwrap()
     }
 
-    /// How many test sessions are a reason to refuse, and to warn.
+    /// The number of test sessions that cause a rejection, and the number that cause a warning.
     fn judged(train: &[Given<'_>], test: &[Given<'_>], reveal: Reveal, order: Order) -> (usize, Vec<usize>) {
         let mut overlap = Overlap::new(&events(test), reveal, order).unwrap();
-        // Sessions go on in the next batch.
+        // Sessions continue in the next batch.
         let train = events(train);
         let half = train.num_rows() / 2;
         overlap.add(&train.slice(0, half)).unwrap();

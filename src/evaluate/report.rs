@@ -2,23 +2,23 @@ use serde::Serialize;
 
 use super::bootstrap::Estimate;
 
-/// The measures of [`Figures::estimates`], by their names in reports.
+/// The names of the measures in [`Figures::estimates`].
 pub const MEASURES: [&str; 6] = ["HR", "MRR", "recall", "precision", "NDCG", "MAP"];
 
-/// What was evaluated, and how it came out.
+/// What was evaluated, and the results.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Where the events came from and how they were cut, for people.
+    /// A human-readable description of where the events came from and how they were split.
     pub data: String,
-    /// Sessions that the models learned from.
+    /// The number of training sessions.
     pub train_sessions: u64,
-    /// Sessions that were foretold.
+    /// The number of test sessions.
     pub test_sessions: usize,
-    /// Steps of theirs that were asked about.
+    /// The number of cases in them.
     pub cases: usize,
     /// The values of `var('…', …)` that were set.
     pub variables: Vec<(String, String)>,
-    /// By model, with and without seen items.
+    /// The results by model, with and without seen items.
     pub measured: Vec<Measured>,
 }
 
@@ -27,52 +27,52 @@ pub struct Report {
 pub struct Measured {
     /// Its name.
     pub model: String,
-    /// Whether items that the session has had were recommended again.
+    /// Whether items the session has already seen could be recommended again.
     pub seen: bool,
-    /// One for each `k`.
+    /// One entry per `k`.
     pub figures: Vec<Figures>,
-    /// How long one session takes, from its rows of `gold.requests` to its list.
+    /// The time from a session's rows in `gold.requests` to its list.
     pub latency: Option<Latency>,
 }
 
 /// Figures for the first `k` of each list.
 #[derive(Debug, Clone)]
 pub struct Figures {
-    /// How many items count.
+    /// The list length.
     pub k: usize,
     /// In the order of [`MEASURES`].
     pub estimates: [Estimate; 6],
-    /// The share of all items that were shown to somebody.
+    /// The share of all items that were shown at least once.
     pub coverage: f64,
-    /// How popular what is shown is, from 0 to 1.
+    /// The mean popularity of the items shown, from 0 to 1.
     pub popularity: f64,
 }
 
-/// Quantiles of the time that one session takes, in milliseconds.
+/// Quantiles of the time per session, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Latency {
     /// The median.
     pub p50_ms: f64,
-    /// 9 of 10 are faster.
+    /// 90 % are faster.
     pub p90_ms: f64,
-    /// 99 of 100 are faster.
+    /// 99 % are faster.
     pub p99_ms: f64,
 }
 
-/// One figure, as JSON and the table of evaluations hold it.
+/// One figure, as stored in JSON and in the table of evaluations.
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Row<'a> {
     /// The model.
     pub model: &'a str,
-    /// Whether items that the session has had were recommended again.
+    /// Whether items the session has already seen could be recommended again.
     pub seen: bool,
-    /// How many items count; NULL for latencies.
+    /// The list length; NULL for latencies.
     pub k: Option<usize>,
-    /// What was measured.
+    /// The name of the metric.
     pub metric: &'a str,
     /// The figure.
     pub value: f64,
-    /// The lower end of the 95 % interval, where there is one.
+    /// The lower end of the 95 % interval, if there is one.
     pub low: Option<f64>,
     /// Its upper end.
     pub high: Option<f64>,
@@ -114,7 +114,7 @@ impl Measured {
         rows
     }
 
-    /// A figure for `k` by the name of its measure.
+    /// The figure of a measure for `k`.
     pub fn value(&self, measure: &str, k: usize) -> Option<f64> {
         let place = MEASURES.iter().position(|name| name.eq_ignore_ascii_case(measure))?;
         let figures = self.figures.iter().find(|figures| figures.k == k)?;

@@ -12,11 +12,11 @@ use crate::lake::{Lake, append, schema};
 use crate::pipeline::{RunOptions, Runner, Selection};
 use crate::recommender::{EVENTS, RECOMMENDATIONS, RecommenderError};
 
-/// What models read, besides what the recommendations read.
+/// What models read in addition to what the recommendations read.
 const MODEL_TABLES: [&str; 2] = ["gold.als_factors", "gold.item_popularity"];
 
-/// A lake in a temporary folder whose `silver.events` holds training events only. The project's own steps learn from it,
-/// as they do in earnest.
+/// A lake in a temporary folder whose `silver.events` contains only training events. The project's own steps learn from
+/// it, as they do in production.
 #[derive(Debug)]
 pub struct Scratch {
     _folder: TempDir,
@@ -25,7 +25,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Writes the training events, and the tables that the project's SQL reads and no step makes.
+    /// Writes the training events, and the tables that the project's SQL reads but no step writes.
     ///
     /// # Errors
     /// When the events cannot be read or written.
@@ -58,7 +58,7 @@ impl Scratch {
 
     async fn write(&self, name: &TableName, rows: DataFrame) -> Result<(), EvaluationError> {
         let columns = rows.schema().fields().iter();
-        // Files of other origins have not all the columns that events have.
+        // Files from elsewhere may lack some of the event columns.
         let columns = columns.map(|field| field.as_ref().clone().with_nullable(true));
         let columns = arrow::datatypes::Schema::new(columns.collect::<Vec<_>>());
         let layout = Layout {
@@ -71,18 +71,18 @@ impl Scratch {
         Ok(())
     }
 
-    /// The project with this lake.
+    /// The project, with this lake.
     pub fn project(&self) -> &Project {
         &self.project
     }
 
-    /// What its queries run with.
+    /// The engine for its queries.
     pub fn engine(&self) -> Engine {
         self.engine.clone()
     }
 
-    /// Runs the steps that recommendations come from, with some `var('…', …)`. Steps whose SQL and inputs are as they
-    /// were the last time do not run again.
+    /// Runs the steps that recommendations depend on, with the given values of `var('…', …)`. Steps whose SQL and
+    /// inputs have not changed since the last time are skipped.
     ///
     /// # Errors
     /// When a step fails.
@@ -96,7 +96,7 @@ impl Scratch {
                 select: steps(&runner)?,
                 ..Selection::default()
             },
-            // What was tried before shall not matter.
+            // Earlier trials must not influence the result.
             cold: true,
             ..RunOptions::default()
         };
@@ -127,7 +127,7 @@ fn pipeline(project: &Project) -> Result<&Pipeline, EvaluationError> {
     })?)
 }
 
-/// What the models and recommendations read, from the events on.
+/// The steps that the models and recommendations depend on, downstream of the events.
 fn steps(runner: &Runner) -> Result<Vec<String>, EvaluationError> {
     let events = named(runner, EVENTS)?;
     let recommendations = named(runner, RECOMMENDATIONS)?;

@@ -7,29 +7,29 @@ use super::EvaluationError;
 use crate::engine::query;
 use crate::recommender::EVENTS;
 
-/// Where time is cut.
+/// Where to split by time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cut {
-    /// The last share of sessions, by their start, is the test.
+    /// The last share of sessions, by start time, is the test set.
     Share(f64),
-    /// The sessions of the last so many days are the test. The newest sessions do not say when the last day was where
-    /// they are few and far behind all others: their clocks are wrong.
+    /// The sessions of this many last days are the test set. A few newest sessions that are far later than all others
+    /// do not determine the last day: their clocks are wrong.
     Days(f64),
 }
 
-/// Sessions before and after a moment; no session is on both sides.
+/// Sessions before and after a point in time; no session is on both sides.
 #[derive(Debug)]
 pub struct Split {
     /// The events of sessions that had ended by then.
     pub train: DataFrame,
-    /// The events of sessions that began then or later, session by session.
+    /// The events of sessions that started then or later, grouped by session.
     pub test: RecordBatch,
-    /// The moment, as text.
+    /// The point in time, as text.
     pub at: String,
 }
 
-/// Cuts `silver.events` in time. Sessions that were going on at the cut are left out. At most `sample` test sessions are
-/// kept, picked by a hash of their ids, so the same ones each time.
+/// Splits `silver.events` by time. Drops sessions in progress at the cut. Keeps at most `sample` test sessions, chosen
+/// by a hash of their IDs, so that the choice is reproducible.
 ///
 /// # Errors
 /// When one side is empty.
@@ -88,8 +88,8 @@ pub async fn split(session: &SessionContext, cut: Cut, sample: Option<usize>) ->
     Ok(Split { train, test, at })
 }
 
-/// When the last of the sessions ended, but for those that are few (one of a thousand; in small lakes three, or a fifth)
-/// and end more than a day after all others: one event of a wrong clock would leave the last days empty.
+/// When the last session ended, ignoring a few sessions (one in a thousand; in small lakes three, or a fifth) that end
+/// more than a day after all others: a single event with a wrong clock would otherwise leave the last days empty.
 const NEWEST: &str = "select coalesce(min(case when is_odd then earlier end), max(ended_at)) as newest from (select ended_at, \
                       earlier, place <= least(greatest(sessions * 0.001, 3), sessions / 5.0) and earlier < ended_at - \
                       interval '1 day' as is_odd from (select ended_at, lag(ended_at) over (order by ended_at) as earlier, \

@@ -1,4 +1,4 @@
-/// MAP@k: the mean, over the items to come (at most `k` of them), of the precision at the place where each is shown.
+/// MAP@k: the mean, over the items to come (at most `k` of them), of the precision at each one's rank.
 pub fn average_precision(list: &[u32], to_come: &[u32], k: usize) -> f64 {
     let (mut found, mut sum) = (0.0, 0.0);
     for (place, item) in list.iter().take(k).enumerate() {
@@ -16,7 +16,7 @@ mod tests {
 
     #[test]
     fn precision_is_averaged_where_items_are_found() {
-        // At places 1 and 3: (1/1 + 2/3) / 2.
+        // At ranks 1 and 3: (1/1 + 2/3) / 2.
         assert!((average_precision(&[1, 9, 3], &[1, 3], 3) - 5.0 / 6.0).abs() < 1e-12);
         assert_eq!(average_precision(&[9], &[1], 1), 0.0);
     }

@@ -1,4 +1,4 @@
-/// HR@k: 1 where the next item is among the first `k`.
+/// HR@k: 1 if the next item is among the first `k`, else 0.
 pub fn hit_rate(rank: Option<usize>, k: usize) -> f64 {
     f64::from(rank.is_some_and(|rank| rank <= k))
 }

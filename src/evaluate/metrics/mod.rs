@@ -1,7 +1,7 @@
-//! Measures of a list of items against what a session went on to do, one a file, each between 0 and 1.
+//! Metrics that compare a list of items with the rest of a session, one per file, each between 0 and 1.
 //!
-//! Next-item measures go by the rank of the item that followed; rest-of-session measures by the set of distinct items
-//! that were still to come. Items that were seen before count where they come again.
+//! Next-item metrics use the rank of the next item; rest-of-session metrics use the set of distinct items still to
+//! come. Items seen before count if they occur again.
 
 mod average_precision;
 mod coverage;
@@ -21,8 +21,9 @@ pub use precision::precision;
 pub use recall::recall;
 pub use reciprocal_rank::reciprocal_rank;
 
-/// The rank of an item in a scored list, from 1, ties against us: every item of the same score counts as better. Where
-/// more items tie than the list holds, the rank is beyond the list as well. `None` where it is not in the list.
+/// The rank of an item in a scored list, from 1. Ties count against us: every other item with the same score counts as
+/// better. If more items tie than the list holds, the rank is beyond the list as well. `None` if the item is not in the
+/// list.
 pub fn rank(list: &[(u32, f64)], item: u32) -> Option<usize> {
     let (_, own) = list.iter().find(|(other, _)| *other == item)?;
     Some(list.iter().filter(|(_, score)| score >= own).count())

@@ -1,5 +1,5 @@
-/// NDCG@k (Järvelin, Kekäläinen, TOIS 2002) with gain 1 for each item to come: the sum of `1 / log2(1 + rank)` of those
-/// that are shown, divided by that of the best list.
+/// NDCG@k (Järvelin, Kekäläinen, TOIS 2002) with gain 1 for each item to come: the sum of `1 / log2(1 + rank)` over the
+/// items to come in the list, divided by that of an ideal list.
 pub fn ndcg(list: &[u32], to_come: &[u32], k: usize) -> f64 {
     let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
     let found = list
@@ -18,7 +18,7 @@ mod tests {
 
     #[test]
     fn later_places_gain_less() {
-        // Places 1 and 3 of the list came: 1/log2(2) + 1/log2(4) = 1.5, of at best 1 + 1/log2(3).
+        // The items at ranks 1 and 3 came: 1/log2(2) + 1/log2(4) = 1.5, out of at most 1 + 1/log2(3).
         let best = 1.0 + 1.0 / 3.0_f64.log2();
         assert!((ndcg(&[1, 9, 3], &[3, 1], 3) - 1.5 / best).abs() < 1e-12);
         assert_eq!(ndcg(&[1, 3], &[3, 1], 2), 1.0);

@@ -1,5 +1,5 @@
-/// Popularity@k: the mean popularity of the first `k` items of all lists, the most popular item counting 1 and one that
-/// nobody had 0 (Ludewig, Jannach, UMUAI 2018). `sessions` is in how many training sessions each item is.
+/// Popularity@k: the mean popularity of the first `k` items of all lists, where the most popular item counts 1 and an
+/// item without sessions 0 (Ludewig, Jannach, UMUAI 2018). `sessions` is the number of training sessions per item.
 pub fn popularity_bias<'a>(lists: impl Iterator<Item = &'a [u32]>, sessions: &[f64], k: usize) -> f64 {
     let most = sessions.iter().copied().fold(0.0, f64::max);
     let (mut shown, mut sum) = (0_u64, 0.0);

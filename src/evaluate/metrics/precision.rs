@@ -1,4 +1,5 @@
-/// Precision@k: the share of the first `k` places whose items were to come. A list that is too short loses by it.
+/// Precision@k: the share of the first `k` ranks whose items are to come. Missing ranks of a short list count as
+/// misses.
 pub fn precision(list: &[u32], to_come: &[u32], k: usize) -> f64 {
     let found = list.iter().take(k).filter(|item| to_come.contains(item)).count();
     found as f64 / k.max(1) as f64

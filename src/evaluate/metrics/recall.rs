@@ -10,7 +10,7 @@ mod tests {
 
     #[test]
     fn what_is_found_of_what_came() {
-        // 1 and 3 came; 3 is at place 3, 1 at none.
+        // 1 and 3 came; 3 is at rank 3, and 1 is not in the list.
         assert_eq!([2, 3].map(|k| recall(&[5, 4, 3], &[1, 3], k)), [0.0, 0.5]);
         assert_eq!(recall(&[5], &[], 1), 0.0);
     }

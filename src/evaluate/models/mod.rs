@@ -1,11 +1,11 @@
-//! The models that stand side by side: the project's own blend, its parts alone, and what needs no model.
+//! The models to compare: the project's own blend, its parts on their own, and baselines without a model.
 
-/// A model: a statement over `gold.requests` that gives `session_id, item_id, score`.
+/// A model: a statement over `gold.requests` that returns `session_id, item_id, score`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Model {
     /// Its name in reports.
     pub name: &'static str,
-    /// Its SQL; `None` stands for the project's `gold.recommendations`.
+    /// Its SQL; `None` means the project's `gold.recommendations`.
     pub sql: Option<&'static str>,
 }
 
