@@ -1,5 +1,5 @@
-//! Recommendations for sessions, many at a time: requests that wait while the models are at work are answered by one run
-//! of the plan, so that under load the cost of a run is shared.
+//! Answers recommendation requests in batches: requests that arrive while the models are busy are answered together by
+//! one run of the plan, so that runs are shared under load.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use super::error::ApiError;
 use super::models::{Models, as_query_error};
 use crate::recommender::{Reason, Recommender, texts};
 
-/// So many sessions are answered by one run at most.
+/// The maximum number of sessions per run.
 const TOGETHER: usize = 32;
-/// So many requests may wait.
+/// The maximum number of queued requests.
 const WAITING: usize = 4096;
-/// Columns of the answer that are told by name, and not among the parts of the score.
+/// Columns of the answer with fields of their own, which are not parts of the score.
 const NAMED: [&str; 4] = ["session_id", "item_id", "rank", "score"];
 
 /// An item to show next.
@@ -60,7 +60,7 @@ impl From<&Reason> for Because {
 pub(super) type List = Vec<Recommendation>;
 type Reply = oneshot::Sender<Result<List, Arc<DataFusionError>>>;
 
-/// A session, and who waits for its list.
+/// A session, and the request that waits for its list.
 struct Question {
     session: String,
     events: RecordBatch,
@@ -69,22 +69,22 @@ struct Question {
     reply: Reply,
 }
 
-/// Takes questions, and answers those together that wait together.
+/// Takes questions, and answers the ones that wait together in one run.
 #[derive(Debug, Clone)]
 pub(super) struct Answers(mpsc::Sender<Question>);
 
 impl Answers {
-    /// Starts to answer, with so many runs beside each other.
+    /// Starts answering, with this many concurrent runs.
     pub fn start(runs: usize) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         tokio::spawn(answer_all(receiver, Arc::new(Semaphore::new(runs))));
         Self(sender)
     }
 
-    /// The list for a session of these events, which have the columns of `silver.events`.
+    /// The list for a session with these events, which have the columns of `silver.events`.
     ///
     /// # Errors
-    /// When too many wait, or the SQL fails.
+    /// When too many requests are queued, or the SQL fails.
     pub async fn ask(
         &self,
         session: String,
@@ -117,7 +117,7 @@ async fn answer_all(mut questions: mpsc::Receiver<Question>, runs: Arc<Semaphore
         let Ok(run) = runs.clone().acquire_owned().await else {
             return;
         };
-        // What has come while all runs were at work; the connections it came by are read first.
+        // Adds the questions that arrived while all runs were busy, after their connections have been read.
         tokio::task::yield_now().await;
         while waiting.len() < TOGETHER
             && let Ok(question) = questions.try_recv()
@@ -132,7 +132,7 @@ async fn answer_all(mut questions: mpsc::Receiver<Question>, runs: Arc<Semaphore
     }
 }
 
-/// Questions that one run can answer: of the same statement, each session once.
+/// Questions that one run can answer: the same statement, and each session only once.
 fn take_together(waiting: &mut Vec<Question>) -> Vec<Question> {
     let Some(recommender) = waiting.first().map(|first| first.recommender.clone()) else {
         return vec![];
@@ -151,7 +151,7 @@ async fn answer(questions: Vec<Question>) {
         Ok(mut lists) => {
             for question in questions {
                 let list = lists.remove(&question.session).unwrap_or_default();
-                // Who does not wait any more needs no answer.
+                // The client may have disconnected.
                 _ = question.reply.send(Ok(list));
             }
         }
@@ -212,7 +212,7 @@ fn floats(answer: &RecordBatch, name: &str) -> Result<Float64Array, DataFusionEr
     Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
 }
 
-/// The other columns of numbers.
+/// The remaining numeric columns.
 fn parts(answer: &RecordBatch) -> Result<Vec<(String, Float64Array)>, DataFusionError> {
     let fields = answer.schema_ref().fields().iter();
     let others = fields.filter(|field| !NAMED.contains(&field.name().as_str()) && field.data_type().is_numeric());

@@ -5,7 +5,7 @@ use include_dir::{Dir, include_dir};
 
 use super::error::ApiError;
 
-/// The page: plain files, as they are.
+/// The files of the page, served unchanged.
 static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/serve/assets");
 
 pub(super) async fn page() -> Result<Response, ApiError> {
@@ -26,7 +26,7 @@ fn file(path: &str) -> Result<Response, ApiError> {
         Some("svg") => "image/svg+xml",
         _ => "text/plain; charset=utf-8",
     };
-    // Another version of the program has other files under the same names.
+    // Another version of the program has different files under the same names.
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, file.contents()).into_response())
 }

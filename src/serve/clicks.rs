@@ -1,5 +1,6 @@
-//! The newest events of `silver.events`, in memory, by session: what a session did a moment ago counts at once, and no
-//! request looks for it in files. Half of a session is none: a session that began before what is here is not known.
+//! The newest events of `silver.events`, in memory, by session: the latest clicks count immediately, and no request
+//! searches files for them. Partly loaded sessions are not served: a session that began before the loaded events is not
+//! known here.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -15,28 +16,28 @@ use xorf::{BinaryFuse8, Filter};
 
 use crate::recommender::texts;
 
-/// Where a row is: the batch, counted from the first one ever, and its row.
+/// The location of a row: its batch, counted from the very first one, and the row in it.
 type Place = (usize, usize);
 
-/// Rows of `silver.events` as they came, at most so many.
+/// A limited number of rows of `silver.events`, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Clicks {
     schema: Option<SchemaRef>,
     batches: VecDeque<RecordBatch>,
-    /// The number of the first batch that is still here.
+    /// The number of the oldest batch still in memory.
     first: usize,
     rows: usize,
     limit: usize,
     by_session: HashMap<Box<str>, Vec<Place>>,
-    /// Sessions that began before what was read at first, by hash: some others may be taken for such.
+    /// A filter of hashes of the sessions that began before the initially loaded events; it has some false positives.
     older: Option<BinaryFuse8>,
-    /// Sessions that events here have been forgotten of, by hash.
+    /// Hashes of sessions some of whose events have been dropped.
     forgotten: HashSet<u64>,
 }
 
 impl Clicks {
-    /// Keeps at most so many events, or a batch if that is more. Sessions of these hashes have events that will not come
-    /// here.
+    /// Keeps at most this many events, or one batch if that is larger. The sessions with these hashes have earlier
+    /// events that will never be loaded.
     pub fn new(limit: usize, mut older: Vec<u64>) -> Self {
         older.sort_unstable();
         older.dedup();
@@ -57,8 +58,8 @@ impl Clicks {
         self.forgotten.contains(&hash) || self.older.as_ref().is_some_and(|older| older.contains(&hash))
     }
 
-    /// Adds rows that were committed. An event that comes again, because it now belongs to another session, leaves its
-    /// former sessions (`replaced_session_ids`): those are forgotten here, and read from the lake when asked for.
+    /// Adds committed rows. An event that arrives again, because it now belongs to another session, is no longer part
+    /// of its former sessions (`replaced_session_ids`): those are dropped here, and read from the lake when requested.
     pub fn add(&mut self, events: RecordBatch) -> Result<(), DataFusionError> {
         let events = self.conform(&events)?;
         let sessions = texts(&events, "session_id")?;
@@ -80,7 +81,7 @@ impl Clicks {
         Ok(())
     }
 
-    /// The columns as the first rows had them: a scan of new files may call others nullable.
+    /// Converts to the columns of the first rows: a scan of new files may report different nullability.
     fn conform(&mut self, events: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
         let schema = self.schema.get_or_insert_with(|| {
             let fields = events.schema_ref().fields().iter();
@@ -95,13 +96,13 @@ impl Clicks {
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
     }
 
-    /// Whether so many sessions are known to be missing that it is better to read everything again.
+    /// Whether so many sessions have been dropped that everything should be reloaded.
     pub fn is_worn(&self) -> bool {
         self.forgotten.len() > self.limit
     }
 
-    /// The oldest batches go where there are too many, and with them the sessions that had events there: half of a session
-    /// is none.
+    /// Drops the oldest batches if there are too many, along with all sessions that had events in them: partly loaded
+    /// sessions are not served.
     pub fn forget(&mut self) {
         let before = self.first;
         while self.rows > self.limit && self.batches.len() > 1 {
@@ -122,17 +123,17 @@ impl Clicks {
         }
     }
 
-    /// How many events are here.
+    /// The number of events in memory.
     pub fn len(&self) -> usize {
         self.rows
     }
 
-    /// How many events a session has here; 0 where it is not known. Changes whenever the session does.
+    /// The number of a session's events in memory; 0 if it is not known. Changes whenever the session does.
     pub fn count(&self, session: &str) -> usize {
         self.by_session.get(session).map_or(0, Vec::len)
     }
 
-    /// The events of a session, where all of them are here.
+    /// The events of a session, if all of them are in memory.
     pub fn of(&self, session: &str) -> Option<Result<RecordBatch, ArrowError>> {
         let places = self.by_session.get(session)?;
         let mut batches: Vec<usize> = places.iter().map(|(batch, _)| *batch).collect();
@@ -142,7 +143,7 @@ impl Clicks {
         let mut indices = Vec::with_capacity(places.len());
         let mut held_index = 0;
         for (batch, row) in places {
-            // Places are in the order in which batches came.
+            // Places are in the order in which batches arrived.
             while batches[held_index] != *batch {
                 held_index += 1;
             }
@@ -152,12 +153,12 @@ impl Clicks {
     }
 }
 
-/// What a session is known by where there are too many to keep their ids.
+/// Identifies a session by hash, where storing IDs would take too much memory.
 pub(super) fn hash(session: &str) -> u64 {
     XxHash64::oneshot(0, session.as_bytes())
 }
 
-/// The sessions that events of this batch have left.
+/// The sessions that the events in this batch have left.
 fn replaced(events: &RecordBatch) -> Result<HashSet<String>, DataFusionError> {
     let Some(column) = events.column_by_name("replaced_session_ids") else {
         return Ok(HashSet::new());

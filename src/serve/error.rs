@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::pipeline::PipelineError;
 
-/// Why there is no server.
+/// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Anyone could read the lake.
@@ -18,10 +18,10 @@ pub enum ServeError {
          random text (openssl rand -hex 32), which clients send as `Authorization: Bearer …`; or stay on 127.0.0.1"
     )]
     NoToken {
-        /// Where it should listen.
+        /// The requested listen address.
         address: SocketAddr,
     },
-    /// The lake or the project is not as it should be.
+    /// An error of the lake or the project.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
 }
@@ -43,34 +43,34 @@ struct Told {
     help: Option<String>,
 }
 
-/// Why a request has no answer. What it tells clients holds no path and no configuration; the log has the rest.
+/// Why a request failed. What clients see contains no paths and no configuration; the log has the rest.
 #[derive(Debug)]
 pub(super) enum ApiError {
-    /// The request is wrong.
+    /// The request is invalid.
     BadRequest(String),
     /// There is no such session, item or page.
     NotFound(String),
-    /// The body is larger than the server takes.
+    /// The body is larger than allowed.
     TooLarge,
-    /// Nothing was run yet.
+    /// Nothing has been run yet.
     EmptyLake,
-    /// Token, Host or Origin.
+    /// Rejected because of its token, Host or Origin.
     Refused(StatusCode, &'static str, &'static str),
-    /// The statement is not one that may run here.
+    /// The statement is not allowed here.
     Sql(String),
-    /// More is asked for than can be answered now.
+    /// The server is overloaded.
     Overloaded,
-    /// It took too long.
+    /// The request timed out.
     TooLong,
-    /// Something is broken here.
+    /// An internal error.
     Internal(String),
 }
 
 impl ApiError {
-    /// An error of a query over tables that the project's SQL makes.
+    /// An error of a query over the tables written by the project's SQL.
     pub fn query(what: &str, error: &DataFusionError) -> Self {
         match error.find_root() {
-            // The project's SQL has other columns than the page needs: what is missing is no secret.
+            // The project's SQL lacks columns that the page needs: which ones is no secret.
             DataFusionError::SchemaError(..) | DataFusionError::Plan(_) => {
                 Self::Internal(format!("{what}: {}", first_line(&error.find_root().to_string())))
             }
@@ -82,7 +82,7 @@ impl ApiError {
         }
     }
 
-    /// An error of a client's own statement, which is told where it is the statement's fault.
+    /// An error of a client's own statement; its message is returned if the statement is to blame.
     pub fn statement(error: &DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => {

@@ -1,4 +1,4 @@
-//! What stands before every request: who asks, by which name, from which page, and how much at once.
+//! Checks on every request: authentication, Host, Origin, and limits.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use super::error::ApiError;
 use super::shop::Shop;
 
-/// The page's own files and its own API, and nothing else; no frame may hold it.
+/// Allows only the page's own files and its own API; it must not be framed.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// Answers that are open until the client leaves are not bound in time, and do not count as being at work.
+/// Streams stay open until the client disconnects: they have no timeout, and do not count as active requests.
 pub(super) const STREAMS: &str = "/api/v1/events";
-/// What anyone may read: the page without data, and whether the server lives.
+/// Open to everyone: the page, which contains no data, and the health check.
 const OPEN: [&str; 2] = ["/", "/api/v1/health"];
 const OPEN_FOLDER: &str = "/assets/";
 
-/// Puts all guards around the routes.
+/// Wraps the routes in all guards.
 pub(super) fn around(routes: Router, shop: &Arc<Shop>) -> Router {
     let limits = &shop.options.limits;
     let header = |name: HeaderName, value: &'static str| {
@@ -62,7 +62,7 @@ pub(super) fn around(routes: Router, shop: &Arc<Shop>) -> Router {
         ))
 }
 
-/// Ends answers that take too long.
+/// Aborts answers that take too long.
 async fn in_time(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> Response {
     if request.uri().path() == STREAMS {
         return next.run(request).await;
@@ -73,11 +73,11 @@ async fn in_time(State(shop): State<Arc<Shop>>, request: Request, next: Next) ->
     }
 }
 
-/// Admits requests that call the server by one of its names, come from its own page or from no page at all, and show the
-/// token where there is one.
+/// Admits requests that address the server by one of its names, come from its own page or from no page, and present the
+/// token if there is one.
 async fn admit(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> Response {
     let refused = |status, message, help| ApiError::Refused(status, message, help).into_response();
-    // Against DNS rebinding: a page elsewhere whose name was made to point here still says its own name.
+    // Against DNS rebinding: a foreign page whose name was made to resolve to this server still sends its own name.
     if !is_ours(&shop, request.headers()) {
         return refused(
             StatusCode::MISDIRECTED_REQUEST,
@@ -118,7 +118,7 @@ fn is_ours(shop: &Shop, headers: &HeaderMap) -> bool {
     if shop.options.hosts.iter().any(|known| known.eq_ignore_ascii_case(bare)) {
         return true;
     }
-    // An address is no name that could be made to point elsewhere.
+    // An IP address cannot be made to resolve elsewhere.
     match bare.parse::<std::net::IpAddr>() {
         Ok(ip) => {
             ip == address.ip() || address.ip().is_unspecified() || (ip.is_loopback() && address.ip().is_loopback())
@@ -127,7 +127,7 @@ fn is_ours(shop: &Shop, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Browsers say which page asks, where it is another one.
+/// Browsers send the page's origin if it is a different one.
 fn same_origin(headers: &HeaderMap) -> bool {
     let site = text(headers, HeaderName::from_static("sec-fetch-site"));
     if matches!(site, Some("cross-site" | "same-site"))
@@ -151,6 +151,6 @@ fn has_token(shop: &Shop, headers: &HeaderMap) -> bool {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    // In the same time whatever is wrong with it.
+    // Compared in constant time.
     shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.reveal().as_bytes()).into())
 }

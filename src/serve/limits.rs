@@ -1,23 +1,23 @@
 use std::time::Duration;
 
-/// What one request, and all of them together, may cost.
+/// Limits per request, and for all requests together.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// The largest body, in bytes.
+    /// The maximum body size in bytes.
     pub body_bytes: usize,
-    /// How long a client may take to send its head, and to send its body.
+    /// How long a client may take to send the headers, and to send the body.
     pub client: Duration,
     /// How long an answer may take.
     pub answer: Duration,
-    /// How many requests may be at work; further ones are turned away.
+    /// The maximum number of active requests; more are rejected.
     pub requests: usize,
-    /// How many queries over the lake may be at work; further ones wait.
+    /// The maximum number of concurrent queries over the lake; more have to wait.
     pub queries: usize,
-    /// The most rows of an answer.
+    /// The maximum number of rows in an answer.
     pub rows: usize,
-    /// The most memory of one query of `POST /api/v1/sql`, in bytes.
+    /// The maximum memory for one query of `POST /api/v1/sql`, in bytes.
     pub sql_bytes: usize,
-    /// How many connections may be open.
+    /// The maximum number of open connections.
     pub connections: usize,
 }
 

@@ -15,13 +15,13 @@ use tower::ServiceExt as _;
 
 use super::Limits;
 
-/// Requests at work may take so long to end once the server is told to stop.
+/// How long active requests may take to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(5);
-/// A rest after the system had no more files or memory for a connection.
+/// The pause after the system ran out of file descriptors or memory for a connection.
 const REST: Duration = Duration::from_millis(100);
 
-/// Accepts connections until it is told to stop. A client that does not send its head in time loses the connection, and no
-/// more than so many are open at once (axum's own server has no such limits).
+/// Accepts connections until shutdown. Drops a client that does not send its headers in time, and limits the number of
+/// open connections (axum's own server has no such limits).
 pub(super) async fn accept(listener: TcpListener, routes: Router, limits: &Limits, stop: CancellationToken) {
     let connections = Arc::new(Semaphore::new(limits.connections));
     let ending = GracefulShutdown::new();

@@ -8,8 +8,8 @@
 //!                                      watch: swaps views, clicks and models as commits land
 //! ```
 //!
-//! A request never waits for a new version of the lake: [`watch`](self) opens tables, plans and warms models beside the
-//! requests, and swaps them in when they are ready.
+//! A request never waits for a new version of the lake: in the background, [`watch`](self) opens tables and plans and
+//! warms up models, and swaps them in when they are ready.
 
 mod answers;
 #[allow(unused_qualifications, reason = "utoipa's macros name types so")]
@@ -41,32 +41,32 @@ pub use api::openapi;
 pub use error::ServeError;
 pub use limits::Limits;
 
-/// How a server behaves.
+/// The settings of a server.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
-    /// Where it listens; names it may be asked by besides.
+    /// The address to listen on, which is also an accepted host name.
     pub address: SocketAddr,
-    /// Names by which clients may call it (`Host`), besides the address and, on loopback, `localhost`.
+    /// Names by which clients may address it (`Host`), in addition to the address and, on loopback, `localhost`.
     pub hosts: Vec<String>,
-    /// What clients must show; required where the address is not a loopback one.
+    /// The token that clients must present; required unless the address is a loopback one.
     pub token: Option<Secret>,
-    /// Whether `POST /api/v1/sql` answers.
+    /// Whether `POST /api/v1/sql` is enabled.
     pub sql: bool,
-    /// The longest list of recommendations.
+    /// The maximum length of a list of recommendations.
     pub max_k: u32,
     /// How many of the newest events are kept in memory.
     pub recent_events: usize,
-    /// How often the lake is looked at.
+    /// How often the lake is polled.
     pub poll: Duration,
-    /// What one request may cost.
+    /// Limits on requests.
     pub limits: Limits,
 }
 
 impl ServeOptions {
-    /// Makes sure that not anyone can read the lake.
+    /// Checks that the lake is not open to everyone.
     ///
     /// # Errors
-    /// When the address is open to other machines, and no token is set.
+    /// When the address is reachable from other machines and no token is set.
     pub fn check(&self) -> Result<(), ServeError> {
         match self.address.ip().is_loopback() || self.token.is_some() {
             true => Ok(()),
@@ -75,7 +75,7 @@ impl ServeOptions {
     }
 }
 
-/// Serves until it is told to stop, then lets requests end.
+/// Serves until it is told to stop, then lets active requests finish.
 ///
 /// # Errors
 /// As [`ServeOptions::check`], or when the lake cannot be read at all.
@@ -88,7 +88,7 @@ pub async fn serve(
     options.check()?;
     let shop = Arc::new(shop::Shop::open(runner, options, stop.clone()).await?);
     let routes = guard::around(api::routes(&shop), &shop);
-    // A task of its own: what it computes keeps nobody from connecting. It ends with the set.
+    // A separate task, so that its work blocks no connection. It ends with the set.
     let mut beside = JoinSet::new();
     beside.spawn(watch::run(shop.clone()));
     listen::accept(listener, routes, &shop.options.limits, stop).await;

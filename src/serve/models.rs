@@ -15,17 +15,17 @@ use crate::recommender::{EVENTS, RECOMMENDATIONS, Recommender, RecommenderError,
 
 /// The table whose new version is a new model.
 pub(super) const MODEL: &str = "gold.als_factors";
-/// So long are the lists of `gold.recommendations` where the project says nothing else: `var('k', 10)`.
+/// The default length of the lists in `gold.recommendations`: `var('k', 10)`.
 const USUAL: u32 = 10;
-/// So long are the lists in which reasons are looked for.
+/// The length of the lists used to compute explanations.
 const DEEP: u32 = 1000;
 
-/// The statement that recommends, planned and warmed over one view of the lake. It is planned once for lists as long as
-/// the table's, which then are the table's, and, once they are asked for, for longer ones.
+/// The recommendation statement, planned and warmed up over one view of the lake. It is planned once for lists as long
+/// as the table's, which are then equal to the table's, and, on first request, for longer ones.
 pub(super) struct Models {
     pub view: Arc<View>,
     pub made: Instant,
-    /// How long that took.
+    /// How long building it took.
     pub took: Duration,
     /// When the model was committed.
     pub trained_at: Option<DateTime<Utc>>,
@@ -37,7 +37,8 @@ pub(super) struct Models {
 }
 
 impl Models {
-    /// Plans and warms; `None` where nothing was run yet. What was asked of the models before is made ready too.
+    /// Plans and warms up the models; `None` if nothing has been run yet. Also prepares the longer lists that were
+    /// requested from the previous models.
     pub async fn make(
         runner: &Runner,
         view: &Arc<View>,
@@ -89,7 +90,7 @@ impl Models {
         self.long.get_or_try_init(plan).await.cloned()
     }
 
-    /// The statement for long lists, in which reasons are looked for. It has a memory of its own.
+    /// The statement for the long lists used to compute explanations. It has its own memory pool.
     pub async fn deep(&self, runner: &Runner) -> Result<Arc<Recommender>, RecommenderError> {
         let plan = || planned(runner, &self.view, DEEP, true);
         self.deep.get_or_try_init(plan).await.cloned()
@@ -100,12 +101,12 @@ impl Models {
         self.view.versions.get(MODEL).copied()
     }
 
-    /// The versions of all that they may be made of.
+    /// The versions of all tables it may depend on.
     pub fn versions(&self) -> &BTreeMap<String, Version> {
         &self.view.versions
     }
 
-    /// Asks once, so that the first client does not wait for indices.
+    /// Runs one request, so that the first client does not have to wait for indices.
     async fn warm(&self, recommender: &Recommender) -> Result<(), RecommenderError> {
         let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
         let events = self.requests.events(&[
@@ -138,18 +139,18 @@ async fn planned(runner: &Runner, view: &View, k: u32, deep: bool) -> Result<Arc
     Ok(Arc::new(planned))
 }
 
-/// One thread a request: many of them are side by side.
+/// One thread per request, because many run concurrently.
 fn engine(runner: &Runner, k: u32, deep: bool) -> Engine {
     let mut variables = runner.engine().variables();
     variables.insert("k".to_owned(), k.to_string());
     if deep {
-        // No item takes the place of another.
+        // So that no item displaces another.
         variables.insert("max_per_category".to_owned(), k.to_string());
     }
     runner.engine().clone().single_threaded().with_variables(variables)
 }
 
-/// An error of a model's SQL, as one of a query.
+/// Converts an error of a model's SQL to a query error.
 pub(super) fn as_query_error(error: RecommenderError) -> DataFusionError {
     match error {
         RecommenderError::Query(error) => error,

@@ -1,4 +1,4 @@
-//! Queries behind pages and answers: SQL files of `src/serve/sql`, with parameters, over one view of the lake.
+//! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one view of the lake.
 
 use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;
@@ -15,26 +15,26 @@ use super::shop::Shop;
 use super::view::View;
 use crate::engine;
 
-/// A parameter by its name in the SQL, without the `$`.
+/// A parameter, named as in the SQL but without the `$`.
 pub(super) type Parameter = (&'static str, ScalarValue);
 
-/// A text, which may be missing.
+/// A text parameter, which may be missing.
 pub(super) fn text(name: &'static str, value: Option<&str>) -> Parameter {
     (name, ScalarValue::Utf8(value.map(str::to_owned)))
 }
 
-/// A moment, which may be missing.
+/// A timestamp parameter, which may be missing.
 pub(super) fn moment(name: &'static str, value: Option<DateTime<Utc>>) -> Parameter {
     let micros = value.map(|at| at.timestamp_micros());
     (name, ScalarValue::TimestampMicrosecond(micros, Some("UTC".into())))
 }
 
-/// A number.
+/// A numeric parameter.
 pub(super) fn number(name: &'static str, value: usize) -> Parameter {
     (name, ScalarValue::Int64(i64::try_from(value).ok()))
 }
 
-/// Plans a query with its parameters. Those that it does not have are left alone.
+/// Plans a query with its parameters. Ignores parameters that the query does not use.
 pub(super) async fn query(
     session: &SessionContext,
     sql: &str,
@@ -48,7 +48,7 @@ pub(super) async fn query(
     session.execute_logical_plan(plan).await
 }
 
-/// The rows of a query, as what they are told as.
+/// The rows of a query, deserialized.
 pub(super) async fn rows<T: DeserializeOwned>(
     shop: &Shop,
     view: &View,
@@ -66,7 +66,7 @@ pub(super) async fn rows<T: DeserializeOwned>(
     serde_json::from_slice(&json).map_err(|error| ApiError::Internal(format!("{what}: {error}")))
 }
 
-/// Batches as an array of objects; fields that are NULL are missing.
+/// Batches as a JSON array of objects; NULL fields are omitted.
 pub(super) fn as_json(batches: &[RecordBatch]) -> Result<Vec<u8>, arrow::error::ArrowError> {
     let mut writer = ArrayWriter::new(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;

@@ -19,13 +19,13 @@ use crate::lake::Version;
 use crate::pipeline::Runner;
 use crate::recommender::EVENTS;
 
-/// Answers are kept in so many bytes; an answer of ten items has about two thousand.
+/// The size of the answer cache in bytes; an answer with ten items has about two thousand.
 const KEPT_BYTES: u64 = 64 << 20;
 const KEPT_BYTES_EACH: u64 = 2_000;
-/// A process that opens the same tables again and again remembers their logs; it joins nothing by keys.
+/// The server keeps logs of its tables in memory, because it opens them repeatedly, but it joins nothing by key.
 const KEY_FILTER_BYTES: u64 = 0;
 
-/// What a kept answer is of: a page with its parameters, and the state of what it was made from.
+/// The key of a cached answer: the page with its parameters, and the state of its inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct AnswerKey {
     pub page: String,
@@ -35,7 +35,7 @@ pub(super) struct AnswerKey {
     pub clicks: usize,
 }
 
-/// What a kept answer weighs.
+/// The size of a cached answer.
 #[derive(Debug, Clone)]
 pub(super) struct Weight;
 
@@ -45,7 +45,7 @@ impl Weighter<AnswerKey, Bytes> for Weight {
     }
 }
 
-/// All that requests share.
+/// The state shared by all requests.
 pub(super) struct Shop {
     pub options: ServeOptions,
     pub runner: Runner,
@@ -53,20 +53,20 @@ pub(super) struct Shop {
     pub kept: Cache<AnswerKey, Bytes, Weight>,
     pub queries: Semaphore,
     pub started: Instant,
-    /// The versions of tables, as they change.
+    /// Publishes the versions of tables as they change.
     pub commits: watch::Sender<BTreeMap<String, Version>>,
-    /// The server is to end.
+    /// Signals shutdown.
     pub stop: CancellationToken,
     view: RwLock<Arc<View>>,
     models: RwLock<Option<Arc<Models>>>,
     generation: AtomicU64,
-    /// Reasons cost many runs: one session's at a time.
+    /// Explanations take many runs, so only one session is explained at a time.
     pub explaining: Semaphore,
     pub clicks: RwLock<Clicks>,
     pub trouble: RwLock<Trouble>,
 }
 
-/// What failed when it was last tried. The server's log says why.
+/// What failed at the last attempt. The server's log says why.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trouble {
     pub lake_unread: bool,
@@ -74,13 +74,13 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// What is wrong with the lake, as clients are told.
+    /// What is wrong with the lake, for clients.
     pub fn of_lake(self) -> Option<String> {
         self.lake_unread
             .then(|| "the lake could not be read; the server's log says why".to_owned())
     }
 
-    /// What is wrong with the models. Those from before still answer.
+    /// What is wrong with the models, for clients. The previous models still answer.
     pub fn of_models(self) -> Option<String> {
         self.models_failed
             .then(|| "no new models could be made; the server's log says why".to_owned())
@@ -111,7 +111,7 @@ impl Shop {
         Ok(shop)
     }
 
-    /// The lake as it was last seen.
+    /// The latest view of the lake.
     pub fn view(&self) -> Arc<View> {
         read(&self.view).clone()
     }
@@ -120,7 +120,8 @@ impl Shop {
         *write(&self.view) = Arc::new(view);
     }
 
-    /// Tells clients what has changed since they were told last, once it can be asked for: a model when it answers.
+    /// Notifies clients of what has changed since the last notification, once it is available: a model when it answers
+    /// requests.
     pub fn tell(&self) {
         let mut versions = self.view().versions.clone();
         match self.models().and_then(|models| models.version()) {
@@ -134,7 +135,7 @@ impl Shop {
         });
     }
 
-    /// The lake, where anything was run on it.
+    /// The latest view, provided that something has been run on the lake.
     pub fn filled(&self) -> Result<Arc<View>, ApiError> {
         let view = self.view();
         match view.has(EVENTS) {
@@ -143,7 +144,7 @@ impl Shop {
         }
     }
 
-    /// How many rows a client gets, who may have asked for a number.
+    /// The number of rows to return, given the client's request, if any, and the default.
     pub fn rows(&self, asked: Option<usize>, usual: usize) -> Result<usize, ApiError> {
         let most = self.options.limits.rows;
         match asked.unwrap_or(usual) {
@@ -152,7 +153,7 @@ impl Shop {
         }
     }
 
-    /// What recommends, once there is something to recommend.
+    /// The current models, if there are any.
     pub fn models(&self) -> Option<Arc<Models>> {
         read(&self.models).clone()
     }
@@ -162,19 +163,19 @@ impl Shop {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Replaces all that is known of sessions.
+    /// Replaces all session data.
     pub fn set_clicks(&self, clicks: Clicks) {
         *write(&self.clicks) = clicks;
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// What answers that were kept must be of.
+    /// The generation that cached answers must match.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 }
 
-/// Whatever panicked while it held the lock has left a whole value: values are replaced, not changed.
+/// Ignores poisoning: values are replaced, not modified, so a panic cannot leave a half-written one.
 pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }

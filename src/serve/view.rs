@@ -9,9 +9,9 @@ use crate::engine::Bindings;
 use crate::lake::Version;
 use crate::pipeline::{KAFKA_LAYER, PipelineError, Runner};
 
-/// The lake at a moment: one version of each table, for all queries of a request.
+/// A snapshot of the lake: one version of each table, for all queries of a request.
 pub(super) struct View {
-    /// The versions of tables that exist, by name.
+    /// The versions of existing tables, by name.
     pub versions: BTreeMap<String, Version>,
     pub bindings: Bindings,
     pub session: SessionContext,
@@ -31,7 +31,7 @@ impl View {
         })
     }
 
-    /// The tables of the lake: no topics, no sources, no views, which may read those.
+    /// The tables of the lake: no topics, sources, or views, which may read those.
     pub fn lake_tables(&self) -> BTreeMap<TableName, Arc<dyn TableProvider>> {
         let tables = self
             .bindings
@@ -41,7 +41,7 @@ impl View {
         tables.map(|(name, table)| (name.clone(), table.clone())).collect()
     }
 
-    /// Whether a table has a column: one that an older version wrote may not.
+    /// Whether a table has a column; a table written by an older version may lack it.
     pub fn has_column(&self, table: &str, column: &str) -> bool {
         let table = table
             .parse()

@@ -1,5 +1,5 @@
-//! Follows the lake: a new version of a table becomes a new view, new events go to the clicks, and new models are made
-//! beside the old ones, which answer until then.
+//! Follows the lake: a new version of a table becomes a new view, new events are added to the clicks, and new models
+//! are built in the background while the old ones still answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,25 +20,25 @@ use crate::lake::{Changes, LakeError, Version};
 use crate::pipeline::{PipelineError, chain};
 use crate::recommender::{EVENTS, RecommenderError, texts};
 
-/// Models are made anew for new data, not only for a new model: not more often than this, and never for more than a
-/// tenth of the time.
+/// The minimum time between rebuilds of the models for new data (a new model is used sooner). Rebuilding also never
+/// takes more than a tenth of the time.
 const MODELS_EVERY: Duration = Duration::from_secs(10);
 const MODELS_SHARE: u32 = 10;
 
-/// Models on their way.
+/// Models being built.
 type Making = JoinHandle<Result<Option<Models>, RecommenderError>>;
 
-/// What is done from look to look.
+/// The state between polls.
 #[derive(Default)]
 struct Watch {
-    /// The version of the events that the clicks are of.
+    /// The version of the events that the clicks reflect.
     clicks_of: Option<Version>,
     making: Option<Making>,
-    /// When models were last begun, and how long that took, whether or not they came to be.
+    /// When building models last began, and how long it took, whether or not it succeeded.
     tried: Option<(Instant, Duration)>,
 }
 
-/// Follows for ever.
+/// Follows the lake forever.
 pub(super) async fn run(shop: Arc<Shop>) {
     let mut watch = Watch::default();
     loop {
@@ -73,7 +73,7 @@ impl Watch {
         clicks
     }
 
-    /// Begins to make models where they are due, and takes over those that are ready: nothing waits for them.
+    /// Starts building models if they are due, and installs finished ones. Never blocks on them.
     async fn follow_models(&mut self, shop: &Arc<Shop>, view: &Arc<View>) {
         if let Some(making) = self.making.take_if(|making| making.is_finished()) {
             if let Some((began, took)) = &mut self.tried {
@@ -84,7 +84,7 @@ impl Watch {
             match made {
                 Ok(Ok(models)) => shop.set_models(models.map(Arc::new)),
                 Ok(Err(error)) => tracing::warn!(error = %chain(&error, ": "), "no models were made; trying again"),
-                // It has panicked; the log says where.
+                // The task panicked; the log says where.
                 Err(error) => tracing::error!(%error, "no models were made"),
             }
         }
@@ -109,13 +109,13 @@ impl Watch {
         (is_new || *models.versions() != view.versions) && (rested || is_new && !self.failed(&models))
     }
 
-    /// Whether the last try came to nothing: a new model is then waited for as data are.
+    /// Whether the last attempt failed: a new model is then retried only as often as new data.
     fn failed(&self, models: &Models) -> bool {
         self.tried.is_some_and(|(began, _)| began > models.made)
     }
 }
 
-/// Takes up the events that came, or all of the newest ones where it is not known which came.
+/// Adds the new events, or reloads the newest ones if it is unknown which are new.
 async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Result<Option<Version>, ServeError> {
     let Some(name) = shop.runner.dag().named(EVENTS).map(|node| node.name().clone()) else {
         return Ok(None);
@@ -175,7 +175,7 @@ async fn newest(view: &View, limit: usize) -> Result<Clicks, DataFusionError> {
     while let Some(batch) = sessions.try_next().await? {
         older.extend(texts(&batch, "session_id")?.iter().flatten().map(hash));
     }
-    // A minute is not cut in two.
+    // Leaves room, because a minute is never split.
     let mut clicks = Clicks::new(limit + limit / 4, older);
     let events = panels::query(&view.session, include_str!("sql/newest_events.sql"), vec![since]).await?;
     let mut events = events.execute_stream().await?;

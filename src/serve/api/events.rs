@@ -24,7 +24,7 @@ pub(super) async fn events(State(shop): State<Arc<Shop>>) -> Sse<impl Stream<Ite
     let mut commits = shop.commits.subscribe();
     let now = commits.borrow_and_update().clone();
     let stop = shop.stop.clone();
-    // First what there is, so that nothing is missed between an answer and this stream.
+    // First the current state, so that nothing is missed between an answer and this stream.
     let present = Commit { tables: now.clone() };
     let changes = stream::unfold((commits, now), async |(mut commits, before)| {
         commits.changed().await.ok()?;

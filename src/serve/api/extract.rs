@@ -1,4 +1,4 @@
-//! What requests carry, with our own errors where it is wrong.
+//! Extractors for requests, which report invalid input as our own errors.
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::serve::error::ApiError;
 
-/// The query's parameters.
+/// The query parameters.
 pub(super) struct Params<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<T> {
@@ -37,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// A body of JSON.
+/// A JSON body.
 pub(super) struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -62,7 +62,7 @@ pub(super) enum EventType {
 }
 
 impl EventType {
-    /// As `silver.events` has it.
+    /// Its name in `silver.events`.
     pub fn name(self) -> &'static str {
         match self {
             Self::View => "view",
@@ -84,7 +84,7 @@ pub(super) struct Range {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// RFC 3339, of years that every part of the program can hold; an empty text is none.
+/// Parses RFC 3339, limited to years that every part of the program can represent; an empty string means none.
 pub(super) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty());
     let Some(text) = text else { return Ok(None) };

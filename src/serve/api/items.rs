@@ -123,7 +123,7 @@ pub(super) async fn similar(
         return Err(ApiError::EmptyLake);
     }
     let k = shop.rows(asked.k, 10)?;
-    // A parameter of a table function would have to be a literal.
+    // A parameter would not do: arguments of table functions have to be literals.
     let sql = format!(
         "select rank, similar_item_id as item_id, similarity as score from similar_items({MODEL}, item => '{}', k => {k}) \
          order by rank",

@@ -1,4 +1,4 @@
-//! The JSON API, and the document that describes it.
+//! The JSON API, and its OpenAPI document.
 
 mod cluster;
 mod events;
@@ -65,15 +65,15 @@ fn documented() -> OpenApiRouter<Arc<Shop>> {
         .routes(routes!(sql::run))
 }
 
-/// The OpenAPI document, as JSON.
+/// The OpenAPI document as JSON.
 ///
 /// # Errors
-/// When it cannot be written, which a test would find.
+/// When it cannot be serialized, which a test would detect.
 pub fn openapi() -> Result<String, serde_json::Error> {
     documented().into_openapi().to_pretty_json()
 }
 
-/// Every page.
+/// All routes of the API.
 pub(super) fn routes(shop: &Arc<Shop>) -> Router {
     let (api, document) = documented().split_for_parts();
     let document: Bytes = document.to_json().unwrap_or_default().into();
@@ -87,7 +87,7 @@ pub(super) fn routes(shop: &Arc<Shop>) -> Router {
         .with_state(shop.clone())
 }
 
-/// An answer that is JSON already.
+/// A response with a body that is already JSON.
 fn json(body: impl Into<Bytes>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
 }

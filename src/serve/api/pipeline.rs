@@ -56,7 +56,7 @@ struct Place {
 }
 
 impl Place {
-    /// A partition, or a file by its name alone: where the folders are is nobody's business.
+    /// Names a partition, or a file without its folders, which are not for clients.
     fn new(place: &str, waiting: u64) -> Self {
         Self {
             place: place.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -152,7 +152,7 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
         sources,
         rates: rates.into_iter().next().unwrap_or_default(),
         tables: tables(&shop).await,
-        // The text of an error names files.
+        // Error messages contain file names.
         steps: steps.into_iter().map(without_details).collect(),
         records,
         quarantine,
@@ -167,7 +167,7 @@ fn without_details(step: Step) -> Step {
     }
 }
 
-/// Rows of a table that may not exist yet.
+/// The rows of a table that may not exist yet.
 async fn of<T: serde::de::DeserializeOwned>(
     shop: &Shop,
     view: &View,

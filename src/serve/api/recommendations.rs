@@ -20,9 +20,9 @@ use crate::serve::models::{Models, as_query_error};
 use crate::serve::panels::{self, text};
 use crate::serve::shop::{AnswerKey, Shop, read};
 
-/// So many events of a session count at most, the newest.
+/// The maximum number of events per session, the newest ones.
 const EVENTS_MAX: usize = 1000;
-/// Views without a time of their own are a second apart.
+/// Views without a timestamp are placed this far apart.
 const APART_MICROS: i64 = 1_000_000;
 
 /// What to show a session next.
@@ -69,7 +69,7 @@ pub(super) async fn of_session(
         of: shop.generation(),
         page: format!("{}/{}/{session}", asked.k, asked.explain),
     };
-    // A session that is not in memory may have changed: only its events could tell.
+    // A session that is not in memory may have changed, and only its events would tell.
     if key.clicks > 0
         && let Some(kept) = shop.kept.get(&key)
     {
@@ -135,13 +135,13 @@ pub(super) async fn of_events(
             events.len()
         )));
     }
-    // No session of the lake has such an id: control characters are in none that clients could send in a path.
+    // No session in the lake has such an ID: clients cannot send control characters in a path.
     let session = format!("\u{1}{}", VISITORS.fetch_add(1, Ordering::Relaxed));
     let events = asked.rows(&session, &events)?;
     Ok(Json(asked.answer(&shop, session, None, events).await?))
 }
 
-/// A request that can be answered.
+/// A validated request.
 struct Asked {
     models: Arc<Models>,
     k: u32,
@@ -199,7 +199,7 @@ impl Asked {
         let Ok(_turn) = shop.explaining.acquire().await else {
             return Err(ApiError::Overloaded);
         };
-        // Goes on where the client has gone or the answer took too long: the next one finds it ready.
+        // Continues if the client disconnects or the answer takes too long: the next request finds it ready.
         let (models, of_shop) = (self.models.clone(), shop.clone());
         let deep = tokio::spawn(async move { models.deep(&of_shop.runner).await });
         let deep = deep
@@ -215,7 +215,7 @@ impl Asked {
         Ok(())
     }
 
-    /// Events as `silver.events` has them.
+    /// Converts events to rows of `silver.events`.
     fn rows(&self, session: &str, events: &[Event]) -> Result<RecordBatch, ApiError> {
         let now = Utc::now().timestamp_micros();
         let times = (0_i64..).zip(events).map(|(index, event)| match event.timestamp {
@@ -248,7 +248,7 @@ impl Asked {
     }
 }
 
-/// The events of a session: from memory, or from the lake where it is older.
+/// The events of a session: from memory, or from the lake if it is older.
 async fn events_of(shop: &Shop, session: &str) -> Result<RecordBatch, ApiError> {
     let failed = |error: DataFusionError| ApiError::query("the session", &error);
     if let Some(events) = read(&shop.clicks).of(session) {

@@ -110,7 +110,7 @@ async fn points(shop: &Shop, view: &View, bucket: Bucket, range: &Range) -> Resu
     panels::rows(shop, view, "the engagement", sql, parameters).await
 }
 
-/// Means over sessions, not over points.
+/// Averages over sessions, not over points.
 fn total(points: &[Point]) -> Counts {
     let mut total = Counts::default();
     for Point { counts, .. } in points {

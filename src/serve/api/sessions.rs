@@ -10,7 +10,7 @@ use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels::{self, moment, number, text};
 use crate::serve::shop::Shop;
 
-/// So many clicks of a session are told.
+/// The maximum number of clicks returned for a session.
 const CLICKS: usize = 500;
 
 /// A session as `gold.sessions` has it.

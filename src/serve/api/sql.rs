@@ -19,7 +19,7 @@ use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels;
 use crate::serve::shop::Shop;
 
-/// The most memory of an answer's rows.
+/// The maximum memory for the rows of an answer.
 const BYTES: usize = 16 << 20;
 
 /// A statement that reads.
@@ -54,7 +54,7 @@ pub(super) async fn run(
         return Err(ApiError::Overloaded);
     };
     let failed = |error: &DataFusionError| ApiError::statement(error);
-    // Tables of the lake alone: no sources, whose paths and settings are nobody's business, and no variables.
+    // Only the tables of the lake: no sources, whose paths and settings are not for clients, and no variables.
     let view = shop.view();
     let bindings = Bindings {
         changes: BTreeMap::new(),
@@ -84,7 +84,7 @@ pub(super) async fn run(
     Ok(Json(Rows { rows, truncated }))
 }
 
-/// Admits a plan that reads and does nothing else, whatever its text looks like.
+/// Allows only a plan that reads and does nothing else, whatever its text looks like.
 fn check(plan: &LogicalPlan) -> Result<(), ApiError> {
     let reads_only = SQLOptions::new()
         .with_allow_ddl(false)
@@ -97,17 +97,17 @@ fn check(plan: &LogicalPlan) -> Result<(), ApiError> {
         if let LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) = node {
             refused = Some("only statements that read are answered");
         }
-        // Settings of the server are nobody's business.
+        // Settings of the server are not for clients.
         if let LogicalPlan::TableScan(scan) = node
             && scan.table_name.schema() == Some("information_schema")
         {
             refused = Some("the information schema is not shown here; use `clickrec sql`");
         }
-        // als_train and its like: they would go on after the client has gone.
+        // Functions such as als_train, which would continue after the client has disconnected.
         if let LogicalPlan::Extension(_) = node {
             refused = Some("functions that learn or recommend are not run here; use `clickrec sql`");
         }
-        // Plans tell where the files are.
+        // Plans reveal where the files are.
         if let LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) = node {
             refused = Some("plans are not shown here; use `clickrec sql`");
         }
