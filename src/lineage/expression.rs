@@ -8,7 +8,7 @@ use super::Origins;
 use super::walk::{Scope, Walk};
 
 impl<'a> Walk<'a> {
-    /// Where the values of expressions come from, one by one.
+    /// The origins of the values of several expressions, one by one.
     pub(super) fn values(&mut self, expressions: &'a [Expr], scope: &Scope<'a>) -> Result<Vec<Origins>> {
         expressions
             .iter()
@@ -16,8 +16,8 @@ impl<'a> Walk<'a> {
             .collect()
     }
 
-    /// Where the values of an expression come from. What windows, filters of aggregates and subqueries decide by goes to
-    /// the predicates.
+    /// The origins of an expression's values. Columns that only affect which rows count, in windows, filters of
+    /// aggregates and subqueries, go to the predicates.
     pub(super) fn value(&mut self, expression: &'a Expr, scope: &Scope<'a>) -> Result<Origins> {
         let mut origins = Origins::new();
         expression.apply(|part| {
@@ -60,14 +60,14 @@ impl<'a> Walk<'a> {
         Ok(origins)
     }
 
-    /// The expression decides which rows there are, or in which groups or order.
+    /// Marks an expression as deciding which rows there are, or their groups or order.
     pub(super) fn decides(&mut self, expression: &'a Expr, scope: &Scope<'a>) -> Result<()> {
         let origins = self.value(expression, scope)?;
         self.predicates.extend(origins);
         Ok(())
     }
 
-    /// Follows the subqueries of an expression whose columns are known already.
+    /// Follows the subqueries of an expression whose columns are already known.
     pub(super) fn subqueries(&mut self, expression: &'a Expr) -> Result<()> {
         let nothing = Scope {
             schema: DFSchema::empty_ref(),
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// All columns of a subquery, which may name those of `scope`.
+    /// The origins of all columns of a subquery, which may refer to those of `scope`.
     fn subquery(&mut self, subquery: &'a Subquery, scope: &Scope<'a>) -> Result<Origins> {
         let plan: &'a LogicalPlan = &subquery.subquery;
         self.outer.push(scope.clone());

@@ -1,9 +1,9 @@
-//! Where the columns of a query come from, read off its logical plan: for each column of the result the columns of tables
-//! that its values are computed from, and beside them the columns that decide which rows there are, and in which groups
-//! and order (where, join, group by, having, order by, partition by).
+//! Column lineage, derived from a query's logical plan: for each result column, the table columns that its values are
+//! computed from; and for the whole result, the columns that decide which rows there are, and their groups and order
+//! (where, join, group by, having, order by, partition by).
 //!
-//! The plan is taken as it is planned, before the optimizer rewrites it. A table function is a closed box: a column that
-//! all its inputs have under the same name passes through, any other may come from every column that it reads.
+//! It uses the plan before the optimizer rewrites it. A table function is a black box: a column that all its inputs
+//! have under the same name passes through, and any other may come from every column it reads.
 
 mod expression;
 mod table;
@@ -22,7 +22,7 @@ pub use table::NamedTable;
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Origin {
-    /// The table, by the name that its [`NamedTable`] has, or the one in the statement.
+    /// The table: the name of its [`NamedTable`], or the name in the statement.
     pub table: String,
     /// The column.
     pub column: String,
@@ -34,13 +34,13 @@ pub type Origins = BTreeSet<Origin>;
 /// Where a result comes from.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Lineage {
-    /// By column of the result, in its order.
+    /// Origins by result column, in order.
     pub columns: Vec<(String, Origins)>,
-    /// What decides which rows there are, and in which groups and order.
+    /// The columns that decide which rows there are, and their groups and order.
     pub predicates: Origins,
 }
 
-/// Follows every column of a plan to the tables.
+/// Traces every column of a plan back to the tables.
 ///
 /// # Errors
 /// When the plan is inconsistent.

@@ -9,7 +9,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
-/// A table without rows that knows the name by which lineage tells it, wherever in a statement it stands:
+/// An empty table with the name that lineage reports for it, wherever it occurs in a statement:
 /// `changes('silver.events')` is `silver.events`.
 #[derive(Debug)]
 pub struct NamedTable {

@@ -42,7 +42,7 @@ fn text(origins: &Origins) -> String {
     names.join(" ")
 }
 
-/// `column: origins` by line, and the predicates last.
+/// `column: origins`, one per line, with the predicates last.
 async fn told(sql: &str) -> Vec<String> {
     let found = of(sql).await;
     let mut lines: Vec<String> = found

@@ -7,25 +7,25 @@ use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan, TableScan, Unn
 
 use super::{NamedTable, Origin, Origins};
 
-/// The columns that an expression can name, each with where it comes from.
+/// The columns that an expression can refer to, with their origins.
 #[derive(Debug, Clone)]
 pub(super) struct Scope<'a> {
     pub schema: &'a DFSchema,
     pub origins: Vec<Origins>,
 }
 
-/// Goes through a plan from its tables upwards.
+/// Walks a plan from its tables upwards.
 #[derive(Debug, Default)]
 pub(super) struct Walk<'a> {
     pub predicates: Origins,
-    /// What a correlated subquery can name of the queries around it.
+    /// The columns of enclosing queries that a correlated subquery can refer to.
     pub outer: Vec<Scope<'a>>,
-    /// Recursive queries that are being followed, by their names.
+    /// Recursive queries being followed, by name.
     recursive: BTreeMap<String, Vec<Origins>>,
 }
 
 impl<'a> Walk<'a> {
-    /// Where the columns of a plan come from, in the order of its schema.
+    /// The origins of a plan's columns, in the order of its schema.
     pub fn plan(&mut self, plan: &'a LogicalPlan) -> Result<Vec<Origins>> {
         match plan {
             LogicalPlan::Projection(node) => {
@@ -54,7 +54,7 @@ impl<'a> Walk<'a> {
                 for group in &node.group_expr {
                     self.decides(group, &scope)?;
                 }
-                // A grouping set is several expressions, and adds a column that tells them apart.
+                // A grouping set is several expressions, and adds a column that distinguishes them.
                 let groups = node.group_expr_len()?;
                 let mut origins = match node.group_expr.as_slice() {
                     [Expr::GroupingSet(set)] => {
@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What the expressions over a plan can name.
+    /// The columns that expressions over a plan can refer to.
     fn scope(&mut self, input: &'a LogicalPlan) -> Result<Scope<'a>> {
         let origins = self.plan(input)?;
         let schema = input.schema();
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
             self.decides(of_right, &right)?;
         }
         if let Some(filter) = &join.filter {
-            // The filter may name columns of both sides, also where the result has those of one alone.
+            // The filter may refer to columns of both sides, even if the result has those of only one.
             let columns = filter.column_refs();
             for side in [&left, &right] {
                 let of_side = columns
@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
             .collect())
     }
 
-    /// A node that hands its input on, or one that nothing is known of.
+    /// A node that passes its input through, or an unknown one.
     fn other(&mut self, plan: &'a LogicalPlan) -> Result<Vec<Origins>> {
         let inputs = plan.inputs();
         let mut scopes = vec![];
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Columns that come from both.
+/// The union of the origins, column by column.
 fn merged(mut all: Vec<Origins>, more: Vec<Origins>) -> Vec<Origins> {
     all.resize(all.len().max(more.len()), Origins::new());
     for (origins, more) in all.iter_mut().zip(more) {

@@ -1,10 +1,10 @@
-//! Answers for sessions that are asked about: the SQL of `gold.recommendations`, with the sessions in question in the
-//! place of the view `gold.requests`. What the table holds and what is answered come from the same statement.
+//! Recommends items for given sessions, with the SQL of `gold.recommendations` in which the sessions replace the view
+//! `gold.requests`. The table and the answers therefore come from the same statement.
 //!
-//! - [`Recommender`]: the statement planned once, run for request after request. What does not depend on the request
+//! - [`Recommender`]: the statement, planned once and run for every request. Whatever does not depend on the request
 //!   (models, indices, popularity) is read once.
-//! - [`Requests`]: from the events of sessions to the rows of `gold.requests`, by the project's own SQL.
-//! - [`reasons`]: which of a session's items speak for a recommendation.
+//! - [`Requests`]: turns the events of sessions into rows of `gold.requests`, with the project's own SQL.
+//! - [`reasons`]: which of a session's items explain a recommendation.
 
 mod error;
 mod once;
@@ -30,14 +30,14 @@ use crate::engine::{Bindings, Engine, query};
 use crate::pipeline::Runner;
 use request_table::{Asked, RequestTable};
 
-/// The events of which sessions consist.
+/// The table of session events.
 pub const EVENTS: &str = "silver.events";
-/// The view that stands for the sessions to recommend for.
+/// The view that contains the sessions to recommend for.
 pub const REQUESTS: &str = "gold.requests";
-/// The step whose SQL answers.
+/// The step whose SQL answers requests.
 pub const RECOMMENDATIONS: &str = "gold.recommendations";
 
-/// A statement over `gold.requests`, planned once for the lake as it was then.
+/// A statement over `gold.requests`, planned once for a snapshot of the lake.
 #[derive(Debug)]
 pub struct Recommender {
     requests: Arc<RequestTable>,
@@ -48,13 +48,14 @@ impl Recommender {
     /// Plans the project's own `gold.recommendations`.
     ///
     /// # Errors
-    /// When the project has no such step, or no view `gold.requests`, or the lake does not answer.
+    /// When the project has no such step, or no view `gold.requests`, or the lake cannot be read.
     pub async fn of_project(runner: &Runner) -> Result<Self, RecommenderError> {
         let sql = step(runner, RECOMMENDATIONS)?.step.sql.clone();
         Self::new(runner, runner.engine(), &sql).await
     }
 
-    /// Plans a statement. `engine` says with how many threads its relational part runs, and what its `var('…', …)` are.
+    /// Plans a statement. `engine` determines the number of threads of its relational part, and the values of its
+    /// `var('…', …)`.
     ///
     /// # Errors
     /// As [`Recommender::of_project`], and when the statement does not plan.
@@ -62,7 +63,7 @@ impl Recommender {
         Self::over(runner, engine, runner.bindings().await?, sql).await
     }
 
-    /// The same over tables that are open already.
+    /// The same over tables that are already open.
     ///
     /// # Errors
     /// As [`Recommender::new`].
@@ -87,7 +88,7 @@ impl Recommender {
         self.plan.plan.schema()
     }
 
-    /// Runs the statement for some sessions: rows as `gold.requests` has them. Calls may be beside each other.
+    /// Runs the statement for some sessions, given as rows of `gold.requests`. Calls may run concurrently.
     ///
     /// # Errors
     /// When the rows have other columns, or the statement fails.
@@ -98,12 +99,12 @@ impl Recommender {
     }
 }
 
-/// A plan that runs again and again, with what does not depend on the request kept.
+/// A plan that is run repeatedly, with the results that do not depend on the request kept.
 #[derive(Debug)]
 struct Planned {
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
-    /// Held by the run at work, where runs cannot be beside each other.
+    /// Held during a run if runs must not be concurrent.
     alone: Option<Mutex<()>>,
 }
 

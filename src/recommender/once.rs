@@ -1,4 +1,4 @@
-//! What of a plan does not depend on the request is computed once, and kept as long as the plan.
+//! Computes the parts of a plan that do not depend on the request once, and keeps them as long as the plan.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use tokio::sync::OnceCell;
 
 use super::request_table::RequestExec;
 
-/// The plan of scalar subqueries.
+/// The name of the plan node for scalar subqueries.
 const SUBQUERY: &str = "ScalarSubqueryExec";
 
-/// Puts a [`OnceExec`] above the largest parts of a plan that do not read the request. The inputs of table functions
-/// are left alone: a function whose first input (a model, a history) is the same every time keeps what it makes of it.
+/// Puts a [`OnceExec`] above the largest subplans that do not read the request. The inputs of table functions are left
+/// alone: a function whose first input (a model, a history) is always the same keeps what it derives from it.
 pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     if !reads_request(&plan) {
         return Ok(Arc::new(OnceExec::new(plan)));
     }
-    // A subquery's value enters its input unseen by the tree: nothing below is the same every time.
+    // A subquery's value reaches its input outside the plan tree, so nothing below it is the same every time.
     if plan.name() == SUBQUERY {
         return Ok(plan);
     }
@@ -50,8 +50,8 @@ pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execu
     }
 }
 
-/// The plan as it was before it ran, for the next run. (DataFusion's own `reset_plan_states` derives the properties of
-/// nodes anew wherever one below has new ones, which took longer than the run of a few rows.)
+/// Resets the plan for the next run. (DataFusion's own `reset_plan_states` recomputes the properties of every node
+/// above a changed one, which took longer than running a few rows.)
 pub(super) fn fresh(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let kept = plan.downcast_ref::<FunctionExec>().map_or(0, FunctionExec::inputs_kept);
     let child = |(place, child): (usize, &Arc<dyn ExecutionPlan>)| match place < kept {
@@ -73,7 +73,7 @@ pub(super) fn fresh(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPl
     plan.reset_state()
 }
 
-/// Whether a scalar subquery is part of a plan: all its runs share the value.
+/// Whether the plan contains a scalar subquery, whose value is shared by all its runs.
 pub(super) fn has_subquery(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.name() == SUBQUERY || plan.children().into_iter().any(has_subquery)
 }
@@ -82,11 +82,11 @@ fn reads_request(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<RequestExec>().is_some() || plan.children().into_iter().any(reads_request)
 }
 
-/// Runs its input the first time, and gives the same batches every time after.
+/// Runs its input the first time, and returns the same batches every time after.
 #[derive(Debug)]
 struct OnceExec {
     input: Arc<dyn ExecutionPlan>,
-    /// By partition.
+    /// One entry per partition.
     kept: Arc<Vec<OnceCell<Kept>>>,
 }
 
@@ -122,7 +122,7 @@ impl ExecutionPlan for OnceExec {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        // None: what is kept is all there is to it, and nothing below is to be reset.
+        // No children: what is kept is all there is, and nothing below must be reset.
         vec![]
     }
 
@@ -145,7 +145,7 @@ impl ExecutionPlan for OnceExec {
         let batches = async move {
             let read = || async {
                 let memory = MemoryConsumer::new("OnceExec").register(context.memory_pool());
-                // What has failed or was given up before left its mark in the plan.
+                // A failed or cancelled run has left its state in the plan.
                 let input = match partitions {
                     1 => reset_plan_states(input.clone())?,
                     _ => input.clone(),

@@ -9,28 +9,29 @@ use datafusion::error::DataFusionError;
 
 use super::{Recommender, RecommenderError};
 
-/// So many items of a session are asked about: each costs a run of the statement.
+/// The maximum number of session items to leave out: each takes a run of the statement.
 const LEFT_OUT: usize = 20;
-/// No item is called so.
+/// An ID that no item has.
 const UNKNOWN: &str = "\u{1}";
 
-/// An item of the session that speaks for a recommendation.
+/// An item of the session that explains a recommendation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
     /// The session's item.
     pub item: String,
-    /// Its share of all that speaks for the recommendation, 0 to 1.
+    /// Its share of the explanation, 0 to 1.
     pub share: f64,
 }
 
-/// Which items of a session speak for each recommended item, strongest first: how much of the score is lost when the
-/// session is asked about without the item (of the 20 with the most weight), among all such losses. That works for any SQL, whatever models it blends.
-/// A recommendation that loses nothing (it is popular with everyone) has no entry.
+/// Which items of a session explain each recommended item, strongest first: how much of the score is lost when the
+/// session is scored without the item (for the 20 items with the most weight), as a share of all such losses. This
+/// works for any SQL, whatever models it blends. A recommendation that loses nothing (it is popular with everyone) has
+/// no entry.
 ///
-/// `request` is one session's rows of `gold.requests`; `recommender` should give long lists.
+/// `request` is one session's rows of `gold.requests`; `recommender` should return long lists.
 ///
 /// # Errors
-/// When the project's SQL fails, or has no `item_id` and `score`.
+/// When the project's SQL fails, or returns no `item_id` and `score`.
 pub async fn reasons(
     recommender: &Recommender,
     request: &RecordBatch,
@@ -55,7 +56,7 @@ pub async fn reasons(
     Ok(found.filter(|(_, reasons)| !reasons.is_empty()).collect())
 }
 
-/// The distinct items, those of the most weight first, at most [`LEFT_OUT`].
+/// The distinct items with the most weight, heaviest first, at most [`LEFT_OUT`].
 fn heaviest<'a>(request: &RecordBatch, items: &'a StringArray) -> Result<Vec<&'a str>, DataFusionError> {
     let weights = match request.column_by_name("weight") {
         Some(weights) => cast(weights, &DataType::Float64)?,
@@ -79,8 +80,8 @@ fn heaviest<'a>(request: &RecordBatch, items: &'a StringArray) -> Result<Vec<&'a
     Ok(distinct)
 }
 
-/// The request with another item, which no model knows, in the place of one: the session stays, so that what is popular
-/// with everyone is told apart.
+/// The request with one item replaced by one that no model knows. The session remains, so items that are popular with
+/// everyone do not lose their score.
 fn instead(request: &RecordBatch, items: &StringArray, left_out: &str) -> Result<RecordBatch, DataFusionError> {
     let place = request.schema_ref().index_of("item_id")?;
     let kept = |item| if item == Some(left_out) { Some(UNKNOWN) } else { item };
@@ -90,11 +91,11 @@ fn instead(request: &RecordBatch, items: &StringArray, left_out: &str) -> Result
     Ok(RecordBatch::try_new(request.schema(), columns)?)
 }
 
-/// Losses, each a share of the score, as shares of their sum; without those that do not matter.
+/// Converts losses, each relative to the score, to shares of their sum, and drops negligible ones.
 fn shares(mut losses: Vec<Reason>) -> Vec<Reason> {
     const MATTERS: f64 = 0.01;
     let sum: f64 = losses.iter().map(|reason| reason.share).sum();
-    // Rounding is no reason.
+    // Ignores rounding errors.
     if sum < 1e-3 {
         return vec![];
     }
@@ -122,7 +123,7 @@ fn scores(answer: &[RecordBatch]) -> Result<BTreeMap<String, f64>, DataFusionErr
 /// A column as text.
 ///
 /// # Errors
-/// When there is no such column, or it cannot be text.
+/// When there is no such column, or it cannot be converted to text.
 pub fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, DataFusionError> {
     let texts = cast(column(batch, name)?, &DataType::Utf8)?;
     Ok(texts.as_string::<i32>().clone())

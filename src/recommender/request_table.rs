@@ -19,21 +19,21 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 
 use crate::config::TableName;
 
-/// What tables of sessions that are asked about hold in one run of a plan: rows by table. Runs of one plan beside each
-/// other have each their own.
+/// The content of the request tables in one run of a plan: rows by table. Concurrent runs of one plan have separate
+/// content.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked(BTreeMap<TableName, Vec<RecordBatch>>);
 
 impl Asked {
-    /// Gives a table its rows.
+    /// Sets the rows of a table.
     pub fn insert(&mut self, table: &TableName, rows: Vec<RecordBatch>) {
         self.0.insert(table.clone(), rows);
     }
 
-    /// The context of a run that reads these rows.
+    /// A task context for a run that reads these rows.
     pub fn task(self, task: &TaskContext) -> Arc<TaskContext> {
         let config = task.session_config().clone().with_extension(Arc::new(self));
-        // The plan holds its functions; the context's are for plans that come from elsewhere.
+        // The plan already contains its functions; those in the context are for deserialized plans.
         let runtime = task.runtime_env();
         Arc::new(TaskContext::new(
             None,
@@ -48,7 +48,7 @@ impl Asked {
     }
 }
 
-/// A table of the sessions that are asked about: its plan reads what they are when it runs.
+/// A table of the requested sessions: its plan reads them when it runs.
 #[derive(Debug)]
 pub(super) struct RequestTable {
     pub name: TableName,
@@ -60,10 +60,10 @@ impl RequestTable {
         Self { name, schema }
     }
 
-    /// Rows with the table's columns, in any order and of types that can be cast, as the table has them.
+    /// Converts rows to the table's columns; they may be in any order, and of types that can be cast.
     ///
     /// # Errors
-    /// When a column is missing, or cannot be cast.
+    /// When a column is missing or cannot be cast.
     pub fn conform(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         if *rows.schema_ref() == self.schema {
             return Ok(rows.clone());
@@ -105,14 +105,14 @@ impl TableProvider for RequestTable {
                     EmissionType::Incremental,
                     Boundedness::Bounded,
                 )
-                // A few rows keep nobody waiting.
+                // A few rows block nothing.
                 .with_scheduling_type(SchedulingType::Cooperative),
             ),
         }))
     }
 }
 
-/// The leaf that reads the sessions that are asked about.
+/// The leaf that reads the requested sessions.
 #[derive(Debug)]
 pub(super) struct RequestExec {
     name: TableName,

@@ -11,8 +11,8 @@ use crate::config::{Mode, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::pipeline::{Node, Runner};
 
-/// Turns the events of sessions into the rows of `gold.requests`, by the SQL of the steps between the two: the steps run
-/// in memory, over these events alone. Each is planned once.
+/// Turns the events of sessions into rows of `gold.requests`, with the SQL of the steps in between: these run in
+/// memory, over these events alone. Each is planned once.
 #[derive(Debug)]
 pub struct Requests {
     events: Arc<RequestTable>,
@@ -21,15 +21,15 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Finds the steps, and plans them.
+    /// Finds the steps and plans them.
     ///
     /// # Errors
-    /// When the project has no step `silver.events` or `gold.requests`, or the lake does not answer.
+    /// When the project has no step `silver.events` or `gold.requests`, or the lake cannot be read.
     pub async fn new(runner: &Runner) -> Result<Self, RecommenderError> {
         Self::over(runner, runner.engine(), runner.bindings().await?).await
     }
 
-    /// The same over tables that are open already.
+    /// The same over tables that are already open.
     ///
     /// # Errors
     /// As [`Requests::new`].
@@ -49,12 +49,12 @@ impl Requests {
         })
     }
 
-    /// The columns that events have.
+    /// The columns of events.
     pub fn event_schema(&self) -> &SchemaRef {
         &self.events.schema
     }
 
-    /// Events that have these columns, and NULL in all others that `silver.events` has; they are cast where need be.
+    /// Events with these columns, which are cast if necessary, and NULL in all other columns of `silver.events`.
     ///
     /// # Errors
     /// When a column cannot be cast.
@@ -70,7 +70,7 @@ impl Requests {
         Ok(events.map_err(DataFusionError::from)?)
     }
 
-    /// The rows of `gold.requests` for sessions of these events, which have the columns of `silver.events`.
+    /// The rows of `gold.requests` for sessions with these events, which have the columns of `silver.events`.
     ///
     /// # Errors
     /// When a step's SQL fails.
@@ -103,14 +103,14 @@ fn between<'a>(runner: &'a Runner, events: &TableName) -> Result<Vec<&'a Node>, 
             nodes.push(node);
         }
     }
-    // Only what follows from events: tables beside them (a catalogue) stay as the lake has them.
+    // Only tables downstream of events: other tables (a catalogue) are read from the lake.
     let mut follows = BTreeSet::from([events.clone()]);
     nodes.reverse();
     nodes.retain(|node| node.reads_any(&follows) && follows.insert(node.name().clone()));
     Ok(nodes)
 }
 
-/// The columns, all of which may be NULL: one plan's idea of that is not another's.
+/// The columns, all nullable, because plans differ in what they infer.
 fn nullable(schema: &Schema) -> SchemaRef {
     let fields = schema
         .fields()
@@ -119,7 +119,7 @@ fn nullable(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// A table that is asked about, all of whose rows are new.
+/// A request table, all of whose rows are new.
 fn bind(bindings: &mut Bindings, name: &TableName, schema: &Schema) -> Arc<RequestTable> {
     let table = Arc::new(RequestTable::new(name.clone(), nullable(schema)));
     bindings.changes.insert(name.to_string(), table.clone());
