@@ -109,7 +109,7 @@ impl Preparation<'_> {
         Ok(writable(planned.schema().as_arrow()))
     }
 
-    /// What the names in the SQL stand for: rows that are given, or tables without any.
+    /// What the names in the SQL refer to: given rows, or empty tables.
     fn bindings(&mut self, given: &BTreeMap<Input, (At, Rows)>) -> Result<Bindings, ConfigError> {
         let (dag, variables) = (self.runner.dag(), self.engine.variables());
         let names: BTreeSet<Input> = given.keys().chain(self.common.keys()).cloned().collect();
@@ -137,7 +137,7 @@ impl Preparation<'_> {
                 .map(|(_, rows)| rows);
             let table = |name: &TableName| self.table(input, &schema(self.runner, name), rows);
             match input {
-                // A model that is not there yet has no columns either.
+                // A model that does not exist yet has no columns either.
                 Input::Table(name) if rows.is_none() && reads.warm_starts.contains(name) => {
                     let nothing = Arc::new(EmptyTable::new(Arc::new(Schema::empty())));
                     bindings.tables.insert(name.clone(), nothing);
@@ -180,7 +180,7 @@ impl Preparation<'_> {
             Some(rows) => rows.table(&format!("`{input}`"), schema)?,
             None => RecordBatch::new_empty(schema.clone()),
         };
-        // Of its own schema, it cannot fail.
+        // The schema is its own, so this cannot fail.
         let table = MemTable::try_new(schema.clone(), vec![vec![rows]]);
         let at = At(1, 1);
         let table = table.map_err(|error| {
@@ -211,7 +211,7 @@ impl Preparation<'_> {
     }
 }
 
-/// The columns of a table; none where it is not known, as the SQL then does not plan.
+/// The columns of a table; none if they are unknown because its SQL does not plan.
 pub(super) fn schema(runner: &Runner, name: &TableName) -> SchemaRef {
     let known = runner.schemas().get(name).cloned();
     known.unwrap_or_else(|| Arc::new(Schema::empty()))

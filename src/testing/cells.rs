@@ -1,4 +1,5 @@
-//! Written values into Arrow arrays. Times, dates and numbers may be written as text; all are cast to the column's type.
+//! Converts written values to Arrow arrays. Times, dates and numbers may be written as text; all are cast to the
+//! column's type.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use arrow::datatypes::{DataType, FieldRef, Fields};
 use super::raw::{At, Cell, Key, Value};
 use crate::config::nearest;
 
-/// A value that its column cannot hold.
+/// A value that does not fit its column.
 #[derive(Debug)]
 pub(super) struct Misfit {
     pub at: At,
@@ -18,7 +19,7 @@ pub(super) struct Misfit {
     pub help: Option<String>,
 }
 
-/// The values of a column; `None` stands for one that was not written.
+/// The values of a column; `None` means that a value was not given.
 pub(super) fn column(name: &str, cells: &[Option<&Cell>], data_type: &DataType) -> Result<ArrayRef, Misfit> {
     match data_type {
         DataType::Utf8 => {
@@ -37,12 +38,12 @@ pub(super) fn column(name: &str, cells: &[Option<&Cell>], data_type: &DataType) 
     }
 }
 
-/// The value that is not NULL.
+/// The value, unless it is NULL.
 fn given(cell: Option<&Cell>) -> Option<&Cell> {
     cell.filter(|cell| !matches!(cell.value, Value::Null))
 }
 
-/// Text stands in quotes where it looks like a number; what is written as a list or mapping is text of JSON.
+/// Text that looks like a number must be quoted; a list or mapping becomes JSON text.
 fn text(name: &str, cell: Option<&Cell>) -> Result<Option<String>, Misfit> {
     let Some(cell) = given(cell) else { return Ok(None) };
     let unquoted = |written: &str| Misfit {
@@ -125,7 +126,7 @@ fn scalar(name: &str, cells: &[Option<&Cell>], data_type: &DataType) -> Result<A
         },
     });
     let texts = texts.collect::<Result<StringArray, _>>()?;
-    // What does not fit becomes NULL, and so is found with its place.
+    // Values that do not fit become NULL, which locates them.
     let options = CastOptions {
         safe: true,
         ..CastOptions::default()
@@ -138,7 +139,7 @@ fn scalar(name: &str, cells: &[Option<&Cell>], data_type: &DataType) -> Result<A
     }
 }
 
-/// A key that is no column, field or input, with the nearest that is.
+/// The error for an unknown column, field or input, with the nearest known name.
 pub(super) fn unknown_name(key: &Key, message: &str, known: &[&str]) -> Misfit {
     let help = match nearest(&key.name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -164,7 +165,7 @@ fn misfit(name: &str, cell: &Cell, wanted: &str) -> Misfit {
     }
 }
 
-/// A type that no written value can have.
+/// The error for a type that no written value can have.
 fn internal(cells: &[Option<&Cell>], error: &arrow::error::ArrowError) -> Misfit {
     Misfit {
         at: cells.iter().flatten().next().map_or(At(1, 1), |cell| cell.at),

@@ -1,11 +1,11 @@
-//! `cte: NAME`: the statement's own WITH, and of it one relation.
+//! `cte: NAME`: extracts one relation from the statement's own WITH.
 
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-/// The names of a statement's CTEs, in its order.
+/// The names of a statement's CTEs, in order.
 pub(super) fn names(sql: &str) -> Vec<String> {
     let query = parse(sql);
     let with = query.and_then(|query| query.with);
@@ -13,7 +13,7 @@ pub(super) fn names(sql: &str) -> Vec<String> {
     ctes.map(|cte| cte.alias.name.value).collect()
 }
 
-/// The statement that gives the rows of one CTE: all others stay, as it may read them.
+/// A statement that returns the rows of one CTE, and keeps all others because it may read them.
 pub(super) fn statement(sql: &str, cte: &str) -> Option<String> {
     let with = parse(sql)?.with?;
     let found = with.cte_tables.iter().find(|known| known.alias.name.value == cte)?;

@@ -1,4 +1,4 @@
-//! Rows that stand in a file beside the test: CSV with a header, NDJSON or Parquet.
+//! Rows in a separate file next to the test: CSV with a header, NDJSON or Parquet.
 
 use std::fs::File;
 use std::io::Seek;
@@ -16,10 +16,10 @@ use super::raw::{At, Cell, Key, Row, Value, parse_row};
 use super::rows::Rows;
 use crate::config::{ConfigError, Problem};
 
-/// Reads the rows of a file; how, its name says.
+/// Reads the rows of a file, whose format is determined by its name.
 ///
 /// # Errors
-/// Where it cannot be read, with the line where that is known.
+/// When it cannot be read; the error has the line if it is known.
 pub(super) fn read(path: &Path) -> Result<Rows, ConfigError> {
     let failed = |message: String| ConfigError {
         file: path.to_owned(),
@@ -57,7 +57,7 @@ fn csv(path: &Path) -> Result<Rows, arrow::error::ArrowError> {
     let batches = reader.collect::<Result<Vec<_>, _>>()?;
     let batch = concat_batches(&schema, &batches)?;
     let row = |row: usize| {
-        // After the header, counted from 1.
+        // After the header, counting from 1.
         let at = At(row as u64 + 2, 1);
         let cells = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
             let column = column.as_string::<i32>();

@@ -7,32 +7,32 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::Serialize;
 
-/// Floating-point numbers that differ by less, relatively, are the same: a test may write six digits.
+/// The relative difference below which floating-point numbers are equal, so that a test may write six digits.
 const TOLERANCE: f64 = 1e-5;
-/// So many pairs of rows are looked at for those that are alike; beyond, rows are missing and unexpected.
+/// The maximum number of row pairs to search for similar rows; beyond it, rows are just missing or unexpected.
 const PAIRS: usize = 250_000;
 
-/// What was expected beside what was found.
+/// A comparison of the expected and the actual rows.
 #[derive(Debug, Serialize)]
 pub struct Diff {
     /// The columns that were compared.
     pub columns: Vec<String>,
-    /// The rows: those that differ, and in a comparison of the order all.
+    /// The rows that differ; all rows if the order is compared.
     pub rows: Vec<DiffRow>,
-    /// How many rows were as expected.
+    /// How many rows match.
     pub same: usize,
-    /// The rows are as expected, but not in this order.
+    /// Whether the rows match, but in a different order.
     pub reordered: bool,
 }
 
 /// A row that differs.
 #[derive(Debug, Serialize)]
 pub struct DiffRow {
-    /// How.
+    /// How it differs.
     pub change: Change,
-    /// The values by column, `None` for NULL; empty where the row is unexpected.
+    /// The expected values by column, `None` for NULL; empty if the row is unexpected.
     pub expected: Vec<Option<String>>,
-    /// The values by column; empty where the row is missing.
+    /// The actual values by column; empty if the row is missing.
     pub found: Vec<Option<String>>,
     /// Which columns differ.
     pub differs: Vec<bool>,
@@ -42,29 +42,28 @@ pub struct DiffRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It does not.
+    /// It is equal.
     Same,
-    /// It was expected, and is not there.
+    /// It was expected but is not there.
     Missing,
-    /// It is there, and was not expected.
+    /// It is there but was not expected.
     Unexpected,
-    /// It is there with other values.
+    /// It is there, with other values.
     Differs,
 }
 
 impl Diff {
-    /// Compares the columns that `expected` has; `None` where there is no difference. Rows of the same `key` are shown
-    /// side by side.
+    /// Compares the columns in `expected`; `None` if there is no difference. Rows with the same `key` are shown as one.
     ///
     /// # Errors
-    /// When a value cannot be shown as text.
+    /// When a value cannot be converted to text.
     pub(super) fn of(
         expected: &RecordBatch,
         found: &RecordBatch,
         key: &[String],
         ordered: bool,
     ) -> Result<Option<Self>, ArrowError> {
-        // No rows at all say nothing of columns: what is there is shown whole.
+        // An empty expectation names no columns, so the actual rows are shown in full.
         let shown = if expected.num_rows() == 0 { found } else { expected };
         let columns: Vec<String> = shown.schema_ref().fields().iter().map(|f| f.name().clone()).collect();
         let key: Vec<usize> = columns
@@ -97,7 +96,7 @@ impl Diff {
     }
 }
 
-/// A value, for comparison.
+/// A value to compare.
 #[derive(Debug)]
 enum Cell {
     Null,
@@ -150,7 +149,7 @@ fn values(batch: &RecordBatch, columns: &[String]) -> Result<Vec<Row>, ArrowErro
     Ok(rows)
 }
 
-/// The values as text; bytes that are text too.
+/// The values as text, including bytes that are valid text.
 pub(super) fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
     if let Some(bytes) = column.as_binary_opt::<i32>() {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -167,9 +166,9 @@ pub(super) fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError
     (0..column.len()).map(text).collect()
 }
 
-/// Rows that are the same, by their places, each at most once.
+/// Equal rows, as pairs of indices; each row occurs at most once.
 fn exact_pairs(expected: &[Row], found: &[Row]) -> Vec<(usize, usize)> {
-    // Numbers are compared with tolerance, all else can be looked up.
+    // Numbers are compared with a tolerance; everything else can be looked up.
     let lookup = |row: &Row| -> Vec<Option<String>> {
         let text = |cell: &Cell| match cell {
             Cell::Number(..) => Some(String::new()),
@@ -194,7 +193,7 @@ fn exact_pairs(expected: &[Row], found: &[Row]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// The rows that have no equal: those that are alike as one, the others as missing or unexpected.
+/// The rows without an equal: similar ones are paired, the others are missing or unexpected.
 fn differing(expected: &[Row], found: &[Row], exact: &[(usize, usize)], key: &[usize]) -> Vec<DiffRow> {
     let rest = |all: usize, taken: &dyn Fn(usize) -> bool| (0..all).filter(|place| !taken(*place)).collect::<Vec<_>>();
     let missing = rest(expected.len(), &|place| exact.iter().any(|pair| pair.0 == place));
@@ -207,7 +206,7 @@ fn differing(expected: &[Row], found: &[Row], exact: &[(usize, usize)], key: &[u
             }
         }
     }
-    // The best first, otherwise in the order of the test.
+    // Best match first, otherwise in the order of the test.
     alike.sort_by_key(|(score, ..)| std::cmp::Reverse(*score));
     let mut partner: HashMap<usize, usize> = HashMap::new();
     for (_, a, b) in alike {
@@ -224,7 +223,7 @@ fn differing(expected: &[Row], found: &[Row], exact: &[(usize, usize)], key: &[u
     rows
 }
 
-/// How many values two rows share, where they have the same key, or half of all values.
+/// How many values two rows share, if they have the same key, or share half of all values.
 fn likeness(a: &Row, b: &Row, key: &[usize]) -> Option<usize> {
     let same = a.iter().zip(b).filter(|(a, b)| a.is_same(b)).count();
     let same_key = !key.is_empty() && key.iter().all(|column| a[*column].is_same(&b[*column]));

@@ -5,54 +5,54 @@ use datafusion::error::DataFusionError;
 use crate::config::{ConfigError, nearest};
 use crate::pipeline::{Dag, PipelineError};
 
-/// Why tests cannot run, or one cannot be written.
+/// Why tests cannot run, or a test cannot be generated.
 #[derive(Debug, thiserror::Error)]
 pub enum TestingError {
-    /// Test files are not as they should be.
+    /// The test files are invalid.
     #[error("{}", join(.0))]
     Invalid(Vec<ConfigError>),
     /// A file or folder cannot be read or written.
     #[error("{}", file.display())]
     File {
-        /// Which.
+        /// The file or folder.
         file: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
     /// There is no such step.
     #[error("there is no step `{name}`\n  help: {help}")]
     UnknownStep {
-        /// What was given.
+        /// The given name.
         name: String,
-        /// The nearest, or all.
+        /// The nearest name, or all names.
         help: String,
     },
-    /// A test that was to be written is there.
+    /// The test file to be generated already exists.
     #[error("{} is there already\n  help: name another file with --out", file.display())]
     Exists {
         /// The file.
         file: PathBuf,
     },
-    /// The lake has no rows to make a test of.
+    /// The lake has no rows to generate a test from.
     #[error("the lake has no rows that `{step}` reads\n  help: `clickrec run` fills it")]
     NoRows {
         /// The step.
         step: String,
     },
-    /// The lake's rows cannot be read.
+    /// The rows of the lake cannot be read.
     #[error("cannot read rows for a test")]
     Query(#[from] DataFusionError),
-    /// Rows of the lake cannot be written.
+    /// The rows of the lake cannot be written as YAML.
     #[error("cannot write rows for a test")]
     Rows(#[from] arrow::error::ArrowError),
-    /// The step does not run.
+    /// The step fails.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
 }
 
 impl TestingError {
-    /// There is no step of this name, but perhaps one of another.
+    /// The error for an unknown step, with the nearest name if there is one.
     pub fn unknown_step(name: &str, dag: &Dag) -> Self {
         let known: Vec<String> = dag.nodes().iter().map(|node| node.name().to_string()).collect();
         let help = match nearest(name, known.iter().map(String::as_str)) {

@@ -1,4 +1,4 @@
-//! A test from rows of the lake: a small slice of each input, and what the step makes of it now.
+//! Generates a test from rows of the lake: a small slice of each input, and the step's current result for it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -17,21 +17,21 @@ use crate::engine::query;
 use crate::pipeline::{Node, Runner};
 use crate::source::record_schema;
 
-/// A slice has the rows of so many sessions (or users, or items).
+/// How many sessions (or users, or items) a slice covers.
 const VALUES: usize = 3;
-/// An input that knows no sessions gives so many rows of each kind.
+/// How many rows of each kind are taken from an input without sessions.
 const OF_A_KIND: usize = 5;
-/// No input gives more rows.
+/// The maximum number of rows per input.
 const ROWS: usize = 40;
-/// Kinds are told among so many rows.
+/// How many rows are searched for kinds.
 const LOOKED_AT: usize = 100_000;
-/// So many slices are tried for one of which the step makes something.
+/// How many slices are tried to find one that gives the step a result.
 const ATTEMPTS: usize = 20;
 
-/// Writes a test of a step into a new file.
+/// Writes a test of a step to a new file.
 ///
 /// # Errors
-/// When there is no such step, the file is there, or the lake has no rows that the step reads.
+/// When there is no such step, the file exists, or the lake has no rows that the step reads.
 pub async fn generate(runner: &Runner, step: &str, file: &Path) -> Result<(), TestingError> {
     let node = runner.dag().named(step);
     let node = node.ok_or_else(|| TestingError::unknown_step(step, runner.dag()))?;
@@ -70,7 +70,7 @@ pub async fn generate(runner: &Runner, step: &str, file: &Path) -> Result<(), Te
     std::fs::write(file, text).map_err(failed)
 }
 
-/// What is to be given: all that is not computed.
+/// The inputs to give: everything that is not computed.
 fn inputs(runner: &Runner, node: &Node) -> Vec<(Input, SchemaRef)> {
     let reads = Reads::of(node, runner.dag(), &runner.engine().variables(), &BTreeSet::new());
     let schema = |input: &Input| match input {
@@ -94,7 +94,7 @@ struct Slicer {
 }
 
 impl Slicer {
-    /// The column that holds the inputs together: of the step's key, or an id, that most inputs have.
+    /// The column that connects the inputs: from the step's key, or an ID, whichever most inputs have.
     fn column(&self, key: &[String]) -> Option<String> {
         let mut best: Option<(usize, String)> = None;
         let of_inputs = self.inputs.iter().flat_map(|(_, schema)| schema.fields());
@@ -133,7 +133,7 @@ impl Slicer {
         Ok(slices)
     }
 
-    /// Some values of a column: the more rows they have the better, but not too many.
+    /// Some values of a column, preferably with many rows, but not too many.
     async fn values(&self, column: &str, attempt: usize) -> Result<Vec<String>, TestingError> {
         let input = self.inputs.iter().find(|(_, schema)| schema.index_of(column).is_ok());
         let Some((input, _)) = input else { return Ok(vec![]) };
@@ -155,7 +155,7 @@ impl Slicer {
     }
 }
 
-/// Some rows of each kind, where the first column tells kinds apart.
+/// Some rows of each kind, if the first column distinguishes kinds.
 fn kinds(input: &Input, schema: &SchemaRef, attempt: usize) -> String {
     let first = schema.fields().first().map_or("1", |field| field.name().as_str());
     let (from, to) = (attempt * OF_A_KIND + 1, (attempt + 1) * OF_A_KIND);
@@ -199,7 +199,7 @@ fn add_rows(text: &mut String, indent: &str, rows: &RecordBatch) -> Result<(), T
     Ok(())
 }
 
-/// What the step makes of the rows as they will be read from the file.
+/// The step's result for the rows as they will be read from the file.
 async fn try_out(runner: &Runner, file: &Path, given: &str) -> Result<RecordBatch, TestingError> {
     let invalid = |error| TestingError::Invalid(vec![error]);
     let raw = parse(file, &format!("{given}    expect: []\n")).map_err(invalid)?;

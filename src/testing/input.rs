@@ -1,4 +1,4 @@
-//! What a step's SQL reads, and so what a test may give.
+//! What a step's SQL reads, and therefore what a test may give.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +18,7 @@ pub(super) enum Input {
     Changes(String),
     /// `latest('LAYER.TABLE')`.
     Latest(TableName),
-    /// `previous`: the rows that the step's table has.
+    /// `previous`: the existing rows of the step's table.
     Previous,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Input {
 }
 
 impl Input {
-    /// Reads a name as SQL writes it; what follows in `previous('…')` does not matter.
+    /// Parses a name as written in SQL; ignores the arguments of `previous('…')`.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "previous" || argument(text, "previous").is_some() {
             Some(Self::Previous)
@@ -54,23 +54,23 @@ fn argument<'a>(text: &'a str, function: &str) -> Option<&'a str> {
     Some(argument.strip_suffix(')')?.trim().trim_matches(['\'', '"']))
 }
 
-/// What a step reads, through the views that are computed.
+/// What a step reads, directly or through computed views.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
-    /// What rows can be given for.
+    /// The inputs that can be given.
     pub inputs: BTreeSet<Input>,
     /// Views that are computed from their own inputs.
     pub computed: BTreeSet<TableName>,
-    /// Tables that training starts from, where they are there.
+    /// Tables that training starts from, if they exist.
     pub warm_starts: BTreeSet<TableName>,
-    /// Tables whose version is asked for.
+    /// Tables whose version is read.
     pub versions: BTreeSet<TableName>,
     /// Whether the SQL reads the step's own rows.
     pub previous: bool,
 }
 
 impl Reads {
-    /// What `node` reads where the views among `given` are not computed.
+    /// What `node` reads; views in `given` are not computed.
     pub fn of(node: &Node, dag: &Dag, variables: &Variables, given: &BTreeSet<Input>) -> Self {
         let mut reads = Self::default();
         reads.follow(&node.step.sql, dag, variables, given);
@@ -81,7 +81,7 @@ impl Reads {
     }
 
     fn follow(&mut self, sql: &str, dag: &Dag, variables: &Variables, given: &BTreeSet<Input>) {
-        // A project whose SQL does not parse has been refused.
+        // A project whose SQL does not parse has already been rejected.
         let Ok(found) = references(sql, variables) else { return };
         self.previous |= found.previous.is_some();
         self.warm_starts.extend(found.warm_starts.into_keys());

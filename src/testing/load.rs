@@ -7,11 +7,11 @@ use super::{Test, TestingError};
 use crate::config::ConfigError;
 use crate::pipeline::Runner;
 
-/// Reads the tests of files, and of all `.yaml` files in folders. Nothing runs. Those of a step that is broken
-/// ([`Runner::broken`]) are left out.
+/// Reads the tests in files, and in all `.yaml` files in folders. Runs nothing. Skips tests of a broken step
+/// ([`Runner::broken`]).
 ///
 /// # Errors
-/// All that is wrong with them, with file, line and column.
+/// All problems in them, with file, line and column.
 pub async fn load(paths: &[PathBuf], runner: &Runner) -> Result<Vec<Test>, TestingError> {
     let mut files = vec![];
     for path in paths {
@@ -42,7 +42,7 @@ fn failed(file: &Path) -> impl Fn(std::io::Error) -> TestingError {
     }
 }
 
-/// The file, or the test files below the folder, by name.
+/// The file, or the test files in a folder, sorted by name.
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TestingError> {
     if !path.is_dir() {
         files.push(path.to_owned());
@@ -63,7 +63,7 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TestingError> {
     Ok(())
 }
 
-/// Prepares the tests of a file; what is wrong with one does not hide what is wrong with the next.
+/// Prepares the tests of a file; an error in one does not hide errors in the next.
 pub(super) async fn prepare_file(
     file: &Path,
     raw: RawFile,

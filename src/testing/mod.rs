@@ -1,13 +1,13 @@
-//! Unit tests of a project's SQL: rows that a step is given, and rows that are expected of it. All tables are in memory;
-//! a test takes milliseconds.
+//! Unit tests of a project's SQL: a step is given some rows, and its result is compared with the expected ones. All
+//! tables are in memory; a test takes milliseconds.
 //!
 //! - `raw`: a test file as written; every value knows its line.
-//! - `rows`, `cells`, `data_file`: written rows into Arrow, in the types of the project's own tables.
-//! - `input`: what a step's SQL reads, and so what a test may give.
-//! - `load`, `prepare`, `batch`: a written test into a [`Test`]; all that is wrong with it has its place in the file.
-//! - `cte`: the statement that gives the rows of one CTE.
-//! - [`Diff`]: what was expected beside what was found.
-//! - [`generate`](mod@generate): a test from rows of the lake.
+//! - `rows`, `cells`, `data_file`: convert written rows to Arrow, with the types of the project's own tables.
+//! - `input`: what a step's SQL reads, and therefore what a test may give.
+//! - `load`, `prepare`, `batch`: turn a written test into a [`Test`]; all errors point to a location in the file.
+//! - `cte`: a statement that returns the rows of one CTE.
+//! - [`Diff`]: the expected next to the actual rows.
+//! - [`generate`](mod@generate): generates a test from rows of the lake.
 
 mod batch;
 mod cells;

@@ -13,7 +13,7 @@ use crate::config::{ConfigError, Mode, nearest};
 use crate::engine::Engine;
 use crate::pipeline::{Node, Runner};
 
-/// A written test with all that its names stand for.
+/// Resolves all names in a written test.
 pub(super) async fn prepare(file: &Path, raw: Spanned<RawTest>, runner: &Runner) -> Result<Test, ConfigError> {
     let line = raw.referenced.line();
     let raw = raw.value;
@@ -73,7 +73,7 @@ pub(super) async fn prepare(file: &Path, raw: Spanned<RawTest>, runner: &Runner)
     })
 }
 
-/// Keys that make no sense together.
+/// Checks for keys that cannot be combined.
 fn check_shape(file: &Path, raw: &RawTest) -> Result<(), ConfigError> {
     let at = raw.name.referenced;
     let own = raw.expect.as_ref().or(raw.expect_table.as_ref());
@@ -126,7 +126,7 @@ fn node<'a>(file: &Path, step: &Text, runner: &'a Runner) -> Result<&'a Node, Co
     })
 }
 
-/// The project's engine with the test's variables; one thread is enough for some rows.
+/// The project's engine with the test's variables; one thread is enough for a few rows.
 fn engine(file: &Path, vars: &Entries<Text>, node: &Node, runner: &Runner) -> Result<Engine, ConfigError> {
     let mut variables = runner.engine().variables();
     for (key, value) in &vars.0 {
@@ -153,7 +153,7 @@ fn statement(file: &Path, name: &Text, node: &Node) -> Result<String, ConfigErro
     })
 }
 
-/// What is wrong at a place of a test file.
+/// An error at a location in a test file.
 pub(super) fn wrong(file: &Path, at: Location, message: impl Into<String>, help: Option<String>) -> ConfigError {
     let (at, message) = (at.into(), message.into());
     problem(file, Misfit { at, message, help })

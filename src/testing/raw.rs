@@ -11,7 +11,7 @@ use serde_yaml::{Location, Spanned};
 
 use crate::config::{ConfigError, yaml_problem};
 
-/// Text with its place.
+/// Text with its location.
 pub(super) type Text = Spanned<String>;
 
 /// Line and column, from 1.
@@ -28,7 +28,7 @@ impl From<Location> for At {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFile {
     pub tests: Vec<Spanned<RawTest>>,
-    /// Rows and parts of rows that tests refer to (`&NAME` here, `*NAME` or `<<: *NAME` there).
+    /// Rows and parts of rows for tests to reuse (`&NAME` here, `*NAME` or `<<: *NAME` there).
     #[serde(default, rename = "shared")]
     pub _shared: Option<serde::de::IgnoredAny>,
 }
@@ -61,7 +61,7 @@ pub(super) struct RawBatch {
     pub expect_table: Option<Spanned<RawRows>>,
 }
 
-/// Rows in the file itself, or beside it.
+/// Rows in the test file itself, or in a separate file.
 #[derive(Debug)]
 pub(super) enum RawRows {
     Inline(Vec<Row>),
@@ -74,25 +74,25 @@ pub(super) struct Beside {
     pub file: Text,
 }
 
-/// The values that a row names.
+/// The values given in a row.
 #[derive(Debug, Clone)]
 pub(super) struct Row(pub Vec<(Key, Cell)>);
 
-/// The name of a column or input, with its place.
+/// The name of a column or input, with its location.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
     pub at: At,
     pub name: String,
 }
 
-/// A value with its place.
+/// A value with its location.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
     pub at: At,
     pub value: Value,
 }
 
-/// A value as YAML, JSON and CSV have it.
+/// A value as in YAML, JSON and CSV.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Null,
@@ -103,7 +103,7 @@ pub(super) enum Value {
     Map(Vec<(Key, Cell)>),
 }
 
-/// A mapping in the file's order.
+/// A mapping that keeps the order of the file.
 #[derive(Debug)]
 pub(super) struct Entries<T>(pub Vec<(Key, T)>);
 
@@ -113,12 +113,12 @@ impl<T> Default for Entries<T> {
     }
 }
 
-/// Parses a test file; its first error, with its place and the nearest known key.
+/// Parses a test file. Returns its first error, with its location and the nearest known key.
 pub(super) fn parse(file: &Path, text: &str) -> Result<RawFile, ConfigError> {
     from_yaml(file, text)
 }
 
-/// Parses a row of an NDJSON file, which stands in line `line`.
+/// Parses a row of an NDJSON file, which is on line `line`.
 pub(super) fn parse_row(file: &Path, line: u64, text: &str) -> Result<Row, ConfigError> {
     let mut row: Row = from_yaml(file, text).map_err(|mut error| {
         for problem in &mut error.problems {
@@ -135,7 +135,7 @@ pub(super) fn parse_row(file: &Path, line: u64, text: &str) -> Result<Row, Confi
 
 fn from_yaml<'de, T: Deserialize<'de>>(file: &Path, text: &'de str) -> Result<T, ConfigError> {
     let options = serde_yaml::options! {
-        // `no` and `on` are words here.
+        // `no` and `on` are plain words here.
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
@@ -147,7 +147,7 @@ fn from_yaml<'de, T: Deserialize<'de>>(file: &Path, text: &'de str) -> Result<T,
 }
 
 impl Cell {
-    /// The cell as it stands in line `line`: JSON of one line was parsed by itself.
+    /// Moves the cell to line `line`: each line of JSON was parsed separately.
     fn move_to(&mut self, line: u64) {
         self.at.0 = line;
         match &mut self.value {

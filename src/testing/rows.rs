@@ -1,4 +1,4 @@
-//! Rows of a test, and the Arrow batch that they stand for.
+//! The rows of a test, and the Arrow batch they represent.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::data_file;
 use super::raw::{At, Cell, Key, RawRows, Row};
 use crate::config::{ConfigError, Problem};
 
-/// Rows and the file that they stand in.
+/// Rows, and the file they are in.
 #[derive(Debug)]
 pub(super) struct Rows {
     file: PathBuf,
@@ -27,7 +27,7 @@ enum Content {
 }
 
 impl Rows {
-    /// Rows whose values know their place.
+    /// Rows whose values know their locations.
     pub fn written(file: &Path, rows: Vec<Row>) -> Self {
         Self {
             file: file.to_owned(),
@@ -35,7 +35,7 @@ impl Rows {
         }
     }
 
-    /// Rows that have types already.
+    /// Rows that already have types.
     pub fn read(file: &Path, rows: RecordBatch) -> Self {
         Self {
             file: file.to_owned(),
@@ -43,10 +43,10 @@ impl Rows {
         }
     }
 
-    /// The rows of a test file, or of one beside it.
+    /// The rows in a test file, or in a separate one.
     ///
     /// # Errors
-    /// When the file beside it cannot be read.
+    /// When the separate file cannot be read.
     pub fn of(file: &Path, raw: RawRows) -> Result<Self, ConfigError> {
         match raw {
             RawRows::Inline(rows) => Ok(Self::written(file, rows)),
@@ -65,16 +65,16 @@ impl Rows {
         }
     }
 
-    /// As a table of these columns; those that a row does not name are NULL. `table` is for messages.
+    /// Converts to a table with these columns; columns that a row does not mention are NULL. `table` is for messages.
     ///
     /// # Errors
-    /// Columns that the table does not have, and values that do not fit.
+    /// When rows have columns that the table lacks, or values that do not fit.
     pub fn table(&self, table: &str, schema: &SchemaRef) -> Result<RecordBatch, ConfigError> {
         self.check_names(table, schema)?;
         self.batch(schema.clone())
     }
 
-    /// Just the columns that the rows name, in the table's order.
+    /// Only the columns that the rows mention, in the table's order.
     ///
     /// # Errors
     /// As [`Rows::table`].
@@ -135,7 +135,7 @@ impl Rows {
                 (batch.num_rows(), columns.collect::<Result<Vec<_>, _>>()?)
             }
         };
-        // The number of rows counts also where no column is named.
+        // The number of rows counts even if no column is mentioned.
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| self.failed(&error))
     }
@@ -154,7 +154,7 @@ impl Rows {
     }
 }
 
-/// What is wrong at a place of a file.
+/// An error at a location in a file.
 pub(super) fn problem(file: &Path, misfit: Misfit) -> ConfigError {
     ConfigError {
         file: file.to_owned(),

@@ -14,32 +14,32 @@ use crate::lake::schema::storable;
 use crate::lake::write::conform;
 use crate::pipeline::{Node, PipelineError, Trial, chain, trial};
 
-/// A test, ready to run.
+/// A test that is ready to run.
 #[derive(Debug)]
 pub struct Test {
     /// What it is about.
     pub name: String,
     /// The step that it tests.
     pub step: TableName,
-    /// The file that it stands in.
+    /// The file it is in.
     pub file: PathBuf,
-    /// The line that it begins in.
+    /// The line it starts on.
     pub line: u64,
     pub(super) node: Node,
     pub(super) engine: Engine,
-    /// The statement that gives the rows of one CTE.
+    /// The statement that returns the rows of one CTE.
     pub(super) cte: Option<String>,
     pub(super) ordered: bool,
     /// Whether the SQL reads the step's own rows.
     pub(super) reads_previous: bool,
-    /// The rows that the table has before the first batch, where it exists.
+    /// The rows of the table before the first batch, if it exists.
     pub(super) before: Option<RecordBatch>,
     /// The columns of the step's table.
     pub(super) schema: SchemaRef,
     pub(super) batches: Vec<Batch>,
 }
 
-/// What a step is given at one time, and what is expected then.
+/// The input of a step at one time, and the expected result.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub bindings: Bindings,
@@ -47,23 +47,23 @@ pub(super) struct Batch {
     pub expect_table: Option<RecordBatch>,
 }
 
-/// How a test ended.
+/// The result of a test.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What was not as expected; none where it passed.
+    /// What did not match; empty if it passed.
     pub failures: Vec<Failure>,
     /// Wall time.
     pub took: Duration,
 }
 
-/// What was not as expected.
+/// A mismatch or an error.
 #[derive(Debug)]
 pub enum Failure {
     /// Rows differ.
     Rows {
         /// Which rows: `batch 2, table`.
         of: String,
-        /// How.
+        /// How they differ.
         diff: Diff,
     },
     /// The SQL failed.
@@ -71,7 +71,7 @@ pub enum Failure {
 }
 
 impl Test {
-    /// Runs the batches one after another, and stops after the first that is not as expected.
+    /// Runs the batches one after another, and stops at the first failure.
     pub async fn run(&self) -> Outcome {
         let started = Instant::now();
         let failures = self
@@ -121,7 +121,7 @@ impl Test {
     /// Runs the first batch as a step would.
     ///
     /// # Errors
-    /// What went wrong.
+    /// When the step fails.
     pub(super) async fn first(&self) -> Result<RecordBatch, PipelineError> {
         let nothing = RecordBatch::new_empty(self.schema.clone());
         match self.batches.first() {
@@ -136,7 +136,7 @@ impl Test {
         tried.map_err(|error| chain(&error, "\n  because: "))
     }
 
-    /// What the batch was given, and the table as the batches before have left it.
+    /// The input of a batch, and the table as the previous batches left it.
     fn bindings(&self, batch: &Batch, table: Option<&RecordBatch>) -> Result<Bindings, String> {
         let mut bindings = batch.bindings.clone();
         if let Some(table) = table.filter(|_| self.reads_previous && self.node.step.mode != Mode::Overwrite) {
@@ -147,7 +147,7 @@ impl Test {
     }
 }
 
-/// The rows of a statement, in types that tests can write.
+/// The rows of a statement, with types that tests can express.
 async fn rows(engine: &Engine, bindings: &Bindings, statement: &str) -> Result<RecordBatch, String> {
     let run = async {
         let session = engine.session(bindings).await?;
@@ -161,7 +161,7 @@ async fn rows(engine: &Engine, bindings: &Bindings, statement: &str) -> Result<R
     run.await.map_err(|error| error.strip_backtrace())
 }
 
-/// The columns as a table would have them; text where no table could.
+/// The columns as a table would store them, or text if no table could.
 pub(super) fn writable(schema: &Schema) -> SchemaRef {
     let name = TableName {
         layer: String::new(),

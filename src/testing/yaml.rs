@@ -1,4 +1,4 @@
-//! Rows of Arrow as rows of YAML: one flow mapping each, without the columns that are NULL.
+//! Formats Arrow rows as YAML: one flow mapping per row, without NULL columns.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::take_record_batch;
@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 
 use super::diff::texts;
 
-/// `{ event_id: 'e1', offset: 3 }`, row by row.
+/// `{ event_id: 'e1', offset: 3 }`, one per row.
 pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<String>, ArrowError> {
     let columns = batch.columns().iter().map(values).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = batch
@@ -27,7 +27,7 @@ pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<String>, ArrowError> {
     Ok((0..batch.num_rows()).map(row).collect())
 }
 
-/// The rows that YAML can write: all but those with bytes that are no text.
+/// The rows that YAML can represent: all but those with bytes that are not text.
 pub(super) fn writable_rows(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let is_text = |row: usize| {
         let mut columns = batch
@@ -70,7 +70,7 @@ fn values(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
             let is_plain = data_type.is_integer() || data_type.is_floating() || *data_type == DataType::Boolean;
             let plain = |text: String| match is_plain && !text.contains(['N', 'i']) {
                 true => text,
-                // Not a number, infinity: text, which is cast back.
+                // A non-finite number is written as text, which is cast back.
                 false => quoted(&text),
             };
             Ok(texts(column)?.into_iter().map(|text| text.map(plain)).collect())
@@ -94,7 +94,7 @@ fn key(name: &str) -> String {
     }
 }
 
-/// A scalar in quotes: single ones where that is possible, as SQL has them.
+/// A quoted scalar, with single quotes if possible, as in SQL.
 pub(super) fn quoted(text: &str) -> String {
     match text.chars().any(|letter| letter.is_control() || letter == '\u{feff}') {
         true => serde_json::Value::from(text).to_string(),
