@@ -11,26 +11,26 @@ pub enum EngineConfig {
     Ballista {
         /// Its scheduler, `host:port`.
         scheduler: String,
-        /// Into how many parts work is split.
+        /// The number of partitions that work is split into.
         partitions: NonZeroUsize,
     },
 }
 
-/// Into how many parts work on a cluster is split where nothing else is said.
+/// The default number of partitions on a cluster.
 const PARTITIONS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
-/// The text names no engine.
+/// The text does not name an engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no engine: write local, or the scheduler of a cluster, df://HOST:PORT", without_user(.0))]
 pub struct NotAnEngine(String);
 
-/// The text without who somebody may be in it.
+/// Removes user information from the text.
 fn without_user(text: &str) -> &str {
     text.rsplit_once('@').map_or(text, |(_, rest)| rest)
 }
 
 impl EngineConfig {
-    /// The same, with work split into so many parts.
+    /// The same engine with this many partitions.
     #[must_use]
     pub fn with_partitions(self, number: Option<NonZeroUsize>) -> Self {
         match (self, number) {
@@ -51,7 +51,7 @@ impl FromStr for EngineConfig {
         let scheduler = text.strip_prefix("df://").ok_or_else(not)?.trim_end_matches('/');
         let port = scheduler.rsplit_once(':').and_then(|(host, port)| {
             let port: u16 = port.parse().ok()?;
-            // Nobody is asked who he is, so there are no passwords.
+            // User names are not supported, so there are no passwords.
             (!host.is_empty() && !host.contains('@')).then_some(port)
         });
         port.ok_or_else(not)?;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// What is wrong with a project file. Nothing was read or written but the file itself and its SQL.
+/// What is wrong with a project file. Only the file and its SQL were read, and nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// The project file.
@@ -10,19 +10,19 @@ pub struct ConfigError {
     pub problems: Vec<Problem>,
 }
 
-/// One thing that is wrong.
+/// A single problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Line and column, both from 1, where a place is known.
+    /// Line and column, both from 1, if known.
     pub at: Option<(u64, u64)>,
     /// What is wrong.
     pub message: String,
-    /// The way out.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
 impl ConfigError {
-    /// An error of one problem without a place.
+    /// An error with a single problem and no location.
     pub(super) fn single(file: PathBuf, message: impl Into<String>, help: impl Into<String>) -> Self {
         let problem = Problem {
             at: None,

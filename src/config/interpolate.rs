@@ -1,19 +1,19 @@
-//! `${NAME}` and `${NAME:-default}` in values; `$${` stands for `${`.
+//! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`.
 
 use super::variables::Variables;
 
-/// Why a value could not be filled in.
+/// Why a value could not be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Nobody has it.
+    /// The variable is not defined anywhere.
     Variable(String),
-    /// Where it should be cannot be read, and why.
+    /// The variable's source cannot be read; says why.
     Unread(String),
     /// `${` without its `}`.
     Unclosed,
 }
 
-/// Fills in the variables of one value.
+/// Replaces the variables in a value.
 pub(super) fn interpolate(text: &str, variables: &Variables) -> Result<String, Missing> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;

@@ -4,24 +4,25 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The least time for which files that are no longer part of a table are kept: a step that runs, or a reader of an
-/// older version, may still need younger ones.
+/// The minimum retention of files that are no longer part of a table: a running step, or a reader of an older version,
+/// may still need younger ones.
 pub const MIN_RETAIN: Duration = DAY;
 
-/// How tables are kept in shape while they are written.
+/// How tables are maintained while they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaintenanceConfig {
-    /// So many small files of about one size, in a table or partition, are put together.
+    /// How many small files of similar size, in a table or partition, trigger a compaction.
     pub compact_after: usize,
-    /// In tables that merges rewrite, files younger than this are left alone.
+    /// In tables that merges rewrite, younger files are not compacted.
     pub compact_min_age: Duration,
-    /// The size of files that compaction makes.
+    /// The size of files written by compaction.
     pub target_file_bytes: NonZeroU64,
-    /// A checkpoint is made after so many commits.
+    /// The number of commits between checkpoints.
     pub checkpoint_after: u64,
-    /// How long files stay that are no longer part of a table.
+    /// How long files are kept that are no longer part of a table.
     pub retain: Duration,
-    /// How long entries of the log stay: how far back one can read an older version, and a step can read on.
+    /// How long log entries are kept: limits how far back old versions can be read, and how long a step may pause
+    /// before it has to read everything again.
     pub log_retain: Duration,
 }
 

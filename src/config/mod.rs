@@ -1,9 +1,10 @@
-//! `pipelines.yaml`: read once as written, then validated into what the rest of the program uses.
+//! `pipelines.yaml`: parsed as written, then validated into what the rest of the program uses.
 //!
-//! - `raw`: the file as written; unknown keys are refused, and every value knows its line.
-//! - `variables`, `interpolate`: `${NAME}` in values, after parsing, so that a value can never change the structure.
-//! - `validate` and `validate_…`: raw to [`Project`], collecting as many problems as possible.
-//! - [`ConfigError`]: what is wrong, with file, line, column and the way out.
+//! - `raw`: the file as written; unknown keys are rejected, and every value knows its line.
+//! - `variables`, `interpolate`: replace `${NAME}` in values after parsing, so that a value can never change the
+//!   structure.
+//! - `validate` and `validate_…`: turn the raw file into a [`Project`], collecting as many problems as possible.
+//! - [`ConfigError`]: what is wrong, with file, line and column, and how to fix it.
 
 mod engine;
 mod error;
@@ -41,7 +42,7 @@ pub use source::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};
 pub use storage::Storage;
 pub use variables::Environment;
 
-/// The JSON schema of the file, for editors.
+/// The file's JSON schema, for editors.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(raw::RawProject)
 }

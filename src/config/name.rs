@@ -35,7 +35,7 @@ impl FromStr for TableName {
     }
 }
 
-/// `[a-z_][a-z0-9_]*`, which SQL takes without quotes.
+/// Matches `[a-z_][a-z0-9_]*`, which SQL accepts without quotes.
 pub(super) fn is_identifier(text: &str) -> bool {
     let mut letters = text.bytes();
     letters
@@ -44,7 +44,7 @@ pub(super) fn is_identifier(text: &str) -> bool {
         && letters.all(|next| next.is_ascii_lowercase() || next.is_ascii_digit() || next == b'_')
 }
 
-/// How alike two words have to be, 0 to 1, for one to be taken for the other mistyped.
+/// The similarity, 0 to 1, above which a word is considered a typo of another.
 const ALIKE: f64 = 0.75;
 
 /// The known word that `word` was probably meant to be.

@@ -11,12 +11,12 @@ use super::{
     ConfigError, EngineConfig, Environment, Expectation, MaintenanceConfig, Secret, SourceConfig, Storage, TableName,
 };
 
-/// A project, validated: what `pipelines.yaml` says for the chosen target.
+/// A validated project: what `pipelines.yaml` says for the chosen target.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// The folder of the file; relative paths start here.
     pub root: PathBuf,
-    /// The file.
+    /// The project file.
     pub file: PathBuf,
     /// Where the tables are.
     pub lake: LakeConfig,
@@ -24,11 +24,11 @@ pub struct Project {
     pub engine: EngineConfig,
     /// Where events come from, by name.
     pub sources: BTreeMap<String, SourceConfig>,
-    /// How tables are kept in shape.
+    /// How tables are maintained.
     pub maintenance: MaintenanceConfig,
-    /// What runs, in the file's order.
+    /// What runs, in the order of the file.
     pub pipelines: Vec<Pipeline>,
-    /// Values for `var('NAME', …)` in SQL; those for `${NAME}` are among them, and may be secret.
+    /// Values for `var('NAME', …)` in SQL; they include those for `${NAME}`, and may be secret.
     pub vars: BTreeMap<String, Secret>,
 }
 
@@ -46,20 +46,20 @@ pub struct LakeConfig {
 pub struct Pipeline {
     /// Its name.
     pub name: String,
-    /// When a batch begins while it follows its sources.
+    /// When a batch starts while it follows its sources.
     pub trigger: Trigger,
-    /// In the file's order; they run in the order of their SQL's references.
+    /// In the order of the file; they run in the order of their SQL's references.
     pub steps: Vec<Step>,
 }
 
-/// A batch begins when any of these is reached, and takes about so much at most.
+/// Starts a batch when any of these limits is reached; a batch takes at most about this much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trigger {
-    /// Time since the last batch began.
+    /// Time since the last batch started.
     pub every: Duration,
-    /// Records that wait.
+    /// The number of pending records.
     pub records: u64,
-    /// Bytes of records that wait, as far as the records before tell.
+    /// The size of pending records in bytes, estimated from earlier records.
     pub bytes: u64,
 }
 
@@ -73,7 +73,7 @@ impl Default for Trigger {
     }
 }
 
-/// One SQL file and the table it makes.
+/// An SQL file and the table it writes.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// The table.
@@ -84,27 +84,27 @@ pub struct Step {
     pub sql: String,
     /// How the result becomes the table.
     pub mode: Mode,
-    /// What the table is, where its SQL file does not say it.
+    /// What the table is, if its SQL file does not say so.
     pub description: Option<String>,
-    /// What columns mean, by their names.
+    /// Descriptions of columns, by name.
     pub columns: BTreeMap<String, String>,
     /// The columns whose rows a merge replaces.
     pub key: Vec<String>,
-    /// A predicate over a merge's result: such rows only take old rows of their key away.
+    /// A predicate over a merge's result: matching rows only delete the old rows of their key.
     pub delete: Option<String>,
-    /// Share of the inputs, 0 to 1, that must have changed before an `overwrite` step is computed anew.
+    /// The share of the inputs, 0 to 1, that must have changed before an `overwrite` step is recomputed.
     pub refresh_after: Option<f64>,
-    /// While a pipeline follows its sources, the step runs at most so often, beside the others.
+    /// While a pipeline follows its sources, the step runs at most this often, in parallel with the others.
     pub every: Option<Duration>,
-    /// Compaction leaves younger files alone; of the project where none is given.
+    /// Younger files are not compacted; defaults to the project's setting.
     pub compact_min_age: Option<Duration>,
-    /// Columns that split the table into folders.
+    /// Columns the table is partitioned by.
     pub partition_by: Vec<String>,
     /// Columns by which compaction sorts the rows.
     pub cluster_by: Vec<String>,
-    /// What has to hold for the rows that it writes.
+    /// Conditions on the rows it writes.
     pub expect: Vec<Expectation>,
-    /// Where the step is in the file, from 1.
+    /// Its line in the file, from 1.
     pub line: u64,
 }
 
@@ -117,12 +117,12 @@ pub enum Mode {
     Overwrite,
     /// The result's rows replace those of the same key.
     Merge,
-    /// No table: whoever reads the name runs the SQL.
+    /// No table: reading the name runs the SQL.
     View,
 }
 
 impl Mode {
-    /// All of them, by the name they have in the file.
+    /// All modes, by their names in the file.
     pub(super) const ALL: [(&'static str, Self); 4] = [
         ("append", Self::Append),
         ("overwrite", Self::Overwrite),
@@ -142,12 +142,12 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What [`Project::load`] goes by, besides the file.
+/// The inputs of [`Project::load`] besides the file.
 #[derive(Clone, Copy)]
 pub struct LoadOptions<'a> {
-    /// The target to use, of those that the file names.
+    /// The target to use, one of those in the file.
     pub target: Option<&'a str>,
-    /// Values for `${NAME}` that win over the environment, and for `var('NAME', …)` in SQL.
+    /// Values for `var('NAME', …)` in SQL, and for `${NAME}`, where they override the environment.
     pub vars: &'a BTreeMap<String, String>,
     /// The environment.
     pub env: &'a Environment,
@@ -155,7 +155,7 @@ pub struct LoadOptions<'a> {
 
 impl fmt::Debug for LoadOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The environment and the variables may hold secrets.
+        // The environment and the variables may contain secrets.
         f.debug_struct("LoadOptions")
             .field("target", &self.target)
             .finish_non_exhaustive()
@@ -163,10 +163,10 @@ impl fmt::Debug for LoadOptions<'_> {
 }
 
 impl Project {
-    /// Reads and validates a project file and the SQL files it names. Touches no data.
+    /// Reads and validates a project file and its SQL files. Touches no data.
     ///
     /// # Errors
-    /// All problems that could be found, each with its place.
+    /// All problems that were found, each with its location.
     pub fn load(file: &Path, options: &LoadOptions<'_>) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             let help = "`clickrec init` starts a project; --config names another file";
@@ -182,10 +182,10 @@ impl Project {
         self.vars.iter().map(revealed).collect()
     }
 
-    /// The pipeline of a name, or the only one.
+    /// The pipeline with a name, or the only one.
     ///
     /// # Errors
-    /// When there is none of the name, or no name and several pipelines.
+    /// When there is no such pipeline, or no name is given and there are several.
     pub fn pipeline(&self, name: Option<&str>) -> Result<&Pipeline, ConfigError> {
         let known = || {
             self.pipelines

@@ -10,7 +10,7 @@ use serde_yaml::{Error, Spanned};
 use super::raw_expectation::RawExpectation;
 use super::{ConfigError, Problem, nearest};
 
-/// Text with its place, not yet interpolated.
+/// Text with its location, not yet interpolated.
 pub(super) type Text = Spanned<String>;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -283,7 +283,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedMap<T> {
 }
 
 impl RawProject {
-    /// Parses the file; its first error, with its place and the nearest known key.
+    /// Parses the file. Returns its first error, with its location and the nearest known key.
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         serde_yaml::from_str(text).map_err(|error| ConfigError {
             file: file.to_owned(),
@@ -292,7 +292,7 @@ impl RawProject {
     }
 }
 
-/// What an error of the YAML parser says, with its place and the nearest known key.
+/// Converts an error of the YAML parser, with its location and the nearest known key.
 pub fn problem(error: &Error) -> Problem {
     let at = error
         .location()
@@ -312,7 +312,7 @@ pub fn problem(error: &Error) -> Problem {
             unexpected, expected, ..
         } => (format!("expected {expected}, found {unexpected}"), None),
         other => {
-            // The library's own rendering repeats the place; its first line is the message.
+            // The library's own message repeats the location; its first line is the message itself.
             let text = other.to_string();
             (
                 text.lines()

@@ -71,7 +71,7 @@ impl JsonSchema for RawExpectation {
     }
 }
 
-/// By hand, as an untagged enum would not say which key is unknown.
+/// Written by hand, because an untagged enum would not say which key is unknown.
 impl<'de> Deserialize<'de> for RawExpectation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;

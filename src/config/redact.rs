@@ -1,13 +1,13 @@
-//! Keeps credentials out of what is printed, whoever prints them: libraries put requests and settings into their errors.
+//! Keeps credentials out of all output, whoever prints it: libraries include requests and settings in their errors.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 
 const HIDDEN: &str = "***";
-/// Shorter ones would be found in words that are none.
+/// Shorter values would also match inside ordinary words.
 const SHORTEST: usize = 6;
-/// What stands before a credential, in lower case.
+/// What precedes a credential, in lower case.
 const MARKS: [&str; 16] = [
     "sig=",
     "accountkey=",
@@ -26,15 +26,16 @@ const MARKS: [&str; 16] = [
     "<secretaccesskey>",
     "<sessiontoken>",
 ];
-/// What may stand between a mark and its credential.
+/// What may separate a mark from its credential.
 const BETWEEN: &[char] = &[' ', '"', '\''];
-/// What ends one.
+/// What ends a credential.
 const ENDS: &[char] = &['&', ' ', '"', '\'', ';', ',', '<', '>', ')', '}', '\n', '\r', '\t'];
 
-/// The credentials that this process knows.
+/// The credentials known to this process.
 static KNOWN: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
-/// Hides a value from now on. Of a token that is a query, its signature too, written as it is and decoded.
+/// Hides a value from now on. If it is a token in the form of a query string, its signature is hidden too, both encoded
+/// and decoded.
 pub(super) fn hide(value: &str) {
     let signature = value.split('&').find_map(|part| part.strip_prefix("sig="));
     let decoded = signature.map(|part| {
@@ -53,10 +54,10 @@ pub(super) fn hide(value: &str) {
     }
 }
 
-/// The text without credentials: those that are known, and what stands where libraries put them.
+/// Removes credentials from a text: those that are known, and those in places where libraries put them.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    // Longest first: one may be a part of another.
+    // Longest first, because one may contain another.
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let mut found: Vec<&String> = known.iter().filter(|value| text.contains(value.as_str())).collect();
     found.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -69,7 +70,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text with what follows a mark hidden; `None` where nothing does.
+/// The text with everything after a mark hidden; `None` if there is no mark.
 fn marked(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let mut hidden: Option<String> = None;

@@ -1,10 +1,10 @@
-//! A value that cannot print itself.
+//! A value that does not print itself.
 
 use std::fmt;
 
 use super::redact;
 
-/// A credential. `Debug` and `Display` print `***`; only [`Secret::reveal`] gives the value.
+/// A credential. `Debug` and `Display` print `***`; only [`Secret::reveal`] returns the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The same, kept out of all that is printed from now on ([`redact`](super::redact)).
+    /// The same, and hides the value in all output from now on ([`redact`](super::redact)).
     pub fn credential(value: impl Into<String>) -> Self {
         let value = value.into();
         redact::hide(&value);

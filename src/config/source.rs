@@ -10,7 +10,7 @@ use super::Secret;
 pub enum SourceConfig {
     /// A Kafka topic.
     Kafka(KafkaConfig),
-    /// Files, or a folder that grows.
+    /// Files, or a growing folder.
     Files(FilesConfig),
 }
 
@@ -23,14 +23,14 @@ pub struct KafkaConfig {
     pub topic: String,
     /// Encryption and authentication.
     pub security: Security,
-    /// Further librdkafka settings (`fetch.max.bytes`, …), passed on as they are. Some hold keys, so none is printed.
+    /// Further librdkafka settings (`fetch.max.bytes`, …), passed on unchanged. Some contain keys, so none is printed.
     pub options: BTreeMap<String, Secret>,
 }
 
-/// Kafka's security settings, in Kafka's own words.
+/// Kafka's security settings, under Kafka's own names.
 #[derive(Debug, Clone, Default)]
 pub struct Security {
-    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; librdkafka's default where none is given.
+    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; librdkafka's default if `None`.
     pub protocol: Option<String>,
     /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub mechanism: Option<String>,
@@ -40,16 +40,16 @@ pub struct Security {
     pub password: Option<Secret>,
     /// A PEM file of the certificate authorities to trust, instead of the system's.
     pub ca: Option<String>,
-    /// The same certificates themselves, as PEM text.
+    /// The certificates themselves, as PEM text.
     pub ca_pem: Option<String>,
 }
 
 /// Files of records.
 #[derive(Debug, Clone)]
 pub struct FilesConfig {
-    /// A path or URL that may hold a glob (`sample_data/*.json`), or a folder; relative paths are resolved already.
+    /// A folder, or a path or URL, possibly with a glob (`sample_data/*.json`). Relative paths have been resolved.
     pub path: String,
-    /// The folder of the project file: records name their files from there.
+    /// The folder of the project file: file names in records are relative to it.
     pub root: PathBuf,
     /// How records are laid out in a file.
     pub format: FileFormat,
@@ -58,6 +58,6 @@ pub struct FilesConfig {
 /// How records are laid out in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
-    /// One JSON object a line; a name ending in `.gz` is gzip.
+    /// One JSON object per line; a name ending in `.gz` is gzip.
     Ndjson,
 }

@@ -5,7 +5,7 @@ use super::Secret;
 use super::interpolate::{Missing, interpolate};
 use super::variables::Variables;
 
-/// Parts of names whose values are credentials.
+/// Parts of the names of credentials.
 const CREDENTIALS: [&str; 11] = [
     "sas",
     "secret",
@@ -19,26 +19,26 @@ const CREDENTIALS: [&str; 11] = [
     "key_pem",
     "oauthbearer_config",
 ];
-/// Such names are ids all the same, or say where the credential is.
+/// Names with these parts are IDs nevertheless, or only locate the credential.
 const NOT_CREDENTIALS: [&str; 3] = ["access_key_id", "_file", "_endpoint"];
 
-/// Whether the value of a setting of this name is a credential.
+/// Whether a setting with this name is a credential.
 pub(super) fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('.', "_");
     CREDENTIALS.iter().any(|part| name.contains(part)) && !NOT_CREDENTIALS.iter().any(|part| name.contains(part))
 }
 
-/// Whether a value as written holds a credential itself, and not only the name of its variable.
+/// Whether a value as written contains a credential itself, and not just the name of a variable.
 pub(super) fn is_literal(written: &str) -> bool {
     let defaults = written.split(":-").skip(1);
     !written.contains("${") || written.contains("$${") || defaults.into_iter().any(|rest| !rest.starts_with('}'))
 }
 
-/// Settings of an object store, in its own words; all of them count as secret.
+/// Settings of an object store, under its own names; all of them are treated as secret.
 #[derive(Clone, Default)]
 pub struct Storage {
     settings: BTreeMap<String, Secret>,
-    /// As written, and what its variables stand for.
+    /// The settings as written, and their variables.
     written: Option<(BTreeMap<String, String>, Variables)>,
 }
 
@@ -54,12 +54,12 @@ impl Storage {
         }
     }
 
-    /// The settings, as they were when the project was read.
+    /// The settings as of when the project was read.
     pub fn settings(&self) -> &BTreeMap<String, Secret> {
         &self.settings
     }
 
-    /// The settings as of now: a credential may have been replaced in its file, or where its command finds it. Blocks.
+    /// The current settings: a credential may have been replaced in its file, or by its command. Blocks.
     ///
     /// # Errors
     /// When a file cannot be read, or a command fails.
@@ -77,7 +77,7 @@ impl Storage {
     }
 }
 
-/// A setting; one that is a credential is kept out of all that is printed.
+/// Wraps a setting; a credential is hidden in all output.
 pub(super) fn as_secret(name: &str, value: String) -> Secret {
     match is_credential(name) {
         true => Secret::credential(value),

@@ -1,4 +1,4 @@
-//! The file as written into the project as used.
+//! Validates the file as written into a project.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use super::{
     nearest,
 };
 
-/// Where a lake can be, by the beginning of its URL.
+/// The URL schemes a lake can have.
 const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", "adl"];
-/// Layers that mean something else in SQL.
+/// Layers that have another meaning in SQL.
 const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
 
-/// Collects problems while it goes through a file.
+/// Collects problems while it validates a file.
 pub(super) struct Validator<'a> {
     file: &'a Path,
     pub(super) root: PathBuf,
@@ -71,7 +71,7 @@ impl<'a> Validator<'a> {
                 vars,
             }),
             _ => {
-                // As the file has them, top to bottom.
+                // In the order of the file.
                 self.problems.sort_by_key(|problem| problem.at);
                 Err(ConfigError {
                     file: self.file.to_owned(),
@@ -89,8 +89,8 @@ impl<'a> Validator<'a> {
         });
     }
 
-    /// Puts what the chosen target says in the place of the defaults. The other targets are not looked at further,
-    /// so that their variables need not be set.
+    /// Overrides the defaults with the chosen target's settings. Other targets are ignored, so that their variables
+    /// need not be set.
     fn apply_target(&mut self, raw: &mut RawProject) {
         let Some(name) = self.options.target else { return };
         let Some(target) = raw.targets.remove(name) else {
@@ -117,7 +117,7 @@ impl<'a> Validator<'a> {
         raw.sources.extend(target.sources);
     }
 
-    /// The value with its variables filled in.
+    /// The value with its variables replaced.
     pub(super) fn text(&mut self, text: &Text) -> Option<String> {
         match interpolate(&text.value, &self.variables) {
             Ok(value) => Some(value),
@@ -150,12 +150,13 @@ impl<'a> Validator<'a> {
         self.optional(text).map(Secret::new)
     }
 
-    /// A secret that is kept out of all that is printed.
+    /// A secret that is hidden in all output.
     pub(super) fn credential(&mut self, text: Option<&Text>) -> Option<Secret> {
         self.optional(text).map(Secret::credential)
     }
 
-    /// Credentials that stand in the file, where everybody who sees the project sees them, in all targets.
+    /// Rejects credentials written in the file, in any target, where everyone with access to the project would see
+    /// them.
     fn refuse_literals(&mut self, raw: &RawProject) {
         let stores =
             std::iter::once(&raw.storage).chain(raw.targets.values().filter_map(|target| target.storage.as_ref()));
@@ -179,7 +180,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// The values of the file, and those of the command line, which win.
+    /// The values in the file, overridden by those on the command line.
     fn vars(&mut self, vars: &BTreeMap<String, Text>) -> BTreeMap<String, Secret> {
         let given = self.options.vars;
         let mut all: BTreeMap<String, Secret> = given.iter().map(|(k, v)| (k.clone(), Secret::new(v))).collect();
@@ -334,7 +335,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// `5%` or `0.05`.
+    /// Parses `5%` or `0.05`.
     fn share(&mut self, text: &Text) -> Option<f64> {
         let value = self.text(text)?;
         let (number, scale) = match value.strip_suffix('%') {
@@ -356,7 +357,7 @@ impl<'a> Validator<'a> {
         share
     }
 
-    /// Settings that make no sense with the step's mode.
+    /// Rejects settings that do not apply to the step's mode.
     fn fits_mode(&mut self, step: &RawStep, mode: Mode) {
         if mode == Mode::Merge && step.key.is_empty() {
             let help = "name the columns whose rows are replaced: key: [session_id]".to_owned();
@@ -386,7 +387,7 @@ impl<'a> Validator<'a> {
     }
 }
 
-/// The path without `.` and `..`, which URLs and object stores do not know.
+/// The path without `.` and `..`, which URLs and object stores do not support.
 pub(super) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {

@@ -7,7 +7,7 @@ use super::raw_expectation::{RawCheck, RawExpectation, RawRange, RawValue};
 use super::validate::Validator;
 use super::{Expectation, Severity, TableName, nearest};
 
-/// What a check is called, and the query for the rows that do not meet it.
+/// The name of a check, and the query for the rows that violate it.
 struct Query {
     name: String,
     sql: String,

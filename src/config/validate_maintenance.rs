@@ -1,4 +1,4 @@
-//! The upkeep of tables as written into that as used.
+//! Validates the maintenance settings.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::maintenance::MIN_RETAIN;
 use super::raw::{RawMaintenance, Text};
 use super::validate::Validator;
 
-/// Smaller files would be no better than those that are put together.
+/// Smaller files would be no better than the ones being compacted.
 const MIN_FILE_BYTES: u64 = 1 << 20;
 const MAX_FILE_BYTES: u64 = 4 << 30;
 

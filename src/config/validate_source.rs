@@ -1,4 +1,4 @@
-//! The sources of the file as written into those as used.
+//! Validates the sources.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::storage::{as_secret, is_credential, is_literal};
 use super::validate::{Validator, normal};
 use super::{FileFormat, FilesConfig, KafkaConfig, Security, SourceConfig};
 
-/// librdkafka settings that the reader sets itself, because exactly-once reading hangs on them.
+/// librdkafka settings that the reader sets itself, because exactly-once reading depends on them.
 const RESERVED_OPTIONS: [&str; 10] = [
     "auto.offset.reset",
     "bootstrap.servers",
@@ -24,7 +24,7 @@ const RESERVED_OPTIONS: [&str; 10] = [
     "metadata.broker.list",
 ];
 
-/// librdkafka settings that have a name of their own.
+/// librdkafka settings that have a key of their own.
 const SECURITY_OPTIONS: [(&str, &str); 7] = [
     ("security.protocol", "protocol"),
     ("sasl.mechanism", "mechanism"),

@@ -1,4 +1,4 @@
-//! When batches begin: of the file as written, as used.
+//! Validates when batches start.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What `${NAME}` stands for: values of the command line, of the environment, of the file `.env` beside the project's, of a
-//! file that `NAME_FILE` names, or the output of the command in `NAME_COMMAND`.
+//! Resolves `${NAME}`: from the command line, the environment, the `.env` file next to the project file, the file named
+//! in `NAME_FILE`, or the output of the command in `NAME_COMMAND`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 
 use super::interpolate::Missing;
 
-/// A command that prints a secret may take so long.
+/// How long a command that prints a secret may take.
 const COMMAND_TIME: Duration = Duration::from_secs(60);
 
 type Get = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// The variables of a process, or what stands for them.
+/// The environment variables of a process, or a substitute.
 #[derive(Clone)]
 pub struct Environment(Arc<Get>);
 
 impl Environment {
-    /// Of this process.
+    /// The variables of this process.
     pub fn process() -> Self {
         Self::of(|name| std::env::var(name).ok())
     }
 
-    /// With these values.
+    /// An environment with these values.
     pub fn of(get: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(get))
     }
@@ -38,7 +38,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// Values by name. Files and commands are asked again each time.
+/// Values by name. Files and commands are read again each time.
 #[derive(Clone)]
 pub(super) struct Variables {
     given: BTreeMap<String, String>,
@@ -47,7 +47,7 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    /// `given` wins over all others; `folder` may hold a `.env`.
+    /// `given` overrides everything else; `folder` may contain a `.env`.
     pub fn new(given: &BTreeMap<String, String>, environment: &Environment, folder: &Path) -> Self {
         Self {
             given: given.clone(),
@@ -56,7 +56,7 @@ impl Variables {
         }
     }
 
-    /// The value of a name; `None` where nobody has one that is not empty.
+    /// The value of a name; `None` if it is not set anywhere, or is empty.
     pub fn get(&self, name: &str) -> Result<Option<String>, Missing> {
         if let Some(value) = self.plain(name)? {
             return Ok(Some(value));
@@ -86,7 +86,7 @@ impl Variables {
     }
 
     fn of_file(&self, name: &str) -> Result<Option<String>, Missing> {
-        // An error of the library shows the line, which may hold a secret.
+        // The library's error quotes the line, which may contain a secret.
         let unread = |_| {
             Missing::Unread(format!(
                 "{} cannot be read as lines of NAME=VALUE",
@@ -114,7 +114,7 @@ fn output(variable: &str, line: &str) -> Result<String, Missing> {
         .args(["-c", line])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        // What it says of itself may be half a secret.
+        // Its standard error may reveal part of a secret.
         .stderr(Stdio::null())
         .spawn()
         .map_err(unknown)?;
@@ -123,7 +123,7 @@ fn output(variable: &str, line: &str) -> Result<String, Missing> {
         match child.try_wait().map_err(unknown)? {
             Some(status) => break status,
             None if started.elapsed() > COMMAND_TIME => {
-                // It may have ended by itself at last.
+                // It may have exited in the meantime.
                 _ = child.kill();
                 _ = child.wait();
                 return Err(failed(format!("it took longer than {} s", COMMAND_TIME.as_secs())));
