@@ -1,15 +1,15 @@
-//! SQL functions of clickrec. The crate knows Arrow and DataFusion, and nothing of clickrec itself.
+//! SQL functions of clickrec. The crate depends on Arrow and DataFusion, but knows nothing about clickrec itself.
 //!
-//! - [`als`]: alternating least squares, free of DataFusion.
-//! - [`als_sql`]: the same with joins and aggregates, for more than one memory holds.
-//! - [`sessions`]: models of the order of clicks (neighbouring sessions, transitions), free of DataFusion too.
-//! - [`ranking`]: scored items, and the best few of many.
-//! - [`functions`]: one SQL function a file.
-//! - [`variables`]: values in SQL that can be changed from outside.
-//! - [`wire`]: for plans that are sent to other processes.
-//! - [`relation`]: how a table function takes relations and named arguments, which DataFusion's own cannot.
+//! - [`als`]: alternating least squares, independent of DataFusion.
+//! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process.
+//! - [`sessions`]: models of click order (neighbouring sessions, transitions), also independent of DataFusion.
+//! - [`ranking`]: scored items, and top-k selection.
+//! - [`functions`]: one SQL function per file.
+//! - [`variables`]: values in SQL that can be overridden from outside.
+//! - [`wire`]: helpers for plans that are sent to other processes.
+//! - [`relation`]: lets a table function take relations and named arguments, which DataFusion's own cannot.
 //!
-//! The lists below are registered by the program's engine.
+//! The program's engine registers the lists below.
 
 pub mod als;
 pub mod als_sql;

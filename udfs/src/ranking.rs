@@ -1,9 +1,9 @@
-//! Scored items, and the best few of many.
+//! Scored items, and top-k selection.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// A heap is made for no more than so many; it grows where `k` is larger.
+/// The maximum initial capacity of a heap, which grows if `k` is larger.
 const CAPACITY: usize = 2_048;
 
 /// An item and how well it fits.
@@ -17,7 +17,7 @@ pub struct Scored {
 
 impl Eq for Scored {}
 
-/// Better is greater; of equals the lower index is better.
+/// Better is greater; among equals, the lower index is better.
 impl Ord for Scored {
     fn cmp(&self, other: &Self) -> Ordering {
         self.score.total_cmp(&other.score).then(other.item.cmp(&self.item))
@@ -38,7 +38,7 @@ pub struct Best {
 }
 
 impl Best {
-    /// Keeps the best `k` of what is taken.
+    /// Keeps the best `k` of the items it is given.
     pub fn new(k: usize) -> Self {
         Self {
             k,
@@ -46,7 +46,7 @@ impl Best {
         }
     }
 
-    /// The score that an item has to beat.
+    /// The score to beat.
     pub fn bar(&self) -> f32 {
         match self.heap.peek() {
             Some(Reverse(worst)) if self.heap.len() == self.k => worst.score,
@@ -54,16 +54,16 @@ impl Best {
         }
     }
 
-    /// Takes the scores of the items from `first` on, each item once.
+    /// Adds the scores of the items from `first` on, each item once.
     pub fn take(&mut self, scores: &[f32], first: usize) {
         if self.k == 0 {
             return;
         }
-        // Items come in ascending order, so an equal score never pushes out a lower index.
+        // Items are in ascending order, so an equal score never displaces a lower index.
         let mut bar = self.bar();
         for (index, &score) in scores.iter().enumerate() {
             if score > bar {
-                // Indices came as u32.
+                // Indices started as u32.
                 self.push(Scored {
                     item: (first + index) as u32,
                     score,
@@ -73,7 +73,7 @@ impl Best {
         }
     }
 
-    /// Takes one item, in any order.
+    /// Adds one item, in any order.
     pub fn offer(&mut self, scored: Scored) {
         let is_better = self.heap.len() < self.k || self.heap.peek().is_some_and(|Reverse(worst)| scored > *worst);
         if self.k > 0 && is_better {
@@ -88,7 +88,7 @@ impl Best {
         self.heap.push(Reverse(scored));
     }
 
-    /// Best first.
+    /// The items, best first.
     pub fn into_sorted(self) -> Vec<Scored> {
         let mut sorted: Vec<Scored> = self.heap.into_iter().map(|Reverse(scored)| scored).collect();
         sorted.sort_unstable_by(|a, b| b.cmp(a));

@@ -1,7 +1,7 @@
-//! `var('NAME', DEFAULT)`: a value that can be changed from outside while the SQL file says what it usually is.
+//! `var('NAME', DEFAULT)`: a value that can be overridden from outside, with a default in the SQL file.
 //!
-//! A call is replaced by a literal before the statement is planned, so it may stand wherever a literal may, among the
-//! arguments of a table function too. The value from outside is of the default's type.
+//! A call is replaced by a literal before the statement is planned, so it is allowed wherever a literal is, including
+//! the arguments of a table function. A value from outside is converted to the default's type.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::ast::{
 /// The function's name in SQL.
 pub const NAME: &str = "var";
 
-/// What the function says about itself; it is none of DataFusion's, which would hold this.
+/// The function's documentation, which DataFusion does not hold because the function is not registered there.
 pub fn documentation() -> &'static Documentation {
     static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
         Documentation::builder(
@@ -33,13 +33,13 @@ pub fn documentation() -> &'static Documentation {
     &DOCUMENTATION
 }
 
-/// Values by the name that SQL calls them by.
+/// Values by their names in SQL.
 pub type Variables = BTreeMap<String, String>;
 
-/// Replaces every `var('NAME', DEFAULT)` of a statement, and returns the names.
+/// Replaces every `var('NAME', DEFAULT)` in a statement, and returns the names.
 ///
 /// # Errors
-/// A plan error where a call is not of that form, or a value from outside is not of the default's type.
+/// A plan error when a call does not have that form, or a value from outside does not have the default's type.
 pub fn substitute(statement: &mut Statement, values: &Variables) -> Result<BTreeSet<String>> {
     let mut substitution = Substitution {
         values,
@@ -84,7 +84,7 @@ impl VisitorMut for Substitution<'_> {
     }
 }
 
-/// Whether the first argument is a text: of a column, `var` is the variance.
+/// Whether the first argument is a string: on a column, `var` is the variance.
 fn has_name(function: &Function) -> bool {
     let FunctionArguments::List(list) = &function.args else {
         return false;
@@ -104,7 +104,7 @@ fn value(function: &Function, values: &Variables) -> Result<(String, Expr)> {
     let Some(given) = values.get(name) else {
         return Ok((name.to_owned(), default.clone()));
     };
-    // The value is not printed: it may be one for ${NAME} too, and secret.
+    // The value is not printed, because it may also be a secret for ${NAME}.
     let wrong = |kind| plan_datafusion_err!("var('{name}'): its value is not {kind}, which its default {default} is");
     let literal_of = |text: &str| Expr::Value(Value::Number(text.to_owned(), false).into());
     let number = |text: &str| match text.strip_prefix('-') {
@@ -137,7 +137,7 @@ fn is_whole(number: &str) -> bool {
     !number.contains(['.', 'e', 'E'])
 }
 
-/// The name and the default, where a call has just these.
+/// The name and the default, if a call has exactly these.
 fn arguments(function: &Function) -> Option<(&str, &Expr)> {
     let FunctionArguments::List(list) = &function.args else {
         return None;

@@ -1,5 +1,5 @@
-//! iALS++ (Rendle, Krichene, Zhang, Koren, "iALS++: Speeding up Matrix Factorization with Subspace Optimization", 2021):
-//! a row is solved block of dimensions by block, each exactly while the others stand still.
+//! iALS++ (Rendle, Krichene, Zhang, Koren, "iALS++: Speeding up Matrix Factorization with Subspace Optimization",
+//! 2021): a row is solved one block of dimensions at a time, each exactly while the others are fixed.
 
 use multiversion::multiversion;
 
@@ -8,8 +8,8 @@ use super::kernels::{axpy, dot};
 use super::product::add_gram;
 use super::solve::{CHUNK, Row, Scratch, Side, solve_in_place};
 
-/// One pass over the blocks from the row's present value: `n d size + d size²`. The predictions of the row's own
-/// interactions are kept up to date between blocks; the unobserved pairs tie no two blocks together, as their Gramian is
+/// One pass over the blocks from the row's current value: `n d size + d size²`. The predictions of the row's own
+/// interactions are updated between blocks. The unobserved pairs do not couple blocks, because their Gramian is
 /// diagonal here. A row without interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn blocks(side: Side, row: Row, x: &mut [f32], size: usize, scratch: &mut Scratch) -> Result<(), AlsError> {
@@ -28,8 +28,8 @@ pub(super) fn blocks(side: Side, row: Row, x: &mut [f32], size: usize, scratch: 
     Ok(())
 }
 
-/// Moves the dimensions `start..end` to where the loss is least: `x −= H⁻¹ g`, with `g` half the gradient and `H` half the
-/// second derivative.
+/// Moves the dimensions `start..end` to the minimum of the loss: `x −= H⁻¹ g`, where `g` is half the gradient and `H`
+/// half the second derivative.
 #[inline(always)]
 fn step(side: Side, row: Row, x: &mut [f32], start: usize, end: usize, scratch: &mut Scratch) -> Result<(), AlsError> {
     let Scratch {

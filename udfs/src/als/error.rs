@@ -1,17 +1,17 @@
-/// Why a model cannot be learned or used.
+/// Why a model cannot be trained or used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AlsError {
-    /// A weight that says nothing about confidence.
+    /// A weight that cannot be a confidence.
     #[error("the weight of user {user} and item {item} is {weight}; weights must be finite and not negative")]
     Weight {
         /// Row.
         user: u32,
         /// Column.
         item: u32,
-        /// As given.
+        /// The given weight.
         weight: f32,
     },
-    /// An index beyond the matrix.
+    /// An index outside the matrix.
     #[error("user {user}, item {item} is outside the matrix of {users} x {items}")]
     OutOfRange {
         /// Row.
@@ -23,28 +23,28 @@ pub enum AlsError {
         /// Columns.
         items: usize,
     },
-    /// A parameter that makes no sense.
+    /// A parameter that is out of range.
     #[error("{name} is {value}; it must be {expected}")]
     Parameter {
         /// Its name.
         name: &'static str,
-        /// As given.
+        /// The given value.
         value: String,
-        /// What is allowed.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// Vectors that do not belong together.
+    /// Vectors of different lengths.
     #[error("expected {expected} numbers, found {found}")]
     Shape {
-        /// As the model has them.
+        /// The length in the model.
         expected: usize,
-        /// As given.
+        /// The given length.
         found: usize,
     },
-    /// Factors that say nothing.
+    /// Factors that are NaN or infinite.
     #[error("the factors are not all finite numbers; weights may be too large, or the model is damaged")]
     NotFinite,
-    /// The normal equations of a row have no stable solution.
+    /// A row's normal equations have no stable solution.
     #[error("the normal equations are not positive definite; raise the regularization")]
     NotPositiveDefinite,
 }

@@ -1,6 +1,6 @@
 use super::AlsError;
 
-/// One vector a row, one after another in memory: `rows x dims`.
+/// One vector per row, contiguous in memory: `rows x dims`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Factors {
     rows: usize,
@@ -18,7 +18,7 @@ impl Factors {
         }
     }
 
-    /// Takes row after row.
+    /// Takes the values row by row.
     ///
     /// # Errors
     /// When there are not `rows · dims` numbers.
@@ -32,12 +32,12 @@ impl Factors {
         Ok(Self { rows, dims, values })
     }
 
-    /// How many vectors.
+    /// The number of vectors.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How long each is.
+    /// The length of each vector.
     pub fn dims(&self) -> usize {
         self.dims
     }
@@ -47,7 +47,7 @@ impl Factors {
         &self.values[row * self.dims..(row + 1) * self.dims]
     }
 
-    /// One vector, to be written.
+    /// One vector, mutable.
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
         &mut self.values[row * self.dims..(row + 1) * self.dims]
     }

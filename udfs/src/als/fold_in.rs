@@ -3,8 +3,8 @@ use super::spectrum::Spectrum;
 use super::train::turned;
 use super::{AlsError, Factors, Objective};
 
-/// Finds the factors of a user that training has not seen, with the item factors as they are: the exact solution of
-/// the user's own equations.
+/// Computes the factors of a user that training has not seen, with fixed item factors: the exact solution of the user's
+/// own equations.
 #[derive(Debug)]
 pub struct FoldIn {
     spectrum: Spectrum,
@@ -14,7 +14,7 @@ pub struct FoldIn {
 }
 
 impl FoldIn {
-    /// Prepares what all users share: `O(items · d²)`, and as much memory again as the item factors.
+    /// Prepares what all users share: takes `O(items · d²)` time, and as much additional memory as the item factors.
     ///
     /// # Errors
     /// When the factors are not finite.
@@ -31,17 +31,18 @@ impl FoldIn {
         })
     }
 
-    /// Scales the regularization by what a user has, as the model was trained with; see [`Objective`].
+    /// Scales the regularization with the number of a user's interactions, as when the model was trained; see
+    /// [`Objective`].
     #[must_use]
     pub fn with_nu(mut self, nu: f32) -> Self {
         self.objective.nu = nu;
         self
     }
 
-    /// Writes the factors of a user with these items into `out`, of length `d`; zeros for no items.
+    /// Writes the factors of a user with these items to `out`, of length `d`; zeros if there are no items.
     ///
     /// # Errors
-    /// When `out` or the weights have another length, an item is not the model's, or the equations are singular.
+    /// When `out` or the weights have another length, an item is not in the model, or the equations are singular.
     pub fn solve(&self, items: &[u32], weights: &[f32], out: &mut [f32]) -> Result<(), AlsError> {
         if out.len() != self.turned.dims() {
             return Err(AlsError::Shape {

@@ -3,10 +3,10 @@ use rayon::prelude::*;
 use super::Factors;
 use super::product::gram;
 
-/// Parts that are summed in this order, however many threads there are.
+/// The number of partial sums, which are added in order, however many threads there are.
 const PARTS: usize = 64;
 
-/// `YᵀY`, `d x d`, row after row: `2 · rows · d²` operations. The sum does not depend on the number of threads.
+/// `YᵀY`, `d x d`, row-major: `2 · rows · d²` operations. The sum does not depend on the number of threads.
 pub fn gramian(factors: &Factors) -> Vec<f32> {
     let d = factors.dims();
     let rows = factors.rows().div_ceil(PARTS).max(1);

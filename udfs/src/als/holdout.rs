@@ -9,15 +9,15 @@ use super::product::times_transposed;
 use super::train::train_from;
 use super::{AlsError, Factors, FoldIn, Interactions, Model, Params};
 
-/// No more users than this are asked; their mean is steady to a hundredth.
+/// The maximum number of test users; their mean is accurate to a hundredth.
 const USERS: usize = 2_000;
-/// Users and items that are multiplied in one go: their scores stay in the second-level cache.
+/// The number of users and items multiplied at once: their scores stay in the L2 cache.
 const QUERIES: usize = 64;
 const ITEMS: usize = 1_024;
-/// Scores that differ by less, for their size, are ties.
+/// Scores with a smaller relative difference are ties.
 const TIE: f32 = 1e-5;
 
-/// One interaction each of some users, which training does not see.
+/// One interaction of each of some users, hidden from training.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holdout {
     /// User and item, ascending.
@@ -25,8 +25,9 @@ pub struct Holdout {
 }
 
 impl Holdout {
-    /// Takes one interaction from a share of the users that have two or more (at most 2,000 users). The same
-    /// interactions, share and seed give the same choice. Memory: while it works, as building the interactions took.
+    /// Removes one interaction from each of a share of the users with two or more (at most 2,000 users). The same
+    /// interactions, share and seed give the same choice. Memory while it runs: as much as building the interactions
+    /// took.
     ///
     /// # Errors
     /// When the share is not above 0 and at most 0.5.
@@ -66,14 +67,14 @@ impl Holdout {
         Ok((Interactions::from_triples(users, items, triples)?, Self { cases }))
     }
 
-    /// User and item of each, ascending.
+    /// The user and item of each, ascending.
     pub fn cases(&self) -> &[(u32, u32)] {
         &self.cases
     }
 
-    /// The mean of `1 / log2(1 + rank)` of the held-out items, each among all items but the user's others (the
-    /// discounted gain of one right answer in a list without end); ties count against the item. Users are folded in.
-    /// 0 when nothing is held out.
+    /// The mean of `1 / log2(1 + rank)` over the held-out items, each ranked among all items but the user's others (the
+    /// discounted gain of one correct answer in an unlimited list); ties count against the item. Users are folded in. 0
+    /// if nothing is held out.
     ///
     /// # Errors
     /// As [`FoldIn`].
@@ -129,7 +130,7 @@ fn ranks(
     Ok(ranks)
 }
 
-/// How many of a block's items rank before the held-out one, without itself and the user's others.
+/// How many of a block's items rank above the held-out one, excluding itself and the user's others.
 fn above(scores: &[f32], block: &Range<usize>, bar: f32, own: &[u32], item: u32) -> usize {
     let beats = |item: &u32| block.contains(&(*item as usize)) && scores[*item as usize - block.start] >= bar;
     let all = scores.iter().filter(|score| **score >= bar).count();
@@ -138,8 +139,8 @@ fn above(scores: &[f32], block: &Range<usize>, bar: f32, own: &[u32], item: u32)
     all - own[from..to].iter().filter(|item| beats(item)).count() - usize::from(beats(&item))
 }
 
-/// As [`train_from`], until the held-out score has not risen for `patience` iterations; returns the best model and its
-/// score. Memory: one more copy of the model.
+/// As [`train_from`], until the held-out score has not improved for `patience` iterations; returns the best model and
+/// its score. Memory: one additional copy of the model.
 ///
 /// # Errors
 /// As [`train_from`].

@@ -4,10 +4,9 @@ use sprs::CsMatI;
 
 use super::AlsError;
 
-/// Weights of user and item pairs, compressed by user and, once that is asked for, by item: both half-steps read rows in
-/// order.
+/// The weights of user and item pairs, compressed by user and, on demand, by item: both half-steps read rows in order.
 ///
-/// Memory: 16 bytes an interaction, and 8 a user and an item; half of it where nobody asks by item.
+/// Memory: 16 bytes per interaction, and 8 per user and per item; half of that if the order by item is never needed.
 #[derive(Debug, Clone)]
 pub struct Interactions {
     by_user: CsMatI<f32, u32, usize>,
@@ -15,8 +14,8 @@ pub struct Interactions {
 }
 
 impl Interactions {
-    /// Builds the matrix from `(user, item, weight)`. Repeated pairs are summed, in an order that does not depend on
-    /// the input's; pairs of weight zero are left out.
+    /// Builds the matrix from `(user, item, weight)`. Repeated pairs are summed, in an order independent of the
+    /// input's; pairs with weight zero are dropped.
     ///
     /// # Errors
     /// When a weight is negative or not finite, or an index is outside the matrix.
@@ -57,17 +56,17 @@ impl Interactions {
         })
     }
 
-    /// How many users, with and without interactions.
+    /// The number of users, with and without interactions.
     pub fn users(&self) -> usize {
         self.by_user.rows()
     }
 
-    /// How many items, with and without interactions.
+    /// The number of items, with and without interactions.
     pub fn items(&self) -> usize {
         self.by_user.cols()
     }
 
-    /// How many pairs.
+    /// The number of pairs.
     pub fn nnz(&self) -> usize {
         self.by_user.nnz()
     }

@@ -1,17 +1,17 @@
-//! Inner loops over `f32` rows, written so that the compiler turns them into vector instructions where they are
-//! inlined into a function that is compiled for several processors (see `solve`).
+//! Inner loops over `f32` rows, written so that the compiler vectorizes them when they are inlined into a function
+//! compiled for several CPU targets (see `solve`).
 
-/// Partial sums that are kept apart: two registers of AVX-512, four of AVX2.
+/// The number of separate partial sums: two AVX-512 registers, or four AVX2 registers.
 const LANES: usize = 32;
 
-/// Asks for a row before it is read, where the processor can be asked.
+/// Prefetches a row, if the CPU supports it.
 #[inline(always)]
 pub(super) fn prefetch(row: &[f32]) {
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code, reason = "there is no safe way to ask")]
     for line in row.chunks(16) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, which reads and writes nothing; the address is that of a reference.
+        // SAFETY: a hint that reads and writes nothing; the address comes from a reference.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -47,7 +47,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes[0] + rest
 }
 
-/// Four products with one vector: each of its numbers is loaded once.
+/// Four products with one vector, each of whose numbers is loaded only once.
 #[inline(always)]
 pub(super) fn dot_four(rows: [&[f32]; 4], v: &[f32]) -> [f32; 4] {
     const WIDTH: usize = LANES / 2;

@@ -7,11 +7,11 @@ use super::interactions::row;
 use super::kernels::dot;
 use super::{Factors, Interactions, Model, Params};
 
-/// Rows whose terms are summed in one go; the parts are added in order, so the sum does not depend on threads.
+/// The number of rows summed at once; the partial sums are added in order, so the result does not depend on threads.
 const PART: usize = 4_096;
 
-/// `Σ_ui c_ui (p_ui − x_u·y_i)² + Σ_u λ_u |x_u|² + Σ_i λ_i |y_i|²` over all pairs, observed or not: by the Gramians, as
-/// `Σ_ui (x_u·y_i)² = Σ (XᵀX ∘ YᵀY)`.
+/// `Σ_ui c_ui (p_ui − x_u·y_i)² + Σ_u λ_u |x_u|² + Σ_i λ_i |y_i|²` over all pairs, observed or not, computed from the
+/// Gramians, because `Σ_ui (x_u·y_i)² = Σ (XᵀX ∘ YᵀY)`.
 pub fn loss(interactions: &Interactions, model: &Model, params: &Params) -> f64 {
     let all: f64 = gramian(&model.users)
         .iter()
@@ -34,7 +34,7 @@ fn sum(rows: usize, term: impl Fn(usize) -> f64 + Sync) -> f64 {
     parts.into_iter().sum()
 }
 
-/// What a user's observed pairs add to the sum over all pairs as if none were observed.
+/// What a user's observed pairs add to the sum in which no pair counts as observed.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 fn observed(model: &Model, user: usize, items: &[u32], weights: &[f32], alpha: f32) -> f64 {
     let x = model.users.row(user);

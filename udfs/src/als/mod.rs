@@ -1,31 +1,32 @@
-//! Alternating least squares for implicit feedback, free of SQL and Arrow.
+//! Alternating least squares for implicit feedback, independent of SQL and Arrow.
 //!
-//! A visit is not a rating: it says how sure we may be that a user (here a session) likes an item. Hu, Koren and
-//! Volinsky ("Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008) give every pair a preference
-//! `p` (1 where there was an interaction, 0 elsewhere) and a confidence `c = 1 + alpha · weight`, and look for user
-//! factors `x` and item factors `y` with the least
+//! A visit is not a rating: it only raises our confidence that a user (here a session) likes an item. Hu, Koren and
+//! Volinsky ("Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008) give every pair a preference `p` (1
+//! where there was an interaction, 0 elsewhere) and a confidence `c = 1 + alpha · weight`, and look for user factors
+//! `x` and item factors `y` that minimise
 //!
 //! ```text
 //! Σ_ui c_ui (p_ui − x_u·y_i)² + λ (Σ_u |x_u|² + Σ_i |y_i|²)
 //! ```
 //!
-//! With one side fixed the other has a closed solution, row by row: `(YᵀY + Yᵀ(C−I)Y + λI) x = YᵀC p`. `YᵀY`, the
-//! Gramian, is the same for all rows; what is left costs only as much as the row has interactions. Rows are solved in the
-//! Gramian's own coordinates, where it is diagonal, so that it costs next to nothing too.
+//! With one side fixed, the other has a closed-form solution per row: `(YᵀY + Yᵀ(C−I)Y + λI) x = YᵀC p`. `YᵀY`, the
+//! Gramian, is the same for all rows; the cost of the rest is proportional to the row's interactions. Rows are solved
+//! in the Gramian's own coordinates, where it is diagonal and therefore costs next to nothing as well.
 //!
 //! - [`Interactions`]: the sparse matrix, by user and by item.
-//! - [`Params`], [`Solver`]: what can be chosen; [`Objective`]: regularization scaled by what a row has.
-//! - [`train`], [`train_from`]: half-steps in turn, from random factors or known ones; [`loss`]: the sum above.
-//! - [`Holdout`]: interactions that training does not see, to stop where it is best at ranking them.
+//! - [`Params`], [`Solver`]: the hyperparameters; [`Objective`]: regularization scaled by a row's number of
+//!   interactions.
+//! - [`train`], [`train_from`]: alternate half-steps, from random or known factors; [`loss`]: the sum above.
+//! - [`Holdout`]: interactions hidden from training, to stop when it ranks them best.
 //! - `spectrum`: the Gramian's coordinates.
 //! - `solve`, `block`: one row, by conjugate gradients (Takács, Pilászy, Tikk, "Applications of the conjugate gradient
-//!   method for implicit feedback collaborative filtering", RecSys 2011), exactly by Cholesky, or block by block (iALS++,
-//!   Rendle, Krichene, Zhang, Koren, 2021).
-//! - [`RowSolver`]: half-steps whose factors are not in one memory.
-//! - [`FoldIn`]: factors of a user that training has not seen.
-//! - [`ItemIndex`], [`similar`]: what to show.
+//!   method for implicit feedback collaborative filtering", RecSys 2011), exactly by Cholesky, or block by block
+//!   (iALS++; Rendle, Krichene, Zhang, Koren, 2021).
+//! - [`RowSolver`]: half-steps whose factors are spread over several processes.
+//! - [`FoldIn`]: the factors of a user that training has not seen.
+//! - [`ItemIndex`], [`similar`]: the best and the most similar items.
 //!
-//! Everything is `f32` but the loss. Results depend on the data and the seed, never on the number of threads.
+//! Everything but the loss is `f32`. Results depend on the data and the seed, never on the number of threads.
 
 mod block;
 mod error;

@@ -8,26 +8,26 @@ use super::AlsError;
 /// How a row's normal equations are solved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Solver {
-    /// A few conjugate-gradient steps from the row's last value: `d n` a step for a row of `n` interactions.
+    /// A few conjugate-gradient steps from the row's last value: `d n` per step for a row with `n` interactions.
     ConjugateGradient {
-        /// How many; two are enough in practice, as later iterations go on from here.
+        /// The number of steps; two are enough in practice, because later iterations continue from there.
         steps: usize,
     },
-    /// Exact, by the smaller of two systems: `n² d + n³` or `n d² + d³`.
+    /// Exact, using the smaller of two systems: `n² d + n³` or `n d² + d³`.
     Cholesky,
     /// One block of dimensions after another, each exactly (iALS++): `n d size + d size²`.
     Block {
-        /// Dimensions of a block; no more than the factors have are used.
+        /// Dimensions per block; capped at the number of factors.
         size: usize,
     },
 }
 
 impl Solver {
-    /// [`Solver::Block`] of the size that is fastest in practice.
+    /// [`Solver::Block`] with the size that is fastest in practice.
     pub const BLOCK: Self = Self::Block { size: 32 };
 
-    /// Whether a row of `n` interactions is solved exactly: always by [`Solver::Cholesky`], and by the others where that
-    /// costs less than their own way.
+    /// Whether a row with `n` interactions is solved exactly: always by [`Solver::Cholesky`], and by the others if that
+    /// is cheaper than their own method.
     pub fn is_exact(self, n: usize) -> bool {
         match self {
             Self::Cholesky => true,
@@ -70,24 +70,24 @@ impl FromStr for Solver {
     }
 }
 
-/// What training goes by.
+/// The hyperparameters of training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Params {
-    /// Dimensions of taste space.
+    /// The number of latent dimensions.
     pub factors: usize,
-    /// How often both sides are solved.
+    /// How many times both sides are solved.
     pub iterations: usize,
-    /// λ: how much large factors cost.
+    /// λ: the penalty on large factors.
     pub regularization: f32,
-    /// How much confidence a unit of weight gives: `c = 1 + alpha · weight` (Hu et al.).
+    /// The confidence per unit of weight: `c = 1 + alpha · weight` (Hu et al.).
     pub alpha: f32,
-    /// ν: how much more large factors cost in rows of many interactions, from 0 (no more) to 1; see [`Objective`].
+    /// ν: how much the penalty grows with a row's number of interactions, from 0 (not at all) to 1; see [`Objective`].
     pub nu: f32,
-    /// Random factors start with the standard deviation `init_scale / √factors`.
+    /// Random factors have the initial standard deviation `init_scale / √factors`.
     pub init_scale: f32,
-    /// For each row.
+    /// The solver for each row.
     pub solver: Solver,
-    /// Where the item factors start.
+    /// The seed of the initial item factors.
     pub seed: u64,
 }
 
@@ -106,38 +106,38 @@ impl Default for Params {
     }
 }
 
-/// What training makes small, as far as it is more than the data.
+/// The parameters of the objective that training minimises.
 ///
 /// Frequency-scaled regularization (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of iALS on Item
-/// Recommendation Benchmarks", RecSys 2022): a row of `n` interactions has `λ_row = λ (n + α₀ · others)^ν`, with as many
-/// `others` as the other side has rows. They give observed pairs the weight 1 and all pairs α₀, where Hu et al. give
-/// `alpha` and 1. Divided by `alpha` (and for weights of 1) ours is their loss with `α₀ = 1 / alpha`, their λ times
-/// `alpha`, and the target `1 + α₀` for observed pairs in the place of 1.
+/// Recommendation Benchmarks", RecSys 2022): a row of `n` interactions has `λ_row = λ (n + α₀ · others)^ν`, where
+/// `others` is the number of rows on the other side. They give observed pairs the weight 1 and all pairs α₀, where Hu
+/// et al. give `alpha` and 1. Divided by `alpha` (and for weights of 1), our loss is theirs with `α₀ = 1 / alpha`,
+/// their λ times `alpha`, and the target `1 + α₀` instead of 1 for observed pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Objective {
     /// λ
     pub regularization: f32,
-    /// Confidence of a unit of weight.
+    /// The confidence per unit of weight.
     pub alpha: f32,
     /// ν
     pub nu: f32,
 }
 
 impl Objective {
-    /// The regularization of a row of `n` interactions.
+    /// The regularization of a row with `n` interactions.
     pub(super) fn of_row(&self, n: usize, others: usize) -> f32 {
         self.regularization * (n as f32 + others as f32 / self.alpha).powf(self.nu)
     }
 }
 
 impl Params {
-    /// The `alpha` that suits so many items where nobody has measured another: what a row has not interacted with weighs,
-    /// all together, as much as twenty interactions of weight 1. Never less than 20.
+    /// A default `alpha` for this many items if none has been tuned: all items that a row has not interacted with weigh
+    /// as much together as twenty interactions of weight 1. At least 20.
     pub fn usual_alpha(items: usize) -> f32 {
         (items as f32 / 20.0).max(20.0)
     }
 
-    /// The part of them that a fold-in goes by too.
+    /// The part of the parameters that also applies to fold-in.
     pub fn objective(&self) -> Objective {
         Objective {
             regularization: self.regularization,

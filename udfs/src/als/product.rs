@@ -1,19 +1,19 @@
-//! Dense products by the `gemm` crate, behind a safe face.
+//! Dense matrix products with the `gemm` crate, behind a safe interface.
 
 use gemm::Parallelism;
 
-/// `out = a · bᵀ` for `a` of `m x k`, `b` of `n x k` and `out` of `m x n`, all row after row.
+/// `out = a · bᵀ` for `a` of `m x k`, `b` of `n x k` and `out` of `m x n`, all row-major.
 pub(super) fn times_transposed(out: &mut [f32], a: &[f32], b: &[f32], k: usize) {
     let (m, n) = (a.len() / k, b.len() / k);
     product(out, false, (m, n, k), (a, k, 1), (b, 1, k));
 }
 
-/// `out = a · b` for `a` of `m x d`, `b` of `d x d` and `out` of `m x d`, all row after row.
+/// `out = a · b` for `a` of `m x d`, `b` of `d x d` and `out` of `m x d`, all row-major.
 pub(super) fn times(out: &mut [f32], a: &[f32], b: &[f32], d: usize) {
     product(out, false, (a.len() / d, d, d), (a, d, 1), (b, d, 1));
 }
 
-/// `out = aᵀ · a` for `a` of `k x d` and `out` of `d x d`, row after row.
+/// `out = aᵀ · a` for `a` of `k x d` and `out` of `d x d`, row-major.
 pub(super) fn gram(out: &mut [f32], a: &[f32], d: usize) {
     product(out, false, (d, d, a.len() / d), (a, 1, d), (a, d, 1));
 }
@@ -23,7 +23,7 @@ pub(super) fn add_gram(out: &mut [f32], a: &[f32], d: usize) {
     product(out, true, (d, d, a.len() / d), (a, 1, d), (a, d, 1));
 }
 
-/// `out = left · right`, or `out += left · right` for `add`; each side with the steps between its rows and its columns.
+/// `out = left · right`, or `out += left · right` if `add`; each side with the strides of its rows and columns.
 #[allow(unsafe_code, reason = "gemm takes pointers; the assertions are what it asks for")]
 fn product(
     out: &mut [f32],
@@ -41,9 +41,9 @@ fn product(
     assert!(out.len() >= m * n);
     assert!(left.len() > (m - 1) * left_row + (k - 1) * left_column);
     assert!(right.len() > (k - 1) * right_row + (n - 1) * right_column);
-    // Slices are never longer than isize::MAX bytes, so no step is either.
+    // Slices are never longer than isize::MAX bytes, so no stride is either.
     let step = |step: usize| step as isize;
-    // SAFETY: by the assertions every element that gemm touches lies in its slice; `out` is borrowed mutably, so it
+    // SAFETY: the assertions ensure that every element gemm touches is in its slice; `out` is borrowed mutably, so it
     // overlaps neither input.
     unsafe {
         gemm::gemm(

@@ -1,27 +1,28 @@
-//! A rough copy of vectors, eight bits a number, and how far a product with it may be off.
+//! An approximate copy of vectors, quantized to eight bits per number, with bounds on the error of products.
 
 use super::Factors;
 use super::kernels::dot;
 
-/// The largest whole number that stands for an item's number.
+/// The largest integer that represents a number of an item.
 const ITEM_MAX: f32 = 127.0;
-/// The same for a query's, or less where sums of products would not fit.
+/// The same for a query, or less if sums of products would overflow.
 const QUERY_MAX: f32 = 4_095.0;
-/// What rounding in `f32` may take from a bound, as a share of the two lengths.
+/// The effect of `f32` rounding on a bound, relative to the product of the two lengths.
 const ROUNDING: f32 = 1e-5;
 
-/// Vectors whose numbers are rounded to a multiple of a step, which each vector has of its own. A quarter of the memory,
-/// so that a search reads a quarter as much; `‖query‖ · error` bounds what the product of a vector loses (Cauchy, Schwarz).
+/// Vectors whose numbers are rounded to multiples of a step that each vector has for itself. They take a quarter of the
+/// memory, so a search reads a quarter as much; `‖query‖ · error` bounds the error of a vector's product (Cauchy,
+/// Schwarz).
 #[derive(Debug, Clone)]
 pub(super) struct Rough {
     dims: usize,
     values: Vec<i8>,
     steps: Vec<f32>,
-    /// The length of what rounding took from each vector.
+    /// The length of each vector's rounding error.
     errors: Vec<f32>,
 }
 
-/// A query, rounded as the vectors are.
+/// A query, quantized like the vectors.
 #[derive(Debug)]
 pub(super) struct RoughQuery {
     values: Vec<i16>,
@@ -65,17 +66,17 @@ impl Rough {
         }
     }
 
-    /// For each of the vectors from `first` on what its product with the query is at most; none is longer than `longest`.
+    /// Upper bounds of the products of the query with the vectors from `first` on; none is longer than `longest`.
     pub fn bounds(&self, query: &RoughQuery, first: usize, longest: f32, bounds: &mut [f32]) {
         let last = first + bounds.len();
         let values = &self.values[first * self.dims..last * self.dims];
-        // A rounded vector is no longer than twice the vector.
+        // A rounded vector is at most twice as long as the original.
         let of_query = query.error * 2.0 * longest + ROUNDING * query.length * longest;
         let (steps, errors) = (&self.steps[first..last], &self.errors[first..last]);
         #[cfg(target_arch = "x86_64")]
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
             #[allow(unsafe_code, reason = "only some processors have what the function needs")]
-            // SAFETY: this one has.
+            // SAFETY: this CPU has the features.
             unsafe {
                 avx2::fill((bounds, values), (steps, errors), query, of_query);
             }
@@ -85,7 +86,7 @@ impl Rough {
     }
 }
 
-/// The step by which the largest number becomes `most`; 1 for zeros.
+/// The step that maps the largest number to `most`; 1 if all are zero.
 fn step(row: &[f32], most: f32) -> f32 {
     let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     match largest / most {
@@ -94,7 +95,7 @@ fn step(row: &[f32], most: f32) -> f32 {
     }
 }
 
-/// How long the difference of a row and its rounded numbers is.
+/// The length of the difference between a row and its rounded numbers.
 fn off(row: &[f32], rounded: impl Iterator<Item = f32>, step: f32) -> f32 {
     let squares = row
         .iter()
@@ -124,7 +125,7 @@ fn product(row: &[i8], query: &[i16]) -> i32 {
     pairs.map(|(row, query)| i32::from(*row) * i32::from(*query)).sum()
 }
 
-/// AVX2 multiplies sixteen pairs and adds neighbours in one instruction, which compilers do not find by themselves.
+/// AVX2 multiplies sixteen pairs and adds neighbours in one instruction, which compilers do not use by themselves.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
@@ -135,7 +136,7 @@ mod avx2 {
 
     use super::RoughQuery;
 
-    /// Numbers that are multiplied at once, and vectors whose sums are put together.
+    /// Numbers multiplied at once, and the number of vectors whose sums are combined.
     const LANES: usize = 16;
     const ROWS: usize = 4;
 
@@ -160,7 +161,7 @@ mod avx2 {
         for (bounds, (rows, (steps, errors))) in bounds.iter_mut().zip(rows) {
             let products = _mm_cvtepi32_ps(products(rows, &query.values));
             #[allow(unsafe_code, reason = "loads and stores take pointers")]
-            // SAFETY: each array is as long as what is loaded of it or stored to it; no alignment is asked for.
+            // SAFETY: each array is as long as what is loaded from it or stored to it; no alignment is required.
             unsafe {
                 let rounding = _mm_fmadd_ps(_mm_loadu_ps(errors.as_ptr()), length, of_query_all);
                 let steps = _mm_mul_ps(_mm_loadu_ps(steps.as_ptr()), step);
@@ -187,7 +188,7 @@ mod avx2 {
         let mut sums = [_mm256_setzero_si256(); ROWS];
         for (at, query) in query.iter().enumerate() {
             #[allow(unsafe_code, reason = "loads take pointers")]
-            // SAFETY: the array is as long as what is loaded of it; no alignment is asked for.
+            // SAFETY: the array is as long as what is loaded from it; no alignment is required.
             let query = unsafe { _mm256_loadu_si256(query.as_ptr().cast()) };
             for (sum, row) in sums.iter_mut().zip([a, b, c, d]) {
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(wide(&row[at]), query));
@@ -206,12 +207,12 @@ mod avx2 {
         )
     }
 
-    /// Sixteen numbers, each as wide as a query's.
+    /// Widens sixteen numbers to the width of a query's.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn wide(numbers: &[i8; LANES]) -> __m256i {
         #[allow(unsafe_code, reason = "loads take pointers")]
-        // SAFETY: the array is as long as what is loaded of it; no alignment is asked for.
+        // SAFETY: the array is as long as what is loaded from it; no alignment is required.
         let numbers = unsafe { _mm_loadu_si128(numbers.as_ptr().cast()) };
         _mm256_cvtepi8_epi16(numbers)
     }
@@ -240,7 +241,7 @@ mod tests {
             for (row, bound) in bounds.iter().enumerate() {
                 let product = dot(factors.row(row), &query);
                 prop_assert!(product <= *bound, "{product} {bound}");
-                // Not much more, either: one part in fifty of the two lengths.
+                // The bound is not too loose either: one part in fifty of the two lengths.
                 prop_assert!(bound - product <= 0.04 * length * longest + 1e-6, "{product} {bound}");
             }
         }

@@ -6,8 +6,8 @@ use super::solve::{Row, Scratch, Side, cholesky};
 use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Objective, Params};
 
-/// Solves rows of one side exactly, each from nothing but the vectors of what it interacted with: for a half-step whose
-/// factors are not in one memory. What all rows share, the other side's Gramian, is `d x d`.
+/// Solves rows of one side exactly, each from nothing but the vectors it interacted with: for a half-step whose factors
+/// are not in one process. The only shared input is the other side's Gramian, `d x d`.
 #[derive(Debug)]
 pub struct RowSolver {
     gramian: Vec<f64>,
@@ -16,27 +16,28 @@ pub struct RowSolver {
     others: usize,
 }
 
-/// What is known of one row while its interactions come: their vectors, as long as these take less room than what they add
-/// up to, and then `Σ αw y yᵀ` and `Σ (1 + αw) y`. So a row of millions of interactions takes no more than `3 d²` numbers.
+/// What is known about a row while its interactions arrive: their vectors, as long as these take less space than their
+/// sums; after that, `Σ αw y yᵀ` and `Σ (1 + αw) y`. A row with millions of interactions therefore takes at most `3 d²`
+/// numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowEquations {
-    /// Vectors that were not added up, one after another.
+    /// Vectors that have not been added to the sums, contiguous.
     pub vectors: Vec<f32>,
     /// Their weights.
     pub weights: Vec<f32>,
-    /// `Σ αw y yᵀ` of the others, `d x d`; empty where there are none.
+    /// `Σ αw y yᵀ` of the others, `d x d`; empty if there are none.
     pub matrix: Vec<f64>,
     /// `Σ (1 + αw) y` of the others.
     pub right: Vec<f64>,
-    /// How many those are.
+    /// The number of those others.
     pub added: u64,
 }
 
 impl RowSolver {
-    /// With the Gramian of the other side, row after row, and the number of its rows.
+    /// Takes the Gramian of the other side, row-major, and its number of rows.
     ///
     /// # Errors
-    /// When the Gramian has not `factors x factors` finite numbers.
+    /// When the Gramian does not have `factors x factors` finite numbers.
     pub fn new(gramian: &[f64], others: usize, params: &Params) -> Result<Self, AlsError> {
         Ok(Self {
             spectrum: Spectrum::of_gramian(gramian, params.factors)?,
@@ -46,12 +47,12 @@ impl RowSolver {
         })
     }
 
-    /// Dimensions of a vector.
+    /// The number of dimensions.
     pub fn dims(&self) -> usize {
         self.spectrum.dims()
     }
 
-    /// One interaction more: the vector of the other side, and the weight.
+    /// Adds an interaction: the vector of the other side, and the weight.
     ///
     /// # Errors
     /// When the vector has another length, or the weight is negative or not finite.
@@ -75,7 +76,7 @@ impl RowSolver {
         Ok(())
     }
 
-    /// The interactions of both.
+    /// Combines the interactions of both.
     ///
     /// # Errors
     /// When the parts do not belong to equations of this size.
@@ -104,7 +105,7 @@ impl RowSolver {
         Ok(())
     }
 
-    /// Adds vectors up once they take as much room as their sums.
+    /// Adds the vectors to the sums once they take as much space as the sums.
     fn add_up_many(&self, row: &mut RowEquations) {
         let d = self.dims();
         if row.weights.len() <= 2 * d {
@@ -127,7 +128,7 @@ impl RowSolver {
         row.weights.clear();
     }
 
-    /// The row that these interactions make; zero for none.
+    /// The factors of a row with these interactions; zero if there are none.
     ///
     /// # Errors
     /// When the equations are singular.
@@ -138,7 +139,7 @@ impl RowSolver {
         }
     }
 
-    /// By the smaller of two systems, in the coordinates of the Gramian.
+    /// Solves the smaller of two systems, in the Gramian's coordinates.
     fn solve_few(&self, vectors: &[f32], weights: &[f32]) -> Result<Vec<f32>, AlsError> {
         let (d, n) = (self.dims(), weights.len());
         let mut turned = Factors::from_vec(n, d, vectors.to_vec())?;
@@ -160,7 +161,8 @@ impl RowSolver {
         Ok(out)
     }
 
-    /// By the sums, as they are: parts of them may come from machines that would turn them otherwise.
+    /// Solves from the sums in the original coordinates, because parts of them may come from machines with other
+    /// eigenvectors.
     fn solve_many(&self, row: &RowEquations) -> Result<Vec<f32>, AlsError> {
         let d = self.dims();
         let n = usize::try_from(row.added)
@@ -186,7 +188,7 @@ impl RowSolver {
     }
 }
 
-/// `sum += other`, where nothing yet is 0.
+/// `sum += other`, where an empty sum is 0.
 fn add(sum: &mut Vec<f64>, other: Vec<f64>) {
     if sum.is_empty() {
         *sum = other;

@@ -9,43 +9,43 @@ use super::kernels::{axpy, axpy_four, dot, dot_four, prefetch};
 use super::product::add_gram;
 use super::{AlsError, Factors};
 
-/// Below this a residual is nothing.
+/// Residuals below this count as zero.
 const TINY: f32 = 1e-20;
-/// Interactions that are put into a matrix in one go.
+/// The number of interactions processed by one matrix product.
 pub(super) const CHUNK: usize = 256;
 
-/// The steps end where the residual (squared, in the preconditioner's norm) is so much less than it was at first.
+/// The steps stop when the residual (squared, in the preconditioner's norm) has decreased by this factor.
 const ENOUGH: f32 = 0.01;
-/// Vectors lie all over memory: each is asked for so many interactions before it is read.
+/// Vectors are scattered over memory, so each is prefetched this many interactions ahead.
 const AHEAD: usize = 8;
-/// So many numbers of a row's vectors are gathered in one place: more than the first-level cache holds anyway, and not
-/// more than a few threads find room for in a common third-level cache.
+/// If a row's vectors have this many numbers, they are gathered in one place: more than the L1 cache holds anyway, but
+/// not too much for the L3 cache that threads share.
 const GATHERED: std::ops::Range<usize> = 4_096..2_097_152;
 
 /// What all rows of a half-step share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Side<'a> {
-    /// The side that stands still, in the Gramian's coordinates.
+    /// The fixed side, in the Gramian's coordinates.
     pub turned: &'a Factors,
     /// The Gramian's diagonal there.
     pub spectrum: &'a [f32],
-    /// Confidence of a unit of weight.
+    /// The confidence per unit of weight.
     pub alpha: f32,
 }
 
-/// The row to be solved.
+/// The row to solve.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
     /// What it interacted with.
     pub items: &'a [u32],
-    /// How much.
+    /// The weights of these interactions.
     pub weights: &'a [f32],
     /// Its λ.
     pub regularization: f32,
 }
 
 impl<'a> Row<'a> {
-    /// Its interactions: the other side's vectors, and the confidence `α w` beyond that of all pairs.
+    /// Its interactions: the other side's vectors, and the confidence `α w` in excess of that of all pairs.
     #[inline(always)]
     pub fn pairs(self, side: Side<'a>) -> impl Iterator<Item = (&'a [f32], f32)> {
         let pair = move |(index, (item, weight)): (usize, (&u32, &f32))| {
@@ -58,7 +58,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Room to work in, one a thread.
+/// Working memory, one per thread.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// `Λ + λ`.
@@ -66,7 +66,7 @@ pub(super) struct Scratch {
     pub residual: Vec<f32>,
     direction: Vec<f32>,
     product: Vec<f32>,
-    /// Vectors of some interactions, one after another.
+    /// Vectors of some interactions, contiguous.
     pub rows: Vec<f32>,
     pub matrix: Vec<f32>,
     /// `x·y` of each interaction.
@@ -83,8 +83,9 @@ impl Scratch {
     }
 }
 
-/// Conjugate gradients from the row's present value. What the unobserved pairs add is the preconditioner: exact, as it is
-/// diagonal here; so `n` interactions take at most `n + 1` steps. A row without interactions becomes zero.
+/// Conjugate gradients from the row's current value. The contribution of the unobserved pairs is the preconditioner,
+/// which is exact because it is diagonal here; `n` interactions therefore take at most `n + 1` steps. A row without
+/// interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usize, scratch: &mut Scratch) {
     if row.items.is_empty() {
@@ -100,7 +101,7 @@ pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usi
         rows,
         ..
     } = scratch;
-    // Every step reads all of the row's vectors: from memory just once, where the cache can hold them.
+    // Every step reads all vectors of the row: only once from memory, if the cache can hold them.
     let gathers = GATHERED.contains(&(row.items.len() * x.len()));
     rows.clear();
     // r = b − A x
@@ -172,7 +173,7 @@ fn add_scaled<'a>(
     }
 }
 
-/// The exact solution, by Cholesky, of whichever system is smaller: the row's own of `d` unknowns, or that of its `n`
+/// The exact solution by Cholesky, for the smaller system: the row's own, with `d` unknowns, or that of its `n`
 /// interactions. A row without interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratch) -> Result<(), AlsError> {
@@ -211,16 +212,16 @@ pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratc
     solve_in_place(matrix, x)
 }
 
-/// The exact solution of a row whose interactions are few, by as many unknowns. With `G` for `Λ + λI`, `Z = G⁻¹ Yᵀ`, and
-/// `D` the interactions' `α w` on a diagonal,
+/// The exact solution of a row with few interactions, from a system with as many unknowns. With `G` for `Λ + λI`, `Z =
+/// G⁻¹ Yᵀ`, and `D` the interactions' `α w` on a diagonal,
 ///
 /// ```text
 /// (G + Yᵀ D Y)⁻¹ Yᵀ = Z (I + D Y Z)⁻¹,   so   x = Z c   where   (D⁻¹ + Y Z) c = D⁻¹ (1 + α w)
 /// ```
 ///
-/// which costs `n² d + n³` instead of `n d² + d³`: a session has a few interactions only. `D⁻¹ + Y Z` is symmetric and
-/// positive definite; where weights differ so much that it is not in 32 bits, this fails and `x` stays as it is. Needs
-/// [`Scratch::start`].
+/// which costs `n² d + n³` instead of `n d² + d³`: a session has only a few interactions. `D⁻¹ + Y Z` is symmetric and
+/// positive definite; if the weights differ so much that it is not in 32 bits, this fails and leaves `x` unchanged.
+/// Requires [`Scratch::start`].
 #[inline(always)]
 pub(super) fn by_interactions(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratch) -> Result<(), AlsError> {
     let (n, d) = (row.items.len(), x.len());
@@ -255,8 +256,8 @@ pub(super) fn by_interactions(side: Side, row: Row, x: &mut [f32], scratch: &mut
     Ok(())
 }
 
-/// Solves `A x = b` for a symmetric positive definite `A`, of which the lower triangle is read; `x` holds `b` and then
-/// the solution, `a` its Cholesky factor.
+/// Solves `A x = b` for a symmetric positive definite `A`, of which only the lower triangle is read. `x` holds `b`, and
+/// then the solution; `a` becomes the Cholesky factor.
 #[inline(always)]
 pub(super) fn solve_in_place(a: &mut [f32], x: &mut [f32]) -> Result<(), AlsError> {
     let d = x.len();

@@ -4,23 +4,22 @@ use super::gramian::gramian;
 use super::product::{times, times_transposed};
 use super::{AlsError, Factors};
 
-/// The Gramian of one side, `YᵀY = Q Λ Qᵀ`, by its eigenvectors.
+/// The eigendecomposition of one side's Gramian, `YᵀY = Q Λ Qᵀ`.
 ///
-/// A half-step works in the coordinates `Qᵀx`, where the Gramian is diagonal: what the unobserved pairs add to a row's
-/// equations then costs `d` instead of `d²`, and every row may have a regularization of its own. Turning a row there
-/// costs `2 d²`, as a dense product. (Pilászy, Zibriczky, Tikk, "Fast ALS-based matrix factorization for
-/// explicit and implicit feedback datasets", RecSys 2010, take the same decomposition apart into `d` made-up
-/// interactions.)
+/// A half-step works in the coordinates `Qᵀx`, where the Gramian is diagonal: the contribution of the unobserved pairs
+/// to a row's equations then costs `d` instead of `d²`, and every row may have its own regularization. Rotating a row
+/// into them costs `2 d²`, as a dense product. (Pilászy, Zibriczky, Tikk, "Fast ALS-based matrix factorization for
+/// explicit and implicit feedback datasets", RecSys 2010, use the same decomposition as `d` artificial interactions.)
 #[derive(Debug)]
 pub(super) struct Spectrum {
-    /// Eigenvectors, one a row: `Qᵀ`, `d x d`.
+    /// Eigenvectors, one per row: `Qᵀ`, `d x d`.
     vectors: Vec<f32>,
     /// Their eigenvalues, never negative.
     values: Vec<f32>,
 }
 
 impl Spectrum {
-    /// `O(rows · d² + d³)`; the decomposition is computed in `f64`, by one thread.
+    /// `O(rows · d² + d³)`; the decomposition is computed in `f64`, on one thread.
     ///
     /// # Errors
     /// When the factors are not finite.
@@ -29,7 +28,7 @@ impl Spectrum {
         Self::of_gramian(&gramian, factors.dims())
     }
 
-    /// The same of a Gramian that is known: `d x d`, row after row.
+    /// The same for a known Gramian: `d x d`, row-major.
     ///
     /// # Errors
     /// When it has another size, or is not finite.
@@ -62,7 +61,7 @@ impl Spectrum {
         &self.values
     }
 
-    /// How many dimensions.
+    /// The number of dimensions.
     pub fn dims(&self) -> usize {
         self.values.len()
     }
@@ -72,7 +71,7 @@ impl Spectrum {
         times_transposed(out, rows, &self.vectors, self.dims());
     }
 
-    /// As [`Spectrum::turn`]; `room` is worked in.
+    /// As [`Spectrum::turn`]; `room` is working memory.
     pub fn turn_in_place(&self, rows: &mut [f32], room: &mut Vec<f32>) {
         room.clear();
         room.extend_from_slice(rows);

@@ -15,7 +15,7 @@ fn quiet() -> impl FnMut(usize, &dyn Fn() -> f64) {
     |_, _| {}
 }
 
-/// Users of two tastes: each clicks items of its own half only.
+/// Users with two tastes: each clicks only items of its own half.
 fn planted(users: usize, items: usize) -> Interactions {
     let mut random = StdRng::seed_from_u64(7);
     let mut triples = vec![];
@@ -56,8 +56,7 @@ fn a_two_by_two_case_agrees_with_a_computation_by_hand() {
         .unwrap();
     assert!((item[0] - 4.0 / 7.0).abs() < 1e-6);
 
-    // The loss there: scores are 2/7 everywhere. Clicked: 2·(5/7)², not clicked: (2/7)², two of each; plus
-    // 2·0.25 + 2·(16/49).
+    // The loss there: all scores are 2/7. Clicked: 2·(5/7)², not clicked: (2/7)², two of each; plus 2·0.25 + 2·(16/49).
     let interactions = Interactions::from_triples(2, 2, vec![(0, 0, 1.0), (1, 1, 1.0)]).unwrap();
     let model = Model {
         users,
@@ -75,10 +74,10 @@ fn a_two_by_two_case_agrees_with_a_computation_by_hand() {
 
 #[test]
 fn the_loss_never_rises() {
-    // Rows from 1 interaction to 40, so that ν gives each a regularization of its own.
+    // Rows with 1 to 40 interactions, so that ν gives each its own regularization.
     let triples = (0..200_u32).flat_map(|user| (0..=user % 40).map(move |item| (user, item * 7 % 60, 1.0)));
     let interactions = Interactions::from_triples(200, 60, triples.collect()).unwrap();
-    // Blocks of 4 are smaller than the rows are long, and the last of 5 has one dimension only.
+    // Blocks of 4 are smaller than the rows are long, and the last block of 5 has only one dimension.
     let solvers = [
         Solver::Cholesky,
         Solver::default(),
@@ -109,7 +108,7 @@ fn regularization_scales_with_what_a_row_has() {
     };
     // 0.5 · √(6 + 40 / 4)
     assert!((objective.of_row(6, 40) - 2.0).abs() < 1e-6);
-    // A folded-in user is the user of training: after the users were solved, with the items as they were.
+    // Folding in a training user reproduces the factors from that user's half-step, given the items of that time.
     let interactions = planted(100, 30);
     let params = Params {
         nu: 0.8,
@@ -129,7 +128,8 @@ fn regularization_scales_with_what_a_row_has() {
             x
         })
         .collect();
-    // Another iteration may have turned the coordinates; all products, and so all lengths and angles, stay.
+    // Another iteration may have rotated the coordinates, but preserves all products, and therefore all lengths and
+    // angles.
     let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     for a in 0..100 {
         for b in 0..=a {
@@ -226,7 +226,7 @@ fn small_and_empty_matrices_have_a_defined_result() {
 fn factors_are_finite_or_an_error() {
     let damaged = Factors::from_vec(1, 2, vec![1.0, f32::NAN]).unwrap();
     assert_eq!(FoldIn::new(&damaged, 0.1, 1.0).unwrap_err(), AlsError::NotFinite);
-    // Nothing to fold in with is no error before there is something to fold in.
+    // An empty model is no error as long as there is nothing to fold in.
     let nothing = Factors::zeros(0, 0);
     assert!(FoldIn::new(&nothing, 0.0, 0.0).is_ok());
 

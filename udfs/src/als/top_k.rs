@@ -7,29 +7,30 @@ use super::product::times_transposed;
 use super::rough::{Rough, RoughQuery};
 use crate::ranking::{Best, Scored};
 
-/// Queries and items that are multiplied in one go: their scores stay in the second-level cache.
+/// The number of queries and items multiplied at once: their scores stay in the L2 cache.
 const QUERIES: usize = 64;
 const ITEMS: usize = 1_024;
-/// So many bounds are looked at in one go.
+/// The number of bounds checked at once.
 const GROUP: usize = 16;
-/// From so many queries on, a matrix product of them all with the items is faster.
+/// With at least this many queries, one matrix product with the items is faster.
 const PACKED: usize = 24;
-/// A bound is this much larger than it is computed, so that rounding never hides an item.
+/// Bounds are enlarged by this factor, so that rounding never hides an item.
 const SLACK: f32 = 1.0 + 1e-4;
 
-/// Which items to leave out for a query, by its number.
+/// The items to exclude for a query, given its number.
 pub type Seen<'f, 's> = dyn Fn(usize) -> &'s [u32] + Sync + 'f;
 
-/// Item factors ordered for the search of the highest products: by length, longest first.
+/// Item factors ordered for maximum inner product search: by length, longest first.
 ///
-/// No product with a query is more than the two lengths multiplied (Cauchy, Schwarz), so the search of a query ends once
-/// what is left is too short to beat its `k`-th best; the result is exact. The idea is that of LEMP (Teflioudi, Gemulla,
-/// Mykytiuk, SIGMOD 2015). A search of few queries, which would wait for memory, looks at a rough copy of the factors first.
+/// A product with a query is at most the product of the two lengths (Cauchy, Schwarz), so the search ends once the
+/// remaining items are too short to beat the `k`-th best; the result is exact. The idea is that of LEMP (Teflioudi,
+/// Gemulla, Mykytiuk, SIGMOD 2015). A search for few queries, which would be bound by memory bandwidth, first uses an
+/// approximate copy of the factors.
 ///
-/// Memory: a copy of the factors, a quarter as much for the rough one, and 16 bytes an item.
+/// Memory: a copy of the factors, a quarter as much for the approximate one, and 16 bytes per item.
 #[derive(Debug, Clone)]
 pub struct ItemIndex {
-    /// By length.
+    /// Sorted by length.
     factors: Factors,
     /// The item at each place.
     order: Vec<u32>,
@@ -66,9 +67,9 @@ impl ItemIndex {
         }
     }
 
-    /// The `k` items of the highest product with each query, best first; of equals the lower index comes first.
+    /// The `k` items with the highest product for each query, best first; among equals, the lower index comes first.
     ///
-    /// Blocks of queries times blocks of items are dense products; every query keeps a heap of `k`.
+    /// Blocks of queries times blocks of items are dense products; every query has a heap of size `k`.
     pub fn top(&self, queries: &Factors, k: usize, seen: Option<&Seen<'_, '_>>) -> Vec<Vec<Scored>> {
         let blocks: Vec<Vec<Vec<Scored>>> = (0..queries.rows().div_ceil(QUERIES))
             .into_par_iter()
@@ -122,8 +123,8 @@ impl ItemIndex {
         searches.into_iter().map(|search| search.best.into_sorted()).collect()
     }
 
-    /// The searches of few queries, which compute the product only with items whose bound leaves them a chance. A block of
-    /// the rough copy is read once for all of them.
+    /// Searches for few queries: computes the product only with items whose bound is high enough. A block of the
+    /// approximate copy is read once for all of them.
     fn top_of_few(&self, queries: &Factors, searches: &mut [Search], bounds: &mut [f32]) {
         let rough: Vec<RoughQuery> = searches
             .iter()
@@ -147,7 +148,7 @@ impl ItemIndex {
         }
     }
 
-    /// Offers those of the items from `first` on whose bounds leave them a chance.
+    /// Offers those items from `first` on whose bounds are high enough.
     fn look(&self, query: &[f32], search: &mut Search, first: usize, bounds: &[f32]) {
         let mut bar = search.best.bar();
         for (group, bounds) in bounds.chunks(GROUP).enumerate() {
@@ -185,22 +186,22 @@ impl ItemIndex {
     }
 }
 
-/// One query on its way through the items.
+/// The state of one query during the search.
 struct Search {
     query: usize,
     length: f32,
-    /// The places of the items to leave out, ascending.
+    /// The places of the items to exclude, ascending.
     seen: Vec<u32>,
     best: Best,
 }
 
 impl Search {
-    /// Whether items of at most this length may be among the best.
+    /// Whether items of at most this length can still be among the best.
     fn may_gain(&self, longest: f32) -> bool {
         self.length * longest * SLACK >= self.best.bar()
     }
 
-    /// Puts the items that are left out, of those whose places start with `first`, below all others.
+    /// Moves excluded items, in the places from `first` on, below all others.
     fn leave_out(&self, scores: &mut [f32], first: usize) {
         let from = self.seen.partition_point(|place| (*place as usize) < first);
         let to = self
@@ -211,7 +212,7 @@ impl Search {
         }
     }
 
-    /// Takes the scores of the items whose places start with `first`.
+    /// Adds the scores of the items in the places from `first` on.
     fn take(&mut self, scores: &mut [f32], items: &[u32], first: usize) {
         self.leave_out(scores, first);
         let mut bar = self.best.bar();
@@ -239,8 +240,8 @@ fn length(row: &[f32]) -> f32 {
     dot(row, row).sqrt()
 }
 
-/// The `k` items that point in the direction of `item` (cosine), best first, without itself. An item without
-/// interactions points nowhere: similarity 0.
+/// The `k` items with the direction closest to that of `item` (cosine), best first, excluding itself. An item without
+/// interactions has no direction: its similarity is 0.
 pub fn similar(items: &Factors, item: u32, k: usize) -> Vec<Scored> {
     let target = items.row(item as usize);
     let own = length(target);

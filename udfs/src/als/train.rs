@@ -12,25 +12,25 @@ use super::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
 use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Interactions, Params, Solver, loss};
 
-/// Rows are dealt out in so many portions of about equal work.
+/// Rows are split into this many portions of about equal work.
 const PORTIONS: usize = 512;
-/// Rows that are multiplied in one go.
+/// The number of rows per matrix product.
 const ROWS: usize = 1_024;
 
-/// What training found.
+/// The result of training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// A vector a user.
+    /// One vector per user.
     pub users: Factors,
-    /// A vector an item.
+    /// One vector per item.
     pub items: Factors,
 }
 
-/// Called with the number of each iteration, from 1, and the model after it; may end the training.
+/// Called with the number of each iteration, from 1, and the current model; may stop the training.
 pub type Each<'f> = dyn FnMut(usize, &Model) -> Result<ControlFlow<()>, AlsError> + 'f;
 
 impl Model {
-    /// What training starts from: random items, and users of zeros.
+    /// The initial model: random items, and users of zeros.
     pub fn start(users: usize, items: usize, params: &Params) -> Self {
         Self {
             users: Factors::zeros(users, params.factors),
@@ -39,8 +39,9 @@ impl Model {
     }
 }
 
-/// Learns factors: solves the users, then the items, as often as asked. After each iteration `observe` gets its
-/// number, from 1, and a function that computes the loss (which costs about a fifth of an iteration) when called.
+/// Learns factors: alternately solves the users and the items, for the given number of iterations. After each
+/// iteration, `observe` receives its number, from 1, and a function that computes the loss (which costs about a fifth
+/// of an iteration) when called.
 ///
 /// # Errors
 /// When a parameter is out of range, or a row's equations cannot be solved.
@@ -57,11 +58,11 @@ pub fn train(
     })
 }
 
-/// As [`train`], from factors that are known: [`Model::start`], or those of an earlier model where it has the row.
-/// `each` gets the model after each iteration, and may end the training.
+/// As [`train`], but from known factors: those of [`Model::start`], or of an earlier model for the rows it has. `each`
+/// receives the model after each iteration, and may stop the training.
 ///
 /// # Errors
-/// As [`train`], when the model has other users, items or dimensions, and what `each` returns.
+/// As [`train`]; also when the model has other users, items or dimensions, and whatever `each` returns.
 pub fn train_from(
     mut model: Model,
     interactions: &Interactions,
@@ -94,16 +95,16 @@ pub fn train_from(
     Ok(model)
 }
 
-/// About how many bytes [`train`] and its [`Interactions`] take at their peak, building the matrix included.
+/// Roughly how many bytes [`train`] and its [`Interactions`] take at their peak, including building the matrix.
 pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -> usize {
     let d = params.factors;
     let matrix = 28 * nnz + 16 * (users + items);
-    // Both sides, some rows of them once more for each thread, and square matrices.
+    // Both sides, some of their rows again for each thread, and square matrices.
     matrix + 4 * d * (users + items) + 4 * d * ROWS * 16 + 4 * d * d * 80
 }
 
-/// Item factors to start from: normal with σ = init_scale/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
-/// iALS on Item Recommendation Benchmarks", RecSys 2022). A row's numbers hang on the seed and the row alone.
+/// The initial item factors: normal with σ = init_scale/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance
+/// of iALS on Item Recommendation Benchmarks", RecSys 2022). A row's numbers depend only on the seed and the row.
 fn start(items: usize, params: &Params) -> Factors {
     let mut factors = Factors::zeros(items, params.factors);
     factors
@@ -114,7 +115,7 @@ fn start(items: usize, params: &Params) -> Factors {
     factors
 }
 
-/// The vector that an item starts from, by its place among the items.
+/// The initial vector of an item, given its position among the items.
 pub fn start_row(row: u64, params: &Params, values: &mut [f32]) {
     let sigma = params.init_scale / (params.factors as f32).sqrt();
     let mut random = StdRng::seed_from_u64(params.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ row);
@@ -124,8 +125,9 @@ pub fn start_row(row: u64, params: &Params, values: &mut [f32]) {
     }
 }
 
-/// Solves every row of one side, the other standing still. Both sides end up in the coordinates in which the Gramian of
-/// `fixed` is diagonal: products, lengths and so the loss are the same in any coordinates, and nothing is turned back.
+/// Solves every row of one side while the other is fixed. Both sides end up in the coordinates in which the Gramian of
+/// `fixed` is diagonal: products, lengths and therefore the loss are the same in any coordinates, so nothing is rotated
+/// back.
 fn half_step(
     matrix: &CsMatI<f32, u32, usize>,
     fixed: &mut Factors,
@@ -164,7 +166,7 @@ fn half_step(
     )
 }
 
-/// Solves one row from its present value.
+/// Solves one row from its current value.
 fn solve(side: Side<'_>, row: Row<'_>, x: &mut [f32], solver: Solver, scratch: &mut Scratch) -> Result<(), AlsError> {
     match solver {
         Solver::ConjugateGradient { steps } if !solver.is_exact(row.items.len()) => {
@@ -188,7 +190,7 @@ pub(super) fn turned(factors: &Factors, spectrum: &Spectrum) -> Factors {
     turned
 }
 
-/// Cuts the rows into portions of about equal work: a row costs its interactions, and `d` for the Gramian.
+/// Splits the rows into portions of about equal work: the cost of a row is its interactions, plus `d` for the Gramian.
 fn portions<'a>(matrix: &CsMatI<f32, u32, usize>, mut values: &'a mut [f32], d: usize) -> Vec<(usize, &'a mut [f32])> {
     let goal = (matrix.nnz() + matrix.rows() * d / 4).div_ceil(PORTIONS).max(1);
     let mut portions = vec![];

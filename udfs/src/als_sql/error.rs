@@ -8,8 +8,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use super::{vector, vector_type};
 
-/// `als_error(x, y, weight)`: what an interaction adds to the loss beyond what its pair has without one,
-/// `c (1 − x·y)² − (x·y)²` with `c = 1 + alpha · weight`. With the sum over all pairs of `(x·y)²`, which the Gramians give,
+/// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (1 − x·y)² −
+/// (x·y)²` with `c = 1 + alpha · weight`. Together with the sum of `(x·y)²` over all pairs, which the Gramians give,
 /// that is Hu et al.'s first sum.
 pub fn als_error(alpha: f32) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(ErrorOf {
@@ -21,7 +21,7 @@ pub fn als_error(alpha: f32) -> Arc<ScalarUDF> {
     }))
 }
 
-/// The confidence of a unit of weight, where the function is `als_error`.
+/// The confidence per unit of weight, if the function is `als_error`.
 pub(super) fn of(function: &ScalarUDF) -> Option<f32> {
     Some(function.inner().downcast_ref::<ErrorOf>()?.alpha)
 }

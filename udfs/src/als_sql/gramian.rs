@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Sign
 
 use super::{item, vector, vector_type};
 
-/// `als_gramian(factors)`: the sum of the vectors' outer products, `d x d` numbers row after row; NULL of no vectors.
+/// `als_gramian(factors)`: the sum of the vectors' outer products, as `d x d` numbers, row-major; NULL for no vectors.
 pub fn als_gramian() -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::from(Gramian {
         signature: Signature::exact(vec![vector_type()], Volatility::Immutable),
@@ -50,7 +50,7 @@ impl AggregateUDFImpl for Gramian {
     }
 }
 
-/// The sum so far; summed in `f64`, so that it hardly depends on the order.
+/// The running sum, in `f64` so that it hardly depends on the order.
 #[derive(Debug, Default)]
 struct Sum(Vec<f64>);
 

@@ -1,15 +1,16 @@
 //! Alternating least squares as SQL: each half-step is a join of the interactions with the other side's factors, and an
-//! aggregate by row that solves it; what rows share, the Gramian, is one more aggregate. So no process holds the matrix, and
-//! joins and aggregates run wherever the engine runs them. Rows are solved exactly, as with `solver => 'cholesky'`.
+//! aggregate per row that solves it. The shared Gramian is another aggregate. No process therefore holds the matrix,
+//! and joins and aggregates run wherever the engine runs them. Rows are solved exactly, as with `solver => 'cholesky'`.
 //!
 //! - [`als_gramian`]: `YᵀY` of a column of vectors.
 //! - [`als_solve`]: a row from the vectors and weights of its interactions.
-//! - [`als_weight`]: refuses rows that training does not take.
+//! - [`als_weight`]: rejects invalid training rows.
 //! - [`als_error`]: what an interaction adds to the loss.
-//! - [`als_start`]: the vectors that items start from.
-//! - [`aggregate_to_wire`], [`scalar_to_wire`], [`aggregate_from_wire`], [`scalar_from_wire`]: the functions as bytes, as they hold what rows share.
+//! - [`als_start`]: the initial vectors of items.
+//! - [`aggregate_to_wire`], [`scalar_to_wire`], [`aggregate_from_wire`], [`scalar_from_wire`]: serialize the functions,
+//!   which contain what rows share.
 //!
-//! Whoever runs plans runs the half-steps in turn.
+//! The caller that runs plans alternates the half-steps.
 
 mod error;
 mod gramian;
@@ -34,21 +35,21 @@ pub use solve::{Solve, als_solve};
 pub use start::{Start, als_start};
 pub use weight::als_weight;
 
-/// What a training by queries goes by.
+/// The settings of a training by queries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Training {
-    /// What was asked for; rows are solved exactly, whatever the solver.
+    /// The requested parameters; rows are always solved exactly, whatever the solver.
     pub params: Params,
-    /// Whether alpha goes by the number of items.
+    /// Whether alpha is derived from the number of items.
     pub usual_alpha: bool,
-    /// Whether it is asked for; else it is the way out where memory does not hold the matrix.
+    /// Whether it was requested; otherwise it is the fallback if the matrix does not fit in memory.
     pub asked: bool,
 }
 
-/// The row of a model that says how it was learned, in the columns of a table of factors.
+/// The row that records how a model was trained, in the columns of a table of factors.
 ///
 /// # Errors
-/// When it does not make arrays.
+/// When it cannot be converted to arrays.
 pub fn model_batch(params: Params, [users, items, interactions]: [usize; 3], loss: f64) -> Result<RecordBatch> {
     factors_table::model_batch(&ModelRow {
         params: Params {
@@ -66,7 +67,7 @@ pub fn model_batch(params: Params, [users, items, interactions]: [usize; 3], los
     })
 }
 
-/// A vector: `List<Float32>`, as factors lie in tables.
+/// The type of a vector: `List<Float32>`, as in tables of factors.
 fn vector_type() -> DataType {
     DataType::List(item(DataType::Float32))
 }
@@ -98,10 +99,10 @@ fn lists(values: Vec<f32>, dims: usize, rows: usize) -> Result<ArrayRef> {
     )?))
 }
 
-/// What a function of this module goes by, as bytes; `None` of all others.
+/// Serializes the state of a function of this module; `None` for all others.
 ///
 /// # Errors
-/// When a number cannot be written.
+/// When a number cannot be serialized.
 pub fn aggregate_to_wire(function: &AggregateUDF) -> Option<Result<Vec<u8>>> {
     let bytes = match solve::of(function) {
         Some(solve) => serde_json::to_vec(solve),
@@ -111,10 +112,10 @@ pub fn aggregate_to_wire(function: &AggregateUDF) -> Option<Result<Vec<u8>>> {
     Some(bytes.map_err(external))
 }
 
-/// The function that [`aggregate_to_wire`] wrote.
+/// Deserializes a function from [`aggregate_to_wire`].
 ///
 /// # Errors
-/// When it is of another version.
+/// When it comes from another version.
 pub fn aggregate_from_wire(name: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>> {
     match name {
         "als_solve" => als_solve(serde_json::from_slice(bytes).map_err(external)?),
@@ -122,10 +123,10 @@ pub fn aggregate_from_wire(name: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>
     }
 }
 
-/// As [`aggregate_to_wire`], of `als_start` and `als_error`.
+/// As [`aggregate_to_wire`], for `als_start` and `als_error`.
 ///
 /// # Errors
-/// When a number cannot be written.
+/// When a number cannot be serialized.
 pub fn scalar_to_wire(function: &ScalarUDF) -> Option<Result<Vec<u8>>> {
     if function.name() == als_weight().name() {
         return Some(Ok(vec![b'{', b'}']));
@@ -138,10 +139,10 @@ pub fn scalar_to_wire(function: &ScalarUDF) -> Option<Result<Vec<u8>>> {
     Some(bytes.map_err(external))
 }
 
-/// The function that [`scalar_to_wire`] wrote.
+/// Deserializes a function from [`scalar_to_wire`].
 ///
 /// # Errors
-/// When it is of another version.
+/// When it comes from another version.
 pub fn scalar_from_wire(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
     Ok(match name {
         "als_weight" => als_weight(),

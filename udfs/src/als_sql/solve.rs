@@ -17,20 +17,20 @@ use crate::als::{AlsError, Params, RowEquations, RowSolver};
 /// What all rows of a half-step share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Solve {
-    /// How models are trained.
+    /// The hyperparameters of training.
     pub params: Params,
     /// The other side's Gramian, `factors x factors`.
     pub gramian: Vec<f64>,
-    /// How many rows the other side has.
+    /// The number of rows on the other side.
     pub others: usize,
 }
 
-/// `als_solve(factors, weight)`: a row of one side, from the vectors of what it interacted with and how much.
+/// `als_solve(factors, weight)`: a row of one side, from the vectors and weights of its interactions.
 ///
-/// Memory: that of [`RowEquations`] for each row at hand. Where rows come one after another, that is one row's.
+/// Memory: [`RowEquations`] for each current row; for sorted input, that is a single row.
 ///
 /// # Errors
-/// When the Gramian is none.
+/// When the Gramian is invalid.
 pub fn als_solve(solve: Solve) -> Result<Arc<AggregateUDF>> {
     let solver = RowSolver::new(&solve.gramian, solve.others, &solve.params);
     let solver = solver.map_err(|error| DataFusionError::External(Box::new(error)))?;
@@ -41,7 +41,7 @@ pub fn als_solve(solve: Solve) -> Result<Arc<AggregateUDF>> {
     })))
 }
 
-/// What the function goes by, where it is `als_solve`.
+/// The settings of the function, if it is `als_solve`.
 pub(crate) fn of(function: &AggregateUDF) -> Option<&Solve> {
     let solver = function.inner().downcast_ref::<Solver>()?;
     Some(&solver.solve)
@@ -90,7 +90,7 @@ impl AggregateUDFImpl for Solver {
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let field = |name, data_type| Arc::new(Field::new(format!("{}[{name}]", args.name), data_type, true));
-        // Large: the numbers of all rows at hand may be more than 2³¹.
+        // Large, because all current rows together may have more than 2³¹ numbers.
         let numbers = |data_type| DataType::LargeList(item(data_type));
         Ok(vec![
             field("vectors", numbers(DataType::Float32)),
@@ -102,7 +102,7 @@ impl AggregateUDFImpl for Solver {
     }
 }
 
-/// A row whose interactions come.
+/// A row whose interactions are arriving.
 #[derive(Debug)]
 struct Coming {
     solver: Arc<RowSolver>,
@@ -117,7 +117,7 @@ impl Accumulator for Coming {
             if weights.is_null(row) {
                 return exec_err!("als_solve: a weight is NULL");
             }
-            // 0 is as if there were no such interaction.
+            // Weight 0 means that there was no interaction.
             if weights.value(row) != 0.0 {
                 let added = self.solver.add(&mut self.row, vector.values(), weights.value(row));
                 added.map_err(failed)?;
@@ -172,7 +172,7 @@ fn failed(error: AlsError) -> DataFusionError {
     )
 }
 
-/// The numbers of a list; none of NULL.
+/// The numbers of a list; none if it is NULL.
 fn numbers<T: ArrowPrimitiveType>(lists: &LargeListArray, row: usize) -> Vec<T::Native> {
     match lists.is_valid(row) {
         true => lists.value(row).as_primitive::<T>().values().to_vec(),

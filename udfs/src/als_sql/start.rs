@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::{lists, vector_type};
 use crate::als::{Params, start_row};
 
-/// What the vectors depend on, beside the item.
+/// What the vectors depend on besides the item.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Start {
-    /// How models are trained.
+    /// The hyperparameters of training.
     pub params: Params,
 }
 
-/// `als_start(place)`: the vector that an item starts from, by its place among the items, from 0.
+/// `als_start(place)`: the initial vector of an item, given its position among the items, from 0.
 pub fn als_start(start: Start) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(StartOf {
         signature: Signature::exact(vec![DataType::UInt64], Volatility::Immutable),
@@ -25,7 +25,7 @@ pub fn als_start(start: Start) -> Arc<ScalarUDF> {
     }))
 }
 
-/// What the function goes by, where it is `als_start`.
+/// The settings of the function, if it is `als_start`.
 pub(crate) fn of(function: &ScalarUDF) -> Option<&Start> {
     let start = function.inner().downcast_ref::<StartOf>()?;
     Some(&start.start)

@@ -5,8 +5,8 @@ use datafusion::arrow::datatypes::{DataType, Float32Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-/// `als_weight(user, item, weight)`: the weight, of rows that training takes: none of the three is NULL, and the weight is
-/// not negative.
+/// `als_weight(user, item, weight)`: returns the weight, after checking that the row is valid for training: none of the
+/// three is NULL, and the weight is not negative.
 pub fn als_weight() -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(Weight {
         signature: Signature::any(3, Volatility::Immutable),

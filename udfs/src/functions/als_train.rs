@@ -1,10 +1,10 @@
 //! `als_train(relation, user => …, item => …, weight => …, factors => 64, …)`: learns factors in SQL.
 //!
-//! Planning checks the arguments and fixes the schema; training starts only when the plan runs, so EXPLAIN is free.
-//! The input is read once, as of that moment. The result does not depend on the order of the input.
+//! Planning checks the arguments and fixes the schema; training starts only when the plan runs, so EXPLAIN is free. The
+//! input is read once, at that time. The result does not depend on the order of the input.
 //!
 //! Memory: 8 · factors · (users + items) bytes (half of them for the rows of the table; half as much again with
-//! `holdout`), 28 bytes an interaction, and the ids; reserved before it is allocated.
+//! `holdout`), 28 bytes per interaction, and the ids; reserved before it is allocated.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -175,7 +175,7 @@ impl RelationFunction for AlsTrain {
     }
 }
 
-/// User and item as text, weight as a number.
+/// Casts user and item to text, and weight to a number.
 pub(super) fn interaction_columns(
     arguments: &Arguments,
     relation: &str,
@@ -198,7 +198,7 @@ pub(super) fn interaction_columns(
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Train {
     params: Params,
-    /// Whether alpha goes by the number of items.
+    /// Whether alpha is derived from the number of items.
     usual_alpha: bool,
     holdout: f32,
     patience: usize,
@@ -206,14 +206,14 @@ struct Train {
     engine: Engine,
 }
 
-/// What trains.
+/// Where training runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Engine {
-    /// This function.
+    /// In this function, in memory.
     Memory,
-    /// Whoever runs the plan, by queries.
+    /// In queries, by the caller that runs the plan.
     Sql,
-    /// This function, and whoever runs the plan where its memory is too small.
+    /// In this function, or in queries if it does not have enough memory.
     Auto,
 }
 
@@ -226,7 +226,7 @@ impl Operation for Train {
     ) -> Result<SendableRecordBatchStream> {
         let mut train = *self;
         if self.engine == Engine::Sql && context.session_config().get_extension::<FewRows>().is_some() {
-            // As queries solve rows.
+            // The solver that queries use.
             train.params.solver = Solver::Cholesky;
         } else if self.engine == Engine::Sql {
             return exec_err!("{NAME}: engine => 'sql' is for steps of the pipeline (clickrec run); leave it out here");
@@ -246,7 +246,7 @@ impl Operation for Train {
                 tracing::info!(found, "{NAME}: users and items start from the earlier model");
             }
             let batches = blocking(move || train.learn(task)).await?;
-            // The reservation lives as long as the batches do.
+            // The reservation lives as long as the batches.
             Ok::<_, DataFusionError>(
                 stream::iter(batches)
                     .map(move |batch| {
@@ -281,7 +281,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
         .map_err(|error| exec_datafusion_err!("{NAME}: training stopped: {error}"))?
 }
 
-/// All that training needs; ids are ascending.
+/// The input of training; IDs are ascending.
 struct Task {
     users: Vec<String>,
     items: Vec<String>,
@@ -293,13 +293,13 @@ impl Train {
     fn reserve(&self, triples: &Triples, memory: &mut MemoryReservation) -> Result<()> {
         let (users, items, nnz) = (triples.users.len(), triples.items.len(), triples.values.len());
         let factors = self.params.factors;
-        // With a holdout the best model is kept beside the present one.
+        // With a holdout, the best model is kept in addition to the current one.
         let best = if self.holdout > 0.0 {
             4 * factors * (users + items)
         } else {
             0
         };
-        // The table's rows are made while the model is there.
+        // The table's rows are built while the model still exists.
         let rows = 4 * factors * (users + items);
         let bytes = training_bytes(users, items, nnz, &self.params) + best + rows;
         memory.try_grow(bytes).map_err(|error| {
@@ -311,7 +311,7 @@ impl Train {
         })
     }
 
-    /// The matrix and the random start; nothing for no rows.
+    /// The matrix and the random start; `None` if there are no rows.
     fn prepare(&self, triples: Triples) -> Result<Option<Task>> {
         let Triples {
             users,

@@ -1,4 +1,4 @@
-//! Rows that a function computes once it has read its inputs, a block of them at a time.
+//! Rows that a function computes block by block, once it has read its inputs.
 
 use std::future::Future;
 use std::ops::Range;
@@ -10,11 +10,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use futures::{TryStreamExt, stream};
 
-/// So few rows that take less than a millisecond each are computed where they are asked for: it would take longer to wake
-/// other threads.
+/// Up to this many rows that take less than a millisecond each are computed on the calling thread: waking other threads
+/// would take longer.
 pub(super) const FEW: usize = 8;
 
-/// The rows that come once the inputs are read.
+/// A stream of rows that starts once the inputs are read.
 pub(super) fn after<F>(schema: SchemaRef, read: F) -> SendableRecordBatchStream
 where
     F: Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
@@ -22,10 +22,10 @@ where
     Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(read).try_flatten()))
 }
 
-/// So many rows are put in order where they are asked for; more on a thread that may block.
+/// Up to this many rows are processed on the calling thread; more run on a blocking thread.
 const MANY: usize = 10_000;
 
-/// What is made of `rows` rows.
+/// Computes a value from `rows` rows.
 pub(super) async fn made_of<T: Send + 'static>(
     rows: usize,
     make: impl FnOnce() -> Result<T> + Send + 'static,
@@ -37,8 +37,8 @@ pub(super) async fn made_of<T: Send + 'static>(
     made.map_err(|error| exec_datafusion_err!("a thread stopped: {error}"))?
 }
 
-/// `rows` rows, `size` of them at a time, each block by `compute`: up to `few` at once, more of them on a thread that may
-/// block, and no further ahead of who reads them than two blocks.
+/// Computes `rows` rows in blocks of `size`, each with `compute`. Up to `few` rows are computed at once; more run on a
+/// blocking thread, at most two blocks ahead of the reader.
 pub(super) fn in_blocks(
     schema: SchemaRef,
     rows: usize,
@@ -53,7 +53,7 @@ pub(super) fn in_blocks(
     let out = stream.tx();
     stream.spawn_blocking(move || {
         for first in (0..rows).step_by(size) {
-            // Fails where nobody listens any more.
+            // Fails if the receiver is gone.
             if out.blocking_send(compute(first..(first + size).min(rows))).is_err() {
                 break;
             }

@@ -1,5 +1,6 @@
-//! `canonical_json(text)`: JSON in one form, whatever the order of its names and the whitespace between them, so that
-//! equal contents are equal texts. Numbers and strings stay as they were sent. What is not JSON stays as it is.
+//! `canonical_json(text)`: normalises JSON, whatever the order of its names and the whitespace between them, so that
+//! equal contents are equal texts. Numbers and strings are kept as they were sent. Text that is not JSON is returned
+//! unchanged.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,7 +14,7 @@ use datafusion::logical_expr::{
 };
 
 const NAME: &str = "canonical_json";
-/// What is nested deeper stays as it is, so that no text can exhaust the stack.
+/// Text with deeper nesting is returned unchanged, so that no text can exhaust the stack.
 const DEPTH_MAX: usize = 128;
 
 /// The function; see the module.
@@ -78,13 +79,13 @@ impl ScalarUDFImpl for CanonicalJson {
     }
 }
 
-/// A whole text; `None` where it is not JSON.
+/// Normalises a whole text; `None` if it is not JSON.
 fn write_document(text: &str, out: &mut String) -> Option<()> {
     let rest = write_value(text.trim_start(), out, 0)?;
     rest.trim_ascii_start().is_empty().then_some(())
 }
 
-/// Writes the value that a text begins with, and returns what follows it.
+/// Writes the value at the beginning of a text, and returns the rest.
 fn write_value<'a>(text: &'a str, out: &mut String, depth: usize) -> Option<&'a str> {
     match text.as_bytes().first()? {
         b'{' | b'[' if depth == DEPTH_MAX => None,
@@ -134,7 +135,7 @@ fn write_object<'a>(text: &'a str, out: &mut String, depth: usize) -> Option<&'a
         rest = write_value(value, &mut written, depth)?.trim_ascii_start();
         members.push((name, written));
     };
-    // Stable: of a name that comes twice, the order of the values is part of the content.
+    // Stable: if a name is repeated, the order of its values is part of the content.
     members.sort_by_key(|(name, _)| *name);
     out.push('{');
     for (place, (name, value)) in members.iter().enumerate() {
@@ -149,7 +150,7 @@ fn write_object<'a>(text: &'a str, out: &mut String, depth: usize) -> Option<&'a
     Some(after)
 }
 
-/// Behind the closing quote of the string that a text begins with.
+/// The index after the closing quote of the string at the beginning of a text.
 fn end_of_string(text: &str) -> Option<usize> {
     let mut escaped = false;
     let mut bytes = text.bytes().enumerate();

@@ -1,4 +1,4 @@
-//! Clicks of sessions read from a stream.
+//! Reads the clicks of sessions from a stream.
 
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
@@ -12,7 +12,7 @@ use super::ids::Ids;
 use crate::relation::Arguments;
 use crate::sessions::Click;
 
-/// Session and item as text, time as a whole number: the columns of `relation` that the arguments name.
+/// Casts session and item to text, and time to an integer: the columns of `relation` named in the arguments.
 pub(super) fn click_columns(arguments: &Arguments, relation: &str) -> Result<Vec<Expr>> {
     let (session, item, at) = (
         arguments.column("session")?,
@@ -29,7 +29,7 @@ pub(super) fn click_columns(arguments: &Arguments, relation: &str) -> Result<Vec
     ])
 }
 
-/// Clicks as they were read: their numbers are indices into the two lists of ids.
+/// Clicks as they were read, with indices into the two lists of IDs.
 #[derive(Debug, Default)]
 pub(super) struct Clicks {
     pub sessions: Ids,
@@ -38,7 +38,7 @@ pub(super) struct Clicks {
 }
 
 impl Clicks {
-    /// Reads `(session, item, at)` rows. What is held is reserved first.
+    /// Reads `(session, item, at)` rows. Memory is reserved before it is used.
     pub async fn read(
         function: &str,
         mut rows: SendableRecordBatchStream,
@@ -73,8 +73,8 @@ impl Clicks {
         Ok(read)
     }
 
-    /// The ids ascending, and the clicks with their numbers changed to match: what follows does not depend on the order
-    /// of the rows.
+    /// Sorts the IDs and renumbers the clicks accordingly, so that nothing computed from them depends on the order of
+    /// rows.
     pub fn sorted(self) -> (Vec<String>, Vec<String>, Vec<Click>) {
         let (sessions, session_places) = self.sessions.sorted();
         let (items, item_places) = self.items.sorted();

@@ -1,4 +1,4 @@
-//! Columns with their types in a string: `'event_id string, at timestamp, tags string[]'`.
+//! Parses columns with their types from a string: `'event_id string, at timestamp, tags string[]'`.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use datafusion::common::{Result, plan_err};
 
 const TYPES: &str = "string, bigint, int, double, float, boolean, timestamp, date, json, and arrays of them (string[])";
 
-/// The metadata key of a column of type `json`: text that `from_json` fills with the fields that have no other column.
+/// The metadata key of a column of type `json`: text that `from_json` fills with the fields without a column.
 pub(super) const REST: &str = "clickrec.rest";
 
-/// Parses a list of columns, in the words of `function` where it is wrong. Names may be quoted.
+/// Parses a list of columns; errors name `function`. Column names may be quoted.
 ///
 /// # Errors
-/// A plan error that names the column when a type is unknown, or a name is missing or there twice.
+/// A plan error that names the column when a type is unknown, or a name is missing or repeated.
 pub fn parse_columns(function: &str, declaration: &str) -> Result<Fields> {
     let mut fields: Vec<Arc<Field>> = vec![];
     for column in declaration.split(',').map(str::trim) {

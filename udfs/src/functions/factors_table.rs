@@ -19,12 +19,12 @@ use super::model_row::{self, ModelRow};
 use crate::als::{Factors, Model};
 use crate::relation::Arguments;
 
-/// `kind` of a row that stands for an item; the others are [`USER`] and [`MODEL`].
+/// The `kind` of an item's row; the others are [`USER`] and [`MODEL`].
 pub(super) const ITEM: &str = "item";
 pub(super) const USER: &str = "user";
-/// `kind` of the row that says how the model was learned; its `id` is `als`.
+/// The `kind` of the row that records how the model was trained; its `id` is `als`.
 const MODEL: &str = "model";
-/// What the use of a model needs of it.
+/// The settings needed to use a model.
 const SETTINGS: [&str; 3] = ["regularization", "alpha", "nu"];
 const BATCH_ROWS: usize = 8_192;
 
@@ -56,12 +56,12 @@ pub(super) fn batches(users: &[String], items: &[String], model: &Model, row: &M
     Ok(batches)
 }
 
-/// The row of a model alone.
+/// Only the row that describes a model.
 pub(crate) fn model_batch(row: &ModelRow) -> Result<RecordBatch> {
     batch(MODEL, &["als".to_owned()], (vec![], 0), row.array()?)
 }
 
-/// Some rows of one kind, with vectors of `d`.
+/// Rows of one kind, with vectors of length `d`.
 fn batch(kind: &str, ids: &[String], (values, d): (Vec<f32>, usize), model: StructArray) -> Result<RecordBatch> {
     let vectors = ListArray::try_new(
         VECTOR.clone(),
@@ -104,8 +104,8 @@ fn check(arguments: &Arguments, relation: &str, plan: &LogicalPlan, columns: usi
     Ok(())
 }
 
-/// The vectors of users and items of the relation that an argument names: kind, id, factors; nothing when it was not
-/// given, or has no columns.
+/// The vectors of users and items in the relation of an argument: kind, id, factors; `None` if it was not given or has
+/// no columns.
 pub(super) fn vector_rows(arguments: &Arguments, relation: &str) -> Result<Option<LogicalPlan>> {
     let given = arguments.relation_if_given(relation);
     let Some(plan) = given.filter(|plan| !plan.schema().fields().is_empty()) else {
@@ -124,7 +124,7 @@ pub(super) fn vector_rows(arguments: &Arguments, relation: &str) -> Result<Optio
         .map(Some)
 }
 
-/// The items and the settings of the relation that an argument names, checked to be such a table.
+/// The items and settings in the relation of an argument, after checking that it is such a table.
 pub(super) fn item_rows(arguments: &Arguments, relation: &str) -> Result<LogicalPlan> {
     let plan = arguments.relation(relation)?;
     check(arguments, relation, plan, 4)?;
@@ -140,7 +140,7 @@ pub(super) fn item_rows(arguments: &Arguments, relation: &str) -> Result<Logical
         .build()
 }
 
-/// A model as far as it is needed for new sessions: items, ascending by id.
+/// The part of a model that new sessions need: its items, ascending by ID.
 #[derive(Debug)]
 pub(super) struct ItemModel {
     pub ids: Vec<String>,
@@ -151,7 +151,7 @@ pub(super) struct ItemModel {
     pub nu: f32,
 }
 
-/// Reads the rows of [`item_rows`]. What is held is reserved first.
+/// Reads the rows of [`item_rows`]. Memory is reserved before it is used.
 pub(super) async fn read_items(
     function: &str,
     mut rows: SendableRecordBatchStream,
@@ -190,7 +190,7 @@ pub(super) async fn read_items(
     }
     let [regularization, alpha, nu] = match settings {
         Some(settings) => settings,
-        // Nothing at all is an empty model.
+        // An empty table is an empty model.
         None if found.is_empty() => [0.0; 3],
         None => return exec_err!("{function}: the model has no row of kind 'model'; train it again"),
     };
@@ -209,7 +209,7 @@ fn settings(batch: &RecordBatch, row: usize) -> [f32; 3] {
     [3, 4, 5].map(|column| batch.column(column).as_primitive::<Float32Type>().value(row))
 }
 
-/// Puts the items in the order of their ids.
+/// Sorts the items by ID.
 fn ascending(function: &str, mut found: Vec<(String, Vec<f32>)>, dims: usize) -> Result<(Vec<String>, Ids, Factors)> {
     found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut index = Ids::default();

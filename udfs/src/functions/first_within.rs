@@ -1,8 +1,8 @@
-//! `first_within(id, day, days) over (order by id, …)`: whether a row is the first of its id, but for rows that lie more
-//! than so many days from every row of the id that was a first before it.
+//! `first_within(id, day, days) over (order by id, …)`: whether a row is the first of its ID, or lies more than this
+//! many days from every earlier row of the ID that was itself a first.
 //!
-//! Which rows of an id come first, the order says; rows of one id have to follow one another. One pass and a few days
-//! of memory do, where a window for each id would cost more than all else.
+//! The order determines which rows of an ID come first; rows of one ID must be adjacent. It takes a single pass and the
+//! memory of a few days, whereas a window per ID would cost more than everything else.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
@@ -66,7 +66,7 @@ impl WindowUDFImpl for FirstWithin {
     }
 }
 
-/// The id at hand, and the days of its rows that were firsts.
+/// The current ID, and the days of its rows that were firsts.
 #[derive(Debug, Default)]
 struct Firsts {
     id: Option<String>,
@@ -75,7 +75,7 @@ struct Firsts {
 
 impl Firsts {
     fn is_first(&mut self, id: Option<&str>, day: Option<i32>, days: i64) -> bool {
-        // What has no id or no day is like nothing else.
+        // A row without an ID or a day never repeats another.
         let (Some(id), Some(day)) = (id, day) else { return true };
         if self.id.as_deref() != Some(id) {
             self.days.clear();
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_chain_of_days_does_not_go_on_for_ever() {
-        // 6 is like 5; 7 is not, and 6 is none that it could be like; 8 is like 7, and so is 6 again.
+        // 6 repeats 5; 7 does not, because 6 is not a first; 8 repeats 7, and so does the second 6.
         let chain = [("a", 5), ("a", 6), ("a", 7), ("a", 8), ("a", 6), ("a", 9)];
         assert_eq!(firsts(&chain), [true, false, true, false, false, true]);
     }

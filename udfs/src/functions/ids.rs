@@ -1,4 +1,4 @@
-//! Ids of any text to dense indices, and interactions read from a stream.
+//! Maps text IDs to dense indices, and reads interactions from a stream.
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Float32Type;
@@ -9,10 +9,10 @@ use futures::TryStreamExt;
 
 use crate::als::AlsError;
 
-/// What a hash map entry costs beside the text of the id.
+/// The size of a hash map entry, not counting the text of the ID.
 const ENTRY_BYTES: usize = 64;
 
-/// Ids in the order in which they came; an id that is known costs no allocation.
+/// IDs in order of arrival; looking up a known ID does not allocate.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     index: HashMap<String, u32>,
@@ -20,7 +20,7 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// The index of an id, new or known.
+    /// The index of an ID, new or known.
     pub fn add(&mut self, id: &str) -> u32 {
         if let Some(index) = self.index.get(id) {
             return *index;
@@ -32,23 +32,23 @@ impl Ids {
         next
     }
 
-    /// The index of a known id.
+    /// The index of a known ID.
     pub fn get(&self, id: &str) -> Option<u32> {
         self.index.get(id).copied()
     }
 
-    /// About how many bytes they take.
+    /// Their approximate size in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many there are.
+    /// The number of IDs.
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// The ids ascending, and for each index so far its place among them. What is computed in that order does not
-    /// depend on the order of the input.
+    /// Sorts the IDs, and returns the new position of each old index. What is computed in that order does not depend on
+    /// the order of the input.
     pub fn sorted(self) -> (Vec<String>, Vec<u32>) {
         let mut ids: Vec<(String, u32)> = self.index.into_iter().collect();
         ids.sort_unstable();
@@ -60,7 +60,7 @@ impl Ids {
     }
 }
 
-/// Interactions as they were read: indices into the two lists of ids.
+/// Interactions as they were read: indices into the two lists of IDs.
 #[derive(Debug, Default)]
 pub(super) struct Triples {
     pub users: Ids,
@@ -68,9 +68,8 @@ pub(super) struct Triples {
     pub values: Vec<(u32, u32, f32)>,
 }
 
-/// Reads `(user, item, weight)` rows: text, text, `f32`. Where `known` is given, items have its
-/// indices, and others are passed over. What is
-/// held is reserved first.
+/// Reads `(user, item, weight)` rows: text, text, `f32`. If `known` is given, items have its indices, and others are
+/// skipped. Memory is reserved before it is used.
 pub(super) async fn read_triples(
     function: &str,
     mut rows: SendableRecordBatchStream,
@@ -111,7 +110,7 @@ fn add_batch(function: &str, batch: &RecordBatch, known: Option<&Ids>, triples: 
     Ok(())
 }
 
-/// An error of the mathematics with the ids in the place of indices.
+/// Converts an error of the solver, with IDs instead of indices.
 pub(super) fn named(
     function: &str,
     error: &AlsError,

@@ -1,8 +1,8 @@
 //! `item_transitions(HISTORY, session => …, item => …, at => …, steps => 10, k => 20)`: what follows an item in past
 //! sessions.
 //!
-//! Memory: about 80 bytes a click of the history, and 16 a pair of items that follow each other; the former is reserved
-//! before it is allocated.
+//! Memory: about 80 bytes per click in the history, and 16 per pair of successive items; the former is reserved before
+//! it is allocated.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The functions, one a file; what is registered is listed at the end.
+//! The SQL functions, one per file; the registered ones are listed at the end.
 
 mod als_train;
 mod blocks;
@@ -27,7 +27,7 @@ use crate::relation::RelationFunction;
 pub use columns::parse_columns;
 pub(crate) use model_row::ModelRow;
 
-/// Functions of values.
+/// Scalar functions.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let conversions = conversions::functions().into_iter().map(Arc::new);
     let of_json = [
@@ -37,7 +37,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     of_json.into_iter().map(Arc::new).chain(conversions).collect()
 }
 
-/// Functions of a row among others.
+/// Window functions.
 pub fn window_functions() -> Vec<Arc<WindowUDF>> {
     vec![Arc::new(WindowUDF::from(first_within::FirstWithin::default()))]
 }

@@ -1,4 +1,4 @@
-//! The row of a model that says how it was learned: `kind = 'model'`, with a struct in its column `model`.
+//! The row that records how a model was trained: `kind = 'model'`, with a struct in its column `model`.
 
 use std::sync::{Arc, LazyLock};
 
@@ -39,35 +39,35 @@ pub(super) fn data_type() -> DataType {
     DataType::Struct(FIELDS.clone())
 }
 
-/// What the rows of vectors have there: NULLs. Slices share them.
+/// The column in the rows of vectors: NULLs, shared by slices.
 pub(super) fn nulls(rows: usize) -> StructArray {
     StructArray::new_null(FIELDS.clone(), rows)
 }
 
-/// How a model was learned.
+/// How a model was trained.
 #[derive(Debug)]
 pub(crate) struct ModelRow {
     pub params: Params,
-    /// That were run; fewer than asked for when training stopped early.
+    /// The iterations that were run; fewer than requested if training stopped early.
     pub iterations: usize,
     pub users: usize,
     pub items: usize,
-    /// That were learned from.
+    /// The number of training interactions.
     pub interactions: usize,
-    /// Of the factors of the table.
+    /// The loss of the factors in the table.
     pub loss: f64,
-    /// By iteration, or just the last.
+    /// The loss by iteration, or only the last one.
     pub losses: Vec<f64>,
     pub holdout: f32,
     pub held_out_score: Option<f64>,
 }
 
 impl ModelRow {
-    /// The struct of the one row.
+    /// A struct array with one row.
     pub fn array(&self) -> Result<StructArray> {
         let float = |value: f32| -> ArrayRef { Arc::new(Float32Array::from(vec![value])) };
         let double = |value: Option<f64>| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
-        // Parameters are checked to be small, and more than 2^63 rows would not fit in memory.
+        // Parameters are validated to be small, and more than 2^63 rows would not fit in memory.
         let int = |value: usize| -> ArrayRef { Arc::new(Int32Array::from(vec![value as i32])) };
         let long = |value: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![value])) };
         let losses = ListArray::try_new(

@@ -1,4 +1,4 @@
-//! Lists of scored items as rows: what they are for, the item, score, rank, and the best score of the list.
+//! Lists of scored items as rows: whom they are for, the item, its score and rank, and the best score of the list.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) fn schema(of: &str, item: &str, score: &str) -> SchemaRef {
     ]))
 }
 
-/// Rows of lists, each best first, in the order given; ranks count from 1.
+/// The rows of lists, each best first, in the given order; ranks count from 1.
 pub(super) fn batch<'a>(
     schema: &SchemaRef,
     items: &[String],

@@ -1,13 +1,14 @@
 //! `recommend(FACTORS, INTERACTIONS, user => …, item => …, weight => …, k => 10, exclude_seen => true)`: the best items
-//! for every user of the interactions.
+//! for every user in the interactions.
 //!
 //! Users are folded in exactly with the model's item factors, so a session that training has not seen is served like
-//! any other, and one that went on since is served as it is now. Items that the model does not know are passed over; a
-//! user with no known item gets no rows. Users come ascending by id, a block of them at a time.
+//! any other, and one that has continued since is served in its current state. Items unknown to the model are skipped;
+//! a user with no known items gets no rows. Users are returned block by block, ascending by ID.
 //!
-//! A plan that runs again does not read the model again: what was made of it is kept as long as the plan.
+//! A plan that runs again does not reread the model: everything derived from it is kept as long as the plan.
 //!
-//! Memory: three and a quarter times the item factors, 12 bytes an interaction, and the ids; reserved before it is allocated.
+//! Memory: three and a quarter times the item factors, 12 bytes per interaction, and the IDs; reserved before it is
+//! allocated.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use crate::als::{AlsError, Factors, FoldIn, Interactions, ItemIndex, Seen};
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "recommend";
-/// Users whose recommendations are computed and sent on in one go.
+/// The number of users computed and returned at once.
 const BLOCK: usize = 2_048;
 
 /// The function; see the module.
@@ -149,7 +150,7 @@ struct Model {
 impl Model {
     async fn read(rows: SendableRecordBatchStream, mut memory: MemoryReservation) -> Result<Arc<Self>> {
         let model = read_items(NAME, rows, &mut memory).await?;
-        // The factors by length with their rough copy, and what all users' equations share.
+        // The factors sorted by length, their approximate copy, and what all users' equations share.
         memory.try_grow(9 * size_of_val(model.factors.as_slice()) / 4)?;
         tokio::task::spawn_blocking(move || Self::new(model, memory))
             .await
@@ -177,7 +178,7 @@ impl Model {
     }
 }
 
-/// The users' lists, which are computed when they are asked for.
+/// The users' lists, computed on demand.
 struct Lists {
     model: Arc<Model>,
     /// Ascending.
@@ -236,7 +237,7 @@ impl Lists {
         let seen = |query: usize| self.interactions.row(first + query).0;
         let left_out: Option<&Seen<'_, '_>> = if self.exclude_seen { Some(&seen) } else { None };
         let best = self.model.items.top(&queries, self.k, left_out);
-        // A user whose items the model does not know has no place in taste space.
+        // A user without known items has no factors.
         let known = users.iter().zip(best).enumerate();
         let known = known.filter(|(query, _)| !seen(*query).is_empty());
         let lists = known.map(|(_, (user, best))| (user.as_str(), best));
@@ -244,7 +245,7 @@ impl Lists {
     }
 }
 
-/// An error that names users and items by their ids.
+/// An error that names users and items by ID.
 fn as_named(error: &AlsError, users: &[String], items: &[String]) -> DataFusionError {
     let name = |ids: &[String], index: u32| ids.get(index as usize).cloned().unwrap_or_default();
     exec_datafusion_err!(

@@ -1,13 +1,13 @@
-//! `session_knn(HISTORY, SESSIONS, session => …, item => …, at => …, k => 10, …)`: what the past sessions most like each
-//! session clicked.
+//! `session_knn(HISTORY, SESSIONS, session => …, item => …, at => …, k => 10, …)`: the items clicked in the past
+//! sessions most similar to each session.
 //!
-//! Both relations hold clicks in the same columns. A session that is part of the history is no neighbour of itself.
-//! Items that the history does not know are passed over; a session with no known item gets no rows. Sessions come
-//! ascending by id, a block of them at a time.
+//! Both relations contain clicks in the same columns. A session in the history is not its own neighbour. Items unknown
+//! to the history are skipped; a session with no known items gets no rows. Sessions are returned block by block,
+//! ascending by ID.
 //!
-//! A plan that runs again does not read the history again: its index is kept as long as the plan.
+//! A plan that runs again does not reread the history: its index is kept as long as the plan.
 //!
-//! Memory: about 80 bytes a click of the history while it is indexed, the ids, and 4 bytes an item for each thread;
+//! Memory: about 80 bytes per click in the history while it is indexed, the IDs, and 4 bytes per item and thread;
 //! reserved before it is allocated.
 
 use std::cell::RefCell;
@@ -33,7 +33,7 @@ use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunc
 use crate::sessions::{Click, KnnParams, SessionHistory, SessionKnn, history_bytes};
 
 const NAME: &str = "session_knn";
-/// Sessions whose lists are computed and sent on in one go.
+/// The number of sessions computed and returned at once.
 const BLOCK: usize = 4_096;
 
 /// The function; see the module.
@@ -201,10 +201,10 @@ impl Operation for Nearest {
     }
 }
 
-/// The history, indexed, and room to work in for each thread.
+/// The indexed history, and working memory for each thread.
 #[derive(Debug)]
 struct Past {
-    /// Ascending, as the items are.
+    /// Ascending, like the items.
     sessions: Vec<String>,
     items: Vec<String>,
     history: Arc<SessionHistory>,
@@ -220,7 +220,7 @@ impl Past {
     ) -> Result<Arc<Self>> {
         let read = Clicks::read(NAME, rows, &mut memory).await?;
         let (clicks, items, past) = (read.clicks.len(), read.items.len(), read.sessions.len());
-        // Few sessions are answered by other threads than rayon's, of which there are as many.
+        // Small requests are answered outside rayon's threads, on as many other threads.
         let rooms = 2 * 4 * rayon::current_num_threads() * items;
         memory
             .try_grow(history_bytes(clicks, items) + rooms)
@@ -241,7 +241,7 @@ impl Past {
             .map_err(|error| exec_datafusion_err!("{NAME} stopped: {error}"))
     }
 
-    /// Sessions with items of the history, ascending by id.
+    /// Sessions with items in the history, ascending by ID.
     fn find(&self, sessions: Clicks) -> Vec<Session> {
         let (mut ids, items, clicks) = sessions.sorted();
         let known: Vec<Option<u32>> = items.iter().map(|item| place(&self.items, item)).collect();
@@ -257,7 +257,7 @@ impl Past {
     }
 }
 
-/// The sessions' lists, which are computed when they are asked for.
+/// The sessions' lists, computed on demand.
 struct Lists {
     past: Arc<Past>,
     sessions: Vec<Session>,
@@ -268,12 +268,12 @@ struct Lists {
     _memory: MemoryReservation,
 }
 
-/// A session that is asked about.
+/// A requested session.
 struct Session {
     id: String,
     /// Its number in the history, if it is there.
     own: Option<u32>,
-    /// The known items in the order of its clicks.
+    /// Its known items in click order.
     clicks: Vec<u32>,
 }
 
@@ -294,13 +294,13 @@ impl Lists {
     }
 }
 
-/// The place of an id among ids that ascend.
+/// The position of an ID in a sorted list of IDs.
 fn place(ids: &[String], id: &str) -> Option<u32> {
     let place = ids.binary_search_by(|known| known.as_str().cmp(id)).ok()?;
     u32::try_from(place).ok()
 }
 
-/// The known items of each session in the order of its clicks.
+/// The known items of each session in click order.
 fn sequences(mut clicks: Vec<Click>, known: &[Option<u32>]) -> BTreeMap<u32, Vec<u32>> {
     clicks.sort_unstable();
     let mut sequences: BTreeMap<u32, Vec<u32>> = BTreeMap::new();

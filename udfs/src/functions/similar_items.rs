@@ -1,4 +1,4 @@
-//! `similar_items(FACTORS, item => 'prod_88', k => 10)`: items that the same sessions care for, by the angle between
+//! `similar_items(FACTORS, item => 'prod_88', k => 10)`: items of interest to the same sessions, by the angle between
 //! their factors. Without `item`, for all items.
 //!
 //! Memory: the item factors; reserved before they are read.
@@ -21,7 +21,7 @@ use crate::ranking::Scored;
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "similar_items";
-/// Items whose neighbours are computed and sent on in one go.
+/// The number of items whose neighbours are computed and returned at once.
 const BLOCK: usize = 512;
 
 /// The function; see the module.

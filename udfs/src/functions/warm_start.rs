@@ -1,4 +1,4 @@
-//! `warm_start`: the factors of an earlier model as the start of a new one.
+//! `warm_start`: initialises a new model with the factors of an earlier one.
 
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::Float32Type;
@@ -9,8 +9,8 @@ use futures::TryStreamExt;
 use super::factors_table::ITEM;
 use crate::als::Model;
 
-/// Writes the vectors of those users and items that the earlier model knows into the new one; ids are ascending.
-/// Nothing but a batch is held. Says how many were found.
+/// Copies the vectors of users and items that the earlier model has to the new one; IDs are ascending. Holds only one
+/// batch in memory. Returns how many were found.
 pub(super) async fn read(
     function: &str,
     mut rows: SendableRecordBatchStream,

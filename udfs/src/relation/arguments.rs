@@ -4,25 +4,25 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
-/// What a parameter takes.
+/// What a parameter accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A table, a CTE or a subquery; a table's name may be in single quotes.
     Relation,
-    /// The name of a column of the relation before it.
+    /// The name of a column of the preceding relation.
     Column,
-    /// A whole number.
+    /// An integer.
     Integer,
     /// A number.
     Number,
-    /// A text in single quotes.
+    /// A string in single quotes.
     Text,
     /// `true` or `false`.
     Flag,
 }
 
 impl Kind {
-    /// As messages name it.
+    /// Its name in messages.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Relation => "a table, a CTE or a (subquery)",
@@ -40,16 +40,16 @@ impl Kind {
 pub struct Parameter {
     /// `name => value`.
     pub name: &'static str,
-    /// What it takes.
+    /// What it accepts.
     pub kind: Kind,
-    /// What it is where it is not given, for help; `None` where it has to be given.
+    /// Its default, for help; `None` if it is required.
     pub default: Option<&'static str>,
     /// What it does.
     pub doc: &'static str,
 }
 
 impl Parameter {
-    /// A parameter that has to be given.
+    /// A required parameter.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
         Self {
             name,
@@ -59,7 +59,7 @@ impl Parameter {
         }
     }
 
-    /// A parameter that is `default` where it is not given.
+    /// An optional parameter with a default.
     pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
         Self {
             name,
@@ -69,7 +69,7 @@ impl Parameter {
         }
     }
 
-    /// Whether an argument of this name is for it.
+    /// Whether an argument of this name belongs to it.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
@@ -86,7 +86,7 @@ pub(super) enum Value {
     Flag(bool),
 }
 
-/// The arguments of a call, each of the kind its parameter takes.
+/// The arguments of a call, each of the kind its parameter accepts.
 #[derive(Debug, Clone)]
 pub struct Arguments {
     pub(super) function: &'static str,
@@ -114,7 +114,7 @@ impl Arguments {
         }
     }
 
-    /// A relation that need not be given.
+    /// An optional relation.
     pub fn relation_if_given(&self, name: &str) -> Option<&LogicalPlan> {
         match self.values.get(name) {
             Some(Value::Relation(plan)) => Some(plan),
@@ -138,7 +138,7 @@ impl Arguments {
         self.values.contains_key(name)
     }
 
-    /// A whole number, or its default, within a range.
+    /// An integer within a range, or its default.
     ///
     /// # Errors
     /// When it is outside the range.
@@ -163,7 +163,7 @@ impl Arguments {
         }
     }
 
-    /// A text, if given.
+    /// A string, if given.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.values.get(name) {
             Some(Value::Text(text)) => Some(text),
@@ -182,7 +182,7 @@ impl Arguments {
     /// An expression for a column of a relation, cast to a type.
     ///
     /// # Errors
-    /// When the relation has no such column (the message lists those it has), or it cannot be cast.
+    /// When the relation has no such column (the message lists its columns), or it cannot be cast.
     pub fn column_of(&self, relation: &str, column: &str, data_type: &DataType) -> Result<Expr> {
         let plan = self.relation(relation)?;
         let schema = plan.schema();
@@ -207,7 +207,7 @@ impl Arguments {
         Ok(cast(reference, data_type.clone()).alias(column))
     }
 
-    /// A relation cut down to some columns.
+    /// A relation projected to some columns.
     ///
     /// # Errors
     /// As [`Arguments::relation`].

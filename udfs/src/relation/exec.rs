@@ -22,7 +22,7 @@ use super::Operation;
 use super::node::FunctionNode;
 use crate::als_sql::Training;
 
-/// Plans the nodes of calls.
+/// Plans the nodes of function calls.
 pub fn extension_planner() -> Arc<dyn ExtensionPlanner + Send + Sync> {
     Arc::new(FunctionExtension)
 }
@@ -54,16 +54,16 @@ impl ExtensionPlanner for FunctionExtension {
     }
 }
 
-/// Marks sessions whose plans run on several machines: calls are spread over them where their rows allow it.
+/// Marks sessions whose plans run on several machines: calls are distributed if their rows allow it.
 #[derive(Debug, Clone, Copy)]
 pub struct Distributed;
 
-/// Marks sessions over a few rows, such as those of tests: models are trained in memory there, whatever is asked for.
+/// Marks sessions over a few rows, such as those of tests: they always train models in memory, whatever is requested.
 #[derive(Debug, Clone, Copy)]
 pub struct FewRows;
 
-/// A call in the physical plan: reads each input as one stream, returns one. Where it is spread, the rows of the last input
-/// are dealt out, and each part of them is a partition of the result.
+/// A call in the physical plan: reads each input as one stream, and returns one. If it is distributed, the rows of the
+/// last input are partitioned, and each of those partitions is a partition of the result.
 #[derive(Debug)]
 pub struct FunctionExec {
     pub(super) name: &'static str,
@@ -71,7 +71,7 @@ pub struct FunctionExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
     pub(super) operation: Arc<dyn Operation>,
     pub(super) is_spread: bool,
-    /// Whether what was made of the first inputs is kept for the next execution.
+    /// Whether to keep what was derived from the first inputs for the next execution.
     keeps: bool,
     properties: Arc<PlanProperties>,
 }
@@ -101,7 +101,7 @@ impl FunctionExec {
             inputs,
             operation,
             is_spread,
-            // So that the earlier inputs are read once for all parts.
+            // So that the earlier inputs are read once for all partitions.
             keeps: is_spread,
             properties: Arc::new(properties),
         }
@@ -109,8 +109,8 @@ impl FunctionExec {
 }
 
 impl FunctionExec {
-    /// The same call for a plan that runs again and again, whose first input is the same every time: what the function
-    /// makes of it is kept as long as the plan.
+    /// The same call for a plan that runs repeatedly with the same first input: what the function derives from it is
+    /// kept as long as the plan.
     #[must_use]
     pub fn keeping(&self) -> Self {
         Self {
@@ -124,12 +124,12 @@ impl FunctionExec {
         }
     }
 
-    /// How a model is trained by queries, where the call may be; its input has user, item and weight.
+    /// How to train the model by queries, if the call supports it; its input has user, item and weight.
     pub fn training(&self) -> Option<Training> {
         self.operation.training()
     }
 
-    /// How many of its inputs are not read again, as what was made of them is kept.
+    /// How many of its inputs are not reread, because what was derived from them is kept.
     pub fn inputs_kept(&self) -> usize {
         match self.keeps {
             true => self.operation.inputs_kept(),

@@ -1,13 +1,13 @@
 //! Table functions that take relations and named arguments: `als_train(gold.session_items, factors => 64)`.
 //!
-//! DataFusion's own table functions take literals only. Here a [`RelationPlanner`] sees the call as it was written,
-//! plans the relations among its arguments in the enclosing query (so that CTEs work), and lets the function check
-//! the rest. What comes out is one plan node over those relations.
+//! DataFusion's own table functions accept only literals. Here a [`RelationPlanner`] receives the call as written,
+//! plans the relations among its arguments in the enclosing query (so that CTEs work), and lets the function check the
+//! rest. The result is one plan node over those relations.
 //!
-//! - `rewrite`: tables among the arguments, where DataFusion looks for tables.
+//! - `rewrite`: moves tables in the arguments to where DataFusion looks for tables.
 //! - `arguments`: from syntax to checked values.
-//! - `planner`: the call becomes a logical node.
-//! - `wire`: the physical node as bytes, for another process.
+//! - `planner`: turns the call into a logical node.
+//! - `wire`: serializes the physical node for another process.
 //! - `node`, `exec`: the node in the logical and in the physical plan. Nothing runs before the plan does.
 //!
 //! [`RelationPlanner`]: datafusion::logical_expr::planner::RelationPlanner
@@ -42,30 +42,30 @@ pub trait RelationFunction: Debug + Send + Sync {
     /// One sentence on what it returns.
     fn doc(&self) -> &'static str;
 
-    /// Its parameters; an argument without a name takes the first free one.
+    /// Its parameters; an unnamed argument takes the first free one.
     fn parameters(&self) -> &'static [Parameter];
 
-    /// Checks the arguments, and says what will be read and returned. Runs nothing.
+    /// Checks the arguments, and returns what to read and the schema of the result. Runs nothing.
     ///
     /// # Errors
     /// A plan error that names the function and the argument.
     fn bind(&self, arguments: &Arguments) -> Result<Bound>;
 
-    /// The operation that [`Operation::to_wire`] wrote, in another process of the same version.
+    /// Deserializes an operation from [`Operation::to_wire`], in another process of the same version.
     ///
     /// # Errors
-    /// When it is of another version.
+    /// When it comes from another version.
     fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>>;
 }
 
-/// A call that was checked.
+/// A call whose arguments have been checked.
 #[derive(Debug)]
 pub struct Bound {
-    /// What is read, with just the columns that [`Operation::execute`] expects.
+    /// The inputs, with exactly the columns that [`Operation::execute`] expects.
     pub inputs: Vec<LogicalPlan>,
-    /// What is returned.
+    /// The schema of the result.
     pub schema: SchemaRef,
-    /// How.
+    /// How to compute it.
     pub operation: Arc<dyn Operation>,
 }
 
@@ -82,30 +82,30 @@ pub trait Operation: Debug + Send + Sync {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream>;
 
-    /// How many of the first inputs are not read again, because an earlier execution of the same plan has read them and
-    /// keeps what it made of them. They come as empty streams.
+    /// How many of the first inputs are not reread, because an earlier execution of the same plan has read them and
+    /// kept what it derived from them. They arrive as empty streams.
     fn inputs_kept(&self) -> usize {
         0
     }
 
-    /// What it does, without anything it keeps: for [`RelationFunction::operation`].
+    /// Serializes the operation, without anything it keeps, for [`RelationFunction::operation`].
     ///
     /// # Errors
     /// When a setting cannot be written as JSON.
     fn to_wire(&self) -> serde_json::Result<serde_json::Value>;
 
-    /// The column of the last input by which its rows can be dealt out: what comes of the rows of one value depends on no
-    /// others of that input. Earlier inputs are read whole.
+    /// The column of the last input by which its rows can be partitioned: the result for the rows of one value does not
+    /// depend on any other rows of that input. Earlier inputs are read in full.
     fn independent_by(&self) -> Option<usize> {
         None
     }
 
-    /// How a model is trained by queries, for whoever runs them: instead of this operation, or where it lacks memory.
+    /// How to train the model by queries instead of this operation, or if it does not have enough memory.
     fn training(&self) -> Option<Training> {
         None
     }
 
-    /// A copy that keeps nothing yet, for an operation that can keep something.
+    /// A copy without kept state, for an operation that can keep some.
     fn fresh(&self) -> Option<Arc<dyn Operation>> {
         None
     }

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use super::{Bound, Operation};
 
-/// A call in the logical plan. What it does is told by its name, the text of its arguments and its inputs.
+/// A call in the logical plan. It is identified by its name, the text of its arguments, and its inputs.
 #[derive(Clone)]
 pub(super) struct FunctionNode {
     pub name: &'static str,
@@ -86,7 +86,7 @@ impl UserDefinedLogicalNodeCore for FunctionNode {
     }
 
     fn necessary_children_exprs(&self, _: &[usize]) -> Option<Vec<Vec<usize>>> {
-        // The operation reads every column of its inputs: they were cut down to what it needs when it was bound.
+        // The operation reads every column of its inputs, which were projected to what it needs when it was bound.
         Some(
             self.inputs
                 .iter()

@@ -15,7 +15,7 @@ use super::node::FunctionNode;
 use super::{Arguments, Kind, Parameter, RelationFunction};
 use crate::functions::relation_functions;
 
-/// Plans calls of the functions that take relations.
+/// Plans calls of functions that take relations.
 pub fn relation_planner() -> Arc<dyn RelationPlanner> {
     Arc::new(FunctionPlanner {
         functions: relation_functions(),
@@ -63,7 +63,7 @@ impl RelationPlanner for FunctionPlanner {
     }
 }
 
-/// The error with its place in the SQL, unless it has a better one.
+/// Adds the location in the SQL to an error, unless it has a better one.
 fn at(error: DataFusionError, span: SqlSpan) -> DataFusionError {
     if error.diagnostic().is_some() {
         return error;
@@ -82,7 +82,7 @@ impl FunctionPlanner {
     }
 }
 
-/// Gives every argument to its parameter.
+/// Assigns every argument to its parameter.
 fn read(
     function: &dyn RelationFunction,
     args: Vec<FunctionArg>,
@@ -176,7 +176,7 @@ fn value(
 }
 
 fn relation(expression: Expr, context: &mut dyn RelationPlannerContext) -> Result<Option<LogicalPlan>> {
-    // Tables and CTEs were turned into subqueries: see `rewrite`.
+    // Tables and CTEs have been turned into subqueries: see `rewrite`.
     let Expr::Subquery(subquery) = expression else {
         return Ok(None);
     };

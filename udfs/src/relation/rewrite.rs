@@ -1,5 +1,5 @@
-//! Tables among the arguments become subqueries before a statement is planned: DataFusion looks up only those tables
-//! that it finds in a FROM clause.
+//! Turns tables in arguments into subqueries before a statement is planned: DataFusion looks up only the tables it
+//! finds in a FROM clause.
 
 use std::ops::ControlFlow;
 
@@ -16,12 +16,12 @@ use super::{Kind, RelationFunction};
 use crate::functions::relation_functions;
 
 /// `als_train(gold.session_items, …)` becomes `als_train((select * from gold.session_items), …)`, for the functions of
-/// this crate; everything else stays as it is.
+/// this crate; everything else is left unchanged.
 pub fn relations_as_subqueries(statement: &mut Statement) {
     match statement {
         Statement::Statement(statement) => {
             let functions = relation_functions();
-            // Never breaks off: the rewriter has no break value.
+            // The rewriter never breaks: its break type has no values.
             let _: ControlFlow<()> = statement.visit(&mut Rewriter { functions });
         }
         Statement::Explain(explain) => relations_as_subqueries(&mut explain.statement),
@@ -54,8 +54,7 @@ impl VisitorMut for Rewriter {
     }
 }
 
-/// Turns one argument into a subquery where its parameter takes a relation. What is wrong with it otherwise is for the
-/// planner to say.
+/// Turns an argument into a subquery if its parameter takes a relation. Other errors in it are left to the planner.
 fn rewrite(function: &dyn RelationFunction, arg: &mut FunctionArg, given: &mut Vec<&'static str>) {
     let parameters = function.parameters();
     let (parameter, arg) = match arg {
@@ -82,14 +81,14 @@ fn rewrite(function: &dyn RelationFunction, arg: &mut FunctionArg, given: &mut V
     }
 }
 
-/// The table that a text names, as in SQL.
+/// Parses the name of a table, as in SQL.
 fn quoted(text: &str) -> Option<ObjectName> {
     let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text).ok()?;
     let name = parser.parse_object_name(false).ok()?;
     (parser.peek_token().token == Token::EOF).then_some(name)
 }
 
-/// `select * from TABLE`. The name keeps its place in the statement, for errors.
+/// `select * from TABLE`. The name keeps its location in the statement, for errors.
 fn all_of(table: ObjectName) -> Option<Box<Query>> {
     let mut query = Parser::new(&GenericDialect {})
         .try_with_sql("select * from it")

@@ -8,7 +8,7 @@ use super::FunctionExec;
 use crate::functions::relation_functions;
 use crate::wire;
 
-/// A call as bytes: the function by its name, what it does as JSON, and the columns that come out.
+/// A serialized call: the function's name, its operation as JSON, and the output columns.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     function: String,
@@ -20,10 +20,10 @@ struct Wire {
 }
 
 impl FunctionExec {
-    /// The call as bytes, without its inputs.
+    /// Serializes the call without its inputs.
     ///
     /// # Errors
-    /// When a setting cannot be written.
+    /// When a setting cannot be serialized.
     pub fn to_wire(&self) -> Result<Vec<u8>> {
         let call = Wire {
             function: self.name.to_owned(),
@@ -35,10 +35,10 @@ impl FunctionExec {
         serde_json::to_vec(&call).map_err(failed)
     }
 
-    /// The call that [`FunctionExec::to_wire`] wrote.
+    /// Deserializes a call from [`FunctionExec::to_wire`].
     ///
     /// # Errors
-    /// When it is of another version.
+    /// When it comes from another version.
     pub fn from_wire(bytes: &[u8], inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Self> {
         let call: Wire = serde_json::from_slice(bytes).map_err(failed)?;
         let functions = relation_functions();

@@ -1,36 +1,36 @@
 /// One click of a past session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Click {
-    /// The session's number, any.
+    /// The session's number, which may be arbitrary.
     pub session: u32,
-    /// When it was: any scale that grows with time.
+    /// The time, on any increasing scale.
     pub at: i64,
     /// The item's index.
     pub item: u32,
 }
 
-/// Past sessions by age, and for every item the newest sessions that have it (the inverted index of Kersbergen,
+/// Past sessions by age, and for every item the newest sessions containing it (the inverted index of Kersbergen,
 /// Sprangers, Schelter, "Serenade: Low-Latency Session-Based Recommendation in e-Commerce at Scale", SIGMOD 2022).
 ///
-/// Memory: 4 bytes a click, 4 a pair of session and item within the sample, and 12 a session.
+/// Memory: 4 bytes per click, 4 per pair of session and item within the sample, and 12 per session.
 #[derive(Debug, Clone)]
 pub struct SessionHistory {
-    /// Where each session's clicks start; oldest session first, one more at the end.
+    /// The start of each session's clicks, oldest session first, plus the final end.
     starts: Vec<usize>,
     clicks: Vec<u32>,
-    /// The sessions' numbers as given, by age.
+    /// The sessions' original numbers, by age.
     sessions: Vec<u32>,
-    /// Where each item's sessions start, one more at the end.
+    /// The start of each item's sessions, plus the final end.
     posting_starts: Vec<usize>,
-    /// Places of sessions by age, newest first.
+    /// Positions of sessions by age, newest first.
     postings: Vec<u32>,
-    /// In how many sessions each item is, beyond the sample too.
+    /// The number of sessions with each item, not limited by the sample.
     frequencies: Vec<u32>,
 }
 
 impl SessionHistory {
-    /// Sorts clicks into sessions; a session is as old as its last click. For each item only the newest `sample`
-    /// sessions can be found again.
+    /// Groups clicks into sessions; the age of a session is that of its last click. For each item, only the newest
+    /// `sample` sessions can be looked up.
     pub fn new(items: usize, mut clicks: Vec<Click>, sample: usize) -> Self {
         clicks.sort_unstable();
         let mut spans: Vec<(i64, u32, std::ops::Range<usize>)> = vec![];
@@ -60,7 +60,7 @@ impl SessionHistory {
     }
 
     fn index(&mut self, sample: usize) {
-        // Each item once a session.
+        // Each item counts once per session.
         let mut last_seen = vec![u32::MAX; self.frequencies.len()];
         let mut pairs = vec![];
         for place in (0..self.len()).rev() {
@@ -90,32 +90,32 @@ impl SessionHistory {
         }
     }
 
-    /// How many sessions.
+    /// The number of sessions.
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether there is no session.
+    /// Whether there are no sessions.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
 
-    /// How many items.
+    /// The number of items.
     pub fn items(&self) -> usize {
         self.frequencies.len()
     }
 
-    /// The clicks of the session at a place by age, in their order.
+    /// The clicks of the session at a position by age, in order.
     pub fn clicks(&self, place: u32) -> &[u32] {
         &self.clicks[self.starts[place as usize]..self.starts[place as usize + 1]]
     }
 
-    /// The number that the session at a place was given.
+    /// The original number of the session at a position.
     pub fn session(&self, place: u32) -> u32 {
         self.sessions[place as usize]
     }
 
-    /// The newest sessions that have an item, newest first; none for an item that is not known.
+    /// The newest sessions containing an item, newest first; none for an unknown item.
     pub fn with_item(&self, item: u32) -> &[u32] {
         match self.posting_starts.get(item as usize..item as usize + 2) {
             Some(&[start, end]) => &self.postings[start..end],
@@ -123,13 +123,13 @@ impl SessionHistory {
         }
     }
 
-    /// In how many sessions an item is.
+    /// The number of sessions containing an item.
     pub fn frequency(&self, item: u32) -> u32 {
         self.frequencies.get(item as usize).copied().unwrap_or_default()
     }
 }
 
-/// About how many bytes the history of so many clicks takes while it is built.
+/// Roughly how many bytes a history of this many clicks takes while it is built.
 pub fn history_bytes(clicks: usize, items: usize) -> usize {
     clicks * (size_of::<Click>() + 4 + 8 + 4 + 48) + items * 20
 }

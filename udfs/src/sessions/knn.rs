@@ -5,25 +5,26 @@ use serde::{Deserialize, Serialize};
 use super::SessionHistory;
 use crate::ranking::{Best, Scored};
 
-/// How neighbours are found and weighed. The defaults were chosen on the last sessions of RetailRocket's training part,
-/// never on a test part.
+/// How neighbours are found and weighted. The defaults were tuned on the last sessions of RetailRocket's training set,
+/// never on a test set.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KnnParams {
-    /// How many sessions, of those most alike, are listened to.
+    /// The number of neighbours: the most similar sessions.
     pub neighbours: usize,
-    /// How many sessions, of the newest that share an item, are compared.
+    /// The number of candidates: the newest sessions that share an item.
     pub sample: usize,
-    /// After so many clicks a click of the session at hand counts 1/e as much.
+    /// The number of clicks after which the weight of a click in the current session has decayed to 1/e.
     pub position_decay: f32,
-    /// After so many clicks from a shared one, before or behind, a click of a neighbour counts 1/e as much.
+    /// The distance in clicks from a shared click, in either direction, at which the weight of a neighbour's click has
+    /// decayed to 1/e.
     pub neighbour_decay: f32,
-    /// The oldest session counts `exp(-recency)` times as much as the newest; 0 makes them equal.
+    /// The oldest session counts `exp(-recency)` times as much as the newest; with 0 they count the same.
     pub recency: f32,
-    /// How much rare items count more: the power of `ln(sessions / sessions with the item)`.
+    /// How much more rare items count: the power of `ln(sessions / sessions with the item)`.
     pub idf: f32,
-    /// How much long sessions count less: they are divided by their length to this power.
+    /// How much less long sessions count: the power of the length by which they are divided.
     pub length: f32,
-    /// An item that the session has had before its newest click counts so many times as much.
+    /// The factor for items that already occurred in the session before its newest click.
     pub repeat: f32,
 }
 
@@ -42,10 +43,10 @@ impl Default for KnnParams {
     }
 }
 
-/// So many distances between clicks are looked up.
+/// The size of the lookup table for distances between clicks.
 const DISTANCES: usize = 64;
 
-/// How much a click of a neighbour counts so many clicks from a shared one.
+/// The weight of a neighbour's click at this distance from a shared one.
 fn nearness(params: KnnParams, distance: usize) -> f32 {
     (-(distance as f32) / params.neighbour_decay).exp()
 }
@@ -54,23 +55,22 @@ fn nearness(params: KnnParams, distance: usize) -> f32 {
 /// with the refinements of VSTAN (Ludewig, Mauro, Latifi, Jannach, "Empirical Analysis of Session-Based Recommendation
 /// Algorithms", UMUAI 2021).
 ///
-/// A session's newer clicks count more; past sessions that share them, above all rare ones, are alike; what these
-/// clicked near the shared items scores. Sessions age by their rank, not by the clock, so that the same parameters suit
-/// any scale of time.
+/// A session's newer clicks count more; past sessions that share them, especially rare ones, are similar; items clicked
+/// near the shared ones score. Sessions age by rank instead of by time, so the same parameters work at any time scale.
 ///
-/// It holds room to work in, so there is one a thread; they share the history.
+/// It contains working memory, so each thread has its own; they share the history.
 #[derive(Debug, Clone)]
 pub struct SessionKnn<H> {
     history: H,
     params: KnnParams,
-    /// How much a click counts by its distance from a shared one, as far as that is looked up.
+    /// The weight of a click by its distance from a shared one, for small distances.
     nearness: Vec<f32>,
-    /// By item; zero between calls.
+    /// Scores by item; zero between calls.
     scores: Vec<f32>,
     scored: Vec<u32>,
 }
 
-/// A distinct item of the session at hand.
+/// A distinct item of the current session.
 #[derive(Debug, Clone, Copy)]
 struct Weighted {
     item: u32,
@@ -79,7 +79,7 @@ struct Weighted {
 }
 
 impl<H: Borrow<SessionHistory>> SessionKnn<H> {
-    /// Makes room: 4 bytes an item.
+    /// Allocates 4 bytes per item.
     pub fn new(history: H, params: KnnParams) -> Self {
         let past = history.borrow();
         Self {
@@ -91,8 +91,9 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
         }
     }
 
-    /// The `k` items that fit a session of these clicks best, oldest click first. `own` is the session's number in the
-    /// history, if it is there: it is no neighbour of itself. Items of the session come too, unless `exclude_seen`.
+    /// The `k` items that best fit a session with these clicks, oldest first. `own` is the session's number in the
+    /// history, if it is there: it is not its own neighbour. Includes items of the session itself, unless
+    /// `exclude_seen`.
     pub fn top(&mut self, clicks: &[u32], own: Option<u32>, k: usize, exclude_seen: bool) -> Vec<Scored> {
         let recent = self.weights(clicks);
         let neighbours = self.neighbours(self.candidates(&recent, own));
@@ -127,14 +128,14 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
         recent
     }
 
-    /// The newest past sessions that share items with this one: place, and what they share. The sessions of each item come
-    /// newest first, so the search ends with the sample.
+    /// The newest past sessions that share items with this one: position and overlap. The sessions of each item are
+    /// ordered newest first, so the search stops when the sample is full.
     fn candidates(&self, recent: &[Weighted], own: Option<u32>) -> Vec<(u32, f32)> {
         let history = self.history.borrow();
         let sessions = history.len() as f32;
         let shares = recent.iter().map(|Weighted { item, weight }| {
             let frequency = history.frequency(*item).max(1) as f32;
-            // An item that every session has says nothing, but shall not take the sessions out of sight.
+            // An item in every session carries no information, but must not remove its sessions from the candidates.
             weight * (sessions / frequency).ln().max(f32::EPSILON).powf(self.params.idf)
         });
         let shares: Vec<f32> = shares.collect();
@@ -160,7 +161,7 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
         candidates
     }
 
-    /// The candidates most alike: place and similarity, aged and by length. Ties go to the newer session.
+    /// The most similar candidates: position and similarity, weighted by age and length. Ties go to the newer session.
     fn neighbours(&self, candidates: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
         let history = self.history.borrow();
         let sessions = history.len() as f32;
@@ -176,18 +177,18 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
             neighbours.select_nth_unstable_by(wanted - 1, order);
             neighbours.truncate(wanted);
         }
-        // The sum of a score must not depend on the order that the selection left.
+        // The sum of a score must not depend on the order left by the selection.
         neighbours.sort_unstable_by_key(|(place, _)| *place);
         neighbours
     }
 
-    /// Every neighbour votes for its items: the nearer to items that are shared, the more.
+    /// Every neighbour votes for its items: the closer to shared items, the more.
     fn vote(&mut self, recent: &[Weighted], neighbours: &[(u32, f32)]) {
         let history = self.history.borrow();
         let mut shared: Vec<(usize, f32)> = vec![];
         for (place, similarity) in neighbours {
             let clicks = history.clicks(*place);
-            // Where the neighbour clicked each shared item last.
+            // Where the neighbour last clicked each shared item.
             shared.clear();
             shared.extend(recent.iter().filter_map(|recent| {
                 let at = clicks.iter().rposition(|item| *item == recent.item)?;

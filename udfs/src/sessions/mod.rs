@@ -1,8 +1,8 @@
-//! Models of sessions as sequences, free of SQL and Arrow: what the order of clicks says that a matrix does not.
+//! Models of sessions as sequences, independent of SQL and Arrow: they use the order of clicks, which a matrix ignores.
 //!
-//! - [`SessionHistory`]: past sessions, and for each item the newest sessions that have it.
-//! - [`SessionKnn`]: what the sessions most like this one clicked.
-//! - [`transitions`]: what follows an item.
+//! - [`SessionHistory`]: past sessions, and for each item the newest sessions containing it.
+//! - [`SessionKnn`]: the items clicked in the most similar sessions.
+//! - [`transitions`]: which items follow an item.
 
 mod history;
 mod knn;

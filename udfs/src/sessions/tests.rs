@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Sessions numbered from 0, each later than the one before.
+/// Sessions numbered from 0, each later than the previous one.
 fn history(sessions: &[&[u32]], sample: usize) -> SessionHistory {
     let clicks = sessions.iter().enumerate().flat_map(|(session, items)| {
         items.iter().enumerate().map(move |(position, item)| Click {
@@ -16,7 +16,7 @@ fn history(sessions: &[&[u32]], sample: usize) -> SessionHistory {
     SessionHistory::new(10, clicks.collect(), sample)
 }
 
-/// Nothing but shared items and the distance from them counts.
+/// Only shared items and the distance from them count.
 fn plain() -> KnnParams {
     KnnParams {
         position_decay: 1e9,
@@ -50,8 +50,8 @@ fn a_history_is_in_the_order_of_age_and_keeps_the_newest_of_an_item() {
 
 #[test]
 fn scores_agree_with_a_computation_by_hand() {
-    // Sessions a: 1 2 3, b: 1 4, c: 5 6. Of a session that clicked 1, then 2: a shares both, so each of its items gets
-    // 2 (how alike) times 2 (shared items, at any distance) = 4; b shares one, 1 times 1; c none.
+    // Sessions a: 1 2 3, b: 1 4, c: 5 6. For a session that clicked 1, then 2: a shares both, so each of its items gets
+    // 2 (similarity) times 2 (shared items, at any distance) = 4; b shares one, 1 times 1; c none.
     let history = history(&[&[1, 2, 3], &[1, 4], &[5, 6]], 10);
     let found = SessionKnn::new(&history, plain()).top(&[1, 2], None, 10, false);
     let scores: Vec<(u32, f32)> = found.iter().map(|scored| (scored.item, scored.score)).collect();
@@ -59,7 +59,7 @@ fn scores_agree_with_a_computation_by_hand() {
     let unseen = SessionKnn::new(&history, plain()).top(&[1, 2], None, 10, true);
     assert_eq!(items(&unseen), [3, 4]);
 
-    // Its newest item, 2, is at position 1 of a: 3 is one click from it, and 1 too; each counts exp(-1/1).
+    // Its newest item, 2, is at position 1 of a: 3 is one click away from it, and so is 1; each counts exp(-1/1).
     let near = KnnParams {
         neighbour_decay: 1.0,
         ..plain()
@@ -117,7 +117,7 @@ fn a_session_is_no_neighbour_of_itself_and_the_unknown_gets_nothing() {
 
 #[test]
 fn transitions_agree_with_a_computation_by_hand() {
-    // 1 -> 2 next to it twice, and once two clicks later; 1 -> 3 once next to it, once two clicks later.
+    // 1 -> 2: twice adjacent, and once two clicks later; 1 -> 3: once adjacent, and once two clicks later.
     let history = history(&[&[1, 2, 3], &[1, 2], &[1, 3, 2], &[4, 4]], 0);
     let found = transitions(&history, 10, 10);
     let of_one: Vec<(u32, f32)> = found

@@ -8,15 +8,15 @@ use crate::ranking::{Best, Scored};
 pub struct Transition {
     /// The item that was clicked first.
     pub item: u32,
-    /// The item that followed.
+    /// The item that follows it.
     pub next: u32,
-    /// How often, each time divided by the clicks between them.
+    /// How often it follows, each time divided by the clicks between them.
     pub weight: f32,
 }
 
 /// Sequential rules (Ludewig, Jannach, "Evaluation of Session-based Recommendation Algorithms", UMUAI 2018): for every
-/// item the `k` that followed it most, best first, within `steps` clicks; one that came `n` clicks later counts `1/n`.
-/// Items come ascending. Repeats of an item are no transition.
+/// item, the `k` items that followed it most within `steps` clicks, best first; one that came `n` clicks later counts
+/// `1/n`. Items are ascending. Repeats of an item are not transitions.
 pub fn transitions(history: &SessionHistory, steps: usize, k: usize) -> Vec<Transition> {
     let mut weights: HashMap<(u32, u32), f32> = HashMap::new();
     for place in 0..history.len() as u32 {

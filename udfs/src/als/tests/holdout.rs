@@ -1,4 +1,4 @@
-//! What is held out, and what it is good for.
+//! What is held out, and how early stopping uses it.
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn the_held_out_score_is_the_gain_of_its_rank() {
     let (rest, holdout) = Holdout::split(all, 0.5, 1).unwrap();
     let (_, held) = holdout.cases()[0];
     let kept = 3 - held;
-    // One dimension: the score of an item is its number. What the user has kept does not count.
+    // One dimension: an item's score is its number. Items the user kept do not count.
     let items = |values: [f32; 6]| Factors::from_vec(6, 1, values.to_vec()).unwrap();
     let mut values = [0.1, 0.1, 0.1, 0.1, 0.1, 0.1];
     (values[held as usize], values[kept as usize]) = (1.0, 2.0);
@@ -56,7 +56,7 @@ fn the_held_out_score_is_the_gain_of_its_rank() {
 #[test]
 fn training_stops_where_the_held_out_items_rank_best() {
     let (rest, holdout) = Holdout::split(planted(300, 80), 0.5, 1).unwrap();
-    // With as many factors as there are items it learns by heart what it has seen.
+    // With as many factors as items, it memorises what it has seen.
     let params = Params {
         iterations: 60,
         regularization: 1e-3,

@@ -1,4 +1,4 @@
-//! Single rows, beside their equations in `f64`.
+//! Compares single rows with their equations in `f64`.
 
 use super::*;
 use crate::als::block::blocks;
@@ -7,7 +7,7 @@ use crate::als::spectrum::Spectrum;
 use crate::als::train::turned;
 use crate::als::{RowEquations, RowSolver};
 
-/// One side that stands still, and a row of it.
+/// A fixed side, and a row of the other side.
 struct Equations {
     fixed: Factors,
     spectrum: Spectrum,
@@ -17,7 +17,7 @@ struct Equations {
 }
 
 impl Equations {
-    /// The same item twice is no special case.
+    /// Repeated items are no special case.
     fn random(seed: u64, d: usize, clicks: usize) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let fixed = Factors::from_vec(50, d, (0..50 * d).map(|_| random.random_range(-1.0..1.0)).collect()).unwrap();
@@ -76,11 +76,11 @@ proptest! {
 
     #[test]
     fn every_solver_solves_the_equations(seed in any::<u64>(), d in 1_usize..80, clicks in 1_usize..40) {
-        // Few clicks take the smaller system, many the larger.
+        // Few clicks use the smaller system, many the larger one.
         let equations = Equations::random(seed, d, clicks);
         let x = equations.solve(|side, row, x, scratch| cholesky(side, row, x, scratch).unwrap());
         prop_assert!(equations.residual(&x) < 1e-3);
-        // Each call ends once the residual is a tenth of what it was.
+        // Each call stops once the residual is a tenth of its initial value.
         let x = equations.solve(|side, row, x, scratch| {
             for _ in 0..6 {
                 conjugate_gradient(side, row, x, clicks + 4, scratch);
@@ -108,7 +108,7 @@ proptest! {
 
 #[test]
 fn a_row_of_its_vectors_alone_is_the_row_of_the_matrix() {
-    // The last ones are added up, in two parts that are joined.
+    // The last cases are summed up, in two parts that are joined.
     for (seed, d, clicks) in [(1, 8, 3), (2, 8, 15), (3, 16, 16), (4, 5, 0), (5, 8, 40), (6, 4, 600)] {
         let equations = Equations::random(seed, d, clicks);
         let params = Params {

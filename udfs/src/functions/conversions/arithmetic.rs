@@ -1,5 +1,5 @@
-//! `try_add(a, b)`, `try_subtract`, `try_multiply` and `try_divide`: NULL where the result does not fit its type, or
-//! where the divisor is zero.
+//! `try_add(a, b)`, `try_subtract`, `try_multiply` and `try_divide`: NULL if the result does not fit its type, or the
+//! divisor is zero.
 
 use datafusion::arrow::array::{ArrayRef, Datum};
 use datafusion::arrow::compute::kernels::{cmp, numeric};
@@ -83,7 +83,7 @@ impl Arithmetic {
     }
 }
 
-/// The divisors, NULL where they are zero.
+/// Replaces zero divisors with NULL.
 fn without_zeros(divisors: &ArrayRef) -> Result<ArrayRef> {
     let zero = ScalarValue::new_zero(divisors.data_type())?.to_scalar()?;
     Ok(nullif(divisors, &cmp::eq(divisors, &zero)?)?)

@@ -1,8 +1,8 @@
-//! `at_time_zone(value, zone)`, which is what `value at time zone zone` calls, and `try_at_time_zone`.
+//! `at_time_zone(value, zone)`, which implements `value at time zone zone`, and `try_at_time_zone`.
 //!
-//! A time without a zone is a local time of that zone, and becomes the instant. One that comes twice, because clocks are
-//! set back, is the first of both; one that never comes, because clocks are set forward, has no instant. A time that has
-//! a zone is an instant already.
+//! A timestamp without a zone is a local time in that zone, and is converted to the instant. An ambiguous one, when
+//! clocks are set back, means the first of both instants; a skipped one, when clocks are set forward, has no instant. A
+//! timestamp with a zone is an instant already.
 
 use chrono::{DateTime, Offset, TimeZone, Utc};
 use datafusion::arrow::array::timezone::Tz;
@@ -27,7 +27,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     ]
 }
 
-/// One of the two.
+/// One of the two functions.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct AtTimeZone {
     name: &'static str,
@@ -82,11 +82,11 @@ impl AtTimeZone {
     }
 }
 
-/// The zones of all rows.
+/// The zones of the rows.
 enum Zones {
-    /// The same; `None` where it is NULL or unknown.
+    /// The same for all rows; `None` if it is NULL or unknown.
     One(Option<Tz>),
-    /// By their names.
+    /// The name of each row's zone.
     Column(StringViewArray),
 }
 
@@ -98,7 +98,7 @@ impl Zones {
         })
     }
 
-    /// The zone of each row, where it is known. One that comes again is not looked up again.
+    /// The zone of each row, if known. Repeated names are looked up only once.
     fn of_rows(&self) -> impl FnMut(usize) -> Option<Tz> {
         let mut last: Option<(&str, Option<Tz>)> = None;
         move |row| match self {
@@ -126,14 +126,14 @@ fn zone_name(value: &ScalarValue) -> Option<&str> {
     }
 }
 
-/// Instants of texts, in microseconds.
+/// The instants of texts, in microseconds.
 fn of_texts(values: &StringViewArray, zones: &Zones) -> Int64Array {
     let mut zone_of = zones.of_rows();
     let read = |(row, text): (usize, Option<&str>)| {
         let (text, zone) = (text?, zone_of(row)?);
         let instant = match string_to_datetime(&zone, text) {
             Ok(instant) => instant.to_utc(),
-            // No such local time, or two of them.
+            // The local time does not exist, or is ambiguous.
             Err(_) => {
                 let local = string_to_datetime(&Utc, text).ok()?.naive_utc();
                 zone.from_local_datetime(&local).earliest()?.to_utc()
@@ -144,7 +144,7 @@ fn of_texts(values: &StringViewArray, zones: &Zones) -> Int64Array {
     values.iter().enumerate().map(read).collect()
 }
 
-/// The time that a number stands for.
+/// The time that a number represents.
 fn time(value: i64, unit: TimeUnit) -> Option<DateTime<Utc>> {
     match unit {
         TimeUnit::Second => DateTime::from_timestamp(value, 0),
@@ -154,7 +154,7 @@ fn time(value: i64, unit: TimeUnit) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Instants of local times, in their unit.
+/// The instants of local times, in their unit.
 fn of_locals(values: &Int64Array, unit: TimeUnit, zones: &Zones) -> Int64Array {
     let mut zone_of = zones.of_rows();
     let convert = |(row, value): (usize, Option<i64>)| {
@@ -167,7 +167,7 @@ fn of_locals(values: &Int64Array, unit: TimeUnit, zones: &Zones) -> Int64Array {
     values.iter().enumerate().map(convert).collect()
 }
 
-/// Where each value has a zone of its own, and so does its result.
+/// For a zone per value, and therefore per result.
 fn compute(values: &ArrayRef, zones: &Zones, result_type: &DataType) -> Result<ArrayRef> {
     let instants = match values.data_type() {
         kind if is_text(kind) => of_texts(&texts(values)?, zones),
@@ -183,7 +183,7 @@ fn compute(values: &ArrayRef, zones: &Zones, result_type: &DataType) -> Result<A
                 .collect()
         }
         DataType::Timestamp(unit, None) => of_locals(cast(values, &DataType::Int64)?.as_primitive(), *unit, zones),
-        // Dates begin at midnight.
+        // Dates start at midnight.
         _ => {
             let times = cast(values, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
             let numbers = cast(&times, &DataType::Int64)?;
@@ -198,7 +198,7 @@ impl ScalarUDFImpl for AtTimeZone {
         self.name
     }
 
-    /// As it is written, so that the columns of two zones have two names.
+    /// Named as it is written, so that the columns of two zones have different names.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         let names: Vec<String> = args.iter().map(|arg| arg.schema_name().to_string()).collect();
         match (self.failure, args) {

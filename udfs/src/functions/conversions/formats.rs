@@ -1,4 +1,4 @@
-//! The formats of dates and times, which are chrono's.
+//! Date and time formats, with chrono's syntax.
 
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
@@ -9,19 +9,19 @@ use datafusion::logical_expr::ColumnarValue;
 
 use super::texts;
 
-/// What stands in a format for the name of a zone, which chrono cannot parse.
+/// The specifier for the name of a zone, which chrono cannot parse.
 const ZONE_NAME: &str = "%Z";
 
 /// One format.
 #[derive(Debug)]
 struct Format<'a> {
     items: Vec<Item<'a>>,
-    /// Whether the name of a zone follows after a space.
+    /// Whether a space and the name of a zone follow.
     names_zone: bool,
 }
 
 impl<'a> Format<'a> {
-    /// `None` where it is no format.
+    /// `None` if it is not a valid format.
     fn new(text: &'a str) -> Option<Self> {
         let without_zone = text.trim_end().strip_suffix(" %Z");
         let pattern = without_zone.unwrap_or(text);
@@ -33,7 +33,7 @@ impl<'a> Format<'a> {
         })
     }
 
-    /// The instant that a text names; without a zone it is one of UTC, without a time of the day it is midnight.
+    /// The instant that a text represents; UTC if it has no zone, midnight if it has no time of day.
     fn read(&self, text: &str) -> Option<DateTime<Utc>> {
         let (text, zone) = if self.names_zone {
             let (text, zone) = text.trim_end().rsplit_once(' ')?;
@@ -62,7 +62,7 @@ impl<'a> Format<'a> {
 /// An argument: the formats of all rows.
 #[derive(Debug)]
 enum Argument<'a> {
-    /// The same for all; `None` where it is no format.
+    /// The same for all rows; `None` if it is not a valid format.
     Literal(Option<Format<'a>>),
     Null,
     Column(StringViewArray),
@@ -81,18 +81,18 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// The formats of a call, the first that fits counts.
+/// The formats of a call; the first one that matches is used.
 #[derive(Debug)]
 pub(super) struct Formats<'a>(Vec<Argument<'a>>);
 
 impl<'a> Formats<'a> {
-    /// Those of the arguments behind the first.
+    /// The formats in all arguments but the first.
     pub fn new(function: &str, arguments: &'a [ColumnarValue]) -> Result<Self> {
         let arguments = arguments.iter().map(|argument| Argument::new(function, argument));
         Ok(Self(arguments.collect::<Result<_>>()?))
     }
 
-    /// Whether a row has any.
+    /// Whether a row has any formats.
     pub fn are_given(&self, row: usize) -> bool {
         self.0.iter().any(|argument| match argument {
             Argument::Literal(_) => true,
@@ -101,7 +101,7 @@ impl<'a> Formats<'a> {
         })
     }
 
-    /// The instant that a text names by the first format that fits.
+    /// The instant that a text represents in the first matching format.
     pub fn read(&self, row: usize, text: &str) -> Option<DateTime<Utc>> {
         self.0.iter().find_map(|argument| match argument {
             Argument::Literal(format) => format.as_ref()?.read(text),
@@ -111,7 +111,7 @@ impl<'a> Formats<'a> {
     }
 }
 
-/// Fails while the query is planned where a literal is no format.
+/// Fails at planning time if a literal is not a valid format.
 pub(super) fn check_literals(function: &str, literals: &[Option<&ScalarValue>]) -> Result<()> {
     for literal in literals.iter().copied().flatten() {
         if let Some(text) = text_of(literal)

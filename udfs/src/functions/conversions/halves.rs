@@ -1,5 +1,5 @@
-//! Computing what may fail for some rows: all at once, and where that fails, half by half until each row that fails is
-//! found. Rows that do not fail cost next to nothing.
+//! Computes something that may fail for some rows: all rows at once, and if that fails, by bisection until each failing
+//! row is found. Rows that do not fail cost next to nothing.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 
-/// The rows by `compute`, with NULL for each that fails by itself. An error that no value causes is one here too.
+/// The results of `compute`, with NULL for each row that fails on its own. Errors that no value causes are returned.
 pub(super) fn in_halves(
     rows: usize,
     result_type: &DataType,

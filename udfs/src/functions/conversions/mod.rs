@@ -1,5 +1,5 @@
-//! Conversions of values as they are in life. Each that can fail has a sister `try_…`, which gives NULL instead, so that
-//! no record can stop a step; both share one kernel, so they agree wherever there is a value.
+//! Conversions of real-world values. Each one that can fail has a `try_…` variant that returns NULL instead, so that no
+//! record can stop a step; both share a kernel, so they agree wherever there is a value.
 
 mod arithmetic;
 mod at_time_zone;
@@ -20,12 +20,12 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
-/// The zone of every time that these functions give.
+/// The time zone of every timestamp that these functions return.
 const UTC: &str = "+00:00";
-/// So much of a value is shown in an error.
+/// The maximum length of a value in an error.
 const SHOWN: usize = 100;
 
-/// All of them.
+/// All conversion functions.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     [
         to_timestamp::functions(),
@@ -37,16 +37,16 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     .concat()
 }
 
-/// What happens to a value that has no result.
+/// What happens to a value without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Failure {
-    /// The query fails, with the value in the error.
+    /// The query fails, and the error contains the value.
     Error,
     /// The result is NULL.
     Null,
 }
 
-/// The field of a result, NULL wherever there is none.
+/// The nullable field of a result.
 fn nullable(name: &str, data_type: DataType) -> FieldRef {
     Arc::new(Field::new(name, data_type, true))
 }
@@ -59,12 +59,12 @@ fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-/// Text of any layout as views, the layout that every other one turns into cheaply.
+/// Converts text of any layout to views, which is cheap for every layout.
 fn texts(values: &ArrayRef) -> Result<StringViewArray> {
     Ok(cast(values, &DataType::Utf8View)?.as_string_view().clone())
 }
 
-/// How many rows there are to compute: one where every argument is a constant.
+/// The number of rows to compute: one if all arguments are constants.
 fn rows(args: &ScalarFunctionArgs) -> usize {
     if is_constant(args) { 1 } else { args.number_rows }
 }
@@ -73,7 +73,7 @@ fn is_constant(args: &ScalarFunctionArgs) -> bool {
     args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)))
 }
 
-/// A constant where every argument is one.
+/// Returns a constant if all arguments are constants.
 fn result(args: &ScalarFunctionArgs, values: ArrayRef) -> Result<ColumnarValue> {
     if is_constant(args) {
         return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?));
@@ -81,7 +81,7 @@ fn result(args: &ScalarFunctionArgs, values: ArrayRef) -> Result<ColumnarValue> 
     Ok(ColumnarValue::Array(values))
 }
 
-/// Fails at the first of the `values` that has no result although it should have one.
+/// Fails at the first of the `values` that should have a result but has none.
 fn check(
     (function, instead): (&str, &str),
     values: &ArrayRef,
@@ -109,7 +109,7 @@ fn is_null(values: &ArrayRef, row: usize) -> bool {
     }
 }
 
-/// A value as an error shows it.
+/// A value as shown in an error.
 fn shown(values: &ArrayRef, row: usize) -> Result<String> {
     let options = FormatOptions::default().with_display_error(true);
     let text = ArrayFormatter::try_new(values, &options)?.value(row).to_string();

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::functions;
 
-/// A call over one row or many.
+/// Calls a function on one or many rows.
 fn call(name: &str, args: Vec<ColumnarValue>) -> Result<ArrayRef> {
     let functions = functions();
     let function = functions.iter().find(|function| function.name() == name).unwrap();
@@ -68,7 +68,7 @@ fn numbers(values: &ArrayRef) -> Vec<Option<i64>> {
         .collect()
 }
 
-/// In microseconds.
+/// The time in microseconds.
 fn micros(text: &str) -> Option<i64> {
     Some(DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros())
 }
@@ -119,7 +119,7 @@ fn the_first_format_that_fits_counts() {
     let times = call("try_to_timestamp_micros", args).unwrap();
     let expected = ["2026-03-01T10:00:00Z", "2026-03-01T00:00:00Z", "2026-03-01T09:00:00Z"].map(micros);
     assert_eq!(numbers(&times), [&expected[..], &[None]].concat());
-    // A format a row, and none at all.
+    // A format per row, including NULL.
     let per_row = ColumnarValue::Array(Arc::new(StringArray::from(vec![
         Some("%Y"),
         Some("%Y/%m/%d"),
@@ -204,7 +204,7 @@ fn zone() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Texts that are times, nearly, and by no means.
+/// Texts that are times, almost times, or nothing like times.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "\\PC{0,30}",
@@ -257,7 +257,7 @@ proptest! {
         for name in ["try_to_timestamp", "try_to_timestamp_seconds", "try_to_timestamp_millis", "try_to_timestamp_micros",
                      "try_to_timestamp_nanos", "try_to_date"] {
             let results = call(name, vec![column()]).unwrap();
-            // Every result can be shown, and be stored in microseconds.
+            // Every result can be displayed, and stored in microseconds.
             let micros = cast(&results, &DataType::Timestamp(TimeUnit::Microsecond, None)).unwrap();
             prop_assert_eq!(micros.null_count(), results.null_count());
             for row in 0..results.len() {

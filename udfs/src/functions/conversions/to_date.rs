@@ -1,4 +1,4 @@
-//! `to_date(value[, format, …])` and `try_to_date`. The first is here for its error, which names the value.
+//! `to_date(value[, format, …])` and `try_to_date`. The first exists for its error, which names the value.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     ]
 }
 
-/// One of the two.
+/// One of the two functions.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ToDate {
     name: &'static str,

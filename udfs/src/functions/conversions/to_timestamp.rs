@@ -1,7 +1,7 @@
 //! `to_timestamp(value[, format, …])`, `to_timestamp_seconds`, `…_millis`, `…_micros`, `…_nanos`, and `try_` of each.
 //!
-//! They take the place of DataFusion's functions of these names, which lose the time zone of a column of text and then
-//! fail, take NaN for 1970 and a number that is too large for another year.
+//! They replace DataFusion's functions of these names, which lose the time zone of a text column and then fail, convert
+//! NaN to 1970, and convert numbers that are too large to some other year.
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
@@ -17,9 +17,9 @@ use datafusion::logical_expr::{
 use super::formats::{Formats, check_literals};
 use super::{Failure, UTC, check, is_text, nullable, result, rows, texts};
 
-/// Digits behind the point of seconds in nanoseconds.
+/// Decimal places of seconds in nanoseconds.
 const NANO_DIGITS: i8 = 9;
-/// The first number that an `i64` cannot hold.
+/// The smallest number too large for an `i64`.
 const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
@@ -90,12 +90,12 @@ impl ToTimestamp {
         DataType::Timestamp(self.unit, Some(UTC.into()))
     }
 
-    /// What a number is multiplied with to be of the result's unit.
+    /// The factor that converts a number to the result's unit.
     fn factor(&self) -> i64 {
         per_second(self.unit) / per_second(self.numbers)
     }
 
-    /// A number of the result's unit that a time has.
+    /// The number in the result's unit, if it is a valid timestamp.
     fn within_range(&self, value: i64) -> Option<i64> {
         let is_time = match self.unit {
             TimeUnit::Second => DateTime::from_timestamp(value, 0).is_some(),
@@ -160,14 +160,14 @@ impl ToTimestamp {
             kind if kind.is_integer() => self.of_integers(cast(values, &DataType::Int64)?.as_primitive()),
             kind if kind.is_floating() => self.of_floats(values)?,
             kind if is_decimal(kind) => self.of_decimals(values)?,
-            // Dates and times: casts that find no time give NULL.
+            // Dates and timestamps: casts return NULL if there is no result.
             _ => return Ok(cast(values, &self.result_type())?),
         };
         Ok(cast(&numbers, &self.result_type())?)
     }
 }
 
-/// How many of a unit are a second.
+/// How many of a unit make a second.
 pub(super) fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
@@ -219,7 +219,7 @@ impl ScalarUDFImpl for ToTimestamp {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let values = args.args[0].to_array(rows(&args))?;
-        // Numbers and times are what they are, whatever the format.
+        // Formats do not apply to numbers and timestamps.
         let formats = match args.args.len() > 1 && is_text(values.data_type()) {
             true => Some(Formats::new(&self.name, &args.args[1..])?),
             false => None,

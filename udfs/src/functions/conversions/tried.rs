@@ -1,4 +1,4 @@
-//! `try_decode`, `try_make_date`, `try_to_unixtime`: DataFusion's functions, with NULL for the rows that make them fail.
+//! `try_decode`, `try_make_date`, `try_to_unixtime`: DataFusion's functions, but NULL for rows that make them fail.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         .collect()
 }
 
-/// Another function, which fails for no value.
+/// Wraps a function so that no value makes it fail.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Tried {
     name: String,

@@ -1,4 +1,4 @@
-//! One declared field of all objects, built into an Arrow column.
+//! Builds one declared field of all objects as an Arrow column.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,18 +14,18 @@ use datafusion::arrow::datatypes::DataType;
 use super::json::Json;
 use super::sent::integer_digits;
 
-/// A column being built.
+/// A column builder.
 pub(super) enum Column {
     Text(StringBuilder),
     Integer(Int64Builder, std::ops::RangeInclusive<i64>),
-    /// With the largest number that it holds.
+    /// Contains the largest number it can hold.
     Number(Float64Builder, f64),
     Bool(BooleanBuilder),
     Time(TimestampMicrosecondBuilder),
 }
 
 impl Column {
-    /// `None` for a type that JSON has no value for.
+    /// `None` for a type that has no JSON values.
     pub fn new(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Utf8 => Self::Text(StringBuilder::new()),
@@ -41,7 +41,7 @@ impl Column {
         })
     }
 
-    /// Appends a value that fits; `false` for any other. With `widen` text takes integers and booleans too.
+    /// Appends a value if it fits; otherwise returns `false`. With `widen`, text also accepts integers and booleans.
     pub fn append(&mut self, value: &Json<'_>, widen: bool) -> bool {
         match (self, value) {
             (Self::Text(column), Json::Text(text)) => column.append_value(text),
@@ -68,8 +68,7 @@ impl Column {
         true
     }
 
-    /// Appends a number by the digits that were sent: to text, and, where it is an integer in another spelling, to
-    /// integers.
+    /// Appends a number with its original digits: to text, and, if it is an integer in another notation, to integers.
     pub fn append_digits(&mut self, sent: &str) -> bool {
         match self {
             Self::Text(column) => column.append_value(integer_digits(sent).as_deref().unwrap_or(sent)),
@@ -128,7 +127,7 @@ impl Column {
     }
 }
 
-/// Microseconds since 1970; a time without zone is UTC.
+/// Microseconds since 1970; a timestamp without a zone is in UTC.
 fn micros(text: &str) -> Option<i64> {
     let at = string_to_datetime(&Utc, text).ok()?;
     (1..=9_999).contains(&at.year()).then(|| at.timestamp_micros())

@@ -1,4 +1,4 @@
-//! Why a text gives no values: a kind, which can be counted, and the value that was wrong.
+//! Why a text has no values: a kind that can be counted, and the offending value.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use serde_json::Deserializer;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-/// Values are cut to so many characters.
+/// Values are truncated to this many characters.
 const SHOWN: usize = 40;
 
-/// Why a row is not as it was declared.
+/// Why a row does not match its declaration.
 pub(super) struct Fault<'a> {
-    /// Without any value.
+    /// Contains no values.
     pub kind: Cow<'static, str>,
-    /// What was wrong, as it was sent.
+    /// The offending value, as it was sent.
     pub value: Option<Cow<'a, str>>,
 }
 
@@ -42,7 +42,7 @@ fn cut(value: &str) -> &str {
     end.map_or(value, |(end, _)| &value[..end])
 }
 
-/// A text that is no JSON object, and what the parser said of it.
+/// The fault of a text that is not a JSON object, from the parser's error.
 pub(super) fn not_an_object<'a>(text: &'a str, error: &serde_json::Error) -> Fault<'a> {
     let line = text.trim();
     if is_part(line) {
@@ -66,7 +66,7 @@ pub(super) fn not_an_object<'a>(text: &'a str, error: &serde_json::Error) -> Fau
     }
 }
 
-/// Whether this looks like a line of pretty-printed JSON.
+/// Whether it looks like a line of pretty-printed JSON.
 fn is_part(line: &str) -> bool {
     if matches!(line, "{" | "[" | "}" | "]" | "}," | "],") {
         return true;
@@ -90,7 +90,7 @@ fn not_json<'a>(text: &'a str, error: &serde_json::Error) -> Fault<'a> {
         _ => {}
     }
     let is_opened = text.trim_start().starts_with(['{', '[']);
-    // To the parser, a number that ends with its sign or point is a syntax error wherever the text ends.
+    // The parser reports a number that ends with its sign or point as a syntax error, even at the end of the text.
     let is_half_a_number =
         is_opened && token.len() == rest.len() && token.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     if error.classify() == Category::Eof || is_half_a_number {
@@ -104,7 +104,7 @@ fn not_json<'a>(text: &'a str, error: &serde_json::Error) -> Fault<'a> {
     }
 }
 
-/// The text from the word on at which the parser stopped.
+/// The text from the word at which the parser stopped.
 fn rest_at<'a>(text: &'a str, error: &serde_json::Error) -> &'a str {
     let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let start: usize = lines_before.map(str::len).sum();

@@ -1,4 +1,4 @@
-//! One JSON object, of which the declared fields are taken.
+//! Extracts the declared fields of a JSON object.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +19,7 @@ pub(super) fn text(bytes: Option<&[u8]>) -> Result<&str, Fault<'_>> {
     Ok(text)
 }
 
-/// Finds the declared fields of a text and tells whether it has others; `sent` is filled only where that fails.
+/// Extracts the declared fields of a text, and returns whether it has others; `sent` is filled only if that fails.
 pub(super) fn read_object<'a>(
     text: &'a str,
     names: &[&str],
@@ -37,8 +37,8 @@ pub(super) fn read_object<'a>(
     read.or_else(|_| read_again(text, names, found, sent))
 }
 
-/// Looks at each value by itself. A number too large for `f64` and half a surrogate pair stop serde_json's parser, but
-/// they are JSON, and concern one field only.
+/// Parses each value separately. serde_json's parser stops at a number too large for `f64` and at an unpaired
+/// surrogate, but they are valid JSON and affect only one field.
 #[cold]
 fn read_again<'a>(
     text: &'a str,
@@ -62,24 +62,24 @@ fn read_again<'a>(
     Ok(has_others)
 }
 
-/// A value as JSON has it.
+/// A JSON value.
 pub(super) enum Json<'a> {
     Null,
     Bool(bool),
     Integer(i64),
-    /// An integer beyond `i64`, too.
+    /// Includes integers beyond `i64`.
     Number(f64),
     /// Beyond `f64`.
     HugeNumber,
     Text(Cow<'a, str>),
-    /// Text with half a surrogate pair, which no string of ours can hold.
+    /// Text with an unpaired surrogate, which no Rust string can hold.
     BrokenText,
     Array,
     Object,
 }
 
 impl<'a> Json<'a> {
-    /// The value of a text that is known to be JSON.
+    /// Parses a text that is known to be JSON.
     fn of(sent: &'a str) -> Self {
         match sent.as_bytes().first() {
             Some(b'{') => return Self::Object,
@@ -112,7 +112,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// What people are shown of it: a string without its quotes, anything else as it was sent.
+    /// For display: a string without its quotes, anything else as it was sent.
     pub fn shown(self, sent: &'a str) -> Cow<'a, str> {
         match self {
             Self::Text(text) => text,
@@ -121,7 +121,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Takes the declared fields out of an object.
+/// Extracts the declared fields of an object.
 struct Object<'n, 'f, 'a> {
     names: &'n [&'n str],
     found: &'f mut [Option<Json<'a>>],
@@ -159,7 +159,7 @@ impl<'a> Visitor<'a> for Object<'_, '_, 'a> {
     }
 }
 
-/// A field's name to its place among the declared ones.
+/// Maps a field's name to its index among the declared ones.
 struct Name<'n>(&'n [&'n str]);
 
 impl<'a> DeserializeSeed<'a> for Name<'_> {
@@ -182,7 +182,7 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// Any value. Arrays and objects are passed over.
+/// Any value. Arrays and objects are skipped.
 struct Value;
 
 impl<'a> DeserializeSeed<'a> for Value {

@@ -1,22 +1,22 @@
 //! `from_json(value, 'timestamp timestamp, session_id string, …')`: parses JSON objects into typed columns.
 //!
-//! The result is a struct of the declared columns, `error`, and `error_value`. `error` is NULL where all went well, else
-//! a reason that holds no values, so that reasons can be counted; `error_value` is the value that was wrong, cut to 40
-//! characters. A row never fails the query. A field that is missing or null is NULL without an error (which fields are
-//! required is for SQL to say); other fields are skipped; a value of the wrong type is NULL with an error; what is no
-//! JSON object at all is NULL in every column.
+//! The result is a struct of the declared columns, `error`, and `error_value`. `error` is NULL on success; otherwise it
+//! is a reason without any values, so that reasons can be counted. `error_value` is the offending value, truncated to
+//! 40 characters. A row never fails the query. A field that is missing or null is NULL without an error (SQL decides
+//! which fields are required); undeclared fields are skipped; a value of the wrong type is NULL with an error; and
+//! anything that is not a JSON object is NULL in every column.
 //!
-//! A column of type `json` takes, as one JSON object, the fields that have no column, as they were sent; NULL where there
-//! are none. With `'evolve'` as third argument a value of the wrong type goes there too, instead of being an error; text
-//! columns take numbers and booleans as text, and integer columns take `7.0`.
+//! A column of type `json` collects the fields without a column in one JSON object, as they were sent; NULL if there
+//! are none. With `'evolve'` as the third argument, it also takes values of the wrong type, which are then no error;
+//! text columns accept numbers and booleans as text, and integer columns accept `7.0`.
 //!
 //! Values stream from the parser into Arrow builders: no tree is built, and nothing is allocated for a good row.
 //!
-//! - `rows`: a column of texts into columns of values.
-//! - `json`: the declared fields of one text.
-//! - `sent`: its fields as they were sent, for rows that need them.
-//! - `fault`: why a text is not as declared.
-//! - `column`: one column being built.
+//! - `rows`: turns a column of texts into columns of values.
+//! - `json`: extracts the declared fields of one text.
+//! - `sent`: all its fields as they were sent, for rows that need them.
+//! - `fault`: why a text does not match its declaration.
+//! - `column`: builds one column.
 
 mod column;
 mod fault;
@@ -42,7 +42,7 @@ use column::Column;
 use rows::parse;
 
 const NAME: &str = "from_json";
-/// The columns that the result has besides the declared ones.
+/// The columns of the result in addition to the declared ones.
 const ERRORS: [&str; 2] = ["error", "error_value"];
 
 /// The function; see the module.
@@ -53,9 +53,9 @@ pub(super) struct FromJson {
 
 impl Default for FromJson {
     fn default() -> Self {
-        // Any type of value: binary and text of all layouts, checked below with a better message. Volatile, although the
-        // same text always gives the same fields: the optimizer then leaves the call where it is written. Otherwise a
-        // filter on a field copies it into every branch of its predicate, and each record is parsed ten times.
+        // Accepts any type: binary and text of all layouts are checked below, with a better message. Volatile, although
+        // the same text always gives the same fields, so that the optimizer leaves the call in place. Otherwise it
+        // would copy a filter on a field into every branch of its predicate, and each record would be parsed ten times.
         Self {
             signature: Signature::one_of(vec![TypeSignature::Any(2), TypeSignature::Any(3)], Volatility::Volatile),
         }
@@ -137,7 +137,7 @@ impl ScalarUDFImpl for FromJson {
 enum Policy {
     /// An error.
     Quarantine,
-    /// It is kept among the fields without a column.
+    /// It is kept with the fields without a column.
     Evolve,
 }
 

@@ -1,4 +1,4 @@
-//! A column of JSON texts into the columns of the result.
+//! Converts a column of JSON texts to the columns of the result.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use super::json::{Json, read_object, text};
 use super::sent::Sent;
 use super::{ERRORS, Policy, is_rest};
 
-/// Parses texts into the columns that `fields` declares, and those for errors.
+/// Parses texts into the columns declared in `fields`, plus those for errors.
 pub(super) fn parse(values: &ArrayRef, fields: &Fields, policy: Policy) -> Result<StructArray> {
-    // Views are the layout that every other one turns into cheaply.
+    // Converting to views is cheap for every layout.
     let values = cast(values, &DataType::BinaryView)?;
     let values = values.as_binary_view();
     let mut rows = Rows::new(fields, policy);
@@ -37,7 +37,7 @@ struct Rows<'n> {
     rest: Option<StringBuilder>,
     kinds: StringBuilder,
     values: StringBuilder,
-    /// The columns that do not hold the row's value, which is kept among the fields without a column.
+    /// The columns whose value did not fit and is kept with the fields without a column.
     misfits: Vec<usize>,
 }
 
@@ -55,7 +55,7 @@ impl<'n> Rows<'n> {
         }
     }
 
-    /// Appends a row to all columns but those for errors.
+    /// Appends a row to all columns except those for errors.
     fn append<'a>(
         &mut self,
         bytes: Option<&'a [u8]>,
@@ -158,7 +158,7 @@ fn is_error(field: &Field) -> bool {
     ERRORS.contains(&field.name().as_str())
 }
 
-/// Reads the row's fields as they were sent, once. The text has been parsed before, so nothing can be wrong with it.
+/// Reads the row's fields as they were sent, once. The text has already been parsed, so this cannot fail.
 fn read_sent<'a>(sent: &mut Sent<'a>, text: &'a str, names: &[&str]) {
     if sent.is_empty() {
         _ = sent.read(text, names);

@@ -1,4 +1,4 @@
-//! The fields of an object as they were sent: digits, escapes, repeated names and all.
+//! The fields of an object exactly as they were sent: digits, escapes, repeated names and all.
 
 use std::fmt::{self, Write as _};
 
@@ -6,25 +6,25 @@ use datafusion::arrow::array::StringBuilder;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A number whose integer digits are more than these stays as it was sent.
+/// A number with more integer digits than this is kept as it was sent.
 const DIGITS_MAX: i64 = 64;
 
 /// A field of an object.
 pub(super) struct Field<'a> {
-    /// Its place among the declared columns.
+    /// Its index among the declared columns.
     pub column: Option<usize>,
     /// With its quotes.
     name: &'a str,
-    /// Without whitespace at its ends.
+    /// Without surrounding whitespace.
     pub value: &'a str,
 }
 
-/// All fields of one object, in their order. It is filled only for rows that need it.
+/// All fields of one object, in order. Filled only for rows that need it.
 #[derive(Default)]
 pub(super) struct Sent<'a>(Vec<Field<'a>>);
 
 impl<'a> Sent<'a> {
-    /// Reads the fields of a text, in place of those it had.
+    /// Reads the fields of a text, replacing the previous ones.
     pub fn read(&mut self, text: &'a str, names: &[&str]) -> Result<(), serde_json::Error> {
         self.0.clear();
         let mut parser = serde_json::Deserializer::from_str(text);
@@ -36,7 +36,7 @@ impl<'a> Sent<'a> {
         parser.end()
     }
 
-    /// Forgets the fields of the row before.
+    /// Clears the fields of the previous row.
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -55,8 +55,8 @@ impl<'a> Sent<'a> {
         field.map_or("null", |field| field.value)
     }
 
-    /// Appends the fields without a column and those of `misfits` as one object; NULL where there are none. A field that
-    /// is null says no more than one that is missing.
+    /// Appends the fields without a column, and those of `misfits`, as one object; NULL if there are none. A null field
+    /// counts as missing.
     pub fn append_rest(&self, misfits: &[usize], rest: &mut StringBuilder) {
         let is_kept = |field: &&Field<'_>| field.column.is_none_or(|column| misfits.contains(&column));
         let mut before = '{';
@@ -106,7 +106,7 @@ impl<'a> Visitor<'a> for Fields<'_, '_, 'a> {
     }
 }
 
-/// Which column a name with its quotes is of.
+/// The column that a quoted name belongs to.
 fn column(name: &str, names: &[&str]) -> Option<usize> {
     if name.contains('\\') {
         let name: String = serde_json::from_str(name).ok()?;
@@ -116,7 +116,7 @@ fn column(name: &str, names: &[&str]) -> Option<usize> {
     names.iter().position(|known| *known == name)
 }
 
-/// The digits of a JSON number that is an integer, whatever way it is written: `355908.0` and `3.55908e5` are 355908.
+/// The digits of a JSON number that is an integer in any notation: `355908.0` and `3.55908e5` are 355908.
 pub(super) fn integer_digits(number: &str) -> Option<String> {
     let (number, sign) = number.strip_prefix('-').map_or((number, ""), |number| (number, "-"));
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));

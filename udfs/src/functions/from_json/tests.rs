@@ -17,14 +17,14 @@ fn parsed(values: Vec<Option<&[u8]>>) -> StructArray {
     .unwrap()
 }
 
-/// The text of a column in the first row.
+/// The first row of a column, as text.
 fn cell(rows: &StructArray, column: &str) -> Option<String> {
     let column = cast(rows.column_by_name(column).unwrap(), &DataType::Utf8).unwrap();
     let column = column.as_string::<i32>();
     column.is_valid(0).then(|| column.value(0).to_owned())
 }
 
-/// The kind of the error, and the value that was wrong.
+/// The kind of the error, and the offending value.
 fn error(value: &[u8]) -> (Option<String>, Option<String>) {
     let row = parsed(vec![Some(value)]);
     (cell(&row, "error"), cell(&row, "error_value"))
@@ -45,7 +45,7 @@ fn a_good_object_has_its_types() {
     assert!(row.column(5).is_null(0));
 }
 
-/// `id`, `n`, the fields without a column, and the error of one text.
+/// `id`, `n`, the fields without a column, and the error for one text.
 fn with_rest(value: &str, policy: Policy) -> [Option<String>; 4] {
     let row = parsed_with("id string, rest json, n bigint", value, policy);
     ["id", "n", "rest", "error"].map(|column| cell(&row, column))
@@ -88,7 +88,7 @@ fn fields_without_a_column_are_kept_as_they_were_sent() {
         assert_eq!(with_rest(&sent, Policy::Quarantine), expected, "{kept}");
         assert_eq!(with_rest(&sent, Policy::Evolve), expected, "{kept}");
     }
-    // Whitespace around a field is not of the field.
+    // Whitespace around a field is not part of it.
     let spaced = "{ \"id\" : \"a\" ,\n \"price\" : 19.90 , \"x\":\t[ 1 ] }";
     assert_eq!(
         with_rest(spaced, Policy::Quarantine)[2].as_deref(),
@@ -112,7 +112,7 @@ fn a_value_of_another_type_is_an_error_or_kept_by_the_policy() {
         with_rest("[1]", Policy::Evolve)[3].as_deref(),
         Some("not a JSON object: an array")
     );
-    // The other fields of a row with an error are there.
+    // The other fields of a row with an error are kept.
     let row = with_rest(r#"{"id":7,"n":1}"#, Policy::Quarantine);
     assert_eq!(row[1].as_deref(), Some("1"));
 }
@@ -315,7 +315,7 @@ fn declarations_are_checked() {
     }
 }
 
-/// A JSON value as text, written in all ways that JSON allows.
+/// A JSON value as text, in every notation that JSON allows.
 fn json_value() -> impl Strategy<Value = String> {
     let number = "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,6})?([eE][+-]?[0-9]{1,3})?";
     let string = "\"([a-zé🦀 ]|\\\\u[0-9a-f]{4}|\\\\[nt\"/\\\\])*\"";
@@ -335,7 +335,7 @@ fn json_value() -> impl Strategy<Value = String> {
     })
 }
 
-/// A name with its quotes; some are declared, one of these with an escape.
+/// A quoted name; some are declared, one of them with an escape.
 fn json_name() -> impl Strategy<Value = String> {
     let names = [
         "id", "n", "at", "ok", "x", "\\u0069d", "other", "a b", "é", "\\ud83d", "",
@@ -343,7 +343,7 @@ fn json_name() -> impl Strategy<Value = String> {
     proptest::sample::select(names.to_vec()).prop_map(|name| format!("\"{name}\""))
 }
 
-/// The declared column that a name stands for.
+/// The declared column that a name refers to.
 fn declared(name: &str) -> Option<&'static str> {
     let name: String = serde_json::from_str(name).ok()?;
     ["id", "n", "at", "ok", "x"].into_iter().find(|column| *column == name)
@@ -398,7 +398,7 @@ proptest! {
         let row = parsed_with(columns, &sent, Policy::Evolve);
         match cell(&row, "error") {
             Some(kind) => prop_assert!(kind.starts_with("duplicate field"), "{}", kind),
-            // What a column does not hold is kept: nothing becomes NULL in silence.
+            // What a column cannot hold is kept: nothing silently becomes NULL.
             None => prop_assert_eq!(cell(&row, "rest"), rest_of(&|name, _| {
                 declared(name).is_none_or(|column| cell(&row, column).is_none())
             })),
