@@ -1,4 +1,4 @@
-//! Leave to use a topic, which the `rdkafka` crate cannot give: one call into librdkafka.
+//! Grants access to a topic, which the `rdkafka` crate does not support: one call into librdkafka.
 
 #![allow(unsafe_code)]
 
@@ -16,7 +16,7 @@ pub fn allow(admin: &AdminClient<DefaultClientContext>, user: &str, topic: &str,
         CString::new(format!("User:{user}")).unwrap(),
     );
     let handle = admin.inner().native_ptr();
-    // SAFETY: the handle lives as long as `admin`; what is made here is destroyed here.
+    // SAFETY: the handle lives as long as `admin`; everything created here is destroyed here.
     unsafe {
         let mut binding = rd_kafka_AclBinding_new(
             rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,

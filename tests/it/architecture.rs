@@ -1,4 +1,4 @@
-//! Modules depend one way, and the mathematics knows nothing of queries.
+//! Module dependencies point one way, and the mathematics knows nothing about queries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn the_functions_know_nothing_of_the_program() {
 
 #[test]
 fn modules_depend_downwards() {
-    // From the lowest to the highest; a module may use those before it.
+    // From lowest to highest; a module may use those before it.
     let order = [
         "config",
         "store",

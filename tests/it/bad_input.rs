@@ -1,10 +1,10 @@
-//! Every mistake in a project has an error that names its place and the way out, before any data is touched.
+//! Every mistake in a project causes an error that names its location and the fix, before any data is touched.
 
 use std::fs;
 
 use crate::support::Shop;
 
-/// An edit of one file, and what the error of `plan` and `run` says after it.
+/// An edit to one file, and what the error of `plan` and `run` must contain.
 const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     (
         "pipelines.yaml",

@@ -1,8 +1,8 @@
-//! A step that cannot run as its SQL stands stops the commands that need it, and no others.
+//! A step whose SQL cannot run stops the commands that need it, and no others.
 
 use crate::support::Shop;
 
-/// SQL that breaks a step, and what is told of it.
+/// SQL that breaks a step, and part of the error.
 const BROKEN: [(&str, &str); 4] = [
     ("selec 1", "Expected"),
     ("select no_such_column from gold.session_items", "no_such_column"),
@@ -73,7 +73,7 @@ fn a_broken_view_takes_down_what_reads_it_and_nothing_else() {
     assert_eq!(shop.number("select count(*) from silver.events"), events);
     shop.ok(&["recommend", "--items", "prod_1", "-k", "3"]);
     shop.ok(&["run", "--select", "bronze.clicks"]);
-    // Tables that the lake has are read as they are.
+    // Existing tables in the lake are read as they are.
     shop.ok(&["run", "--select", "gold.*"]);
     let (code, error) = shop.fails(&["run", "--select", "silver.events"]);
     assert_eq!(code, 2);

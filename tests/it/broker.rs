@@ -1,9 +1,9 @@
-//! A real Kafka for the tests: Apache Kafka as `scripts/kafka` starts it, and topics on it.
+//! A real Kafka for the tests: Apache Kafka, started by `scripts/kafka`, and topics on it.
 //!
-//! The tests of this binary share one broker, each with topics of its own. A test that stops the broker starts one for
-//! itself. `CLICKREC_TEST_KAFKA=host:port` names a PLAINTEXT broker to share instead.
+//! The tests in this binary share one broker, and each has its own topics. A test that stops the broker starts its own.
+//! `CLICKREC_TEST_KAFKA=host:port` names a PLAINTEXT broker to share instead.
 //!
-//! Where there is no Java or no Kafka, a test prints SKIPPED and its name; with `CI=true` it fails.
+//! Without Java or Kafka, a test prints SKIPPED and its name; with `CI=true` it fails.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -25,13 +25,13 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-/// How long a broker on this machine may take for anything.
+/// How long a local broker may take for any request.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// A broker, started or named.
+/// A broker that was started here, or named in the environment.
 pub struct Broker {
     script: Option<Script>,
-    /// What the script said of it: addresses by listener, files of certificates.
+    /// What the script reported: addresses by listener, and certificate files.
     described: HashMap<String, String>,
 }
 
@@ -49,7 +49,7 @@ impl Broker {
         SHARED.as_ref().map_err(|reason| skipped(test, reason)).ok()
     }
 
-    /// The shared broker, where it has listeners with TLS.
+    /// The shared broker, if it has TLS listeners.
     pub fn with_tls(test: &str) -> Option<&'static Self> {
         let broker = Self::shared(test)?;
         if broker.script.is_none() {
@@ -64,7 +64,7 @@ impl Broker {
         Self::start(1).map_err(|reason| skipped(test, &reason)).ok()
     }
 
-    /// Several brokers of one cluster, of which a test may end all but the first.
+    /// Several brokers in a cluster; a test may stop all but the first.
     pub fn cluster(test: &str, brokers: usize) -> Option<Self> {
         Self::start(brokers).map_err(|reason| skipped(test, &reason)).ok()
     }
@@ -84,34 +84,34 @@ impl Broker {
         &self.described[listener]
     }
 
-    /// Where clients begin: every broker of the cluster.
+    /// The bootstrap servers: every broker in the cluster.
     pub fn bootstrap(&self) -> &str {
         self.described
             .get("brokers")
             .map_or_else(|| self.address("plaintext"), String::as_str)
     }
 
-    /// The PEM file of the authority that signed the broker's certificates (`ca`), or of another (`other_ca`).
+    /// The PEM file of the authority that signed the broker's certificates (`ca`), or of an unrelated one (`other_ca`).
     pub fn authority(&self, name: &str) -> PathBuf {
         PathBuf::from(&self.described[name])
     }
 
-    /// Ends the broker at once, as a crash does.
+    /// Kills the broker, like a crash.
     pub fn kill(&self) {
         self.tell("kill");
     }
 
-    /// Starts it again after [`Broker::kill`].
+    /// Restarts it after [`Broker::kill`].
     pub fn start_again(&self) {
         self.tell("start");
     }
 
-    /// Ends a broker of a cluster (counted from 1).
+    /// Kills a broker of a cluster (counted from 1).
     pub fn kill_node(&self, node: i32) {
         self.tell(&format!("kill {node}"));
     }
 
-    /// Starts it again after [`Broker::kill_node`].
+    /// Restarts it after [`Broker::kill_node`].
     pub fn start_node(&self, node: i32) {
         self.tell(&format!("start {node}"));
     }
@@ -128,14 +128,14 @@ impl Broker {
         self.script.as_ref().unwrap().ask::<Value>(line);
     }
 
-    /// A new topic, whose name begins with `name`.
+    /// A new topic, whose name starts with `name`.
     pub fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic<'_> {
         let topic = self.new_topic(name);
         topic.create(partitions, settings);
         topic
     }
 
-    /// A new topic whose partitions are kept by these brokers; the first of each leads.
+    /// A new topic with replicas on the given brokers; the first one in each list is the leader.
     pub fn replicated_topic(&self, name: &str, replicas: &[&[i32]]) -> Topic<'_> {
         let topic = self.new_topic(name);
         let partitions = i32::try_from(replicas.len()).unwrap();
@@ -167,7 +167,7 @@ impl Broker {
     }
 }
 
-/// What the script tells, as text.
+/// The script's report, as text.
 fn texts(told: HashMap<String, Value>) -> HashMap<String, String> {
     let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     told.into_iter().map(|(name, value)| (name, text(value))).collect()
@@ -204,7 +204,7 @@ impl From<&str> for Sent {
 }
 
 impl Topic<'_> {
-    /// Makes the topic, and waits until it can be used.
+    /// Creates the topic, and waits until it is usable.
     pub fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
         let topic = settings.iter().fold(
             NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1)),
@@ -225,7 +225,7 @@ impl Topic<'_> {
         self.wait_for(0);
     }
 
-    /// Grows the topic to so many partitions.
+    /// Grows the topic to this many partitions.
     pub fn grow(&self, partitions: i32) {
         let wanted = NewPartitions::new(&self.name, usize::try_from(partitions).unwrap());
         let grown = block_on(self.broker.admin().create_partitions([&wanted], &AdminOptions::new()));
@@ -233,7 +233,7 @@ impl Topic<'_> {
         self.wait_for(partitions);
     }
 
-    /// Deletes a partition's records before an offset, as retention does.
+    /// Deletes a partition's records before an offset, like retention does.
     pub fn delete_records(&self, partition: i32, before: i64) {
         let mut offsets = TopicPartitionList::new();
         let offset = Offset::Offset(before);
@@ -241,7 +241,7 @@ impl Topic<'_> {
         block_on(self.broker.admin().delete_records(&offsets, &AdminOptions::new())).unwrap();
     }
 
-    /// The broker answers at once, but takes a moment to do it.
+    /// Waits: the broker answers immediately, but takes a moment to act.
     fn wait_for(&self, partitions: i32) {
         let started = Instant::now();
         while self.partitions() != partitions {
@@ -254,13 +254,13 @@ impl Topic<'_> {
         }
     }
 
-    /// How many partitions have a leader.
+    /// The number of partitions with a leader.
     fn partitions(&self) -> i32 {
         let leaders = self.leaders();
         i32::try_from(leaders.iter().filter(|leader| **leader >= 0).count()).unwrap()
     }
 
-    /// The broker that leads each partition; -1 for none.
+    /// The leader of each partition; -1 for none.
     pub fn leaders(&self) -> Vec<i32> {
         let client: BaseConsumer = self.broker.client().create().unwrap();
         let metadata = client.fetch_metadata(Some(&self.name), ANSWER).unwrap();
@@ -268,7 +268,7 @@ impl Topic<'_> {
         partitions.iter().map(|partition| partition.leader()).collect()
     }
 
-    /// Waits until its partitions are led by these brokers.
+    /// Waits until these brokers are the leaders of its partitions.
     pub fn wait_for_leaders(&self, leaders: &[i32]) {
         let started = Instant::now();
         while self.leaders() != leaders {
@@ -291,7 +291,7 @@ impl Topic<'_> {
         }
     }
 
-    /// A producer of one's own settings.
+    /// A producer with custom settings.
     pub fn producer(&self, settings: &[(&str, &str)]) -> BaseProducer {
         let mut config = self.broker.client();
         config.set("message.max.bytes", "33554432");
@@ -299,13 +299,13 @@ impl Topic<'_> {
         config.create().unwrap()
     }
 
-    /// Sends records in this order, and waits until they have arrived.
+    /// Sends records in this order, and waits for delivery.
     pub fn send(&self, records: impl IntoIterator<Item = Sent>) {
         let producer = self.producer(&[]);
         self.send_by(&producer, records);
     }
 
-    /// The same by a producer that is there.
+    /// The same with an existing producer.
     pub fn send_by(&self, producer: &BaseProducer, records: impl IntoIterator<Item = Sent>) {
         for sent in records {
             let mut record = BaseRecord::<[u8], [u8]>::to(&self.name);
@@ -327,7 +327,7 @@ impl Topic<'_> {
         producer.flush(ANSWER).unwrap();
     }
 
-    /// Partition and offset of every record that a consumer of committed records sees, in order.
+    /// The partition and offset of every record that a `read_committed` consumer sees, in order.
     pub fn held(&self) -> Vec<(i32, i64)> {
         let client: BaseConsumer = self
             .broker

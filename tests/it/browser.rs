@@ -1,6 +1,6 @@
-//! A headless Chromium, and a page in it that complains of every error on its console.
+//! A headless Chromium, and a page that reports every error on its console.
 //!
-//! Where there is no Chromium, a test prints SKIPPED and its name; with `CI=true` it fails.
+//! Without Chromium, a test prints SKIPPED and its name; with `CI=true` it fails.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use crate::support;
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 const LONG: Duration = Duration::from_secs(30);
-/// It asks nobody on the network but the server under test.
+/// Flags that keep it from contacting anything on the network but the server under test.
 const QUIET: [&str; 7] = [
     "disable-gpu",
     "disable-quic",
@@ -30,8 +30,8 @@ const QUIET: [&str; 7] = [
     "lang=en-US",
 ];
 
-/// Where the middle of an element is that two frames in a row see at the same place, uncovered; else nothing. From
-/// then on `wasClicked` tells whether a click reached that element.
+/// The centre of an element that is uncovered and at the same position in two consecutive frames; otherwise nothing.
+/// From then on, `wasClicked` says whether a click reached that element.
 const REACHABLE: &str = "(async () => {
     const middle = () => {
         const element = document.querySelector(SELECTOR);
@@ -50,7 +50,7 @@ const REACHABLE: &str = "(async () => {
     return [after.x, after.y];
 })()";
 
-/// A page, its browser, and what it complained of.
+/// A page, its browser, and its console errors.
 pub struct Tab {
     page: Page,
     complaints: Arc<Mutex<Vec<String>>>,
@@ -58,7 +58,7 @@ pub struct Tab {
     _profile: TempDir,
 }
 
-/// Runs a test on a page; ends the browser after it.
+/// Runs a test on a page, and closes the browser afterwards.
 pub fn with_tab<F: Future<Output = Tab>>(test: &str, body: impl FnOnce(Tab) -> F) {
     if !Path::new(CHROMIUM).exists() {
         assert!(std::env::var_os("CI").is_none(), "{test} needs {CHROMIUM}");
@@ -115,7 +115,7 @@ impl Tab {
             loop {
                 let complaint = tokio::select! {
                     Some(event) = entries.next() => {
-                        // Answers that are no success are told by the page itself, and tested there.
+                        // Error responses are shown by the page itself, and tested there.
                         let counts = event.entry.level == LogEntryLevel::Error && event.entry.source != LogEntrySource::Network;
                         counts.then(|| event.entry.text.clone())
                     }
@@ -132,13 +132,13 @@ impl Tab {
         self.page.goto(url).await.unwrap();
     }
 
-    /// The width of a phone or a screen.
+    /// Sets the width of a phone or a desktop screen.
     pub async fn resize(&self, width: i64, height: i64) {
         let metrics = SetDeviceMetricsOverrideParams::new(width, height, 1.0, false);
         self.page.execute(metrics).await.unwrap();
     }
 
-    /// `light` or `dark`, as the system says.
+    /// Sets the system's preference to `light` or `dark`.
     pub async fn prefer(&self, scheme: &str) {
         let feature = MediaFeature::new("prefers-color-scheme", scheme);
         self.page.emulate_media_features(vec![feature]).await.unwrap();
@@ -178,14 +178,14 @@ impl Tab {
         .await;
     }
 
-    /// What an element says.
+    /// The text of an element.
     pub async fn text(&self, selector: &str) -> String {
         self.wait(&format!("document.querySelector({selector:?})")).await;
         self.value(&format!("document.querySelector({selector:?}).innerText"))
             .await
     }
 
-    /// What elements say.
+    /// The texts of elements.
     pub async fn texts(&self, selector: &str) -> Vec<String> {
         self.value(&format!(
             "[...document.querySelectorAll({selector:?})].map((e) => e.innerText)"
@@ -193,8 +193,8 @@ impl Tab {
         .await
     }
 
-    /// A click of the mouse, once the element lies still and nothing lies above it; again where the page moved
-    /// below the mouse in between, as panels do that get their rows.
+    /// Clicks once the element is still and uncovered; retries if the page moved under the mouse in between, as happens
+    /// when panels receive their rows.
     pub async fn click(&self, selector: &str) {
         let reachable = REACHABLE.replace("SELECTOR", &format!("{selector:?}"));
         let started = Instant::now();
@@ -210,20 +210,20 @@ impl Tab {
         }
     }
 
-    /// Puts the focus on an element and types.
+    /// Focuses an element and types.
     pub async fn type_into(&self, selector: &str, text: &str) {
         let element = self.page.find_element(selector).await.unwrap();
         element.focus().await.unwrap();
         element.type_str(text).await.unwrap();
     }
 
-    /// A key by its name, where the focus is.
+    /// Presses a key, by name, in the focused element.
     pub async fn press(&self, selector: &str, key: &str) {
         let element = self.page.find_element(selector).await.unwrap();
         element.press_key(key).await.unwrap();
     }
 
-    /// A picture of the whole page, where `CLICKREC_SCREENSHOTS` names a folder.
+    /// Takes a screenshot of the whole page, if `CLICKREC_SCREENSHOTS` names a folder.
     pub async fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("CLICKREC_SCREENSHOTS") else {
             return;

@@ -1,5 +1,5 @@
-//! No credential is printed, logged or stored, whatever is asked and whatever goes wrong: each kind gets a value that is
-//! nowhere else, and everything that comes out is searched for it.
+//! No credential is printed, logged or stored, whatever is requested and whatever goes wrong: each kind of credential
+//! has a value that occurs nowhere else, and all output is searched for it.
 
 use std::fs;
 use std::path::Path;
@@ -9,15 +9,15 @@ use crate::object_store::{Kind, Store};
 use crate::serving::Server;
 use crate::support::Shop;
 
-/// In every planted credential.
+/// Contained in every planted credential.
 const CANARY: &str = "c4narY";
 
-/// All that came out.
+/// All collected output.
 #[derive(Default)]
 struct Collected {
-    /// By where it came from.
+    /// Output by source.
     came: Vec<(String, Vec<u8>)>,
-    /// Whether the last command did what it was told.
+    /// Whether the last command succeeded.
     ended_well: bool,
 }
 
@@ -30,13 +30,13 @@ impl Collected {
         self.came.push((args.join(" "), came));
     }
 
-    /// The end of what the last command said.
+    /// The end of the last command's output.
     fn said(&self) -> String {
         let came = self.came.last().map_or(&[][..], |(_, came)| came);
         String::from_utf8_lossy(&came[came.len().saturating_sub(4_000)..]).into_owned()
     }
 
-    /// The files of a folder that may not be there.
+    /// Collects the files of a folder, which may not exist.
     fn folder(&mut self, path: &Path) {
         for entry in fs::read_dir(path).into_iter().flatten() {
             match entry.unwrap().path() {
@@ -50,7 +50,7 @@ impl Collected {
         self.came.push((path.display().to_string(), fs::read(path).unwrap()));
     }
 
-    /// Where the canary was seen, with what is around it.
+    /// Where the canary was found, with some context.
     fn leaks(&self) -> Vec<String> {
         let leak = |(source, bytes): &(String, Vec<u8>)| {
             let text = String::from_utf8_lossy(bytes).into_owned();
@@ -61,7 +61,7 @@ impl Collected {
     }
 }
 
-/// Every command that ends by itself, good statements and bad ones; a server and a cluster follow.
+/// Every command that exits by itself, with valid and invalid statements; a server and a cluster follow.
 fn drive(collected: &mut Collected, shop: &Shop) {
     for args in [
         &["plan"][..],
@@ -103,18 +103,18 @@ fn drive(collected: &mut Collected, shop: &Shop) {
         collected.run(shop, args);
         assert!(!collected.ended_well, "{args:?}: {}", collected.said());
     }
-    // What they wrote beside the lake.
+    // What they wrote outside the lake.
     for folder in ["another", "sql/tests"] {
         collected.folder(&shop.path(folder));
     }
 }
 
-/// What the shell takes from a script.
+/// A script for the shell.
 const ASKED: &str =
     "\\layers\n\\dt\n\\d silver.events\n\\history silver.events\n\\explain select * from gold.sessions\n";
 
-/// A step's plans go to executors and their words come back: where all is well, where executors may not read the lake,
-/// and where nobody is there.
+/// A step's plans are sent to executors, and their messages come back: when all is well, when executors may not read
+/// the lake, and when nothing is there.
 fn drive_a_cluster(collected: &mut Collected, shop: &Shop, refused: &[&str]) {
     let cluster = Cluster::start(shop, &["-vvv"], 2);
     let engine = cluster.engine();
@@ -151,11 +151,11 @@ fn storage(shop: &Shop, lake: &str, settings: &str) {
     fs::write(shop.path("pipelines.yaml"), text.replacen("targets:\n", &target, 1)).unwrap();
 }
 
-/// A lake in Azurite, and how it is reached.
+/// A lake in Azurite, and how to reach it.
 const AZURE: &str = "abfss://lake@devstoreaccount1.dfs.core.windows.net/canary";
 const AT_AZURITE: &str = "azure_storage_endpoint: \"${STORE_ENDPOINT}\", allow_http: \"true\"";
 
-/// Stores that refuse who one is, or where nobody is; and one that takes anybody.
+/// Stores that reject the credentials or do not exist; and one that accepts any.
 fn refuse(collected: &mut Collected, shop: &mut Shop, azurite: &Store, moto: &Store) {
     let nobody = "http://127.0.0.1:9";
     shop.set("STORE_ENDPOINT", azurite.text("endpoint"));
@@ -164,7 +164,7 @@ fn refuse(collected: &mut Collected, shop: &mut Shop, azurite: &Store, moto: &St
         "CANARY_SAS",
         &format!("sv=2021-08-06&sr=c&sp=racwdl&se=2999-01-01T00%3A00%3A00Z&sig={CANARY}%2Fsas%3D"),
     );
-    // Base64, as the store's library wants it.
+    // Base64, as the store's library requires.
     shop.set("CANARY_KEY", &format!("{CANARY}KEY0{CANARY}KEY0{CANARY}"));
     shop.set("CANARY_SECRET", &format!("client-secret-{CANARY}-2"));
     shop.set("MOTO_ENDPOINT", moto.text("endpoint"));
@@ -211,7 +211,7 @@ fn refuse(collected: &mut Collected, shop: &mut Shop, azurite: &Store, moto: &St
     collected.run(shop, &["plan"]);
 }
 
-/// Where values are looked for, and what is found there is of no use.
+/// All places where values are looked up, with invalid values.
 fn look_for_values(collected: &mut Collected, shop: &mut Shop) {
     storage(
         shop,
@@ -232,7 +232,7 @@ fn look_for_values(collected: &mut Collected, shop: &mut Shop) {
     collected.run(shop, &["plan"]);
 }
 
-/// A broker that is not there, with a password; and the server's token.
+/// A broker that does not exist, with a password; and the server's token.
 fn ask_a_broker_and_a_server(collected: &mut Collected, shop: &mut Shop) {
     shop.unset("CLICKREC_TARGET");
     shop.edit(
@@ -289,7 +289,7 @@ fn no_credential_comes_out() {
     fs::write(shop.path("asked.sql"), ASKED).unwrap();
     let folder = moto.hold(&mut shop);
 
-    // In use: the emulator of S3 takes any secret.
+    // A working secret: the S3 emulator accepts any.
     shop.set("STORE_SECRET", &format!("s3-secret-{CANARY}-1"));
     drive(&mut collected, &shop);
     assert!(
@@ -302,7 +302,7 @@ fn no_credential_comes_out() {
         collected.run(&shop, &["sql", "-c", &format!("select * from {table}")]);
     }
 
-    // Executors with a token that is refused, which the store's library has in its requests' URLs.
+    // Executors with a token that is refused, and that the store's library puts into request URLs.
     let mut azure_shop = Shop::new();
     azure_shop.produce("1.json", 1_000, 1, 0.05);
     azurite.hold(&mut azure_shop);
@@ -322,7 +322,7 @@ fn no_credential_comes_out() {
         collected.came.len(),
         leaks.join("\n")
     );
-    // The search finds what there is to find.
+    // The search itself works.
     collected
         .came
         .push(("planted".to_owned(), format!("sig={CANARY}").into_bytes()));

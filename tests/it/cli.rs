@@ -1,4 +1,4 @@
-//! The command line's contract: results on standard output, all else on standard error, exit codes.
+//! The command line's contract: results on standard output, everything else on standard error, exit codes.
 
 use std::fs;
 
@@ -59,7 +59,7 @@ fn produce_writes_the_same_bytes_for_a_seed_and_keeps_files() {
 #[test]
 fn recommendations_and_neighbours_are_served() {
     let shop = Shop::new();
-    // The shop is small: with as many dimensions as items are alike, every item would have one of its own.
+    // The shop is small: with as many dimensions as items that are alike, every item would have its own.
     shop.edit(
         "sql/gold/als_factors.sql",
         "factors => var('factors', 64)",
@@ -91,7 +91,7 @@ fn recommendations_and_neighbours_are_served() {
         serde_json::from_str(&shop.ok(&["similar", "prod_1", "-k", "5", "--json"])).unwrap();
     let similar = similar.as_array().unwrap();
     assert_eq!(similar.len(), 5);
-    // 300 items in 20 categories: item n is of category n mod 20.
+    // 300 items in 20 categories: item n is in category n mod 20.
     let same = similar
         .iter()
         .filter(|row| row["item_id"].as_str().unwrap()[5..].parse::<u32>().unwrap() % 20 == 1);

@@ -1,4 +1,4 @@
-//! Clocks that are wrong: of one event, of a backfill, of the records themselves. One odd clock changes nothing for others.
+//! Wrong clocks: of one event, of a backfill, of the records themselves. One wrong clock does not affect anything else.
 
 use std::fs;
 use std::process::Output;
@@ -20,7 +20,7 @@ fn click(at: &str, session: &str, item: &str) -> String {
     format!(r#"{{"timestamp":"{at}","session_id":"{session}","item_id":"{item}","event_type":"view"}}"#) + "\n"
 }
 
-/// Forty sessions of a backfill, each of three items of one of four shelves.
+/// Forty sessions of a backfill, each with three items of one of four shelves.
 fn backfill(year: u32) -> String {
     let clicks = (0..120).map(|n| {
         let (session, place) = (n / 3, n % 3);
@@ -46,7 +46,7 @@ fn an_event_of_today_or_of_2099_in_a_backfill_changes_no_list() {
     let lists = "select session_id, item_id, rank from gold.recommendations where session_id <> 'odd' order by 1, 3";
     let without = shop.rows(lists);
 
-    // The files' own time does not tell that this is in the future.
+    // The timestamps of files do not reveal that this is in the future.
     for odd in ["2026-03-01T10:00:00Z", "2099-03-01T10:00:00Z"] {
         let shop = Shop::new();
         shop.edit(
@@ -79,7 +79,7 @@ fn an_event_of_1970_is_a_reason_and_changes_no_duration() {
     assert_eq!(shop.number("select max(duration_s) from gold.sessions"), 120);
     assert_eq!(shop.rows("select max(mean_duration_s) from gold.engagement"), ["120.0"]);
     shop.assert_nothing_lost(122);
-    // A shop that is older says so.
+    // An older shop has to say so.
     shop.edit(
         "pipelines.yaml",
         "pipelines:",
@@ -126,7 +126,7 @@ fn record_times_of_another_unit_are_told_and_their_events_accepted() {
         );
         assert_eq!(shop.number("select count(*) from silver.events"), 120, "{unit}");
         shop.assert_nothing_lost(120);
-        // And again: the tables can be read, and what is new is added.
+        // And once more: the tables are readable, and new records are added.
         send(&broker, &click("2026-03-01T11:00:00Z", "later", "p1"), seconds * unit);
         run(&shop, &broker);
         shop.assert_nothing_lost(121);

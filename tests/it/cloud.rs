@@ -1,4 +1,4 @@
-//! The lake in an object store: Azure's by a container's SAS token, and S3's.
+//! The lake in an object store: Azure's, with a container SAS token, and S3's.
 
 use std::fs;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::support::Shop;
 
 const EVENTS: u64 = 2_000;
 
-/// A project with its lake in a store, and events that wait.
+/// A project with its lake in a store, and pending events.
 fn shop_in(store: &Store) -> Shop {
     let mut shop = Shop::new();
     shop.produce("1.json", EVENTS, 1, 0.05);
@@ -19,7 +19,7 @@ fn shop_in(store: &Store) -> Shop {
     shop
 }
 
-/// Every command does what it does on a disk.
+/// Every command works as it does on a disk.
 fn assert_whole(store: &Store) {
     let shop = shop_in(store);
     assert!(shop.ok(&["plan"]).contains("lets us list, read, create, delete\n"));
@@ -63,7 +63,7 @@ fn every_command_works_on_s3() {
     }
 }
 
-/// Requests that fail, are refused, or are answered by an error though they were done: nothing is lost or doubled.
+/// Requests that fail, are refused, or report an error although they succeeded: nothing is lost or duplicated.
 fn assert_survives_faults(store: &Store) {
     let shop = shop_in(store);
     crate::faults::run_until_done(&shop, "error=0.01,lost=0.02,denied=0.005");
@@ -73,7 +73,8 @@ fn assert_survives_faults(store: &Store) {
     shop.assert_equals_a_recomputation();
 }
 
-/// The same with faults on the wire, which the store's own client meets: 429, 503, answers that come too late or never.
+/// The same with network faults, which the store's own client sees: 429, 503, and responses that are late or never
+/// arrive.
 fn assert_survives_faults_on_the_wire(store: &Store) {
     let mut shop = shop_in(store);
     store.fail_some(&mut shop, 0.05);
@@ -89,7 +90,7 @@ fn assert_survives_faults_on_the_wire(store: &Store) {
     shop.assert_equals_a_recomputation();
 }
 
-/// Two runs at the same time: one may lose, neither loses or doubles anything.
+/// Two concurrent runs: one may fail, but neither loses or duplicates anything.
 fn assert_two_writers_are_right(store: &Store) {
     let shop = shop_in(store);
     shop.ok(&["run"]);
@@ -106,7 +107,7 @@ fn assert_two_writers_are_right(store: &Store) {
 
 #[test]
 fn faults_on_the_wire_to_azure_lose_and_double_nothing() {
-    // A store of its own: others would meet the faults too.
+    // A separate store: the faults would affect other tests too.
     if let Some(store) = Store::own(Kind::Azurite, "faults_on_the_wire_to_azure_lose_and_double_nothing") {
         assert_survives_faults_on_the_wire(&store);
     }
@@ -185,7 +186,7 @@ fn a_token_that_has_expired_is_named_and_one_that_is_replaced_is_taken_up() {
         );
     }
 
-    // A file that is replaced while a follower runs; the first token holds for a few seconds.
+    // A file that is replaced while a follower runs; the first token is valid for a few seconds.
     let file = shop.path("sas");
     fs::write(&file, store.sas("racwdl", 6)).unwrap();
     shop.unset("STORE_SAS");

@@ -1,4 +1,4 @@
-//! Steps on a cluster: a scheduler and executors as processes of their own, and the same tables as here.
+//! Steps on a cluster, with a scheduler and executors as separate processes, produce the same tables as local ones.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::clustering::Cluster;
 use crate::support::Shop;
 
-/// The tables of the project that a run makes.
+/// The project's tables that a run writes.
 const TABLES: [&str; 11] = [
     "bronze.clicks",
     "silver.quarantine",
@@ -24,7 +24,7 @@ const TABLES: [&str; 11] = [
     "gold.recommendations",
 ];
 
-/// Options of the processes: the lake that the cluster has for itself.
+/// Options of the processes: the cluster's own lake.
 const THERE: &[&str] = &["--target", "cluster"];
 
 /// A project with a second lake, for the cluster, over the same files.
@@ -35,7 +35,7 @@ fn shop_with_two_lakes() -> Shop {
     shop
 }
 
-/// Runs all that waits on the cluster.
+/// Processes everything pending on the cluster.
 fn run_there(shop: &Shop, cluster: &Cluster<'_>) {
     shop.ok(&["run", "--target", "cluster", "--engine", &cluster.engine()]);
 }
@@ -48,7 +48,7 @@ fn rows_of(shop: &Shop, target: &str, sql: &str) -> Vec<String> {
 }
 
 fn rows(shop: &Shop, target: &str, table: &str) -> Vec<String> {
-    // When a file was found is each lake's own.
+    // The time a file was found differs between the lakes.
     let but = match table {
         "bronze.clicks" => "exclude (timestamp)",
         "silver.quarantine" => "exclude (received_at)",
@@ -57,7 +57,7 @@ fn rows(shop: &Shop, target: &str, table: &str) -> Vec<String> {
     rows_of(shop, target, &format!("select * {but} from {table}"))
 }
 
-/// Text with numbers, of which those with a point are compared with some tolerance.
+/// Compares text with numbers; those with a decimal point with some tolerance.
 fn assert_alike(here: &str, there: &str, table: &str) {
     let parts = |row: &str| -> Vec<String> {
         let is_end = |c: char| !(c.is_alphanumeric() || ".-+_:".contains(c));
@@ -95,25 +95,25 @@ fn a_cluster_makes_the_same_tables() {
         shop.ok(&["run"]);
         run_there(&shop, &cluster);
         assert_same_tables(&shop);
-        // A second batch goes through merges.
+        // A second batch, to exercise merges.
         shop.produce(&format!("{round}.json"), 1_500, round, 0.05);
     }
 }
 
-/// Processor time that a process has used, in ticks of the kernel.
+/// The CPU time that a process has used, in kernel ticks.
 fn ticks(process: &Child) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap_or_default();
-    // After the name in parentheses: the 12th and 13th are user and system time (proc_pid_stat(5)).
+    // After the name in parentheses, fields 12 and 13 are user and system time (proc_pid_stat(5)).
     let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
     let times = after.split_whitespace().skip(11).take(2);
     times.filter_map(|time| time.parse::<u64>().ok()).sum()
 }
 
-/// Ticks after which a process is in the middle of something.
+/// The number of ticks after which a process is certainly busy.
 const BUSY: u64 = 12;
 
 impl Cluster<'_> {
-    /// Waits until an executor works; its place.
+    /// Waits until an executor is busy; returns its index.
     fn wait_for_work(&self) -> usize {
         let before: Vec<u64> = self.executors.iter().map(ticks).collect();
         let give_up = Instant::now() + Duration::from_secs(60);
@@ -127,7 +127,7 @@ impl Cluster<'_> {
         }
     }
 
-    /// Waits until an executor works, and kills it.
+    /// Waits until an executor is busy, and kills it.
     fn kill_the_busy_one(&mut self) {
         let mut executor = self.executors.remove(self.wait_for_work());
         executor.kill().unwrap();
@@ -135,10 +135,10 @@ impl Cluster<'_> {
     }
 }
 
-/// So many events that reading them takes a while.
+/// Enough events that reading them takes a while.
 const MANY: u64 = 1_000_000;
 
-/// Settings with which training takes long enough to die in.
+/// Settings that make training slow enough to be interrupted.
 const LONG: [&str; 2] = ["--var", "iterations=150"];
 
 /// Starts a run of some steps on the cluster.
@@ -238,7 +238,7 @@ fn a_scheduler_that_is_killed_ends_the_run_and_the_next_one_is_right() {
     assert_same_tables(&shop);
 }
 
-/// So many events that small executors have to put some of their work on disks.
+/// Enough events that small executors have to spill.
 const LARGE: u64 = 600_000;
 
 #[test]
@@ -294,7 +294,7 @@ fn a_model_that_memory_does_not_hold_is_trained_by_queries() {
         assert_eq!(solver, ["cholesky"], "{target}: rows are solved exactly");
         assert_eq!(rows_of(&shop, target, counts), expected, "{target}");
     }
-    // Who wants that in no case is told what memory it takes.
+    // Without the fallback, the error says how much memory it takes.
     shop.edit(
         "sql/gold/als_factors.sql",
         "seed => 42",
@@ -315,7 +315,7 @@ fn a_cluster_without_executors_says_so_and_goes_on_with_the_first_one() {
     let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(said.any(|line| line.contains("the cluster has no executors")));
     cluster.add_executor();
-    // Read to its end: a full pipe would hold the run up.
+    // Read to its end: a full pipe would block the run.
     said.for_each(drop);
     assert!(run.wait().unwrap().success());
     assert_eq!(
@@ -324,7 +324,7 @@ fn a_cluster_without_executors_says_so_and_goes_on_with_the_first_one() {
     );
 }
 
-/// The vectors of a model by kind and id.
+/// A model's vectors by kind and ID.
 fn factors(shop: &Shop, target: &str) -> std::collections::BTreeMap<(String, String), Vec<f64>> {
     let sql = "select kind, id, factors from gold.als_factors where kind <> 'model'";
     let json = shop.ok(&["--target", target, "sql", "--format", "json", "-c", sql]);
@@ -346,7 +346,7 @@ fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
     );
     shop.ok(&["run", "--target", "memory"]);
     shop.edit("sql/gold/als_factors.sql", "seed => 42", "seed => 42, engine => 'sql'");
-    // Tests have a few rows, and train in memory all the same.
+    // Tests have few rows, and train in memory anyway.
     shop.ok(&["test", "sql/tests/gold_model.yaml"]);
     shop.ok(&["run"]);
     let cluster = Cluster::start(&shop, THERE, 2);
@@ -364,7 +364,7 @@ fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
     for target in ["local", "cluster"] {
         let found = factors(&shop, target);
         assert!(expected.keys().eq(found.keys()));
-        // Only products say something: the vectors may be turned.
+        // Only products are comparable, because the vectors may be rotated.
         for user in kind("user") {
             for item in kind("item") {
                 let product = |model: &std::collections::BTreeMap<_, Vec<f64>>| -> f64 {
@@ -377,7 +377,7 @@ fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
                 );
             }
         }
-        // What half-steps wrote is gone.
+        // The intermediate tables of half-steps are gone.
         let folder = if target == "local" { "lake" } else { "cluster_lake" };
         let files = fs::read_dir(shop.path(&format!("{folder}/gold/als_factors"))).unwrap();
         let files = files.filter(|file| {

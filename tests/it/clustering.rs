@@ -1,4 +1,4 @@
-//! A cluster in child processes, a scheduler and executors, which end with the test.
+//! A cluster in child processes: a scheduler and executors, which stop with the test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct Cluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// Starts so many executors; all processes have the same options.
+    /// Starts this many executors; all processes have the same options.
     pub fn start(shop: &'a Shop, options: &'a [&'a str], executors: usize) -> Self {
         let args = ["scheduler", "--bind", "127.0.0.1:0", "--executor-timeout", "8s"];
         let (scheduler, address, log) = process(shop, options, &args);
@@ -45,12 +45,12 @@ impl<'a> Cluster<'a> {
         self.logs.push(log);
     }
 
-    /// What `--engine` takes.
+    /// The value for `--engine`.
     pub fn engine(&self) -> String {
         format!("df://{}", self.address)
     }
 
-    /// Ends all processes; what they said.
+    /// Stops all processes; returns their logs.
     pub fn end(mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.logs)
     }
@@ -65,7 +65,7 @@ impl Drop for Cluster<'_> {
     }
 }
 
-/// Starts a process of a cluster, and waits for the address that it tells; its log besides.
+/// Starts a process of a cluster, and waits for it to print its address; also returns its log.
 fn process(shop: &Shop, options: &[&str], args: &[&str]) -> (Child, String, PathBuf) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let kind = args[0];

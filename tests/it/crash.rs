@@ -1,4 +1,4 @@
-//! Killed at any moment, a run leaves nothing half done, and the next one goes on.
+//! A run that is killed at any moment leaves nothing half done, and the next one continues.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const EVENTS: u64 = 20_000;
 
 #[test]
 fn ten_kills_at_random_moments_lose_and_double_nothing() {
-    // How long a run takes when nobody kills it.
+    // How long an undisturbed run takes.
     let calm = Shop::new();
     calm.produce("1.json", EVENTS, 3, 0.05);
     let started = Instant::now();
@@ -26,12 +26,12 @@ fn ten_kills_at_random_moments_lose_and_double_nothing() {
     let mut random = StdRng::seed_from_u64(1);
     let (mut killed, mut produced) = (0, 0);
     for attempt in 0..ATTEMPTS_MAX {
-        // New events every time, so that every run has work in every step.
+        // New events every time, so that every step of every run has work to do.
         shop.produce(&format!("{attempt}.json"), BATCH, attempt, 0.05);
         produced += BATCH;
         let mut run = shop.start(&["run"]);
         thread::sleep(whole.mul_f64(random.random_range(0.02..0.9)));
-        // A run that was over before is none that was killed.
+        // A run that had already finished does not count as killed.
         if run.try_wait().unwrap().is_none() {
             run.kill().unwrap();
             killed += 1;

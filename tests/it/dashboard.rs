@@ -27,7 +27,7 @@ fn shop() -> Shop {
     shop
 }
 
-/// The page without a limit in time.
+/// The page without a time range.
 fn everything(server: &Server) -> String {
     format!("http://{}/?range=all", server.address)
 }
@@ -45,7 +45,7 @@ fn every_panel_shows_what_the_lake_holds() {
     with_tab("every_panel_shows_what_the_lake_holds", async |tab| {
         tab.goto(&everything(&server)).await;
         wait_for_all(&tab, "ready").await;
-        // The most active session, and what is recommended to it.
+        // The most active session, and its recommendations.
         let most = &shop
             .rows("select session_id from gold.sessions order by events desc, ended_at desc, session_id limit 1")[0];
         assert_eq!(tab.text("#session .session-name").await, *most);
@@ -109,7 +109,7 @@ fn sessions_are_found_by_their_names_and_items_have_others_like_them() {
             ))
             .await;
 
-            // A row of the table of active sessions leads there too, and back again.
+            // A row in the table of active sessions leads there too, and back again.
             let before: String = tab.value("location.search").await;
             tab.click("#active-sessions [data-testid=active-session] button").await;
             tab.wait(&format!("location.search !== {before:?}")).await;
@@ -152,7 +152,7 @@ fn filters_are_in_the_address_and_count_what_they_say() {
         ))
         .await;
 
-        // A link with a range: what is counted is what SQL counts.
+        // A link with a range: its counts match those of SQL.
         let day = &shop.rows("select min(day) from gold.engagement")[0];
         let next = &shop.rows("select min(day) + interval '1 day' from gold.engagement")[0][..10].to_owned();
         tab.goto(&format!("{base}?from={day}T00:00:00Z&to={next}T00:00:00Z"))
@@ -212,7 +212,7 @@ fn the_playground_follows_every_click() {
              s.dispatchEvent(new Event('change', { bubbles: true })); })()",
         )
         .await;
-        // A purchase of the second item is told: another list, or other scores.
+        // Adding a purchase of the second item changes the list or the scores.
         tab.wait(&format!(
             "document.querySelector('#playground .recommendations').innerText !== {said:?}"
         ))
@@ -253,7 +253,7 @@ fn a_cluster_shows_its_executors_and_its_jobs() {
     let engine = cluster.engine();
     shop.ok(&["run", "--engine", &engine]);
     let server = Server::start(&shop, &["--engine", &engine]);
-    // While a job is at work, and once it is done.
+    // While a job is running, and once it is done.
     let training = [
         "run",
         "--engine",
@@ -317,7 +317,7 @@ fn a_cluster_shows_its_executors_and_its_jobs() {
         );
         tab.picture("dashboard-cluster.png").await;
 
-        // Not by a commit: it looks again by itself.
+        // Without a commit: the page polls by itself.
         drop(cluster);
         tab.wait("document.querySelector('#cluster').innerText.includes('does not tell its state')")
             .await;
@@ -337,7 +337,7 @@ fn an_empty_lake_and_a_broken_one_say_what_to_do() {
             assert!(tab.text(&format!("#{panel}")).await.contains("clickrec run"), "{panel}");
         }
         tab.picture("dashboard-empty.png").await;
-        // The page fills by itself once there is something.
+        // The page updates by itself once there is something to show.
         shop.ok(&["run"]);
         wait_for_all(&tab, "ready").await;
 
@@ -390,7 +390,7 @@ fn a_narrow_screen_scrolls_down_and_never_sideways() {
             assert!(wide <= width, "{wide} of {width}");
             tab.picture(&format!("dashboard-{width}.png")).await;
         }
-        // Everything that can be clicked has a name.
+        // Every clickable element has a name.
         let nameless: Vec<String> = tab
             .value("[...document.querySelectorAll('button, a, select, input')].filter((e) => !e.closest('[hidden]') && !(e.innerText?.trim() || e.getAttribute('aria-label') || e.labels?.length)).map((e) => e.outerHTML)")
             .await;

@@ -1,4 +1,4 @@
-//! What editors and shells are given: a schema, completions, manual pages.
+//! What editors and shells get: a schema, completions, manual pages.
 
 use std::fs;
 

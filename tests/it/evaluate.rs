@@ -1,4 +1,4 @@
-//! `clickrec evaluate`: figures that can be checked by hand, and a cut in time that keeps its sides apart.
+//! `clickrec evaluate`: figures that can be checked by hand, and a split by time that keeps both sides apart.
 
 use std::fs;
 
@@ -21,11 +21,11 @@ fn figure(report: &Value, model: &str, seen: bool, metric: &str, k: u64) -> f64 
         .unwrap()
 }
 
-/// Three of four training sessions go from a to b, the fourth from c to d.
+/// Three of four training sessions go from a to b, the fourth goes from c to d.
 fn files(shop: &Shop) {
     let train = "session_id,position,item_id\n1,1,a\n1,2,b\n2,1,a\n2,2,b\n3,1,a\n3,2,b\n4,1,c\n4,2,d\n";
     fs::write(shop.path("train.csv"), train).unwrap();
-    // Right, wrong (d is not what follows a), and an item that training has not seen.
+    // Correct, wrong (d does not follow a), and an item that training has not seen.
     fs::write(shop.path("test.csv"), "test_id,prefix,target\n1,a,b\n2,c a,d\n3,a,x\n").unwrap();
 }
 
@@ -39,14 +39,14 @@ fn figures_of_a_small_file_agree_with_a_computation_by_hand() {
         (Some(4), Some(3))
     );
     let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
-    // a and b are in three sessions each: b is never alone at rank 1, as a ties with it. d ties with c: rank 4.
+    // a and b are in three sessions each: b is never alone at rank 1, because a ties with it. d ties with c: rank 4.
     close(figure(&report, "popularity", true, "HR", 1), 0.0);
     close(figure(&report, "popularity", true, "HR", 3), 1.0 / 3.0);
     close(figure(&report, "popularity", true, "MRR", 3), 1.0 / 6.0);
-    // After a comes b, always.
+    // a is always followed by b.
     close(figure(&report, "item_transitions", true, "HR", 1), 1.0 / 3.0);
     close(figure(&report, "item_transitions", true, "coverage", 1), 0.25);
-    // Neighbours know the whole session: c leads to d as well.
+    // Neighbours use the whole session: c leads to d as well.
     close(figure(&report, "session_knn", false, "HR", 3), 2.0 / 3.0);
     assert!(figure(&report, "blend", false, "HR", 3) >= 2.0 / 3.0);
     let kept = shop.number("select count(distinct model) from system.evaluations where metric = 'MRR' and k = 3");
@@ -57,7 +57,7 @@ fn figures_of_a_small_file_agree_with_a_computation_by_hand() {
 fn clicks_with_times_are_revealed_step_by_step() {
     let shop = Shop::new();
     files(&shop);
-    // Seconds, milliseconds and text; a file of clicks may hold its lines in any order.
+    // Seconds, milliseconds and text; the lines of a click file may be in any order.
     for (name, times) in [
         ("s", ["100", "101", "102"]),
         ("ms", ["1400000000000", "1400000001000", "1400000002000"]),
@@ -132,7 +132,7 @@ fn the_lake_is_cut_in_time_and_the_grid_never_sees_the_test() {
             "{row}"
         );
     }
-    // Another lake is used to learn in: this one is as it was, but for the figures.
+    // Training uses another lake: this one is unchanged, except for the figures.
     shop.ok(&["run"]);
     assert_eq!(
         shop.number("select count(*) from (select distinct session_id from silver.events)"),
@@ -140,7 +140,7 @@ fn the_lake_is_cut_in_time_and_the_grid_never_sees_the_test() {
     );
 }
 
-/// Ten sessions of three clicks, a day apart; `first` is the number of the first.
+/// Ten sessions with three clicks each, a day apart; `first` is the number of the first one.
 fn timed_sessions(first: u32) -> String {
     let mut lines = "session_id,timestamp,item_id\n".to_owned();
     for number in first..first + 10 {

@@ -1,10 +1,10 @@
-//! Expectations: what has to hold for the rows of a step before they become part of its table.
+//! Expectations: conditions on the rows of a step, checked before they become part of its table.
 
 use crate::support::Shop;
 
 const EVENTS: &str = "mode: merge, key: [event_id, event_date] }";
 
-/// A shop with one file of events, whose `silver.events` has these expectations.
+/// A shop with one file of events, with these expectations on `silver.events`.
 fn shop(expect: &str) -> Shop {
     let shop = Shop::new();
     shop.edit(
@@ -84,7 +84,7 @@ fn rows_that_are_put_aside_are_in_the_quarantine_once_and_not_in_the_table() {
         row.starts_with("silver.events,no sales,") && row.contains("purchase"),
         "{row}"
     );
-    // A second batch, and everything anew: no row is aside twice.
+    // A second batch, and a full refresh: no row is quarantined twice.
     shop.produce("2.json", 500, 2, 0.0);
     shop.ok(&["run"]);
     let aside = count("select count(*) from system.quarantine");

@@ -1,4 +1,4 @@
-//! Records that a step's SQL fails on: put aside, one by one, while all others go on.
+//! Records on which a step's SQL fails are quarantined one by one, while all others continue.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ select v['id'] as id, cast(v['price'] as bigint) as price
 from (select from_json(value, 'id string, price string') as v from changes('bronze.clicks'))
 ";
 
-/// A shop whose Silver converts a price in a way that fails on what is no number.
+/// A shop whose Silver layer converts a price in a way that fails on anything but numbers.
 fn shop() -> Shop {
     let shop = Shop::new();
     fs::write(shop.path("pipelines.yaml"), PROJECT).unwrap();
@@ -89,14 +89,14 @@ fn a_record_that_the_sql_fails_on_is_put_aside_and_all_others_are_committed() {
     );
     assert!(shop.ok(&["quarantine", "show", "--json"]).contains("12,50"));
 
-    // Nothing is read twice, and what comes next goes through.
+    // Nothing is read twice, and later records pass.
     assert!(shop.run_steps().iter().all(|step| step["result"] == "up to date"));
     write(&shop, "b", &numbers(10, &[]));
     shop.ok(&["run"]);
     assert_eq!(shop.number("select count(*) from silver.prices"), 307);
     assert_eq!(shop.number("select count(*) from system.quarantine"), 3);
 
-    // A corrected SQL takes up everything.
+    // With corrected SQL, everything is accepted.
     shop.edit("sql/silver/prices.sql", "cast(v", "try_cast(v");
     shop.ok(&["run"]);
     assert_eq!(shop.number("select count(*) from silver.prices"), 310);

@@ -1,4 +1,4 @@
-//! Faults that are made on purpose: death at each commit boundary, a store that fails, a full disk, little memory.
+//! Injected faults: crashes at each commit boundary, a failing store, a full disk, little memory.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -22,7 +22,7 @@ fn assert_all_is_right(shop: &Shop) {
     shop.assert_equals_a_recomputation();
 }
 
-/// Dies at the first, second, third … time that the moment comes, until a run gets through.
+/// Crashes the first, second, third … time that the failpoint is reached, until a run succeeds.
 fn die_at_every(shop: &Shop, moment: &str) -> u32 {
     for deaths in 0.. {
         let run = shop
@@ -41,7 +41,7 @@ fn die_at_every(shop: &Shop, moment: &str) -> u32 {
 #[test]
 fn killed_before_any_commit_the_next_run_goes_on() {
     let shop = shop_with_two_batches(|shop| {
-        // One commit fewer to pass every time: what was committed before a death stays.
+        // One commit fewer is left each time: what was committed before a crash remains.
         assert!(die_at_every(shop, "before_commit") >= 1);
     });
     assert_all_is_right(&shop);
@@ -61,7 +61,7 @@ fn killed_inside_any_merge_the_rerun_is_idempotent() {
     assert_all_is_right(&shop);
 }
 
-/// Runs against a store that fails, until a run gets through; how many did not, and what all of them said.
+/// Runs against a failing store until a run succeeds; returns how many failed, and all their output.
 pub fn run_until_done(shop: &Shop, faults: &str) -> (usize, String) {
     let mut said = String::new();
     for attempt in 0..300 {

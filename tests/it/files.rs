@@ -1,4 +1,5 @@
-//! Files as shops have them: one file, other endings, rotated and compressed logs, replaced files, old times.
+//! Files as they occur in practice: a single file, other extensions, rotated and compressed logs, replaced files, old
+//! times.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{Shop, signal};
 
-/// Events like no others.
+/// Unique events.
 fn events(from: usize, to: usize) -> String {
     let event = |n| {
         format!(
@@ -41,7 +42,7 @@ fn in_folder(shop: &Shop, script: &str) {
     assert!(done.unwrap().success(), "{script}");
 }
 
-/// Runs only what reads files.
+/// Runs only the step that reads files.
 const BRONZE: [&str; 3] = ["run", "--select", "bronze.clicks"];
 
 fn bronze(shop: &Shop) -> i64 {
@@ -127,7 +128,7 @@ fn a_log_that_is_rotated_and_compressed_is_in_the_lake_once() {
     shop.assert_nothing_lost(15);
     in_folder(&shop, "cp clicks.json clicks.json.1; : > clicks.json");
     shop.ok(&["run"]);
-    // The rotated one leaves before the new one has anything.
+    // The rotated file disappears before the new one has any content.
     in_folder(&shop, "rm clicks.json.1");
     write(&shop, "clicks.json", &events(16, 40));
     shop.ok(&["run"]);
@@ -151,7 +152,7 @@ fn a_file_that_was_replaced_is_refused_or_read_as_new_where_that_is_accepted() {
     shop.ok(&["run", "--accept-loss"]);
     shop.ok(&["run"]);
     shop.assert_nothing_lost(60);
-    // Cut, with nothing new: accepted once is accepted.
+    // Truncated, with nothing new: a loss has to be accepted only once.
     in_folder(&shop, ": > a.json");
     shop.fails(&["run"]);
     shop.ok(&["run", "--accept-loss"]);

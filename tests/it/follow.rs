@@ -1,4 +1,4 @@
-//! `run --follow`: batch after batch from a broker, beside training, until it is told to stop.
+//! `run --follow`: batch after batch from a broker, in parallel with training, until it is told to stop.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -27,7 +27,7 @@ impl Following {
         Self::start_with(shop, brokers, args, &[])
     }
 
-    /// With further variables in its environment.
+    /// With additional environment variables.
     pub fn start_with(shop: &Shop, brokers: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
         // A port that was free a moment ago.
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -54,7 +54,7 @@ impl Following {
         Self { child, metrics }
     }
 
-    /// Following the shop's files, in a lake whose store fails now and then.
+    /// Follows the shop's files, with a lake whose store fails now and then.
     pub fn start_on_files(shop: &Shop, faults: &str) -> Self {
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = shop
@@ -67,7 +67,7 @@ impl Following {
         Self { child, metrics }
     }
 
-    /// Status code and body of a page.
+    /// The status code and body of a page.
     pub fn get(&self, page: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.metrics).ok()?;
         write!(
@@ -81,14 +81,14 @@ impl Following {
         Some((code, text.split_once("\r\n\r\n")?.1.to_owned()))
     }
 
-    /// A number of the metrics.
+    /// The value of a metric.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let (_, text) = self.get("/metrics")?;
         let line = text.lines().find(|line| line.starts_with(name))?;
         line.rsplit(' ').next()?.parse().ok()
     }
 
-    /// Waits until so many records went through, and nothing waits.
+    /// Waits until this many records have been processed and none is pending.
     pub fn wait_for_records(&self, shop: &Shop, records: u64) {
         wait(shop, &format!("{records} records"), || {
             self.metric("clickrec_records_total") == Some(records as f64)
@@ -96,13 +96,13 @@ impl Following {
         });
     }
 
-    /// Tells it to end, which is no failure.
+    /// Tells it to stop, which is not a failure.
     pub fn stop(mut self, shop: &Shop) {
         signal(&self.child, "TERM");
         let ended = self.child.wait().unwrap();
         let said = || fs::read_to_string(shop.path("follow.err")).unwrap_or_default();
         assert_eq!(ended.code(), Some(0), "{}", said());
-        // It ended between two steps; what comes after the last one is done by any later run.
+        // It may have stopped between two steps; any later run does the rest.
         shop.ok(&["run", "--select", "silver.quarantine,silver.events+"]);
     }
 }
@@ -114,7 +114,7 @@ fn has_data(table: &Path) -> bool {
         .any(|file| file.path().extension().is_some_and(|extension| extension == "parquet"))
 }
 
-/// Waits for something to happen, and fails with what the program said where it does not.
+/// Waits for a condition, and fails with the program's output if it does not become true.
 pub fn wait(shop: &Shop, what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
@@ -141,7 +141,7 @@ fn batches_follow_a_topic_until_sigterm_and_gold_equals_the_batch_result() {
         sent += events;
         following.wait_for_records(&shop, sent);
     }
-    // Training runs on its own, as does what comes of it.
+    // Training runs on its own schedule, and so do the steps downstream of it.
     wait(&shop, "model", || {
         following
             .metric("clickrec_table_version{table=\"gold.als_factors\"}")
@@ -159,7 +159,7 @@ fn batches_follow_a_topic_until_sigterm_and_gold_equals_the_batch_result() {
     following.stop(&shop);
     shop.assert_nothing_lost(sent);
 
-    // JSON lines where there is no terminal, each with what the steps did.
+    // Without a terminal, the output is JSON lines, each with what the steps did.
     let lines = fs::read_to_string(shop.path("follow.jsonl")).unwrap();
     let batches: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let read: u64 = batches
@@ -201,7 +201,7 @@ fn a_second_signal_stops_at_once_and_what_is_committed_stays_right() {
     let shop = Shop::new();
     let broker = EmbeddedBroker::start("clickstream", 4).unwrap();
     send(&broker, 30_000, 1);
-    // A step that stands still before its commit.
+    // A step that hangs before its commit.
     let stuck = [("FAILPOINTS", "before_commit=sleep(60000)")];
     let mut following = Following::start_with(&shop, &broker.brokers(), &[], &stuck);
     wait(&shop, "data of the first step", || {

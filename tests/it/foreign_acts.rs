@@ -1,4 +1,4 @@
-//! Another engine at work on the tables of a lake: the Delta library alone, which knows nothing of steps.
+//! Another engine that modifies tables of a lake: the Delta library alone, which knows nothing about steps.
 
 use deltalake::DeltaTable;
 use deltalake::arrow::array::RecordBatch;
@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use self::Act::*;
 use crate::prices::Prices;
 
-/// Something that another engine does to a table.
+/// A change that another engine makes to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     Restore(u64),
@@ -77,7 +77,8 @@ async fn one_row(table: &DeltaTable) -> RecordBatch {
     rows.into_iter().find(|batch| batch.num_rows() > 0).unwrap().slice(0, 1)
 }
 
-/// Two files, a run after each. Each item comes once, as the SQL keeps all rows of a key that come together.
+/// Two files, with a run after each. Each item occurs once, because the SQL keeps all rows of a key that arrive
+/// together.
 pub fn two_runs() -> Prices {
     let prices = Prices::new("mode: merge, key: [item_id]", "");
     prices.produce("1.json", &[("a", "1", false), ("b", "2", false), ("c", "3", false)]);
@@ -87,7 +88,7 @@ pub fn two_runs() -> Prices {
     prices
 }
 
-/// Bronze has so many records, each once, and the other tables are what is computed from them.
+/// Bronze has this many records, each once, and the other tables match what is computed from them.
 pub fn assert_whole(prices: &Prices, records: u64, case: &str) {
     let counted = prices.rows("select count(*), count(distinct concat(topic, ' ', line)) from bronze.clicks");
     assert_eq!(counted, [format!("{records},{records}")], "{case}");

@@ -1,4 +1,4 @@
-//! What other engines may do to the tables of a lake, and what the next run makes of it: see docs/reliability.md.
+//! What other engines may do to the tables of a lake, and how the next run reacts: see docs/reliability.md.
 
 use deltalake::arrow::array::{Int64Array, RecordBatch};
 use deltalake::kernel::{DataType, PrimitiveType, StructField};
@@ -10,20 +10,20 @@ use crate::foreign_acts::Act::{self, *};
 use crate::foreign_acts::{act, assert_whole, two_runs};
 use crate::prices::{Prices, did, selected};
 
-/// What follows in the next run.
+/// What the next run does.
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    /// Nothing is noticed.
+    /// It does not notice anything.
     Invisible,
-    /// Bronze reads again what it has lost.
+    /// Bronze rereads what it has lost.
     ReadAgain,
-    /// Bronze goes on, with rows of others in it.
+    /// Bronze continues, with rows of others in it.
     GoesOn,
-    /// The table is computed again, for this reason.
+    /// The table is rebuilt, for this reason.
     Rebuilt(&'static str),
-    /// The table goes on from where it is now.
+    /// The table continues from its current position.
     CatchesUp,
-    /// The run fails with this.
+    /// The run fails with this error.
     Refused(&'static str),
 }
 
@@ -32,7 +32,7 @@ use Next::*;
 const GONE: &str = "no longer holds all that was read into it";
 const ROWS: &str = "something else changed its rows";
 
-/// What is done to which table; what the next run does where no new records have come, and where they have.
+/// The change and its table; then what the next run does without new records, and with new records.
 const CASES: &[(&str, Act, Next)] = &[
     ("bronze.clicks", Restore(0), ReadAgain),
     ("bronze.clicks", DeleteOne, Refused(GONE)),
@@ -138,7 +138,7 @@ fn rows_that_others_took_from_bronze_come_back_by_each_of_the_ways_out() {
     ] {
         assert!(error.contains(told), "{told}: {error}");
     }
-    // Nothing is computed from the half, whatever is asked for.
+    // Nothing is computed from partial data, whatever is requested.
     for select in ["silver.prices", "silver.prices+"] {
         assert!(prices.run_with(&selected(select)).unwrap_err().contains(GONE));
         assert!(prices.full_refresh(select).unwrap_err().contains(GONE));
@@ -173,7 +173,7 @@ fn a_restored_bronze_whose_source_no_longer_has_what_was_lost_is_refused() {
     assert_whole(&gone, 3, "accepted");
     gone.run().unwrap();
 
-    // A restore to a moment, and one after another.
+    // A restore to a time, and a second restore.
     base.run().unwrap();
     assert_whole(&base, 5, "read again");
     base.other("bronze.clicks", |table| act(table, Restore(0)));
@@ -268,12 +268,12 @@ fn system_tables_that_others_changed_are_added_to_and_read_again() {
 enum Move {
     File,
     Run,
-    /// To a version, as a share of those that there are.
+    /// To a version, given as a share of the existing ones.
     Restore(f64),
     Other(Act),
 }
 
-/// Runs until all is whole, by the ways out that the errors name.
+/// Runs until everything is complete, following the help in the errors.
 fn run_until_whole(prices: &Prices, records: u64, restores: bool) -> Result<(), TestCaseError> {
     if let Err(error) = prices.run() {
         prop_assert!(error.contains(GONE), "{}", error);

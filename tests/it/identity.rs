@@ -1,4 +1,4 @@
-//! Which events are the same, and that each record is accounted for: accepted, repeated, or in quarantine.
+//! Which events are the same, and that each record is accounted for: accepted, repeated, or quarantined.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::Shop;
 
-/// Puts lines into a new file of the source.
+/// Writes lines to a new file of the source.
 fn deliver(shop: &Shop, file: &str, lines: &[&str]) {
     fs::write(shop.path("sample_data").join(file), lines.join("\n") + "\n").unwrap();
 }
@@ -47,7 +47,7 @@ fn two_order_lines_without_an_id_are_two_events() {
     shop.ok(&["run"]);
     assert_eq!(shop.records_of_last_run(), [5, 3, 2, 0, 0]);
     assert_eq!(shop.number("select purchases from gold.sessions"), 3);
-    // Also where they come again in a later run.
+    // Even if they arrive again in a later run.
     deliver(&shop, "2.json", &[&lines[4], &lines[0]]);
     shop.ok(&["run"]);
     assert_eq!(shop.records_of_last_run(), [2, 0, 2, 0, 0]);
@@ -99,7 +99,7 @@ fn an_id_with_other_content_goes_to_quarantine_and_is_counted_wherever_a_user_lo
         assert_eq!(batch[name], count, "{name}: {batch}");
     }
 
-    // As one batch it comes to the same.
+    // As a single batch, the result is the same.
     shop.ok(&["run", "--full-refresh"]);
     assert_eq!(conflicts(&shop), ["1", "1", "2", "2"]);
     assert_eq!(shop.records_of_last_run(), [9, 2, 3, 4, 4]);
@@ -117,14 +117,14 @@ fn where_ids_do_not_tell_events_apart_a_shop_keeps_both() {
     ];
     deliver(&shop, "1.json", &lines.each_ref().map(String::as_str));
     shop.ok(&["run"]);
-    // The second of the two is no event, so the third is no delivery of one.
+    // The second of the two is not an event, so the third is not a repeated delivery of it.
     assert_eq!(shop.records_of_last_run(), [3, 1, 0, 2, 2]);
     shop.edit(
         "pipelines.yaml",
         "pipelines:",
         "vars: { conflicting_events: keep }\npipelines:",
     );
-    // What is in quarantine can be judged by the new policy, and so can everything.
+    // Quarantined records can be reprocessed under the new policy, and so can everything.
     shop.ok(&["run"]);
     assert_eq!(shop.records_of_last_run(), [3, 2, 1, 0, 0]);
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_delivery_with_a_corrected_time_is_no_second_purchase_also_over_midnight() {
         let shop = Shop::new();
         let before = event("p1", "2026-03-01T23:59:59Z", "s1", "a");
         let after = event("p1", "2026-03-02T00:00:01Z", "s1", "a");
-        // Ids that come again much later are others: a counter that began again.
+        // IDs that recur much later are different events: a counter that started over.
         let later = event("p1", "2026-03-04T00:00:01Z", "s9", "b");
         deliver(&shop, "1.json", &[&before]);
         if !in_one_run {
@@ -161,7 +161,7 @@ fn a_delivery_with_a_corrected_time_is_no_second_purchase_also_over_midnight() {
 fn the_first_delivery_wins_whichever_run_it_came_in() {
     let shop = Shop::new();
     let of = |id: &str, item: &str| event(id, "2025-07-14T00:00:00Z", "s", item);
-    // The later delivery lies in the file that comes first by name.
+    // The later delivery is in the file that sorts first by name.
     deliver(&shop, "z.json", &[&of("e1", "first")]);
     shop.ok(&["run"]);
     std::thread::sleep(std::time::Duration::from_millis(20));
@@ -170,7 +170,7 @@ fn the_first_delivery_wins_whichever_run_it_came_in() {
     assert_eq!(shop.rows("select item_id from silver.events"), ["first"]);
     shop.ok(&["run", "--full-refresh"]);
     assert_eq!(shop.rows("select item_id from silver.events"), ["first"]);
-    // Without an id of its own an event is told by its content; an empty id is none.
+    // An event without an ID is identified by its content; an empty ID counts as none.
     let lines = ["x", "y", "x"].map(|item| of("", item));
     deliver(&shop, "b.json", &lines.each_ref().map(String::as_str));
     shop.ok(&["run"]);
@@ -193,7 +193,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
     assert!(unknown > 0);
     let in_quarantine = shop.number("select count(*) from silver.quarantine");
 
-    // One reason is forgotten on the way to quarantine.
+    // The SQL drops one of the reasons for quarantine.
     shop.edit(
         "sql/silver/quarantine.sql",
         "where outcome in ('rejected', 'conflicting')",
@@ -209,7 +209,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
     assert_eq!(quarantined, in_quarantine - unknown);
     assert!(shop.ok(&["run", "--full-refresh"]).contains("records is NOT"));
 
-    // Events are dropped.
+    // The SQL drops events.
     let shop = Shop::new();
     shop.produce("1.json", 500, 1, 0.0);
     shop.edit(
@@ -224,7 +224,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
         "{told}"
     );
 
-    // Rows come twice.
+    // The SQL duplicates rows.
     let shop = Shop::new();
     shop.produce("1.json", 500, 1, 0.2);
     shop.edit(
@@ -251,7 +251,7 @@ fn a_run_that_accepts_nothing_of_many_says_so_with_the_reason() {
         ),
         "{told}"
     );
-    // The kinds of reasons can be counted; what was wrong stands beside.
+    // The kinds of reasons can be counted; the offending values are in a separate column.
     assert_eq!(
         shop.rows("select reason, count(*), count(distinct detail) from silver.quarantine group by reason"),
         ["event_type is unknown,30,30"]
@@ -262,7 +262,7 @@ fn a_run_that_accepts_nothing_of_many_says_so_with_the_reason() {
     assert!(shop.ok(&["quarantine", "show", "-n", "30"]).contains("x29"));
 }
 
-/// What the model says of a delivery.
+/// The model's verdict on a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     Accepted,
@@ -271,7 +271,7 @@ enum Fate {
     Rejected,
 }
 
-/// A record: its id (none, or one of a few), its minute since the first day, what else it says, and whether it is bad.
+/// A record: its ID (none, or one of a few), its minute since the first day, its other content, and whether it is bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Made {
     id: Option<u8>,
@@ -301,7 +301,7 @@ impl Made {
         }
     }
 
-    /// As a line, in one of two orders of its fields.
+    /// The record as a line, with its fields in one of two orders.
     fn line(self, turned: bool) -> String {
         let id = self.id.map_or_else(String::new, |id| format!(r#""event_id":"e{id}","#));
         let (day, hour, minute) = (1 + self.minute / DAY, self.minute / 60 % 24, self.minute % 60);
@@ -320,7 +320,7 @@ impl Made {
     }
 }
 
-/// The events that there are, and what becomes of one more delivery.
+/// The existing events, which decide what happens to the next delivery.
 #[derive(Default)]
 struct Model {
     events: Vec<Made>,

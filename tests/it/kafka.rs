@@ -1,4 +1,4 @@
-//! The main job from Kafka: the program against a broker in the test's process, over the wire.
+//! The main job from Kafka: the program against a broker in the test's process, over the network.
 
 use clickrec::config::KafkaConfig;
 use clickrec::kafka::{EmbeddedBroker, Producer};
@@ -10,7 +10,7 @@ pub fn send(broker: &EmbeddedBroker, events: u64, seed: u64) {
     simulate(&broker.config("clickstream"), events, seed);
 }
 
-/// Simulated events into a topic, some of them broken, late or repeated.
+/// Writes simulated events to a topic, some of them broken, late or repeated.
 pub fn simulate(topic: &KafkaConfig, events: u64, seed: u64) {
     let mut producer = Producer::connect(topic).unwrap();
     let config = SimulationConfig {
@@ -90,7 +90,7 @@ fn a_partition_that_was_empty_when_its_topic_was_read_anew_is_not_skipped_later(
     send(&broker, 500, 1);
     assert!(run(&shop, &broker, &["run"]).0);
     let other = EmbeddedBroker::start("clickstream", 4).unwrap();
-    // Most partitions are still empty when everything is read anew, and then grow beyond where the old ones ended.
+    // Most partitions are still empty when everything is reread, and then grow beyond where the old ones ended.
     send(&other, 1, 2);
     let (ok, log) = run(&shop, &other, &["run", "--full-refresh", "--select", "bronze.clicks+"]);
     assert!(ok, "{log}");

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use crate::broker::{Broker, Sent};
 use crate::kafka_shop::KafkaShop;
 
-/// Poison, and what its reason must speak of.
+/// Poison records, and a part of their reason for quarantine.
 fn poison() -> Vec<(Option<Vec<u8>>, &'static str)> {
     let text = |text: &str| Some(text.as_bytes().to_vec());
     let with = |timestamp: &str| {
@@ -110,7 +110,7 @@ fn late_shuffled_repeated_and_skewed_events_give_what_a_recomputation_gives() {
     };
     let mut events: Vec<Sent> = Simulation::new(config)
         .map(|record| Sent {
-            // Most come by one partition.
+            // Most arrive in one partition.
             partition: Some(if random.random_bool(0.8) {
                 2
             } else {
@@ -121,7 +121,7 @@ fn late_shuffled_repeated_and_skewed_events_give_what_a_recomputation_gives() {
             ..Sent::default()
         })
         .collect();
-    // One user without sessions of the shop's own, whose inferred sessions grow together and apart.
+    // A user without session IDs from the shop, whose inferred sessions merge and split.
     events.extend((0..200).map(|minute| {
         let at = 600 + 13 * minute;
         Sent::from(

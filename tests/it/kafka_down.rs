@@ -1,4 +1,4 @@
-//! Brokers that stop, die and come back in the middle of a run, and leaders that change.
+//! Brokers that stop, crash and return in the middle of a run, and leaders that change.
 
 use std::process::{Child, Stdio};
 use std::thread;
@@ -11,7 +11,7 @@ use crate::broker::Broker;
 use crate::follow::Following;
 use crate::kafka_shop::KafkaShop;
 
-/// A run that takes longer than this hangs.
+/// A run that takes longer than this is considered hung.
 const HANGS: Duration = Duration::from_secs(120);
 const ROUNDS: u64 = 3;
 const EVENTS: u64 = 20_000;
@@ -24,7 +24,7 @@ fn start(shop: &KafkaShop<'_>) -> Child {
         .unwrap()
 }
 
-/// Waits for a run; its standard error where it failed.
+/// Waits for a run to end; returns its standard error if it failed.
 fn ended(mut run: Child) -> Result<(), String> {
     let started = Instant::now();
     while run.try_wait().unwrap().is_none() {
@@ -87,7 +87,7 @@ fn a_broker_that_dies_in_the_middle_of_runs_and_comes_back_loses_and_doubles_not
         thread::sleep(whole.mul_f64(random.random_range(0.0..0.5)));
         broker.kill();
         broker.start_again();
-        // Either it waited for the broker, or it says why not.
+        // Either it waited for the broker, or it reports why not.
         if let Err(log) = ended(run) {
             assert!(says_what_to_do(&log), "{log}");
         }
@@ -115,11 +115,11 @@ fn leaders_that_change_under_runs_and_followers_lose_and_double_nothing() {
         let run = start(&shop);
         thread::sleep(whole.mul_f64(random.random_range(0.0..0.5)));
         cluster.kill_node(dies);
-        // A partition with a new leader is waited for: such a run succeeds.
+        // A run waits for a partition's new leader, and succeeds.
         ended(run).unwrap();
         topic.wait_for_leaders(&[heir, heir]);
         shop.simulate(EVENTS, 10 + round);
-        // The leaders return to where they were while this one reads.
+        // The leaders return to their original brokers during this run.
         let run = start(&shop);
         cluster.start_node(dies);
         ended(run).unwrap();
@@ -134,7 +134,7 @@ fn leaders_that_change_under_runs_and_followers_lose_and_double_nothing() {
     );
     let before = topic.held().len();
     let following = Following::start_with(&shop.shop, cluster.bootstrap(), &[], &[("KAFKA_TOPIC", &topic.name)]);
-    // It has reached Kafka before leaders change: a source that never answered is an error.
+    // It has reached Kafka before the leaders change: a source that never answered is an error.
     shop.simulate(EVENTS, 19);
     following.wait_for_records(&shop.shop, (topic.held().len() - before) as u64);
     for (round, dies, heir) in [(20, 2, 3), (30, 3, 2)] {

@@ -1,4 +1,4 @@
-//! A topic under an old name is not the old topic: Kafka gives each an identity of its own.
+//! A topic with an old name is not the old topic: Kafka gives each its own identity.
 
 use crate::broker::Broker;
 use crate::kafka_real::numbered;
@@ -25,10 +25,10 @@ fn a_topic_made_anew_is_refused_also_where_it_holds_more_than_was_read() {
     }
     assert_eq!(shop.bronze().len(), 90);
 
-    // The offsets of the old topic say nothing about the new one: it is read from its beginning.
+    // The old topic's offsets mean nothing for the new one, which is read from its beginning.
     shop.ok(&["run", "--accept-loss"]);
     assert_eq!(shop.shop.number("select count(*) from bronze.clicks"), 390);
-    // Nor where a partition comes back that only the old one had.
+    // Nor for a partition that only the old one had, when it is added again.
     topic.grow(3);
     topic.send(numbered(2_000..2_030, 3));
     shop.ok(&["run"]);

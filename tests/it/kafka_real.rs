@@ -1,4 +1,4 @@
-//! What only a real Kafka does: records deleted, partitions added, compaction, transactions, times.
+//! What only a real Kafka does: deleted records, added partitions, compaction, transactions, timestamps.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::kafka_shop::KafkaShop;
 
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Good events, dealt out to partitions in turn.
+/// Valid events, dealt out to partitions in turn.
 pub fn numbered(numbers: std::ops::Range<u32>, partitions: u32) -> impl Iterator<Item = Sent> {
     numbers.map(move |number| Sent {
         partition: i32::try_from(number % partitions).ok(),
@@ -17,7 +17,7 @@ pub fn numbered(numbers: std::ops::Range<u32>, partitions: u32) -> impl Iterator
     })
 }
 
-/// A good event, of which no two are alike.
+/// A valid, unique event.
 pub fn event(number: u32) -> String {
     format!(
         r#"{{"event_id":"e{number}","timestamp":"2025-07-13T10:{:02}:00Z","session_id":"s{}","item_id":"i{}","event_type":"view"}}"#,
@@ -113,7 +113,7 @@ fn gaps_that_compaction_leaves_are_no_loss() {
         })
     };
     topic.send(keyed(0..200));
-    // A segment is closed, and so can be compacted, once a later record comes.
+    // A segment is closed, and can be compacted, once a later record arrives.
     let started = Instant::now();
     let mut next = 200;
     while topic.held().len() > 50 {
@@ -141,7 +141,7 @@ fn of_transactions_only_what_was_committed_is_read() {
     producer.begin_transaction().unwrap();
     topic.send_by(&producer, numbered(40..60, 2));
     producer.abort_transaction(ANSWER).unwrap();
-    // The end of each partition is a marker, which no consumer ever sees.
+    // Each partition ends with a marker, which no consumer ever sees.
     shop.ok(&["run"]);
     assert_eq!(shop.bronze().len(), 40, "what was aborted is not read");
     shop.assert_holds_the_topic();
@@ -180,7 +180,7 @@ fn times_keys_and_headers_come_as_the_producer_gave_them() {
 }
 
 impl KafkaShop<'_> {
-    /// Runs a statement that sends records; its standard error.
+    /// Runs a statement that sends records; returns its standard error.
     fn insert(&self, sql: &str) -> (bool, String) {
         self.run(&["sql", "--write", "-c", sql])
     }
@@ -254,7 +254,7 @@ fn a_time_that_the_topic_would_replace_is_refused() {
     assert_eq!(shop.rows("select count(*) from kafka.clicks"), ["1"]);
 }
 
-/// One record a minute in each partition, from 2025-06-15 15:06:40 on; a third partition is empty.
+/// One record per minute in each partition, starting at 2025-06-15 15:06:40; a third partition is empty.
 fn minutes(topic: &Topic<'_>) {
     topic.send((0..20_u32).map(|number| Sent {
         partition: i32::try_from(number % 2).ok(),
@@ -304,7 +304,7 @@ fn records_of_an_open_transaction_that_was_left_behind_hold_nothing_up_for_ever(
     topic.send(numbered(10..20, 1));
     shop.ok(&["run"]);
     assert_eq!(shop.bronze().len(), 10, "up to the open transaction");
-    // The producer's successor ends what it left behind.
+    // The next producer with the same ID ends its open transaction.
     let successor = topic.producer(&[("transactional.id", &topic.name)]);
     successor.init_transactions(ANSWER).unwrap();
     shop.ok(&["run"]);

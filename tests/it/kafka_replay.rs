@@ -1,4 +1,4 @@
-//! A topic read again: from a time on, and into a new lake.
+//! Rereads a topic: from a point in time, and into a new lake.
 
 use crate::broker::{Broker, Sent};
 use crate::kafka_real::event;
@@ -26,19 +26,19 @@ fn a_new_lake_can_start_from_a_time_and_a_lake_that_is_there_only_when_it_is_rep
     let test = "a_new_lake_can_start_from_a_time_and_a_lake_that_is_there_only_when_it_is_replaced";
     let Some(broker) = Broker::shared(test) else { return };
     let topic = broker.topic("from", 3, &[]);
-    // One record a minute, in two partitions of three.
+    // One record per minute, in two of three partitions.
     topic.send((0..20_u32).map(|number| Sent {
         partition: i32::try_from(number % 2).ok(),
         timestamp_millis: Some(1_750_000_000_000 + 60_000 * i64::from(number)),
         ..Sent::from(event(number).as_str())
     }));
     let shop = KafkaShop::new(&topic);
-    // 14 minutes after the first.
+    // 14 minutes after the first one.
     let from = ["--from-timestamp", "2025-06-15T15:20:40Z"];
     shop.ok(&[&["run"], &from[..]].concat());
     let late: Vec<_> = topic.held().into_iter().filter(|(_, offset)| *offset >= 7).collect();
     assert_eq!(shop.bronze(), late);
-    // It goes on from the end, and in the partition that was empty.
+    // It continues from the end, and in the partition that was empty.
     topic.send((20..23).map(|number| Sent {
         partition: Some(2),
         timestamp_millis: Some(1_000),
@@ -63,7 +63,7 @@ fn a_new_lake_can_start_from_a_time_and_a_lake_that_is_there_only_when_it_is_rep
     shop.ok(&replace);
     shop.assert_holds_the_topic();
 
-    // A time that is still to come: all there is now is earlier, and what comes is read.
+    // A time in the future: everything is earlier now, and only later records are read.
     let future = KafkaShop::new(&topic);
     future.ok(&["run", "--from-timestamp", "2031-01-01T00:00:00Z"]);
     assert_eq!(future.bronze(), []);

@@ -1,5 +1,5 @@
-//! A broker as Confluent Cloud has it: TLS, a key and a secret from the environment. Whatever is wrong has an error of
-//! its own, soon, without the secret.
+//! A broker configured like Confluent Cloud: TLS, with a key and a secret from the environment. Every mistake has its
+//! own error, reported soon and without the secret.
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,12 +28,12 @@ const TARGET: &str = r#"targets:
             password: "${KAFKA_API_SECRET}"
             ca_pem: "${KAFKA_CA}"
 "#;
-/// Errors come well before any time-out of librdkafka's; the machine may be busy.
+/// Errors arrive well before any of librdkafka's timeouts; the machine may be busy.
 const SOON: Duration = Duration::from_secs(9);
-/// Of scripts/kafka.
+/// From scripts/kafka.
 const SECRETS: [&str; 2] = ["shop-secret-5f2c", "guest-secret-91ab"];
 
-/// A project that reads a topic by a listener with TLS, and how it differs from one that works.
+/// A project that reads a topic through a TLS listener, and how it differs from a working one.
 struct CloudShop {
     shop: Shop,
     broker: &'static Broker,
@@ -76,7 +76,7 @@ impl CloudShop {
         self.shop.assert_nothing_lost(records);
     }
 
-    /// Runs what must succeed once the broker has taken notice.
+    /// Retries a command that succeeds once the broker has applied a change.
     fn retry(&self, args: &[&str]) {
         let started = Instant::now();
         while !self.command(args).output().unwrap().status.success() {
@@ -84,7 +84,7 @@ impl CloudShop {
         }
     }
 
-    /// `run` and `plan` fail soon, say this, and keep the secret, however much they log.
+    /// `run` and `plan` fail soon with this message, and keep the secret however much they log.
     fn assert_fails(&self, words: &[&str]) {
         for command in ["run", "plan"] {
             let started = Instant::now();
@@ -115,7 +115,7 @@ fn key_and_secret_from_the_environment_open_a_topic_behind_tls() {
     let topic = broker.topic("cloud", 3, &[]);
     simulate(&topic, 1_000, 1);
     CloudShop::new(broker, &topic).assert_reads(1_000);
-    // The authority by its file.
+    // The authority in a file.
     let cloud = CloudShop::new(broker, &topic);
     let file = cloud.ca.display().to_string();
     cloud
@@ -195,7 +195,7 @@ fn a_user_who_may_see_a_topic_but_not_read_it_is_denied_when_it_is_read() {
     let mut cloud = CloudShop::new(broker, &topic);
     (cloud.user, cloud.secret) = ("guest", SECRETS[1]);
     allow(&broker.admin(), "guest", &topic.name, RD_KAFKA_ACL_OPERATION_DESCRIBE);
-    // The broker takes a moment to follow.
+    // The broker takes a moment to apply it.
     cloud.retry(&["plan"]);
     let started = Instant::now();
     let output = cloud.command(&["run", "-vv"]).output().unwrap();

@@ -1,13 +1,13 @@
-//! A project whose events come from a topic of a real Kafka, and what must hold after any fault.
+//! A project whose events come from a topic in a real Kafka, and invariants that hold after any fault.
 
 use std::process::Command;
 
 use crate::broker::Topic;
 use crate::support::Shop;
 
-/// What the pipeline learns from events, without the models.
+/// What the pipeline derives from events, without the models.
 const TABLES: [(&str, &str); 5] = [
-    // The sessions that an event had before are history: a recomputation has none.
+    // An event's previous sessions are history, which a recomputation does not have.
     (
         "silver.events",
         "event_id, session_id, user_id, item_id, event_type, event_at, session_is_inferred, partition, \"offset\"",
@@ -47,21 +47,21 @@ impl<'a> KafkaShop<'a> {
         (output.status.success(), log)
     }
 
-    /// Runs what must succeed; its standard error.
+    /// Runs a command that must succeed; returns its standard error.
     pub fn ok(&self, args: &[&str]) -> String {
         let (ok, log) = self.run(args);
         assert!(ok, "{args:?}: {log}");
         log
     }
 
-    /// Runs what must fail; its standard error.
+    /// Runs a command that must fail; returns its standard error.
     pub fn fails(&self, args: &[&str]) -> String {
         let (ok, log) = self.run(args);
         assert!(!ok, "{args:?} should fail: {log}");
         log
     }
 
-    /// The rows of a query that may read the topic, as CSV without the header.
+    /// The rows of a query that may read the topic, as CSV without a header.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         let output = self.command(&["sql", "--format", "csv", "-c", sql]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -69,12 +69,12 @@ impl<'a> KafkaShop<'a> {
         out.lines().skip(1).map(str::to_owned).collect()
     }
 
-    /// Simulated events into the topic, some of them broken, late or repeated.
+    /// Writes simulated events to the topic, some of them broken, late or repeated.
     pub fn simulate(&self, events: u64, seed: u64) {
         simulate(self.topic, events, seed);
     }
 
-    /// Partition and offset of every row of Bronze, in order.
+    /// The partition and offset of every row in Bronze, in order.
     pub fn bronze(&self) -> Vec<(i32, i64)> {
         let sql = format!(
             "select partition, \"offset\" from bronze.clicks where topic = '{}' order by partition, \"offset\"",
@@ -87,8 +87,8 @@ impl<'a> KafkaShop<'a> {
         self.shop.rows(&sql).iter().map(place).collect()
     }
 
-    /// The invariant: Bronze holds each record of `produced` once and nothing else, Silver or quarantine has each of
-    /// them, and a recomputation gives the same Silver and Gold.
+    /// The invariant: Bronze contains each record of `produced` once and nothing else, each of them is in Silver or
+    /// quarantine, and a recomputation gives the same Silver and Gold.
     pub fn assert_holds_exactly(&self, produced: &[(i32, i64)]) {
         assert_eq!(self.bronze(), produced, "Bronze holds what was produced");
         self.shop.assert_nothing_lost(produced.len() as u64);
@@ -99,7 +99,7 @@ impl<'a> KafkaShop<'a> {
         }
     }
 
-    /// The same, of everything that the topic holds.
+    /// The same for all records in the topic.
     pub fn assert_holds_the_topic(&self) {
         self.assert_holds_exactly(&self.topic.held());
     }
@@ -115,7 +115,7 @@ impl<'a> KafkaShop<'a> {
     }
 }
 
-/// Simulated events into a topic.
+/// Writes simulated events to a topic.
 pub fn simulate(topic: &Topic<'_>, events: u64, seed: u64) {
     crate::kafka::simulate(&topic.config(), events, seed);
 }

@@ -1,4 +1,4 @@
-//! Tables that were deleted, made anew or damaged: refused in words, with the way out, and never a silent reset.
+//! Tables that were deleted, recreated or damaged: a clear error with a fix, and never a silent reset.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::Shop;
 
-/// A shop that got its events in several runs, with a checkpoint after three commits.
+/// A shop that received its events in several runs, with a checkpoint after three commits.
 fn shop_of_runs(runs: u64) -> Shop {
     let shop = Shop::new();
     shop.edit(
@@ -22,7 +22,7 @@ fn shop_of_runs(runs: u64) -> Shop {
     shop
 }
 
-/// The files of Bronze's log, in order.
+/// The files in Bronze's log, in order.
 fn log(shop: &Shop, ending: &str) -> Vec<PathBuf> {
     let folder = fs::read_dir(shop.path("lake/bronze/clicks/_delta_log")).unwrap();
     let mut files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
@@ -44,7 +44,7 @@ fn a_deleted_bronze_table_is_never_silently_made_anew() {
     let shop = shop_of_runs(2);
     let silver = shop.table("silver.events");
     fs::rename(shop.path("lake/bronze"), shop.path("bronze-away")).unwrap();
-    // The source holds less than what was read from it.
+    // The source holds less than was read from it.
     fs::remove_file(shop.path("sample_data/0.json")).unwrap();
     let (code, error) = shop.fails(&["run"]);
     assert!(
@@ -54,13 +54,13 @@ fn a_deleted_bronze_table_is_never_silently_made_anew() {
     assert!(error.contains("--full-refresh --select bronze.clicks+"), "{error}");
     assert_eq!(silver, shop.table("silver.events"));
 
-    // Put back, it goes on.
+    // Once restored, it continues.
     fs::rename(shop.path("bronze-away"), shop.path("lake/bronze")).unwrap();
     shop.produce("2.json", 300, 9, 0.1);
     shop.ok(&["run"]);
     shop.assert_nothing_lost(900);
 
-    // Asked for, it is made from what there is.
+    // On request, it is rebuilt from what is there.
     fs::remove_dir_all(shop.path("lake/bronze")).unwrap();
     shop.ok(&["run", "--full-refresh", "--select", "bronze.clicks"]);
     let (code, error) = shop.fails(&["run"]);
@@ -72,7 +72,7 @@ fn a_deleted_bronze_table_is_never_silently_made_anew() {
 #[test]
 fn a_bronze_table_that_does_not_say_how_far_it_was_read_is_refused() {
     let shop = shop_of_runs(1);
-    // As another engine would make it from a copy: the rows are there, the positions are not.
+    // Like a copy made by another engine: the rows are there, but not the positions.
     let entry = log(&shop, ".json").pop().unwrap();
     let text = fs::read_to_string(&entry).unwrap();
     let others: Vec<&str> = text.lines().filter(|line| !line.contains("\"txn\"")).collect();
@@ -116,7 +116,7 @@ fn a_torn_newest_entry_of_the_log_is_named_and_can_be_moved_away() {
         shop.ok(&["run"]);
         shop.assert_nothing_lost(900);
     }
-    // Torn between two lines: every line is whole, and the last ones are missing.
+    // Truncated between two lines: every line is intact, but the last ones are missing.
     let shop = shop_of_runs(2);
     let newest = log(&shop, ".json").pop().unwrap();
     let text = fs::read_to_string(&newest).unwrap();

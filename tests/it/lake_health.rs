@@ -1,4 +1,4 @@
-//! A lake that is written for long stays fast and small: compaction, checkpoints, clean-up of the log, vacuum.
+//! A lake that is written for a long time stays fast and small: compaction, checkpoints, log cleanup, vacuum.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::support::Shop;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tables whose rows depend on the events alone.
+/// Tables whose rows depend only on the events.
 const TABLES: [&str; 5] = [
     "bronze.clicks",
     "silver.events",
@@ -24,7 +24,7 @@ fn json(text: &str) -> Vec<Value> {
     serde_json::from_str(text).unwrap()
 }
 
-/// The row of a table in the outcome of a command.
+/// The row of a table in a command's result.
 fn of<'a>(rows: &'a [Value], table: &str) -> &'a Value {
     rows.iter()
         .find(|row| row["table"] == table || row["step"] == table)
@@ -35,7 +35,7 @@ fn all_up_to_date(shop: &Shop) -> bool {
     shop.run_steps().iter().all(|row| row["result"] == "up to date")
 }
 
-/// A shop that got its events in several runs.
+/// A shop that received its events in several runs.
 fn shop_of_runs(runs: u64) -> Shop {
     let shop = Shop::new();
     for run in 0..runs {
@@ -54,7 +54,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// As if a file had been written that long ago.
+/// Makes a file look as if it was written that long ago.
 fn age(path: &Path, age: Duration) {
     let file = File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::now() - age).unwrap();
@@ -96,7 +96,7 @@ fn optimize_beside_runs_loses_and_doubles_nothing() {
     let shop = Shop::new();
     for run in 0..12 {
         shop.produce(&format!("{run}.json"), 400, run + 1, 0.1);
-        // Two at a time: the Delta library's own would both succeed, and double the rows.
+        // Two concurrent runs: with the Delta library's own OPTIMIZE, both would succeed and duplicate the rows.
         let mut others = [shop.start(&["optimize"]), shop.start(&["optimize"])];
         shop.ok(&["run"]);
         for other in &mut others {
@@ -166,7 +166,7 @@ fn a_run_compacts_makes_checkpoints_and_cleans_up_on_its_own() {
     assert!(!log.join(format!("{:020}.json", 0)).exists(), "the old log is gone");
     assert!(all_up_to_date(&shop), "how far inputs were read is known");
 
-    // A step that has not run for longer than the log is kept reads everything.
+    // A step that has not run for longer than the log is retained reads everything.
     let version = |table: &str| {
         json(&shop.ok(&["history", table, "-n", "1", "--json"]))[0]["version"]
             .as_u64()
@@ -200,7 +200,7 @@ fn vacuum_takes_what_no_version_needs_and_never_what_a_step_may_be_writing() {
     let shop = shop_of_runs(3);
     let folder = shop.path("lake/silver/events");
     let active = files(&folder, ".parquet").len();
-    // What a step leaves behind that was killed before its commit.
+    // Left behind by a step that was killed before its commit.
     let orphan = |name: &str, days: u32| {
         let path = folder.join(name);
         fs::copy(&files(&folder, ".parquet")[0], &path).unwrap();
@@ -243,7 +243,7 @@ fn vacuum_takes_what_no_version_needs_and_never_what_a_step_may_be_writing() {
     shop.assert_nothing_lost(1_800);
 }
 
-/// One small commit after the other; what planning has to read stays the same, of the table and of `system.runs`.
+/// Many small commits: the amount of log that planning has to read stays constant, for the table and for `system.runs`.
 fn assert_flat_after(commits: u32) {
     let shop = Shop::new();
     let maintenance = "maintenance: { compact_after: 8, checkpoint_after: 10 }\npipelines:";

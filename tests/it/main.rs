@@ -1,4 +1,4 @@
-//! Whole-program tests: the real binary, real Delta tables, a broker that speaks Kafka's protocol.
+//! Whole-program tests: the real binary, real Delta tables, and brokers that speak Kafka's protocol.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
-//! Object stores for the tests: Azurite and moto, as `scripts/stores` starts them, and projects whose lake is there.
+//! Object stores for the tests: Azurite and moto, started by `scripts/stores`, and projects whose lake is in one.
 //!
-//! The tests of this binary share one of each kind, each test with a folder of its own. Where there is no npm or
-//! no PyPI, a test prints SKIPPED and its name; with `CI=true` it fails.
+//! The tests in this binary share one store of each kind, and each has its own folder. Without npm or PyPI, a test
+//! prints SKIPPED and its name; with `CI=true` it fails.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ pub enum Kind {
     Moto,
 }
 
-/// A store that runs.
+/// A running store.
 pub struct Store {
     kind: Kind,
     script: Script,
@@ -28,7 +28,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store of a kind that the tests share.
+    /// The shared store of a kind.
     pub fn shared(kind: Kind, test: &str) -> Option<&'static Self> {
         static AZURITE: LazyLock<Result<Store, String>> = LazyLock::new(|| Store::start(Kind::Azurite));
         static MOTO: LazyLock<Result<Store, String>> = LazyLock::new(|| Store::start(Kind::Moto));
@@ -39,7 +39,7 @@ impl Store {
         store.as_ref().map_err(|reason| missing(test, reason)).ok()
     }
 
-    /// A store of the test's own.
+    /// A separate store for one test.
     pub fn own(kind: Kind, test: &str) -> Option<Self> {
         Self::start(kind).map_err(|reason| missing(test, &reason)).ok()
     }
@@ -61,7 +61,7 @@ impl Store {
         self.described[name].as_str().unwrap()
     }
 
-    /// A new SAS token of the container: `racwdl`, and for how many seconds from now.
+    /// A new SAS token for the container, with permissions such as `racwdl`, valid for this many seconds.
     pub fn sas(&self, permissions: &str, seconds: i64) -> String {
         self.script.ask::<Value>(&format!("sas {permissions} {seconds}"))["sas"]
             .as_str()
@@ -69,7 +69,7 @@ impl Store {
             .to_owned()
     }
 
-    /// Puts between a shop and the store what fails so many of its requests, as networks and stores that are busy do.
+    /// Puts a proxy between a shop and the store that fails this share of requests, like busy networks and stores do.
     pub fn fail_some(&self, shop: &mut Shop, rate: f64) {
         let port = self.script.ask::<Value>(&format!("failing {rate}"))["port"].clone();
         shop.set("STORE_TIMEOUT", "1s");
@@ -79,7 +79,7 @@ impl Store {
         }
     }
 
-    /// No more faults; the kinds that there were, with how often.
+    /// Stops the faults; returns how often each kind occurred.
     pub fn fail_none(&self, shop: &mut Shop) -> BTreeMap<String, u64> {
         shop.unset("STORE_TIMEOUT");
         match self.kind {
@@ -96,13 +96,15 @@ impl Store {
         copies.map(|copy| copy.unwrap().path()).collect()
     }
 
-    /// Makes a folder of the store the lake of a shop, in the target `cloud`, which all its commands use; its name.
+    /// Makes a folder of the store the lake of a shop, in the target `cloud`, which all its commands use; returns its
+    /// name.
     pub fn hold(&self, shop: &mut Shop) -> String {
         static FOLDERS: AtomicU32 = AtomicU32::new(0);
         let folder = format!("shop-{}", FOLDERS.fetch_add(1, Ordering::Relaxed));
         let url = format!("{}/{folder}", self.text("url"));
         let (storage, environment): (&str, Vec<(&str, &str)>) = match self.kind {
-            // Azurite does not list from a name on (startFrom); told that it is an emulator, the client does that itself.
+            // Azurite does not support listing from a name on (startFrom); for an emulator, the client does that
+            // itself.
             Kind::Azurite => (
                 "azure_storage_sas_token: \"${STORE_SAS}\", azure_storage_use_emulator: \"true\", \
                  timeout: \"${STORE_TIMEOUT:-30s}\"",

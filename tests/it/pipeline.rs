@@ -1,4 +1,4 @@
-//! The main job from files: what arrives is in every layer, once, and Gold is what a rebuild would give.
+//! The main job from files: whatever arrives is in every layer exactly once, and Gold equals a rebuild.
 
 use std::fs;
 
@@ -32,7 +32,7 @@ fn the_sample_data_runs_at_once() {
     let summary = shop.ok(&["run"]);
     assert!(summary.contains("gold.recommendations"), "{summary}");
     let lines = fs::read_to_string(shop.path("sample_data/clicks.json")).map(|text| text.lines().count());
-    // One record is not UTF-8, so the file may not be text to us.
+    // One record is not UTF-8, so the file may not be valid text.
     let produced = lines.unwrap_or_else(|_| {
         fs::read(shop.path("sample_data/clicks.json"))
             .unwrap()
@@ -72,7 +72,7 @@ fn a_second_run_does_nothing_and_new_events_are_added() {
     assert_eq!(more[0], ("bronze.clicks".to_owned(), "new rows".to_owned(), 1_000));
     shop.assert_nothing_lost(5_000);
 
-    // A file that grows.
+    // A growing file.
     let file = shop.path("sample_data/1.json");
     let mut text = fs::read(&file).unwrap();
     let line = br#"{"timestamp":"2025-07-14T00:00:00Z","session_id":"sess_0","user_id":"user_0","item_id":"prod_1","event_type":"view"}"#;
@@ -119,7 +119,7 @@ fn gold_is_what_a_rebuild_gives_however_events_arrive() {
         rows.sort();
         rows
     };
-    // With the model as it is, the lists are those that a rebuild gives.
+    // With the current model, the lists equal those of a rebuild.
     let lists = shop.table("gold.recommendations");
     shop.ok(&["run", "--full-refresh", "--select", "gold.recommendations"]);
     assert_eq!(lists, shop.table("gold.recommendations"));
@@ -149,7 +149,7 @@ fn an_edited_weight_changes_the_recommendations() {
     assert_eq!(result("gold.session_items"), "rebuilt");
     assert_eq!(result("gold.recommendations"), "rebuilt");
     assert_ne!(before, shop.table("gold.recommendations"));
-    // A comment is no change.
+    // A comment does not count as a change.
     shop.edit(
         "sql/gold/session_items.sql",
         "-- This is the place",

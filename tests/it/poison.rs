@@ -1,4 +1,5 @@
-//! Whatever a topic holds, every record ends in Silver or in quarantine with a reason, and the fields of events may change.
+//! Whatever a topic contains, every record ends up in Silver, or in quarantine with a reason; and the fields of events
+//! may change.
 
 use std::fs;
 
@@ -20,7 +21,7 @@ const FIELDS: [&str; 8] = [
     "x",
 ];
 
-/// JSON values of every kind, among them some that fit.
+/// JSON values of every kind, some of them valid for the field.
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -61,7 +62,7 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A good event in which one byte is another, or that is cut off.
+/// A valid event with one byte changed, or truncated.
 fn broken() -> impl Strategy<Value = Vec<u8>> {
     let event =
         br#"{"event_id":"e","timestamp":"2025-07-14T00:00:00Z","session_id":"s","item_id":"i","event_type":"view"}"#;
@@ -124,7 +125,7 @@ fn every_poison_is_quarantined_with_a_reason_or_accepted_under_both_policies() {
     }
 }
 
-/// An event with one field put in the place of another.
+/// An event with one field replaced.
 fn event(id: u32, from: &str, to: &str) -> String {
     let event = format!(
         r#"{{"event_id":"e{id}","timestamp":"2025-07-14T00:00:0{id}Z","session_id":"s","user_id":"u","item_id":"i{id}","event_type":"view"}}"#
@@ -133,8 +134,8 @@ fn event(id: u32, from: &str, to: &str) -> String {
     event.replace(from, to) + "\n"
 }
 
-/// Id, user, extra fields and reason of each of five records: as they should be, with a field added, one missing, and two
-/// of another type.
+/// ID, user, extra fields and reason for each of five records: a valid one, one with a field added, one with a field
+/// missing, and two with a field of another type.
 fn judged(policy: Option<&str>) -> Vec<String> {
     let shop = Shop::new();
     if let Some(policy) = policy {

@@ -1,4 +1,4 @@
-//! A shop of three small steps, run in this process: prices of items from files, merged by item, and summed up.
+//! A shop with three small steps, run in this process: prices of items from files, merged by item, and summed up.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -27,7 +27,7 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// With these settings of `silver.prices`, and further steps.
+    /// With these settings for `silver.prices`, and additional steps.
     pub fn new(silver: &str, more_steps: &str) -> Self {
         let prices = Self {
             folder: TempDir::new().unwrap(),
@@ -49,7 +49,7 @@ impl Prices {
         prices
     }
 
-    /// The same shop in another folder, as it is now.
+    /// A copy of the shop, in its current state, in another folder.
     pub fn copy(&self) -> Self {
         let copy = Self {
             folder: TempDir::new().unwrap(),
@@ -67,7 +67,7 @@ impl Prices {
         fs::write(self.path(file), text).unwrap();
     }
 
-    /// A file of the source; items, prices, and whether the item is gone.
+    /// Writes a file for the source: items, prices, and whether the item was deleted.
     pub fn produce(&self, file: &str, rows: &[(&str, &str, bool)]) {
         let mut text = String::new();
         for (item, price, gone) in rows {
@@ -77,7 +77,7 @@ impl Prices {
         self.write(&format!("data/{file}"), &text);
     }
 
-    /// Runs all steps; what they did, or why the first of them failed.
+    /// Runs all steps; returns what they did, or the error of the first that failed.
     pub fn run(&self) -> Result<Vec<Outcome>, String> {
         self.run_with(&RunOptions::default())
     }
@@ -125,7 +125,7 @@ impl Prices {
         Ok((project, runner))
     }
 
-    /// The rows of a query, sorted, their values with commas between.
+    /// The rows of a query, sorted, with values separated by commas.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         let (_, runner) = self.runner().unwrap();
         let batches = self.runtime.block_on(async {
@@ -149,7 +149,7 @@ impl Prices {
         rows
     }
 
-    /// The one number of a query.
+    /// The result of a query that returns one number.
     pub fn number(&self, sql: &str) -> u64 {
         self.rows(sql)[0].parse().unwrap()
     }
@@ -177,7 +177,7 @@ pub fn selected(select: &str) -> RunOptions {
     }
 }
 
-/// What a step did: `nothing`, `new rows`, or the reason why it was rebuilt.
+/// What a step did: `nothing`, `new rows`, or the reason it was rebuilt.
 pub fn did<'a>(outcomes: &'a [Outcome], step: &str) -> &'a str {
     let outcome = outcomes.iter().find(|outcome| outcome.step.to_string() == step);
     match &outcome.unwrap().decision {

@@ -1,4 +1,4 @@
-//! Records that are not accepted are kept with their reason, and can be judged again after a fix of the SQL.
+//! Rejected records are kept with their reason, and can be reprocessed after the SQL was fixed.
 
 use std::fs;
 use std::thread;
@@ -15,7 +15,7 @@ const FIXED: (&str, &str) = (
     "lower(click['event_type']) as event_type",
 );
 
-/// A shop in which some records came with the event type in capitals, and two are not JSON.
+/// A shop in which some records have the event type in capitals, and two are not JSON.
 fn shop_with_capitals(capitals: u64) -> (Shop, u64) {
     let shop = Shop::new();
     shop.produce("1.json", 1_000, 1, 0.0);
@@ -85,7 +85,7 @@ fn after_a_fix_the_records_go_on_and_nothing_is_rebuilt() {
     let (shop, produced) = shop_with_capitals(40);
     shop.ok(&["run"]);
     shop.edit("sql/silver/clicks.sql", FIXED.0, FIXED.1);
-    // Records that have reached Bronze, and that no step has judged yet.
+    // Records that have reached Bronze, but that no step has processed yet.
     write_capitals(&shop, "4.json", 7);
     shop.ok(&["run", "--select", "bronze.clicks"]);
 
@@ -136,7 +136,7 @@ fn a_rejected_record_stays_with_the_reason_that_holds_now() {
         5
     );
     shop.assert_nothing_lost(produced);
-    // Where a step could not take a record twice, nothing is replayed.
+    // If a step could not process a record twice, nothing is replayed.
     shop.edit(
         "pipelines.yaml",
         "compact_min_age: 0s, mode: merge, key: [event_id, event_date] }",
@@ -159,7 +159,7 @@ fn a_replay_that_is_killed_at_any_moment_is_run_again() {
     let mut killed = 0;
     for attempt in 0..30_u32 {
         let fix = if attempt % 2 == 0 { (FIXED.1, FIXED.0) } else { FIXED };
-        // Back and forth, so that every replay has something to do: capitals are accepted, or new ones are rejected.
+        // Back and forth, so that every replay has work to do: capitals are accepted, or new ones are rejected.
         shop.edit("sql/silver/clicks.sql", fix.0, fix.1);
         let file = format!("more-{attempt}.json");
         write_capitals(&shop, &file, 50);

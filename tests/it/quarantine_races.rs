@@ -1,4 +1,4 @@
-//! `system.quarantine` under several writers, deaths, and what earlier versions left in it.
+//! `system.quarantine` with several writers, with crashes, and with data from earlier versions.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use crate::prices::Prices;
 use crate::quarantined_rows::{POSITIVE, TABLE, aside, merged};
 use crate::support::{binary, signal};
 
-/// What earlier versions wrote into the quarantine: no positions, and nothing about the files of a commit.
+/// What earlier versions wrote to the quarantine: no positions, and no number of files in a commit.
 fn as_earlier_versions(prices: &Prices) {
     let log = prices.path("lake/system/quarantine/_delta_log");
     for entry in std::fs::read_dir(log).unwrap() {
@@ -81,7 +81,7 @@ fn pipelines_that_put_rows_aside_at_once_do_not_stop_each_other() {
             assert!(output.status.success() && !errors.contains("not written"), "{errors}");
         }
         let count = "select step, count(*) from system.quarantine group by 1";
-        // The rows of each round are the same again, and there once.
+        // The rows of each round are the same, and stored once.
         let expected: Vec<String> = (0..WRITERS).map(|writer| format!("silver.s{writer},5")).collect();
         assert_eq!(prices.rows(count), expected, "round {round}");
         let runs = prices.number("select count(*) from system.runs where status = 'failed'");

@@ -1,4 +1,4 @@
-//! Rows that expectations put aside: they alone, exactly once, and never with others.
+//! Rows that expectations quarantine: only those, exactly once, and never mixed with others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ fn produce(prices: &Prices, file: &str, rows: &[(String, String, bool)]) {
     prices.produce(file, &rows);
 }
 
-/// How many rows with this price are in the quarantine.
+/// How many rows with this price are in quarantine.
 pub fn aside(prices: &Prices, price: &str) -> usize {
     let found = format!("\"price\":{price},");
     prices.rows(ASIDE).iter().filter(|row| row.contains(&found)).count()
@@ -44,7 +44,7 @@ fn a_rejected_row_of_a_merge_takes_no_others_with_it() {
     let silver = outcomes.iter().find(|outcome| outcome.step.table == "prices").unwrap();
     assert_eq!((silver.written, silver.checked[0].rows), (2, 1));
 
-    // Where all new rows of a key are rejected, the old ones stay; two of one key are both aside.
+    // If all new rows of a key are rejected, the old ones remain; two rows of one key are both quarantined.
     prices.produce(
         "3.json",
         &[("p1", "-1", false), ("p3", "-2", false), ("p3", "-3", false)],
@@ -53,7 +53,7 @@ fn a_rejected_row_of_a_merge_takes_no_others_with_it() {
     assert_eq!(prices.rows(TABLE), ["p1,10.0", "p2,21.0", "p3,3.0"]);
     assert_eq!(["-1.0", "-2.0", "-3.0"].map(|price| aside(&prices, price)), [2, 1, 1]);
 
-    // Rejected again, they are there once.
+    // Rejected again, they are stored only once.
     prices.full_refresh("silver.prices").unwrap();
     assert_eq!(prices.number("select count(*) from system.quarantine"), 4);
     assert_eq!(prices.rows(TABLE), ["p1,10.0", "p2,20.0", "p2,21.0", "p3,3.0"]);
@@ -122,7 +122,7 @@ fn a_query_of_the_key_alone_puts_all_new_rows_of_the_key_aside_as_whole_rows() {
     assert_eq!(prices.rows(TABLE), ["p1,1.0", "p2,5.0"]);
     assert_eq!((aside(&prices, "3.0"), aside(&prices, "4.0")), (1, 1));
 
-    // Rows that the table does not have cannot be told from others: refused, and nothing is lost.
+    // Rows without the table's columns cannot be identified: an error, and nothing is lost.
     prices.write(
         "twice.sql",
         "select item_id, price * 2 as price from silver.prices where price > 5",
@@ -213,7 +213,7 @@ fn the_quarantine_is_an_input_as_any_other_table_also_before_it_has_rows() {
     assert_eq!(did(&prices.run().unwrap(), "gold.rejected"), "nothing");
 }
 
-/// What the tables should be, computed row by row.
+/// The expected tables, computed row by row.
 #[derive(Default)]
 struct Model {
     table: BTreeMap<String, BTreeSet<String>>,

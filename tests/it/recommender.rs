@@ -1,4 +1,4 @@
-//! What a session gets: the blend, the shop's rules, and reasons.
+//! Recommendations for a session: the blend, the shop's rules, and explanations.
 
 use serde_json::Value;
 
@@ -86,7 +86,7 @@ fn a_session_of_unknown_items_gets_what_is_popular_and_is_told() {
 #[test]
 fn reasons_name_the_items_that_speak_for_a_recommendation() {
     let shop = shop();
-    // 300 items in 20 categories: item n is of category n mod 20, and sessions stay in a category.
+    // 300 items in 20 categories: item n is in category n mod 20, and sessions stay in one category.
     let rows = recommended(&shop, &["--items", "prod_1,prod_22", "-k", "6", "--explain"]);
     let mut of_one_kind = 0;
     for row in &rows {
@@ -173,7 +173,7 @@ fn training_goes_on_from_the_last_model_and_says_how_it_learned() {
     };
     shop.ok(&["run", "--var", "iterations=12"]);
     let first = learned(&["--var", "iterations=12"]);
-    // The same data and one iteration: from the last model, and from nothing.
+    // The same data and one iteration: starting from the last model, and from scratch.
     let warm = learned(&["--var", "iterations=1"]);
     let cold = learned(&["--var", "iterations=1", "--full-refresh"]);
     assert_eq!(

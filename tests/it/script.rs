@@ -1,5 +1,5 @@
-//! Scripts that serve something as long as a test needs it: they tell what they serve in a line of JSON, answer each line
-//! that they are told by another, and end with their standard input, however the test process ends.
+//! Helper scripts that serve something as long as a test needs it: they describe it in a line of JSON, answer each line
+//! on their standard input with another, and exit when it is closed, however the test process ends.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -17,7 +17,7 @@ struct Running {
 }
 
 impl Script {
-    /// Starts a script of the repository; what it tells first.
+    /// Starts a script in the repository; returns its first line.
     pub fn start<T: DeserializeOwned>(script: &str, arguments: &[&str]) -> Result<(Self, T), String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script);
         let mut child = Command::new(&path)
@@ -36,7 +36,7 @@ impl Script {
         Ok((Self(Mutex::new(running)), first))
     }
 
-    /// Tells it a line; what it answers.
+    /// Sends it a line; returns the answer.
     pub fn ask<T: DeserializeOwned>(&self, line: &str) -> T {
         let mut running = self.0.lock().unwrap();
         let input = running.input.as_mut().unwrap();
@@ -47,7 +47,7 @@ impl Script {
 }
 
 impl Running {
-    /// The script's next line; `None` where it ended.
+    /// The script's next line; `None` if it has exited.
     fn answer<T: DeserializeOwned>(&mut self) -> Option<T> {
         let mut line = String::new();
         self.output.read_line(&mut line).ok()?;

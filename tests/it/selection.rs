@@ -1,4 +1,4 @@
-//! Which steps a run takes, and what it says about them.
+//! Which steps a run selects, and what it reports about them.
 
 use serde_json::Value;
 

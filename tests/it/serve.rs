@@ -1,4 +1,4 @@
-//! The JSON API: what it answers, and that it is the same as what the lake and the command line say.
+//! The JSON API: its answers, which match the lake and the command line.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ fn shop() -> Shop {
     shop
 }
 
-/// Item by item, best first.
+/// The items, best first.
 fn items(recommendations: &Value) -> Vec<String> {
     let list = recommendations
         .as_array()
@@ -48,7 +48,7 @@ fn sessions_are_recommended_the_same_as_by_the_command_line_and_by_the_table() {
         assert_eq!(answer["session_id"], *id);
         assert_eq!(answer["only_popular"], false);
         assert!(answer["model"]["trained_at"].is_string(), "{answer}");
-        // The second time from memory.
+        // The second time from the cache.
         assert_eq!(server.get(&path).json(), answer);
     }
     assert!(server.stop());
@@ -95,7 +95,7 @@ fn a_click_that_was_just_committed_counts_and_needs_no_training() {
     let because = &answer["recommendations"][0]["because"][0];
     assert_eq!(because["item_id"], **item, "{answer}");
 
-    // Another click changes the answer, which had been kept.
+    // Another click changes the cached answer.
     let other = &shop.rows("select item_id from gold.item_popularity where rank = 40")[0];
     let click = json!({"event_id": "n2", "timestamp": "2025-07-13T12:01:00Z", "session_id": "newcomer", "user_id": "u",
         "item_id": other, "event_type": "purchase"});
@@ -103,7 +103,7 @@ fn a_click_that_was_just_committed_counts_and_needs_no_training() {
     shop.ok(&["run", "--select", "bronze.clicks,silver.events"]);
     let committed = Instant::now();
     server.wait("changed answer", || server.get(path).json() != answer);
-    // By the click: new data alone lets models be made anew after ten seconds.
+    // Because of the click: new data alone rebuilds models only after ten seconds.
     assert!(committed.elapsed() < Duration::from_secs(8));
     let clicks = server.get("/api/v1/sessions/newcomer").json();
     assert_eq!(clicks["clicks"][0]["item_id"], **other, "{clicks}");
@@ -124,7 +124,7 @@ fn a_visitor_that_the_lake_does_not_know_is_recommended_for_by_what_it_did() {
     );
     assert_eq!(answer.get("session_id"), None);
 
-    // A purchase weighs more than a view.
+    // A purchase counts more than a view.
     let events = |first: &str| {
         json!({"events": [
         {"item_id": known[0], "event_type": first, "timestamp": "2025-07-13T12:00:00Z"},
@@ -368,7 +368,7 @@ fn a_broken_lake_is_told_without_its_paths() {
         !answer.body.contains("lake/gold") && !answer.body.contains(".parquet"),
         "{answer:?}"
     );
-    // What does not need the table goes on.
+    // Whatever does not need the table still works.
     assert_eq!(server.get("/api/v1/items/popular").code, 200);
     let log = folder.join("_delta_log");
     fs::write(log.join("00000000000000000001.json"), "{torn").unwrap();

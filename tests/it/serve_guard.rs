@@ -1,4 +1,4 @@
-//! What keeps the server safe. Each test fails where its guard is taken away.
+//! What keeps the server safe. Each test fails if its guard is removed.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ fn shop() -> Shop {
 #[test]
 fn off_loopback_there_is_no_server_without_a_token() {
     let shop = Shop::new();
-    // A port that is taken: without its guard the server would fail too, but say another thing.
+    // A port that is taken: without its guard the server would fail too, but with another message.
     let taken = TcpListener::bind("0.0.0.0:0").unwrap();
     let (code, said) = shop.fails(&["serve", "--bind", &taken.local_addr().unwrap().to_string()]);
     assert_eq!(code, 1, "{said}");
@@ -63,7 +63,7 @@ fn with_a_token_nothing_of_the_lake_is_told_without_it() {
     server.wait("an answer", || {
         server.ask("GET", "/api/v1/sessions", &good, "").code == 200
     });
-    // The page itself holds no data; it asks for the token.
+    // The page itself contains no data; it asks for the token.
     assert_eq!(server.get("/").code, 200);
     assert_eq!(server.get("/assets/app.js").code, 200);
 }
@@ -119,7 +119,7 @@ fn another_page_may_not_ask() {
     }
     let cross = [json, ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors")];
     assert_eq!(server.ask("POST", "/api/v1/sql", &cross, body).code, 403);
-    // A form of another page can send text, but no JSON.
+    // A form on another page can send text, but not JSON.
     assert_eq!(
         server
             .ask("POST", "/api/v1/sql", &[("Content-Type", "text/plain")], body)
@@ -150,7 +150,7 @@ fn every_answer_says_what_a_page_may_do() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
     }
-    // The policy forbids what would be between the tags.
+    // The policy forbids inline scripts and styles.
     let page = server.get("/").body;
     assert!(
         !page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick="),
@@ -170,7 +170,7 @@ fn what_is_too_large_is_refused() {
     let long = json!({"items": ["x".repeat(70_000)]}).to_string();
     let refused = server.post("/api/v1/recommendations", &long);
     assert_eq!((refused.code, refused.error_code().as_str()), (413, "too_large"));
-    // A body that does not say how long it is.
+    // A body without a declared length.
     let mut stream = TcpStream::connect(server.address).unwrap();
     let head = format!(
         "POST /api/v1/recommendations HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -214,7 +214,7 @@ fn clients_that_send_nothing_lose_their_connection_and_others_are_served() {
             stream.write_all(said.as_bytes()).unwrap();
             thread::spawn(move || {
                 let mut text = String::new();
-                // Ends once the server closes.
+                // Returns once the server closes the connection.
                 stream.read_to_string(&mut text).map(|_| text)
             })
         })
@@ -243,7 +243,7 @@ fn sql_is_off_and_where_it_is_on_it_only_reads_the_lake() {
         (cut["rows"].as_array().unwrap().len(), &cut["truncated"]),
         (1_000, &json!(true))
     );
-    // By the plan, not by the text.
+    // Checked by the plan, not by the text.
     assert_eq!(run("select 'drop table gold.sessions; delete' as words").code, 200);
 
     let before = shop.number("select count(*) from gold.sessions");
@@ -281,7 +281,7 @@ fn sql_is_off_and_where_it_is_on_it_only_reads_the_lake() {
     assert_eq!(shop.number("select count(*) from gold.sessions"), before);
     assert!(!std::path::Path::new("/tmp/clickrec-copy.csv").exists());
 
-    // More memory than one may have.
+    // More memory than a query may use.
     let hungry = "select cardinality(array_agg(concat(a.event_id, b.event_id, a.session_id))) from silver.events a \
                   cross join silver.events b cross join (values (1), (2), (3)) as t (n)";
     let answer = run(hungry);

@@ -1,4 +1,4 @@
-//! `clickrec serve` in a child process, and requests to it by hand: what a client may send that no library would.
+//! `clickrec serve` in a child process, and hand-written requests to it: a client may send what no library would.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,14 +13,14 @@ use crate::support::{Shop, signal};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A server over a shop's lake; it ends with the test.
+/// A server over a shop's lake, which stops with the test.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
     said: Arc<Mutex<String>>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub code: u16,
@@ -33,7 +33,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    /// The word of an error for programs.
+    /// The machine-readable code of an error.
     pub fn error_code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
@@ -47,14 +47,14 @@ impl Answer {
 }
 
 impl Server {
-    /// Starts, and waits until it can recommend.
+    /// Starts it, and waits until it can recommend.
     pub fn start(shop: &Shop, args: &[&str]) -> Self {
         let server = Self::start_with(shop, args, &[]);
         server.wait("a model", || server.get("/api/v1/health").code == 200);
         server
     }
 
-    /// Starts with further variables in its environment, and waits for its address alone.
+    /// Starts it with additional environment variables, and waits only for its address.
     pub fn start_with(shop: &Shop, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let all = [&["serve", "--bind", "127.0.0.1:0", "--poll", "100ms"], args].concat();
         let mut command = shop.command(&all);
@@ -64,7 +64,7 @@ impl Server {
         let (sender, address) = mpsc::channel();
         let said = Arc::<Mutex<String>>::default();
         let log = said.clone();
-        // Reads on, so that the server never waits for us.
+        // Keeps reading, so that the server never blocks on output.
         thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
                 if let Some(rest) = line.split_once("dashboard at http://").map(|(_, rest)| rest) {
@@ -82,7 +82,7 @@ impl Server {
         Self { child, address, said }
     }
 
-    /// What it has written to its log.
+    /// Its log so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
@@ -95,7 +95,7 @@ impl Server {
         self.ask("POST", path, &[("Content-Type", "application/json")], body)
     }
 
-    /// A request with these headers besides `Host`, which they may replace.
+    /// Sends a request with these headers in addition to `Host`, which they may override.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -109,7 +109,7 @@ impl Server {
         }
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
-        // A server that refuses may close before it has read everything.
+        // A server that rejects a request may close the connection before reading all of it.
         _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
         let mut bytes = vec![];
         let read = stream.read_to_end(&mut bytes);
@@ -124,7 +124,7 @@ impl Server {
         }
     }
 
-    /// Tells it to end; whether it ended well.
+    /// Tells it to stop; returns whether it exited successfully.
     pub fn stop(mut self) -> bool {
         signal(&self.child, "TERM");
         self.child.wait().unwrap().success()
@@ -149,7 +149,7 @@ fn answer(bytes: &[u8]) -> Option<Answer> {
     })
 }
 
-/// The chunks of a body without their lengths.
+/// The chunks of a body, without their lengths.
 fn joined(mut body: &str) -> String {
     let mut text = String::new();
     while let Some((length, rest)) = body.split_once("\r\n") {

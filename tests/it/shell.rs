@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use crate::support::Shop;
 
-/// A lake that tests only read: those that run at the same time share it.
+/// A lake that tests only read, so that concurrent tests share it.
 pub fn lake() -> Arc<Shop> {
     static SHARED: Mutex<Weak<Shop>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap();

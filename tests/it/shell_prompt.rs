@@ -1,4 +1,4 @@
-//! `clickrec sql` at a terminal: every feature of the prompt seen working.
+//! `clickrec sql` at a terminal: every feature of the prompt in action.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use crate::shell::lake;
 use crate::support::Shop;
 use crate::terminal::Terminal;
 
-/// More than any machine counts while a test waits.
+/// More than any machine counts during a test.
 const ENDLESS: &str = "select count(*) from generate_series(1, 1000000000000);\r";
 
 #[test]
@@ -33,7 +33,7 @@ fn tab_completes_tables_columns_arguments_and_commands() {
     let shop = lake();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
-    // The names come beside the prompt; a first statement waits for them.
+    // Names are loaded in the background; the first statement waits for them.
     terminal.send("select 1;\r");
     terminal.wait("(1 row)");
     terminal.wait_for_prompt();
@@ -214,7 +214,7 @@ fn a_broken_step_is_told_and_the_shell_goes_on() {
     let shop = Shop::new();
     shop.edit("sql/silver/quarantine.sql", "silver.unaccepted", "silver.klicks");
     let terminal = Terminal::start(&shop, &["sql"]);
-    // It is told below the prompt, which is there before the project is planned.
+    // It appears below the prompt, which is there before the project is planned.
     terminal.wait("silver.klicks");
     terminal.send("\\q\r");
     assert_eq!(terminal.exit_code(), Some(0));

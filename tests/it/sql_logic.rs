@@ -1,4 +1,4 @@
-//! The `.slt` files of `tests/slt`: SQL and what it returns.
+//! The `.slt` files in `tests/slt`: SQL and its results.
 
 use std::path::Path;
 
@@ -42,7 +42,7 @@ impl AsyncDB for Session {
     async fn shutdown(&mut self) {}
 }
 
-/// A shop whose pipeline runs with each delivery, asked by `clickrec sql`.
+/// A shop whose pipeline runs on each delivery, queried with `clickrec sql`.
 struct Layers {
     shop: Shop,
     deliveries: usize,

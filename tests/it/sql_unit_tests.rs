@@ -1,10 +1,10 @@
-//! `clickrec test`: the tests that a project is shipped with, what a failing one says, and those made from the lake.
+//! `clickrec test`: the tests shipped with a project, the output of a failing test, and tests generated from the lake.
 
 use std::fs;
 
 use super::support::Shop;
 
-/// Durations differ from run to run.
+/// Removes durations, which differ from run to run.
 fn without_times(text: &str) -> String {
     let lines = text.lines().map(|line| match line.rsplit_once(" in ") {
         Some((counted, took)) if took.ends_with(" ms") => format!("{counted} in … ms"),
@@ -13,13 +13,13 @@ fn without_times(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Writes a test file; the file's path.
+/// Writes a test file; returns its path.
 fn write(shop: &Shop, text: &str) -> &'static str {
     fs::write(shop.path("one.yaml"), text).unwrap();
     "one.yaml"
 }
 
-/// Runs a file with an error in it; what is said.
+/// Runs a file with an error in it; returns the message.
 fn refused(shop: &Shop, text: &str) -> String {
     let file = write(shop, text);
     let (code, error) = shop.fails(&["test", file]);

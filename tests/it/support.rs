@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A project as `clickrec init` makes it, but without its sample data.
+/// A project as created by `clickrec init`, but without its sample data.
 pub struct Shop {
     folder: TempDir,
     environment: BTreeMap<String, String>,
@@ -38,12 +38,12 @@ impl Shop {
         shop
     }
 
-    /// Sets a variable for all its commands.
+    /// Sets an environment variable for all its commands.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Sets it no more.
+    /// Removes the variable again.
     pub fn unset(&mut self, name: &str) {
         self.environment.remove(name);
     }
@@ -68,7 +68,7 @@ impl Shop {
         self.command(args).output().unwrap()
     }
 
-    /// Runs what must succeed; its standard output.
+    /// Runs a command that must succeed; returns its standard output.
     pub fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -76,7 +76,7 @@ impl Shop {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs what must fail; its exit code and standard error. It prints no result.
+    /// Runs a command that must fail; returns its exit code and standard error. It must not print a result.
     pub fn fails(&self, args: &[&str]) -> (i32, String) {
         let output = self.run(args);
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -98,7 +98,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// Simulated events into a file of the default source.
+    /// Writes simulated events to a file of the default source.
     pub fn produce(&self, file: &str, events: u64, seed: u64, dirty: f64) {
         let (events, seed, dirty) = (events.to_string(), seed.to_string(), dirty.to_string());
         let file = format!("sample_data/{file}");
@@ -108,7 +108,7 @@ impl Shop {
         self.ok(&args);
     }
 
-    /// The rows of a query as CSV, without the header.
+    /// The rows of a query as CSV, without a header.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         self.ok(&["sql", "--format", "csv", "-c", sql])
             .lines()
@@ -117,7 +117,7 @@ impl Shop {
             .collect()
     }
 
-    /// The one number of a query.
+    /// The result of a query that returns one number.
     pub fn number(&self, sql: &str) -> i64 {
         let rows = self.rows(sql);
         rows.first()
@@ -133,7 +133,7 @@ impl Shop {
         fs::write(path, text.replace(from, to)).unwrap();
     }
 
-    /// What a run did, a row a step.
+    /// What a run did, one row per step.
     pub fn run_steps(&self) -> Vec<serde_json::Value> {
         let lines = self.ok(&["run", "--json"]);
         let events = lines
@@ -142,7 +142,7 @@ impl Shop {
         events.filter(|event| event["event"] == "step").collect()
     }
 
-    /// Every record is in Silver, in quarantine, or a repeated delivery; none twice.
+    /// Every record is in Silver, in quarantine, or a repeated delivery; none is in two of them.
     pub fn assert_nothing_lost(&self, produced: u64) {
         let count = |sql: &str| u64::try_from(self.number(sql)).unwrap();
         let bronze = count("select count(*) from bronze.clicks");
@@ -151,7 +151,7 @@ impl Shop {
         assert_eq!(places, bronze, "each record once");
         let silver = count("select count(*) from silver.events");
         let quarantined = count("select count(*) from silver.quarantine");
-        // The view asks all of Bronze what became of it.
+        // The view looks up the outcome of all of Bronze.
         let of_outcome = |outcome: &str| count(&format!("select count(*) from silver.unaccepted where {outcome}"));
         let repeated = of_outcome("outcome = 'repeated'");
         assert_eq!(of_outcome("outcome is null"), 0, "records that are nowhere");
@@ -174,7 +174,7 @@ impl Shop {
         assert_eq!(silver, count(&format!("select {different} from silver.events")));
     }
 
-    /// What the last run says that became of its records: read, accepted, repeated, quarantined and conflicting.
+    /// The record counts of the last run: read, accepted, repeated, quarantined and conflicting.
     pub fn records_of_last_run(&self) -> [i64; 5] {
         let sql = "select records, accepted, repeated, quarantined, conflicting from system.runs where records is not null \
                    order by started_at desc limit 1";
@@ -183,8 +183,8 @@ impl Shop {
         counts.try_into().unwrap()
     }
 
-    /// What batch after batch came to is what is computed in one go: events but for the ids that their sessions had in
-    /// between, and all of Gold's sessions.
+    /// The result of many batches equals that of a single one: events, except for the IDs of intermediate sessions, and
+    /// all of Gold's sessions.
     pub fn assert_equals_a_recomputation(&self) {
         let tables = || {
             let mut events = self.rows("select event_id, session_id, item_id, event_type, event_at from silver.events");
@@ -201,7 +201,7 @@ impl Shop {
         }
     }
 
-    /// A table's rows, sorted, for comparison.
+    /// A table's rows, sorted for comparison.
     pub fn table(&self, name: &str) -> Vec<String> {
         let mut rows = self.rows(&format!("select * from {name}"));
         rows.sort();
@@ -221,7 +221,7 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.unwrap().success(), "kill -{name}");
 }
 
-/// Says that a test cannot run here. Not by `println`, which the test runner keeps to itself where a test passes.
+/// Reports that a test cannot run here. Not with `println`, which the test runner hides if a test passes.
 #[allow(clippy::explicit_write, reason = "the runner captures what the macros print")]
 pub fn skipped(test: &str, reason: &str) {
     writeln!(std::io::stderr(), "SKIPPED {test}: {reason}").unwrap();

@@ -1,4 +1,4 @@
-//! The program at a terminal: what is typed, and what is on the screen then.
+//! The program at a terminal: what is typed, and what the screen then shows.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Shop, binary};
 
-/// Long enough for a machine that does much else.
+/// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROWS: u16 = 50;
 const COLUMNS: u16 = 110;
-/// What a program asks to know where the cursor is.
+/// The sequence with which a program requests the cursor position.
 const WHERE: &[u8] = b"\x1b[6n";
 
-/// Holds the program's process id, in the shop's folder.
+/// The file with the program's process ID, in the shop's folder.
 const PID: &str = "terminal.pid";
 
-/// A terminal with the program in it.
+/// A terminal running the program.
 pub struct Terminal {
     child: Child,
     input: Arc<Mutex<ChildStdin>>,
@@ -30,18 +30,18 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the program in a shop's folder, with a history of its own.
+    /// Starts the program in a shop's folder, with its own history.
     pub fn start(shop: &Shop, args: &[&str]) -> Self {
         Self::start_with(shop, args, &[])
     }
 
-    /// The same with other variables in the environment.
+    /// The same with additional environment variables.
     pub fn start_with(shop: &Shop, args: &[&str], environment: &[(&str, &str)]) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let state = format!("state{}", STARTED.fetch_add(1, Ordering::Relaxed));
-        // script(1) makes the pseudo-terminal; crates for that want features of libc that would build all anew.
+        // script(1) creates the pseudo-terminal; crates for that need features of libc that would cause a full rebuild.
         let size = format!("stty rows {ROWS} cols {COLUMNS}");
-        // As under nohup, where nothing but the program itself ends it with its terminal.
+        // As under nohup, so that only the program itself reacts when its terminal goes away.
         let run = format!(
             "{size}; trap '' HUP; echo $$ > {PID}; exec '{}' {}",
             binary().display(),
@@ -76,12 +76,12 @@ impl Terminal {
         input.flush().unwrap();
     }
 
-    /// What is on the screen, once it holds a text.
+    /// Waits until the screen contains a text; returns the screen.
     pub fn wait(&self, text: &str) -> String {
         self.wait_until(text, |screen| screen.contains(text))
     }
 
-    /// What is on the screen, once it is as wanted.
+    /// Waits until the screen satisfies a condition; returns the screen.
     pub fn wait_until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let started = Instant::now();
         loop {
@@ -98,7 +98,7 @@ impl Terminal {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    /// The colour of the last place where a text begins, and whether it is bold.
+    /// The colour at the last occurrence of a text, and whether it is bold.
     pub fn color_of(&self, text: &str) -> (vt100::Color, bool) {
         let screen = self.screen.lock().unwrap();
         let screen = screen.screen();
@@ -122,7 +122,7 @@ impl Terminal {
         })
     }
 
-    /// Takes the terminal away from the program, and waits for its end.
+    /// Closes the program's terminal, and waits for it to exit.
     pub fn tear_off(mut self, shop: &Shop) {
         let process = fs::read_to_string(shop.path(PID)).unwrap();
         let process = Path::new("/proc").join(process.trim());
@@ -143,13 +143,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
-/// Draws what the program prints, and answers where the cursor is.
+/// Draws the program's output, and answers requests for the cursor position.
 fn show(mut output: impl Read, screen: &Mutex<vt100::Parser>, input: &Mutex<ChildStdin>) {
     let mut bytes = [0; 4_096];
     while let Ok(count @ 1..) = output.read(&mut bytes) {
