@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -11,10 +11,11 @@ use datafusion::prelude::SessionContext;
 use tokio_util::sync::CancellationToken;
 
 use super::global::Global;
+use super::init::{self, Events};
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
 use super::serve::{self, ServeArgs};
-use super::{init, produce, run};
+use super::{produce, run};
 use crate::config::{Environment, LoadOptions, Project};
 use crate::engine::query;
 use crate::kafka::EmbeddedBroker;
@@ -40,7 +41,7 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value = "100_000", value_name = "N", value_parser = produce::count)]
     events: u64,
 
-    /// Keep the project and its lake in this folder
+    /// Keep the project and its lake in this folder; `clickrec run` there goes on with the files you add to sample_data/
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 
@@ -65,7 +66,8 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     let started = Instant::now();
     let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
     let folder = args.lake.clone().unwrap_or_else(|| temporary.path().join("shop"));
-    init::scaffold(&folder)?;
+    // The sample data are of another shop: a later run of a project that is kept must not mix them into this lake.
+    init::scaffold(&folder, Events::Nothing)?;
 
     let shop = SimulationConfig {
         events: args.events,
@@ -104,7 +106,7 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     show_sessions(&session, &catalogue).await?;
     show_share(&session, &catalogue).await?;
     if let Some(folder) = &args.lake {
-        eprintln!("the project and its lake stay in {}", folder.display());
+        eprintln!("{}", kept(folder));
     }
     eprintln!(
         "{} events in {:.1} s",
@@ -115,6 +117,15 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
         true => serve::start(&ServeArgs::plain(), runner, None, stop).await,
         false => Ok(()),
     }
+}
+
+/// Where the project is, and what it reads now that the demo's broker is gone.
+fn kept(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "the project and its lake stay in {folder}; the broker does not: from now on, `clickrec run` takes up the files that \
+         you add to {folder}/sample_data\n  next: cd {folder} && clickrec serve"
+    )
 }
 
 /// Every record that was produced is in Bronze, and from there in Silver, in quarantine, or a repeated delivery.

@@ -15,6 +15,17 @@ const SQLFLUFF: &str = include_str!("../../.sqlfluff");
 const GITIGNORE: &str = "/lake/\n.env\n";
 /// Named by the first line of pipelines.yaml.
 const SCHEMA: &str = ".editor/pipelines.schema.json";
+/// Keeps a folder without files in a repository: a source's folder has to be there. Sources skip hidden files.
+const KEEP: &str = ".gitkeep";
+
+/// What a new project has to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Events {
+    /// The sample data.
+    Sample,
+    /// Nothing yet: the folder of its source is empty.
+    Nothing,
+}
 
 /// Start a project: pipelines.yaml, sql/ and sample_data/
 ///
@@ -30,7 +41,7 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn run(args: &InitArgs, global: &Global) -> anyhow::Result<()> {
-    scaffold(&args.folder)?;
+    scaffold(&args.folder, Events::Sample)?;
     if global.quiet {
         return Ok(());
     }
@@ -46,7 +57,7 @@ pub(super) fn run(args: &InitArgs, global: &Global) -> anyhow::Result<()> {
 }
 
 /// Writes the files of a new project; refuses to touch one that is there.
-pub(super) fn scaffold(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn scaffold(folder: &Path, events: Events) -> anyhow::Result<()> {
     let config = folder.join("pipelines.yaml");
     for taken in [&config, &folder.join("sql"), &folder.join("sample_data")] {
         if taken.exists() {
@@ -54,11 +65,16 @@ pub(super) fn scaffold(folder: &Path) -> anyhow::Result<()> {
         }
     }
     let failed = |path: &Path| format!("cannot write {}", path.display());
-    for (name, files) in [("sql", &SQL), ("sample_data", &SAMPLE_DATA)] {
-        let target = folder.join(name);
-        std::fs::create_dir_all(&target).with_context(|| failed(&target))?;
-        files.extract(&target).with_context(|| failed(&target))?;
+    let (sql, samples) = (folder.join("sql"), folder.join("sample_data"));
+    for target in [&sql, &samples] {
+        std::fs::create_dir_all(target).with_context(|| failed(target))?;
     }
+    SQL.extract(&sql).with_context(|| failed(&sql))?;
+    match events {
+        Events::Sample => SAMPLE_DATA.extract(&samples),
+        Events::Nothing => std::fs::write(samples.join(KEEP), ""),
+    }
+    .with_context(|| failed(&samples))?;
     let schema = schema()?;
     for (name, text) in [(SCHEMA, schema.as_str()), (".sqlfluff", SQLFLUFF)] {
         let path = folder.join(name);

@@ -22,6 +22,7 @@ mod cluster;
 mod clustering;
 mod crash;
 mod dashboard;
+mod demo;
 mod docs;
 mod editor;
 mod evaluate;
