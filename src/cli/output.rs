@@ -10,12 +10,16 @@ use crate::shell::{Out, terminal_width};
 
 pub(super) use crate::shell::print::Format;
 
-/// Prints a query's rows.
+/// So many decimals of a score are for people.
+const DECIMALS: usize = 4;
+
+/// Prints the rows of a command: with scores that people can read, and with all digits for programs.
 pub(super) async fn print_rows(result: DataFrame, format: Format) -> anyhow::Result<()> {
     let layout = Layout {
         format,
         limit: None,
         width: terminal_width(),
+        decimals: Some(DECIMALS),
     };
     print_stream(result.execute_stream().await?, &layout, &mut Out::new()).await?;
     Ok(())

@@ -47,7 +47,7 @@ pub(super) struct RecommendArgs {
     #[arg(long)]
     explain: bool,
 
-    /// Print them as JSON
+    /// Print them as JSON, with all digits of the scores
     #[arg(long)]
     json: bool,
 }

@@ -16,7 +16,7 @@ pub(super) struct SimilarArgs {
     #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
 
-    /// Print them as JSON
+    /// Print them as JSON, with all digits of the scores
     #[arg(long)]
     json: bool,
 }

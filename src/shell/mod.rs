@@ -154,6 +154,8 @@ impl Shell {
                 Limit::Off => None,
             },
             width: self.output.width(),
+            // What somebody asks for is shown as it is.
+            decimals: None,
         }
     }
 

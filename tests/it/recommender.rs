@@ -43,6 +43,30 @@ fn table_and_command_agree_for_every_session_asked() {
     assert_eq!(rows.len(), 4);
 }
 
+/// The most digits that a fraction in a text has.
+fn decimals(text: &str) -> usize {
+    let digits = text.split('.').skip(1).map(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit());
+        end.unwrap_or(rest.len())
+    });
+    digits.max().unwrap_or(0)
+}
+
+#[test]
+fn scores_are_short_for_people_and_exact_for_programs() {
+    let shop = shop();
+    for args in [
+        &["recommend", "--session", "sess_5", "-k", "3"][..],
+        &["recommend", "--items", "prod_1,prod_21", "-k", "3", "--explain"],
+        &["similar", "prod_1", "-k", "3"],
+    ] {
+        let table = shop.ok(args);
+        assert_eq!(decimals(&table), 4, "{table}");
+        let json = shop.ok(&[args, &["--json"]].concat());
+        assert!(decimals(&json) > 5, "{json}");
+    }
+}
+
 #[test]
 fn each_model_can_be_chosen_alone() {
     let shop = shop();

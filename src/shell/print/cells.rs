@@ -1,6 +1,8 @@
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::shell::ShellError;
@@ -20,7 +22,8 @@ pub(super) struct Column {
 }
 
 impl Cells {
-    pub fn of(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self, ShellError> {
+    /// Of these rows; `decimals` is how many of them a fraction keeps, all where none is given.
+    pub fn of(schema: &SchemaRef, batches: &[RecordBatch], decimals: Option<usize>) -> Result<Self, ShellError> {
         let columns = schema.fields().iter().map(|field| Column {
             name: visible(field.name()),
             is_number: field.data_type().is_numeric(),
@@ -28,7 +31,11 @@ impl Cells {
         let options = FormatOptions::default().with_null(NULL);
         let mut rows = vec![];
         for batch in batches {
-            let arrays = batch.columns().iter().map(readable).collect::<Result<Vec<_>, _>>()?;
+            let arrays = batch.columns().iter().map(|array| match decimals {
+                Some(decimals) if array.data_type().is_floating() => rounded(array, decimals),
+                _ => readable(array),
+            });
+            let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
             let formatters = arrays
                 .iter()
                 .map(|array| ArrayFormatter::try_new(array, &options))
@@ -55,6 +62,23 @@ fn readable(array: &ArrayRef) -> Result<ArrayRef, ShellError> {
         return Ok(cast(array, &DataType::Utf8)?);
     }
     Ok(array.clone())
+}
+
+/// Numbers with so many decimals. What would look like nothing, and is not, keeps two digits.
+fn rounded(array: &ArrayRef, decimals: usize) -> Result<ArrayRef, ShellError> {
+    let numbers = cast(array, &DataType::Float64)?;
+    let text = |number: f64| {
+        let fixed = format!("{number:.decimals$}");
+        let is_nothing = number.is_finite() && !fixed.contains(|letter| matches!(letter, '1'..='9'));
+        match number {
+            0.0 => "0".to_owned(),
+            number if is_nothing => format!("{number:.1e}"),
+            _ => fixed,
+        }
+    };
+    let numbers = numbers.as_primitive::<Float64Type>();
+    let texts = numbers.iter().map(|number| number.map(text));
+    Ok(Arc::new(StringArray::from_iter(texts)))
 }
 
 /// Data must not be able to steer the terminal.

@@ -70,6 +70,8 @@ pub struct Layout {
     pub limit: Option<usize>,
     /// Tables are no wider.
     pub width: u16,
+    /// So many decimals of fractions, in the formats for reading; else all digits.
+    pub decimals: Option<usize>,
 }
 
 /// How many rows there were.
@@ -141,7 +143,7 @@ fn print_batches(
     if schema.fields().is_empty() {
         return Ok(());
     }
-    let cells = Cells::of(schema, batches)?;
+    let cells = Cells::of(schema, batches, layout.decimals)?;
     match layout.format {
         Format::Markdown => markdown::print(&cells, out)?,
         Format::Vertical => vertical::print(&cells, out)?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int64Array, ListArray, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Float32Array, Float64Array, Int64Array, ListArray, StringArray};
 use arrow::datatypes::Int32Type;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
@@ -32,12 +32,21 @@ fn batch() -> RecordBatch {
 }
 
 async fn printed(batches: Vec<RecordBatch>, format: Format, limit: Option<usize>, width: u16) -> (String, Printed) {
+    let layout = Layout {
+        format,
+        limit,
+        width,
+        decimals: None,
+    };
+    printed_as(batches, &layout).await
+}
+
+async fn printed_as(batches: Vec<RecordBatch>, layout: &Layout) -> (String, Printed) {
     let schema = batches[0].schema();
     let rows = stream::iter(batches.into_iter().map(Ok));
     let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
     let mut out = vec![];
-    let layout = Layout { format, limit, width };
-    let printed = print_stream(rows, &layout, &mut out).await.unwrap();
+    let printed = print_stream(rows, layout, &mut out).await.unwrap();
     (String::from_utf8(out).unwrap(), printed)
 }
 
@@ -88,4 +97,43 @@ async fn rows_over_the_limit_are_counted_and_not_shown() {
     let (text, rows) = printed(vec![batch(), batch()], Format::Csv, Some(1), 80).await;
     assert_eq!(rows, Printed { rows: 6, left_out: 0 }, "programs get everything");
     assert_eq!(text.matches("prod_1").count(), 2);
+}
+
+#[tokio::test]
+async fn scores_have_few_digits_for_people_and_all_of_them_for_programs() {
+    let scores = [
+        1.016_621_808_292_445_4,
+        0.0,
+        1e-6,
+        -3.333e-7,
+        f64::NAN,
+        0.000_05,
+        12_345.678_9,
+    ];
+    let narrow = Float32Array::from_iter(scores.iter().map(|score| (*score != 0.0).then_some(*score as f32)));
+    let columns: [(&str, ArrayRef); 2] = [
+        ("score", Arc::new(Float64Array::from(scores.to_vec()))),
+        ("narrow", Arc::new(narrow)),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap();
+    let layout = |format| Layout {
+        format,
+        limit: None,
+        width: 80,
+        decimals: Some(4),
+    };
+    let (text, _) = printed_as(vec![batch.clone()], &layout(Format::Markdown)).await;
+    let expected = "| score | narrow |
+| ---: | ---: |
+| 1.0166 | 1.0166 |
+| 0 | NULL |
+| 1.0e-6 | 1.0e-6 |
+| -3.3e-7 | -3.3e-7 |
+| NaN | NaN |
+| 0.0001 | 5.0e-5 |
+| 12345.6789 | 12345.6787 |
+";
+    assert_eq!(text, expected);
+    let (text, _) = printed_as(vec![batch], &layout(Format::Csv)).await;
+    assert!(text.contains("1.0166218082924454,"), "{text}");
 }
