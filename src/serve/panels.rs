@@ -66,8 +66,8 @@ pub(super) async fn rows<T: DeserializeOwned>(
     serde_json::from_slice(&json).map_err(|error| ApiError::Internal(format!("{what}: {error}")))
 }
 
-/// Batches as a JSON array of objects; NULL fields are omitted.
-pub(super) fn as_json(batches: &[RecordBatch]) -> Result<Vec<u8>, arrow::error::ArrowError> {
+/// Batches as a JSON array of objects. NULL fields are omitted, so whoever reads them uses their defaults.
+fn as_json(batches: &[RecordBatch]) -> Result<Vec<u8>, arrow::error::ArrowError> {
     let mut writer = ArrayWriter::new(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
     writer.finish()?;

@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 use super::extract::Body;
 use crate::engine::{self, Bindings};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::panels;
 use crate::serve::shop::Shop;
+use crate::shell::print::as_json;
 
 /// The maximum memory for the rows of an answer.
 const BYTES: usize = 16 << 20;
@@ -79,7 +79,7 @@ pub(super) async fn run(
     let (batches, truncated) = at_most(rows, shop.options.limits.rows)
         .await
         .map_err(|error| failed(&error))?;
-    let json = panels::as_json(&batches).map_err(|error| failed(&error.into()))?;
+    let json = as_json(&batches).map_err(|error| failed(&error.into()))?;
     let rows = serde_json::from_slice(&json).map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(Json(Rows { rows, truncated }))
 }

@@ -1,4 +1,4 @@
-//! The formats for programs: rows are printed as they come.
+//! Values between separators: rows are printed as they come.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -24,30 +24,6 @@ pub(super) async fn separated(
         count += batch.num_rows() as u64;
         writer.write(&flat(&batch)?)?;
     }
-    Ok(count)
-}
-
-pub(super) async fn json(mut rows: SendableRecordBatchStream, out: &mut dyn Write) -> Result<u64, ShellError> {
-    let mut count = 0;
-    let mut writer = arrow::json::ArrayWriter::new(&mut *out);
-    while let Some(batch) = rows.try_next().await? {
-        count += batch.num_rows() as u64;
-        writer.write(&batch)?;
-    }
-    writer.finish()?;
-    drop(writer);
-    writeln!(out)?;
-    Ok(count)
-}
-
-pub(super) async fn ndjson(mut rows: SendableRecordBatchStream, out: &mut dyn Write) -> Result<u64, ShellError> {
-    let mut count = 0;
-    let mut writer = arrow::json::LineDelimitedWriter::new(out);
-    while let Some(batch) = rows.try_next().await? {
-        count += batch.num_rows() as u64;
-        writer.write(&batch)?;
-    }
-    writer.finish()?;
     Ok(count)
 }
 

@@ -1,6 +1,7 @@
 //! Rows as text, in every format; they stream, and no more is held than is shown.
 
 mod cells;
+mod json;
 mod lines;
 mod markdown;
 mod table;
@@ -21,6 +22,7 @@ use futures::TryStreamExt;
 use super::ShellError;
 use cells::Cells;
 
+pub use json::as_json;
 pub use table::empty as empty_table;
 
 /// How rows are printed.
@@ -99,8 +101,8 @@ pub async fn print_stream(
     let rows = match layout.format {
         Format::Csv => lines::separated(rows, b',', out).await?,
         Format::Tsv => lines::separated(rows, b'\t', out).await?,
-        Format::Json => lines::json(rows, out).await?,
-        _ => lines::ndjson(rows, out).await?,
+        Format::Json => json::array(rows, out).await?,
+        _ => json::lines(rows, out).await?,
     };
     out.flush()?;
     Ok(Printed { rows, left_out: 0 })
