@@ -16,6 +16,7 @@ use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuil
 use datafusion::prelude::SessionContext;
 
 use super::Bindings;
+use super::checked_sum::checked_sum;
 
 /// Table functions that take no relations: name, signature, result.
 pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
@@ -57,6 +58,7 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<
     for function in clickrec_udfs::window_functions() {
         context.register_udwf(function.as_ref().clone());
     }
+    context.register_udaf(checked_sum());
     let versions = bindings.versions.clone();
     context.register_udf(ScalarUDF::from(TableVersion::new(versions)));
     context.register_relation_planner(clickrec_udfs::relation_planner())?;

@@ -4,6 +4,7 @@
 //! `previous('…')` refer to. The engine knows nothing else about steps.
 
 mod bindings;
+mod checked_sum;
 mod functions;
 mod help;
 mod known_wrong;
@@ -14,6 +15,7 @@ mod planner;
 mod query;
 mod split_joined;
 mod statement;
+mod typed_nulls;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

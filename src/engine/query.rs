@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
-use super::{known_wrong, not_in, statement};
+use super::{known_wrong, not_in, statement, typed_nulls};
 
 /// Plans a statement without running it.
 ///
@@ -28,6 +28,7 @@ pub async fn plan(session: &SessionContext, sql: &str) -> Result<LogicalPlan> {
     let plan = plan.map_err(statement::with_help)?;
     known_wrong::check_subqueries(&plan)?;
     let plan = not_in::null_aware(plan)?;
+    let plan = typed_nulls::typed(plan)?;
     known_wrong::check_filters(&plan)?;
     Ok(plan)
 }
