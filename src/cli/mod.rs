@@ -37,6 +37,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
@@ -174,6 +175,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn run_produce(args: produce::ProduceArgs, global: &Global) -> anyhow::Result<()> {
+    if let Some(conflict) = args.conflict() {
+        command().error(ErrorKind::ArgumentConflict, conflict).exit();
+    }
     let kafka = if args.needs_kafka() {
         Some(global.kafka_source()?)
     } else {

@@ -12,8 +12,11 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::global::Global;
 use crate::config::KafkaConfig;
-use crate::kafka::Producer;
+use crate::kafka::{Created, Producer, create_topic};
 use crate::simulate::{Record, Simulation, SimulationConfig};
+
+/// No broker takes more for one topic.
+const PARTITIONS_MAX: i64 = 100_000;
 
 /// Simulate the traffic of a shop
 ///
@@ -23,6 +26,7 @@ use crate::simulate::{Record, Simulation, SimulationConfig};
 #[command(after_help = "Examples:
   clickrec produce --events 1_000_000 --to clicks.json.gz
   clickrec produce --target kafka --rate 500 --dirty 0.01
+  clickrec produce --target kafka --create-topic 6
   clickrec produce --events 10 --to - | jq .item_id")]
 pub(super) struct ProduceArgs {
     /// How many records
@@ -61,6 +65,10 @@ pub(super) struct ProduceArgs {
     #[arg(long, default_value = "kafka", value_name = "kafka|FILE")]
     to: String,
 
+    /// Create the topic with so many partitions, unless it is there; replicas are as the brokers have them by default
+    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(i32).range(1..=PARTITIONS_MAX))]
+    create_topic: Option<i32>,
+
     /// Add to the file if it is there
     #[arg(long)]
     append: bool,
@@ -97,6 +105,12 @@ impl ProduceArgs {
         self.to == "kafka"
     }
 
+    /// What of the arguments does not go together.
+    pub fn conflict(&self) -> Option<&'static str> {
+        let is_lost = self.create_topic.is_some() && !self.needs_kafka();
+        is_lost.then_some("--create-topic creates a topic of Kafka, but --to names a file")
+    }
+
     fn simulation(&self) -> SimulationConfig {
         SimulationConfig {
             events: self.events,
@@ -114,7 +128,12 @@ impl ProduceArgs {
 pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Global) -> anyhow::Result<()> {
     let config = args.simulation();
     match (kafka, args.to.as_str()) {
-        (Some(kafka), _) => send(&config, kafka, args.rate, global),
+        (Some(kafka), _) => {
+            if let Some(partitions) = args.create_topic {
+                create(kafka, partitions, global)?;
+            }
+            send(&config, kafka, args.rate, global)
+        }
         (None, "-") => match write(&config, std::io::stdout().lock(), args.rate, global) {
             // `clickrec produce --to - | head` has what it wanted.
             Err(error) if is_broken_pipe(&error) => Ok(()),
@@ -150,6 +169,18 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Glob
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Makes the topic, or says that it is there.
+fn create(kafka: &KafkaConfig, partitions: i32, global: &Global) -> anyhow::Result<()> {
+    let told = match create_topic(kafka, partitions)? {
+        Created::New => format!("created topic {}, partitions: {partitions}", kafka.topic),
+        Created::Existing => format!("topic {} is there already, and stays as it is", kafka.topic),
+    };
+    if !global.quiet {
+        eprintln!("{told}");
+    }
+    Ok(())
 }
 
 /// Sends a simulation to a topic, as fast as it goes.

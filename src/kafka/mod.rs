@@ -5,6 +5,7 @@
 //! - `reader`: reads partitions into record batches.
 //! - [`KafkaTable`]: a whole topic for SQL: `select` and `insert into`.
 //! - [`Producer`]: writes records to a topic, for the simulator and the sink.
+//! - `topic`: checks that a topic exists, and creates it.
 //! - `outgoing`: turns inserted rows into records.
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: librdkafka's settings, and its errors in our words.
@@ -29,6 +30,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod times;
+mod topic;
 pub mod wire;
 
 pub use embedded::EmbeddedBroker;
@@ -37,3 +39,4 @@ pub use producer::{Producer, ProducerRecord};
 pub use scan::{KafkaScan, Range};
 pub use sink::KafkaTable;
 pub use source::KafkaSource;
+pub use topic::{Created, create_topic};

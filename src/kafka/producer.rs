@@ -9,6 +9,7 @@ use rdkafka::message::{DeliveryResult, Message, OwnedHeaders, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use super::client::{ANSWER, settings, unusable};
+use super::topic;
 use crate::config::KafkaConfig;
 use crate::source::SourceError;
 
@@ -79,7 +80,7 @@ pub struct Producer {
     config: KafkaConfig,
     client: BaseProducer<Context>,
     deliveries: Arc<Deliveries>,
-    /// How many partitions the topic has; 0 if it does not exist yet.
+    /// How many partitions the topic has.
     partitions: i32,
     sent: u64,
     /// The number of sent records with a timestamp.
@@ -96,10 +97,10 @@ impl std::fmt::Debug for Producer {
 }
 
 impl Producer {
-    /// Connects, and checks that a broker answers.
+    /// Connects, and makes sure that the topic is there: brokers may make it by themselves.
     ///
     /// # Errors
-    /// When no broker answers within ten seconds.
+    /// When no broker answers within ten seconds, or the topic is missing and does not appear.
     pub fn connect(config: &KafkaConfig) -> Result<Self, SourceError> {
         let mut settings = settings(config);
         settings.set("enable.idempotence", "true").set("acks", "all");
@@ -128,15 +129,14 @@ impl Producer {
             sent: 0,
             timed: 0,
         };
-        let answer = producer.client.client().fetch_metadata(Some(&config.topic), ANSWER);
-        let metadata = answer.map_err(|error| producer.failed(error.to_string()))?;
-        let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
-        let partitions = topic.map_or(0, |topic| topic.partitions().len());
-        producer.partitions = i32::try_from(partitions).unwrap_or_default();
+        producer.partitions = topic::wait_for(config, || {
+            let answer = producer.client.client().fetch_metadata(Some(&config.topic), ANSWER);
+            answer.map_err(|error| producer.failed(error.to_string()))
+        })?;
         Ok(producer)
     }
 
-    /// How many partitions the topic had when the producer connected; 0 if it did not exist yet.
+    /// How many partitions the topic had when the producer connected.
     pub fn partitions(&self) -> i32 {
         self.partitions
     }

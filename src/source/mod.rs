@@ -141,6 +141,16 @@ pub enum SourceError {
         /// How to fix it.
         help: String,
     },
+    /// What is written to could not be made.
+    #[error("cannot create {what}: {reason}\n  help: {help}")]
+    NotCreated {
+        /// The topic.
+        what: String,
+        /// What the brokers said.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
     /// Records after a committed position are gone.
     #[error("{place} was read up to {committed}, but now holds {available}: {reason}\n  help: {help}")]
     PositionLost {

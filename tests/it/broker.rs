@@ -147,6 +147,11 @@ impl Broker {
         topic
     }
 
+    /// The name of a topic that is not there, which begins with `name`.
+    pub fn unmade_topic(&self, name: &str) -> Topic<'_> {
+        self.new_topic(name)
+    }
+
     fn new_topic(&self, name: &str) -> Topic<'_> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

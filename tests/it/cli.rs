@@ -21,6 +21,8 @@ fn usage_errors_exit_with_two() {
         &["run", "--no-such-option"][..],
         &["produce", "--events", "0"],
         &["produce", "--dirty", "2"],
+        &["produce", "--create-topic", "0"],
+        &["produce", "--to", "-", "--create-topic", "3"],
         &["recommend"],
         &["recommend", "--session", "a", "--items", "b"],
         &["history", "NoTable"],

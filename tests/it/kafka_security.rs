@@ -186,6 +186,28 @@ fn a_topic_that_is_not_there_is_missing_and_one_without_leave_is_denied() {
 }
 
 #[test]
+fn a_topic_is_made_with_the_sources_key_and_refused_to_users_without_leave() {
+    let test = "a_topic_is_made_with_the_sources_key_and_refused_to_users_without_leave";
+    let Some(broker) = Broker::with_tls(test) else { return };
+    let topic = broker.unmade_topic("own");
+    let mut cloud = CloudShop::new(broker, &topic);
+    let produce = ["produce", "--events", "100", "--create-topic", "2"];
+    (cloud.user, cloud.secret) = ("guest", SECRETS[1]);
+    let output = cloud.command(&produce).output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    for words in ["cannot create topic", &topic.name, "CREATE"] {
+        assert!(log.contains(words), "`{words}` is not in {log}");
+    }
+    assert!(!log.contains(SECRETS[1]), "the secret was printed");
+    (cloud.user, cloud.secret) = ("shop", SECRETS[0]);
+    let output = cloud.command(&produce).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(topic.leaders().len(), 2);
+    cloud.assert_reads(100);
+}
+
+#[test]
 fn a_user_who_may_see_a_topic_but_not_read_it_is_denied_when_it_is_read() {
     let Some(broker) = Broker::with_tls("a_user_who_may_see_a_topic_but_not_read_it_is_denied_when_it_is_read") else {
         return;

@@ -42,6 +42,7 @@ mod kafka_real;
 mod kafka_replay;
 mod kafka_security;
 mod kafka_shop;
+mod kafka_topic;
 mod lake_damage;
 mod lake_health;
 mod object_store;
