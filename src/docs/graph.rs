@@ -1,4 +1,4 @@
-//! The tables as a graph, drawn as SVG: what is read on the left, who reads it on the right.
+//! The tables as a graph, drawn as SVG: what is read above, who reads it below. It is as wide as a page at most.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,9 +8,11 @@ use super::model::{Kind, Manual, Table};
 
 const LETTER: usize = 8;
 const BOX_HEIGHT: usize = 28;
-const ROW_HEIGHT: usize = 44;
-const GAP: usize = 56;
+const LINE_HEIGHT: usize = 72;
+const GAP: usize = 28;
 const MARGIN: usize = 8;
+/// Boxes side by side are no wider; what does not fit stands on a further line.
+const WIDTH_MAX: usize = 1_120;
 
 /// A box of the drawing.
 struct Place<'a> {
@@ -20,27 +22,35 @@ struct Place<'a> {
     width: usize,
 }
 
+impl Place<'_> {
+    fn middle(&self) -> usize {
+        self.x + self.width / 2
+    }
+}
+
 /// Draws the tables of a manual.
 pub(super) fn svg(manual: &Manual) -> String {
-    let columns = ordered(manual, &ranks(manual));
-    let rows = columns.iter().map(Vec::len).max().unwrap_or(0);
+    let lines: Vec<Vec<&Table>> = ordered(manual, &ranks(manual))
+        .iter()
+        .flat_map(|rank| broken(rank))
+        .collect();
+    let widest = lines.iter().map(|line| line_width(line)).max().unwrap_or(0);
     let mut places: BTreeMap<&str, Place<'_>> = BTreeMap::new();
-    let mut x = MARGIN;
-    for column in &columns {
-        let width = column
-            .iter()
-            .map(|table| table.name.len() * LETTER + 20)
-            .max()
-            .unwrap_or(0);
-        // Shorter columns stand in the middle.
-        let top = MARGIN + (rows - column.len()) * ROW_HEIGHT / 2;
-        for (row, table) in column.iter().enumerate() {
-            let y = top + row * ROW_HEIGHT;
+    for (number, line) in lines.iter().enumerate() {
+        let y = MARGIN + number * LINE_HEIGHT;
+        // Shorter lines stand in the middle.
+        let mut x = MARGIN + (widest - line_width(line)) / 2;
+        for table in line {
+            let width = box_width(table);
             places.insert(&table.name, Place { table, x, y, width });
+            x += width + GAP;
         }
-        x += width + GAP;
     }
-    let (width, height) = (x + MARGIN - GAP.min(x), rows * ROW_HEIGHT + 2 * MARGIN);
+    let below_last = LINE_HEIGHT - BOX_HEIGHT;
+    let (width, height) = (
+        widest + 2 * MARGIN,
+        (lines.len() * LINE_HEIGHT).saturating_sub(below_last) + 2 * MARGIN,
+    );
     let mut svg = format!(
         "<svg class=\"graph\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
          aria-label=\"Which table reads which\">\n"
@@ -59,6 +69,27 @@ pub(super) fn svg(manual: &Manual) -> String {
     svg
 }
 
+fn box_width(table: &Table) -> usize {
+    table.name.chars().count() * LETTER + 20
+}
+
+fn line_width(line: &[&Table]) -> usize {
+    let boxes: usize = line.iter().map(|table| box_width(table)).sum();
+    boxes + GAP * line.len().saturating_sub(1)
+}
+
+/// A rank in as many lines as it needs.
+fn broken<'a>(rank: &[&'a Table]) -> Vec<Vec<&'a Table>> {
+    let mut lines: Vec<Vec<&Table>> = vec![];
+    for table in rank {
+        match lines.last_mut() {
+            Some(line) if line_width(line) + GAP + box_width(table) <= WIDTH_MAX => line.push(table),
+            _ => lines.push(vec![table]),
+        }
+    }
+    lines
+}
+
 /// How far each table is from the sources, counted by the longest way.
 fn ranks(manual: &Manual) -> BTreeMap<&str, usize> {
     let mut ranks: BTreeMap<&str, usize> = BTreeMap::new();
@@ -73,40 +104,41 @@ fn ranks(manual: &Manual) -> BTreeMap<&str, usize> {
 
 /// The tables by rank, and within a rank near those that they read.
 fn ordered<'a>(manual: &'a Manual, ranks: &BTreeMap<&str, usize>) -> Vec<Vec<&'a Table>> {
-    let mut columns: Vec<Vec<&Table>> = vec![vec![]; ranks.values().max().map_or(0, |rank| rank + 1)];
-    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
-    for (rank, column) in columns.iter_mut().enumerate() {
+    let mut by_rank: Vec<Vec<&Table>> = vec![vec![]; ranks.values().max().map_or(0, |rank| rank + 1)];
+    // How far each is to the right, in thousandths of its rank.
+    let mut centres: BTreeMap<&str, usize> = BTreeMap::new();
+    for (rank, tables) in by_rank.iter_mut().enumerate() {
         let of_rank = manual
             .tables
             .iter()
             .filter(|table| ranks.get(table.name.as_str()) == Some(&rank));
-        column.extend(of_rank);
-        // The mean row of what they read, in hundredths.
+        tables.extend(of_rank);
+        // Below the middle of what they read.
         let wanted = |table: &&Table| {
             let read: Vec<usize> = table
                 .reads
                 .iter()
-                .filter_map(|read| rows.get(read.name.as_str()).copied())
+                .filter_map(|read| centres.get(read.name.as_str()).copied())
                 .collect();
-            100 * read.iter().sum::<usize>() / read.len().max(1)
+            read.iter().sum::<usize>() / read.len().max(1)
         };
-        column.sort_by_key(wanted);
-        for (row, table) in column.iter().enumerate() {
-            rows.insert(&table.name, row);
+        tables.sort_by_key(wanted);
+        for (place, table) in tables.iter().enumerate() {
+            centres.insert(&table.name, 500 * (2 * place + 1) / tables.len());
         }
     }
-    columns
+    by_rank
 }
 
 fn edge(svg: &mut String, from: &Place<'_>, to: &Place<'_>, how: &str) {
-    let (x1, y1) = (from.x + from.width, from.y + BOX_HEIGHT / 2);
-    let (x2, y2) = (to.x, to.y + BOX_HEIGHT / 2);
-    let middle = (x1 + x2) / 2;
+    let (x1, y1) = (from.middle(), from.y + BOX_HEIGHT);
+    let (x2, y2) = (to.middle(), to.y);
+    let middle = usize::midpoint(y1, y2);
     let class = if how == "table" { "edge" } else { "edge partly" };
     // Writing to a string cannot fail.
     _ = writeln!(
         svg,
-        "<path class=\"{class}\" data-from=\"{0}\" data-to=\"{1}\" d=\"M{x1},{y1} C{middle},{y1} {middle},{y2} {x2},{y2}\"/>",
+        "<path class=\"{class}\" data-from=\"{0}\" data-to=\"{1}\" d=\"M{x1},{y1} C{x1},{middle} {x2},{middle} {x2},{y2}\"/>",
         escape(&from.table.name),
         escape(&to.table.name)
     );
@@ -129,4 +161,59 @@ fn node(svg: &mut String, place: &Place<'_>) {
         place.x + 10,
         place.y + 18,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docs::model::Read;
+
+    fn table(name: &str, reads: &[String]) -> Table {
+        let read = |name: &String| Read {
+            name: name.clone(),
+            how: "table",
+        };
+        Table {
+            name: name.to_owned(),
+            kind: Kind::Table,
+            description: String::new(),
+            file: None,
+            settings: vec![],
+            reads: reads.iter().map(read).collect(),
+            read_by: vec![],
+            columns: vec![],
+            predicates: vec![],
+            sql: None,
+            tests: vec![],
+        }
+    }
+
+    #[test]
+    fn many_tables_of_a_rank_stand_on_several_lines_of_a_page() {
+        let names: Vec<String> = (0..30).map(|number| format!("layer.table_{number:02}")).collect();
+        let mut tables: Vec<Table> = names.iter().map(|name| table(name, &[])).collect();
+        tables.push(table("layer.all", &names));
+        let manual = Manual {
+            project: String::new(),
+            tables,
+        };
+        let lines: Vec<Vec<&Table>> = ordered(&manual, &ranks(&manual))
+            .iter()
+            .flat_map(|rank| broken(rank))
+            .collect();
+        assert!(lines.len() > 3 && lines.iter().all(|line| line_width(line) <= WIDTH_MAX));
+        assert_eq!(lines.iter().map(Vec::len).sum::<usize>(), 31);
+        let svg = svg(&manual);
+        assert_eq!(svg.matches("<path").count(), 30);
+        assert_eq!(svg.matches("<rect").count(), 31);
+    }
+
+    #[test]
+    fn no_tables_are_no_boxes() {
+        let manual = Manual {
+            project: String::new(),
+            tables: vec![],
+        };
+        assert!(!svg(&manual).contains("<rect"));
+    }
 }

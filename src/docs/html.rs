@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::graph;
 use super::model::{Column, Kind, Manual, Table};
+use super::prose::{Part, parts};
 use crate::lineage::Origin;
 
 const STYLE: &str = include_str!("page.css");
@@ -26,6 +27,9 @@ pub fn html(manual: &Manual) -> String {
     _ = writeln!(page, "<div class=\"wide\">\n{}</div>", graph::svg(manual));
     navigation(&mut page, manual);
     page.push_str("<main>\n<p id=\"nothing\" hidden>Nothing is called so.</p>\n");
+    if let Some(missing) = missing(manual) {
+        _ = writeln!(page, "<p class=\"missing\">{missing}</p>");
+    }
     let known: BTreeSet<&str> = manual.tables.iter().map(|table| table.name.as_str()).collect();
     for table in &manual.tables {
         section(&mut page, table, &known);
@@ -48,6 +52,38 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// A comment as HTML has it.
+fn prose(comment: &str) -> String {
+    let parts = parts(comment).into_iter().map(|part| match part {
+        Part::Text(text) => escape(text),
+        Part::Code(code) => format!("<code>{}</code>", escape(code)),
+    });
+    parts.collect()
+}
+
+/// How much nobody has described yet, and how that is done.
+fn missing(manual: &Manual) -> Option<String> {
+    let tables = manual.tables.iter().filter(|table| table.kind.has_comments());
+    let columns = tables.clone().flat_map(|table| &table.columns);
+    let without = [
+        columns.clone().filter(|column| column.description.is_none()).count(),
+        tables.clone().filter(|table| table.description.is_empty()).count(),
+    ];
+    let told = [
+        format!("{} of {} columns", without[0], columns.count()),
+        format!("{} of {} tables and views", without[1], tables.count()),
+    ];
+    let told = told.iter().zip(without).filter(|(_, without)| *without > 0);
+    let told: Vec<&str> = told.map(|(told, _)| told.as_str()).collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "{} are not described. A comment beside a column of the final select describes it, and one at the head of a file \
+             its table; so do <code>columns</code> and <code>description</code> of a step in pipelines.yaml.",
+            told.join(" and ")
+        )
+    })
 }
 
 /// Sources, then the layers.
@@ -83,7 +119,10 @@ fn section(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
         table.kind.word()
     );
     for paragraph in table.description.split("\n\n").filter(|text| !text.trim().is_empty()) {
-        _ = writeln!(page, "<p>{}</p>", escape(paragraph.trim()));
+        _ = writeln!(page, "<p>{}</p>", prose(paragraph.trim()));
+    }
+    if table.description.is_empty() && table.kind.has_comments() {
+        page.push_str("<p class=\"missing\">not described</p>\n");
     }
     facts(page, table, known);
     if !table.columns.is_empty() {
@@ -105,7 +144,7 @@ fn section(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
         page.push_str("<h3>Tests</h3>\n<ul class=\"tests\">\n");
         for test in &table.tests {
             let place = escape(&format!("{}:{}", test.file, test.line));
-            _ = writeln!(page, "<li>{} <code>{place}</code></li>", escape(&test.name));
+            _ = writeln!(page, "<li>{} <code>{place}</code></li>", prose(&test.name));
         }
         page.push_str("</ul>\n");
     }
@@ -154,23 +193,27 @@ fn rows(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
             _ = writeln!(
                 page,
                 "<tr class=\"heading\"><td colspan=\"4\">{}</td></tr>",
-                escape(text)
+                prose(text)
             );
         }
         heading = column.heading.as_ref();
-        row(page, &table.name, column, known);
+        row(page, table, column, known);
     }
 }
 
-fn row(page: &mut String, table: &str, column: &Column, known: &BTreeSet<&str>) {
+fn row(page: &mut String, table: &Table, column: &Column, known: &BTreeSet<&str>) {
     let name = escape(&column.name);
+    let description = match &column.description {
+        Some(text) => format!("<td>{}</td>", prose(text)),
+        None if table.kind.has_comments() => "<td class=\"missing\">not described</td>".to_owned(),
+        None => "<td></td>".to_owned(),
+    };
     _ = writeln!(
         page,
-        "<tr id=\"{}.{name}\" data-column=\"{name}\"><td><code>{name}</code></td><td class=\"type\">{}</td><td>{}</td>\
-         <td class=\"from\">{}</td></tr>",
-        escape(table),
+        "<tr id=\"{}.{name}\" data-column=\"{name}\"><td><code>{name}</code></td><td class=\"type\">{}</td>\
+         {description}<td class=\"from\">{}</td></tr>",
+        escape(&table.name),
         escape(&column.data_type),
-        escape(column.description.as_deref().unwrap_or_default()),
         origins(&column.from, known)
     );
 }
@@ -218,6 +261,11 @@ fn coloured(sql: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_of_comments_is_code_and_never_markup() {
+        assert_eq!(prose("`a < b` or <b>"), "<code>a &lt; b</code> or &lt;b&gt;");
+    }
 
     #[test]
     fn what_sql_says_is_never_markup() {

@@ -1,7 +1,11 @@
 use std::fmt::Write;
 
 use super::model::{Column, Manual, Table};
+use super::prose::{Part, parts};
 use crate::lineage::Origin;
+
+/// What is said of that of which nothing is said.
+const MISSING: &str = "*not described*";
 
 /// The manual as Markdown, a chapter a table.
 pub fn markdown(manual: &Manual) -> String {
@@ -27,6 +31,8 @@ fn chapter(text: &mut String, table: &Table) {
     _ = writeln!(text, "\n## {}\n", table.name);
     if !table.description.is_empty() {
         _ = writeln!(text, "{}\n", plain(&table.description));
+    } else if table.kind.has_comments() {
+        _ = writeln!(text, "{MISSING}\n");
     }
     for setting in &table.settings {
         _ = writeln!(text, "- {}: `{}`", setting.name, setting.value);
@@ -59,7 +65,7 @@ fn chapter(text: &mut String, table: &Table) {
         let cells = [
             format!("`{}`", column.name),
             column.data_type.clone(),
-            cell(&meaning(column)),
+            meaning(column, table.kind.has_comments()),
             origins(&column.from),
         ];
         _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -77,10 +83,13 @@ fn chapter(text: &mut String, table: &Table) {
 }
 
 /// The heading and the description of a column.
-pub(super) fn meaning(column: &Column) -> String {
-    let parts = [column.heading.as_ref(), column.description.as_ref()];
-    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-    parts.join(": ")
+fn meaning(column: &Column, has_comments: bool) -> String {
+    let description = match &column.description {
+        Some(text) => Some(cell(text)),
+        None => has_comments.then(|| MISSING.to_owned()),
+    };
+    let parts = [column.heading.as_deref().map(cell), description];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
 fn origins(origins: &[Origin]) -> String {
@@ -100,14 +109,19 @@ fn anchor(name: &str) -> String {
     name.replace('.', "")
 }
 
-/// Text that Markdown does not read anything into.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '<' | '>' | '*' | '[' | ']' | '\\') {
-            plain.push('\\');
+/// A comment, of which Markdown reads nothing but code as its own.
+fn plain(comment: &str) -> String {
+    let mut plain = String::with_capacity(comment.len());
+    for part in parts(comment) {
+        match part {
+            Part::Code(code) => _ = write!(plain, "`{code}`"),
+            Part::Text(text) => text.chars().for_each(|letter| {
+                if matches!(letter, '<' | '>' | '*' | '[' | ']' | '\\' | '`') {
+                    plain.push('\\');
+                }
+                plain.push(letter);
+            }),
         }
-        plain.push(letter);
     }
     plain
 }
@@ -123,4 +137,15 @@ fn fence(text: &str) -> String {
         fence.push('`');
     }
     fence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_of_comments_stays_as_it_is() {
+        assert_eq!(plain("`a[1] < b` or a[1] ` *"), "`a[1] < b` or a\\[1\\] \\` \\*");
+        assert_eq!(cell("`a | b`\nor c"), "`a \\| b` or c");
+    }
 }

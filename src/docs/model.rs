@@ -26,6 +26,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether the project has a place for what is to be said of it: the comments of its SQL, and its step.
+    pub fn has_comments(self) -> bool {
+        matches!(self, Self::Table | Self::View)
+    }
+
     /// As people call it.
     pub fn word(self) -> &'static str {
         match self {

@@ -102,6 +102,47 @@ fn the_page_needs_nothing_else_and_escapes_what_sql_says() {
     }
 }
 
+/// The text between two others, where they come first.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before}"));
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after}")).0
+}
+
+#[test]
+fn the_graph_fits_a_page_and_comments_are_shown_as_they_are_meant() {
+    let shop = Shop::new();
+    shop.edit(
+        "sql/gold/engagement.sql",
+        "-- Key: day, hour (UTC).",
+        "-- Key: `day`, `hour < 24` (UTC).",
+    );
+    let page = shop.ok(&["docs"]);
+    let width: usize = between(between(&page, "<svg class=\"graph\"", ">"), " width=\"", "\"")
+        .parse()
+        .unwrap();
+    assert!((400..=1_200).contains(&width), "{width}");
+    let engagement = between(&page, "<section id=\"gold.engagement\">", "</section>");
+    assert!(
+        engagement.contains("<code>day</code>, <code>hour &lt; 24</code> (UTC)"),
+        "{engagement}"
+    );
+    assert!(
+        engagement.contains("<td class=\"missing\">not described</td>"),
+        "{engagement}"
+    );
+    assert!(
+        page.contains("columns") && page.contains("are not described."),
+        "{page}"
+    );
+    let source = between(&page, "<section id=\"clicks\">", "</section>");
+    assert!(!source.contains("not described"), "{source}");
+    let text = shop.ok(&["docs", "--markdown"]);
+    assert!(
+        text.contains("`hour < 24` (UTC)") && text.contains("*not described*"),
+        "{text}"
+    );
+}
+
 #[test]
 fn descriptions_of_pipelines_yaml_win_and_have_to_fit() {
     let shop = Shop::new();
