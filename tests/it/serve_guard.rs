@@ -243,6 +243,8 @@ fn sql_is_off_and_where_it_is_on_it_only_reads_the_lake() {
         (cut["rows"].as_array().unwrap().len(), &cut["truncated"]),
         (1_000, &json!(true))
     );
+    let twice = "select a.x, b.x, null as y from (select 1 as x) as a cross join (select 2 as x) as b";
+    assert_eq!(run(twice).json()["rows"], json!([{"x": 1, "x_2": 2, "y": null}]));
     // Checked by the plan, not by the text.
     assert_eq!(run("select 'drop table gold.sessions; delete' as words").code, 200);
 

@@ -353,3 +353,33 @@ fn data_cannot_steer_the_terminal() {
     let out = sql(&shop, &["-c", "select chr(27) || '[31mred' as a"]);
     assert!(out.contains("\\u{1b}[31mred") && !out.contains('\u{1b}'), "{out:?}");
 }
+
+#[test]
+fn json_has_a_key_for_every_column() {
+    let shop = lake();
+    let twice = "select a.x, b.x, null as y from (select 1 as x) as a cross join (select 2 as x) as b";
+    let of = |format: &str| sql(&shop, &["--format", format, "-c", twice]);
+    assert_eq!(of("json"), "[{\"x\":1,\"x_2\":2,\"y\":null}]\n");
+    assert_eq!(of("ndjson"), "{\"x\":1,\"x_2\":2,\"y\":null}\n");
+    assert_eq!(of("csv"), "x,x,y\n1,2,\n", "places tell columns of one name apart");
+}
+
+#[test]
+fn sums_are_right_or_an_error_and_null_where_nothing_is_summed() {
+    let shop = lake();
+    let value = |statement: &str| sql(&shop, &["--format", "json", "-c", statement]);
+    assert_eq!(
+        value("select avg(null) as x, sum(null) as y"),
+        "[{\"x\":null,\"y\":null}]\n"
+    );
+    let values = "from (values (9223372036854775807), (1)) as t (x)";
+    let error = refused(&shop, &["-c", &format!("select sum(x) {values}")]);
+    assert!(
+        error.contains("past the range of bigint") && error.contains("help:"),
+        "{error}"
+    );
+    let whole = value(&format!(
+        "select cast(sum(cast(x as decimal(38, 0))) as varchar) as x {values}"
+    ));
+    assert_eq!(whole, "[{\"x\":\"9223372036854775808\"}]\n");
+}
