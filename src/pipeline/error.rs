@@ -105,6 +105,17 @@ pub enum PipelineError {
         /// The version that had all of them.
         whole: u64,
     },
+    /// A table that is filled from sources has read a table whose rows were replaced since.
+    #[error(
+        "`{table}` has read rows that now look new: {reason}\n  help: rebuild it from what its sources still hold: clickrec \
+         run --full-refresh --select {table}+"
+    )]
+    ReadBefore {
+        /// `layer.table`.
+        table: String,
+        /// Which table, and what happened to it.
+        reason: String,
+    },
     /// The records of a quarantine cannot be judged again.
     #[error("`{table}` cannot be replayed: {reason}")]
     Replay {

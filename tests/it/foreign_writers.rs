@@ -245,6 +245,25 @@ fn tables_that_are_only_read_are_read_again_whatever_others_do_to_them() {
 }
 
 #[test]
+fn a_step_that_also_reads_a_source_takes_no_rows_of_a_table_twice() {
+    let step = "      - { name: gold.both, sql: both.sql, mode: append }\n";
+    let prices = Prices::new("mode: merge, key: [item_id]", step);
+    let both = r#"select "offset" as line from changes('clicks') union all select line from changes('silver.prices')"#;
+    prices.write("both.sql", both);
+    prices.produce("1.json", &[("a", "1", false), ("b", "2", false)]);
+    prices.run().unwrap();
+    prices.run().unwrap();
+    assert_eq!(prices.number("select count(*) from gold.both"), 4);
+    prices.other("silver.prices", |table| act(table, Overwrite));
+    prices.produce("2.json", &[("c", "3", false)]);
+    let error = prices.run().unwrap_err();
+    assert!(error.contains("`gold.both` has read rows that now look new"), "{error}");
+    prices.full_refresh("gold.both").unwrap();
+    prices.run().unwrap();
+    assert_eq!(prices.number("select count(*) from gold.both"), 3 + 3);
+}
+
+#[test]
 fn system_tables_that_others_changed_are_added_to_and_read_again() {
     let expect = "expect: [{ range: { price: { min: 0 } }, severity: quarantine }]";
     let step = "      - { name: gold.rejected, sql: rejected.sql, mode: append }\n";

@@ -68,6 +68,9 @@ impl<'a> Found<'a> {
             refresh: refresh(node, &inputs),
         };
         let from_start = lake.rebuild().is_some();
+        if lake.reads == Reads::Sources && !from_start {
+            refuse_rereads(node, &target, &inputs).await?;
+        }
         let sources = FoundSources::ask(node, world.sources, &target, lookup.read, from_start).await?;
         Ok(Self {
             node,
@@ -92,6 +95,23 @@ fn reads(node: &Node) -> Reads {
         (true, false) => Reads::Changes,
         (true, true) => Reads::Whole,
     }
+}
+
+/// A table that is filled from sources is never rebuilt unasked, so rows of other tables that it has read must not come
+/// to it again as new ones.
+async fn refuse_rereads(node: &Node, target: &LakeTable, inputs: &[Input]) -> Result<(), PipelineError> {
+    for input in inputs.iter().filter(|input| input.drives(node)) {
+        let Some(reason) = &input.reread else { continue };
+        let any = positions::of_table(input.table.name(), "");
+        let stored = target.transactions().await.map_err(|error| node.lake_error(error))?;
+        if stored.is_some_and(|stored| stored.keys().any(|id| id.starts_with(&any))) {
+            return Err(PipelineError::ReadBefore {
+                table: node.name().to_string(),
+                reason: reason.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// How much of the inputs is new, where the step waits for that.
