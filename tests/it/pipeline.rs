@@ -152,8 +152,8 @@ fn an_edited_weight_changes_the_recommendations() {
     // A comment does not count as a change.
     shop.edit(
         "sql/gold/session_items.sql",
-        "-- This is the place",
-        "-- Here is the place",
+        "-- Change the weights here",
+        "-- Set the weights here",
     );
     assert!(outcomes(&shop).iter().all(|(_, result, _)| result == "up to date"));
 }
