@@ -41,7 +41,7 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value = "100_000", value_name = "N", value_parser = produce::count)]
     events: u64,
 
-    /// Keep the project and its lake in this folder; `clickrec run` there goes on with the files you add to sample_data/
+    /// Keep the project and its lake in this folder; `clickrec run` there reads the files that you add to sample_data/
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 
@@ -66,7 +66,7 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     let started = Instant::now();
     let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
     let folder = args.lake.clone().unwrap_or_else(|| temporary.path().join("shop"));
-    // The sample data are of another shop: a later run of a project that is kept must not mix them into this lake.
+    // The sample data belong to another shop: a later run of the kept project must not mix them into this lake.
     init::scaffold(&folder, Events::Nothing)?;
 
     let shop = SimulationConfig {
@@ -119,12 +119,12 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     }
 }
 
-/// Where the project is, and what it reads now that the demo's broker is gone.
+/// Says where the project is, and what it reads now that the demo's broker is gone.
 fn kept(folder: &Path) -> String {
     let folder = folder.display();
     format!(
-        "the project and its lake stay in {folder}; the broker does not: from now on, `clickrec run` takes up the files that \
-         you add to {folder}/sample_data\n  next: cd {folder} && clickrec serve"
+        "the project and its lake are kept in {folder}; the demo's broker is gone. From now on, `clickrec run` reads the \
+         files that you add to {folder}/sample_data\n  next: cd {folder} && clickrec serve"
     )
 }
 

@@ -15,15 +15,15 @@ const SQLFLUFF: &str = include_str!("../../.sqlfluff");
 const GITIGNORE: &str = "/lake/\n.env\n";
 /// Named by the first line of pipelines.yaml.
 const SCHEMA: &str = ".editor/pipelines.schema.json";
-/// Keeps a folder without files in a repository: a source's folder has to be there. Sources skip hidden files.
+/// Keeps the empty folder of a source in a repository. Sources skip hidden files.
 const KEEP: &str = ".gitkeep";
 
-/// What a new project has to read.
+/// The events that a new project starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Events {
     /// The sample data.
     Sample,
-    /// Nothing yet: the folder of its source is empty.
+    /// None: the folder of its source is empty.
     Nothing,
 }
 

@@ -10,7 +10,7 @@ use crate::shell::{Out, terminal_width};
 
 pub(super) use crate::shell::print::Format;
 
-/// So many decimals of a score are for people.
+/// Decimals of a score in output for people.
 const DECIMALS: usize = 4;
 
 /// Prints the rows of a command: with scores that people can read, and with all digits for programs.

@@ -15,7 +15,7 @@ use crate::config::KafkaConfig;
 use crate::kafka::{Created, Producer, create_topic};
 use crate::simulate::{Record, Simulation, SimulationConfig};
 
-/// No broker takes more for one topic.
+/// More is surely a typo.
 const PARTITIONS_MAX: i64 = 100_000;
 
 /// Simulate the traffic of a shop
@@ -65,7 +65,7 @@ pub(super) struct ProduceArgs {
     #[arg(long, default_value = "kafka", value_name = "kafka|FILE")]
     to: String,
 
-    /// Create the topic with so many partitions, unless it is there; replicas are as the brokers have them by default
+    /// Create the topic with this number of partitions if it does not exist; replicas are the brokers' default
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(i32).range(1..=PARTITIONS_MAX))]
     create_topic: Option<i32>,
 
@@ -105,10 +105,10 @@ impl ProduceArgs {
         self.to == "kafka"
     }
 
-    /// What of the arguments does not go together.
+    /// Arguments that exclude each other.
     pub fn conflict(&self) -> Option<&'static str> {
         let is_lost = self.create_topic.is_some() && !self.needs_kafka();
-        is_lost.then_some("--create-topic creates a topic of Kafka, but --to names a file")
+        is_lost.then_some("--create-topic creates a Kafka topic, but --to names a file")
     }
 
     fn simulation(&self) -> SimulationConfig {
@@ -171,11 +171,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// Makes the topic, or says that it is there.
+/// Creates the topic, or says that it exists.
 fn create(kafka: &KafkaConfig, partitions: i32, global: &Global) -> anyhow::Result<()> {
     let told = match create_topic(kafka, partitions)? {
         Created::New => format!("created topic {}, partitions: {partitions}", kafka.topic),
-        Created::Existing => format!("topic {} is there already, and stays as it is", kafka.topic),
+        Created::Existing => format!("topic {} already exists and was left unchanged", kafka.topic),
     };
     if !global.quiet {
         eprintln!("{told}");

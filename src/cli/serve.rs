@@ -78,7 +78,7 @@ pub(super) async fn run(args: &ServeArgs, global: &Global, stop: &CancellationTo
     start(args, runner, token.map(Secret::credential), stop).await
 }
 
-/// Serves a project's lake until it is told to stop.
+/// Serves a project's lake until it receives a stop signal.
 pub(super) async fn start(
     args: &ServeArgs,
     runner: Runner,

@@ -33,7 +33,7 @@ pub struct ExecutorOptions {
     pub work_dir: PathBuf,
 }
 
-/// Runs an executor until it is asked to stop; `ready` receives its address.
+/// Runs an executor until `stop`; `ready` receives its address.
 ///
 /// All its tasks share the memory pool, the spill folder and the stores of `state`.
 ///

@@ -1,4 +1,4 @@
-//! The tables as a graph, drawn as SVG: what is read above, who reads it below. It is as wide as a page at most.
+//! The tables as a graph, drawn as SVG: inputs above, their readers below. It is never wider than a page.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ const BOX_HEIGHT: usize = 28;
 const LINE_HEIGHT: usize = 72;
 const GAP: usize = 28;
 const MARGIN: usize = 8;
-/// Boxes side by side are no wider; what does not fit stands on a further line.
+/// The maximum width of a row of boxes. Boxes that do not fit go on another row.
 const WIDTH_MAX: usize = 1_120;
 
 /// A box of the drawing.
@@ -38,7 +38,7 @@ pub(super) fn svg(manual: &Manual) -> String {
     let mut places: BTreeMap<&str, Place<'_>> = BTreeMap::new();
     for (number, line) in lines.iter().enumerate() {
         let y = MARGIN + number * LINE_HEIGHT;
-        // Shorter lines stand in the middle.
+        // Shorter rows are centred.
         let mut x = MARGIN + (widest - line_width(line)) / 2;
         for table in line {
             let width = box_width(table);
@@ -78,7 +78,7 @@ fn line_width(line: &[&Table]) -> usize {
     boxes + GAP * line.len().saturating_sub(1)
 }
 
-/// A rank in as many lines as it needs.
+/// Splits a rank into rows that fit the page.
 fn broken<'a>(rank: &[&'a Table]) -> Vec<Vec<&'a Table>> {
     let mut lines: Vec<Vec<&Table>> = vec![];
     for table in rank {
@@ -105,7 +105,7 @@ fn ranks(manual: &Manual) -> BTreeMap<&str, usize> {
 /// The tables by rank, and within a rank near those that they read.
 fn ordered<'a>(manual: &'a Manual, ranks: &BTreeMap<&str, usize>) -> Vec<Vec<&'a Table>> {
     let mut by_rank: Vec<Vec<&Table>> = vec![vec![]; ranks.values().max().map_or(0, |rank| rank + 1)];
-    // How far each is to the right, in thousandths of its rank.
+    // The horizontal position of each box, in thousandths of its rank's width.
     let mut centres: BTreeMap<&str, usize> = BTreeMap::new();
     for (rank, tables) in by_rank.iter_mut().enumerate() {
         let of_rank = manual
@@ -113,7 +113,7 @@ fn ordered<'a>(manual: &'a Manual, ranks: &BTreeMap<&str, usize>) -> Vec<Vec<&'a
             .iter()
             .filter(|table| ranks.get(table.name.as_str()) == Some(&rank));
         tables.extend(of_rank);
-        // Below the middle of what they read.
+        // Each box goes below the centre of its inputs.
         let wanted = |table: &&Table| {
             let read: Vec<usize> = table
                 .reads

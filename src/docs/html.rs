@@ -54,7 +54,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// A comment as HTML has it.
+/// A comment as HTML.
 fn prose(comment: &str) -> String {
     let parts = parts(comment).into_iter().map(|part| match part {
         Part::Text(text) => escape(text),
@@ -63,7 +63,7 @@ fn prose(comment: &str) -> String {
     parts.collect()
 }
 
-/// How much nobody has described yet, and how that is done.
+/// How many tables and columns lack a description, and how to add one.
 fn missing(manual: &Manual) -> Option<String> {
     let tables = manual.tables.iter().filter(|table| table.kind.has_comments());
     let columns = tables.clone().flat_map(|table| &table.columns);

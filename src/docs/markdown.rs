@@ -4,7 +4,7 @@ use super::model::{Column, Manual, Table};
 use super::prose::{Part, parts};
 use crate::lineage::Origin;
 
-/// What is said of that of which nothing is said.
+/// Stands in for a missing description.
 const MISSING: &str = "*not described*";
 
 /// The manual as Markdown, a chapter a table.
@@ -109,7 +109,7 @@ fn anchor(name: &str) -> String {
     name.replace('.', "")
 }
 
-/// A comment, of which Markdown reads nothing but code as its own.
+/// A comment, escaped so that only its code is Markdown.
 fn plain(comment: &str) -> String {
     let mut plain = String::with_capacity(comment.len());
     for part in parts(comment) {

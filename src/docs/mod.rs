@@ -2,7 +2,7 @@
 //!
 //! - `comments`: what the comments of a SQL file say of its table and columns.
 //! - `model`: what there is to tell; `build`: how it is found.
-//! - `markdown`, `html`, `graph`: how it is told; `prose`: the code in comments.
+//! - `markdown`, `html`, `graph`: the formats; `prose`: finds code in comments.
 
 mod build;
 mod comments;

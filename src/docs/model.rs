@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether the project has a place for what is to be said of it: the comments of its SQL, and its step.
+    /// Whether the project can describe it, in the comments of its SQL or in its step.
     pub fn has_comments(self) -> bool {
         matches!(self, Self::Table | Self::View)
     }

@@ -2,11 +2,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     Text(&'a str),
-    /// What stands between backticks.
+    /// Text between backticks.
     Code(&'a str),
 }
 
-/// A comment, with what is code in it told apart. A backtick without a second one is text.
+/// Splits a comment into text and code. A backtick without a partner is text.
 pub(super) fn parts(comment: &str) -> Vec<Part<'_>> {
     let mut parts = vec![];
     let mut rest = comment;

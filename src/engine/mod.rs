@@ -15,6 +15,8 @@ mod planner;
 mod query;
 mod split_joined;
 mod statement;
+#[cfg(test)]
+mod test_session;
 mod typed_nulls;
 
 use std::num::NonZeroUsize;

@@ -113,9 +113,8 @@ fn has_rows(values: &Subquery, predicate: Option<Expr>) -> Result<Expr> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-    use datafusion::prelude::SessionContext;
-
-    use crate::engine::{Bindings, Engine, EngineOptions, plan, query};
+    use crate::engine::test_session::session;
+    use crate::engine::{Bindings, plan, query};
 
     const TABLES: &str = "with o as (select * from (values (1, 1), (2, 2), (null, 3)) as o (id, k)), \
                           i as (select * from (values (2, 1), (null, 2)) as i (id, k)), \
@@ -129,22 +128,9 @@ mod tests {
         "not (id in (select id from i) and k > 0)",
     ];
 
-    async fn session() -> SessionContext {
-        let options = EngineOptions {
-            memory_bytes: 64 << 20,
-            spill_dir: None,
-            threads: Some(2),
-        };
-        Engine::new(&options)
-            .unwrap()
-            .session(&Bindings::default())
-            .await
-            .unwrap()
-    }
-
     #[tokio::test]
     async fn a_null_among_the_values_leaves_no_rows() {
-        let session = session().await;
+        let session = session(&Bindings::default()).await;
         for wrong in WRONG {
             let filtered = format!("{TABLES} {wrong}").replace("count(*) as rows", "*");
             let rows = query(&session, &filtered).await.unwrap().count().await.unwrap();
@@ -155,7 +141,7 @@ mod tests {
     /// If this fails, DataFusion has been fixed, and this rewrite can be removed.
     #[tokio::test]
     async fn the_engine_alone_is_still_wrong() {
-        let session = session().await;
+        let session = session(&Bindings::default()).await;
         for wrong in WRONG {
             let filtered = format!("{TABLES} {wrong}").replace("count(*) as rows", "*");
             let rows = session.sql(&filtered).await.unwrap().count().await.unwrap();
@@ -165,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_engine_plans_right_stays_as_it_is() {
-        let session = session().await;
+        let session = session(&Bindings::default()).await;
         for right in [
             "id not in (select id from i)",
             "k > 1 and id not in (select id from i where id is not null)",

@@ -1,4 +1,4 @@
-//! `avg(null)` and `sum(null)` are NULL. DataFusion plans them, but cannot add up values of no type.
+//! `avg(null)` and `sum(null)` are NULL. DataFusion plans them, but cannot add values without a type.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -7,7 +7,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, WindowFunctionDefinition, cast};
 
-/// The plan, in which such arguments have the type of the result.
+/// Gives such arguments the type of the result.
 ///
 /// # Errors
 /// When an expression does not fit the columns below it.
@@ -70,20 +70,12 @@ fn typed_argument(mut expression: Expr, columns: &DFSchema) -> Transformed<Expr>
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::engine::{Bindings, Engine, EngineOptions, query};
+    use crate::engine::test_session::session;
+    use crate::engine::{Bindings, query};
 
     #[tokio::test]
     async fn what_is_made_of_nothing_but_null_is_null() {
-        let options = EngineOptions {
-            memory_bytes: 64 << 20,
-            spill_dir: None,
-            threads: Some(2),
-        };
-        let session = Engine::new(&options)
-            .unwrap()
-            .session(&Bindings::default())
-            .await
-            .unwrap();
+        let session = session(&Bindings::default()).await;
         for sql in [
             "select avg(null)",
             "select mean(null) as m",

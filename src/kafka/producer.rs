@@ -97,7 +97,7 @@ impl std::fmt::Debug for Producer {
 }
 
 impl Producer {
-    /// Connects, and makes sure that the topic is there: brokers may make it by themselves.
+    /// Connects, and makes sure that the topic exists. Brokers may create it automatically.
     ///
     /// # Errors
     /// When no broker answers within ten seconds, or the topic is missing and does not appear.

@@ -1,4 +1,4 @@
-//! Topics: whether one is there, and making it.
+//! Checks that a topic exists, and creates it.
 
 use std::time::{Duration, Instant};
 
@@ -11,26 +11,26 @@ use super::client::{ANSWER, Context, refused, settings, unusable};
 use crate::config::KafkaConfig;
 use crate::source::SourceError;
 
-/// How long a topic may take to appear that the brokers make.
+/// How long brokers that create topics automatically may take.
 const APPEARS: Duration = Duration::from_secs(5);
-/// How long to wait before they are asked again.
+/// The pause between two requests.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// As many copies of each partition as the brokers make by default.
+/// The brokers' default replication.
 const DEFAULT_REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
 
-/// What was done to have a topic.
+/// The result of creating a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
-    /// It was made.
+    /// It was created.
     New,
-    /// It was there already, and stays as it is.
+    /// It already existed, and was left unchanged.
     Existing,
 }
 
-/// Makes the topic of a source, with so many partitions, unless it is there.
+/// Creates the topic of a source with this number of partitions, unless it exists.
 ///
 /// # Errors
-/// When no broker answers, or they refuse.
+/// When no broker answers, or they refuse the request.
 pub fn create_topic(config: &KafkaConfig, partitions: i32) -> Result<Created, SourceError> {
     let client: AdminClient<Context> = settings(config)
         .create_with_context(Context::default())
@@ -57,7 +57,7 @@ fn not_created(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
     };
     let help = match code {
         TopicAuthorizationFailed | ClusterAuthorizationFailed => {
-            "give the user CREATE of the topic or the cluster (an ACL, or a role that has it), or have somebody else create it"
+            "give the user CREATE of the topic or the cluster (an ACL, or a role that has it), or have an administrator create it"
         }
         InvalidPartitions | InvalidReplicationFactor | PolicyViolation => {
             "choose another number of partitions, or create it with Kafka's own tools, which take more settings"
@@ -72,21 +72,21 @@ fn not_created(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
     }
 }
 
-/// How a topic is called in errors.
+/// The name of a topic in errors.
 fn named(config: &KafkaConfig) -> String {
     format!("topic `{}` at {}", config.topic, config.brokers)
 }
 
-/// How many partitions a topic has, of what the brokers say; none where they do not know it.
+/// The number of partitions of a topic, from the brokers' metadata; `None` if they do not know it.
 ///
 /// # Errors
-/// When they do not tell.
+/// When the metadata of the topic is an error.
 fn partitions(config: &KafkaConfig, metadata: &Metadata) -> Result<Option<i32>, RDKafkaErrorCode> {
     use RDKafkaErrorCode::{LeaderNotAvailable, UnknownTopic, UnknownTopicOrPartition};
     let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
     let Some(topic) = topic else { return Ok(None) };
     match topic.error().map(RDKafkaErrorCode::from) {
-        // The last one is of a topic that is being made.
+        // The last one means that the topic is being created.
         Some(UnknownTopicOrPartition | UnknownTopic | LeaderNotAvailable) => Ok(None),
         Some(code) => Err(code),
         None => {
@@ -96,11 +96,11 @@ fn partitions(config: &KafkaConfig, metadata: &Metadata) -> Result<Option<i32>, 
     }
 }
 
-/// Asks until the topic has partitions, and says how many: brokers that make topics by themselves do so when a producer
-/// asks for one.
+/// Polls until the topic has partitions, and returns how many. Brokers that create topics automatically do so when a
+/// producer requests one.
 ///
 /// # Errors
-/// When it does not appear, or the user may not write to it, or the question fails.
+/// When the topic does not appear, the user may not write to it, or the request fails.
 pub(super) fn wait_for(
     config: &KafkaConfig,
     ask: impl Fn() -> Result<Metadata, SourceError>,
@@ -119,7 +119,7 @@ pub(super) fn wait_for(
 fn missing(config: &KafkaConfig) -> SourceError {
     SourceError::Missing {
         what: named(config),
-        reason: "the brokers do not know it, and create none by themselves".to_owned(),
+        reason: "it does not exist, and the brokers do not create topics automatically".to_owned(),
         help: "create it, with Kafka's own tools or with `clickrec produce --create-topic PARTITIONS`; or check `topic` of \
                the source"
             .to_owned(),

@@ -1,10 +1,10 @@
-//! What a step has to do, and why: a function of what was found in the lake and in the sources.
+//! What a step has to do, and why: a pure function of the state of the lake and the sources.
 //!
-//! [`decide`] knows nothing but its [`Facts`]: no lake, no source, no clock. [`Inputs`](super::Inputs) finds the facts and
-//! binds what the step reads accordingly. `plan` shows the same decision that `run` follows.
+//! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
+//! and binds the step's inputs accordingly. `plan` shows the same decision that `run` follows.
 //!
-//! Two questions are not answered here. Whether a step may go on where rows are gone for good is an error or none: see
-//! `gone`. When a step that has a schedule (`every`) is due is a question of the clock: see `follow`.
+//! Two questions are answered elsewhere: whether a step may continue when rows are gone for good (`gone`), and when a
+//! scheduled step (`every`) is due (`follow`).
 
 #[cfg(test)]
 mod tests;
@@ -25,16 +25,16 @@ pub enum Decision {
 pub(super) struct Facts {
     /// What the lake says.
     pub lake: LakeFacts,
-    /// What the sources say. They are asked after the lake, which tells how far they were read.
+    /// What the sources say. They are queried after the lake, which knows how far they were read.
     pub sources: SourceFacts,
 }
 
 /// What the lake says about a step and its inputs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LakeFacts {
-    /// What the step's SQL asks of its inputs.
+    /// How the step's SQL reads its inputs.
     pub reads: Reads,
-    /// Whether a full refresh was asked for.
+    /// Whether a full refresh was requested.
     pub full_refresh: bool,
     /// The fingerprint of the step's logic as it is now.
     pub fingerprint: i64,
@@ -42,51 +42,50 @@ pub(super) struct LakeFacts {
     pub table: Option<TableFacts>,
     /// The tables that the step reads.
     pub inputs: Vec<InputFacts>,
-    /// How much has to be new and how much is, where the step waits for that.
+    /// How much is new and how much has to be, if the step waits for that.
     pub refresh: Option<Refresh>,
 }
 
-/// What a step's SQL asks of its inputs.
+/// How a step's SQL reads its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reads {
     /// New records of sources, and perhaps changes of tables.
     Sources,
-    /// Changes of tables, and perhaps other tables plainly.
+    /// Changes of tables, and perhaps other tables as a whole.
     Changes,
-    /// Tables plainly, and nothing else.
+    /// Only tables as a whole.
     Whole,
 }
 
 /// The step's own table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TableFacts {
-    /// The fingerprint of the logic that it was written with, where it is known.
+    /// The fingerprint of the logic that wrote it, if known.
     pub fingerprint: Option<i64>,
     /// What others did to it.
     pub others: Others,
 }
 
-/// What others did to a table since its step last wrote it; each with the commit in words.
+/// What others did to a table since its step last wrote it; each with a description of the commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Others {
-    /// Nothing that counts.
+    /// Nothing relevant.
     #[default]
     Nothing,
     /// They changed its rows.
     Rows(String),
-    /// They left its rows alone, and changed its columns.
+    /// They changed its columns, but not its rows.
     Columns(String),
 }
 
 /// A table that the step reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct InputFacts {
-    /// Whether the step runs for what is new in it. A table that is read plainly beside the changes of others waits for
-    /// theirs.
+    /// Whether new rows in it make the step run. If the step reads changes of other tables, only those do.
     pub drives: bool,
     /// What happened to its rows since the step read them.
     pub news: News,
-    /// Why what is new cannot be told from the rest, so that all of it has to be read again; `None` where it can.
+    /// Why new rows cannot be told from old ones, so that all have to be read again; `None` if they can.
     pub reread: Option<String>,
 }
 
@@ -96,31 +95,31 @@ pub(super) enum News {
     /// Nothing.
     #[default]
     None,
-    /// Some went, and none arrived.
+    /// Rows were removed, and none arrived.
     Fewer,
-    /// Some arrived.
+    /// Rows arrived.
     Rows,
 }
 
-/// A step that waits until much of its input is new (`refresh_after`).
+/// The state of a step that waits until a share of its input is new (`refresh_after`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Refresh {
     /// The share that has to be new, 0 to 1.
     pub after: f64,
     /// Rows of its inputs.
     pub rows: u64,
-    /// How many of them are new, where that is known without reading them.
+    /// How many of them are new, if that is known without reading them.
     pub new: Option<u64>,
 }
 
 /// What the sources of a step say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SourceFacts {
-    /// Records that wait.
+    /// Waiting records.
     pub records: u64,
-    /// Whether the positions are worth a commit even where no record waits.
+    /// Whether the positions are worth a commit even if no record waits.
     pub keep: bool,
-    /// What another engine has done to what was read from them.
+    /// What another engine did to the rows that were read from them.
     pub loss: Loss,
 }
 
@@ -130,9 +129,9 @@ pub(super) enum Loss {
     /// Nothing.
     #[default]
     None,
-    /// The table was taken back to a version of ours: what was read since is read again.
+    /// The table was restored to a version of ours: what was read since then is read again.
     ReadAgain,
-    /// Rows are gone, and nobody knows which.
+    /// Rows are gone, and it is unknown which.
     Unknown,
 }
 
@@ -148,9 +147,8 @@ pub(super) fn decide(facts: &Facts) -> Decision {
 }
 
 impl LakeFacts {
-    /// Why a step starts from the beginning, whatever its sources say: it reads all of its inputs as though it had never
-    /// read any. A step that is computed again because its input has changed does not: it may look at its own rows
-    /// (`previous('…')`).
+    /// Why a step starts from the beginning, whatever its sources say: it reads all inputs as if it had never read any. A
+    /// step that is recomputed because its input has changed does not: it may read its own rows (`previous('…')`).
     pub fn rebuild(&self) -> Option<String> {
         let Some(table) = &self.table else {
             return Some("its table does not exist yet".to_owned());
@@ -158,7 +156,7 @@ impl LakeFacts {
         if self.full_refresh {
             return Some("a full refresh was asked for".to_owned());
         }
-        // What a source still holds may be less than what was read from it: that table is never rebuilt unasked.
+        // The source may hold less by now, so such a table is never rebuilt automatically.
         if self.reads == Reads::Sources {
             return None;
         }
@@ -176,20 +174,20 @@ impl LakeFacts {
         }
     }
 
-    /// Why an input has to be read again. Any input counts, also one that does not drive the step: rows that were joined
-    /// with what it held before may be wrong now.
+    /// Why an input has to be read again. Any input counts, even one that does not drive the step: rows that were joined
+    /// with its old contents may be wrong now.
     fn reread(&self) -> Option<String> {
         self.inputs.iter().find_map(|input| input.reread.clone())
     }
 }
 
-/// A step that adds to its table what is new in its inputs.
+/// A step that adds the news of its inputs to its table.
 fn read_on(facts: &Facts) -> Decision {
     let mut drivers = facts.lake.inputs.iter().filter(|input| input.drives);
     let sources = &facts.sources;
-    // What was lost, and is read again or accepted, is settled by a commit, be it without rows.
+    // A loss that is read again or accepted is settled by a commit, even one without rows.
     let is_settled = sources.records == 0 && !sources.keep && sources.loss == Loss::None;
-    // Rows that went are not taken out of what was made of them.
+    // Removed rows are not taken out of what was made from them.
     if is_settled && drivers.all(|input| input.news != News::Rows) {
         Decision::UpToDate("nothing new".to_owned())
     } else {
@@ -197,7 +195,7 @@ fn read_on(facts: &Facts) -> Decision {
     }
 }
 
-/// A step without `changes('…')` is computed anew once its inputs have changed, or have changed enough.
+/// A step without `changes('…')` is recomputed once its inputs have changed, or have changed enough.
 fn recompute(lake: &LakeFacts) -> Decision {
     if let Some(reason) = lake.reread() {
         return Decision::Full(reason);

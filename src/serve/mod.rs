@@ -75,7 +75,7 @@ impl ServeOptions {
     }
 }
 
-/// Serves until it is told to stop, then lets active requests finish.
+/// Serves until it receives a stop signal, then lets active requests finish.
 ///
 /// # Errors
 /// As [`ServeOptions::check`], or when the lake cannot be read at all.

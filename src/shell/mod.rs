@@ -154,7 +154,7 @@ impl Shell {
                 Limit::Off => None,
             },
             width: self.output.width(),
-            // What somebody asks for is shown as it is.
+            // A query's result is shown exactly.
             decimals: None,
         }
     }

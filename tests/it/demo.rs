@@ -28,7 +28,7 @@ fn a_kept_project_goes_on_from_what_the_demo_read() {
     let output = shop.run(&["demo", "--events", "2000", "--lake", "kept"]);
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        output.status.success() && log.contains("stay in kept") && log.contains("kept/sample_data"),
+        output.status.success() && log.contains("are kept in kept") && log.contains("kept/sample_data"),
         "{log}"
     );
     let folder = shop.path("kept");

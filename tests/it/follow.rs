@@ -1,4 +1,4 @@
-//! `run --follow`: batch after batch from a broker, in parallel with training, until it is told to stop.
+//! `run --follow`: batch after batch from a broker, in parallel with training, until it is stopped.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,7 +1,7 @@
-//! `sum` of whole numbers, which is an error where the total is past the range of its type: DataFusion's own wraps around,
-//! to a number of the other sign. All other sums are DataFusion's.
+//! `sum` of whole numbers that fails if the total is out of range. DataFusion's own wraps around, to a number of the other
+//! sign. All other sums are DataFusion's.
 //!
-//! - `totals`: how numbers are added up.
+//! - `totals`: the accumulators.
 
 mod totals;
 
@@ -41,7 +41,7 @@ impl AggregateUDFImpl for CheckedSum {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match types {
-            // `sum(null)`, which has no other type to go by.
+            // `sum(null)` has no type of its own.
             [DataType::Null] => Ok(DataType::Int64),
             types => self.sum.return_type(types),
         }

@@ -4,24 +4,12 @@
 
 use datafusion::prelude::SessionContext;
 
-use crate::engine::{Bindings, Engine, EngineOptions, query};
+use crate::engine::test_session::session;
+use crate::engine::{Bindings, query};
 
 /// Two groups and a NULL; the second group is past the range, and so is the total of both.
 const TABLE: &str = "with t as (select * from (values ('a', 1), ('a', 2), ('b', 9223372036854775807), ('b', 1), \
                      ('b', null)) as t (g, x)) ";
-
-async fn session() -> SessionContext {
-    let options = EngineOptions {
-        memory_bytes: 64 << 20,
-        spill_dir: None,
-        threads: Some(2),
-    };
-    Engine::new(&options)
-        .unwrap()
-        .session(&Bindings::default())
-        .await
-        .unwrap()
-}
 
 async fn value(session: &SessionContext, sql: &str) -> Result<String, String> {
     let frame = query(session, &format!("{TABLE}{sql}")).await;
@@ -33,7 +21,7 @@ async fn value(session: &SessionContext, sql: &str) -> Result<String, String> {
 
 #[tokio::test]
 async fn a_total_past_the_range_is_an_error_and_never_a_wrong_number() {
-    let session = session().await;
+    let session = session(&Bindings::default()).await;
     for sql in [
         "select sum(x) from t",
         "select sum(x) as x from t group by g order by x",
@@ -52,7 +40,7 @@ async fn a_total_past_the_range_is_an_error_and_never_a_wrong_number() {
 
 #[tokio::test]
 async fn other_totals_are_what_they_were() {
-    let session = session().await;
+    let session = session(&Bindings::default()).await;
     for (sql, expected) in [
         ("select sum(x) from t where g = 'a'", "3"),
         ("select sum(x) from t where false", ""),
@@ -79,7 +67,7 @@ async fn other_totals_are_what_they_were() {
     }
 }
 
-/// Where this fails, DataFusion has been mended, and its own `sum` can be used.
+/// If this fails, DataFusion has been fixed, and its own `sum` can be used.
 #[tokio::test]
 async fn the_engine_alone_still_wraps() {
     let sql = format!("{TABLE}select sum(x) as x from t");

@@ -1,5 +1,5 @@
-//! A single total is held in 128 bits and checked at its end. Totals of groups are many, so each is of the type itself and
-//! checked whenever something is added.
+//! A single total has 128 bits and is checked at the end. Totals of groups are many, so each has the type itself and is
+//! checked at every addition.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -104,7 +104,7 @@ where
     }
 }
 
-/// The total of different numbers, which DataFusion's own finds.
+/// The total of distinct numbers, which DataFusion's own accumulator finds.
 pub(super) struct DistinctTotal<T> {
     numbers: Box<dyn Accumulator>,
     kind: PhantomData<fn() -> T>,

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use arrow::array::RecordBatch;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::prelude::DataFrame;
 
-use crate::engine::{Bindings, Engine, EngineOptions, plan, query};
+use crate::engine::test_session::session;
+use crate::engine::{Bindings, plan, query};
 
 const TABLES: &str = "with o as (select * from (values (1, 1), (2, 2), (null, 3)) as o (id, k)), \
                       i as (select * from (values (2, 1), (null, 2)) as i (id, k)), \
@@ -88,26 +89,13 @@ const RIGHT: &[(&str, usize)] = &[
     ),
 ];
 
-async fn session() -> SessionContext {
-    let options = EngineOptions {
-        memory_bytes: 64 << 20,
-        spill_dir: None,
-        threads: Some(2),
-    };
-    Engine::new(&options)
-        .unwrap()
-        .session(&Bindings::default())
-        .await
-        .unwrap()
-}
-
 async fn rows(frame: DataFrame) -> usize {
     frame.collect().await.unwrap().iter().map(RecordBatch::num_rows).sum()
 }
 
 #[tokio::test]
 async fn queries_with_wrong_answers_are_refused_with_a_way_out() {
-    let session = session().await;
+    let session = session(&Bindings::default()).await;
     for (sql, _) in WRONG {
         for before in ["", "explain "] {
             let error = plan(&session, &format!("{before}{TABLES}{sql}")).await.unwrap_err();
@@ -119,7 +107,7 @@ async fn queries_with_wrong_answers_are_refused_with_a_way_out() {
 
 #[tokio::test]
 async fn queries_like_them_still_run() {
-    let session = session().await;
+    let session = session(&Bindings::default()).await;
     for (sql, right) in RIGHT {
         let frame = query(&session, &format!("{TABLES}{sql}")).await.unwrap();
         assert_eq!(rows(frame).await, *right, "{sql}");
@@ -129,7 +117,7 @@ async fn queries_like_them_still_run() {
 /// If this fails, DataFusion has been fixed, and the rejected queries can be allowed.
 #[tokio::test]
 async fn the_engine_alone_is_still_wrong() {
-    let session = session().await;
+    let session = session(&Bindings::default()).await;
     for (sql, right) in WRONG {
         let frame = session.sql(&format!("{TABLES}{sql}")).await.unwrap();
         assert_ne!(rows(frame).await, *right, "{sql}");

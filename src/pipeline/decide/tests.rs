@@ -226,7 +226,8 @@ fn inputs_that_were_restored_or_replaced_are_read_again() {
         (Whole, &[|f| overwritten(f, 1)], OVERWRITTEN_PLAIN),
         // The first of them is told.
         (Changes, &[|f| overwritten(f, 1), restored], RESTORED),
-        // A table that is filled from a source is never rebuilt unasked. It goes on with all that its inputs hold now.
+        // A table that is filled from a source is never rebuilt automatically. (Rows that it has read already are refused
+        // before this.)
         (Sources, &[restored], NEW_ROWS),
         (Sources, &[restored, |f| news(f, 0, News::None)], NOTHING),
         (Sources, &[|f| overwritten(f, 1)], NOTHING),

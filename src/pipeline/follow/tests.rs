@@ -116,7 +116,7 @@ async fn a_schedule_without_steps_waits_for_ever() {
     assert!(timeout(MOMENT, Schedule::new(&[], HOUR).wait()).await.is_err());
 }
 
-/// What a step did that read so many records of so many bytes.
+/// The outcome of a step that read this many records and bytes.
 fn read(records: u64, bytes: u64) -> Outcome {
     Outcome {
         step: table("bronze.clicks"),

@@ -1,4 +1,4 @@
-//! What there is, at one moment: the facts that are decided by, and the tables and sources that they are about.
+//! The state at one moment: the facts for the decision, and the tables and sources they describe.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::lake::{Changes, Lake, LakeError, LakeTable, positions};
 use crate::pipeline::decide::{Facts, InputFacts, LakeFacts, News, Others, Reads, Refresh, TableFacts};
 use crate::pipeline::{Node, PipelineError};
 
-/// What there is for a step.
+/// The state that a step finds.
 pub(super) struct Found<'a> {
     pub node: &'a Node,
     pub world: World<'a>,
-    /// What to decide by.
+    /// The facts for the decision.
     pub facts: Facts,
     /// The step's own table.
     pub target: LakeTable,
@@ -24,16 +24,16 @@ pub(super) struct Found<'a> {
     pub sources: FoundSources,
     /// Whether everything is read from the beginning: see [`LakeFacts::rebuild`].
     pub from_start: bool,
-    /// Whether models start from nothing, also where a table is there to start from.
+    /// Whether models start from nothing even if there is a table to start from.
     pub cold: bool,
 }
 
 /// One table that a step reads.
 pub(super) struct Input {
     pub table: LakeTable,
-    /// What arrived since the step last committed; everything where that cannot be told.
+    /// What arrived since the step last committed; everything if that is unknown.
     pub changes: Changes,
-    /// Why everything has to be read, where it has.
+    /// Why everything has to be read, if it has to.
     reread: Option<String>,
     /// The application id and the version to commit; `None` where the table does not exist.
     pub position: Option<(String, i64)>,
@@ -88,7 +88,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What the step's SQL asks of its inputs.
+/// How the step's SQL reads its inputs.
 fn reads(node: &Node) -> Reads {
     match (node.sources.is_empty(), node.changed_tables.is_empty()) {
         (false, _) => Reads::Sources,
@@ -97,8 +97,8 @@ fn reads(node: &Node) -> Reads {
     }
 }
 
-/// A table that is filled from sources is never rebuilt unasked, so rows of other tables that it has read must not come
-/// to it again as new ones.
+/// A table that is filled from sources is never rebuilt automatically, so rows of other tables that it has read must not
+/// arrive again as new ones.
 async fn refuse_rereads(node: &Node, target: &LakeTable, inputs: &[Input]) -> Result<(), PipelineError> {
     for input in inputs.iter().filter(|input| input.drives(node)) {
         let Some(reason) = &input.reread else { continue };
@@ -114,7 +114,7 @@ async fn refuse_rereads(node: &Node, target: &LakeTable, inputs: &[Input]) -> Re
     Ok(())
 }
 
-/// How much of the inputs is new, where the step waits for that.
+/// How much of the inputs is new, if the step waits for that.
 fn refresh(node: &Node, inputs: &[Input]) -> Option<Refresh> {
     node.step.refresh_after.map(|after| Refresh {
         after,
@@ -123,8 +123,8 @@ fn refresh(node: &Node, inputs: &[Input]) -> Option<Refresh> {
     })
 }
 
-/// The step's own table. As little of it is looked at as the decision needs, so that a table which is replaced, or which
-/// is never rebuilt unasked, may have a log or columns that cannot be read.
+/// The step's own table. Reads no more than the decision needs, so that a table that is replaced, or never rebuilt
+/// automatically, may have an unreadable log or columns.
 async fn own_table(
     node: &Node,
     target: &LakeTable,

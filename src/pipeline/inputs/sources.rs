@@ -1,4 +1,4 @@
-//! What waits in the sources of a step.
+//! The waiting records of a step's sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use crate::pipeline::decide::{Loss, SourceFacts};
 use crate::pipeline::{Node, PipelineError, gone};
 use crate::source::{Committed, FromTheStart, ReadOptions, Source};
 
-/// What waits in the sources of a step.
+/// The waiting records of a step's sources.
 #[derive(Default)]
 pub(super) struct FoundSources {
-    /// What to decide by.
+    /// The facts for the decision.
     pub facts: SourceFacts,
-    /// The records that wait, by source.
+    /// The waiting records, by source.
     pub records: BTreeMap<String, Arc<dyn TableProvider>>,
     /// Application ids and versions to commit with them.
     pub positions: BTreeMap<String, i64>,
 }
 
 impl FoundSources {
-    /// Asks the sources what waits, from the start or since what the step's table says was read.
+    /// Asks the sources for waiting records: all, or those after the positions in the step's table.
     pub async fn ask(
         node: &Node,
         sources: &BTreeMap<String, Arc<dyn Source>>,
@@ -37,7 +37,7 @@ impl FoundSources {
             found.positions = kept_positions(node, target).await?;
         }
         if found.facts.loss == Loss::ReadAgain {
-            // All at once, or it could not be told whether all of it is there.
+            // All at once, or it would be unknown whether the source still has all of it.
             read.records_max = None;
         }
         for name in &node.sources {
@@ -63,8 +63,8 @@ impl FoundSources {
     }
 }
 
-/// Positions of places that are not there at the moment stay: a file may come back. A table that was filled from a
-/// source of another name is refused, as everything would be read again.
+/// Keeps positions of places that are missing at the moment: a file may come back. Refuses a table that was filled from
+/// a source of another name, because everything would be read again.
 async fn kept_positions(node: &Node, target: &LakeTable) -> Result<BTreeMap<String, i64>, PipelineError> {
     let stored = target.transactions().await;
     let Some(stored) = stored.map_err(|error| node.lake_error(error))? else {

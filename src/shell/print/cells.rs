@@ -22,7 +22,7 @@ pub(super) struct Column {
 }
 
 impl Cells {
-    /// Of these rows; `decimals` is how many of them a fraction keeps, all where none is given.
+    /// The cells of these rows. Fractions keep `decimals` decimals, or all if `None`.
     pub fn of(schema: &SchemaRef, batches: &[RecordBatch], decimals: Option<usize>) -> Result<Self, ShellError> {
         let columns = schema.fields().iter().map(|field| Column {
             name: visible(field.name()),
@@ -64,7 +64,7 @@ fn readable(array: &ArrayRef) -> Result<ArrayRef, ShellError> {
     Ok(array.clone())
 }
 
-/// Numbers with so many decimals. What would look like nothing, and is not, keeps two digits.
+/// Rounds numbers. A number that would look like zero and is not keeps two digits.
 fn rounded(array: &ArrayRef, decimals: usize) -> Result<ArrayRef, ShellError> {
     let numbers = cast(array, &DataType::Float64)?;
     let text = |number: f64| {

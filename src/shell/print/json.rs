@@ -1,4 +1,4 @@
-//! Rows as JSON: a key for every column, of its own, whether its value is NULL or not.
+//! Rows as JSON: every column has a unique key, even if its value is NULL.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -54,7 +54,7 @@ fn writer<W: Write, F: JsonFormat>(out: W) -> Writer<W, F> {
     WriterBuilder::new().with_explicit_nulls(true).build(out)
 }
 
-/// The batch with different names: of two equal keys, readers keep one.
+/// The batch with unique names, because readers keep only one of two equal keys.
 fn with_own_names(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let Some(schema) = own_names(batch.schema_ref()) else {
         return Ok(batch.clone());
@@ -63,7 +63,7 @@ fn with_own_names(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new_with_options(Arc::new(schema), batch.columns().to_vec(), &rows)
 }
 
-/// The columns where some have the same name: the second `x` is `x_2`, unless another column is called so.
+/// The schema with unique names, if some repeat: the second `x` becomes `x_2`, unless another column has that name.
 fn own_names(schema: &SchemaRef) -> Option<Schema> {
     let mut taken: HashSet<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     if taken.len() == schema.fields().len() {

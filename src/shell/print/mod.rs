@@ -72,7 +72,7 @@ pub struct Layout {
     pub limit: Option<usize>,
     /// Tables are no wider.
     pub width: u16,
-    /// So many decimals of fractions, in the formats for reading; else all digits.
+    /// Decimals of fractions in the formats for people; all digits if `None`.
     pub decimals: Option<usize>,
 }
 
