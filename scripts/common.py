@@ -20,7 +20,6 @@ SCRIPTS = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(SCRIPTS)
 # Cargo runs in the repository, so a relative folder is one below it.
 TARGET = os.path.join(REPOSITORY, os.environ.get("CARGO_TARGET_DIR", "target"))
-CLICKREC = os.path.join(TARGET, "release", "clickrec")
 START_SECONDS_MAX = 60
 
 
@@ -107,25 +106,26 @@ def maven(folder, what, *dependencies):
 # The program
 
 
-def build():
-    subprocess.run(["cargo", "build", "--release", "--workspace"], cwd=REPOSITORY, check=True)
-    return CLICKREC
+def build(profile="dist"):
+    """Builds the program: as it is shipped, which is what benchmarks measure, or with another of Cargo's profiles."""
+    subprocess.run(["cargo", "build", "--profile", profile, "--workspace"], cwd=REPOSITORY, check=True)
+    return os.path.join(TARGET, profile, "clickrec")
 
 
 def program():
-    """The program that CLICKREC names; without it this repository's, built anew."""
+    """The program that CLICKREC names, or this repository's as it is shipped."""
     named = os.environ.get("CLICKREC")
     return os.path.abspath(named) if named else build()
 
 
 def built():
-    """The program as it is, for checks that follow a build."""
-    return CLICKREC if os.path.exists(CLICKREC) else build()
+    """The program of `cargo run --release`, for checks that follow a build."""
+    there = os.path.join(TARGET, "release", "clickrec")
+    return there if os.path.exists(there) else build("release")
 
 
 def bench(name):
-    """The executable of a benchmark. Cargo may leave a program with the faults of tests in place of the real one:
-    whoever needs both builds the program last."""
+    """The executable of a benchmark."""
     command = ["cargo", "bench", "--bench", name, "--no-run", "--message-format=json-render-diagnostics"]
     out = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = [json.loads(line) for line in out.splitlines()]
