@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use clickrec::config::{Environment, LoadOptions, Project};
 use clickrec::engine::{Engine, EngineOptions};
-use clickrec::kafka::{EmbeddedBroker, Producer};
 use clickrec::pipeline::{RunEvent, RunOptions, RunReport, Runner, Selection};
 use clickrec::simulate::{Record, Simulation, SimulationConfig};
+use clickrec::sources::kafka::{EmbeddedBroker, Producer};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 use support::measure;

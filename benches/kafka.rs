@@ -10,9 +10,8 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clickrec::config::{KafkaConfig, Security};
-use clickrec::kafka::Producer;
 use clickrec::simulate::{Record, Simulation, SimulationConfig};
+use clickrec::sources::kafka::{KafkaConfig, Producer, Security};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};

@@ -6,13 +6,13 @@
 //! ```text
 //! main ─► cli ─► shell, serve, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► cluster, engine ─► udfs (crate clickrec-udfs)
 //!                                                                                │
-//!                                                                                └─► lake, kafka, files ─► source, store ─► config
+//!                                                                                └─► lake ─► store ─► config ─► sources ─► settings
 //! ```
 //!
+//! - [`settings`]: values of a configuration file: variables, secrets, and what is wrong with them.
+//! - [`sources`]: where records come from: kinds of sources (Kafka, files) and formats of files.
 //! - [`config`]: `pipelines.yaml`, validated.
 //! - [`store`]: the object store of a lake, and who one is to it.
-//! - [`source`]: the shape of a record, and reading on from a position.
-//! - [`kafka`], [`files`]: the two kinds of source.
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step.
 //! - [`engine`]: the one builder of a query session.
 //! - [`cluster`]: the same plans on several machines.
@@ -34,15 +34,14 @@ pub mod docs;
 pub mod engine;
 pub mod evaluate;
 pub mod failpoint;
-pub mod files;
-pub mod kafka;
 pub mod lake;
 pub mod lineage;
 pub mod pipeline;
 pub mod recommender;
 pub mod serve;
+pub mod settings;
 pub mod shell;
 pub mod simulate;
-pub mod source;
+pub mod sources;
 pub mod store;
 pub mod testing;

@@ -18,9 +18,9 @@ use super::serve::{self, ServeArgs};
 use super::{produce, run};
 use crate::config::{Environment, LoadOptions, Project};
 use crate::engine::query;
-use crate::kafka::EmbeddedBroker;
 use crate::pipeline::{RunOptions, Runner};
 use crate::simulate::{Catalogue, SimulationConfig};
+use crate::sources::kafka::EmbeddedBroker;
 
 const TOPIC: &str = "clickstream";
 const PARTITIONS: i32 = 8;

@@ -11,12 +11,11 @@ use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
 use super::exit::told;
-use crate::config::{
-    EngineConfig, Environment, KafkaConfig, LoadOptions, Mode, Project, SourceConfig, TableName, redact,
-};
+use crate::config::{EngineConfig, Environment, LoadOptions, Mode, Project, TableName, redact};
 use crate::engine::{Engine, EngineOptions};
 use crate::lake::LakeTable;
 use crate::pipeline::Runner;
+use crate::sources::kafka::KafkaConfig;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
@@ -170,12 +169,9 @@ impl Global {
     /// The project's one Kafka source.
     pub fn kafka_source(&self) -> anyhow::Result<KafkaConfig> {
         let project = self.project()?;
-        let mut found = project.sources.into_values().filter_map(|source| match source {
-            SourceConfig::Kafka(kafka) => Some(kafka),
-            SourceConfig::Files(_) => None,
-        });
+        let mut found = project.sources.values().filter_map(|source| KafkaConfig::of(&**source));
         match (found.next(), found.next()) {
-            (Some(kafka), None) => Ok(kafka),
+            (Some(kafka), None) => Ok(kafka.clone()),
             (None, _) => anyhow::bail!(
                 "the project has no Kafka source here\n  help: pick a target that has one (--target kafka), or write \
                  to a file (--to FILE)"

@@ -11,9 +11,8 @@ use flate2::write::GzEncoder;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::global::Global;
-use crate::config::KafkaConfig;
-use crate::kafka::{Created, Producer, create_topic};
 use crate::simulate::{Record, Simulation, SimulationConfig};
+use crate::sources::kafka::{Created, KafkaConfig, Producer, create_topic};
 
 /// More is surely a typo.
 const PARTITIONS_MAX: i64 = 100_000;

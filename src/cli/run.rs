@@ -14,7 +14,7 @@ use crate::config::TableName;
 use crate::pipeline::follow::{FollowOptions, Follower};
 use crate::pipeline::runs::Run;
 use crate::pipeline::{Decision, Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
-use crate::source::{OnLoss, ReadOptions};
+use crate::sources::{OnLoss, ReadOptions};
 
 /// What the key filters may take of the memory limit: one part of so many.
 const KEY_FILTERS_SHARE: u64 = 8;

@@ -26,7 +26,7 @@ use tonic::{Code, Status};
 
 use super::prepare::prepare;
 use super::{ClusterError, Codec, MESSAGE_BYTES, ballista};
-use crate::source::BYTES_READ;
+use crate::sources::BYTES_READ;
 
 /// How often a job's status is polled.
 const POLL: Duration = Duration::from_millis(25);

@@ -9,29 +9,27 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 
 use super::scattered::ScatteredExec;
-use crate::config::{Project, SourceConfig};
-use crate::files;
-use crate::kafka;
+use crate::config::Project;
 use crate::lake::{Lake, WriteExec};
+use crate::sources::{self, SourceConfig};
 
 /// The prefix of our nodes, which distinguishes them from Ballista's; the last byte is the format version.
-const MAGIC: &[u8] = b"clickrec\x02";
-const KAFKA: u8 = b'k';
-const FILES: u8 = b'f';
+const MAGIC: &[u8] = b"clickrec\x03";
+const SOURCE: u8 = b's';
 const FUNCTION: u8 = b'c';
 const WRITE: u8 = b'w';
 
 /// Encodes and decodes our plan nodes, and leaves all others to Ballista's codec.
 #[derive(Debug)]
 pub struct Codec {
-    sources: Vec<SourceConfig>,
+    sources: Vec<Arc<dyn SourceConfig>>,
     lake: Lake,
     inner: BallistaPhysicalExtensionCodec,
 }
 
 /// Whether a node is a leaf that reads a source.
 pub(super) fn is_source(node: &dyn ExecutionPlan) -> bool {
-    kafka::wire::to_wire(node).is_some() || files::wire::to_wire(node).is_some()
+    sources::to_wire(node).is_some()
 }
 
 impl Codec {
@@ -48,12 +46,8 @@ impl Codec {
     fn wire(node: &dyn ExecutionPlan) -> Result<Option<(u8, Vec<u8>)>> {
         let json = |error| DataFusionError::External(Box::new(error));
         if let Some(scattered) = node.downcast_ref::<ScatteredExec>() {
-            let leaf = scattered.leaf.as_ref();
-            return match (kafka::wire::to_wire(leaf), files::wire::to_wire(leaf)) {
-                (Some(bytes), _) => Ok(Some((KAFKA, bytes.map_err(json)?))),
-                (_, Some(bytes)) => Ok(Some((FILES, bytes.map_err(json)?))),
-                (None, None) => Ok(None),
-            };
+            let bytes = sources::to_wire(scattered.leaf.as_ref()).transpose().map_err(json)?;
+            return Ok(bytes.map(|bytes| (SOURCE, bytes)));
         }
         if let Some(function) = node.downcast_ref::<FunctionExec>() {
             return Ok(Some((FUNCTION, function.to_wire()?)));
@@ -65,18 +59,11 @@ impl Codec {
     }
 
     fn node(&self, kind: u8, bytes: &[u8], inputs: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
-        let kafka = self.sources.iter().filter_map(|source| match source {
-            SourceConfig::Kafka(kafka) => Some(kafka),
-            SourceConfig::Files(_) => None,
-        });
-        let files = self.sources.iter().filter_map(|source| match source {
-            SourceConfig::Files(files) => Some(files),
-            SourceConfig::Kafka(_) => None,
-        });
-        let scattered = |leaf, numbers: &Arc<dyn ExecutionPlan>| Arc::new(ScatteredExec::new(leaf, numbers.clone()));
         Ok(match (kind, inputs) {
-            (KAFKA, [numbers]) => scattered(kafka::wire::from_wire(bytes, kafka)?, numbers),
-            (FILES, [numbers]) => scattered(files::wire::from_wire(bytes, files)?, numbers),
+            (SOURCE, [numbers]) => {
+                let leaf = sources::from_wire(bytes, &self.sources)?;
+                Arc::new(ScatteredExec::new(leaf, numbers.clone()))
+            }
             (FUNCTION, inputs) => Arc::new(FunctionExec::from_wire(bytes, inputs.to_vec())?),
             (WRITE, [input]) => Arc::new(WriteExec::from_wire(bytes, input.clone(), &self.lake)?),
             _ => return exec_err!("a plan has a node that is not known here; are all processes of one version?"),

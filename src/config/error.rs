@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::settings::Problem;
+
 /// What is wrong with a project file. Only the file and its SQL were read, and nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
@@ -8,17 +10,6 @@ pub struct ConfigError {
     pub file: PathBuf,
     /// At least one.
     pub problems: Vec<Problem>,
-}
-
-/// A single problem.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Line and column, both from 1, if known.
-    pub at: Option<(u64, u64)>,
-    /// What is wrong.
-    pub message: String,
-    /// How to fix it.
-    pub help: Option<String>,
 }
 
 impl ConfigError {

@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use super::raw::RawProject;
 use super::validate::Validator;
-use super::{
-    ConfigError, EngineConfig, Environment, Expectation, MaintenanceConfig, Secret, SourceConfig, Storage, TableName,
-};
+use super::{ConfigError, EngineConfig, Environment, Expectation, MaintenanceConfig, Secret, Storage, TableName};
+use crate::sources::SourceConfig;
 
 /// A validated project: what `pipelines.yaml` says for the chosen target.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Project {
     /// Where steps run.
     pub engine: EngineConfig,
     /// Where events come from, by name.
-    pub sources: BTreeMap<String, SourceConfig>,
+    pub sources: BTreeMap<String, Arc<dyn SourceConfig>>,
     /// How tables are maintained.
     pub maintenance: MaintenanceConfig,
     /// What runs, in the order of the file.

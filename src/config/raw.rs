@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_yaml::{Error, Spanned};
 
 use super::raw_expectation::RawExpectation;
-use super::{ConfigError, Problem, nearest};
-
-/// Text with its location, not yet interpolated.
-pub(super) type Text = Spanned<String>;
+use super::{ConfigError, nearest};
+pub(super) use crate::settings::Text;
+use crate::settings::{Problem, RawOption};
+use crate::sources::RawSource;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -103,76 +103,6 @@ pub(super) struct RawCluster {
     pub ballista: Text,
     /// Into how many parts work is split: about as many as its executors have cores.
     pub partitions: Option<u16>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawSource {
-    /// A topic.
-    pub kafka: Option<RawKafka>,
-    /// Files of records, one a line.
-    pub files: Option<RawFiles>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawKafka {
-    /// `host:port`, several with commas between.
-    #[schemars(with = "String")]
-    pub brokers: Text,
-    /// The topic.
-    #[schemars(with = "String")]
-    pub topic: Text,
-    /// Who we are to the brokers.
-    #[serde(default)]
-    pub security: RawSecurity,
-    /// Further settings of librdkafka, by their name.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, RawOption>")]
-    pub options: BTreeMap<String, Spanned<RawOption>>,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawSecurity {
-    /// `PLAINTEXT`, `SSL`, `SASL_SSL` or `SASL_PLAINTEXT`.
-    #[schemars(with = "Option<String>")]
-    pub protocol: Option<Text>,
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
-    #[schemars(with = "Option<String>")]
-    pub mechanism: Option<Text>,
-    /// User name or API key: `"${KAFKA_API_KEY}"`.
-    #[schemars(with = "Option<String>")]
-    pub username: Option<Text>,
-    /// Password or API secret: `"${KAFKA_API_SECRET}"`.
-    #[schemars(with = "Option<String>")]
-    pub password: Option<Text>,
-    /// A file with the certificates that are trusted.
-    #[schemars(with = "Option<String>")]
-    pub ca: Option<Text>,
-    /// The certificates themselves: `"${KAFKA_CA}"`.
-    #[schemars(with = "Option<String>")]
-    pub ca_pem: Option<Text>,
-}
-
-/// A librdkafka setting: they are all text in the end.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(super) enum RawOption {
-    Switch(bool),
-    Number(i64),
-    Text(String),
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawFiles {
-    /// A file, a folder, or a pattern like `data/*.json`.
-    #[schemars(with = "String")]
-    pub path: Text,
-    /// `ndjson` or `csv`.
-    #[schemars(with = "Option<String>")]
-    pub format: Option<Text>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

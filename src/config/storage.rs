@@ -1,38 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Secret;
-use super::interpolate::{Missing, interpolate};
-use super::variables::Variables;
-
-/// Parts of the names of credentials.
-const CREDENTIALS: [&str; 11] = [
-    "sas",
-    "secret",
-    "token",
-    "password",
-    "account_key",
-    "access_key",
-    "connection_string",
-    "master_key",
-    "customer_key",
-    "key_pem",
-    "oauthbearer_config",
-];
-/// Names with these parts are IDs nevertheless, or only locate the credential.
-const NOT_CREDENTIALS: [&str; 3] = ["access_key_id", "_file", "_endpoint"];
-
-/// Whether a setting with this name is a credential.
-pub(super) fn is_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('.', "_");
-    CREDENTIALS.iter().any(|part| name.contains(part)) && !NOT_CREDENTIALS.iter().any(|part| name.contains(part))
-}
-
-/// Whether a value as written contains a credential itself, and not just the name of a variable.
-pub(super) fn is_literal(written: &str) -> bool {
-    let defaults = written.split(":-").skip(1);
-    !written.contains("${") || written.contains("$${") || defaults.into_iter().any(|rest| !rest.starts_with('}'))
-}
+use crate::settings::{Missing, Secret, Variables, as_secret, interpolate};
 
 /// Settings of an object store, under its own names; all of them are treated as secret.
 #[derive(Clone, Default)]
@@ -74,14 +43,6 @@ impl Storage {
             Err(Missing::Unclosed) => Err(format!("`${{` without `}}` in {name}")),
         };
         written.iter().map(value).collect()
-    }
-}
-
-/// Wraps a setting; a credential is hidden in all output.
-pub(super) fn as_secret(name: &str, value: String) -> Secret {
-    match is_credential(name) {
-        true => Secret::credential(value),
-        false => Secret::new(value),
     }
 }
 

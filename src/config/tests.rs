@@ -8,8 +8,10 @@ use std::path::Path;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::variables::Variables;
-use super::{ConfigError, EngineConfig, Environment, LoadOptions, MaintenanceConfig, Mode, Project, SourceConfig};
+use super::{ConfigError, EngineConfig, Environment, LoadOptions, MaintenanceConfig, Mode, Project};
+use crate::settings::{Variables, interpolate};
+use crate::sources::files::FilesConfig;
+use crate::sources::kafka::KafkaConfig;
 
 const GOOD: &str = r#"
 lake: ./lake
@@ -70,9 +72,8 @@ fn reads_the_whole_of_a_good_file() {
     let project = load(GOOD, None, &[]).unwrap();
     assert_eq!(project.lake.url.scheme(), "file");
     assert!(project.lake.url.path().ends_with("/lake/"));
-    assert!(
-        matches!(&project.sources["clicks"], SourceConfig::Files(files) if files.path.ends_with("/sample_data/*.json"))
-    );
+    let files = FilesConfig::of(&*project.sources["clicks"]).unwrap();
+    assert!(files.path.ends_with("/sample_data/*.json") && files.format.name() == "ndjson");
     let steps = &project.pipeline(None).unwrap().steps;
     assert_eq!(
         steps.iter().map(|s| s.name.to_string()).collect::<Vec<_>>(),
@@ -93,9 +94,7 @@ fn a_target_replaces_the_source_and_keeps_secrets() {
         ("SECRET", "hush-5678"),
     ];
     let project = load(GOOD, Some("kafka"), &env).unwrap();
-    let SourceConfig::Kafka(kafka) = &project.sources["clicks"] else {
-        panic!("not Kafka")
-    };
+    let kafka = KafkaConfig::of(&*project.sources["clicks"]).unwrap();
     assert_eq!(
         (kafka.brokers.as_str(), kafka.topic.as_str()),
         ("broker:9092", "clickstream")
@@ -187,6 +186,36 @@ fn settings_that_exactly_once_depends_on_are_refused() {
 }
 
 #[test]
+fn the_format_of_files_is_one_of_those_that_exist() {
+    let of = |format: &str| GOOD.replace(", format: ndjson", format);
+    for (format, name) in [("", "ndjson"), (", format: ndjson", "ndjson")] {
+        let project = load(&of(format), None, &[]).unwrap();
+        let files = FilesConfig::of(&*project.sources["clicks"]).unwrap();
+        assert_eq!(files.format.name(), name);
+    }
+    let text = error(&of(", format: csv"), None);
+    assert!(text.starts_with("pipelines.yaml:5:48: unknown format `csv`"), "{text}");
+    assert!(text.contains("the formats are `ndjson`"), "{text}");
+    let schema = super::schema();
+    assert_eq!(
+        schema.pointer("/$defs/RawFiles/properties/format/enum"),
+        Some(&serde_json::json!(["ndjson", null]))
+    );
+}
+
+#[test]
+fn a_source_is_of_one_kind() {
+    let text = error(
+        &GOOD.replace("files: { path: sample_data/*.json, format: ndjson }", "{}"),
+        None,
+    );
+    assert!(
+        text.contains("source `clicks` needs either `kafka` or `files`"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_unknown_target_or_pipeline_lists_what_there_is() {
     assert!(error(GOOD, Some("s3")).contains("the targets are azure, kafka"));
     let project = load(GOOD, None, &[]).unwrap();
@@ -215,7 +244,7 @@ fn a_missing_file_says_how_to_start() {
 fn a_dollar_can_be_escaped() {
     let vars = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
     let variables = Variables::new(&vars, &Environment::of(|_| None), Path::new("nowhere"));
-    let filled = super::interpolate::interpolate("$${A} ${A} ${B:-2} $", &variables);
+    let filled = interpolate("$${A} ${A} ${B:-2} $", &variables);
     assert_eq!(filled, Ok("${A} 1 2 $".to_owned()));
 }
 

@@ -6,27 +6,23 @@ use std::path::{Path, PathBuf};
 use serde_yaml::{Location, Spanned};
 use url::Url;
 
-use super::interpolate::{Missing, interpolate};
-use super::raw::{OrderedMap, RawPipeline, RawProject, RawStep, Text};
-use super::storage::{as_secret, is_credential, is_literal};
-use super::variables::Variables;
+use super::raw::{OrderedMap, RawPipeline, RawProject, RawStep};
 use super::{
-    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Problem, Project, Secret, Step, Storage, TableName, Trigger,
-    nearest,
+    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Storage, TableName, Trigger, nearest,
 };
+use crate::settings::{Secret, Text, Values, Variables, as_secret, is_credential, is_literal, normal};
+use crate::sources::layer;
 
 /// The URL schemes a lake can have.
 const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", "adl"];
-/// Layers that have another meaning in SQL.
-const RESERVED_LAYERS: [&str; 3] = ["information_schema", "kafka", "system"];
+/// Layers that have another meaning in SQL, besides those of sources.
+const RESERVED_LAYERS: [&str; 2] = ["information_schema", "system"];
 
 /// Collects problems while it validates a file.
 pub(super) struct Validator<'a> {
     file: &'a Path,
-    pub(super) root: PathBuf,
     options: &'a LoadOptions<'a>,
-    variables: Variables,
-    problems: Vec<Problem>,
+    pub(super) values: Values,
 }
 
 impl<'a> Validator<'a> {
@@ -38,10 +34,8 @@ impl<'a> Validator<'a> {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         Self {
             file,
-            variables: Variables::new(options.vars, options.env, &root),
-            root,
             options,
-            problems: vec![],
+            values: Values::new(Variables::new(options.vars, options.env, &root), root),
         }
     }
 
@@ -59,9 +53,10 @@ impl<'a> Validator<'a> {
         let engine = self.engine(raw.engine.as_ref());
         let maintenance = self.maintenance(&raw.maintenance);
         let pipelines = self.pipelines(&raw.pipelines);
+        let (root, mut problems) = self.values.done();
         match lake {
-            Some(lake) if self.problems.is_empty() => Ok(Project {
-                root: self.root,
+            Some(lake) if problems.is_empty() => Ok(Project {
+                root,
                 file: self.file.to_owned(),
                 lake,
                 engine,
@@ -72,21 +67,17 @@ impl<'a> Validator<'a> {
             }),
             _ => {
                 // In the order of the file.
-                self.problems.sort_by_key(|problem| problem.at);
+                problems.sort_by_key(|problem| problem.at);
                 Err(ConfigError {
                     file: self.file.to_owned(),
-                    problems: self.problems,
+                    problems,
                 })
             }
         }
     }
 
     pub(super) fn problem(&mut self, at: Location, message: impl Into<String>, help: Option<String>) {
-        self.problems.push(Problem {
-            at: Some((at.line(), at.column())),
-            message: message.into(),
-            help,
-        });
+        self.values.problem(at, message, help);
     }
 
     /// Overrides the defaults with the chosen target's settings. Other targets are ignored, so that their variables
@@ -100,11 +91,8 @@ impl<'a> Validator<'a> {
             } else {
                 format!("the targets are {}", known.join(", "))
             };
-            self.problems.push(Problem {
-                at: None,
-                message: format!("there is no target `{name}`"),
-                help: Some(help),
-            });
+            self.values
+                .problem_of_all(format!("there is no target `{name}`"), Some(help));
             return;
         };
         if let Some(lake) = target.lake {
@@ -119,40 +107,11 @@ impl<'a> Validator<'a> {
 
     /// The value with its variables replaced.
     pub(super) fn text(&mut self, text: &Text) -> Option<String> {
-        match interpolate(&text.value, &self.variables) {
-            Ok(value) => Some(value),
-            Err(Missing::Variable(name)) => {
-                let help =
-                    format!("export {name}=…, pass --var {name}=…, write it into .env, or write ${{{name}:-default}}");
-                self.problem(text.referenced, format!("the environment has no `{name}`"), Some(help));
-                None
-            }
-            Err(Missing::Unread(reason)) => {
-                self.problem(text.referenced, reason, None);
-                None
-            }
-            Err(Missing::Unclosed) => {
-                self.problem(
-                    text.referenced,
-                    "`${` without `}`",
-                    Some("write `$${` for a plain `${`".to_owned()),
-                );
-                None
-            }
-        }
+        self.values.text(text)
     }
 
     pub(super) fn optional(&mut self, text: Option<&Text>) -> Option<String> {
-        text.and_then(|text| self.text(text))
-    }
-
-    pub(super) fn secret(&mut self, text: Option<&Text>) -> Option<Secret> {
-        self.optional(text).map(Secret::new)
-    }
-
-    /// A secret that is hidden in all output.
-    pub(super) fn credential(&mut self, text: Option<&Text>) -> Option<Secret> {
-        self.optional(text).map(Secret::credential)
+        self.values.optional(text)
     }
 
     /// Rejects credentials written in the file, in any target, where everyone with access to the project would see
@@ -165,10 +124,9 @@ impl<'a> Validator<'a> {
             .sources
             .values()
             .chain(raw.targets.values().flat_map(|target| target.sources.values()));
-        let passwords = sources.filter_map(|source| source.value.kafka.as_ref()?.security.password.as_ref());
         let all = settings
             .map(|(name, text)| (name.as_str(), text))
-            .chain(passwords.map(|text| ("password", text)));
+            .chain(sources.flat_map(|source| source.value.credentials()));
         for (name, text) in all.filter(|(_, text)| is_literal(&text.value)) {
             let variable = name.to_ascii_uppercase();
             let help = format!("take it out, replace it where it is valid, and write {name}: \"${{{variable}}}\"");
@@ -185,8 +143,8 @@ impl<'a> Validator<'a> {
         let given = self.options.vars;
         let mut all: BTreeMap<String, Secret> = given.iter().map(|(k, v)| (k.clone(), Secret::new(v))).collect();
         for (name, value) in vars.iter().filter(|(name, _)| !given.contains_key(*name)) {
-            if let Some(value) = self.secret(Some(value)) {
-                all.insert(name.clone(), value);
+            if let Some(value) = self.text(value) {
+                all.insert(name.clone(), Secret::new(value));
             }
         }
         all
@@ -206,7 +164,7 @@ impl<'a> Validator<'a> {
         let path = self.text(lake)?;
         let url = match Url::parse(&path) {
             Ok(url) if path.contains("://") => Some(url),
-            _ => Url::from_directory_path(normal(&self.root.join(&path))).ok(),
+            _ => Url::from_directory_path(normal(&self.values.root().join(&path))).ok(),
         };
         if url.is_none() || path.trim().is_empty() {
             self.problem(lake.referenced, "the lake is neither a folder nor a URL", None);
@@ -221,7 +179,7 @@ impl<'a> Validator<'a> {
             );
             return None;
         }
-        let storage = Storage::new(settings, written, self.variables.clone());
+        let storage = Storage::new(settings, written, self.values.variables().clone());
         url.map(|url| LakeConfig { url, storage })
     }
 
@@ -296,7 +254,7 @@ impl<'a> Validator<'a> {
     fn name(&mut self, text: &Text) -> Option<TableName> {
         let name = self.text(text)?;
         match name.parse::<TableName>() {
-            Ok(name) if RESERVED_LAYERS.contains(&name.layer.as_str()) => {
+            Ok(name) if RESERVED_LAYERS.contains(&name.layer.as_str()) || layer(&name.layer).is_some() => {
                 self.problem(text.referenced, format!("the layer `{}` is reserved", name.layer), None);
                 None
             }
@@ -321,14 +279,14 @@ impl<'a> Validator<'a> {
     }
 
     pub(super) fn sql(&mut self, file: &Path, at: Location) -> Option<String> {
-        match std::fs::read_to_string(self.root.join(file)) {
+        match std::fs::read_to_string(self.values.root().join(file)) {
             Ok(sql) if sql.trim().is_empty() => {
                 self.problem(at, format!("{} is empty", file.display()), None);
                 None
             }
             Ok(sql) => Some(sql),
             Err(error) => {
-                let help = format!("SQL files are looked for from {}", self.root.display());
+                let help = format!("SQL files are looked for from {}", self.values.root().display());
                 self.problem(at, format!("{} cannot be read: {error}", file.display()), Some(help));
                 None
             }
@@ -385,17 +343,4 @@ impl<'a> Validator<'a> {
             }
         }
     }
-}
-
-/// The path without `.` and `..`, which URLs and object stores do not support.
-pub(super) fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => _ = normal.pop(),
-            other => normal.push(other),
-        }
-    }
-    normal
 }

@@ -6,12 +6,12 @@ use datafusion::error::Result;
 
 use super::comments::{Comments, comments};
 use super::model::{Column, Kind, Manual, Read, Setting, Table, TestPlace};
-use crate::config::{Mode, Project, SourceConfig, Step, TableName};
+use crate::config::{Mode, Project, Step, TableName};
 use crate::engine::{Bindings, plan};
 use crate::lineage::{Lineage, NamedTable, lineage};
 use crate::pipeline::references::{References, references};
 use crate::pipeline::{Node, Runner};
-use crate::source::record_schema;
+use crate::sources::{SourceConfig, record_schema};
 use crate::testing::Test;
 
 /// What the columns of a source mean.
@@ -36,7 +36,7 @@ pub async fn manual(project: &Project, runner: &Runner, tests: &[Test]) -> Resul
     let mut tables: Vec<Table> = project
         .sources
         .iter()
-        .map(|(name, source)| of_source(name, source))
+        .map(|(name, source)| of_source(name, &**source))
         .collect();
     tables.extend(runner.foreign().iter().map(|name| of_foreign(name, runner)));
     for node in runner.dag().nodes() {
@@ -64,15 +64,7 @@ pub async fn manual(project: &Project, runner: &Runner, tests: &[Test]) -> Resul
     })
 }
 
-fn of_source(name: &str, source: &SourceConfig) -> Table {
-    let description = match source {
-        SourceConfig::Kafka(kafka) => format!("Records of the Kafka topic {}.", kafka.topic),
-        SourceConfig::Files(files) => {
-            let root = files.root.to_string_lossy();
-            let path = files.path.strip_prefix(&*root).unwrap_or(&files.path);
-            format!("Lines of the files in {}.", path.trim_start_matches('/'))
-        }
-    };
+fn of_source(name: &str, source: &dyn SourceConfig) -> Table {
     let described = |column: &str| {
         RECORD
             .iter()
@@ -82,7 +74,7 @@ fn of_source(name: &str, source: &SourceConfig) -> Table {
     let columns = columns(&record_schema(), &Comments::default(), &Lineage::default(), &described);
     Table {
         columns,
-        ..empty(name.to_owned(), Kind::Source, description)
+        ..empty(name.to_owned(), Kind::Source, source.description())
     }
 }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 
 use super::LakeTable;
 use crate::config::TableName;
-use crate::source::{Committed, Positions, SourceError};
+use crate::sources::{Committed, Positions, SourceError};
 
 /// The application ID of the SQL's hash.
 pub const SQL: &str = "clickrec/sql";

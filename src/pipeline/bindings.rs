@@ -10,7 +10,7 @@ use super::{Node, PipelineError, Runner, system};
 use crate::config::{Mode, TableName};
 use crate::engine::{Bindings, View};
 use crate::lake::{At, LakeTable};
-use crate::source::SourceTable;
+use crate::sources::SourceTable;
 
 impl Runner {
     /// What names stand for in [`Runner::session`].

@@ -11,7 +11,7 @@ use super::references::{References, references};
 use crate::config::{Mode, Project, Step, TableName, nearest};
 use crate::engine::View;
 use crate::lake::LakeError;
-use crate::source::SourceError;
+use crate::sources::SourceError;
 
 /// The steps of a project, each after those it reads. The order comes from the SQL alone.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use deltalake::DeltaTableError;
 use crate::cluster::ClusterError;
 use crate::config::redact;
 use crate::lake::LakeError;
-use crate::source::SourceError;
+use crate::sources::SourceError;
 
 /// Why a pipeline cannot run, or a step of it failed. A failed step has committed nothing.
 #[derive(Debug, thiserror::Error)]

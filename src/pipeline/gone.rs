@@ -11,7 +11,7 @@ use super::inputs::Lookup;
 use super::{Decision, Inputs, Node, PipelineError, Runner};
 use crate::config::Mode;
 use crate::lake::{ForeignCommit, LakeTable, LastCommit, positions};
-use crate::source::OnLoss;
+use crate::sources::OnLoss;
 
 /// Refuses what would silently start from nothing.
 pub(super) async fn check(runner: &Runner, node: &Node, inputs: &Inputs, lookup: Lookup) -> Result<(), PipelineError> {

@@ -18,7 +18,7 @@ use super::{Decision, Node, PipelineError};
 use crate::config::TableName;
 use crate::engine::Bindings;
 use crate::lake::{Lake, LakeTable};
-use crate::source::{ReadOptions, Source};
+use crate::sources::{ReadOptions, Source};
 
 /// What a step reads, fixed at one moment, and how far it will have read afterwards.
 #[derive(Debug, Clone)]

@@ -58,6 +58,6 @@ pub use progress::StepProgress;
 pub use reconciled::Reconciled;
 pub use replay::Replayed;
 pub use report::{Failed, Outcome, RunReport, Skipped};
-pub use runner::{KAFKA_LAYER, RunEvent, RunOptions, Runner};
+pub use runner::{RunEvent, RunOptions, Runner};
 pub use select::Selection;
 pub use trial::{Trial, trial};

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::source::BYTES_READ;
+use crate::sources::BYTES_READ;
 
 /// How far a step is, for whoever draws it while the step works.
 #[derive(Debug, Default)]

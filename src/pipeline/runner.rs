@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use chrono::Utc;
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 
@@ -15,16 +16,12 @@ use super::{
     failed_records, gone,
 };
 use crate::cluster::{Client, Codec};
-use crate::config::{EngineConfig, MaintenanceConfig, Mode, Pipeline, Project, SourceConfig, TableName};
+use crate::config::{EngineConfig, MaintenanceConfig, Mode, Pipeline, Project, TableName};
 use crate::engine::{Bindings, Engine};
-use crate::files::FilesSource;
-use crate::kafka::{KafkaSource, KafkaTable};
 use crate::lake::positions::SourcePositions;
 use crate::lake::{Lake, LakeError};
-use crate::source::{ReadOptions, Source};
+use crate::sources::{ReadOptions, Source, SourceConfig};
 
-/// The layer under which a session has the project's topics.
-pub const KAFKA_LAYER: &str = "kafka";
 /// How often a step that lost a race is planned anew from the new state.
 const ATTEMPTS: usize = 3;
 
@@ -80,7 +77,7 @@ pub struct Runner {
     cluster: Option<Cluster>,
     lake: Lake,
     pub(super) sources: BTreeMap<String, Arc<dyn Source>>,
-    pub(super) topics: BTreeMap<TableName, Arc<KafkaTable>>,
+    pub(super) topics: BTreeMap<TableName, Arc<dyn TableProvider>>,
     dag: Dag,
     foreign: BTreeSet<TableName>,
     pub(super) planned: Planned,
@@ -104,7 +101,7 @@ impl Runner {
         let sources = project
             .sources
             .iter()
-            .map(|(name, config)| Ok((name.clone(), source(name, config)?)));
+            .map(|(name, config)| Ok((name.clone(), source(name, &**config)?)));
         let sources = sources.collect::<Result<_, PipelineError>>()?;
         let cluster = match &project.engine {
             EngineConfig::Local => None,
@@ -263,7 +260,7 @@ impl Runner {
     }
 
     /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows, and
-    /// the topics of Kafka sources as `kafka.SOURCE`.
+    /// the sources that are tables too, as `LAYER.SOURCE` (`kafka.clicks`).
     ///
     /// # Errors
     /// When the lake does not answer.
@@ -381,31 +378,22 @@ fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant
     }
 }
 
-fn source(name: &str, config: &SourceConfig) -> Result<Arc<dyn Source>, PipelineError> {
-    Ok(match config {
-        SourceConfig::Kafka(kafka) => Arc::new(KafkaSource::new(kafka.clone())),
-        SourceConfig::Files(files) => {
-            Arc::new(
-                FilesSource::new(files.clone()).map_err(|source| PipelineError::BadSource {
-                    name: name.to_owned(),
-                    source: Box::new(source),
-                })?,
-            )
-        }
+fn source(name: &str, config: &dyn SourceConfig) -> Result<Arc<dyn Source>, PipelineError> {
+    config.open().map_err(|source| PipelineError::BadSource {
+        name: name.to_owned(),
+        source: Box::new(source),
     })
 }
 
-/// The topics of Kafka sources, as tables that are read as of each query.
-fn topics(project: &Project) -> BTreeMap<TableName, Arc<KafkaTable>> {
-    let kafka = project.sources.iter().filter_map(|(name, source)| match source {
-        SourceConfig::Kafka(kafka) => Some((name, kafka)),
-        SourceConfig::Files(_) => None,
-    });
-    let name = |table: &String| TableName {
-        layer: KAFKA_LAYER.to_owned(),
-        table: table.clone(),
+/// The sources that are tables too, which are read as of each query.
+fn topics(project: &Project) -> BTreeMap<TableName, Arc<dyn TableProvider>> {
+    let topic = |(source, config): (&String, &Arc<dyn SourceConfig>)| {
+        let (layer, provider) = config.table()?;
+        let name = TableName {
+            layer: layer.name.to_owned(),
+            table: source.clone(),
+        };
+        Some((name, provider))
     };
-    kafka
-        .map(|(source, config)| (name(source), Arc::new(KafkaTable::new(config.clone()))))
-        .collect()
+    project.sources.iter().filter_map(topic).collect()
 }

@@ -13,7 +13,7 @@ use super::{Dag, Node, PipelineError, Runner, chain, expectations, quarantined, 
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::{Lake, SYSTEM_LAYER};
-use crate::source::record_schema;
+use crate::sources::record_schema;
 
 /// Tables that the SQL reads and no step makes: they have to be in the lake already.
 pub(super) async fn foreign_tables(

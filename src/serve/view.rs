@@ -7,7 +7,8 @@ use datafusion::prelude::SessionContext;
 use crate::config::TableName;
 use crate::engine::Bindings;
 use crate::lake::Version;
-use crate::pipeline::{KAFKA_LAYER, PipelineError, Runner};
+use crate::pipeline::{PipelineError, Runner};
+use crate::sources::layer;
 
 /// A snapshot of the lake: one version of each table, for all queries of a request.
 pub(super) struct View {
@@ -37,7 +38,7 @@ impl View {
             .bindings
             .tables
             .iter()
-            .filter(|(name, _)| name.layer != KAFKA_LAYER);
+            .filter(|(name, _)| layer(&name.layer).is_none());
         tables.map(|(name, table)| (name.clone(), table.clone())).collect()
     }
 

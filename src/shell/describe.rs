@@ -11,7 +11,8 @@ use super::{Shell, ShellError};
 use crate::config::{Mode, TableName, nearest};
 use crate::engine::CATALOG;
 use crate::lake::{LakeTable, history};
-use crate::pipeline::{KAFKA_LAYER, Node};
+use crate::pipeline::Node;
+use crate::sources::layer;
 
 /// Commits that `\history` lists.
 const COMMITS: usize = 20;
@@ -91,11 +92,11 @@ impl Shell {
             .dag()
             .get(name)
             .is_some_and(|node| node.step.mode == Mode::View);
-        match table {
-            _ if name.layer == KAFKA_LAYER => "topic",
+        match (table, layer(&name.layer)) {
+            (_, Some(layer)) => layer.table,
             _ if view => "view",
-            Some(_) => "table",
-            None => "table, not there yet",
+            (Some(_), None) => "table",
+            (None, None) => "table, not there yet",
         }
         .to_owned()
     }

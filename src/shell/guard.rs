@@ -14,8 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::parser::DFParser;
 
 use super::{Access, ShellError};
-use crate::kafka::dropped_by_headers;
-use crate::pipeline::KAFKA_LAYER;
+use crate::sources::{Layer, dropped_by_headers, layer, layers};
 
 /// Refuses a statement whose plan would change what it may not. Nothing has run yet.
 pub(super) fn check_plan(plan: &LogicalPlan, access: Access) -> Result<(), ShellError> {
@@ -33,11 +32,13 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
     let mut refused = None;
     plan.apply_with_subqueries(|node| {
         match node {
-            LogicalPlan::Dml(write) if write.table_name.schema() != Some(KAFKA_LAYER) => {
+            LogicalPlan::Dml(write) if write.table_name.schema().and_then(layer).is_none() => {
+                let names = |name: fn(&Layer) -> String| layers().map(name).collect::<Vec<_>>().join(" or ");
                 refused = Some(format!(
-                    "`{}` is not a topic\n  help: only `insert into kafka.SOURCE` writes; tables of the lake come from \
-                     the steps of pipelines.yaml",
-                    write.table_name
+                    "`{}` is not a {}\n  help: only {} writes; tables of the lake come from the steps of pipelines.yaml",
+                    write.table_name,
+                    names(|layer| layer.table.to_owned()),
+                    names(|layer| format!("`insert into {}.SOURCE`", layer.name)),
                 ));
             }
             LogicalPlan::Dml(write) => {

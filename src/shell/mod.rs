@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 
-use crate::config::{Mode, Project, SourceConfig};
+use crate::config::{Mode, Project};
 use crate::lake::At;
 use crate::pipeline::Runner;
 
@@ -126,7 +126,7 @@ impl Shell {
         let mut bindings = self.runner.bindings_at(self.at).await?;
         if self.options.access == Access::Safe {
             for (name, source) in &self.project.sources {
-                if let (SourceConfig::Files(_), Some(table)) = (source, bindings.changes.get_mut(name)) {
+                if let (true, Some(table)) = (source.reads_files(), bindings.changes.get_mut(name)) {
                     let (name, schema) = (name.clone(), table.schema());
                     *table = Arc::new(guard::ShutOut { name, schema });
                 }

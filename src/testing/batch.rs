@@ -18,7 +18,7 @@ use super::test::{Batch, writable};
 use crate::config::{ConfigError, Mode, TableName};
 use crate::engine::{Bindings, Engine, View, plan};
 use crate::pipeline::{Node, Runner};
-use crate::source::record_schema;
+use crate::sources::record_schema;
 
 /// What the batches of a test share.
 pub(super) struct Preparation<'a> {

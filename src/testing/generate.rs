@@ -15,7 +15,7 @@ use super::raw::parse;
 use super::{TestingError, yaml};
 use crate::engine::query;
 use crate::pipeline::{Node, Runner};
-use crate::source::record_schema;
+use crate::sources::record_schema;
 
 /// How many sessions (or users, or items) a slice covers.
 const VALUES: usize = 3;

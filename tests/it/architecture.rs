@@ -44,11 +44,10 @@ fn the_functions_know_nothing_of_the_program() {
 fn modules_depend_downwards() {
     // From lowest to highest; a module may use those before it.
     let order = [
+        "settings",
+        "sources",
         "config",
         "store",
-        "source",
-        "kafka",
-        "files",
         "lake",
         "engine",
         "cluster",
@@ -75,9 +74,26 @@ fn modules_depend_downwards() {
     }
     // A grouped import would hide the module's name from the search above.
     assert_never("src", &["use crate::{"]);
-    assert_never("src/lake", &["crate::kafka", "crate::files"]);
-    assert_never("src/files", &["crate::kafka"]);
     assert_never("src/simulate", &["crate::pipeline", "crate::engine", "crate::lake"]);
+}
+
+/// A new kind of source, or a new format, is a module and a registration, and nothing else has to know of it.
+#[test]
+fn kinds_of_sources_and_formats_are_known_to_their_registries_alone() {
+    assert_never("src/sources/kafka", &["sources::files", "sources::formats"]);
+    assert_never("src/sources/files", &["sources::kafka", "Ndjson", "formats::ndjson"]);
+    assert_never("src/sources/formats", &["sources::kafka", "sources::files"]);
+    // The commands that send records to Kafka are its own business.
+    for module in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
+        let path = module.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !["cli", "config", "sources"].contains(&name.as_str()) {
+            assert_never(
+                &format!("src/{name}"),
+                &["sources::kafka", "sources::files", "KafkaConfig", "FilesConfig"],
+            );
+        }
+    }
 }
 
 #[test]

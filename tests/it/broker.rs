@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::script::Script;
 use crate::support;
-use clickrec::config::{KafkaConfig, Security};
+use clickrec::sources::kafka::{KafkaConfig, Security};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use clickrec::kafka::EmbeddedBroker;
+use clickrec::sources::kafka::EmbeddedBroker;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clickrec::kafka::EmbeddedBroker;
+use clickrec::sources::kafka::EmbeddedBroker;
 
 use crate::kafka::send;
 use crate::support::{Shop, signal};

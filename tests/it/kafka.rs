@@ -1,8 +1,7 @@
 //! The main job from Kafka: the program against a broker in the test's process, over the network.
 
-use clickrec::config::KafkaConfig;
-use clickrec::kafka::{EmbeddedBroker, Producer};
 use clickrec::simulate::{Simulation, SimulationConfig};
+use clickrec::sources::kafka::{EmbeddedBroker, KafkaConfig, Producer};
 
 use crate::support::Shop;
 

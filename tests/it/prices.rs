@@ -9,7 +9,7 @@ use clickrec::config::{Environment, LoadOptions, Project};
 use clickrec::engine::{Engine, EngineOptions, query};
 use clickrec::pipeline::runs::Run;
 use clickrec::pipeline::{Decision, Outcome, RunOptions, Runner, Selection, chain};
-use clickrec::source::OnLoss;
+use clickrec::sources::OnLoss;
 use deltalake::DeltaTable;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

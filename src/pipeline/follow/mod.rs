@@ -29,7 +29,7 @@ use self::trigger::Pace;
 use super::runner::lookup;
 use super::{Decision, Failure, Node, Outcome, PipelineError, RunEvent, RunOptions, Runner};
 use crate::config::{Mode, Pipeline};
-use crate::source::OnLoss;
+use crate::sources::OnLoss;
 
 pub use status::{Health, Snapshot, Status, TableStatus};
 

@@ -9,7 +9,7 @@ use crate::lake::LakeTable;
 use crate::lake::positions::{self, SourcePositions};
 use crate::pipeline::decide::{Loss, SourceFacts};
 use crate::pipeline::{Node, PipelineError, gone};
-use crate::source::{Committed, FromTheStart, ReadOptions, Source};
+use crate::sources::{Committed, FromTheStart, ReadOptions, Source};
 
 /// The waiting records of a step's sources.
 #[derive(Default)]

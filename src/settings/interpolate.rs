@@ -1,0 +1,49 @@
+//! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`.
+
+use super::variables::Variables;
+
+/// Why a value could not be interpolated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// The variable is not defined anywhere.
+    Variable(String),
+    /// The variable's source cannot be read; says why.
+    Unread(String),
+    /// `${` without its `}`.
+    Unclosed,
+}
+
+/// Replaces the variables in a value.
+///
+/// # Errors
+/// When a variable has no value, or cannot be read.
+pub fn interpolate(text: &str, variables: &Variables) -> Result<String, Missing> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        if rest[..start].ends_with('$') {
+            filled.push_str(&rest[..start - 1]);
+            filled.push_str("${");
+            rest = &rest[start + 2..];
+            continue;
+        }
+        filled.push_str(&rest[..start]);
+        let inside = &rest[start + 2..];
+        let end = inside.find('}').ok_or(Missing::Unclosed)?;
+        filled.push_str(&value(&inside[..end], variables)?);
+        rest = &inside[end + 1..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn value(reference: &str, variables: &Variables) -> Result<String, Missing> {
+    let (name, default) = match reference.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (reference, None),
+    };
+    let found = variables.get(name)?;
+    found
+        .or_else(|| default.map(str::to_owned))
+        .ok_or_else(|| Missing::Variable(name.to_owned()))
+}

@@ -1,0 +1,21 @@
+//! Values of `pipelines.yaml`: where each stands, which variables it names, what is secret, and what is wrong with it.
+//!
+//! - `values`: reads values as written, and collects the problems.
+//! - `variables`, `interpolate`: replace `${NAME}` in values after parsing, so that a value can never change the
+//!   structure.
+//! - [`Secret`], [`redact`], `credential`: keep credentials out of the file and out of all output.
+
+mod credential;
+mod interpolate;
+mod redact;
+mod secret;
+mod values;
+mod variables;
+
+pub use credential::{as_secret, is_credential, is_literal};
+pub use interpolate::{Missing, interpolate};
+pub use redact::redact;
+pub use secret::Secret;
+pub use values::{Problem, Text, normal};
+pub(crate) use values::{RawOption, Values};
+pub use variables::{Environment, Variables};

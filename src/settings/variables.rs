@@ -1,0 +1,146 @@
+//! Resolves `${NAME}`: from the command line, the environment, the `.env` file next to the project file, the file named
+//! in `NAME_FILE`, or the output of the command in `NAME_COMMAND`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::interpolate::Missing;
+
+/// How long a command that prints a secret may take.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
+
+type Get = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// The environment variables of a process, or a substitute.
+#[derive(Clone)]
+pub struct Environment(Arc<Get>);
+
+impl Environment {
+    /// The variables of this process.
+    pub fn process() -> Self {
+        Self::of(|name| std::env::var(name).ok())
+    }
+
+    /// An environment with these values.
+    pub fn of(get: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(get))
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+/// Values by name. Files and commands are read again each time.
+#[derive(Clone)]
+pub struct Variables {
+    given: BTreeMap<String, String>,
+    environment: Environment,
+    dotenv: PathBuf,
+}
+
+impl Variables {
+    /// `given` overrides everything else; `folder` may contain a `.env`.
+    pub fn new(given: &BTreeMap<String, String>, environment: &Environment, folder: &Path) -> Self {
+        Self {
+            given: given.clone(),
+            environment: environment.clone(),
+            dotenv: folder.join(".env"),
+        }
+    }
+
+    /// The value of a name; `None` if it is not set anywhere, or is empty.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or its command fails.
+    pub fn get(&self, name: &str) -> Result<Option<String>, Missing> {
+        if let Some(value) = self.plain(name)? {
+            return Ok(Some(value));
+        }
+        let (file, command) = (format!("{name}_FILE"), format!("{name}_COMMAND"));
+        let value =
+            match (self.plain(&file)?, self.plain(&command)?) {
+                (Some(path), _) => {
+                    let read = std::fs::read_to_string(&path);
+                    Some(read.map_err(|error| {
+                        Missing::Unread(format!("{file} names {path}, which cannot be read: {error}"))
+                    })?)
+                }
+                (None, Some(line)) => Some(output(&command, &line)?),
+                (None, None) => None,
+            };
+        let value = value.map(|value| value.trim().to_owned());
+        Ok(value.filter(|value| !value.is_empty()))
+    }
+
+    fn plain(&self, name: &str) -> Result<Option<String>, Missing> {
+        let value = match self.given.get(name).cloned().or_else(|| (self.environment.0)(name)) {
+            Some(value) => Some(value),
+            None => self.of_file(name)?,
+        };
+        Ok(value.filter(|value| !value.is_empty()))
+    }
+
+    fn of_file(&self, name: &str) -> Result<Option<String>, Missing> {
+        // The library's error quotes the line, which may contain a secret.
+        let unread = |_| {
+            Missing::Unread(format!(
+                "{} cannot be read as lines of NAME=VALUE",
+                self.dotenv.display()
+            ))
+        };
+        if !self.dotenv.is_file() {
+            return Ok(None);
+        }
+        for line in dotenvy::from_path_iter(&self.dotenv).map_err(unread)? {
+            let (known, value) = line.map_err(unread)?;
+            if known == name {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What a command prints.
+fn output(variable: &str, line: &str) -> Result<String, Missing> {
+    let failed = |reason: String| Missing::Unread(format!("the command in {variable} failed: {reason}"));
+    let unknown = |error: std::io::Error| failed(error.to_string());
+    let mut child = Command::new("sh")
+        .args(["-c", line])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // Its standard error may reveal part of a secret.
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(unknown)?;
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait().map_err(unknown)? {
+            Some(status) => break status,
+            None if started.elapsed() > COMMAND_TIME => {
+                // It may have exited in the meantime.
+                _ = child.kill();
+                _ = child.wait();
+                return Err(failed(format!("it took longer than {} s", COMMAND_TIME.as_secs())));
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    if !status.success() {
+        return Err(failed(status.to_string()));
+    }
+    let mut text = String::new();
+    let mut printed = child.stdout.take().into_iter();
+    printed
+        .try_for_each(|mut stdout| stdout.read_to_string(&mut text).map(drop))
+        .map_err(unknown)?;
+    Ok(text)
+}

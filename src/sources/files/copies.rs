@@ -1,0 +1,56 @@
+//! Files that temporarily exist twice: plain and compressed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::listing::Found;
+use super::look::Likeness;
+use super::names;
+use super::source::FilesSource;
+use crate::sources::SourceError;
+
+/// New files with the same content as another file whose name differs only in the compression extension.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    /// They hold everything the other file does.
+    pub whole: BTreeSet<usize>,
+    /// They hold only part of it, because they are still being written.
+    pub growing: BTreeSet<usize>,
+}
+
+impl Copies {
+    /// Compares new files with those of the same name.
+    pub async fn find(source: &FilesSource, files: &[Found], mut new: Vec<usize>) -> Result<Self, SourceError> {
+        let mut copies = Self::default();
+        if new.is_empty() {
+            return Ok(copies);
+        }
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, file) in files.iter().enumerate() {
+            let name = names::uncompressed(file.meta.location.as_ref());
+            by_name.entry(name).or_default().push(index);
+        }
+        // Compressed files first: if both are new, the plain one is read.
+        new.sort_by_key(|index| names::compression(files[*index].meta.location.as_ref()).is_none());
+        for index in new {
+            let name = names::uncompressed(files[index].meta.location.as_ref());
+            for other in by_name.get(name).into_iter().flatten().copied() {
+                if other == index || copies.whole.contains(&other) || copies.growing.contains(&other) {
+                    continue;
+                }
+                let found = match source.likeness(&files[index], &files[other]).await? {
+                    Likeness::Other => continue,
+                    Likeness::Beginning => &mut copies.growing,
+                    Likeness::Same => &mut copies.whole,
+                };
+                found.insert(index);
+                tracing::info!(
+                    "{} is a copy of {}: it is not read",
+                    files[index].place,
+                    files[other].place
+                );
+                break;
+            }
+        }
+        Ok(copies)
+    }
+}

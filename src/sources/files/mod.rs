@@ -1,0 +1,42 @@
+//! Files of records as a source: a growing folder is read like a topic.
+//!
+//! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the line
+//! number is the offset. Files are recognised by content, not by name. A file whose metadata is unchanged is not opened
+//! again. A file that has grown is read on from where reading stopped. A file that was renamed, compressed or rotated
+//! continues under its new name. A file whose content was replaced is refused.
+//!
+//! - [`FilesSource`]: the source.
+//! - `listing`: lists the files; `names`: what file names mean.
+//! - `waiting`: what is new in the files, and which of them were moved.
+//! - `copies`: files that exist both plain and compressed.
+//! - `look`: opens files; `codec`: decompresses them; `pass`: scans their text once.
+//! - `fingerprint`: identifies the content of a file.
+//! - `state`: how far the files were read, as positions.
+//! - `scan`: the plan leaf that reads them.
+//! - `settings`: what `pipelines.yaml` says of files; `wire`: the plan leaf as bytes, for another process.
+//!
+//! Where records begin and end in a text is for its format to say ([`formats`](super::formats)).
+//!
+//! New records are counted before they are read, so that the positions to commit are known at planning time. The new
+//! part of a plain file, and all of a compressed one, is therefore read twice.
+
+mod codec;
+mod copies;
+mod fingerprint;
+mod listing;
+mod look;
+mod names;
+mod pass;
+mod scan;
+mod settings;
+mod source;
+mod state;
+#[cfg(test)]
+mod tests;
+mod waiting;
+mod wire;
+
+pub use scan::LinesScan;
+pub use settings::FilesConfig;
+pub(crate) use settings::{Files, RawFiles};
+pub use source::FilesSource;

@@ -1,0 +1,229 @@
+//! Scans a text once: counts its lines, and checks whether it begins with known content.
+
+use std::hash::Hasher;
+
+use datafusion::error::DataFusionError;
+use futures::TryStreamExt;
+use twox_hash::XxHash64;
+
+use super::codec::{Chunks, is_damage};
+use super::fingerprint::{Fingerprint, positive};
+use crate::sources::formats::{Counter, Format, Start};
+
+/// A record must fit in memory: a file without line breaks does not hold lines.
+const RECORD_BYTES_MAX: usize = 256 << 20;
+/// Older versions identified a file by this many of its first bytes.
+pub(super) const HEAD_BYTES: usize = 1_024;
+
+/// A position in a text up to which it may match known content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checkpoint {
+    /// The length of text in bytes.
+    pub length: u64,
+    /// Identifies the known content.
+    pub print: Print,
+    /// Which checkpoint it is.
+    pub id: usize,
+}
+
+/// What is recorded about a text that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Print {
+    /// The [`Fingerprint`].
+    Content(i64),
+    /// What older versions kept: a hash of the first [`HEAD_BYTES`], and the number of lines.
+    Head { hash: i64, lines: u64 },
+}
+
+/// A position from which a text may be read on.
+pub(super) struct Mark {
+    /// The checkpoint that matched; `None` for the beginning.
+    pub id: Option<usize>,
+    /// The bytes of text before it.
+    pub length: u64,
+    /// Their fingerprint.
+    pub content: i64,
+    /// Counts the records from there on.
+    pub counter: Box<dyn Counter>,
+}
+
+impl Mark {
+    /// Where a text begins.
+    pub fn beginning(format: &dyn Format) -> Self {
+        Self {
+            id: None,
+            length: 0,
+            content: 0,
+            counter: format.counter(Start::default()),
+        }
+    }
+}
+
+/// What a scan found in a text.
+pub(super) struct Pass {
+    /// Its beginning, and the checkpoints that matched, in order.
+    pub marks: Vec<Mark>,
+    /// Bytes up to the end of its last complete line.
+    pub end: u64,
+    /// Their fingerprint.
+    pub content: i64,
+    /// Total bytes, as far as they can be read.
+    pub length: u64,
+    /// Why the rest cannot be read: the file is damaged or still being written.
+    pub damage: Option<String>,
+}
+
+/// A scan in progress.
+pub(super) struct Passing<'a> {
+    format: &'static dyn Format,
+    checkpoints: &'a [Checkpoint],
+    marks: Vec<Mark>,
+    print: Fingerprint,
+    /// Where the scanned text starts: the fingerprint covers the text only if this is its beginning.
+    from: u64,
+    at: u64,
+    head: Vec<u8>,
+    last: Option<u8>,
+}
+
+impl<'a> Passing<'a> {
+    /// Scans from the beginning of a text, with checkpoints sorted by length.
+    pub fn whole(format: &'static dyn Format, checkpoints: &'a [Checkpoint]) -> Self {
+        Self::from(format, Mark::beginning(format), checkpoints)
+    }
+
+    /// Scans from a mark on.
+    pub fn from(format: &'static dyn Format, mark: Mark, checkpoints: &'a [Checkpoint]) -> Self {
+        let from = mark.length;
+        Self {
+            format,
+            checkpoints,
+            marks: vec![mark],
+            print: Fingerprint::default(),
+            from,
+            at: from,
+            head: vec![],
+            last: None,
+        }
+    }
+
+    /// Scans the text. What follows the last end of a record counts if the text `is_final`, or if it is complete by itself.
+    pub async fn run(mut self, mut text: Chunks, is_final: bool) -> Result<Pass, DataFusionError> {
+        let (mut rest, mut length, mut damage) = (vec![], self.from, None);
+        loop {
+            let chunk = match text.try_next().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) if is_damage(&error) => {
+                    damage = Some(error.strip_backtrace());
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            length += chunk.len() as u64;
+            match self.format.last_end(&chunk) {
+                Some(end) => {
+                    self.take(&rest);
+                    rest.clear();
+                    self.take(&chunk[..end]);
+                    rest.extend_from_slice(&chunk[end..]);
+                }
+                None => rest.extend_from_slice(&chunk),
+            }
+            if rest.len() > RECORD_BYTES_MAX {
+                let line = self.marks[0].counter.count().lines + 1;
+                damage = Some(format!(
+                    "the line after {line} others is longer than {RECORD_BYTES_MAX} bytes"
+                ));
+                break;
+            }
+        }
+        if damage.is_none() && (is_final || self.format.is_complete(&rest)) {
+            self.take(&rest);
+            self.marks.iter_mut().for_each(|mark| mark.counter.end());
+            return Ok(self.done(length, damage));
+        }
+        let (at, print) = (self.at, self.print.clone());
+        self.walk(&rest, false);
+        (self.at, self.print) = (at, print);
+        Ok(self.done(length, damage))
+    }
+
+    fn done(self, length: u64, damage: Option<String>) -> Pass {
+        Pass {
+            marks: self.marks,
+            end: self.at,
+            content: self.print.value(),
+            length,
+            damage,
+        }
+    }
+
+    fn take(&mut self, text: &[u8]) {
+        self.walk(text, true);
+    }
+
+    /// Adds the bytes that follow, stopping at the checkpoints on the way.
+    fn walk(&mut self, mut text: &[u8], count: bool) {
+        while let Some(next) = self.checkpoints.first()
+            && next.length <= self.at + text.len() as u64
+        {
+            let here = next.length;
+            let (before, after) = text.split_at((here - self.at) as usize);
+            self.step(before, count);
+            text = after;
+            let same = self.checkpoints.partition_point(|checkpoint| checkpoint.length == here);
+            let (now, later) = self.checkpoints.split_at(same);
+            self.checkpoints = later;
+            let content = self.print.value();
+            let same = now.iter().filter(|checkpoint| self.is_at(checkpoint.print, content));
+            let marks: Vec<Mark> = same.map(|checkpoint| self.mark(checkpoint.id, content)).collect();
+            self.marks.extend(marks);
+        }
+        self.step(text, count);
+    }
+
+    fn mark(&self, id: usize, content: i64) -> Mark {
+        Mark {
+            id: Some(id),
+            length: self.at,
+            content,
+            counter: self.format.counter(Start {
+                at: self.at,
+                continues: self.last != Some(b'\n'),
+                skip: 0,
+            }),
+        }
+    }
+
+    fn step(&mut self, text: &[u8], count: bool) {
+        if self.from == 0 {
+            self.print.update(text);
+            let missing = HEAD_BYTES - self.head.len();
+            self.head.extend_from_slice(&text[..missing.min(text.len())]);
+        }
+        if count {
+            self.marks.iter_mut().for_each(|mark| mark.counter.update(text));
+        }
+        self.at += text.len() as u64;
+        self.last = text.last().copied().or(self.last);
+    }
+
+    fn is_at(&self, print: Print, content: i64) -> bool {
+        match print {
+            Print::Content(known) => known == content,
+            Print::Head { hash, lines } => {
+                let counted = self.marks[0].counter.count();
+                let begun = u64::from(self.last != Some(b'\n'));
+                hash == head(&self.head) && lines == counted.lines + begun
+            }
+        }
+    }
+}
+
+/// How older versions identified a file: by a hash of its first bytes.
+pub(super) fn head(bytes: &[u8]) -> i64 {
+    let mut hash = XxHash64::with_seed(0);
+    hash.write(bytes);
+    positive(hash.finish())
+}

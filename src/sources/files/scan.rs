@@ -1,0 +1,317 @@
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, exec_err};
+use datafusion::datasource::TableType;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Sender;
+
+use super::FilesConfig;
+use super::codec::{Chunks, Codec, bytes_of};
+use crate::sources::formats::{Format, RecordHash, Rows};
+use crate::sources::{RecordBatchBuilder, SourceError, record_schema};
+
+/// A range of lines in one file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Stretch {
+    /// Its location in the store.
+    #[serde(with = "path_as_text")]
+    pub path: Path,
+    /// Its name in the records.
+    pub name: String,
+    /// How its text is compressed.
+    pub codec: Codec,
+    /// Its size in bytes when it was counted.
+    pub size: u64,
+    /// The byte range of the lines in the text.
+    pub text: Range<u64>,
+    /// How many of them are not empty.
+    pub records: u64,
+    /// The number of the first line.
+    pub first_line: u64,
+    /// A hash of these lines: they are read again, and must be the same.
+    pub hash: i64,
+    /// When the source found them, in microseconds since 1970.
+    pub found_us: i64,
+}
+
+impl Stretch {
+    /// The number of bytes read from the store for it.
+    fn bytes(&self) -> u64 {
+        match self.codec {
+            Codec::Plain => self.text.end - self.text.start,
+            _ => self.size,
+        }
+    }
+}
+
+mod path_as_text {
+    use object_store::path::Path;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(path.as_ref())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Path, D::Error> {
+        Path::parse(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// Lines of files as a table, fixed when they were counted.
+#[derive(Debug, Clone)]
+pub struct LinesScan {
+    /// The source's path, as written in the project.
+    source: Arc<str>,
+    format: &'static dyn Format,
+    store: Arc<dyn ObjectStore>,
+    stretches: Vec<Stretch>,
+}
+
+impl LinesScan {
+    pub(super) fn new(config: &FilesConfig, store: Arc<dyn ObjectStore>, stretches: Vec<Stretch>) -> Self {
+        Self {
+            source: config.path.as_str().into(),
+            format: config.format,
+            store,
+            stretches,
+        }
+    }
+
+    /// Deals the files into groups of about equal size, largest file first.
+    fn groups(&self, partitions: usize) -> Vec<Vec<Stretch>> {
+        let mut stretches = self.stretches.clone();
+        stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.bytes()));
+        let mut groups: Vec<(u64, Vec<Stretch>)> = vec![(0, vec![]); partitions.clamp(1, stretches.len().max(1))];
+        for stretch in stretches {
+            if let Some(smallest) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
+                smallest.0 += stretch.bytes();
+                smallest.1.push(stretch);
+            }
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+}
+
+#[async_trait]
+impl TableProvider for LinesScan {
+    fn schema(&self) -> SchemaRef {
+        record_schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = self.groups(state.config().target_partitions());
+        Ok(Arc::new(LinesExec::new(self, groups, projection.cloned(), limit)))
+    }
+}
+
+/// The plan leaf: one plan partition per group of files.
+#[derive(Debug)]
+pub(super) struct LinesExec {
+    pub source: Arc<str>,
+    pub format: &'static dyn Format,
+    store: Arc<dyn ObjectStore>,
+    pub groups: Vec<Vec<Stretch>>,
+    pub projection: Option<Vec<usize>>,
+    pub limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl LinesExec {
+    pub fn new(
+        scan: &LinesScan,
+        groups: Vec<Vec<Stretch>>,
+        projection: Option<Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Self {
+        let schema = RecordBatchBuilder::new(projection.as_deref()).schema().clone();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(groups.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        let metrics = ExecutionPlanMetricsSet::new();
+        Self {
+            source: scan.source.clone(),
+            format: scan.format,
+            store: scan.store.clone(),
+            groups,
+            projection,
+            limit,
+            properties: Arc::new(properties),
+            metrics,
+        }
+    }
+}
+
+impl DisplayAs for LinesExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = || self.groups.iter().flatten();
+        let bytes: u64 = all().map(|stretch| stretch.bytes()).sum();
+        write!(f, "LinesExec: files={}, bytes={bytes}", all().count())?;
+        match self.limit {
+            Some(limit) => write!(f, ", limit={limit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for LinesExec {
+    fn name(&self) -> &str {
+        "LinesExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(group) = self.groups.get(partition).cloned() else {
+            return exec_err!("LinesExec has {} partitions, not {partition}", self.groups.len());
+        };
+        let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
+        let mut reader = LinesReader {
+            store: self.store.clone(),
+            format: self.format,
+            rows: Rows::new(self.projection.as_deref(), self.limit),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+            out: stream.tx(),
+        };
+        stream.spawn(async move {
+            for stretch in &group {
+                if !reader
+                    .read(stretch)
+                    .await
+                    .map_err(|error| error.context(format!("reading {}", stretch.name)))?
+                {
+                    break;
+                }
+            }
+            reader.send().await?;
+            Ok(())
+        });
+        Ok(stream.build())
+    }
+}
+
+struct LinesReader {
+    store: Arc<dyn ObjectStore>,
+    format: &'static dyn Format,
+    rows: Rows,
+    metrics: BaselineMetrics,
+    out: Sender<Result<RecordBatch>>,
+}
+
+impl LinesReader {
+    /// Reads the lines of a file into batches; returns `false` once no more are wanted.
+    async fn read(&mut self, stretch: &Stretch) -> Result<bool> {
+        let mut chunks = text(&*self.store, stretch).await?;
+        let (mut splitter, mut hash) = (self.format.splitter(), RecordHash::default());
+        self.rows.begin(&stretch.name, stretch.first_line, stretch.found_us);
+        let mut at = match stretch.codec {
+            Codec::Plain => stretch.text.start,
+            _ => 0,
+        };
+        while at < stretch.text.end && self.rows.are_wanted() {
+            let Some(chunk) = chunks.try_next().await? else { break };
+            let before = at;
+            at += chunk.len() as u64;
+            let within = |place: u64| (place.clamp(before, at) - before) as usize;
+            let chunk = &chunk[within(stretch.text.start)..within(stretch.text.end)];
+            hash.update(chunk);
+            splitter.feed(chunk, &mut self.rows)?;
+            if self.rows.is_full() && !self.send().await? {
+                return Ok(false);
+            }
+        }
+        if self.rows.are_wanted() {
+            splitter.end(&mut self.rows)?;
+        }
+        if self.rows.are_wanted() && hash.value() != stretch.hash {
+            return Err(changed(stretch));
+        }
+        Ok(self.rows.are_wanted())
+    }
+
+    /// Returns `false` once the receiver is gone.
+    async fn send(&mut self) -> Result<bool> {
+        if self.rows.is_empty() {
+            return Ok(true);
+        }
+        let batch = self.rows.finish()?;
+        self.metrics.record_output(batch.num_rows());
+        Ok(self.out.send(Ok(batch)).await.is_ok())
+    }
+}
+
+/// The text that contains the lines; for a plain file, exactly these lines.
+async fn text(store: &dyn ObjectStore, stretch: &Stretch) -> Result<Chunks> {
+    let opened = match stretch.codec {
+        Codec::Plain => bytes_of(store, &stretch.path, stretch.text.clone()).await,
+        _ => bytes_of(store, &stretch.path, 0..stretch.size).await,
+    };
+    match opened {
+        // The file was rotated at just this moment.
+        Err(DataFusionError::ObjectStore(error)) if matches!(*error, object_store::Error::NotFound { .. }) => {
+            Err(changed(stretch))
+        }
+        opened => Ok(stretch.codec.text(opened?)),
+    }
+}
+
+fn changed(stretch: &Stretch) -> DataFusionError {
+    DataFusionError::External(Box::new(SourceError::Unreachable {
+        what: stretch.name.clone(),
+        reason: "it was replaced or renamed while it was read".to_owned(),
+        help: "nothing of it was taken: run again".to_owned(),
+    }))
+}

@@ -1,0 +1,118 @@
+//! The settings of files: as written, and validated.
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::error::Result;
+use datafusion::physical_plan::ExecutionPlan;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{FilesSource, wire};
+use crate::settings::{Text, Values};
+use crate::sources::formats::{Format, default_format, format, format_names};
+use crate::sources::{Layer, RawSettings, Source, SourceConfig, SourceError, SourceKind};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawFiles {
+    /// A file, a folder, or a pattern like `data/*.json`.
+    #[schemars(with = "String")]
+    pub path: Text,
+    /// How records are laid out in a file; `ndjson` if left out.
+    #[schemars(with = "Option<String>", extend("enum" = names_or_null()))]
+    pub format: Option<Text>,
+}
+
+fn names_or_null() -> Vec<Option<&'static str>> {
+    format_names().into_iter().map(Some).chain([None]).collect()
+}
+
+/// Files of records.
+#[derive(Debug, Clone)]
+pub struct FilesConfig {
+    /// A folder, or a path or URL, possibly with a glob (`sample_data/*.json`). Relative paths have been resolved.
+    pub path: String,
+    /// The folder of the project file: file names in records are relative to it.
+    pub root: PathBuf,
+    /// How records are laid out in a file.
+    pub format: &'static dyn Format,
+}
+
+impl FilesConfig {
+    /// The settings of a source that is files; `None` for other kinds.
+    pub fn of(source: &dyn SourceConfig) -> Option<&Self> {
+        (source as &dyn Any).downcast_ref()
+    }
+}
+
+/// The kind of source that is files.
+pub(crate) struct Files;
+
+impl SourceKind for Files {
+    fn layer(&self) -> Option<&'static Layer> {
+        None
+    }
+
+    fn encode(&self, leaf: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
+        wire::to_wire(leaf)
+    }
+
+    fn decode(&self, bytes: &[u8], sources: &[Arc<dyn SourceConfig>]) -> Result<Arc<dyn ExecutionPlan>> {
+        wire::from_wire(bytes, sources.iter().filter_map(|source| FilesConfig::of(&**source)))
+    }
+}
+
+impl RawSettings for RawFiles {
+    fn validate(&self, values: &mut Values) -> Option<Arc<dyn SourceConfig>> {
+        let format = self.format(values);
+        let path = values.path(&self.path);
+        Some(Arc::new(FilesConfig {
+            path: path?,
+            root: values.root().to_owned(),
+            format: format?,
+        }))
+    }
+
+    fn credentials(&self) -> Vec<(&str, &Text)> {
+        vec![]
+    }
+}
+
+impl RawFiles {
+    fn format(&self, values: &mut Values) -> Option<&'static dyn Format> {
+        let Some(written) = &self.format else {
+            return Some(default_format());
+        };
+        let name = values.text(written)?;
+        let found = format(&name);
+        if found.is_none() {
+            let names: Vec<String> = format_names().iter().map(|name| format!("`{name}`")).collect();
+            let help = format!("the formats are {}, plain or compressed", names.join(", "));
+            values.problem(written.referenced, format!("unknown format `{name}`"), Some(help));
+        }
+        found
+    }
+}
+
+impl SourceConfig for FilesConfig {
+    fn open(&self) -> Result<Arc<dyn Source>, SourceError> {
+        Ok(Arc::new(FilesSource::new(self.clone())?))
+    }
+
+    fn description(&self) -> String {
+        let root = self.root.to_string_lossy();
+        let path = self.path.strip_prefix(&*root).unwrap_or(&self.path);
+        format!("Lines of the files in {}.", path.trim_start_matches('/'))
+    }
+
+    fn reads_files(&self) -> bool {
+        true
+    }
+
+    fn table(&self) -> Option<(&'static Layer, Arc<dyn TableProvider>)> {
+        None
+    }
+}

@@ -1,0 +1,137 @@
+//! What a format decides, and that records need not be lines.
+
+use super::*;
+use crate::sources::formats::{Count, Counter, Format, RecordHash, Rows, Splitter, Start};
+
+const MAGIC: &[u8] = b"CARDS";
+const END: &[u8] = b"END";
+
+/// A file that is written as a whole: a magic number, records of four bytes, and an end mark.
+#[derive(Debug)]
+struct Cards;
+
+impl Format for Cards {
+    fn name(&self) -> &'static str {
+        "cards"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &[".cards"]
+    }
+
+    fn foreign(&self, first: &[u8]) -> Option<&'static str> {
+        (!first.starts_with(MAGIC)).then_some("no file of cards")
+    }
+
+    fn last_end(&self, _: &[u8]) -> Option<usize> {
+        None
+    }
+
+    fn is_complete(&self, rest: &[u8]) -> bool {
+        rest.starts_with(MAGIC) && rest.ends_with(END)
+    }
+
+    fn unfinished(&self, place: &str, _: u64) -> String {
+        format!("{place} has no end mark")
+    }
+
+    fn counter(&self, start: Start) -> Box<dyn Counter> {
+        Box::new(CardCounter {
+            start: start.at,
+            hash: RecordHash::default(),
+            length: 0,
+        })
+    }
+
+    fn splitter(&self) -> Box<dyn Splitter> {
+        Box::<CardSplitter>::default()
+    }
+}
+
+struct CardCounter {
+    start: u64,
+    hash: RecordHash,
+    length: u64,
+}
+
+impl Counter for CardCounter {
+    fn update(&mut self, text: &[u8]) {
+        self.hash.update(text);
+        self.length += text.len() as u64;
+    }
+
+    fn end(&mut self) {}
+
+    fn count(&self) -> Count {
+        let records = self.length.saturating_sub((MAGIC.len() + END.len()) as u64) / 4;
+        Count {
+            start: self.start,
+            lines: records,
+            records,
+            hash: self.hash.value(),
+        }
+    }
+}
+
+/// The file is decoded once all of it is there.
+#[derive(Default)]
+struct CardSplitter(Vec<u8>);
+
+impl Splitter for CardSplitter {
+    fn feed(&mut self, chunk: &[u8], _: &mut Rows) -> datafusion::error::Result<bool> {
+        self.0.extend_from_slice(chunk);
+        Ok(true)
+    }
+
+    fn end(&mut self, rows: &mut Rows) -> datafusion::error::Result<()> {
+        let inside = self.0.strip_prefix(MAGIC).and_then(|rest| rest.strip_suffix(END));
+        let inside = inside.ok_or_else(|| datafusion::common::exec_datafusion_err!("no file of cards"))?;
+        inside.chunks(4).for_each(|card| _ = rows.push(card));
+        Ok(())
+    }
+}
+
+fn source_of(folder: &Path, format: &'static dyn Format) -> FilesSource {
+    FilesSource::new(FilesConfig {
+        path: folder.display().to_string(),
+        root: folder.to_owned(),
+        format,
+    })
+    .unwrap()
+}
+
+fn gzipped(text: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(vec![], Compression::default());
+    gzip.write_all(text).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_written_as_a_whole_is_read_once_it_is_complete() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let source = source_of(folder.path(), &Cards);
+    let mut positions = Positions::new();
+    fs::write(at("a.cards"), "CARDSK\n02Q\n").unwrap();
+    fs::write(at("a.json"), "{}\n").unwrap();
+    fs::write(at("odd.cards"), "DARCS").unwrap();
+    assert!(read(&source, &mut positions).await.unwrap().is_empty(), "no end mark");
+    fs::write(at("a.cards"), "CARDSK\n02Q\n05END").unwrap();
+    let expected = [
+        ("a.cards".to_owned(), 1, "K\n02".to_owned()),
+        ("a.cards".to_owned(), 2, "Q\n05".to_owned()),
+    ];
+    assert_eq!(read(&source, &mut positions).await.unwrap(), expected);
+    assert!(read(&source, &mut positions).await.unwrap().is_empty());
+
+    fs::write(at("b.cards.gz"), gzipped(b"CARDSK\n02Q\n05END")).unwrap();
+    fs::remove_file(at("a.cards")).unwrap();
+    assert!(
+        read(&source, &mut positions).await.unwrap().is_empty(),
+        "it was renamed"
+    );
+
+    fs::write(at("b.cards.gz"), gzipped(b"CARDSA\n99END")).unwrap();
+    let lost = read(&source, &mut positions).await.unwrap_err();
+    assert!(matches!(lost, SourceError::PositionLost { .. }), "{lost}");
+}

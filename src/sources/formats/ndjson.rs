@@ -1,0 +1,45 @@
+//! One JSON value per line.
+
+use serde::de::IgnoredAny;
+
+use super::Format;
+use super::lines::{BOM, unfinished};
+
+/// Newline-delimited JSON. The values are passed on as they are: SQL parses them.
+#[derive(Debug)]
+pub(super) struct Ndjson;
+
+impl Format for Ndjson {
+    fn name(&self) -> &'static str {
+        "ndjson"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &[".json", ".ndjson", ".jsonl"]
+    }
+
+    /// A JSON value that cannot be extended is complete without a line break. `12` may become `123`.
+    fn is_complete(&self, rest: &[u8]) -> bool {
+        let value = rest.strip_prefix(BOM).unwrap_or(rest).trim_ascii();
+        matches!(value.first(), Some(b'{' | b'[' | b'"')) && serde_json::from_slice::<IgnoredAny>(value).is_ok()
+    }
+
+    fn unfinished(&self, place: &str, bytes: u64) -> String {
+        unfinished(place, bytes, "has no line break and is no complete JSON object")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_still_grow_is_not_complete() {
+        for complete in ["{\"n\":1}", " [1] ", "\"a\"", "\u{feff}{}"] {
+            assert!(Ndjson.is_complete(complete.as_bytes()), "{complete}");
+        }
+        for growing in ["12", "{\"n\":", "text", "", "tru", "{}x"] {
+            assert!(!Ndjson.is_complete(growing.as_bytes()), "{growing}");
+        }
+    }
+}

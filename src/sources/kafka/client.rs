@@ -1,0 +1,229 @@
+//! librdkafka's settings and errors.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::KafkaConfig;
+use super::cause::Cause;
+use crate::sources::SourceError;
+
+/// The timeout of a request's first attempt; it doubles with each further attempt, up to the last.
+const FIRST_SLICE: Duration = Duration::from_millis(500);
+const LAST_SLICE: Duration = Duration::from_secs(3);
+/// How long a broker may take to answer.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// librdkafka requires a group even if partitions are assigned manually; nothing is ever committed to it.
+const GROUP: &str = "clickrec";
+
+/// Remembers what librdkafka reports on its own threads, so that a timeout can state its cause.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    last_error: Mutex<Option<String>>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(?level, facility, message, "librdkafka");
+        // Only this event says what broke a connection; the error of the request that needed it says less.
+        if matches!(facility, "FAIL" | "ERROR") {
+            self.keep(message.split_once("]: ").map_or(message, |(_thread, reason)| reason));
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+        self.keep(reason);
+    }
+}
+
+impl ConsumerContext for Context {}
+
+impl Context {
+    fn keep(&self, reason: &str) {
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are down follows from what is known already, and is less specific.
+        if last.is_none() || !reason.contains("brokers are down") {
+            *last = Some(reason.to_owned());
+        }
+    }
+
+    /// Clears the error once everything works again.
+    pub fn forget_error(&self) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The last problem that librdkafka reported.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The settings all clients share: broker addresses, security, and the user's own settings.
+pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    // librdkafka often reports why a connection broke only at this level; the log's own filter decides what is shown.
+    settings.set_log_level(RDKafkaLogLevel::Info);
+    settings
+        .set("bootstrap.servers", &config.brokers)
+        .set("client.id", "clickrec");
+    // Retry quickly, and do not log when brokers close idle connections.
+    settings
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("log.connection.close", "false");
+    for (key, value) in &config.options {
+        settings.set(key, value.reveal());
+    }
+    let security = &config.security;
+    let plain = [
+        ("security.protocol", &security.protocol),
+        ("sasl.mechanism", &security.mechanism),
+        ("ssl.ca.location", &security.ca),
+        ("ssl.ca.pem", &security.ca_pem),
+    ];
+    for (key, value) in plain {
+        if let Some(value) = value {
+            settings.set(key, value);
+        }
+    }
+    for (key, secret) in [
+        ("sasl.username", &security.username),
+        ("sasl.password", &security.password),
+    ] {
+        if let Some(secret) = secret {
+            settings.set(key, secret.reveal());
+        }
+    }
+    settings
+}
+
+/// A consumer that starts only at the offsets it is given.
+pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, SourceError> {
+    let mut settings = settings(config);
+    settings
+        .set("group.id", GROUP)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "error")
+        // The default of librdkafka, set explicitly because results must not depend on it: records of aborted
+        // transactions are never read.
+        .set("isolation.level", "read_committed")
+        .set("fetch.wait.max.ms", "100");
+    // Limits a consumer's memory to its queue plus one response that exceeds it. Responses are compressed, and each
+    // record takes some hundred bytes more. The backoff for a full queue is short, or reading would stall.
+    let mut defaults = vec![
+        ("queued.max.messages.kbytes", "4096"),
+        ("fetch.queue.backoff.ms", "5"),
+        ("fetch.message.max.bytes", "524288"),
+    ];
+    // librdkafka rejects a `fetch.max.bytes` below the largest message size.
+    if !config.options.contains_key("message.max.bytes") {
+        defaults.push(("fetch.max.bytes", "2097152"));
+    }
+    for (key, value) in defaults {
+        if !config.options.contains_key(key) {
+            settings.set(key, value);
+        }
+    }
+    settings
+        .create_with_context(Context::default())
+        .map_err(|error| unusable(config, &error))
+}
+
+/// No client can be created from the settings.
+pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError {
+    SourceError::Unreachable {
+        what: format!("Kafka at {}", config.brokers),
+        reason: match error {
+            // Its own message quotes the value, which may be a key.
+            KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka does not take the option `{key}` as it is"),
+            other => other.to_string(),
+        },
+        help: "check `brokers`, `security` and `options` of the source".to_owned(),
+    }
+}
+
+/// Sends a request to a broker, retrying in slices of time, so that a permanent failure (a wrong secret, a bad
+/// certificate) ends it early.
+pub(super) fn ask<T>(
+    config: &KafkaConfig,
+    client: &BaseConsumer<Context>,
+    request: impl Fn(Duration) -> Result<T, KafkaError>,
+) -> Result<T, SourceError> {
+    let started = Instant::now();
+    let mut slice = FIRST_SLICE;
+    loop {
+        let asked = Instant::now();
+        let error = match request(slice) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let reason = listen(client).unwrap_or_else(|| error.to_string());
+        if Cause::of(Some(&error), &reason).is_final() || !is_passing(&error) || started.elapsed() >= ANSWER {
+            return Err(failed(config, client, &error));
+        }
+        std::thread::sleep(FIRST_SLICE.saturating_sub(asked.elapsed()));
+        slice = (2 * slice).min(LAST_SLICE);
+    }
+}
+
+/// Whether the same request may succeed in a moment.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch, LeaderNotAvailable,
+        NetworkException, NotLeaderForPartition, OperationTimedOut, ReplicaNotAvailable, RequestTimedOut,
+        UnknownLeaderEpoch,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            AllBrokersDown
+                | BrokerNotAvailable
+                | BrokerTransportFailure
+                | FencedLeaderEpoch
+                | LeaderNotAvailable
+                | NetworkException
+                | NotLeaderForPartition
+                | OperationTimedOut
+                | ReplicaNotAvailable
+                | RequestTimedOut
+                | UnknownLeaderEpoch
+        )
+    )
+}
+
+/// The last error from librdkafka, which waits in the client's queue. Nothing else in the queue is needed any more.
+fn listen(client: &BaseConsumer<Context>) -> Option<String> {
+    while client.poll(Duration::ZERO).is_some() {}
+    client.context().last_error()
+}
+
+/// The error of a failed request, with its cause as far as librdkafka knows it.
+pub(super) fn failed(config: &KafkaConfig, client: &BaseConsumer<Context>, error: &KafkaError) -> SourceError {
+    let said = listen(client);
+    let reason = match Cause::of(Some(error), "") {
+        // The last reported problem may be about something else.
+        Cause::Denied => error.to_string(),
+        _ => said.unwrap_or_else(|| error.to_string()),
+    };
+    refused(config, Some(error), &reason)
+}
+
+/// The same, from what is known already.
+pub(super) fn refused(config: &KafkaConfig, error: Option<&KafkaError>, reason: &str) -> SourceError {
+    let cause = Cause::of(error, reason);
+    let (what, help) = cause.explain(&settings(config));
+    SourceError::Unreachable {
+        what: match cause {
+            Cause::Denied => format!("topic `{}` at {}", config.topic, config.brokers),
+            _ => format!("Kafka at {}", config.brokers),
+        },
+        reason: format!("{what} ({reason})"),
+        help: help.to_owned(),
+    }
+}

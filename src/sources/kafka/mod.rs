@@ -1,0 +1,44 @@
+//! Kafka as a table: reads a topic up to its current end, and writes to it.
+//!
+//! - [`KafkaSource`]: the records in a topic after the committed offsets.
+//! - `scan`: the plan leaf, with one plan partition per Kafka partition and offset ranges fixed at planning time.
+//! - `reader`: reads partitions into record batches.
+//! - [`KafkaTable`]: a whole topic for SQL: `select` and `insert into`.
+//! - [`Producer`]: writes records to a topic, for the simulator and the sink.
+//! - `topic`: checks that a topic exists, and creates it.
+//! - `outgoing`: turns inserted rows into records.
+//! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
+//! - `client`, `cause`: librdkafka's settings, and its errors in our words.
+//! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
+//! - `settings`: what `pipelines.yaml` says of a topic; `wire`: the plan leaf as bytes, for another process.
+//! - `native`: the few librdkafka calls that its crate does not offer.
+//!
+//! There are no consumer groups and no commits to Kafka: how far a topic was read is part of the Delta commit that
+//! contains its records.
+
+mod cause;
+mod client;
+mod embedded;
+mod filters;
+mod native;
+mod outgoing;
+mod producer;
+mod reader;
+mod scan;
+mod settings;
+mod sink;
+mod source;
+#[cfg(test)]
+mod tests;
+mod times;
+mod topic;
+mod wire;
+
+pub use embedded::EmbeddedBroker;
+pub use producer::{Producer, ProducerRecord};
+pub use scan::{KafkaScan, Range};
+pub(crate) use settings::{Kafka, RawKafka};
+pub use settings::{KafkaConfig, Security};
+pub use sink::KafkaTable;
+pub use source::KafkaSource;
+pub use topic::{Created, create_topic};

@@ -1,0 +1,336 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range as Offsets;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+
+use super::KafkaConfig;
+use super::client::{ANSWER, Context, ask, consumer, refused};
+use super::native::topic_id;
+use super::scan::{KafkaScan, Range};
+use super::times::{TimeOffset, offsets_at};
+use crate::sources::{Committed, FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
+
+/// A topic. Places are `topic/partition`, positions are the next offset to read; `topic/id` holds the topic's identity.
+#[derive(Clone)]
+pub struct KafkaSource {
+    config: Arc<KafkaConfig>,
+    /// The client of the last successful request, kept because connecting is expensive, especially over TLS.
+    client: Arc<Mutex<Option<BaseConsumer<Context>>>>,
+}
+
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSource")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A topic as the brokers describe it.
+struct Topic {
+    /// See [`topic_id`].
+    id: Option<i64>,
+    /// The number of each partition and its offsets, from the first to the one after the last, in order.
+    partitions: Vec<(i32, Offsets<i64>)>,
+    /// The offset of the start time in each partition, in the order of the partitions.
+    from: Vec<TimeOffset>,
+}
+
+/// What to read from a topic.
+struct Pinned {
+    scan: KafkaScan,
+    next: Positions,
+    records: u64,
+    /// How many records are waiting, by place.
+    lag: BTreeMap<String, u64>,
+}
+
+impl KafkaSource {
+    /// Connects on the first request.
+    pub fn new(config: KafkaConfig) -> Self {
+        Self {
+            config: Arc::new(config),
+            client: Arc::default(),
+        }
+    }
+
+    /// The whole topic as of now.
+    ///
+    /// # Errors
+    /// As [`Source::pending`].
+    pub async fn everything(&self) -> Result<KafkaScan, SourceError> {
+        let pinned = self.pin(&FromTheStart, ReadOptions::default()).await?;
+        Ok(pinned.scan)
+    }
+
+    async fn describe(&self, from_millis: Option<i64>) -> Result<Topic, SourceError> {
+        let (config, client) = (self.config.clone(), self.client.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut kept = client.lock().unwrap_or_else(PoisonError::into_inner);
+            let client = match kept.take() {
+                Some(client) => client,
+                None => consumer(&config)?,
+            };
+            let topic = describe(&config, &client, from_millis)?;
+            // Connection events are not needed, and must not pile up.
+            while client.poll(Duration::ZERO).is_some() {}
+            client.context().forget_error();
+            *kept = Some(client);
+            Ok(topic)
+        });
+        let asked = asked.await;
+        asked.map_err(|stopped| SourceError::Unreachable {
+            what: format!("Kafka at {}", self.config.brokers),
+            reason: stopped.to_string(),
+            help: "try again".to_owned(),
+        })?
+    }
+
+    /// Fixes what to read, and the positions to commit with it.
+    async fn pin(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pinned, SourceError> {
+        let topic = self.describe(options.from_timestamp_millis).await?;
+        let is_new = self.is_made_anew(&topic, committed, options.on_loss).await?;
+        let (mut ranges, mut next) = (vec![], Positions::new());
+        for (index, (partition, offsets)) in topic.partitions.iter().enumerate() {
+            let place = self.place(partition);
+            let committed = committed.position(&place).await?;
+            let start = match (committed.filter(|_| !is_new), options.from_timestamp_millis) {
+                // A partition that was never read starts at its earliest available record.
+                (None, None) => offsets.start,
+                (None, Some(_)) => self.from(topic.from.get(index), offsets)?,
+                (Some(_), Some(_)) => return Err(self.was_read(place)),
+                (Some(next), None) if offsets.start <= next && next <= offsets.end => next,
+                (Some(next), None) => {
+                    let lost = lost(&place, next, offsets);
+                    if options.on_loss == OnLoss::Refuse {
+                        return Err(lost);
+                    }
+                    tracing::warn!("{lost}; going on from offset {}", offsets.start);
+                    offsets.start
+                }
+            };
+            ranges.push(Range {
+                partition: *partition,
+                start,
+                end: offsets.end,
+            });
+        }
+        let waits = |range: &Range| (self.place(&range.partition), range.end.abs_diff(range.start));
+        let lag = ranges.iter().map(waits).collect();
+        if let Some(most) = options.records_max {
+            shorten(&mut ranges, most);
+        }
+        next.extend(ranges.iter().map(|range| (self.place(&range.partition), range.end)));
+        if is_new {
+            self.forget(&mut next, committed).await?;
+        }
+        next.extend(topic.id.map(|id| (self.place(&"id"), id)));
+        Ok(Pinned {
+            records: ranges.iter().map(|range| range.end.abs_diff(range.start)).sum(),
+            scan: KafkaScan::new(self.config.clone(), topic.id, ranges),
+            next,
+            lag,
+        })
+    }
+
+    /// Whether the committed positions belong to a deleted topic with the same name.
+    async fn is_made_anew(
+        &self,
+        topic: &Topic,
+        committed: &dyn Committed,
+        on_loss: OnLoss,
+    ) -> Result<bool, SourceError> {
+        // Lakes of earlier versions, and brokers that do not report it, have no identity: it is recorded once there is
+        // one.
+        let (Some(now), Some(then)) = (topic.id, committed.position(&self.place(&"id")).await?) else {
+            return Ok(false);
+        };
+        if now == then {
+            return Ok(false);
+        }
+        let anew = made_anew(&self.config);
+        if on_loss == OnLoss::Refuse {
+            return Err(anew);
+        }
+        tracing::warn!("{anew}; reading it from its beginning");
+        Ok(true)
+    }
+
+    /// Resets partitions that only the old topic had, in case the new one grows to as many.
+    async fn forget(&self, next: &mut Positions, committed: &dyn Committed) -> Result<(), SourceError> {
+        for partition in 0.. {
+            let place = self.place(&partition);
+            if next.contains_key(&place) {
+                continue;
+            }
+            if committed.position(&place).await?.is_none() {
+                break;
+            }
+            next.insert(place, 0);
+        }
+        Ok(())
+    }
+
+    fn from(&self, from: Option<&TimeOffset>, offsets: &Offsets<i64>) -> Result<i64, SourceError> {
+        match from {
+            Some(TimeOffset::At(offset)) => Ok((*offset).clamp(offsets.start, offsets.end)),
+            Some(TimeOffset::AfterAll) => Ok(offsets.end),
+            Some(TimeOffset::Unknown) | None if offsets.is_empty() => Ok(offsets.end),
+            Some(TimeOffset::Unknown) | None => Err(SourceError::FromTimestamp {
+                what: format!("topic `{}`", self.config.topic),
+                reason: "the broker does not know the times of its records".to_owned(),
+                help: "leave --from-timestamp out, and filter by `timestamp` in the SQL".to_owned(),
+            }),
+        }
+    }
+
+    fn was_read(&self, place: String) -> SourceError {
+        SourceError::FromTimestamp {
+            what: format!("topic `{}`", self.config.topic),
+            reason: format!("{place} was read before, and its records are in the table"),
+            help:
+                "to replace the table by the records from then on: clickrec run --from-timestamp TIME --full-refresh \
+                   --select STEP+; to go on from where it ended, leave --from-timestamp out"
+                    .to_owned(),
+        }
+    }
+
+    fn place(&self, of: &dyn fmt::Display) -> String {
+        format!("{}/{of}", self.config.topic)
+    }
+}
+
+/// The error for a topic that was recreated since it was read.
+pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
+    SourceError::MadeAnew {
+        what: format!("topic `{}` at {}", config.topic, config.brokers),
+        help: "to read the new topic from its beginning, and keep what the table has: clickrec run --accept-loss"
+            .to_owned(),
+    }
+}
+
+/// The error for records that are gone after a committed offset.
+pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> SourceError {
+    let reason = if committed < offsets.start {
+        format!("{} records expired before they were read", offsets.start - committed)
+    } else {
+        "the topic was deleted and made anew, or cut".to_owned()
+    };
+    SourceError::PositionLost {
+        place: place.to_owned(),
+        committed,
+        available: format!("offsets {} to {}", offsets.start, offsets.end),
+        reason,
+        help: "to go on with what the topic has now, and keep what the table has: clickrec run --accept-loss"
+            .to_owned(),
+    }
+}
+
+#[async_trait]
+impl Source for KafkaSource {
+    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
+        let Pinned {
+            scan,
+            next,
+            records,
+            lag,
+        } = self.pin(committed, options).await?;
+        Ok(Pending {
+            keep: false,
+            provider: Arc::new(scan),
+            next,
+            records,
+            lag,
+        })
+    }
+}
+
+/// Cuts the ranges to about `most` records in total, keeping the same fraction of each partition, so that none falls
+/// behind.
+fn shorten(ranges: &mut [Range], most: u64) {
+    let waiting = |range: &Range| range.end.abs_diff(range.start);
+    let all: u64 = ranges.iter().map(waiting).sum();
+    if all <= most {
+        return;
+    }
+    for range in ranges {
+        let share = u128::from(waiting(range)) * u128::from(most) / u128::from(all);
+        // At least one, so that every batch makes progress.
+        let taken = i64::try_from(share).unwrap_or(i64::MAX).max(1);
+        range.end = range.end.min(range.start.saturating_add(taken));
+    }
+}
+
+fn describe(
+    config: &KafkaConfig,
+    client: &BaseConsumer<Context>,
+    from_millis: Option<i64>,
+) -> Result<Topic, SourceError> {
+    let metadata = metadata(config, client)?;
+    let numbers = numbers(config, &metadata)?;
+    let mut partitions = vec![];
+    for partition in numbers {
+        let (low, high) = ask(config, client, |timeout| {
+            client.fetch_watermarks(&config.topic, partition, timeout)
+        })?;
+        partitions.push((partition, low..high));
+    }
+    let mut from = vec![];
+    if let Some(millis) = from_millis {
+        let filled = partitions.iter().filter(|(_, offsets)| !offsets.is_empty());
+        let filled: Vec<i32> = filled.map(|(partition, _)| *partition).collect();
+        let found = offsets_at(config, client, &filled, millis)?;
+        let of = |partition| found.get(partition).copied().unwrap_or(TimeOffset::Unknown);
+        from = partitions.iter().map(|(partition, _)| of(partition)).collect();
+    }
+    Ok(Topic {
+        id: identity(config, client, &metadata),
+        partitions,
+        from,
+    })
+}
+
+/// Fetches the topic's metadata.
+pub(super) fn metadata(config: &KafkaConfig, client: &BaseConsumer<Context>) -> Result<Metadata, SourceError> {
+    ask(config, client, |timeout| {
+        client.fetch_metadata(Some(&config.topic), timeout)
+    })
+}
+
+/// Kafka's identity of the topic, if the brokers report it.
+pub(super) fn identity(config: &KafkaConfig, client: &BaseConsumer<Context>, metadata: &Metadata) -> Option<i64> {
+    let broker = metadata.brokers().first()?;
+    topic_id(client.client(), broker.id(), &config.topic, ANSWER)
+}
+
+/// The numbers of a topic's partitions.
+fn numbers(config: &KafkaConfig, metadata: &Metadata) -> Result<Vec<i32>, SourceError> {
+    let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
+    let missing = |reason: String| SourceError::Missing {
+        what: format!("topic `{}` at {}", config.topic, config.brokers),
+        reason,
+        help: "create it, or check `topic` of the source".to_owned(),
+    };
+    let topic = topic.ok_or_else(|| missing("the brokers do not know it".to_owned()))?;
+    if let Some(error) = topic.error() {
+        let code = RDKafkaErrorCode::from(error);
+        return Err(match code {
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                missing("the brokers do not know it".to_owned())
+            }
+            _ => refused(config, Some(&KafkaError::MetadataFetch(code)), &code.to_string()),
+        });
+    }
+    let mut numbers: Vec<i32> = topic.partitions().iter().map(|partition| partition.id()).collect();
+    numbers.sort_unstable();
+    if numbers.is_empty() {
+        return Err(missing("it has no partitions".to_owned()));
+    }
+    Ok(numbers)
+}

@@ -1,0 +1,74 @@
+//! Serializes the plan leaf.
+
+use std::sync::Arc;
+
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
+
+use super::KafkaConfig;
+use super::Range;
+use super::scan::{KafkaExec, Task};
+
+/// The plan leaf for another process. Credentials are not sent: the process that reads uses its own.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    brokers: String,
+    topic: String,
+    topic_id: Option<i64>,
+    projection: Option<Vec<usize>>,
+    limit: Option<usize>,
+    /// Per reader: partition, first offset, and the offset after the last.
+    ranges: Vec<Vec<(i32, i64, i64)>>,
+}
+
+/// Serializes a plan leaf that reads Kafka; `None` if it is not such a leaf.
+pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
+    let scan = plan.downcast_ref::<KafkaExec>()?;
+    let range = |range: &Range| (range.partition, range.start, range.end);
+    let wire = Wire {
+        brokers: scan.task.config.brokers.clone(),
+        topic: scan.task.config.topic.clone(),
+        topic_id: scan.task.topic_id,
+        projection: scan.task.projection.clone(),
+        limit: scan.task.limit,
+        ranges: scan
+            .ranges
+            .iter()
+            .map(|ranges| ranges.iter().map(range).collect())
+            .collect(),
+    };
+    Some(serde_json::to_vec(&wire))
+}
+
+/// Deserializes a leaf from [`to_wire`], with this process's settings for the topic.
+///
+/// # Errors
+/// When this process's project has no such source.
+pub fn from_wire<'a>(
+    bytes: &[u8],
+    mut sources: impl Iterator<Item = &'a KafkaConfig>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let wire: Wire = serde_json::from_slice(bytes)
+        .map_err(|error| exec_datafusion_err!("a read of Kafka came in a form that is not known here: {error}"))?;
+    let config = sources.find(|config| (&config.brokers, &config.topic) == (&wire.brokers, &wire.topic));
+    let config = config.cloned().ok_or_else(|| {
+        exec_datafusion_err!(
+            "this process has no source for the topic {} at {}; start it with the same pipelines.yaml and target",
+            wire.topic,
+            wire.brokers
+        )
+    })?;
+    let task = Task {
+        config: Arc::new(config),
+        topic_id: wire.topic_id,
+        projection: wire.projection,
+        limit: wire.limit,
+    };
+    let range = |(partition, start, end)| Range { partition, start, end };
+    let ranges = wire
+        .ranges
+        .into_iter()
+        .map(|ranges| ranges.into_iter().map(range).collect());
+    Ok(Arc::new(KafkaExec::new(task, ranges.collect())))
+}
