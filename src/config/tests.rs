@@ -188,18 +188,18 @@ fn settings_that_exactly_once_depends_on_are_refused() {
 #[test]
 fn the_format_of_files_is_one_of_those_that_exist() {
     let of = |format: &str| GOOD.replace(", format: ndjson", format);
-    for (format, name) in [("", "ndjson"), (", format: ndjson", "ndjson")] {
+    for (format, name) in [("", "ndjson"), (", format: text", "text")] {
         let project = load(&of(format), None, &[]).unwrap();
         let files = FilesConfig::of(&*project.sources["clicks"]).unwrap();
         assert_eq!(files.format.name(), name);
     }
     let text = error(&of(", format: csv"), None);
     assert!(text.starts_with("pipelines.yaml:5:48: unknown format `csv`"), "{text}");
-    assert!(text.contains("the formats are `ndjson`"), "{text}");
+    assert!(text.contains("the formats are `ndjson`, `text`"), "{text}");
     let schema = super::schema();
     assert_eq!(
         schema.pointer("/$defs/RawFiles/properties/format/enum"),
-        Some(&serde_json::json!(["ndjson", null]))
+        Some(&serde_json::json!(["ndjson", "text", null]))
     );
 }
 

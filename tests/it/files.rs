@@ -50,6 +50,32 @@ fn bronze(shop: &Shop) -> i64 {
 }
 
 #[test]
+fn the_format_decides_which_files_of_a_folder_are_read_and_which_last_lines_are_complete() {
+    let shop = Shop::new();
+    shop.edit(
+        "pipelines.yaml",
+        "path: sample_data, format: ndjson",
+        "path: logs, format: text",
+    );
+    fs::create_dir(shop.path("logs")).unwrap();
+    let log = shop.path("logs/a.log");
+    let lines = events(1, 3);
+    fs::write(&log, lines.trim_end()).unwrap();
+    fs::write(shop.path("logs/a.json"), events(4, 9)).unwrap();
+    shop.ok(&BRONZE);
+    assert_eq!(bronze(&shop), 2, "the last line may go on");
+    fs::write(&log, &lines).unwrap();
+    shop.ok(&BRONZE);
+    assert_eq!(bronze(&shop), 3);
+    shop.edit("pipelines.yaml", "format: text", "format: csv");
+    let (_, error) = shop.fails(&BRONZE);
+    assert!(
+        error.contains("unknown format `csv`") && error.contains("the formats are"),
+        "{error}"
+    );
+}
+
+#[test]
 fn one_file_is_read_however_its_path_is_written() {
     let absolute = |shop: &Shop| shop.path("sample_data/a.json").display().to_string();
     for path in [

@@ -3,7 +3,7 @@
 //! - [`Format`]: what the files source asks of a format: where records end, how many there are, and what they hold.
 //! - [`Counter`], [`Splitter`]: a pass over a text that counts its records, and one that reads them into [`Rows`].
 //! - `lines`: the layout of the formats in which a record is a line.
-//! - `ndjson`: the one format.
+//! - `ndjson`, `text`: the formats.
 //!
 //! A format sees text in chunks, decompressed. It is asked once a chunk, never once a record. Which files there are, how
 //! they are compressed, what was read of them and whether they are still the same is no concern of it.
@@ -11,6 +11,7 @@
 mod lines;
 mod ndjson;
 mod rows;
+mod text;
 
 use std::fmt::Debug;
 use std::hash::Hasher;
@@ -21,7 +22,7 @@ use twox_hash::XxHash64;
 pub use rows::Rows;
 
 /// Every format; the first is the default.
-static FORMATS: &[&dyn Format] = &[&ndjson::Ndjson];
+static FORMATS: &[&dyn Format] = &[&ndjson::Ndjson, &text::Text];
 
 /// The format of a name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {

@@ -1,7 +1,7 @@
 //! What a format decides, and that records need not be lines.
 
 use super::*;
-use crate::sources::formats::{Count, Counter, Format, RecordHash, Rows, Splitter, Start};
+use crate::sources::formats::{Count, Counter, Format, RecordHash, Rows, Splitter, Start, format};
 
 const MAGIC: &[u8] = b"CARDS";
 const END: &[u8] = b"END";
@@ -134,4 +134,19 @@ async fn a_file_that_is_written_as_a_whole_is_read_once_it_is_complete() {
     fs::write(at("b.cards.gz"), gzipped(b"CARDSA\n99END")).unwrap();
     let lost = read(&source, &mut positions).await.unwrap_err();
     assert!(matches!(lost, SourceError::PositionLost { .. }), "{lost}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_that_may_go_on_waits_for_its_line_break() {
+    let folder = TempDir::new().unwrap();
+    let source = source_of(folder.path(), format("text").unwrap());
+    let mut positions = Positions::new();
+    fs::write(folder.path().join("a.log"), "GET /\n{\"n\":1}").unwrap();
+    fs::write(folder.path().join("a.json"), "{}\n").unwrap();
+    assert_eq!(texts(read(&source, &mut positions).await.unwrap()), ["GET /"]);
+    fs::write(folder.path().join("a.log"), "GET /\n{\"n\":1} and more\n").unwrap();
+    assert_eq!(
+        texts(read(&source, &mut positions).await.unwrap()),
+        ["{\"n\":1} and more"]
+    );
 }

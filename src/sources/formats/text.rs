@@ -1,0 +1,27 @@
+//! One record per line, whatever it holds.
+
+use super::Format;
+use super::lines::unfinished;
+
+/// Lines of a log. SQL takes them apart.
+#[derive(Debug)]
+pub(super) struct Text;
+
+impl Format for Text {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &[".log", ".txt"]
+    }
+
+    /// Any text may go on.
+    fn is_complete(&self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn unfinished(&self, place: &str, bytes: u64) -> String {
+        unfinished(place, bytes, "has no line break")
+    }
+}
