@@ -16,7 +16,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Takes these columns, and at most so many records.
+    /// Takes these columns, and at most the given number of records.
     pub fn new(projection: Option<&[usize]>, limit: Option<usize>) -> Self {
         Self {
             batch: RecordBatchBuilder::new(projection),
