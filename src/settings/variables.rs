@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::interpolate::Missing;
@@ -109,10 +109,11 @@ impl Variables {
     }
 }
 
-/// What a command prints.
+/// The standard output of a command.
 fn output(variable: &str, line: &str) -> Result<String, Missing> {
     let failed = |reason: String| Missing::Unread(format!("the command in {variable} failed: {reason}"));
     let unknown = |error: std::io::Error| failed(error.to_string());
+    let deadline = Instant::now() + COMMAND_TIME;
     let mut child = Command::new("sh")
         .args(["-c", line])
         .stdin(Stdio::null())
@@ -121,26 +122,61 @@ fn output(variable: &str, line: &str) -> Result<String, Missing> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(unknown)?;
-    let started = Instant::now();
-    let status = loop {
-        match child.try_wait().map_err(unknown)? {
-            Some(status) => break status,
-            None if started.elapsed() > COMMAND_TIME => {
-                // It may have exited in the meantime.
-                _ = child.kill();
-                _ = child.wait();
-                return Err(failed(format!("it took longer than {} s", COMMAND_TIME.as_secs())));
-            }
-            None => std::thread::sleep(Duration::from_millis(10)),
-        }
+    let text = match child.stdout.take() {
+        Some(stdout) => read(stdout, deadline).map(|text| text.map_err(unknown)),
+        None => Some(Ok(String::new())),
     };
-    if !status.success() {
-        return Err(failed(status.to_string()));
+    match (text, exit(&mut child, deadline).map_err(unknown)?) {
+        (Some(text), Some(status)) if status.success() => text,
+        (Some(_), Some(status)) => Err(failed(status.to_string())),
+        _ => Err(failed(format!("it took longer than {} s", COMMAND_TIME.as_secs()))),
     }
-    let mut text = String::new();
-    let mut printed = child.stdout.take().into_iter();
-    printed
-        .try_for_each(|mut stdout| stdout.read_to_string(&mut text).map(drop))
-        .map_err(unknown)?;
-    Ok(text)
+}
+
+/// Reads to the end, in a thread of its own: a pipe holds 64 KiB, and a command that fills it waits for its reader.
+/// `None` if the end does not come in time.
+fn read(mut stdout: ChildStdout, deadline: Instant) -> Option<std::io::Result<String>> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let result = stdout.read_to_string(&mut text).map(|_| text);
+        // Nobody receives it after the deadline.
+        _ = send.send(result);
+    });
+    receive
+        .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        .ok()
+}
+
+/// Waits for the end of a command that has closed its output; kills it at the deadline and returns `None`.
+fn exit(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // It may have exited in the meantime.
+    _ = child.kill();
+    _ = child.wait();
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_may_print_more_than_a_pipe_holds() {
+        let text = output("KEY_COMMAND", "head -c 300000 /dev/zero | tr '\\0' x");
+        assert!(matches!(text, Ok(text) if text.len() == 300_000));
+    }
+
+    #[test]
+    fn a_failed_command_is_an_error_that_does_not_repeat_its_output() {
+        let error = output("KEY_COMMAND", "echo secret; exit 3");
+        assert!(
+            matches!(error, Err(Missing::Unread(text)) if text.contains("KEY_COMMAND") && !text.contains("secret"))
+        );
+    }
 }
