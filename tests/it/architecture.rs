@@ -51,6 +51,7 @@ fn modules_depend_downwards() {
         "lake",
         "engine",
         "cluster",
+        "backend",
         "lineage",
         "pipeline",
         "testing",

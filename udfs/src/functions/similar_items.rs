@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::{after, in_blocks};
-use super::factors_table::{ItemModel, item_rows, read_items};
+use super::model_argument::{ItemModel, item_rows, read_items};
 use super::ranked;
 use crate::als::similar;
 use crate::ranking::Scored;
