@@ -149,8 +149,8 @@ fn a_model_in_sql_is_a_recommender() {
     assert_eq!(shop.rows(listed), ["d"]);
 
     let output = shop.run(&["recommend", "--items", "z", "-k", "1", "--json"]);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("no item of the session is known"), "{told}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("no item of the session is known"), "{errors}");
     let popular: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(all(&popular, "item_id"), ["p"]);
 
@@ -160,7 +160,7 @@ fn a_model_in_sql_is_a_recommender() {
 }
 
 #[test]
-fn a_model_in_sql_is_measured_beside_the_blend() {
+fn a_model_in_sql_is_measured_next_to_the_blend() {
     let shop = of_followers();
     click(&shop, &FOLLOWED_SESSIONS);
     // Learned from p1 to s6: p in eight sessions, the others in three each. One case in each of s7 to s10.

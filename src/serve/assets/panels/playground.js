@@ -148,7 +148,7 @@ export const playground = () => panel({
   tables: () => tablesOfRecommender("gold.item_activity"),
   skeletonRows: 6,
   mount,
-  // What is declared has the model's version in it, so a new model is asked again, also when popular items stay the same.
+  // What is declared has the model's version in it, so a new model answers even if the popular items stay the same.
   load: async (signal) => {
     const [popular, declared] = await Promise.all([get("/items/popular", { limit: POPULAR }, signal), recommender()]);
     signal.throwIfAborted();
