@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::browser::with_tab;
 use crate::own_projects::{FOLLOWED_SESSIONS, POPULAR_SESSIONS, click, of_followers, of_popularity};
 use crate::serving::Server;
 use crate::support::Shop;
@@ -252,4 +253,62 @@ fn a_new_version_of_the_declared_table_is_a_new_model() {
         first()["recommendations"][0]["item_id"] == "d"
     });
     assert!(first()["model"]["version"].as_u64() > before["model"]["version"].as_u64());
+}
+
+#[test]
+fn the_page_shows_the_parts_that_a_project_declares() {
+    let shop = of_followers();
+    click(&shop, &FOLLOWED_SESSIONS);
+    let server = Server::start(&shop, &[]);
+    with_tab("the_page_shows_the_parts_that_a_project_declares", async |tab| {
+        tab.goto(&format!("http://{}/?range=all&session=new", server.address))
+            .await;
+        for panel in ["session", "playground", "popular", "model"] {
+            tab.wait_for(panel, "ready").await;
+        }
+        assert_eq!(tab.texts("#session .legend li").await, ["Comes next", "Popularity"]);
+        let first = "#session [data-testid=recommendation]:first-child";
+        assert_eq!(tab.text(&format!("{first} .item")).await, "d");
+        assert_eq!(tab.text(&format!("{first} .because")).await, "because of c (100%)");
+        let colors = format!("[...document.querySelectorAll('{first} .segment')].map((e) => e.dataset.color)");
+        assert_eq!(tab.value::<Vec<String>>(&colors).await, ["orange", "gray"]);
+        tab.click(&format!("{first} .item")).await;
+        tab.wait("document.getElementById('similar').open").await;
+        tab.picture("own-model.png").await;
+        tab
+    });
+}
+
+#[test]
+fn the_page_of_a_project_without_parts_shows_plain_scores() {
+    let shop = of_popularity();
+    click(&shop, &POPULAR_SESSIONS);
+    let server = Server::start(&shop, &[]);
+    with_tab("the_page_of_a_project_without_parts_shows_plain_scores", async |tab| {
+        tab.goto(&format!("http://{}/?range=all&session=s7", server.address))
+            .await;
+        tab.wait_for("session", "ready").await;
+        tab.wait_for("popular", "ready").await;
+        tab.wait_for("model", "empty").await;
+        assert!(tab.text("#model").await.contains("no model to describe"));
+        let row = "#session [data-testid=recommendation]";
+        assert_eq!(tab.texts(&format!("{row} .item-name")).await, ["a", "b", "c"]);
+        assert_eq!(
+            tab.texts(&format!("{row} .score-number")).await,
+            ["6.00", "4.00", "3.00"]
+        );
+        // There is nothing to click that would show similar items, and no legend.
+        for absent in [
+            format!("{row} button"),
+            "#popular .panel-content button".to_owned(),
+            "#session .legend li".to_owned(),
+        ] {
+            let count: u64 = tab
+                .value(&format!("document.querySelectorAll({absent:?}).length"))
+                .await;
+            assert_eq!(count, 0, "{absent}");
+        }
+        tab.picture("own-popularity.png").await;
+        tab
+    });
 }
