@@ -98,7 +98,10 @@ fn a_recommender_without_parts_is_served() {
         (&Value::Null, &Value::Null, &json!([])),
         "{declared}"
     );
-    assert_eq!(declared["similar"], false);
+    assert_eq!(
+        (&declared["similar"], &declared["models"]),
+        (&json!(false), &json!(["blend"]))
+    );
 
     let of_session = server.get("/api/v1/sessions/s7/recommendations?explain=true").json();
     assert_eq!(
@@ -117,7 +120,13 @@ fn a_recommender_without_parts_is_served() {
     for answer in [&of_session, &visitor] {
         assert_eq!(answer["model"]["version"], Value::Null, "{answer}");
     }
-    assert_eq!(server.get("/api/v1/items/a/similar").code, 404);
+    let similar = server.get("/api/v1/items/a/similar");
+    assert_eq!(
+        (similar.code, similar.error_code().as_str()),
+        (404, "not_declared"),
+        "{similar:?}"
+    );
+    assert_eq!(visitor["only_popular"], false, "nobody can tell: {visitor}");
     assert_eq!(
         server.get("/api/v1/items/popular?limit=1").json()["items"][0]["item_id"],
         "a"
@@ -204,6 +213,7 @@ fn a_model_in_sql_is_served_with_its_own_parts() {
     );
     assert_eq!(declared["model"]["table"], "gold.followers", "{declared}");
     assert_eq!(declared["similar"], true);
+    assert_eq!(declared["models"], json!(["popularity", "follows", "blend"]));
 
     let visitor = server.post(
         "/api/v1/recommendations",

@@ -16,9 +16,9 @@ export function forgetRecommender() {
   answer = null;
 }
 
-/** The tables whose commits may change recommendations, and others that a panel reads; null as long as they are unknown. */
+/** The tables whose commits may change recommendations, and others that a panel reads; null (any) as long as no model is known. */
 export function tablesOfRecommender(...others) {
-  if (!known) return null;
-  const { events, requests, recommendations, description, model } = known;
-  return [events, requests, recommendations, description, model?.table, ...others].filter(Boolean);
+  if (!known?.model) return null;
+  const { events, recommendations, description, model } = known;
+  return [events, recommendations, description, model.table, ...others].filter(Boolean);
 }

@@ -65,10 +65,10 @@ export const model = () => panel({
   skeletonRows: 9,
   mount,
   load: async (signal) => {
-    const [answer, { model: declared }] = await Promise.all([get("/model", {}, signal), recommender()]);
+    const [answer, { model: current, description }] = await Promise.all([get("/model", {}, signal), recommender()]);
     signal.throwIfAborted();
     // Nothing that changes with every request may make the panel draw again; the page counts the age itself.
-    return { ...answer, age_s: answer.trained_at ? null : answer.age_s, declared: Boolean(declared) };
+    return { ...answer, age_s: answer.trained_at ? null : answer.age_s, declared: Boolean(current || description) };
   },
   empty: missing,
 });
