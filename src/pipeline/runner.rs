@@ -16,7 +16,7 @@ use super::{
     failed_records, gone,
 };
 use crate::cluster::{Client, Codec};
-use crate::config::{EngineConfig, MaintenanceConfig, Mode, Pipeline, Project, TableName};
+use crate::config::{EngineConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::positions::SourcePositions;
 use crate::lake::{Lake, LakeError};
@@ -83,6 +83,7 @@ pub struct Runner {
     pub(super) planned: Planned,
     pub(super) session: SessionState,
     maintenance: MaintenanceConfig,
+    pub(super) recommender: RecommenderConfig,
 }
 
 impl Runner {
@@ -97,7 +98,7 @@ impl Runner {
         let foreign = foreign_tables(project, &lake).await?;
         let mut dag = Dag::new(project, &|name| foreign.contains_key(name))?;
         let names = foreign.keys().cloned().collect();
-        let planned = schemas(&mut dag, &engine, &lake, foreign, &project.file).await;
+        let planned = schemas(&mut dag, &engine, &lake, foreign, project).await;
         let sources = project
             .sources
             .iter()
@@ -126,6 +127,7 @@ impl Runner {
             planned,
             session,
             maintenance: project.maintenance.clone(),
+            recommender: project.recommender.clone(),
         })
     }
 
