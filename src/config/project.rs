@@ -9,7 +9,8 @@ use url::Url;
 use super::raw::RawProject;
 use super::validate::Validator;
 use super::{
-    ConfigError, EngineConfig, Environment, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName,
+    ConfigError, EngineConfig, Environment, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage,
+    TableName,
 };
 use crate::sources::SourceConfig;
 

@@ -90,7 +90,11 @@ impl Validator<'_> {
         let name = self.table(text)?;
         if steps.is_view(&name) {
             let message = format!("`events` is a table, and `{name}` is a view");
-            self.problem(text.referenced, message, Some("name the table that it reads".to_owned()));
+            self.problem(
+                text.referenced,
+                message,
+                Some("name the table that it reads".to_owned()),
+            );
         } else if !steps.has(&name) && !steps.read(&name) {
             let message = format!("`events`: no step makes or reads `{name}`");
             self.problem(text.referenced, message, Some(steps.help(&name)));
@@ -162,13 +166,18 @@ impl Validator<'_> {
         let colors: Vec<Option<Color>> = raw.iter().map(|score| self.color(&score.value)).collect();
         for (place, score) in raw.iter().enumerate() {
             let score = &score.value;
-            let Some(column) = self.text(&score.column) else { continue };
+            let Some(column) = self.text(&score.column) else {
+                continue;
+            };
             let at = score.column.referenced;
             if NOT_PARTS.contains(&column.as_str()) {
                 self.problem(at, format!("`{column}` is no part of the score"), None);
             }
             if let Some(other) = scores.iter().find(|other| other.column == column) {
-                let message = format!("the score has the part `{column}` twice, here and in line {}", other.at.0);
+                let message = format!(
+                    "the score has the part `{column}` twice, here and in line {}",
+                    other.at.0
+                );
                 self.problem(at, message, None);
             }
             let label = self.optional(score.label.as_ref()).unwrap_or_else(|| column.clone());
@@ -190,12 +199,19 @@ impl Validator<'_> {
     fn color(&mut self, score: &RawScore) -> Option<Color> {
         let text = score.color.as_ref()?;
         let value = self.text(text)?;
-        let found = Color::ALL.iter().find(|(name, _)| *name == value).map(|(_, color)| *color);
+        let found = Color::ALL
+            .iter()
+            .find(|(name, _)| *name == value)
+            .map(|(_, color)| *color);
         if found.is_none() {
             let names = || Color::ALL.iter().map(|(name, _)| *name);
             let help = nearest(&value, names()).map(|near| format!("did you mean `{near}`?"));
             let known = names().collect::<Vec<_>>().join(", ");
-            self.problem(text.referenced, format!("unknown color `{value}`; there are {known}"), help);
+            self.problem(
+                text.referenced,
+                format!("unknown color `{value}`; there are {known}"),
+                help,
+            );
         }
         found
     }

@@ -20,6 +20,6 @@ pub mod sessions;
 pub mod variables;
 pub mod wire;
 
-pub use functions::{parse_columns, relation_functions, scalar_functions, window_functions};
+pub use functions::{UnknownItem, parse_columns, relation_functions, scalar_functions, window_functions};
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner, relation_planner, relations_as_subqueries};
 pub use variables::{Variables, substitute};

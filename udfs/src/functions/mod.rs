@@ -26,6 +26,7 @@ use crate::relation::RelationFunction;
 
 pub use columns::parse_columns;
 pub(crate) use model_row::ModelRow;
+pub use similar_items::UnknownItem;
 
 /// Scalar functions.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
