@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::concat_batches;
+use chrono::Utc;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
@@ -39,7 +40,7 @@ impl<'a> Action<'a> {
 }
 
 /// The events of a session with this ID that the lake does not know, as rows of the table of events. Actions without a
-/// timestamp are a second apart, in the order given, and end before `now_micros`.
+/// timestamp are a second apart, in the order given, and have just happened.
 ///
 /// # Errors
 /// When the table's columns have other types.
@@ -47,10 +48,9 @@ pub fn events_of_visitor(
     requests: &Requests,
     session: &str,
     actions: &[Action<'_>],
-    now_micros: i64,
 ) -> Result<RecordBatch, RecommenderError> {
     let texts = |texts: Vec<&str>| Arc::new(StringArray::from(texts)) as ArrayRef;
-    let times = TimestampMicrosecondArray::from(times(actions, now_micros));
+    let times = TimestampMicrosecondArray::from(times(actions, Utc::now().timestamp_micros()));
     requests.events(&[
         ("session_id", texts(vec![session; actions.len()])),
         ("item_id", texts(actions.iter().map(|action| action.item).collect())),

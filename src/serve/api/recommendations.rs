@@ -143,12 +143,7 @@ pub(super) async fn of_events(
     // No session in the lake has such an ID: clients cannot send control characters in a path.
     let session = format!("\u{1}{}", VISITORS.fetch_add(1, Ordering::Relaxed));
     let actions: Vec<Action<'_>> = events.iter().map(Action::from).collect();
-    let events = events_of_visitor(
-        &asked.models.requests,
-        &session,
-        &actions,
-        Utc::now().timestamp_micros(),
-    );
+    let events = events_of_visitor(&asked.models.requests, &session, &actions);
     let events = events.map_err(|error| ApiError::recommender("the events", error))?;
     Ok(Json(asked.answer(&shop, session, None, events).await?))
 }

@@ -26,9 +26,9 @@ pub(super) struct Recommender {
     /// The table that describes the model.
     description: Option<String>,
     /// The model that answers now.
-    model: Option<Model>,
+    model: Option<DeclaredModel>,
     /// The parts of a score, in the order in which they are shown.
-    scores: Vec<Score>,
+    scores: Vec<ScorePart>,
     /// Whether similar items can be requested.
     similar: bool,
     /// The models that `clickrec evaluate` compares.
@@ -37,13 +37,13 @@ pub(super) struct Recommender {
 
 /// A version of the model's table.
 #[derive(Debug, Serialize, ToSchema)]
-struct Model {
+struct DeclaredModel {
     table: String,
     version: u64,
     trained_at: Option<String>,
 }
 
-impl From<&ModelVersion> for Model {
+impl From<&ModelVersion> for DeclaredModel {
     fn from(model: &ModelVersion) -> Self {
         let trained_at = model.trained_at;
         Self {
@@ -56,7 +56,7 @@ impl From<&ModelVersion> for Model {
 
 /// A part of a score.
 #[derive(Debug, Serialize, ToSchema)]
-struct Score {
+struct ScorePart {
     /// Its column in the recommendations.
     column: String,
     /// Its name for people.
@@ -72,7 +72,7 @@ struct Score {
     responses((status = 200, body = Recommender), (status = "default", body = ErrorBody)))]
 pub(super) async fn recommender(State(shop): State<Arc<Shop>>) -> Json<Recommender> {
     let declared = shop.recommender();
-    let scores = declared.scores.iter().map(|score| Score {
+    let scores = declared.scores.iter().map(|score| ScorePart {
         column: score.column.clone(),
         label: score.label.clone(),
         color: score.color,
@@ -85,7 +85,7 @@ pub(super) async fn recommender(State(shop): State<Arc<Shop>>) -> Json<Recommend
         requests: declared.requests.to_string(),
         events: declared.events.to_string(),
         description: declared.description.as_ref().map(ToString::to_string),
-        model: models.and_then(|models| models.model.as_ref().map(Model::from)),
+        model: models.and_then(|models| models.model.as_ref().map(DeclaredModel::from)),
         scores: scores.collect(),
         similar: declared.similar.is_some(),
         models: compared.chain([BLEND]).map(str::to_owned).collect(),
