@@ -131,16 +131,17 @@ impl Models {
 async fn model(runner: &Runner, view: &View) -> Option<ModelVersion> {
     let table = runner.recommender().stale_after.first()?;
     let version = view.version(table)?;
-    let commit = async || {
-        let table = runner.lake().table_at(table, At::Version(version)).await.ok()?;
-        let newest = history(&table, 1).await.ok()?;
-        DateTime::from_timestamp_millis(newest.first()?.at?)
-    };
     Some(ModelVersion {
         table: table.clone(),
         version,
-        trained_at: commit().await,
+        trained_at: committed_at(runner, table, version).await,
     })
+}
+
+async fn committed_at(runner: &Runner, table: &TableName, version: Version) -> Option<DateTime<Utc>> {
+    let table = runner.lake().table_at(table, At::Version(version)).await.ok()?;
+    let newest = history(&table, 1).await.ok()?;
+    DateTime::from_timestamp_millis(newest.first()?.at?)
 }
 
 fn versions(runner: &Runner, view: &View) -> Result<BTreeMap<TableName, Option<Version>>, RecommenderError> {

@@ -146,12 +146,18 @@ fn every_kind_of_mistake_is_found_at_its_line() {
 #[test]
 fn a_table_that_another_program_writes_may_be_a_model() {
     let shop = with("  stale_after: [gold.factors]");
-    assert!(error(&shop, None).contains("no step makes or reads"));
-    let read = shop.replace("sql: a.sql, mode: overwrite", "sql: factors.sql, mode: overwrite");
-    let text = error(&read, None);
-    // The step has a problem of its own, and is known nevertheless.
+    assert!(error(&shop, None).contains("no step makes or reads `gold.factors`"));
+    let read = shop.replace("sql: a.sql, mode: merge", "sql: reader.sql, mode: merge");
+    let stale = load(&read, None, &[]).unwrap().recommender.stale_after;
+    assert_eq!(stale[0].to_string(), "gold.factors");
+}
+
+#[test]
+fn a_step_with_a_problem_of_its_own_is_known() {
+    let shop = with("  description: gold.model").replace("sql: a.sql, mode: overwrite", "sql: b.sql, mode: overwrite");
+    let text = error(&shop, None);
     assert!(
-        text.contains("factors.sql cannot be read") && !text.contains("`gold.model`"),
+        text.contains("b.sql cannot be read") && !text.contains("description"),
         "{text}"
     );
 }
