@@ -51,6 +51,10 @@ impl Data {
     /// When a file or the lake cannot be read, one side is empty, or the training file contains test sessions.
     pub async fn read(runner: &Runner, origin: &Origin) -> Result<Self, EvaluationError> {
         let events = &runner.recommender().events;
+        let columns = runner.schemas().get(events);
+        let columns = columns.ok_or_else(|| RecommenderError::NoStep {
+            name: events.to_string(),
+        })?;
         match origin {
             Origin::Lake { cut, sample } => {
                 let cut = split(&runner.session().await?, events, *cut, *sample).await?;
@@ -62,12 +66,8 @@ impl Data {
                 })
             }
             Origin::Files { train, test } => {
-                let columns = runner.schemas().get(events);
-                let events = columns.ok_or_else(|| RecommenderError::NoStep {
-                    name: events.to_string(),
-                })?;
-                let (rows, reveal, test_order) = import::test(runner.engine(), test, events).await?;
-                let (learned, train_order) = import::clicks(runner.engine(), train, events).await?;
+                let (rows, reveal, test_order) = import::test(runner.engine(), test, columns).await?;
+                let (learned, train_order) = import::clicks(runner.engine(), train, columns).await?;
                 let order = match (train_order, test_order) {
                     (Order::Time, Order::Time) => Order::Time,
                     _ => Order::Position,

@@ -135,12 +135,13 @@ impl Shop {
     /// description when the model answers requests.
     pub fn tell(&self) {
         let mut versions = self.view().versions.clone();
-        let models = self.models();
-        for table in self
-            .recommender()
+        let (models, declared) = (self.models(), self.recommender());
+        let answers = self.lacks().is_none();
+        for table in declared
             .stale_after
             .iter()
-            .chain(&self.recommender().description)
+            .chain(&declared.description)
+            .filter(|_| answers)
         {
             match models.as_ref().and_then(|models| models.view.version(table)) {
                 Some(version) => _ = versions.insert(table.to_string(), version),

@@ -27,7 +27,7 @@ const BLOCK: usize = 512;
 
 /// The model does not know the item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{NAME}: the model has no item '{item}'")]
+#[error("similar_items: the model has no item '{item}'")]
 pub struct UnknownItem {
     /// Its ID.
     pub item: String,
