@@ -179,8 +179,8 @@ impl Items {
     async fn of(runner: &Runner) -> Result<Self, EvaluationError> {
         let session = runner.session().await?;
         let sql = format!(
-            "select item_id, cast(count(distinct session_id) as double) as sessions from {} group by item_id order by \
-             item_id",
+            "select item_id, cast(count(distinct session_id) as double) as sessions from {} where item_id is not null \
+             group by item_id order by item_id",
             runner.recommender().events
         );
         let (mut numbers, mut sessions) = (HashMap::new(), vec![]);

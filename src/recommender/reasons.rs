@@ -27,7 +27,8 @@ pub struct Reason {
 /// works for any SQL, whatever models it blends. A recommendation that loses nothing (it is popular with everyone) has
 /// no entry.
 ///
-/// `request` is one session's rows of the view of requests; `recommender` should return [`Length::Deep`](super::Length::Deep) lists.
+/// `request` is one session's rows of the view of requests; `recommender` should return long lists
+/// ([`Length::Deep`](super::Length::Deep)).
 ///
 /// # Errors
 /// When the project's SQL fails, or returns no `item_id` and `score`.
