@@ -22,8 +22,9 @@
 //! - [`testing`]: unit tests of a project's SQL.
 //! - [`docs`](mod@docs): a manual of a project.
 //! - [`shell`]: statements and backslash commands, typed or from a script.
-//! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations.
-//! - [`evaluate`]: how good the answers are on sessions that the models have not seen.
+//! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations; what it consists of is
+//!   declared in the project file, and no model is known here.
+//! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen.
 //! - [`serve`]: the dashboard and the JSON API.
 //! - [`simulate`]: traffic of a shop that does not exist.
 //! - [`cli`]: one thin file a subcommand.

@@ -4,6 +4,7 @@
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
 //! - `decide`: what a step has to do, and why.
+//! - `declared`: whether the steps have what the project file says of them.
 //! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
 //! - `step`: a step in phases: plan, write, check, merge, commit.
 //! - `expectations`: what has to hold for the rows of a step before it commits them; `aside`: rows that do not meet them.
@@ -19,6 +20,7 @@ mod bisect;
 mod dag;
 mod data_error;
 mod decide;
+mod declared;
 mod error;
 mod expectations;
 mod failed_records;

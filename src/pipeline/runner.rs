@@ -16,7 +16,7 @@ use super::{
     failed_records, gone,
 };
 use crate::backend::{self, Backend, LocalBackend};
-use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, TableName};
+use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::positions::SourcePositions;
 use crate::lake::{Lake, LakeError};
@@ -78,6 +78,7 @@ pub struct Runner {
     /// A session of the backend.
     planning: SessionState,
     maintenance: MaintenanceConfig,
+    pub(super) recommender: RecommenderConfig,
 }
 
 impl Runner {
@@ -92,7 +93,7 @@ impl Runner {
         let foreign = foreign_tables(project, &lake).await?;
         let mut dag = Dag::new(project, &|name| foreign.contains_key(name))?;
         let names = foreign.keys().cloned().collect();
-        let planned = schemas(&mut dag, &engine, &lake, foreign, &project.file).await;
+        let planned = schemas(&mut dag, &engine, &lake, foreign, project).await;
         let sources = project
             .sources
             .iter()
@@ -113,6 +114,7 @@ impl Runner {
             session,
             planning,
             maintenance: project.maintenance.clone(),
+            recommender: project.recommender.clone(),
         })
     }
 

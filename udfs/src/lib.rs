@@ -25,8 +25,8 @@ pub mod variables;
 pub mod wire;
 
 pub use functions::{
-    call_from_wire, parse_columns, relation_functions, relation_planner, relations_as_subqueries, scalar_functions,
-    window_functions,
+    UnknownItem, call_from_wire, parse_columns, relation_functions, relation_planner, relations_as_subqueries,
+    scalar_functions, window_functions,
 };
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner};
 pub use variables::{Variables, substitute};

@@ -28,6 +28,7 @@ use datafusion::sql::parser::Statement;
 use crate::relation::{self, FunctionExec, RelationFunction};
 
 pub use columns::parse_columns;
+pub use similar_items::UnknownItem;
 
 /// Scalar functions.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
