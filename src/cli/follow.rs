@@ -15,7 +15,7 @@ use super::exit::told;
 use super::global::Global;
 use super::metrics;
 use super::output::write_all;
-use super::run::Row;
+use super::step_result::StepResult;
 use crate::pipeline::follow::{FollowEvent, Follower, Health, Snapshot, Status};
 
 const REDRAW: Duration = Duration::from_millis(250);
@@ -72,14 +72,14 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 enum Line<'a> {
     Batch {
         at: String,
-        steps: Vec<Row>,
+        steps: Vec<StepResult>,
         #[serde(flatten)]
         status: &'a Snapshot,
     },
     Scheduled {
         at: String,
         #[serde(flatten)]
-        step: Box<Row>,
+        step: Box<StepResult>,
     },
     Failed {
         at: String,
@@ -94,12 +94,12 @@ impl<'a> From<&'a FollowEvent<'_>> for Line<'a> {
         match event {
             FollowEvent::Batch { outcomes, status } => Self::Batch {
                 at,
-                steps: outcomes.iter().map(Row::from).collect(),
+                steps: outcomes.iter().map(StepResult::from).collect(),
                 status,
             },
             FollowEvent::Scheduled(outcome) => Self::Scheduled {
                 at,
-                step: Box::new(Row::from(*outcome)),
+                step: Box::new(StepResult::from(*outcome)),
             },
             FollowEvent::Failed { error, pause } => Self::Failed {
                 at,

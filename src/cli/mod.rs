@@ -29,6 +29,7 @@ mod schema;
 mod serve;
 mod similar;
 mod sql;
+mod step_result;
 mod test;
 mod test_report;
 mod vacuum;

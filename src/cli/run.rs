@@ -10,10 +10,11 @@ use super::follow;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use super::progress::Progress;
+use super::step_result::{StepResult, result};
 use crate::config::TableName;
 use crate::pipeline::follow::{FollowOptions, Follower};
 use crate::pipeline::runs::Run;
-use crate::pipeline::{Decision, Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
+use crate::pipeline::{Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
 use crate::sources::{OnLoss, ReadOptions};
 
 /// What the key filters may take of the memory limit: one part of so many.
@@ -123,7 +124,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
     let (run, mut lines) = (Run::start(pipeline), Ok(()));
     let mut on_event = |event: RunEvent<'_>| {
         progress.event(&event);
-        if let (true, Ok(()), Some(row)) = (args.json, &lines, Row::of(&event)) {
+        if let (true, Ok(()), Some(row)) = (args.json, &lines, StepResult::of(&event)) {
             lines = print_line(&row);
         }
     };
@@ -249,14 +250,6 @@ fn print_line(row: &impl Serialize) -> anyhow::Result<()> {
     write_all(&format!("{}\n", serde_json::to_string(row)?))
 }
 
-fn result(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::UpToDate(_) => "up to date",
-        Decision::Incremental => "new rows",
-        Decision::Full(_) => "rebuilt",
-    }
-}
-
 /// How a run ended, as a line of JSON.
 #[derive(Serialize)]
 struct Total {
@@ -276,90 +269,6 @@ impl From<&RunReport> for Total {
             failed: report.failed.len(),
             skipped: report.skipped.len(),
             records: report.reconciled(),
-        }
-    }
-}
-
-/// What a step did, as a line of JSON.
-#[derive(Serialize)]
-pub(super) struct Row {
-    event: &'static str,
-    step: String,
-    result: &'static str,
-    reason: Option<String>,
-    rows_read: u64,
-    rows_written: u64,
-    version: Option<u64>,
-    seconds: f64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    expectations: Vec<Expectation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    records: Option<Reconciled>,
-}
-
-/// What an expectation found.
-#[derive(Serialize)]
-struct Expectation {
-    name: String,
-    severity: String,
-    offending_rows: u64,
-}
-
-impl Row {
-    /// Of a step that has ended.
-    fn of(event: &RunEvent<'_>) -> Option<Self> {
-        match event {
-            RunEvent::Started { .. } => None,
-            RunEvent::Finished(outcome) => Some(Self::from(*outcome)),
-            RunEvent::Failed(failed) => Some(Self {
-                seconds: failed.took.as_secs_f64(),
-                ..Self::without_rows(&failed.step, "failed", told(&failed.error))
-            }),
-            RunEvent::Skipped(skipped) => {
-                let reason = format!("reads {}", skipped.because_of);
-                Some(Self::without_rows(&skipped.step, "skipped", reason))
-            }
-        }
-    }
-
-    fn without_rows(step: &TableName, result: &'static str, reason: String) -> Self {
-        Self {
-            event: "step",
-            step: step.to_string(),
-            result,
-            reason: Some(reason),
-            rows_read: 0,
-            rows_written: 0,
-            version: None,
-            seconds: 0.0,
-            expectations: vec![],
-            records: None,
-        }
-    }
-}
-
-impl From<&Outcome> for Row {
-    fn from(outcome: &Outcome) -> Self {
-        let reason = match &outcome.decision {
-            Decision::UpToDate(reason) | Decision::Full(reason) => Some(reason.clone()),
-            Decision::Incremental => None,
-        };
-        let expectations = outcome.checked.iter().map(|checked| Expectation {
-            name: checked.name.clone(),
-            severity: checked.severity.to_string(),
-            offending_rows: checked.rows,
-        });
-        Self {
-            event: "step",
-            step: outcome.step.to_string(),
-            result: result(&outcome.decision),
-            reason,
-            rows_read: outcome.read,
-            rows_written: outcome.written,
-            version: outcome.version,
-            seconds: outcome.took.as_secs_f64(),
-            expectations: expectations.collect(),
-            records: outcome.reconciled.clone(),
         }
     }
 }

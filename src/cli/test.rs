@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 
 use super::global::Global;
 use super::output::write_all;
-use super::test_report;
+use super::test_report::{self, Ended};
 use crate::pipeline::{Node, Runner};
 use crate::testing::generate::generate;
-use crate::testing::{Diff, Failure, Outcome, Test, TestingError, load};
+use crate::testing::{Diff, Failure, Test, TestingError, load};
 
 /// Where a project's tests are.
 pub(super) const FOLDER: &str = "sql/tests";
@@ -48,18 +48,6 @@ pub(super) struct TestArgs {
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A test and how it ended.
-pub(super) struct Ended {
-    pub test: Arc<Test>,
-    pub outcome: Outcome,
-}
-
-impl Ended {
-    pub fn passed(&self) -> bool {
-        self.outcome.failures.is_empty()
-    }
 }
 
 pub(super) async fn run(args: &TestArgs, global: &Global) -> anyhow::Result<()> {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nu_ansi_term::{Color, Style};
 
-use super::test::Ended;
-use crate::testing::{Change, Diff, DiffRow, Failure};
+use crate::testing::{Change, Diff, DiffRow, Failure, Outcome, Test};
 
 /// Longer values are cut.
 const VALUE_LETTERS: usize = 48;
@@ -16,6 +16,18 @@ const WIDTH: usize = 160;
 /// More rows are counted, not shown.
 const ROWS: usize = 40;
 const NULL: &str = "NULL";
+
+/// A test and how it ended.
+pub(super) struct Ended {
+    pub test: Arc<Test>,
+    pub outcome: Outcome,
+}
+
+impl Ended {
+    pub fn passed(&self) -> bool {
+        self.outcome.failures.is_empty()
+    }
+}
 
 /// The tests that failed, each with its differences, and the last line.
 pub(super) fn text(ended: &[Ended], took: Duration, every: bool) -> String {

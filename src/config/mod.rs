@@ -1,14 +1,17 @@
 //! `pipelines.yaml`: parsed as written, then validated into what the rest of the program uses.
 //!
 //! - `raw`: the file as written; unknown keys are rejected, and every value knows its line.
-//! - `validate` and `validate_…`: turn the raw file into a [`Project`], collecting as many problems as possible.
+//! - `load`: reads the file; `validate` and `validate_…`: turn the raw file into a [`Project`], collecting as many problems as possible.
 //! - [`ConfigError`]: what is wrong, with file, line and column, and how to fix it.
 
 mod engine;
 mod error;
 mod expectation;
+mod load;
+mod load_options;
 mod maintenance;
 mod name;
+mod ordered_map;
 mod project;
 mod raw;
 mod raw_expectation;
@@ -28,9 +31,10 @@ mod validate_trigger;
 pub use engine::{EngineConfig, NotAnEngine};
 pub use error::ConfigError;
 pub use expectation::{Expectation, Severity};
+pub use load_options::LoadOptions;
 pub use maintenance::{MIN_RETAIN, MaintenanceConfig};
 pub use name::{NotATableName, TableName, nearest};
-pub use project::{LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Trigger};
+pub use project::{LakeConfig, Mode, Pipeline, Project, Step, Trigger};
 pub use raw::problem as yaml_problem;
 pub use recommender::{BLEND, Color, RecommenderConfig, Score, SqlFile};
 pub use storage::Storage;

@@ -1,17 +1,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-use super::raw::RawProject;
-use super::validate::Validator;
-use super::{
-    ConfigError, EngineConfig, Environment, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage,
-    TableName,
-};
+use super::{ConfigError, EngineConfig, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName};
 use crate::sources::SourceConfig;
 
 /// A validated project: what `pipelines.yaml` says for the chosen target.
@@ -147,40 +142,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The inputs of [`Project::load`] besides the file.
-#[derive(Clone, Copy)]
-pub struct LoadOptions<'a> {
-    /// The target to use, one of those in the file.
-    pub target: Option<&'a str>,
-    /// Values for `var('NAME', …)` in SQL, and for `${NAME}`, where they override the environment.
-    pub vars: &'a BTreeMap<String, String>,
-    /// The environment.
-    pub env: &'a Environment,
-}
-
-impl fmt::Debug for LoadOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The environment and the variables may contain secrets.
-        f.debug_struct("LoadOptions")
-            .field("target", &self.target)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Project {
-    /// Reads and validates a project file and its SQL files. Touches no data.
-    ///
-    /// # Errors
-    /// All problems that were found, each with its location.
-    pub fn load(file: &Path, options: &LoadOptions<'_>) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            let help = "`clickrec init` starts a project; --config names another file";
-            ConfigError::single(file.to_owned(), format!("cannot be read: {error}"), help)
-        })?;
-        let raw = RawProject::parse(file, &text)?;
-        Validator::new(file, options).project(raw)
-    }
-
     /// The values for `var('NAME', …)` in SQL.
     pub fn variables(&self) -> BTreeMap<String, String> {
         let revealed = |(name, value): (&String, &Secret)| (name.clone(), value.reveal().to_owned());

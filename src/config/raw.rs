@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::{Error, Spanned};
 
+use super::ordered_map::OrderedMap;
 use super::raw_expectation::RawExpectation;
 use super::raw_recommender::RawRecommender;
 use super::{ConfigError, nearest};
@@ -185,34 +186,6 @@ pub(super) struct RawStep {
     #[serde(default)]
     #[schemars(with = "Vec<RawExpectation>")]
     pub expect: Vec<Spanned<RawExpectation>>,
-}
-
-/// A mapping in the file's order.
-#[derive(Debug)]
-pub(super) struct OrderedMap<T>(pub Vec<(String, T)>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedMap<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(std::marker::PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
-            type Value = OrderedMap<T>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a mapping")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = vec![];
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(OrderedMap(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
-    }
 }
 
 impl RawProject {

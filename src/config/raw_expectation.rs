@@ -9,7 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::raw::{OrderedMap, Text};
+use super::ordered_map::OrderedMap;
+use crate::settings::Text;
 
 /// One expectation: `sql/expect/file.sql`, or a mapping with one kind of check.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_yaml::{Location, Spanned};
 use url::Url;
 
-use super::raw::{OrderedMap, RawPipeline, RawProject, RawStep};
+use super::ordered_map::OrderedMap;
+use super::raw::{RawPipeline, RawProject, RawStep};
 use super::{
     ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Storage, TableName, Trigger, nearest,
 };

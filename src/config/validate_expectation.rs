@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde_yaml::{Location, Spanned};
 
-use super::raw::OrderedMap;
+use super::ordered_map::OrderedMap;
 use super::raw_expectation::{RawCheck, RawExpectation, RawRange, RawValue};
 use super::validate::Validator;
 use super::{Expectation, Severity, TableName, nearest};

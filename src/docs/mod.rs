@@ -2,10 +2,11 @@
 //!
 //! - `comments`: what the comments of a SQL file say of its table and columns.
 //! - `model`: what there is to tell; `build`: how it is found.
-//! - `markdown`, `html`, `graph`: the formats; `prose`: finds code in comments.
+//! - `markdown`, `html`, `graph`: the formats; `prose`: finds code in comments; `escape`: text in HTML.
 
 mod build;
 mod comments;
+mod escape;
 mod graph;
 mod html;
 mod markdown;

@@ -4,9 +4,9 @@ use deltalake::kernel::Add;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::files::rows_of;
-use super::log_entry::{ForeignCommit, LogEntry};
-use super::{DataFilesScan, LakeError, LakeTable, Version};
+use super::data_files::{data_files, rows_of};
+use super::log_entry::LogEntry;
+use super::{DataFilesScan, ForeignCommit, LakeError, LakeTable, Version};
 
 /// How a table changed between a version and the version at which it was opened: the rows that arrived, and whether a
 /// merge removed rows.
@@ -144,30 +144,4 @@ async fn are_there(table: &LakeTable, files: impl Iterator<Item = &Add>) -> Resu
         }
     }
     Ok(true)
-}
-
-/// Every data file of the table.
-pub(super) fn data_files(table: &LakeTable) -> Vec<Add> {
-    files(table, true)
-}
-
-/// The same without statistics, for reads that do not use them: serializing them would dominate the cost.
-pub(super) fn data_files_without_statistics(table: &LakeTable) -> Vec<Add> {
-    files(table, false)
-}
-
-fn files(table: &LakeTable, with_statistics: bool) -> Vec<Add> {
-    let Some(state) = table.state() else { return vec![] };
-    let log = state.log_data();
-    let files = log.iter().map(|file| Add {
-        path: file.path().into_owned(),
-        partition_values: file.partition_values_map(),
-        size: file.size(),
-        modification_time: file.modification_time(),
-        data_change: true,
-        stats: with_statistics.then(|| file.stats()).flatten(),
-        deletion_vector: file.deletion_vector_descriptor(),
-        ..Add::default()
-    });
-    files.collect()
 }

@@ -13,9 +13,9 @@ use deltalake::kernel::transaction::CommitBuilder;
 use deltalake::kernel::{Action, Add, Remove};
 use deltalake::protocol::DeltaOperation;
 
-use super::changes::data_files;
-use super::commit::{MODE_COMPACT, has_files, new_id, properties};
-use super::files::rows_of;
+use super::commit::{has_files, new_id, properties};
+use super::commit_keys::MODE_COMPACT;
+use super::data_files::{data_files, rows_of};
 use super::write::{Layout, write_files};
 use super::{DataFilesScan, LakeError, LakeTable, Version};
 

@@ -5,8 +5,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::log_entry::SYSTEM_LAYER;
-use super::{LakeError, LakeTable, Version};
+use super::{LakeError, LakeTable, SYSTEM_LAYER, Version};
 use crate::config::TableName;
 
 pub(super) const NEWEST_HELP: &str = "it is the newest: move it away, and the table is as it was before that commit; the \

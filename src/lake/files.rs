@@ -4,20 +4,19 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::stats::Precision;
-use datafusion::common::{Result, ScalarValue, Statistics, ToDFSchema};
+use datafusion::common::{Result, ScalarValue, ToDFSchema};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::physical_plan::ParquetSource;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction};
 use datafusion::physical_plan::ExecutionPlan;
 use deltalake::kernel::Add;
 use object_store::ObjectMeta;
 
-use super::changes::data_files_without_statistics;
+use super::data_files::{data_files_without_statistics, rows_of};
+use super::file_reads::FileReads;
 use super::keys::{KeyFilters, KeyScanExec};
 use super::write::Layout;
 use super::{LakeError, LakeTable};
@@ -132,50 +131,6 @@ impl DataFilesScan {
     }
 }
 
-/// How files are read: which columns, and which rows may be skipped.
-#[derive(Debug, Clone)]
-pub(super) struct FileReads {
-    store: ObjectStoreUrl,
-    source: ParquetSource,
-    projection: Option<Vec<usize>>,
-    limit: Option<usize>,
-    keep_apart: bool,
-}
-
-impl FileReads {
-    /// The output columns.
-    pub fn schema(&self) -> Result<SchemaRef> {
-        let schema = self.source.table_schema().table_schema();
-        Ok(match &self.projection {
-            Some(projection) => Arc::new(schema.project(projection)?),
-            None => schema.clone(),
-        })
-    }
-
-    /// The predicate that filters rows, as text.
-    pub fn predicate(&self) -> Option<Arc<str>> {
-        // `Debug` prints literals in full and quoted.
-        self.source.filter().map(|filter| format!("{filter:?}").into())
-    }
-
-    /// Reads groups of files, one partition per group. `rows` is their total number of rows, if known.
-    pub fn plan(&self, groups: Vec<Vec<PartitionedFile>>, rows: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = rows.map_or(Precision::Absent, Precision::Exact);
-        let bytes = groups.iter().flatten().map(|file| file.object_meta.size).sum::<u64>();
-        let statistics = Statistics::new_unknown(self.source.table_schema().table_schema())
-            .with_num_rows(rows)
-            .with_total_byte_size(usize::try_from(bytes).map_or(Precision::Absent, Precision::Inexact));
-        let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(self.source.clone()))
-            .with_file_groups(groups.into_iter().map(FileGroup::new).collect())
-            .with_projection_indices(self.projection.clone())?
-            .with_limit(self.limit)
-            .with_preserve_order(self.keep_apart)
-            .with_statistics(statistics)
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
-    }
-}
-
 /// Files whose column names differ from the table's would be read as NULLs.
 fn refuse_column_mapping(table: &LakeTable) -> Result<(), LakeError> {
     let mode = table
@@ -226,17 +181,6 @@ fn partitioned_file(
         version: None,
     };
     Ok(PartitionedFile::from(file).with_partition_values(values))
-}
-
-/// The number of rows in a file, according to its statistics.
-pub(super) fn rows_of(add: &Add) -> Option<usize> {
-    #[derive(serde::Deserialize)]
-    struct Rows {
-        #[serde(rename = "numRecords")]
-        rows: usize,
-    }
-    let stats: Rows = serde_json::from_str(add.stats.as_deref()?).ok()?;
-    Some(stats.rows)
 }
 
 #[async_trait]

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::files::rows_of;
+use super::data_files::rows_of;
 use super::log_entry::{CommitInfo, lines};
 use super::{LakeError, LakeTable, Version};
 

@@ -4,48 +4,43 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::log_entry::{ForeignCommit, LogEntry, RestoredTo};
-use super::{LakeError, LakeTable, Version};
+use super::commits::RestoredTo;
+use super::log_entry::LogEntry;
+use super::{ForeignCommit, LakeError, LakeTable, LastCommit, Restored};
 
-/// How far the rows of a table were read from its inputs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LastCommit {
-    /// The version of the newest commit made by a step; `None` if the log no longer holds it.
-    pub version: Option<Version>,
-    /// The application IDs and versions that apply to the table's rows. Each commit of a step contains all of them, so
-    /// one log entry is enough. `None` if the log no longer holds that commit.
-    pub transactions: Option<BTreeMap<String, i64>>,
-    /// What others have done to the table since, newest first. If the table was restored to one of our versions and not
-    /// changed afterwards, this excludes everything the restore undid.
-    pub others: Vec<ForeignCommit>,
-    /// Set if another engine restored the table to one of our versions, from before some inputs were read.
-    pub restored: Option<Restored>,
-}
+impl LakeTable {
+    /// The newest commit made by a step, and what others have done since. If nobody has, one log entry is enough.
+    /// Querying Delta for each application ID would replay the log once per ID.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn last_commit(&self) -> Result<&LastCommit, LakeError> {
+        self.last_commit.get_or_try_init(|| LastCommit::read(self)).await
+    }
 
-/// A restore of a table to an older version, file by file: that version's positions apply again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
-    /// The commit that restored it.
-    pub by: ForeignCommit,
-    /// The version whose rows it has now.
-    pub to: Version,
-    /// The positions before the restore: whatever was read in between has to be read again.
-    pub before: BTreeMap<String, i64>,
+    /// The application IDs and versions of the newest commit that a step made; `None` if the log no longer holds it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn transactions(&self) -> Result<Option<&BTreeMap<String, i64>>, LakeError> {
+        Ok(self.last_commit().await?.transactions.as_ref())
+    }
+
+    /// The version committed for an application ID; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn transaction(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
+        if let Some(transactions) = self.transactions().await? {
+            return Ok(transactions.get(app_id).copied());
+        }
+        self.transaction_in_log(app_id).await
+    }
 }
 
 impl LastCommit {
-    /// The first later commit by others that removed or changed rows.
-    pub fn rows_taken(&self) -> Option<&ForeignCommit> {
-        self.others.iter().rev().find(|other| other.takes_rows)
-    }
-
-    /// The first later commit by others that changed the rows in any way.
-    pub fn rows_changed(&self) -> Option<&ForeignCommit> {
-        self.others.iter().rev().find(|other| other.changes_rows())
-    }
-
     /// Reads the log backwards from its newest entry to the newest commit made by a step.
-    pub(super) async fn read(table: &LakeTable) -> Result<Self, LakeError> {
+    async fn read(table: &LakeTable) -> Result<Self, LakeError> {
         let mut last = Self {
             transactions: Some(BTreeMap::new()),
             ..Self::default()

@@ -1,7 +1,6 @@
 //! Reads entries of a table's log, and tolerates whatever other engines add to them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use deltalake::kernel::{Add, Remove, Transaction};
 use serde::Deserialize;
@@ -9,12 +8,10 @@ use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::{Deserializer, Map, Value};
 
-use super::commit::{FILES_KEY, ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSION_KEY};
+use super::commit_keys::{FILES_KEY, ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSION_KEY};
+use super::commits::RestoredTo;
 use super::diagnose::{NEWEST_HELP, OLDER_HELP, SYSTEM_HELP, UNKNOWN_HELP, log_file};
-use super::{LakeError, LakeTable, Version, positions};
-
-/// The layer of the tables that no step writes.
-pub const SYSTEM_LAYER: &str = "system";
+use super::{ForeignCommit, LakeError, LakeTable, SYSTEM_LAYER, Version, positions};
 
 /// One line of an entry. Unlisted kinds of actions and unknown fields are skipped, because the protocol allows engines
 /// to add them.
@@ -51,14 +48,6 @@ pub(super) struct CommitInfo {
     files: Option<u64>,
     /// The version or time that a RESTORE went back to.
     pub restored_to: Option<RestoredTo>,
-}
-
-/// What a RESTORE went back to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RestoredTo {
-    Version(Version),
-    /// Milliseconds since 1970.
-    Time(i64),
 }
 
 impl CommitInfo {
@@ -215,22 +204,6 @@ impl Damage {
     }
 }
 
-/// A commit by another writer that changed a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForeignCommit {
-    /// The version it created.
-    pub version: Version,
-    /// Delta's name of the operation.
-    pub operation: String,
-    /// The engine that made it.
-    pub engine: String,
-    /// Whether rows were removed or changed.
-    pub takes_rows: bool,
-    /// Whether rows were added.
-    pub adds_rows: bool,
-    pub(super) restored_to: Option<RestoredTo>,
-}
-
 impl ForeignCommit {
     /// What an entry did; `None` if it changed neither rows nor columns (a compaction, or the log entries of a vacuum).
     pub(super) fn of(version: Version, entry: LogEntry) -> Option<Self> {
@@ -245,17 +218,6 @@ impl ForeignCommit {
             engine: entry.info.engine.unwrap_or_else(|| "another engine".to_owned()),
             restored_to: entry.info.restored_to,
         })
-    }
-
-    /// Whether the commit changed the table's rows.
-    pub fn changes_rows(&self) -> bool {
-        self.takes_rows || self.adds_rows
-    }
-}
-
-impl fmt::Display for ForeignCommit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} by {} in version {}", self.operation, self.engine, self.version)
     }
 }
 

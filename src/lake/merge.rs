@@ -22,7 +22,7 @@ use datafusion::prelude::SessionContext;
 use deltalake::kernel::{Add, Remove};
 use futures::{StreamExt, TryStreamExt};
 
-use super::changes::data_files_without_statistics;
+use super::data_files::data_files_without_statistics;
 use super::merge_keys::{Keyed, Keys, NullKeys, nulls_of};
 use super::write::{Layout, write_streams};
 use super::{CommitMode, DataFilesScan, LakeError, LakeTable, MergeKey};

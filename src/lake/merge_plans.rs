@@ -11,7 +11,7 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;
 
-use super::changes::data_files_without_statistics;
+use super::data_files::data_files_without_statistics;
 use super::merge::{FILE_COLUMN, Merge, removes};
 use super::write::{Layout, write_streams};
 use super::{CommitMode, DataFilesScan, LakeError, LakeTable};

@@ -6,30 +6,18 @@
 //! have under the same name passes through, and any other may come from every column it reads.
 
 mod expression;
+mod origin;
 mod table;
 #[cfg(test)]
 mod tests;
 mod walk;
 
-use std::collections::BTreeSet;
-
 use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use serde::Serialize;
 
+pub use origin::{Origin, Origins};
 pub use table::NamedTable;
-
-/// A column of a table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Origin {
-    /// The table: the name of its [`NamedTable`], or the name in the statement.
-    pub table: String,
-    /// The column.
-    pub column: String,
-}
-
-/// Columns of tables.
-pub type Origins = BTreeSet<Origin>;
 
 /// Where a result comes from.
 #[derive(Debug, Clone, Default, Serialize)]

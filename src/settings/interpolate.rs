@@ -1,17 +1,7 @@
 //! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`.
 
+use super::missing::Missing;
 use super::variables::Variables;
-
-/// Why a value could not be interpolated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Missing {
-    /// The variable is not defined anywhere.
-    Variable(String),
-    /// The variable's source cannot be read; says why.
-    Unread(String),
-    /// `${` without its `}`.
-    Unclosed,
-}
 
 /// Replaces the variables in a value.
 ///

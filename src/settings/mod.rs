@@ -7,13 +7,15 @@
 
 mod credential;
 mod interpolate;
+mod missing;
 mod redact;
 mod secret;
 mod values;
 mod variables;
 
 pub use credential::{as_secret, is_credential, is_literal};
-pub use interpolate::{Missing, interpolate};
+pub use interpolate::interpolate;
+pub use missing::Missing;
 pub use redact::redact;
 pub use secret::Secret;
 pub use values::{Problem, Text, normal};

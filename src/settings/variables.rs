@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use super::interpolate::Missing;
+use super::missing::Missing;
 
 /// How long a command that prints a secret may take.
 const COMMAND_TIME: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@
 //! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: what it helps with; `history`,
 //!   `secrets`: what it remembers.
 
+mod access;
 mod catalog;
 mod command;
 mod complete;
@@ -41,6 +42,7 @@ use crate::config::{Mode, Project};
 use crate::lake::At;
 use crate::pipeline::Runner;
 
+pub use access::Access;
 pub use error::{QueryError, ShellError};
 pub use interactive::interactive;
 pub use output::{Out, terminal_width};
@@ -55,17 +57,6 @@ use print::{Format, Layout};
 const KEY_FILTERS_BYTES: u64 = 1 << 20;
 /// Rows of a result that are shown at a prompt.
 const ROWS_SHOWN: usize = 40;
-
-/// What a session may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Read.
-    Read,
-    /// Read, send records to topics, and run steps.
-    Write,
-    /// Read the lake and topics, and nothing beside: no files, no environment.
-    Safe,
-}
 
 /// How a session begins.
 #[derive(Debug, Clone, Copy)]

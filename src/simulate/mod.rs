@@ -8,6 +8,7 @@
 //! The same configuration gives the same bytes, so that a run can be repeated and counted.
 
 mod catalogue;
+mod config;
 mod dirt;
 mod session;
 mod simulation;
@@ -15,4 +16,5 @@ mod simulation;
 mod tests;
 
 pub use catalogue::Catalogue;
-pub use simulation::{Record, Simulation, SimulationConfig, Tally};
+pub use config::SimulationConfig;
+pub use simulation::{Record, Simulation, Tally};

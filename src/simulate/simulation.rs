@@ -2,14 +2,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::Write;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::DateTime;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Exp, Geometric};
 
-use super::Catalogue;
 use super::dirt::Dirt;
 use super::session::{Click, Session};
+use super::{Catalogue, SimulationConfig};
 
 /// Visits are spread over this long.
 const SPAN_S: f64 = 3.0 * 86_400.0;
@@ -19,39 +19,6 @@ const SESSIONS_PER_USER: u64 = 3;
 const REMEMBERED: usize = 1_000;
 /// Late deliveries come after this long.
 const LATE_S: std::ops::Range<i64> = 300..10_800;
-
-/// The shop, its visitors and its stream.
-#[derive(Debug, Clone)]
-pub struct SimulationConfig {
-    /// How many records in all.
-    pub events: u64,
-    /// About how many sessions they belong to; one for every eight events if none is given.
-    pub sessions: Option<u64>,
-    /// How many items the shop has.
-    pub items: u32,
-    /// How many categories they are in.
-    pub categories: u32,
-    /// Another seed is another shop of the same kind.
-    pub seed: u64,
-    /// Share of records, 0 to 1, that are broken, repeated, late or without a session.
-    pub dirty: f64,
-    /// When the first visit starts.
-    pub start: DateTime<Utc>,
-}
-
-impl Default for SimulationConfig {
-    fn default() -> Self {
-        Self {
-            events: 10_000,
-            sessions: None,
-            items: 2_000,
-            categories: 20,
-            seed: 42,
-            dirty: 0.0,
-            start: Utc.timestamp_opt(1_752_364_800, 0).single().unwrap_or_default(),
-        }
-    }
-}
 
 /// One record of the stream; its buffers are used again for the next one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,24 +8,23 @@
 
 mod access;
 mod cached;
+mod cloud;
 #[cfg(feature = "failpoints")]
 mod faults;
 mod refusal;
 mod renewed;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use deltalake::DeltaTableError;
-use deltalake::logstore::{StorageConfig, object_store_factories};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
-use url::Url;
 
-use crate::config::{LakeConfig, Secret};
+use crate::config::LakeConfig;
 
 pub use access::{Access, Permission, access};
 use cached::CachedStore;
+use cloud::faulty;
 use renewed::RenewedStore;
 
 /// The maximum size of the in-memory cache for a cloud store.
@@ -41,29 +40,4 @@ pub fn open(lake: &LakeConfig) -> Result<Arc<dyn ObjectStore>, DeltaTableError> 
     }
     let store = Arc::new(RenewedStore::new(lake.clone())?);
     Ok(Arc::new(CachedStore::new(store, CACHE_BYTES)))
-}
-
-/// A cloud store with the current settings.
-fn cloud(url: &Url, settings: &BTreeMap<String, Secret>) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
-    deltalake::azure::register_handlers(None);
-    deltalake::aws::register_handlers(None);
-    let settings = settings
-        .iter()
-        .map(|(name, value)| (name.clone(), value.reveal().to_owned()));
-    let config = StorageConfig::parse_options(settings.collect::<HashMap<_, _>>())?;
-    let of_scheme = Url::parse(&format!("{}://", url.scheme())).ok();
-    let factory = of_scheme.and_then(|scheme| object_store_factories().get(&scheme).map(|entry| entry.value().clone()));
-    let factory = factory.ok_or_else(|| DeltaTableError::InvalidTableLocation(url.to_string()))?;
-    let (store, _) = factory.parse_url_opts(url, &config)?;
-    Ok(faulty(store))
-}
-
-#[cfg(feature = "failpoints")]
-fn faulty(store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
-    faults::wrap(store)
-}
-
-#[cfg(not(feature = "failpoints"))]
-fn faulty(store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
-    store
 }

@@ -15,8 +15,9 @@ use object_store::{
 };
 use tokio::sync::Mutex;
 
+use super::Permission;
+use super::cloud::cloud;
 use super::refusal::{explained, is_refusal};
-use super::{Permission, cloud};
 use crate::config::{LakeConfig, Secret};
 
 /// The number of files deleted concurrently.

@@ -11,9 +11,8 @@ use serde_yaml::{Location, Spanned};
 
 use super::cells::{Misfit, unknown_name};
 use super::input::{Input, Reads};
-use super::prepare::wrong;
 use super::raw::{At, Entries, Key, RawRows};
-use super::rows::{Rows, problem};
+use super::rows::{Rows, problem, wrong};
 use super::test::{Batch, writable};
 use crate::config::{ConfigError, Mode, TableName};
 use crate::engine::{Bindings, Engine, View, plan};

@@ -12,15 +12,40 @@ use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::raw::{At, Cell, Key, Row, Value, parse_row};
-use super::rows::Rows;
+use super::cells::Misfit;
+use super::raw::{At, Cell, Key, RawRows, Row, Value, parse_row};
+use super::rows::{Rows, problem};
 use crate::config::{ConfigError, Problem};
+
+impl Rows {
+    /// The rows in a test file, or in a separate one.
+    ///
+    /// # Errors
+    /// When the separate file cannot be read.
+    pub fn of(file: &Path, raw: RawRows) -> Result<Self, ConfigError> {
+        match raw {
+            RawRows::Inline(rows) => Ok(Self::written(file, rows)),
+            RawRows::Beside(beside) => {
+                let path = file.parent().unwrap_or(Path::new(".")).join(&beside.file.value);
+                if path.is_file() {
+                    return read(&path);
+                }
+                let misfit = Misfit {
+                    at: beside.file.referenced.into(),
+                    message: format!("there is no file {}", path.display()),
+                    help: Some("it is looked for beside the test".to_owned()),
+                };
+                Err(problem(file, misfit))
+            }
+        }
+    }
+}
 
 /// Reads the rows of a file, whose format is determined by its name.
 ///
 /// # Errors
 /// When it cannot be read; the error has the line if it is known.
-pub(super) fn read(path: &Path) -> Result<Rows, ConfigError> {
+fn read(path: &Path) -> Result<Rows, ConfigError> {
     let failed = |message: String| ConfigError {
         file: path.to_owned(),
         problems: vec![Problem {

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_yaml::{Location, Spanned};
+use serde_yaml::Spanned;
 
 use super::batch::{Preparation, schema};
 use super::cells::{Misfit, unknown_name};
 use super::input::Input;
 use super::raw::{Entries, Key, RawTest, Text};
-use super::rows::problem;
+use super::rows::{problem, wrong};
 use super::{Test, cte};
 use crate::config::{ConfigError, Mode, nearest};
 use crate::engine::Engine;
@@ -151,10 +151,4 @@ fn statement(file: &Path, name: &Text, node: &Node) -> Result<String, ConfigErro
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         problem(file, unknown_name(&key, &message, &known))
     })
-}
-
-/// An error at a location in a test file.
-pub(super) fn wrong(file: &Path, at: Location, message: impl Into<String>, help: Option<String>) -> ConfigError {
-    let (at, message) = (at.into(), message.into());
-    problem(file, Misfit { at, message, help })
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use serde_yaml::Location;
 
 use super::cells::{Misfit, column, find, unknown_name};
-use super::data_file;
-use super::raw::{At, Cell, Key, RawRows, Row};
+use super::raw::{At, Cell, Key, Row};
 use crate::config::{ConfigError, Problem};
 
 /// Rows, and the file they are in.
@@ -40,28 +40,6 @@ impl Rows {
         Self {
             file: file.to_owned(),
             content: Content::Read(rows),
-        }
-    }
-
-    /// The rows in a test file, or in a separate one.
-    ///
-    /// # Errors
-    /// When the separate file cannot be read.
-    pub fn of(file: &Path, raw: RawRows) -> Result<Self, ConfigError> {
-        match raw {
-            RawRows::Inline(rows) => Ok(Self::written(file, rows)),
-            RawRows::Beside(beside) => {
-                let path = file.parent().unwrap_or(Path::new(".")).join(&beside.file.value);
-                if path.is_file() {
-                    return data_file::read(&path);
-                }
-                let misfit = Misfit {
-                    at: beside.file.referenced.into(),
-                    message: format!("there is no file {}", path.display()),
-                    help: Some("it is looked for beside the test".to_owned()),
-                };
-                Err(problem(file, misfit))
-            }
         }
     }
 
@@ -164,4 +142,10 @@ pub(super) fn problem(file: &Path, misfit: Misfit) -> ConfigError {
             help: misfit.help,
         }],
     }
+}
+
+/// An error at a location in a test file.
+pub(super) fn wrong(file: &Path, at: Location, message: impl Into<String>, help: Option<String>) -> ConfigError {
+    let (at, message) = (at.into(), message.into());
+    problem(file, Misfit { at, message, help })
 }

@@ -24,7 +24,7 @@ use super::set::Keys;
 use super::times::{Span, spans};
 use super::{KeyFilters, KeySet};
 use crate::lake::LakeTable;
-use crate::lake::files::FileReads;
+use crate::lake::file_reads::FileReads;
 
 /// Reads the files of a table one after another. If a join supplies keys, files that can hold none of them are not
 /// opened.

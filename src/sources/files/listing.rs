@@ -1,7 +1,7 @@
 //! Lists the files of a source.
 
 use std::hash::Hasher;
-use std::path::{Path as LocalPath, PathBuf};
+use std::path::Path as LocalPath;
 use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt;
@@ -283,13 +283,4 @@ fn stamp(meta: &ObjectMeta, listed_at: SystemTime) -> i64 {
 
 fn is_recent(changed: SystemTime, listed_at: SystemTime, tick: Duration) -> bool {
     changed + tick >= listed_at
-}
-
-/// The local path for a source's path, if it is local.
-pub(super) fn local(path: &str) -> Option<PathBuf> {
-    if !path.contains("://") {
-        return Some(PathBuf::from(path));
-    }
-    let url = Url::parse(path).ok().filter(|url| url.scheme() == "file")?;
-    url.to_file_path().ok()
 }

@@ -7,13 +7,14 @@
 //!
 //! - [`FilesSource`]: the source.
 //! - `listing`: lists the files; `names`: what file names mean.
-//! - `waiting`: what is new in the files, and which of them were moved.
+//! - `waiting`: what is new in the files, and which of them were moved; `pending`: what of that to read now.
 //! - `copies`: files that exist both plain and compressed.
 //! - `look`: opens files; `codec`: decompresses them; `pass`: scans their text once.
 //! - `fingerprint`: identifies the content of a file.
 //! - `state`: how far the files were read, as positions.
 //! - `scan`: the plan leaf that reads them.
-//! - `settings`: what `pipelines.yaml` says of files; `wire`: the plan leaf as bytes, for another process.
+//! - `settings`: what `pipelines.yaml` says of files; `kind`: files as a kind of source.
+//! - `wire`: the plan leaf as bytes, for another process.
 //!
 //! Where records begin and end in a text is for its format to say ([`formats`](super::formats)).
 //!
@@ -22,11 +23,14 @@
 
 mod codec;
 mod copies;
+mod file_range;
 mod fingerprint;
+mod kind;
 mod listing;
 mod look;
 mod names;
 mod pass;
+mod pending;
 mod scan;
 mod settings;
 mod source;
@@ -36,7 +40,8 @@ mod tests;
 mod waiting;
 mod wire;
 
+pub(crate) use kind::Files;
 pub use scan::LinesScan;
 pub use settings::FilesConfig;
-pub(crate) use settings::{Files, RawFiles};
+pub(crate) use settings::RawFiles;
 pub use source::FilesSource;

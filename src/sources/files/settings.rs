@@ -4,16 +4,12 @@ use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use datafusion::catalog::TableProvider;
-use datafusion::error::Result;
-use datafusion::physical_plan::ExecutionPlan;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{FilesSource, wire};
 use crate::settings::{Text, Values};
 use crate::sources::formats::{Format, default_format, format, format_names};
-use crate::sources::{Layer, RawSettings, Source, SourceConfig, SourceError, SourceKind};
+use crate::sources::{RawSettings, SourceConfig};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,23 +44,6 @@ impl FilesConfig {
     }
 }
 
-/// The kind of source that is files.
-pub(crate) struct Files;
-
-impl SourceKind for Files {
-    fn layer(&self) -> Option<&'static Layer> {
-        None
-    }
-
-    fn encode(&self, leaf: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
-        wire::to_wire(leaf)
-    }
-
-    fn decode(&self, bytes: &[u8], sources: &[Arc<dyn SourceConfig>]) -> Result<Arc<dyn ExecutionPlan>> {
-        wire::from_wire(bytes, sources.iter().filter_map(|source| FilesConfig::of(&**source)))
-    }
-}
-
 impl RawSettings for RawFiles {
     fn validate(&self, values: &mut Values) -> Option<Arc<dyn SourceConfig>> {
         let format = self.format(values);
@@ -94,25 +73,5 @@ impl RawFiles {
             values.problem(written.referenced, format!("unknown format `{name}`"), Some(help));
         }
         found
-    }
-}
-
-impl SourceConfig for FilesConfig {
-    fn open(&self) -> Result<Arc<dyn Source>, SourceError> {
-        Ok(Arc::new(FilesSource::new(self.clone())?))
-    }
-
-    fn description(&self) -> String {
-        let root = self.root.to_string_lossy();
-        let path = self.path.strip_prefix(&*root).unwrap_or(&self.path);
-        format!("Lines of the files in {}.", path.trim_start_matches('/'))
-    }
-
-    fn reads_files(&self) -> bool {
-        true
-    }
-
-    fn table(&self) -> Option<(&'static Layer, Arc<dyn TableProvider>)> {
-        None
     }
 }

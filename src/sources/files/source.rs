@@ -1,24 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use url::Url;
 
 use super::FilesConfig;
-use super::listing::local;
-use super::scan::{LinesScan, Stretch};
-use super::state::Known;
-use super::waiting::Waiting;
-use crate::sources::{Committed, Pending, ReadOptions, Source, SourceError};
-
-/// A run that has reread more than this many bytes only to find nothing new commits what it learned, so that the next
-/// run need not reread them.
-const READ_AGAIN_MAX: u64 = 64 << 20;
+use super::file_range::Stretch;
+use super::scan::LinesScan;
+use crate::sources::SourceError;
 
 /// Files of records. Places are file names, with the number of the last line read as the position.
 /// `FILE#bytes`, `FILE#content` and `FILE#stamp` record what was read: how much, a hash of it, and a hash of the file's
@@ -94,33 +86,11 @@ impl FilesSource {
     }
 }
 
-#[async_trait]
-impl Source for FilesSource {
-    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
-        if options.from_timestamp_millis.is_some() {
-            return Err(SourceError::FromTimestamp {
-                what: "files".to_owned(),
-                reason: "their lines have no times of their own".to_owned(),
-                help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
-            });
-        }
-        // One time for all: a file records when it was written, not when its records arrived.
-        let found_us = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_micros();
-        let found_us = i64::try_from(found_us).unwrap_or(i64::MAX);
-        let files = self.listing().await?;
-        let known = Known::committed(committed, files.iter().map(|file| &file.place)).await?;
-        let waiting = Waiting::find(self, &files, &known, options.on_loss).await?;
-        let stretches = waiting.stretches(&files, found_us);
-        let records = stretches.iter().map(|stretch| stretch.records).sum();
-        Ok(Pending {
-            next: waiting.positions(&files, &known),
-            keep: waiting.renamed || waiting.read_again > READ_AGAIN_MAX,
-            provider: Arc::new(self.scan(stretches)),
-            records,
-            lag: BTreeMap::from([(self.config.path.clone(), records)]),
-        })
+/// The local path for a source's path, if it is local.
+fn local(path: &str) -> Option<PathBuf> {
+    if !path.contains("://") {
+        return Some(PathBuf::from(path));
     }
+    let url = Url::parse(path).ok().filter(|url| url.scheme() == "file")?;
+    url.to_file_path().ok()
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use super::codec::Codec;
 use super::copies::Copies;
+use super::file_range::Stretch;
 use super::listing::Found;
 use super::look::Seen;
 use super::names;
 use super::pass::{Checkpoint, Mark, Pass, Print};
-use super::scan::Stretch;
 use super::source::FilesSource;
 use super::state::{Known, ReadSoFar};
 use crate::sources::{OnLoss, Positions, SourceError};

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::FilesConfig;
 use super::FilesSource;
-use super::scan::{LinesExec, Stretch};
+use super::file_range::Stretch;
+use super::scan::LinesExec;
 
 /// The plan leaf for another process, which has its own access to the files.
 #[derive(Serialize, Deserialize)]

@@ -8,18 +8,18 @@
 //! A format sees text in chunks, decompressed. It is asked once a chunk, never once a record. Which files there are, how
 //! they are compressed, what was read of them and whether they are still the same is no concern of it.
 
+mod counter;
+mod format;
 mod lines;
 mod ndjson;
 mod rows;
+mod splitter;
 mod text;
 
-use std::fmt::Debug;
-use std::hash::Hasher;
-
-use datafusion::error::Result;
-use twox_hash::XxHash64;
-
+pub use counter::{Count, Counter, RecordHash, Start};
+pub use format::Format;
 pub use rows::Rows;
+pub use splitter::Splitter;
 
 /// Every format; the first is the default.
 static FORMATS: &[&dyn Format] = &[&ndjson::Ndjson, &text::Text];
@@ -37,118 +37,6 @@ pub fn default_format() -> &'static dyn Format {
 /// The names of all formats.
 pub fn format_names() -> Vec<&'static str> {
     FORMATS.iter().map(|format| format.name()).collect()
-}
-
-/// A layout of records in a file. Unless a format says otherwise, a record is a line.
-///
-/// Counting and reading have to agree: the records are counted first, so that the positions to commit are known, and the
-/// same bytes are read later.
-pub trait Format: Debug + Send + Sync {
-    /// Its name in `pipelines.yaml`.
-    fn name(&self) -> &'static str;
-
-    /// The extensions of the files that a folder is read for, in lower case.
-    fn endings(&self) -> &'static [&'static str];
-
-    /// What a file is that cannot be of this format, judging by its first bytes, and what to do about it.
-    fn foreign(&self, first: &[u8]) -> Option<&'static str> {
-        lines::foreign(first)
-    }
-
-    /// Where the last record ends that ends in a part of a text. Everything up to there may be read, even if the file
-    /// grows later; a format whose files are written as a whole has no such place.
-    fn last_end(&self, text: &[u8]) -> Option<usize> {
-        lines::last_end(text)
-    }
-
-    /// Whether what follows the last end is a record too, although the file may still be being written.
-    fn is_complete(&self, rest: &[u8]) -> bool;
-
-    /// A warning: the last bytes of a file have not been complete for long, and are not read.
-    fn unfinished(&self, place: &str, bytes: u64) -> String;
-
-    /// Counts the records of a text.
-    fn counter(&self, start: Start) -> Box<dyn Counter> {
-        Box::new(lines::LineCounter::new(start))
-    }
-
-    /// Reads the records of a text.
-    fn splitter(&self) -> Box<dyn Splitter> {
-        Box::<lines::LineSplitter>::default()
-    }
-}
-
-/// Where counting starts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Start {
-    /// The offset in the text.
-    pub at: u64,
-    /// The text before does not end with a line break, although it was read: if one follows, it does not end a new line.
-    pub continues: bool,
-    /// How many lines from there on were read before.
-    pub skip: u64,
-}
-
-/// Counts the records of a text that arrives in chunks.
-pub trait Counter: Send + Sync {
-    /// Adds the bytes that follow.
-    fn update(&mut self, text: &[u8]);
-
-    /// Ends the last record, which is complete as it is.
-    fn end(&mut self);
-
-    /// What was counted so far.
-    fn count(&self) -> Count;
-}
-
-/// Records that were counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count {
-    /// The offset in the text at which the first of them starts.
-    pub start: u64,
-    /// How many numbers they take: empty lines have one, but are no records.
-    pub lines: u64,
-    /// How many records there are.
-    pub records: u64,
-    /// The [`RecordHash`] of their bytes, from the start on.
-    pub hash: i64,
-}
-
-/// A hash of the bytes of records: what is read has to be what was counted.
-#[derive(Clone)]
-pub struct RecordHash(XxHash64);
-
-impl Default for RecordHash {
-    fn default() -> Self {
-        Self(XxHash64::with_seed(0))
-    }
-}
-
-impl RecordHash {
-    /// Adds the bytes that follow.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.write(bytes);
-    }
-
-    /// The hash so far.
-    pub fn value(&self) -> i64 {
-        (self.0.finish() >> 1).cast_signed()
-    }
-}
-
-/// Reads the records of a text that arrives in chunks.
-pub trait Splitter: Send {
-    /// Adds the records that end in the chunk; returns `false` once no more are wanted.
-    ///
-    /// # Errors
-    /// When the bytes are not of the format.
-    fn feed(&mut self, chunk: &[u8], rows: &mut Rows) -> Result<bool>;
-
-    /// Adds the last record, which is complete as it is.
-    ///
-    /// # Errors
-    /// When the bytes are not of the format.
-    fn end(&mut self, rows: &mut Rows) -> Result<()>;
 }
 
 #[cfg(test)]

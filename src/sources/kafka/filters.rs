@@ -9,7 +9,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPu
 
 use super::KafkaConfig;
 use super::client::consumer;
-use super::scan::Range;
+use super::range::Range;
 use super::times::{TimeOffset, offsets_at};
 
 const PARTITION: &str = "partition";

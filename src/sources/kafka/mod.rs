@@ -10,7 +10,9 @@
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: librdkafka's settings, and its errors in our words.
 //! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
-//! - `settings`: what `pipelines.yaml` says of a topic; `wire`: the plan leaf as bytes, for another process.
+//! - `metadata`: what the brokers say of a topic; `lost`: the errors for records that are gone.
+//! - `settings`: what `pipelines.yaml` says of a topic; `kind`: topics as a kind of source.
+//! - `wire`: the plan leaf as bytes, for another process.
 //! - `native`: the few librdkafka calls that its crate does not offer.
 //!
 //! There are no consumer groups and no commits to Kafka: how far a topic was read is part of the Delta commit that
@@ -20,9 +22,13 @@ mod cause;
 mod client;
 mod embedded;
 mod filters;
+mod kind;
+mod lost;
+mod metadata;
 mod native;
 mod outgoing;
 mod producer;
+mod range;
 mod reader;
 mod scan;
 mod settings;
@@ -35,9 +41,11 @@ mod topic;
 mod wire;
 
 pub use embedded::EmbeddedBroker;
+pub(crate) use kind::Kafka;
 pub use producer::{Producer, ProducerRecord};
-pub use scan::{KafkaScan, Range};
-pub(crate) use settings::{Kafka, RawKafka};
+pub use range::Range;
+pub use scan::KafkaScan;
+pub(crate) use settings::RawKafka;
 pub use settings::{KafkaConfig, Security};
 pub use sink::KafkaTable;
 pub use source::KafkaSource;

@@ -15,9 +15,10 @@ use tokio::sync::mpsc::Sender;
 
 use super::cause::Cause;
 use super::client::{ANSWER, Context, consumer, failed, is_passing, refused};
+use super::lost::{lost, made_anew};
+use super::metadata::{identity, metadata};
 use super::native::{Messages, Received};
-use super::scan::{Range, Task};
-use super::source::{identity, lost, made_anew, metadata};
+use super::range::{Range, Task};
 use crate::sources::{RecordBatchBuilder, RecordRef, SourceError};
 
 /// A broker that sends nothing for this long is considered lost.

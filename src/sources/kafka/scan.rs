@@ -18,19 +18,9 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 
 use super::KafkaConfig;
 use super::filters;
+use super::range::{Range, Task};
 use super::reader::{READER_BYTES, Reader, read};
 use crate::sources::{BYTES_READ, RecordBatchBuilder, record_schema};
-
-/// Offsets of one partition; `end` is exclusive.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Range {
-    /// Kafka's partition number.
-    pub partition: i32,
-    /// The first offset to read.
-    pub start: i64,
-    /// The offset after the last one to read.
-    pub end: i64,
-}
 
 /// Fixed offset ranges of a topic as a table. Excludes whatever is produced later.
 ///
@@ -102,16 +92,6 @@ fn deal_out(mut ranges: Vec<Range>, readers: usize) -> Vec<Vec<Range>> {
         }
     }
     dealt.into_iter().map(|(_, ranges)| ranges).collect()
-}
-
-/// What all readers of a scan share.
-#[derive(Debug)]
-pub(super) struct Task {
-    pub config: Arc<KafkaConfig>,
-    /// The identity of the topic that the offsets belong to.
-    pub topic_id: Option<i64>,
-    pub projection: Option<Vec<usize>>,
-    pub limit: Option<usize>,
 }
 
 /// The plan leaf: plain data, so that it can be sent to another process; clients are created where it runs.

@@ -4,16 +4,12 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::catalog::TableProvider;
-use datafusion::error::Result;
-use datafusion::physical_plan::ExecutionPlan;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
-use super::{KafkaSource, KafkaTable, wire};
 use crate::settings::{RawOption, Secret, Text, Values, as_secret, is_credential, is_literal};
-use crate::sources::{Layer, RawSettings, Source, SourceConfig, SourceError, SourceKind};
+use crate::sources::{RawSettings, SourceConfig};
 
 /// librdkafka settings that the reader sets itself, because exactly-once reading depends on them.
 const RESERVED_OPTIONS: [&str; 10] = [
@@ -79,29 +75,6 @@ pub(crate) struct RawSecurity {
     /// The certificates themselves: `"${KAFKA_CA}"`.
     #[schemars(with = "Option<String>")]
     pub ca_pem: Option<Text>,
-}
-
-/// Where SQL reads topics as they are now, and writes to them.
-static LAYER: Layer = Layer {
-    name: "kafka",
-    table: "topic",
-};
-
-/// The kind of source that is a topic.
-pub(crate) struct Kafka;
-
-impl SourceKind for Kafka {
-    fn layer(&self) -> Option<&'static Layer> {
-        Some(&LAYER)
-    }
-
-    fn encode(&self, leaf: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
-        wire::to_wire(leaf)
-    }
-
-    fn decode(&self, bytes: &[u8], sources: &[Arc<dyn SourceConfig>]) -> Result<Arc<dyn ExecutionPlan>> {
-        wire::from_wire(bytes, sources.iter().filter_map(|source| KafkaConfig::of(&**source)))
-    }
 }
 
 /// A topic and how to reach it.
@@ -202,23 +175,5 @@ impl RawKafka {
             security,
             options,
         })
-    }
-}
-
-impl SourceConfig for KafkaConfig {
-    fn open(&self) -> Result<Arc<dyn Source>, SourceError> {
-        Ok(Arc::new(KafkaSource::new(self.clone())))
-    }
-
-    fn description(&self) -> String {
-        format!("Records of the Kafka topic {}.", self.topic)
-    }
-
-    fn reads_files(&self) -> bool {
-        false
-    }
-
-    fn table(&self) -> Option<(&'static Layer, Arc<dyn TableProvider>)> {
-        Some((&LAYER, Arc::new(KafkaTable::new(self.clone()))))
     }
 }

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::Metadata;
 
 use super::KafkaConfig;
-use super::client::{ANSWER, Context, ask, consumer, refused};
-use super::native::topic_id;
-use super::scan::{KafkaScan, Range};
+use super::client::{Context, ask, consumer};
+use super::lost::{lost, made_anew};
+use super::metadata::{identity, metadata, numbers};
 use super::times::{TimeOffset, offsets_at};
+use super::{KafkaScan, Range};
 use crate::sources::{Committed, FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
 
 /// A topic. Places are `topic/partition`, positions are the next offset to read; `topic/id` holds the topic's identity.
@@ -34,7 +33,7 @@ impl fmt::Debug for KafkaSource {
 
 /// A topic as the brokers describe it.
 struct Topic {
-    /// See [`topic_id`].
+    /// See [`identity`].
     id: Option<i64>,
     /// The number of each partition and its offsets, from the first to the one after the last, in order.
     partitions: Vec<(i32, Offsets<i64>)>,
@@ -206,32 +205,6 @@ impl KafkaSource {
     }
 }
 
-/// The error for a topic that was recreated since it was read.
-pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
-    SourceError::MadeAnew {
-        what: format!("topic `{}` at {}", config.topic, config.brokers),
-        help: "to read the new topic from its beginning, and keep what the table has: clickrec run --accept-loss"
-            .to_owned(),
-    }
-}
-
-/// The error for records that are gone after a committed offset.
-pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> SourceError {
-    let reason = if committed < offsets.start {
-        format!("{} records expired before they were read", offsets.start - committed)
-    } else {
-        "the topic was deleted and made anew, or cut".to_owned()
-    };
-    SourceError::PositionLost {
-        place: place.to_owned(),
-        committed,
-        available: format!("offsets {} to {}", offsets.start, offsets.end),
-        reason,
-        help: "to go on with what the topic has now, and keep what the table has: clickrec run --accept-loss"
-            .to_owned(),
-    }
-}
-
 #[async_trait]
 impl Source for KafkaSource {
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
@@ -294,43 +267,4 @@ fn describe(
         partitions,
         from,
     })
-}
-
-/// Fetches the topic's metadata.
-pub(super) fn metadata(config: &KafkaConfig, client: &BaseConsumer<Context>) -> Result<Metadata, SourceError> {
-    ask(config, client, |timeout| {
-        client.fetch_metadata(Some(&config.topic), timeout)
-    })
-}
-
-/// Kafka's identity of the topic, if the brokers report it.
-pub(super) fn identity(config: &KafkaConfig, client: &BaseConsumer<Context>, metadata: &Metadata) -> Option<i64> {
-    let broker = metadata.brokers().first()?;
-    topic_id(client.client(), broker.id(), &config.topic, ANSWER)
-}
-
-/// The numbers of a topic's partitions.
-fn numbers(config: &KafkaConfig, metadata: &Metadata) -> Result<Vec<i32>, SourceError> {
-    let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
-    let missing = |reason: String| SourceError::Missing {
-        what: format!("topic `{}` at {}", config.topic, config.brokers),
-        reason,
-        help: "create it, or check `topic` of the source".to_owned(),
-    };
-    let topic = topic.ok_or_else(|| missing("the brokers do not know it".to_owned()))?;
-    if let Some(error) = topic.error() {
-        let code = RDKafkaErrorCode::from(error);
-        return Err(match code {
-            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-                missing("the brokers do not know it".to_owned())
-            }
-            _ => refused(config, Some(&KafkaError::MetadataFetch(code)), &code.to_string()),
-        });
-    }
-    let mut numbers: Vec<i32> = topic.partitions().iter().map(|partition| partition.id()).collect();
-    numbers.sort_unstable();
-    if numbers.is_empty() {
-        return Err(missing("it has no partitions".to_owned()));
-    }
-    Ok(numbers)
 }

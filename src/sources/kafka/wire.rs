@@ -7,8 +7,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
 use super::KafkaConfig;
-use super::Range;
-use super::scan::{KafkaExec, Task};
+use super::range::{Range, Task};
+use super::scan::KafkaExec;
 
 /// The plan leaf for another process. Credentials are not sent: the process that reads uses its own.
 #[derive(Serialize, Deserialize)]

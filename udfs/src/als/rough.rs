@@ -2,6 +2,7 @@
 
 use super::Factors;
 use super::kernels::dot;
+use super::rough_query::{RoughQuery, fill, product};
 
 /// The largest integer that represents a number of an item.
 const ITEM_MAX: f32 = 127.0;
@@ -20,15 +21,6 @@ pub(super) struct Rough {
     steps: Vec<f32>,
     /// The length of each vector's rounding error.
     errors: Vec<f32>,
-}
-
-/// A query, quantized like the vectors.
-#[derive(Debug)]
-pub(super) struct RoughQuery {
-    values: Vec<i16>,
-    step: f32,
-    length: f32,
-    error: f32,
 }
 
 impl Rough {
@@ -102,27 +94,6 @@ fn off(row: &[f32], rounded: impl Iterator<Item = f32>, step: f32) -> f32 {
         .zip(rounded)
         .map(|(value, rounded)| (value - step * rounded).powi(2));
     squares.sum::<f32>().sqrt()
-}
-
-/// The bounds of vectors, one after another.
-#[inline(always)]
-fn fill(
-    (bounds, values): (&mut [f32], &[i8]),
-    (steps, errors): (&[f32], &[f32]),
-    query: &RoughQuery,
-    of_query: f32,
-    product: impl Fn(&[i8], &[i16]) -> i32,
-) {
-    let rows = values.chunks_exact(query.values.len()).zip(steps.iter().zip(errors));
-    for (bound, (row, (step, error))) in bounds.iter_mut().zip(rows) {
-        let product = product(row, &query.values) as f32;
-        *bound = product * (step * query.step) + error * query.length + of_query;
-    }
-}
-
-fn product(row: &[i8], query: &[i16]) -> i32 {
-    let pairs = row.iter().zip(query);
-    pairs.map(|(row, query)| i32::from(*row) * i32::from(*query)).sum()
 }
 
 /// AVX2 multiplies sixteen pairs and adds neighbours in one instruction, which compilers do not use by themselves.

@@ -1,8 +1,5 @@
 use std::ops::ControlFlow;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use sprs::CsMatI;
 
@@ -10,34 +7,15 @@ use super::block::blocks;
 use super::interactions::row;
 use super::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
 use super::spectrum::Spectrum;
-use super::{AlsError, Factors, Interactions, Params, Solver, loss};
+use super::{AlsError, Factors, Interactions, Model, Params, Solver, loss};
 
 /// Rows are split into this many portions of about equal work.
 const PORTIONS: usize = 512;
 /// The number of rows per matrix product.
 const ROWS: usize = 1_024;
 
-/// The result of training.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Model {
-    /// One vector per user.
-    pub users: Factors,
-    /// One vector per item.
-    pub items: Factors,
-}
-
 /// Called with the number of each iteration, from 1, and the current model; may stop the training.
 pub type Each<'f> = dyn FnMut(usize, &Model) -> Result<ControlFlow<()>, AlsError> + 'f;
-
-impl Model {
-    /// The initial model: random items, and users of zeros.
-    pub fn start(users: usize, items: usize, params: &Params) -> Self {
-        Self {
-            users: Factors::zeros(users, params.factors),
-            items: start(items, params),
-        }
-    }
-}
 
 /// Learns factors: alternately solves the users and the items, for the given number of iterations. After each
 /// iteration, `observe` receives its number, from 1, and a function that computes the loss (which costs about a fifth
@@ -101,28 +79,6 @@ pub fn training_bytes(users: usize, items: usize, nnz: usize, params: &Params) -
     let matrix = 28 * nnz + 16 * (users + items);
     // Both sides, some of their rows again for each thread, and square matrices.
     matrix + 4 * d * (users + items) + 4 * d * ROWS * 16 + 4 * d * d * 80
-}
-
-/// The initial item factors: normal with σ = init_scale/√d (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance
-/// of iALS on Item Recommendation Benchmarks", RecSys 2022). A row's numbers depend only on the seed and the row.
-fn start(items: usize, params: &Params) -> Factors {
-    let mut factors = Factors::zeros(items, params.factors);
-    factors
-        .as_mut_slice()
-        .par_chunks_mut(params.factors)
-        .enumerate()
-        .for_each(|(row, values)| start_row(row as u64, params, values));
-    factors
-}
-
-/// The initial vector of an item, given its position among the items.
-pub fn start_row(row: u64, params: &Params, values: &mut [f32]) {
-    let sigma = params.init_scale / (params.factors as f32).sqrt();
-    let mut random = StdRng::seed_from_u64(params.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ row);
-    for value in values {
-        let normal: f32 = StandardNormal.sample(&mut random);
-        *value = sigma * normal;
-    }
 }
 
 /// Solves every row of one side while the other is fixed. Both sides end up in the coordinates in which the Gramian of

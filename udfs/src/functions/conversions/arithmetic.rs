@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::halves::in_halves;
-use super::{result, rows};
+use super::values::{result, rows};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let kinds: [(&'static str, Operator, &str, &str); 4] = [

@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 };
 
 use super::to_timestamp::per_second;
-use super::{Failure, UTC, check, is_text, nullable, result, rows, texts};
+use super::values::{Failure, UTC, check, is_text, nullable, result, rows, texts};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![

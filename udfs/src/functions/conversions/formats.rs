@@ -7,7 +7,7 @@ use datafusion::arrow::array::{Array, StringViewArray};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::ColumnarValue;
 
-use super::texts;
+use super::values::texts;
 
 /// The specifier for the name of a zone, which chrono cannot parse.
 const ZONE_NAME: &str = "%Z";

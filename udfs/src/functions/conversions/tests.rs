@@ -261,7 +261,7 @@ proptest! {
             let micros = cast(&results, &DataType::Timestamp(TimeUnit::Microsecond, None)).unwrap();
             prop_assert_eq!(micros.null_count(), results.null_count());
             for row in 0..results.len() {
-                super::shown(&results, row).unwrap();
+                super::values::shown(&results, row).unwrap();
             }
             call(name, vec![ColumnarValue::Scalar(float.into())]).unwrap();
         }

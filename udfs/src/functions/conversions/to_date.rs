@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::formats::{Formats, check_literals};
-use super::{Failure, check, is_text, nullable, result, rows, texts};
+use super::values::{Failure, check, is_text, nullable, result, rows, texts};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 
 use super::formats::{Formats, check_literals};
-use super::{Failure, UTC, check, is_text, nullable, result, rows, texts};
+use super::values::{Failure, UTC, check, is_text, nullable, result, rows, texts};
 
 /// Decimal places of seconds in nanoseconds.
 const NANO_DIGITS: i8 = 9;

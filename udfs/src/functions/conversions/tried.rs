@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
 };
 
 use super::halves::in_halves;
-use super::{result, rows};
+use super::values::{result, rows};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     [encoding::decode(), datetime::make_date(), datetime::to_unixtime()]

@@ -36,14 +36,11 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::columns::REST;
 use super::parse_columns;
 use column::Column;
-use rows::parse;
+use rows::{ERRORS, Policy, is_rest, parse};
 
 const NAME: &str = "from_json";
-/// The columns of the result in addition to the declared ones.
-const ERRORS: [&str; 2] = ["error", "error_value"];
 
 /// The function; see the module.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -132,15 +129,6 @@ impl ScalarUDFImpl for FromJson {
     }
 }
 
-/// What to do with a value that does not fit its column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Policy {
-    /// An error.
-    Quarantine,
-    /// It is kept with the fields without a column.
-    Evolve,
-}
-
 fn policy_of(argument: Option<&ScalarValue>) -> Result<Policy> {
     match argument.and_then(|argument| argument.try_as_str().flatten()) {
         Some("quarantine") => Ok(Policy::Quarantine),
@@ -175,8 +163,4 @@ fn result_fields(declaration: &str) -> Result<Fields> {
     }
     let errors = ERRORS.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
     Ok(declared.iter().cloned().chain(errors).collect())
-}
-
-fn is_rest(field: &Field) -> bool {
-    field.metadata().contains_key(REST)
 }

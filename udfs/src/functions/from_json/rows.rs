@@ -11,7 +11,19 @@ use super::column::Column;
 use super::fault::Fault;
 use super::json::{Json, read_object, text};
 use super::sent::Sent;
-use super::{ERRORS, Policy, is_rest};
+use crate::functions::columns::REST;
+
+/// The columns of the result in addition to the declared ones.
+pub(super) const ERRORS: [&str; 2] = ["error", "error_value"];
+
+/// What to do with a value that does not fit its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// An error.
+    Quarantine,
+    /// It is kept with the fields without a column.
+    Evolve,
+}
 
 /// Parses texts into the columns declared in `fields`, plus those for errors.
 pub(super) fn parse(values: &ArrayRef, fields: &Fields, policy: Policy) -> Result<StructArray> {
@@ -152,6 +164,10 @@ impl<'n> Rows<'n> {
         arrays.push(Arc::new(self.values.finish()));
         Ok(StructArray::try_new(fields.clone(), arrays, None)?)
     }
+}
+
+pub(super) fn is_rest(field: &Field) -> bool {
+    field.metadata().contains_key(REST)
 }
 
 fn is_error(field: &Field) -> bool {

@@ -1,0 +1,16 @@
+//! The keys of commit info that are ours, and their values.
+
+/// The commit info key that holds the unique ID of a commit.
+pub(super) const ID_KEY: &str = "clickrec.commit";
+
+/// The commit info key that says how a commit changed the table.
+pub const MODE_KEY: &str = "clickrec.mode";
+pub(super) const MODE_MERGE: &str = "merge";
+pub(super) const MODE_COMPACT: &str = "compact";
+
+/// The commit info key that holds the version of clickrec that made a commit.
+pub const VERSION_KEY: &str = "clickrec.version";
+
+/// The commit info key that holds the number of files a commit adds and removes. It reveals a log entry that was
+/// truncated between two lines.
+pub(super) const FILES_KEY: &str = "clickrec.files";

@@ -1,0 +1,10 @@
+/// What a session may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Read, send records to topics, and run steps.
+    Write,
+    /// Read the lake and topics, and nothing beside: no files, no environment.
+    Safe,
+}

@@ -1,0 +1,51 @@
+//! The kind of source that is a topic: how it is opened, read by SQL, and sent to another process.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::error::Result;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::{KafkaConfig, KafkaSource, KafkaTable, wire};
+use crate::sources::{Layer, Source, SourceConfig, SourceError, SourceKind};
+
+/// Where SQL reads topics as they are now, and writes to them.
+static LAYER: Layer = Layer {
+    name: "kafka",
+    table: "topic",
+};
+
+/// The kind of source that is a topic.
+pub(crate) struct Kafka;
+
+impl SourceKind for Kafka {
+    fn layer(&self) -> Option<&'static Layer> {
+        Some(&LAYER)
+    }
+
+    fn encode(&self, leaf: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
+        wire::to_wire(leaf)
+    }
+
+    fn decode(&self, bytes: &[u8], sources: &[Arc<dyn SourceConfig>]) -> Result<Arc<dyn ExecutionPlan>> {
+        wire::from_wire(bytes, sources.iter().filter_map(|source| KafkaConfig::of(&**source)))
+    }
+}
+
+impl SourceConfig for KafkaConfig {
+    fn open(&self) -> Result<Arc<dyn Source>, SourceError> {
+        Ok(Arc::new(KafkaSource::new(self.clone())))
+    }
+
+    fn description(&self) -> String {
+        format!("Records of the Kafka topic {}.", self.topic)
+    }
+
+    fn reads_files(&self) -> bool {
+        false
+    }
+
+    fn table(&self) -> Option<(&'static Layer, Arc<dyn TableProvider>)> {
+        Some((&LAYER, Arc::new(KafkaTable::new(self.clone()))))
+    }
+}

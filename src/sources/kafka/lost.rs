@@ -1,0 +1,32 @@
+//! The errors for records that were not read and are gone.
+
+use std::ops::Range as Offsets;
+
+use super::KafkaConfig;
+use crate::sources::SourceError;
+
+/// The error for a topic that was recreated since it was read.
+pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
+    SourceError::MadeAnew {
+        what: format!("topic `{}` at {}", config.topic, config.brokers),
+        help: "to read the new topic from its beginning, and keep what the table has: clickrec run --accept-loss"
+            .to_owned(),
+    }
+}
+
+/// The error for records that are gone after a committed offset.
+pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> SourceError {
+    let reason = if committed < offsets.start {
+        format!("{} records expired before they were read", offsets.start - committed)
+    } else {
+        "the topic was deleted and made anew, or cut".to_owned()
+    };
+    SourceError::PositionLost {
+        place: place.to_owned(),
+        committed,
+        available: format!("offsets {} to {}", offsets.start, offsets.end),
+        reason,
+        help: "to go on with what the topic has now, and keep what the table has: clickrec run --accept-loss"
+            .to_owned(),
+    }
+}
