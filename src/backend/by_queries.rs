@@ -109,7 +109,10 @@ pub async fn compute(
             table,
             stored: Mutex::default(),
         };
-        let inputs = call.children().into_iter().map(|input| Arc::new(Planned(input.clone())) as _);
+        let inputs = call
+            .children()
+            .into_iter()
+            .map(|input| Arc::new(Planned(input.clone())) as _);
         let inputs: Vec<Arc<dyn TableProvider>> = inputs.collect();
         let result: Arc<dyn ExecutionPlan> = match by_queries.run(&inputs, &runner).await? {
             // As the call that it stands for, it has one partition.
@@ -161,7 +164,10 @@ struct Runner<'a> {
 impl Runner<'_> {
     /// The files of tables that were not deleted.
     fn left(self) -> Vec<Add> {
-        self.stored.into_inner().unwrap_or_else(PoisonError::into_inner).concat()
+        self.stored
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .concat()
     }
 
     async fn try_store(&self, query: DataFrame) -> Result<StoredTable, BackendError> {
