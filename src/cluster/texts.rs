@@ -5,8 +5,8 @@
 const CANCELLED: &str = "Cancelled";
 /// What is said of such a job instead.
 const LOST_EXECUTOR: &str = "an executor was lost in the middle of it";
-/// The beginning of the reason when a result could not be fetched from its executor.
-const NOT_FETCHED: &str = "its result could not be fetched";
+/// What is said of a job whose result did not arrive.
+const NOT_FETCHED: &str = "could not be fetched";
 
 /// Errors that pass.
 const PASSING: [&str; 5] = [
@@ -81,7 +81,7 @@ pub(super) fn reason(error: String) -> String {
 
 /// Why a job failed whose result did not arrive.
 pub(super) fn not_fetched(error: &str) -> String {
-    format!("{NOT_FETCHED}: {error}")
+    format!("its result {NOT_FETCHED}: {error}")
 }
 
 /// Whether an operator, as Ballista's metrics name and describe it, reads files or a source. The numbers of partitions
@@ -106,8 +106,9 @@ mod tests {
     use arrow::error::ArrowError;
     use ballista_core::error::BallistaError;
     use ballista_core::serde::protobuf::FailedTask;
-    use datafusion::catalog::memory::{DataSourceExec, MemorySourceConfig};
+    use datafusion::catalog::memory::MemorySourceConfig;
     use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
+    use datafusion::datasource::source::DataSourceExec;
     use datafusion::error::DataFusionError;
     use datafusion::execution::object_store::ObjectStoreUrl;
     use datafusion::physical_plan::ExecutionPlan;
