@@ -109,8 +109,8 @@ pub async fn compute(
             table,
             stored: Mutex::default(),
         };
-        let inputs = call.children().into_iter().map(|input| Arc::new(Planned(input.clone())) as _);
-        let inputs: Vec<Arc<dyn TableProvider>> = inputs.collect();
+        let inputs = call.children().into_iter().cloned();
+        let inputs: Vec<Arc<dyn TableProvider>> = inputs.map(planned).collect();
         let result: Arc<dyn ExecutionPlan> = match by_queries.run(&inputs, &runner).await? {
             // As the call that it stands for, it has one partition.
             Some(query) => Arc::new(CoalescePartitionsExec::new(query.create_physical_plan().await?)),
@@ -161,7 +161,10 @@ struct Runner<'a> {
 impl Runner<'_> {
     /// The files of tables that were not deleted.
     fn left(self) -> Vec<Add> {
-        self.stored.into_inner().unwrap_or_else(PoisonError::into_inner).concat()
+        self.stored
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .concat()
     }
 
     async fn try_store(&self, query: DataFrame) -> Result<StoredTable, BackendError> {
@@ -223,6 +226,10 @@ fn nullable(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter();
     let fields = fields.map(|field| Field::new(field.name(), field.data_type().clone(), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn planned(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn TableProvider> {
+    Arc::new(Planned(plan))
 }
 
 /// A plan as a table that is read once.

@@ -98,9 +98,7 @@ impl Backend for ClusterBackend {
         plan: Arc<dyn ExecutionPlan>,
         to: Target<'_>,
     ) -> Result<(Written, MergeKeys), BackendError> {
-        let ran = self
-            .run(job, writing(plan, to), &job.session.copied_config())
-            .await?;
+        let ran = self.run(job, writing(plan, to), &job.session.copied_config()).await?;
         if let Some(progress) = job.progress {
             progress.add_read_elsewhere(ran.rows_read, ran.bytes_read);
         }

@@ -68,9 +68,15 @@ mod tests {
             column: "id".to_owned(),
         };
         let back = BackendError::from(DataFusionError::from(BackendError::from(null_key)));
-        assert!(matches!(back, BackendError::Lake(LakeError::NullKey { .. })), "{back:?}");
+        assert!(
+            matches!(back, BackendError::Lake(LakeError::NullKey { .. })),
+            "{back:?}"
+        );
         let memory = || DataFusionError::ResourcesExhausted("4 GiB".to_owned());
-        for error in [BackendError::from(memory()), BackendError::from(LakeError::Query(memory()))] {
+        for error in [
+            BackendError::from(memory()),
+            BackendError::from(LakeError::Query(memory())),
+        ] {
             let back = BackendError::from(DataFusionError::from(error));
             assert!(
                 matches!(back, BackendError::Query(DataFusionError::ResourcesExhausted(_))),

@@ -44,7 +44,7 @@ impl LocalBackend {
                 Some(merge) => merge.pass(stream)?,
                 None => stream,
             };
-            Ok(match job.progress {
+            Ok::<_, DataFusionError>(match job.progress {
                 Some(progress) => counted(stream, progress.clone()),
                 None => stream,
             })

@@ -1,7 +1,6 @@
 use arrow::datatypes::Schema;
 
 use super::{Decision, Inputs, Lookup, Node, PipelineError, Runner, step};
-use crate::backend::Backend;
 use crate::config::Mode;
 use crate::lake::{LakeTable, positions};
 

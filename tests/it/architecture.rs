@@ -40,9 +40,39 @@ fn the_functions_know_nothing_of_the_program() {
     assert_never("udfs/src", &["clickrec::", "deltalake", "rdkafka"]);
 }
 
+/// From lowest to highest; a module may use those before it.
+fn assert_downwards(folder: &str, order: &[&str]) {
+    for (index, module) in order.iter().enumerate() {
+        let above: Vec<String> = order[index + 1..]
+            .iter()
+            .map(|above| format!("crate::{above}"))
+            .collect();
+        assert_never(
+            &format!("{folder}/{module}"),
+            &above.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+    }
+    // A grouped import would hide the module's name from the search above.
+    assert_never(folder, &["use crate::{"]);
+}
+
+#[test]
+fn modules_of_functions_depend_downwards() {
+    assert_downwards(
+        "udfs/src",
+        &["als", "sessions", "relation", "factors_table", "als_sql", "functions"],
+    );
+}
+
+/// Whoever runs a step knows a backend, and not which one; a backend knows no model.
+#[test]
+fn where_a_step_runs_is_known_to_its_backend_alone() {
+    assert_never("src/pipeline", &["cluster::Client", "cluster::stages", "Ballista"]);
+    assert_never("src/backend", &["als_train", "als_sql"]);
+}
+
 #[test]
 fn modules_depend_downwards() {
-    // From lowest to highest; a module may use those before it.
     let order = [
         "settings",
         "sources",
@@ -63,18 +93,7 @@ fn modules_depend_downwards() {
         "simulate",
         "cli",
     ];
-    for (index, module) in order.iter().enumerate() {
-        let above: Vec<String> = order[index + 1..]
-            .iter()
-            .map(|above| format!("crate::{above}"))
-            .collect();
-        assert_never(
-            &format!("src/{module}"),
-            &above.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
-    }
-    // A grouped import would hide the module's name from the search above.
-    assert_never("src", &["use crate::{"]);
+    assert_downwards("src", &order);
     assert_never("src/simulate", &["crate::pipeline", "crate::engine", "crate::lake"]);
 }
 

@@ -179,7 +179,10 @@ impl Checker<'_> {
 
     fn not_of_the_table(&self, expectation: &Expectation, rows: usize) -> PipelineError {
         PipelineError::Sql {
-            file: expectation.file.clone().unwrap_or_else(|| self.attempt.node.step.file.clone()),
+            file: expectation
+                .file
+                .clone()
+                .unwrap_or_else(|| self.attempt.node.step.file.clone()),
             at: None,
             message: format!(
                 "{rows} rows of the result are none that `{}` would have, so they cannot be put aside; nothing was \

@@ -47,7 +47,7 @@ pub fn merge(node: &Node) -> Option<Merge> {
     (node.step.mode == Mode::Merge).then(|| Merge::new(node.name(), &node.step.key, deleted))
 }
 
-/// The plan of a result, whose calls of these can be computed by queries.
+/// The plan of a result. Where it holds such calls, they can be taken out of it.
 pub async fn physical(
     attempt: Attempt<'_>,
     result: &DataFrame,
