@@ -19,7 +19,7 @@ const REFUSALS: [&str; 5] = [
 ];
 const RENEWAL: &str = "replace it; a program that runs takes it anew from the file in NAME_FILE, from the command in \
                        NAME_COMMAND, or from .env";
-const GRANT: &str = "ask who administers the store for it, or for another token";
+const GRANT: &str = "ask the store's administrator for this permission, or use another token";
 
 /// Whether the store rejected the credentials.
 pub(super) fn is_refusal(error: &Error) -> bool {
