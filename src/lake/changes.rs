@@ -36,7 +36,7 @@ pub enum Replaced {
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
     /// Data files that held rows have been deleted.
-    #[error("a vacuum has taken files of version {0} on")]
+    #[error("a vacuum deleted files of version {0} on")]
     Vacuumed(Version),
     /// The table was restored to an older version.
     #[error("it is at version {now}, older than version {read} that was read")]
