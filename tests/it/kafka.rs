@@ -66,7 +66,7 @@ fn a_topic_made_anew_is_refused_and_never_read_in_silence() {
     send(&other, 100, 2);
     let (ok, log) = run(&shop, &other, &["run"]);
     assert!(
-        !ok && log.contains("topic `clickstream`") && log.contains("made anew") && log.contains("--accept-loss"),
+        !ok && log.contains("topic `clickstream`") && log.contains("recreated") && log.contains("--accept-loss"),
         "{log}"
     );
     shop.assert_nothing_lost(500);

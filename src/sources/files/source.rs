@@ -44,7 +44,7 @@ impl FilesSource {
         let unusable = |reason: String| SourceError::Unreachable {
             what: format!("files {}", config.path),
             reason,
-            help: "give a folder, a file, a pattern like data/*.json, or a URL".to_owned(),
+            help: "set `path` to a folder, a file, a pattern like data/*.json, or a URL".to_owned(),
         };
         let local = local(&config.path);
         let store: Arc<dyn ObjectStore> = if local.is_some() {
@@ -76,7 +76,7 @@ impl FilesSource {
         SourceError::Unreachable {
             what: format!("files {}", self.config.path),
             reason: error.to_string(),
-            help: "check the path, and the permission to read it".to_owned(),
+            help: "check the path, and that you may read it".to_owned(),
         }
     }
 
@@ -84,7 +84,7 @@ impl FilesSource {
         self.unreachable(&std::io::Error::other(format!("{place}: {error}")))
     }
 
-    /// Gives a warning once.
+    /// Logs a warning once.
     pub(super) fn warn(&self, warning: String) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if !warned.contains(&warning) {
@@ -100,7 +100,7 @@ impl Source for FilesSource {
         if options.from_timestamp_millis.is_some() {
             return Err(SourceError::FromTimestamp {
                 what: "files".to_owned(),
-                reason: "their lines have no times of their own".to_owned(),
+                reason: "lines of files have no times of their own".to_owned(),
                 help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
             });
         }

@@ -1,12 +1,12 @@
 //! How the records of a file are laid out. A format is one module and one line in [`FORMATS`].
 //!
-//! - [`Format`]: what the files source asks of a format: where records end, how many there are, and what they hold.
+//! - [`Format`]: what the files source needs from a format: where records end, how many there are, and what they hold.
 //! - [`Counter`], [`Splitter`]: a pass over a text that counts its records, and one that reads them into [`Rows`].
 //! - `lines`: the layout of the formats in which a record is a line.
 //! - `ndjson`, `text`: the formats.
 //!
-//! A format sees text in chunks, decompressed. It is asked once a chunk, never once a record. Which files there are, how
-//! they are compressed, what was read of them and whether they are still the same is no concern of it.
+//! A format receives decompressed text in chunks. It is called once per chunk, never once per record. It knows nothing
+//! of the files themselves, their compression, or how far they were read.
 
 mod lines;
 mod ndjson;
@@ -29,7 +29,7 @@ pub fn format(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
 }
 
-/// The format of files for which none is given.
+/// The default format.
 pub fn default_format() -> &'static dyn Format {
     FORMATS[0]
 }
@@ -47,24 +47,24 @@ pub trait Format: Debug + Send + Sync {
     /// Its name in `pipelines.yaml`.
     fn name(&self) -> &'static str;
 
-    /// The extensions of the files that a folder is read for, in lower case.
+    /// The extensions of the files that are read from a folder, in lower case.
     fn endings(&self) -> &'static [&'static str];
 
-    /// What a file is that cannot be of this format, judging by its first bytes, and what to do about it.
+    /// If a file cannot have this format, judging by its first bytes: what it is, and what to do about it.
     fn foreign(&self, first: &[u8]) -> Option<&'static str> {
         lines::foreign(first)
     }
 
-    /// Where the last record ends that ends in a part of a text. Everything up to there may be read, even if the file
+    /// Where the last complete record in a part of a text ends. Everything up to there may be read, even if the file
     /// grows later; a format whose files are written as a whole has no such place.
     fn last_end(&self, text: &[u8]) -> Option<usize> {
         lines::last_end(text)
     }
 
-    /// Whether what follows the last end is a record too, although the file may still be being written.
+    /// Whether the text after the last end is a record, too, although the file may still grow.
     fn is_complete(&self, rest: &[u8]) -> bool;
 
-    /// A warning: the last bytes of a file have not been complete for long, and are not read.
+    /// A warning: the last bytes of a file have been incomplete for long, and are not read.
     fn unfinished(&self, place: &str, bytes: u64) -> String;
 
     /// Counts the records of a text.
@@ -83,9 +83,9 @@ pub trait Format: Debug + Send + Sync {
 pub struct Start {
     /// The offset in the text.
     pub at: u64,
-    /// The text before does not end with a line break, although it was read: if one follows, it does not end a new line.
+    /// The text before it was read without a final line break: if one follows, it does not end a new line.
     pub continues: bool,
-    /// How many lines from there on were read before.
+    /// How many lines from there on have been read already.
     pub skip: u64,
 }
 
@@ -94,7 +94,7 @@ pub trait Counter: Send + Sync {
     /// Adds the bytes that follow.
     fn update(&mut self, text: &[u8]);
 
-    /// Ends the last record, which is complete as it is.
+    /// Ends the last record, which needs no line break.
     fn end(&mut self);
 
     /// What was counted so far.
@@ -106,7 +106,7 @@ pub trait Counter: Send + Sync {
 pub struct Count {
     /// The offset in the text at which the first of them starts.
     pub start: u64,
-    /// How many numbers they take: empty lines have one, but are no records.
+    /// How many line numbers they use: empty lines have a number, but are not records.
     pub lines: u64,
     /// How many records there are.
     pub records: u64,
@@ -114,7 +114,7 @@ pub struct Count {
     pub hash: i64,
 }
 
-/// A hash of the bytes of records: what is read has to be what was counted.
+/// A hash of the bytes of records: the records read must be those that were counted.
 #[derive(Clone)]
 pub struct RecordHash(XxHash64);
 
@@ -141,13 +141,13 @@ pub trait Splitter: Send {
     /// Adds the records that end in the chunk; returns `false` once no more are wanted.
     ///
     /// # Errors
-    /// When the bytes are not of the format.
+    /// When the bytes do not have the format.
     fn feed(&mut self, chunk: &[u8], rows: &mut Rows) -> Result<bool>;
 
-    /// Adds the last record, which is complete as it is.
+    /// Adds the last record, which needs no line break.
     ///
     /// # Errors
-    /// When the bytes are not of the format.
+    /// When the bytes do not have the format.
     fn end(&mut self, rows: &mut Rows) -> Result<()>;
 }
 

@@ -10,7 +10,7 @@
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: librdkafka's settings, and its errors in our words.
 //! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
-//! - `settings`: what `pipelines.yaml` says of a topic; `wire`: the plan leaf as bytes, for another process.
+//! - `settings`: the settings of a topic in `pipelines.yaml`; `wire`: the plan leaf as bytes, for another process.
 //! - `native`: the few librdkafka calls that its crate does not offer.
 //!
 //! There are no consumer groups and no commits to Kafka: how far a topic was read is part of the Delta commit that

@@ -111,7 +111,7 @@ impl KafkaSource {
                     if options.on_loss == OnLoss::Refuse {
                         return Err(lost);
                     }
-                    tracing::warn!("{lost}; going on from offset {}", offsets.start);
+                    tracing::warn!("{lost}; continuing from offset {}", offsets.start);
                     offsets.start
                 }
             };
@@ -184,7 +184,7 @@ impl KafkaSource {
             Some(TimeOffset::Unknown) | None if offsets.is_empty() => Ok(offsets.end),
             Some(TimeOffset::Unknown) | None => Err(SourceError::FromTimestamp {
                 what: format!("topic `{}`", self.config.topic),
-                reason: "the broker does not know the times of its records".to_owned(),
+                reason: "the broker does not support timestamps".to_owned(),
                 help: "leave --from-timestamp out, and filter by `timestamp` in the SQL".to_owned(),
             }),
         }
@@ -195,8 +195,8 @@ impl KafkaSource {
             what: format!("topic `{}`", self.config.topic),
             reason: format!("{place} was read before, and its records are in the table"),
             help:
-                "to replace the table by the records from then on: clickrec run --from-timestamp TIME --full-refresh \
-                   --select STEP+; to go on from where it ended, leave --from-timestamp out"
+                "to replace the table with the records from then on: clickrec run --from-timestamp TIME --full-refresh \
+                   --select STEP+; to continue where the last run ended, leave --from-timestamp out"
                     .to_owned(),
         }
     }
@@ -210,7 +210,7 @@ impl KafkaSource {
 pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
     SourceError::MadeAnew {
         what: format!("topic `{}` at {}", config.topic, config.brokers),
-        help: "to read the new topic from its beginning, and keep what the table has: clickrec run --accept-loss"
+        help: "to read the new topic from its beginning, and keep the table's records: clickrec run --accept-loss"
             .to_owned(),
     }
 }
@@ -220,14 +220,14 @@ pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> Sourc
     let reason = if committed < offsets.start {
         format!("{} records expired before they were read", offsets.start - committed)
     } else {
-        "the topic was deleted and made anew, or cut".to_owned()
+        "the topic was deleted and recreated, or truncated".to_owned()
     };
     SourceError::PositionLost {
         place: place.to_owned(),
         committed,
         available: format!("offsets {} to {}", offsets.start, offsets.end),
         reason,
-        help: "to go on with what the topic has now, and keep what the table has: clickrec run --accept-loss"
+        help: "to continue with the topic's current records, and keep the table's: clickrec run --accept-loss"
             .to_owned(),
     }
 }

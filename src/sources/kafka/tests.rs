@@ -344,7 +344,7 @@ async fn positions_that_the_topic_does_not_have_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("t/0 was read up to 11") && error.contains("made anew"),
+        error.contains("t/0 was read up to 11") && error.contains("recreated"),
         "{error}"
     );
     let end = At(BTreeMap::from([("t/0".to_owned(), 10)]));
