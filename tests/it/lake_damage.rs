@@ -153,7 +153,7 @@ fn a_missing_entry_and_a_bad_checkpoint_are_named_with_the_way_out() {
     for checkpoint in &checkpoints {
         fs::remove_file(checkpoint).unwrap();
     }
-    refused("the checkpoint that it names is not there", &hint);
+    refused("the checkpoint that it names does not exist", &hint);
     // The whole log is there, so it is read instead.
     fs::remove_file(hint).unwrap();
     shop.ok(&["run"]);
