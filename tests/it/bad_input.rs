@@ -275,7 +275,7 @@ fn a_lake_that_cannot_be_written_is_told_before_the_work() {
     shop.edit("pipelines.yaml", "lake: ./lake", "lake: /proc/no/lake");
     let (code, error) = shop.fails(&["run"]);
     assert!(
-        code == 1 && error.contains("the lake in /proc/no/lake/ cannot be written"),
+        code == 1 && error.contains("cannot write to the lake in /proc/no/lake/"),
         "{error}"
     );
 }

@@ -275,7 +275,7 @@ async fn what_cannot_be_inserted_is_refused_by_name_and_nothing_is_sent() {
             Ok(planned) => planned.collect().await.unwrap_err(),
             Err(error) => error,
         };
-        assert!(error.to_string().contains("only added to"), "{change}: {error}");
+        assert!(error.to_string().contains("only added"), "{change}: {error}");
     }
 }
 
