@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Rows, ConfigError> {
             Ok(Rows::written(path, rows.collect::<Result<_, _>>()?))
         }
         Some("parquet") => parquet(path).map_err(|error| cannot(&error)),
-        _ => Err(failed("rows are read from .csv, .ndjson and .parquet".to_owned())),
+        _ => Err(failed("is not a .csv, .ndjson or .parquet file".to_owned())),
     }
 }
 

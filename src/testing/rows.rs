@@ -57,8 +57,8 @@ impl Rows {
                 }
                 let misfit = Misfit {
                     at: beside.file.referenced.into(),
-                    message: format!("there is no file {}", path.display()),
-                    help: Some("it is looked for beside the test".to_owned()),
+                    message: format!("no such file: {}", path.display()),
+                    help: Some("the path is relative to the folder of the test".to_owned()),
                 };
                 Err(problem(file, misfit))
             }
