@@ -52,7 +52,7 @@ pub(crate) struct RawKafka {
     /// Encryption and authentication.
     #[serde(default)]
     pub security: RawSecurity,
-    /// Further settings of librdkafka, by their name.
+    /// Further librdkafka settings, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawOption>")]
     pub options: BTreeMap<String, Spanned<RawOption>>,
