@@ -237,7 +237,7 @@ pub fn problem(error: &Error) -> Problem {
             )
         }
         Error::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), None),
-        Error::DuplicateMappingKey { key: Some(key), .. } => (format!("`{key}` is there twice"), None),
+        Error::DuplicateMappingKey { key: Some(key), .. } => (format!("duplicate key `{key}`"), None),
         Error::SerdeInvalidType {
             unexpected, expected, ..
         } => (format!("expected {expected}, found {unexpected}"), None),

@@ -119,7 +119,7 @@ fn the_cloud_lake_is_a_url() {
 fn a_missing_variable_is_named_with_its_place_and_only_where_it_is_used() {
     let text = error(GOOD, Some("azure"));
     assert!(
-        text.starts_with("pipelines.yaml:16:11: the environment has no `ACCOUNT`"),
+        text.starts_with("pipelines.yaml:16:11: the environment does not define `ACCOUNT`"),
         "{text}"
     );
     assert!(text.contains("export ACCOUNT=…"), "{text}");

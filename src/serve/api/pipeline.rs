@@ -270,7 +270,12 @@ pub(super) async fn metrics(State(shop): State<Arc<Shop>>) -> Response {
         let age = ConstGauge::new(models.made.elapsed().as_secs_f64());
         registry.register_with_unit("models_age", "Time since the models were prepared", Unit::Seconds, age);
         let took = ConstGauge::new(models.took.as_secs_f64());
-        registry.register_with_unit("models_made_in", "Time that it took to prepare the models", Unit::Seconds, took);
+        registry.register_with_unit(
+            "models_made_in",
+            "Time that it took to prepare the models",
+            Unit::Seconds,
+            took,
+        );
     }
     let held = ConstGauge::new(read(&shop.clicks).len() as f64);
     registry.register("recent_events", "Events kept in memory", held);
