@@ -115,7 +115,7 @@ pub(super) fn check_trust(address: IpAddr, is_trusted: bool, host: Option<&str>)
         return Ok(());
     }
     bail!(
-        "{address} is not loopback, and a cluster has no passwords: whoever reaches it can read and write what it may\n  \
-         help: put it into a private network, and say so with --trusted-network"
+        "{address} is not loopback, and a cluster has no passwords: whoever reaches it can use its permissions\n  \
+         help: use a private network, and confirm that with --trusted-network"
     )
 }

@@ -160,7 +160,7 @@ impl Global {
         Ok((project, runner))
     }
 
-    /// The same for a command that reads the lake: it warns of steps whose SQL is broken, and goes on.
+    /// The same for a command that reads the lake: it warns of steps whose SQL is broken, and continues.
     pub async fn reader(&self) -> anyhow::Result<(Project, Runner)> {
         let (project, runner) = self.runner().await?;
         warn_of_broken(&runner);

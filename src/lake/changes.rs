@@ -21,7 +21,7 @@ pub struct Changes {
     takes_rows: bool,
 }
 
-/// Why the rows added after a version cannot be identified, so that everything has to be read again.
+/// Why the rows added after a version cannot be identified, so that everything must be read again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Replaced {
     /// A commit removed rows by something other than a merge.

@@ -29,7 +29,7 @@ pub struct Restored {
     pub by: ForeignCommit,
     /// The version whose rows it has now.
     pub to: Version,
-    /// The positions before the restore: whatever was read in between has to be read again.
+    /// The positions before the restore: whatever was read in between must be read again.
     pub before: BTreeMap<String, i64>,
 }
 
@@ -74,7 +74,7 @@ impl LastCommit {
     /// The state after a RESTORE to a version with known positions, if that was the last change. Leaves uncertain cases
     /// to the caller.
     async fn undone(&self, table: &LakeTable) -> Option<Self> {
-        // Otherwise it is unknown what had been read, and positions have to be found again.
+        // Otherwise it is unknown what had been read, and the positions must be found again.
         let before = self.transactions.clone().filter(|_| self.version.is_some())?;
         let place = self.others.iter().position(ForeignCommit::changes_rows)?;
         let by = &self.others[place];

@@ -1,4 +1,4 @@
-//! Values as written, and what is wrong with them.
+//! Values as written, and the problems in them.
 
 use std::path::{Path, PathBuf};
 

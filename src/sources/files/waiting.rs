@@ -25,7 +25,7 @@ pub(super) struct Waiting {
     moved: Vec<(String, ReadSoFar)>,
     /// Files to skip for now.
     left_out: BTreeSet<usize>,
-    /// A name now belongs to another file, or a loss was accepted: this has to be committed before that file disappears
+    /// A name now belongs to another file, or a loss was accepted: this must be committed before that file disappears
     /// too.
     pub renamed: bool,
     /// Bytes that were reread for nothing; once that is committed, they need not be reread again.

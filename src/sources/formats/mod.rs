@@ -41,7 +41,7 @@ pub fn format_names() -> Vec<&'static str> {
 
 /// A layout of records in a file. Unless a format says otherwise, a record is a line.
 ///
-/// Counting and reading have to agree: the records are counted first, so that the positions to commit are known, and the
+/// Counting and reading must agree: the records are counted first, so that the positions to commit are known, and the
 /// same bytes are read later.
 pub trait Format: Debug + Send + Sync {
     /// Its name in `pipelines.yaml`.

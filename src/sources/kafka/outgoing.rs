@@ -12,7 +12,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use super::ProducerRecord;
 use crate::sources::record_schema;
 
-/// The start of 1971: milliseconds or seconds mistaken for microseconds lie before it.
+/// The start of 1971: milliseconds or seconds mistaken for microseconds are earlier.
 const FIRST_MILLIS: i64 = 31_536_000_000;
 /// The end of the year 9999.
 const LAST_MILLIS: i64 = 253_402_300_799_999;

@@ -1,4 +1,4 @@
-//! `first_within(id, day, days) over (order by id, …)`: whether a row is the first of its ID, or lies more than this
+//! `first_within(id, day, days) over (order by id, …)`: whether a row is the first of its ID, or is more than this
 //! many days from every earlier row of the ID that was itself a first.
 //!
 //! The order determines which rows of an ID come first; rows of one ID must be adjacent. It takes a single pass and the
