@@ -82,9 +82,9 @@ pub struct Step {
     pub file: PathBuf,
     /// Its text.
     pub sql: String,
-    /// How the result becomes the table.
+    /// How the result is written to the table.
     pub mode: Mode,
-    /// What the table is, if its SQL file does not say so.
+    /// A description of the table, if its SQL file has none.
     pub description: Option<String>,
     /// Descriptions of columns, by name.
     pub columns: BTreeMap<String, String>,
@@ -108,7 +108,7 @@ pub struct Step {
     pub line: u64,
 }
 
-/// How a step's result becomes its table.
+/// How a step's result is written to its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// The result's rows are added.
@@ -142,7 +142,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The inputs of [`Project::load`] besides the file.
+/// The inputs of [`Project::load`] in addition to the file.
 #[derive(Clone, Copy)]
 pub struct LoadOptions<'a> {
     /// The target to use, one of those in the file.
@@ -163,13 +163,13 @@ impl fmt::Debug for LoadOptions<'_> {
 }
 
 impl Project {
-    /// Reads and validates a project file and its SQL files. Touches no data.
+    /// Reads and validates a project file and its SQL files, but no data.
     ///
     /// # Errors
     /// All problems that were found, each with its location.
     pub fn load(file: &Path, options: &LoadOptions<'_>) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            let help = "`clickrec init` starts a project; --config names another file";
+            let help = "`clickrec init` creates a project; --config selects another file";
             ConfigError::single(file.to_owned(), format!("cannot be read: {error}"), help)
         })?;
         let raw = RawProject::parse(file, &text)?;
@@ -202,7 +202,7 @@ impl Project {
                 .find(|pipeline| pipeline.name == name)
                 .ok_or_else(|| problem(format!("there is no pipeline `{name}`"))),
             (None, [only]) => Ok(only),
-            (None, _) => Err(problem("there are several pipelines: say which".to_owned())),
+            (None, _) => Err(problem("there are several pipelines: name one of them".to_owned())),
         }
     }
 }

@@ -227,7 +227,7 @@ fn a_secret_in_the_project_file_is_refused() {
     let (code, error) = shop.fails(&["plan"]);
     assert_eq!(code, 2);
     assert!(
-        error.contains("pipelines.yaml:") && error.contains("the secret `azure_storage_sas_token` stands in the file"),
+        error.contains("pipelines.yaml:") && error.contains("the file contains the secret `azure_storage_sas_token`"),
         "{error}"
     );
     assert!(
