@@ -81,7 +81,7 @@ pub(super) async fn run(args: &ExecutorArgs, global: &Global, stop: &Cancellatio
     let quiet = global.quiet;
     let ready = |address: SocketAddr| {
         if !quiet {
-            eprintln!("executor on {address}, for the scheduler on {}", args.scheduler);
+            eprintln!("executor on {address} for the scheduler at {}", args.scheduler);
         }
     };
     work(&options, &state, codec, ready).await?;

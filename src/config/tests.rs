@@ -123,7 +123,7 @@ fn a_missing_variable_is_named_with_its_place_and_only_where_it_is_used() {
         "{text}"
     );
     assert!(text.contains("export ACCOUNT=…"), "{text}");
-    assert!(text.contains("no `SAS`"), "all problems at once: {text}");
+    assert!(text.contains("not define `SAS`"), "all problems at once: {text}");
 }
 
 #[test]

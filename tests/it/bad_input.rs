@@ -40,7 +40,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "pipelines.yaml",
         "lake: ./lake",
         "lake: \"${LAKE_FOLDER}\"",
-        &["pipelines.yaml:4:7", "no `LAKE_FOLDER`", "export LAKE_FOLDER"],
+        &["pipelines.yaml:4:7", "not define `LAKE_FOLDER`", "export LAKE_FOLDER"],
     ),
     (
         "sql/gold/sessions.sql",
