@@ -11,7 +11,7 @@ use crate::config::{Mode, TableName};
 use crate::pipeline::{Decision, Logic, Node, Runner, chain};
 use crate::store::Access;
 
-const NOTHING: &str = "nothing";
+const SKIP: &str = "skip";
 
 /// Check the project, and show what a run would read and write
 ///
@@ -62,7 +62,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
         .filter(|node| node.pipeline == pipeline.name)
     {
         let row = row(&runner, node, &busy).await?;
-        if row.action != NOTHING && node.step.mode != Mode::View {
+        if row.action != SKIP && node.step.mode != Mode::View {
             busy.insert(node.name().clone());
         }
         rows.push(row);
@@ -84,11 +84,11 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     }));
     let busy = rows
         .iter()
-        .filter(|row| row.mode != "view" && row.action != NOTHING)
+        .filter(|row| row.mode != "view" && row.action != SKIP)
         .count();
     let idle = rows
         .iter()
-        .filter(|row| row.mode != "view" && row.action == NOTHING)
+        .filter(|row| row.mode != "view" && row.action == SKIP)
         .count();
     write_all(&format!(
         "{}{}{busy} steps have work to do, {idle} do not\n",
@@ -173,7 +173,7 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
     let (action, reason, rows_waiting) = match preview.decision {
         None => ("is computed when read", None, None),
         Some(Decision::UpToDate(_)) if node.reads_any(busy) => ("process what earlier steps write", None, None),
-        Some(Decision::UpToDate(reason)) => (NOTHING, Some(reason), waiting),
+        Some(Decision::UpToDate(reason)) => (SKIP, Some(reason), waiting),
         Some(Decision::Incremental) => ("process new rows", None, waiting),
         Some(Decision::Full(reason)) => ("build", Some(reason), waiting),
     };
