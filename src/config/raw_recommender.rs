@@ -27,7 +27,7 @@ pub(super) struct RawRecommender {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub stale_after: Vec<Text>,
-    /// An SQL file that finds the `var('k', 10)` items most similar to `var('item', '')`: similar_item_id, rank, similarity.
+    /// SQL for the `var('k', 10)` items most similar to `var('item', '')`: similar_item_id, rank, similarity.
     #[schemars(with = "Option<String>")]
     pub similar: Option<Text>,
     /// The parts of a score, in the order in which they are shown.
