@@ -69,7 +69,8 @@ fn what_is_popular_is_a_recommender() {
 fn a_recommender_without_parts_is_measured() {
     let shop = of_popularity();
     click(&shop, &POPULAR_SESSIONS);
-    // Learned from s1 to s4; there a and b are in four sessions each, and c in two. Cases: c after a in s5, and the unknown d after a in s6.
+    // Learned from s1 to s4; there a and b are in four sessions each, and c in two. Cases: c after a in s5, and the
+    // unknown d after a in s6.
     let report = json_of(&shop, &["evaluate", "--test-share", "0.4", "--k", "1,3"]);
     assert_eq!(
         (report["train_sessions"].as_u64(), report["cases"].as_u64()),
