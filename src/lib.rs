@@ -4,7 +4,7 @@
 //! recommender. Modules depend one way, downwards:
 //!
 //! ```text
-//! main ─► cli ─► shell, serve, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► cluster, engine ─► udfs (crate clickrec-udfs)
+//! main ─► cli ─► shell, serve, simulate, evaluate ─► recommender, docs ─► testing ─► pipeline ─► backend ─► cluster, engine ─► udfs (crate clickrec-udfs)
 //!                                                                                │
 //!                                                                                └─► lake ─► store ─► config ─► sources ─► settings
 //! ```
@@ -16,17 +16,20 @@
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step.
 //! - [`engine`]: the one builder of a query session.
 //! - [`cluster`]: the same plans on several machines.
+//! - [`backend`]: where the plans of steps run: in this process, or on a cluster.
 //! - [`lineage`]: where the columns of a query come from.
 //! - [`pipeline`]: the DAG, what waits, and running a step.
 //! - [`testing`]: unit tests of a project's SQL.
 //! - [`docs`](mod@docs): a manual of a project.
 //! - [`shell`]: statements and backslash commands, typed or from a script.
-//! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations.
-//! - [`evaluate`]: how good the answers are on sessions that the models have not seen.
+//! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations; what it consists of is
+//!   declared in the project file, and no model is known here.
+//! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen.
 //! - [`serve`]: the dashboard and the JSON API.
 //! - [`simulate`]: traffic of a shop that does not exist.
 //! - [`cli`]: one thin file a subcommand.
 
+pub mod backend;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -16,7 +16,7 @@ use super::output::{table, thousands, write_all};
 use super::progress::Progress;
 use super::serve::{self, ServeArgs};
 use super::{produce, run};
-use crate::config::{Environment, LoadOptions, Project};
+use crate::config::{Environment, LoadOptions, Project, TableName};
 use crate::engine::query;
 use crate::pipeline::{RunOptions, Runner};
 use crate::simulate::{Catalogue, SimulationConfig};
@@ -103,8 +103,9 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     let session = runner.session().await?;
     let catalogue = Catalogue::new(&shop);
     check_counts(&session, args.events).await?;
-    show_sessions(&session, &catalogue).await?;
-    show_share(&session, &catalogue).await?;
+    let recommendations = &runner.recommender().recommendations;
+    show_sessions(&session, &catalogue, recommendations).await?;
+    show_share(&session, &catalogue, recommendations).await?;
     if let Some(folder) = &args.lake {
         eprintln!("{}", kept(folder));
     }
@@ -155,13 +156,17 @@ async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result
 }
 
 /// For a few sessions: what they clicked beside what they get.
-async fn show_sessions(session: &SessionContext, catalogue: &Catalogue) -> anyhow::Result<()> {
+async fn show_sessions(
+    session: &SessionContext,
+    catalogue: &Catalogue,
+    recommendations: &TableName,
+) -> anyhow::Result<()> {
     let sql = format!(
         "with shown as (select session_id from gold.sessions where events >= 6 order by started_at desc, session_id \
          limit {SESSIONS_SHOWN}),
          clicked as (select session_id, array_agg(item_id order by last_event_at) as items from gold.session_items
                      group by session_id),
-         recommended as (select session_id, array_agg(item_id order by rank) as items from gold.recommendations
+         recommended as (select session_id, array_agg(item_id order by rank) as items from {recommendations}
                          where rank <= 5 group by session_id)
          select shown.session_id, clicked.items as clicked, recommended.items as recommended
          from shown join clicked on shown.session_id = clicked.session_id
@@ -191,13 +196,19 @@ async fn show_sessions(session: &SessionContext, catalogue: &Catalogue) -> anyho
 }
 
 /// How many recommendations are of the categories the session clicked, beside what chance would give.
-async fn show_share(session: &SessionContext, catalogue: &Catalogue) -> anyhow::Result<()> {
-    let sql = "with clicked as (select session_id, array_agg(item_id) as items from gold.session_items group by session_id),
-               recommended as (select session_id, array_agg(item_id) as items from gold.recommendations group by session_id)
-               select clicked.items, recommended.items from clicked
-               join recommended on clicked.session_id = recommended.session_id";
+async fn show_share(
+    session: &SessionContext,
+    catalogue: &Catalogue,
+    recommendations: &TableName,
+) -> anyhow::Result<()> {
+    let sql = format!(
+        "with clicked as (select session_id, array_agg(item_id) as items from gold.session_items group by session_id),
+         recommended as (select session_id, array_agg(item_id) as items from {recommendations} group by session_id)
+         select clicked.items, recommended.items from clicked
+         join recommended on clicked.session_id = recommended.session_id"
+    );
     let (mut own, mut all, mut chance) = (0_u64, 0_u64, 0.0);
-    for batch in query(session, sql).await?.collect().await? {
+    for batch in query(session, &sql).await?.collect().await? {
         let (clicked, recommended) = (batch.column(0).as_list::<i32>(), batch.column(1).as_list::<i32>());
         for row in 0..batch.num_rows() {
             let categories = |list: &dyn Array| -> anyhow::Result<Vec<u32>> {

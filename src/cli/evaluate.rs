@@ -50,7 +50,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", requires = "train")]
     test: Option<PathBuf>,
 
-    /// Only these models, of popularity, item_transitions, session_knn, als and blend (gold.recommendations)
+    /// Only these models: `blend`, which is the project's own recommendations, or those that it declares under `recommender`
+    /// in pipelines.yaml
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     model: Vec<String>,
 

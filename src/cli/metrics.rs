@@ -139,7 +139,7 @@ fn of_tables(now: &Snapshot, registry: &mut Registry) {
         failures.get_or_create(&labels).set(table.failures as f64);
     }
     registry.register("table_version", "Newest version of a table", version);
-    let help = "Time since a table was committed; of gold.als_factors, the age of the model";
+    let help = "Time since a table was committed; of a model's table, the age of the model";
     registry.register_with_unit("table_age", help, Unit::Seconds, age);
     registry.register_with_unit(
         "table_step",

@@ -1,26 +1,27 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampSecondArray};
-use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Schema};
 use clap::Args;
-use datafusion::prelude::SessionContext;
 
-use super::global::{Global, warn_of_broken};
-use super::output::{Format, literal, print_rows};
-use crate::config::{Project, Secret};
-use crate::engine::query;
+use super::global::Global;
+use super::output::{Format, print_rows};
+use crate::engine::{Bindings, Engine};
 use crate::pipeline::Runner;
-use crate::recommender::{EVENTS, RECOMMENDATIONS, Reason, Recommender, Requests, reasons};
+use crate::recommender::{
+    Action, Length, Reason, Recommender, Requests, column, events_of_session, events_of_visitor, is_fallback, lists,
+    reasons, texts,
+};
 
-/// So long are the lists in which reasons are looked for.
-const DEEP: &str = "1000";
+/// The ID of a session that the lake does not know.
+const VISITOR: &str = "request";
 
 /// What to show a session next
 ///
-/// The SQL of gold.recommendations answers, for the session as it is now: sessions that training has not seen, and
-/// clicks that came after the last run, count as well.
+/// The SQL of the project's recommendations answers (gold.recommendations), for the session as it is now: sessions that
+/// training has not seen, and clicks that came after the last run, count as well.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec recommend --session sess_102
@@ -53,90 +54,70 @@ pub(super) struct RecommendArgs {
 }
 
 pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result<()> {
-    let mut project = global.project()?;
-    if let Some(k) = args.k {
-        set(&mut project, "k", &k.to_string());
-    }
-    if args.include_seen {
-        set(&mut project, "seen", "show");
-    }
-    let runner = Runner::new(&project, global.engine()?).await?;
-    warn_of_broken(&runner);
-    let session = runner.session().await?;
-    let requests = Requests::new(&runner).await?;
+    let (_, runner) = global.reader().await?;
+    let (engine, bindings) = (args.engine(&runner), runner.bindings().await?);
+    let requests = Requests::over(&runner, &engine, bindings.clone()).await?;
+    let session = engine.session(&bindings).await?;
     let events = match &args.session {
-        Some(id) => of_session(&session, id).await?,
-        None => of_items(&requests, &args.items)?,
+        Some(id) => events_of_session(&session, &runner.recommender().events, id).await?,
+        None => {
+            let actions: Vec<Action<'_>> = args.items.iter().map(|item| Action::view(item.trim())).collect();
+            events_of_visitor(&requests, VISITOR, &actions)?
+        }
     };
-    let asked = requests.of_events(vec![events]).await?;
-    let recommender = Recommender::of_project(&runner).await?;
-    let answer = concat_batches(&recommender.schema(), &recommender.answer(&asked).await?)?;
-    let answer = without_sessions(&answer)?;
-    if answer.num_rows() == 0 {
+    if let (0, Some(id)) = (events.num_rows(), &args.session) {
         bail!(
-            "there is nothing to recommend\n  help: `clickrec run` learns from events; `clickrec sql -c 'select \
-             count(*) from gold.item_popularity'` tells how many items there are"
+            "the lake has no session `{id}`\n  help: `clickrec run` takes up new sessions; `clickrec recommend --items` \
+             needs none"
         );
     }
-    if is_popularity(&answer) {
-        tracing::warn!("no item of the session is known to a model: these are the most popular items");
-    }
+    let asked = requests.of_events(vec![events]).await?;
+    let length = args.k.map_or(Length::Usual, Length::Items);
+    let recommender = Recommender::of_length(&runner, &engine, bindings.clone(), length).await?;
+    let answer = concat_batches(&recommender.schema(), &recommender.answer(&asked).await?)?;
+    warn_of_fallback(&runner, &answer)?;
+    let answer = without_sessions(&answer)?;
     let answer = match args.explain {
-        true => explained(&mut project, &runner, &answer, &asked).await?,
+        true => explained(&runner, &engine, bindings, &answer, &asked).await?,
         false => answer,
     };
     let rows = session.read_batch(answer)?;
     print_rows(rows, if args.json { Format::Json } else { Format::Table }).await
 }
 
-fn set(project: &mut Project, name: &str, value: &str) {
-    project.vars.insert(name.to_owned(), Secret::new(value));
+impl RecommendArgs {
+    /// The engine, with the values that the options give to variables of the SQL.
+    fn engine(&self, runner: &Runner) -> Engine {
+        let mut variables = runner.engine().variables();
+        if self.include_seen {
+            variables.insert("seen".to_owned(), "show".to_owned());
+        }
+        runner.engine().clone().with_variables(variables)
+    }
 }
 
-/// The events of a session of the lake.
-async fn of_session(session: &SessionContext, id: &str) -> anyhow::Result<RecordBatch> {
-    let sql = format!("select * from {EVENTS} where session_id = {}", literal(id));
-    let rows = query(session, &sql).await?;
-    let schema = rows.schema().inner().clone();
-    let events = concat_batches(&schema, &rows.collect().await?)?;
-    if events.num_rows() == 0 {
+/// Says so if the answer is the same for everyone.
+fn warn_of_fallback(runner: &Runner, answer: &RecordBatch) -> anyhow::Result<()> {
+    let names = runner.recommender();
+    let lists = lists(answer)?;
+    if lists.is_empty() {
         bail!(
-            "the lake has no session `{id}`\n  help: `clickrec run` takes up new sessions; `clickrec recommend --items` \
-             needs none"
+            "there is nothing to recommend\n  help: `clickrec run` learns from events; `clickrec sql -c 'select \
+             count(distinct item_id) from {}'` says how many items there are",
+            names.events
         );
     }
-    Ok(events)
-}
-
-/// Views of these items, a second apart, as events of a session that the lake does not know.
-fn of_items(requests: &Requests, items: &[String]) -> anyhow::Result<RecordBatch> {
-    let seconds = 0..i64::try_from(items.len())?;
-    let known: [(&str, ArrayRef); 4] = [
-        (
-            "session_id",
-            Arc::new(StringArray::from_iter_values(items.iter().map(|_| "request"))),
-        ),
-        (
-            "item_id",
-            Arc::new(StringArray::from_iter_values(items.iter().map(|item| item.trim()))),
-        ),
-        (
-            "event_type",
-            Arc::new(StringArray::from_iter_values(items.iter().map(|_| "view"))),
-        ),
-        ("event_at", Arc::new(TimestampSecondArray::from_iter_values(seconds))),
-    ];
-    Ok(requests.events(&known)?)
+    if is_fallback(&names.scores, lists.values().flatten().map(|item| &item.parts)) {
+        tracing::warn!("no item of the session is known to a model: these are the most popular items");
+    }
+    Ok(())
 }
 
 /// The answer for one session, best first, and without the column that says which.
 fn without_sessions(answer: &RecordBatch) -> anyhow::Result<RecordBatch> {
-    let Some(ranks) = answer.column_by_name("rank") else {
-        bail!("{RECOMMENDATIONS} has no column `rank`");
-    };
-    let order = arrow::compute::sort_to_indices(ranks, None, None)?;
+    let order = arrow::compute::sort_to_indices(column(answer, "rank")?, None, None)?;
     let sorted = arrow::compute::take_record_batch(answer, &order)?;
-    let ranked = arrow::compute::is_not_null(sorted.column_by_name("rank").unwrap_or(ranks))?;
+    let ranked = arrow::compute::is_not_null(column(&sorted, "rank")?)?;
     let mut sorted = arrow::compute::filter_record_batch(&sorted, &ranked)?;
     if let Ok(session) = sorted.schema().index_of("session_id") {
         sorted.remove_column(session);
@@ -144,48 +125,26 @@ fn without_sessions(answer: &RecordBatch) -> anyhow::Result<RecordBatch> {
     Ok(sorted)
 }
 
-/// Whether no model has added anything: the SQL says so by a column for each model.
-fn is_popularity(answer: &RecordBatch) -> bool {
-    let parts = ["session_knn", "als"].map(|model| {
-        let part = cast(answer.column_by_name(model)?, &DataType::Float64).ok()?;
-        let part = part.as_primitive::<arrow::datatypes::Float64Type>().clone();
-        Some(part.iter().flatten().all(|score| score == 0.0))
-    });
-    parts == [Some(true), Some(true)]
-}
-
 /// The answer with a column `because`.
 async fn explained(
-    project: &mut Project,
     runner: &Runner,
+    engine: &Engine,
+    bindings: Bindings,
     answer: &RecordBatch,
     asked: &RecordBatch,
 ) -> anyhow::Result<RecordBatch> {
-    // Long lists, in which no item takes the place of another.
-    for name in ["k", "max_per_category"] {
-        set(project, name, DEEP);
-    }
-    let runner = Runner::new(project, runner.engine().clone()).await?;
-    let found = reasons(&Recommender::of_project(&runner).await?, asked).await?;
-    let Some(items) = answer.column_by_name("item_id") else {
-        bail!("{RECOMMENDATIONS} has no column `item_id`");
-    };
-    let items = cast(items, &DataType::Utf8)?;
-    let because = items.as_string::<i32>().iter().map(|item| match found.get(item?) {
+    let deep = Recommender::of_length(runner, engine, bindings, Length::Deep).await?;
+    let found = reasons(&deep, asked).await?;
+    let items = texts(answer, "item_id")?;
+    let because = items.iter().map(|item| match found.get(item?) {
         Some(reasons) => Some(reasons.iter().map(words).collect::<Vec<_>>().join(", ")),
         None => Some("popular with everyone".to_owned()),
     });
     let because: ArrayRef = Arc::new(StringArray::from_iter(because));
-    let columns = answer
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.name().clone())
-        .collect::<Vec<_>>();
-    let columns = columns.into_iter().zip(answer.columns().iter().cloned());
-    Ok(RecordBatch::try_from_iter(
-        columns.chain([("because".to_owned(), because)]),
-    )?)
+    let mut fields = answer.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new("because", DataType::Utf8, true)));
+    let columns = answer.columns().iter().cloned().chain([because]).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 fn words(reason: &Reason) -> String {

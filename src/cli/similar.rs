@@ -1,10 +1,12 @@
 use clap::Args;
 
 use super::global::Global;
-use super::output::{Format, literal, print_rows};
-use crate::engine::query;
+use super::output::{Format, print_rows};
+use crate::recommender::similar;
 
 /// Items that the same sessions care for
+///
+/// The SQL file answers that `similar` names, under `recommender` in pipelines.yaml.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec similar prod_88 -k 5")]
@@ -23,13 +25,8 @@ pub(super) struct SimilarArgs {
 
 pub(super) async fn run(args: &SimilarArgs, global: &Global) -> anyhow::Result<()> {
     let (_, runner) = global.reader().await?;
-    let session = runner.session().await?;
-    let sql = format!(
-        "select rank, similar_item_id as item_id, similarity from similar_items(gold.als_factors, item => {}, k => {}) \
-         order by rank",
-        literal(&args.item),
-        args.k
-    );
-    let found = query(&session, &sql).await?;
-    print_rows(found, if args.json { Format::Json } else { Format::Table }).await
+    let bindings = runner.bindings().await?;
+    let found = similar(&runner, runner.engine(), &bindings, &args.item, args.k).await?;
+    let rows = runner.engine().session(&bindings).await?.read_batch(found.0)?;
+    print_rows(rows, if args.json { Format::Json } else { Format::Table }).await
 }

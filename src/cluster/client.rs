@@ -25,7 +25,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::prepare::prepare;
-use super::{ClusterError, Codec, MESSAGE_BYTES, ballista};
+use super::{ClusterError, Codec, MESSAGE_BYTES, ballista, texts};
 use crate::sources::BYTES_READ;
 
 /// How often a job's status is polled.
@@ -34,8 +34,6 @@ const POLL: Duration = Duration::from_millis(25);
 const QUEUED_WITHIN: Duration = Duration::from_secs(20);
 /// How often job progress is checked.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Ballista's message for a job that the scheduler cancelled.
-const CANCELLED: &str = "Cancelled";
 /// How many times a job is attempted if it loses executors; the scheduler may notice the loss only on the second
 /// attempt.
 const TRIES: u32 = 6;
@@ -155,7 +153,7 @@ impl Client {
             let fetched = self.fetch(part).await;
             ran.batches.extend(fetched.map_err(|reason| ClusterError::Failed {
                 job: job.id.clone(),
-                reason: format!("its result could not be fetched: {reason}"),
+                reason: texts::not_fetched(&reason),
             })?);
         }
         tracing::info!(
@@ -256,10 +254,7 @@ impl Client {
                     job.is_done = true;
                     return Err(ClusterError::Failed {
                         job: job.id.clone(),
-                        reason: match failed.error.as_str() {
-                            CANCELLED => ClusterError::LOST_EXECUTOR.to_owned(),
-                            _ => failed.error,
-                        },
+                        reason: texts::reason(failed.error),
                     });
                 }
                 Some(job_status::Status::Successful(done)) => {
@@ -325,12 +320,7 @@ async fn measured(job: &mut Job) -> Ran {
         return ran;
     };
     for operator in told.into_inner().stages.into_iter().flat_map(|stage| stage.operators) {
-        // The partition numbers that a scattered leaf reads are an in-memory table, which does not count.
-        let reads = match operator.operator_type.as_str() {
-            "ScatteredExec" => true,
-            "DataSourceExec" => operator.operator_desc.contains("file_groups"),
-            _ => false,
-        };
+        let reads = texts::reads(&operator.operator_type, &operator.operator_desc);
         for metric in operator.metrics.into_iter().filter_map(|metric| metric.metric) {
             match metric {
                 Metric::OutputRows(rows) if reads => ran.rows_read += rows,

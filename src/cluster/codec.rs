@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ballista_core::serde::BallistaPhysicalExtensionCodec;
-use clickrec_udfs::{FunctionExec, als_sql};
+use clickrec_udfs::{FunctionExec, als_sql, call_from_wire};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -64,7 +64,7 @@ impl Codec {
                 let leaf = sources::from_wire(bytes, &self.sources)?;
                 Arc::new(ScatteredExec::new(leaf, numbers.clone()))
             }
-            (FUNCTION, inputs) => Arc::new(FunctionExec::from_wire(bytes, inputs.to_vec())?),
+            (FUNCTION, inputs) => Arc::new(call_from_wire(bytes, inputs.to_vec())?),
             (WRITE, [input]) => Arc::new(WriteExec::from_wire(bytes, input.clone(), &self.lake)?),
             _ => return exec_err!("a plan has a node that is not known here; are all processes of one version?"),
         })

@@ -1,68 +1,30 @@
 use datafusion::error::DataFusionError;
 
-/// Parts of Ballista's messages that mark transient errors.
-const PASSING: [&str; 5] = [
-    "IoError",
-    "IO error",
-    "Object Store error",
-    "executors were lost",
-    "does not answer",
-];
-/// Parts of messages that mark a lost executor, whose shuffles others, or the client, were reading.
-const LOST_EXECUTOR: [&str; 6] = [
-    ClusterError::LOST_EXECUTOR,
-    "h2 protocol error",
-    "transport error",
-    "broken pipe",
-    "error reading a body from connection",
-    "could not be fetched",
-];
-
-/// Parts of messages from Arrow's kernels and types that reject a value.
-const OF_DATA: [&str; 13] = [
-    "Cast error",
-    "CastError",
-    "Parser error",
-    "ParseError",
-    "Compute error",
-    "ComputeError",
-    "Divide by zero",
-    "DivideByZero",
-    "Arithmetic overflow",
-    "ArithmeticOverflow",
-    "Execution error",
-    "Execution(",
-    "has NULLs in the result",
-];
+use super::texts;
 
 impl ClusterError {
-    /// The reason our scheduler gives when it cancels such a job.
-    pub(super) const LOST_EXECUTOR: &str = "an executor was lost in the middle of it";
-
     /// Whether a retry may succeed a little later.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Forgotten { .. } => true,
-            Self::Failed { reason, .. } => {
-                PASSING.iter().any(|words| reason.contains(words)) || self.has_lost_an_executor()
-            }
+            Self::Failed { reason, .. } => texts::is_passing(reason),
             _ => false,
         }
     }
 
     /// Whether the job failed because an executor was lost: the remaining ones can run it.
     pub fn has_lost_an_executor(&self) -> bool {
-        matches!(self, Self::Failed { reason, .. } if LOST_EXECUTOR.iter().any(|words| reason.contains(words)))
+        matches!(self, Self::Failed { reason, .. } if texts::has_lost_an_executor(reason))
     }
 
     /// Whether a value in the data may have made the job fail.
     pub fn is_of_data(&self) -> bool {
-        matches!(self, Self::Failed { reason, .. } if OF_DATA.iter().any(|words| reason.contains(words)))
+        matches!(self, Self::Failed { reason, .. } if texts::is_of_data(reason))
     }
 
     /// Whether the executors did not have enough memory for the work.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self, Self::Failed { reason, .. } if reason.contains("ResourcesExhausted"))
+        matches!(self, Self::Failed { reason, .. } if texts::is_out_of_memory(reason))
     }
 }
 

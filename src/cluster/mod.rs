@@ -10,6 +10,7 @@
 //! - [`Client`]: sends a plan, waits, and fetches the result.
 //! - [`ClusterState`]: executors and jobs, as reported by the scheduler.
 //! - `placement`: which executors get tasks, and which jobs have to restart.
+//! - `texts`: what the errors of a cluster, which arrive as text, are recognised by.
 //! - [`stages`](fn@stages): how a plan will be split into stages.
 //! - [`scheduler`], [`executor`]: the processes of a cluster.
 
@@ -24,6 +25,7 @@ mod prepare;
 mod scattered;
 pub mod scheduler;
 mod stages;
+mod texts;
 
 use std::sync::Arc;
 

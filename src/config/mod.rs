@@ -15,6 +15,8 @@ mod ordered_map;
 mod project;
 mod raw;
 mod raw_expectation;
+mod raw_recommender;
+mod recommender;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ mod validate;
 mod validate_engine;
 mod validate_expectation;
 mod validate_maintenance;
+mod validate_recommender;
 mod validate_source;
 mod validate_trigger;
 
@@ -33,6 +36,7 @@ pub use maintenance::{MIN_RETAIN, MaintenanceConfig};
 pub use name::{NotATableName, TableName, nearest};
 pub use project::{LakeConfig, Mode, Pipeline, Project, Step, Trigger};
 pub use raw::problem as yaml_problem;
+pub use recommender::{BLEND, Color, RecommenderConfig, Score, SqlFile};
 pub use storage::Storage;
 
 pub use crate::settings::{Environment, Problem, Secret, redact};

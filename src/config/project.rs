@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{ConfigError, EngineConfig, Expectation, MaintenanceConfig, Secret, Storage, TableName};
+use super::{ConfigError, EngineConfig, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName};
 use crate::sources::SourceConfig;
 
 /// A validated project: what `pipelines.yaml` says for the chosen target.
@@ -24,6 +24,8 @@ pub struct Project {
     pub sources: BTreeMap<String, Arc<dyn SourceConfig>>,
     /// How tables are maintained.
     pub maintenance: MaintenanceConfig,
+    /// What the recommender consists of.
+    pub recommender: RecommenderConfig,
     /// What runs, in the order of the file.
     pub pipelines: Vec<Pipeline>,
     /// Values for `var('NAME', …)` in SQL; they include those for `${NAME}`, and may be secret.

@@ -9,6 +9,7 @@ use serde_yaml::{Error, Spanned};
 
 use super::ordered_map::OrderedMap;
 use super::raw_expectation::RawExpectation;
+use super::raw_recommender::RawRecommender;
 use super::{ConfigError, nearest};
 pub(super) use crate::settings::Text;
 use crate::settings::{Problem, RawOption};
@@ -41,6 +42,8 @@ pub(super) struct RawProject {
     /// How tables are kept in shape.
     #[serde(default)]
     pub maintenance: RawMaintenance,
+    /// What the recommender consists of.
+    pub recommender: Option<RawRecommender>,
     /// Steps, by the name of their pipeline.
     #[schemars(with = "BTreeMap<String, RawPipeline>")]
     pub pipelines: OrderedMap<RawPipeline>,

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod recommender;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -42,6 +44,7 @@ pipelines:
 fn load(yaml: &str, target: Option<&str>, env: &[(&str, &str)]) -> Result<Project, ConfigError> {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("a.sql"), "select 1 as a").unwrap();
+    fs::write(folder.path().join("reader.sql"), "select a from gold.factors").unwrap();
     let file = folder.path().join("pipelines.yaml");
     fs::write(&file, yaml).unwrap();
     let vars = BTreeMap::new();

@@ -54,6 +54,7 @@ impl<'a> Validator<'a> {
         let engine = self.engine(raw.engine.as_ref());
         let maintenance = self.maintenance(&raw.maintenance);
         let pipelines = self.pipelines(&raw.pipelines);
+        let recommender = self.recommender(&raw, &pipelines);
         let (root, mut problems) = self.values.done();
         match lake {
             Some(lake) if problems.is_empty() => Ok(Project {
@@ -63,6 +64,7 @@ impl<'a> Validator<'a> {
                 engine,
                 sources,
                 maintenance,
+                recommender,
                 pipelines,
                 vars,
             }),

@@ -73,6 +73,7 @@ pub struct Engine {
     pool: Pool,
     runtime: Arc<RuntimeEnv>,
     config: SessionConfig,
+    physical_rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
 }
 
 impl Engine {
@@ -107,7 +108,13 @@ impl Engine {
         options.optimizer.enable_leaf_expression_pushdown = false;
         // Lets errors point to their location in the SQL.
         options.sql_parser.collect_spans = true;
-        Ok(Self { pool, runtime, config }.with_variables(Variables::new()))
+        let engine = Self {
+            pool,
+            runtime,
+            config,
+            physical_rules: physical_rules(),
+        };
+        Ok(engine.with_variables(Variables::new()))
     }
 
     /// How many partitions of a query run in parallel.
@@ -141,6 +148,7 @@ impl Engine {
             runtime: runtime.build_arc()?,
             pool,
             config: self.config.clone(),
+            physical_rules: self.physical_rules.clone(),
         })
     }
 
@@ -169,6 +177,7 @@ impl Engine {
     pub fn distributed(mut self, partitions: NonZeroUsize) -> Self {
         self.config = self.config.with_target_partitions(partitions.get());
         self.config.set_extension(Arc::new(Distributed));
+        self.physical_rules = PhysicalOptimizer::new().rules;
         let options = self.config.options_mut();
         // Filters and values that nodes pass to each other at run time.
         options.optimizer.enable_dynamic_filter_pushdown = false;
@@ -182,10 +191,6 @@ impl Engine {
         // Joins that can spill; small sides are broadcast to all tasks.
         options.optimizer.prefer_hash_join = false;
         self
-    }
-
-    fn is_distributed(&self) -> bool {
-        self.config.get_extension::<Distributed>().is_some()
     }
 
     /// The memory pool, spill folder and object stores that all sessions share.
@@ -213,7 +218,7 @@ impl Engine {
             .with_runtime_env(self.runtime.clone())
             .with_default_features()
             .with_query_planner(Arc::new(planner::QueryPlanner))
-            .with_physical_optimizer_rules(physical_rules(self.is_distributed()))
+            .with_physical_optimizer_rules(self.physical_rules.clone())
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context, bindings)?;
@@ -237,11 +242,8 @@ impl Engine {
 }
 
 /// DataFusion's rules, surrounded by ours, which apply only to plans within one process.
-fn physical_rules(is_distributed: bool) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    if is_distributed {
-        return rules;
-    }
     rules.insert(0, Arc::new(OneByOne));
     rules.push(Arc::new(PruneByKeys));
     rules.push(Arc::new(SplitJoined));

@@ -28,7 +28,7 @@ pub enum Reveal {
 /// The events of test sessions, and the cases derived from them.
 #[derive(Debug)]
 pub struct Cases {
-    /// The columns of `silver.events`, grouped by session, oldest event first.
+    /// The columns of the table of events, grouped by session, oldest event first.
     events: RecordBatch,
     items: StringArray,
     cases: Vec<Case>,

@@ -10,12 +10,12 @@ use super::split::{Cut, split};
 use super::{EvaluationError, import, overlap};
 use crate::engine::query;
 use crate::pipeline::Runner;
-use crate::recommender::{EVENTS, RecommenderError};
+use crate::recommender::RecommenderError;
 
 /// Where events come from.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// `silver.events`, split by time.
+    /// The lake's table of events, split by time.
     Lake {
         /// Where to split it.
         cut: Cut,
@@ -31,7 +31,7 @@ pub enum Origin {
     },
 }
 
-/// Training and test events, with the columns of `silver.events`.
+/// Training and test events, with the columns of the table of events.
 #[derive(Debug)]
 pub struct Data {
     /// The training events, as a query.
@@ -50,24 +50,24 @@ impl Data {
     /// # Errors
     /// When a file or the lake cannot be read, one side is empty, or the training file contains test sessions.
     pub async fn read(runner: &Runner, origin: &Origin) -> Result<Self, EvaluationError> {
+        let events = &runner.recommender().events;
+        let columns = runner.schemas().get(events);
+        let columns = columns.ok_or_else(|| RecommenderError::NoStep {
+            name: events.to_string(),
+        })?;
         match origin {
             Origin::Lake { cut, sample } => {
-                let cut = split(&runner.session().await?, *cut, *sample).await?;
+                let cut = split(&runner.session().await?, events, *cut, *sample).await?;
                 Ok(Self {
                     train: cut.train,
                     test: cut.test,
                     reveal: Reveal::EveryStep,
-                    description: format!("{EVENTS}, cut at {}", cut.at),
+                    description: format!("{events}, cut at {}", cut.at),
                 })
             }
             Origin::Files { train, test } => {
-                let mut schemas = runner.schemas().iter();
-                let events = schemas.find(|(name, _)| name.to_string() == EVENTS);
-                let (_, events) = events.ok_or_else(|| RecommenderError::NoStep {
-                    name: EVENTS.to_owned(),
-                })?;
-                let (rows, reveal, test_order) = import::test(runner.engine(), test, events).await?;
-                let (learned, train_order) = import::clicks(runner.engine(), train, events).await?;
+                let (rows, reveal, test_order) = import::test(runner.engine(), test, columns).await?;
+                let (learned, train_order) = import::clicks(runner.engine(), train, columns).await?;
                 let order = match (train_order, test_order) {
                     (Order::Time, Order::Time) => Order::Time,
                     _ => Order::Position,
@@ -87,7 +87,7 @@ impl Data {
 /// How many sessions a lake has.
 pub async fn sessions(runner: &Runner) -> Result<u64, EvaluationError> {
     let session = runner.session().await?;
-    let sql = format!("select count(distinct session_id) from {EVENTS}");
+    let sql = format!("select count(distinct session_id) from {}", runner.recommender().events);
     let rows = query(&session, &sql).await?.collect().await?;
     let count = rows
         .first()

@@ -47,7 +47,7 @@ pub enum Order {
     Position,
 }
 
-/// A query of the events in a file of clicks, with the columns of `silver.events`.
+/// A query of the events in a file of clicks, with the columns of the table of events.
 ///
 /// # Errors
 /// When the file cannot be read, or lacks a column.
@@ -187,7 +187,7 @@ fn sequences(id: &str, prefix: &str, target: &str) -> String {
     ordered(&numbered)
 }
 
-/// The columns of `silver.events`, in their order and types; columns that the file lacks are NULL.
+/// The columns of the table of events, in their order and types; columns that the file lacks are NULL.
 fn conform(rows: DataFrame, events: &SchemaRef) -> Result<DataFrame, EvaluationError> {
     let column = |field: &arrow::datatypes::FieldRef| -> Result<Expr, EvaluationError> {
         let value = match rows.schema().has_column_with_unqualified_name(field.name()) {

@@ -2,9 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
-use arrow::compute::{cast, take_record_batch};
-use arrow::datatypes::{DataType, Float64Type};
-use datafusion::common::exec_datafusion_err;
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Float64Type;
 use datafusion::error::DataFusionError;
 
 use super::EvaluationError;
@@ -15,9 +14,10 @@ use super::metrics::{
 };
 use super::models::Model;
 use super::report::{Figures, Latency, Measured};
+use crate::config::SqlFile;
 use crate::engine::query;
 use crate::pipeline::Runner;
-use crate::recommender::{RECOMMENDATIONS, Recommender, RecommenderError, Requests, texts};
+use crate::recommender::{Recommender, Requests, floats, step, texts};
 
 /// The number of cases per request.
 const CHUNK: usize = 2_000;
@@ -30,13 +30,13 @@ pub struct Exam<'a> {
     runner: &'a Runner,
     cases: &'a Cases,
     ks: &'a [usize],
-    /// The rows of `gold.requests` for each chunk of cases.
+    /// The requested rows for each chunk of cases.
     requests: Vec<RecordBatch>,
     items: Items,
 }
 
 impl<'a> Exam<'a> {
-    /// Turns the cases into rows of `gold.requests`, and reads the popularity of items.
+    /// Turns the cases into rows of the view of requests, and reads the popularity of items.
     ///
     /// # Errors
     /// When the project's SQL fails.
@@ -73,7 +73,7 @@ impl<'a> Exam<'a> {
         let by_item = |case: &Case| self.targets(case);
         let figures = self.ks.iter().map(|k| self.figures(&lists, &by_item, *k)).collect();
         Ok(Measured {
-            model: model.name.to_owned(),
+            model: model.name.clone(),
             seen,
             figures,
             latency: match timed {
@@ -86,14 +86,14 @@ impl<'a> Exam<'a> {
     async fn recommender(&self, model: &Model, seen: bool) -> Result<Recommender, EvaluationError> {
         // One more than is scored, to detect a tie at the end of the list.
         let k = self.ks.iter().max().copied().unwrap_or(20) + 1;
-        let sql = match model.sql {
-            Some(sql) => sql.to_owned(),
+        let file = match &model.file {
+            Some(file) => file.clone(),
             None => {
-                let own = self.runner.dag().named(RECOMMENDATIONS);
-                let own = own.ok_or_else(|| RecommenderError::NoStep {
-                    name: RECOMMENDATIONS.to_owned(),
-                })?;
-                own.step.sql.clone()
+                let own = &step(self.runner, &self.runner.recommender().recommendations)?.step;
+                SqlFile {
+                    file: own.file.clone(),
+                    sql: own.sql.clone(),
+                }
             }
         };
         let mut variables = self.runner.engine().variables();
@@ -101,7 +101,7 @@ impl<'a> Exam<'a> {
         variables.insert("exclude_seen".to_owned(), (!seen).to_string());
         variables.insert("seen".to_owned(), if seen { "show" } else { "hide" }.to_owned());
         let engine = self.runner.engine().clone().single_threaded().with_variables(variables);
-        Ok(Recommender::new(self.runner, &engine, &sql).await?)
+        Ok(Recommender::of_file(self.runner, &engine, &file).await?)
     }
 
     /// The number of the next item, and those of the distinct items to come.
@@ -137,7 +137,7 @@ impl<'a> Exam<'a> {
         }
     }
 
-    /// The wall time from a session's rows in `gold.requests` to its list, after a warm-up request.
+    /// The wall time from a session's requested rows to its list, after a warm-up request.
     async fn latency(&self, recommender: &Recommender) -> Result<Latency, EvaluationError> {
         let step = self.cases.all().len().div_ceil(SINGLE).max(1);
         let mut taken = vec![];
@@ -178,9 +178,13 @@ struct Items {
 impl Items {
     async fn of(runner: &Runner) -> Result<Self, EvaluationError> {
         let session = runner.session().await?;
-        let sql = "select item_id, cast(sessions as double) as sessions from gold.item_popularity order by item_id";
+        let sql = format!(
+            "select item_id, cast(count(distinct session_id) as double) as sessions from {} where item_id is not null \
+             group by item_id order by item_id",
+            runner.recommender().events
+        );
         let (mut numbers, mut sessions) = (HashMap::new(), vec![]);
-        for batch in query(&session, sql).await?.collect().await? {
+        for batch in query(&session, &sql).await?.collect().await? {
             for id in texts(&batch, "item_id")?.iter().flatten() {
                 numbers.insert(id.to_owned(), numbers.len() as u32);
             }
@@ -206,10 +210,7 @@ impl Lists {
 
     fn add(&mut self, answer: &RecordBatch, numbers: &HashMap<String, u32>) -> Result<(), DataFusionError> {
         let (sessions, items) = (texts(answer, "session_id")?, texts(answer, "item_id")?);
-        let scores = answer.column_by_name("score");
-        let scores = scores.ok_or_else(|| exec_datafusion_err!("{RECOMMENDATIONS} has no column `score`"))?;
-        let scores = cast(scores, &DataType::Float64)?;
-        let scores = scores.as_primitive::<Float64Type>();
+        let scores = floats(answer, "score")?;
         for row in (0..answer.num_rows()).filter(|row| items.is_valid(*row)) {
             let list = number(sessions.value(row)).and_then(|case| self.0.get_mut(case));
             if let (Some(list), Some(item)) = (list, numbers.get(items.value(row))) {

@@ -7,7 +7,7 @@
 //! - [`Data`]: training and test events, from the lake or from files.
 //! - [`Cases`]: the steps of test sessions.
 //! - [`Scratch`]: the lake in which the models learn.
-//! - [`MODELS`]: the models to compare.
+//! - [`models`](fn@models): the models to compare, as the project declares them.
 //! - [`metrics`]: the metrics, one per file; [`bootstrap`](mod@bootstrap): their confidence intervals.
 //! - [`Report`]: all figures.
 
@@ -34,12 +34,15 @@ pub use data::{Data, Origin};
 pub use error::EvaluationError;
 pub use history::save;
 pub use measure::Exam;
-pub use models::{BLEND, MODELS, Model};
+pub use models::{Model, models};
 pub use report::{Figures, Latency, MEASURES, Measured, Report};
 pub use scratch::Scratch;
 pub use split::{Cut, Split, split};
 
+use models::chosen;
+
 use crate::pipeline::Runner;
+use crate::pipeline::references::references;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -78,7 +81,7 @@ pub async fn evaluate(
     plan: &Plan,
     observe: &mut dyn FnMut(&str),
 ) -> Result<(Report, Vec<Tried>), EvaluationError> {
-    let models = chosen(&plan.models)?;
+    let models = chosen(&scratch.project().recommender, &plan.models)?;
     let tried = match plan.grid.is_empty() {
         true => vec![],
         false => tune(scratch, plan, &models, observe).await?,
@@ -87,7 +90,7 @@ pub async fn evaluate(
     let best = tried.iter().rev().max_by(|a, b| a.score.total_cmp(&b.score));
     let variables = best.map_or_else(BTreeMap::new, |best| best.variables.clone());
     observe("learning from the training sessions");
-    let runner = scratch.learn(&variables).await?;
+    let runner = scratch.learn(&variables, &models).await?;
     let cases = Cases::new(data.test.clone(), data.reveal)?;
     let exam = Exam::new(&runner, &cases, &plan.ks).await?;
     let mut measured = vec![];
@@ -116,7 +119,8 @@ async fn tune(
     observe: &mut dyn FnMut(&str),
 ) -> Result<Vec<Tried>, EvaluationError> {
     let whole = Runner::new(scratch.project(), scratch.engine()).await?;
-    let cut = split(&whole.session().await?, plan.validation, Some(plan.sample)).await?;
+    let events = &whole.recommender().events;
+    let cut = split(&whole.session().await?, events, plan.validation, Some(plan.sample)).await?;
     let earlier = Scratch::new(scratch.project(), &whole, cut.train).await?;
     let cases = Cases::new(cut.test, Reveal::EveryStep)?;
     let (Some(model), Some(k)) = (models.last(), plan.ks.iter().max()) else {
@@ -124,7 +128,7 @@ async fn tune(
     };
     let mut tried = vec![];
     for variables in grid::combinations(&plan.grid) {
-        let runner = earlier.learn(&variables).await?;
+        let runner = earlier.learn(&variables, std::slice::from_ref(model)).await?;
         let measured = Exam::new(&runner, &cases, &plan.ks)
             .await?
             .measure(model, true, false)
@@ -150,33 +154,19 @@ async fn tune(
 /// # Errors
 /// When one is unknown.
 pub fn check(runner: &Runner, plan: &Plan) -> Result<(), EvaluationError> {
-    chosen(&plan.models)?;
-    known_variables(runner, plan)
-}
-
-fn chosen(names: &[String]) -> Result<Vec<Model>, EvaluationError> {
-    if names.is_empty() {
-        return Ok(MODELS.to_vec());
-    }
-    let model = |name: &String| {
-        let found = MODELS.iter().find(|model| model.name == name).copied();
-        found.ok_or_else(|| EvaluationError::UnknownModel {
-            name: name.clone(),
-            known: MODELS.map(|model| model.name).join(", "),
-        })
-    };
-    names.iter().map(model).collect()
+    let models = chosen(runner.recommender(), &plan.models)?;
+    known_variables(runner, &models, plan)
 }
 
 /// A variable that occurs in no SQL would have no effect.
-fn known_variables(runner: &Runner, plan: &Plan) -> Result<(), EvaluationError> {
-    let known: BTreeSet<&str> = runner
-        .dag()
-        .nodes()
-        .iter()
-        .flat_map(|node| node.variables.iter().map(String::as_str))
-        .collect();
-    match plan.grid.iter().find(|(name, _)| !known.contains(name.as_str())) {
+fn known_variables(runner: &Runner, models: &[Model], plan: &Plan) -> Result<(), EvaluationError> {
+    let nodes = runner.dag().nodes().iter();
+    let mut known: BTreeSet<String> = nodes.flat_map(|node| node.variables.iter().cloned()).collect();
+    let declared = models.iter().filter_map(|model| model.file.as_ref());
+    // A file that does not parse is reported with its name once it is planned.
+    let declared = declared.filter_map(|file| references(&file.sql, &runner.engine().variables()).ok());
+    known.extend(declared.flat_map(|found| found.variables));
+    match plan.grid.iter().find(|(name, _)| !known.contains(name)) {
         Some((name, _)) => Err(EvaluationError::UnknownVariable {
             name: name.clone(),
             known: known.into_iter().collect::<Vec<_>>().join(", "),

@@ -31,7 +31,7 @@ pub struct Measured {
     pub seen: bool,
     /// One entry per `k`.
     pub figures: Vec<Figures>,
-    /// The time from a session's rows in `gold.requests` to its list.
+    /// The time from a session's requested rows to its list.
     pub latency: Option<Latency>,
 }
 

@@ -4,18 +4,16 @@ use datafusion::dataframe::DataFrame;
 use tempfile::TempDir;
 use url::Url;
 
-use super::EvaluationError;
-use crate::config::{EngineConfig, LakeConfig, Mode, Pipeline, Project, Secret, Storage, TableName};
+use super::{EvaluationError, Model};
+use crate::config::{EngineConfig, LakeConfig, Mode, Project, Secret, Storage, TableName};
 use crate::engine::{Engine, query};
 use crate::lake::write::Layout;
 use crate::lake::{Lake, append, schema};
+use crate::pipeline::references::{References, references};
 use crate::pipeline::{RunOptions, Runner, Selection};
-use crate::recommender::{EVENTS, RECOMMENDATIONS, RecommenderError};
+use crate::recommender::step;
 
-/// What models read in addition to what the recommendations read.
-const MODEL_TABLES: [&str; 2] = ["gold.als_factors", "gold.item_popularity"];
-
-/// A lake in a temporary folder whose `silver.events` contains only training events. The project's own steps learn from
+/// A lake in a temporary folder whose table of events contains only training events. The project's own steps learn from
 /// it, as they do in production.
 #[derive(Debug)]
 pub struct Scratch {
@@ -46,10 +44,10 @@ impl Scratch {
             },
             engine: runner.engine().clone(),
         };
-        let events = named(runner, EVENTS)?;
-        scratch.write(&events, train).await?;
+        let events = &runner.recommender().events;
+        scratch.write(events, train).await?;
         let session = runner.session().await?;
-        for name in runner.foreign() {
+        for name in runner.foreign().iter().filter(|name| *name != events) {
             let rows = query(&session, &format!("select * from {name}")).await?;
             scratch.write(name, rows).await?;
         }
@@ -81,65 +79,68 @@ impl Scratch {
         self.engine.clone()
     }
 
-    /// Runs the steps that recommendations depend on, with the given values of `var('…', …)`. Steps whose SQL and
-    /// inputs have not changed since the last time are skipped.
+    /// Runs the steps that the models depend on, with the given values of `var('…', …)`. Steps whose SQL and inputs have
+    /// not changed since the last time are skipped.
     ///
     /// # Errors
     /// When a step fails.
-    pub async fn learn(&self, variables: &BTreeMap<String, String>) -> Result<Runner, EvaluationError> {
+    pub async fn learn(
+        &self,
+        variables: &BTreeMap<String, String>,
+        models: &[Model],
+    ) -> Result<Runner, EvaluationError> {
         let mut project = self.project.clone();
         let secret = |(name, value): (&String, &String)| (name.clone(), Secret::new(value));
         project.vars.extend(variables.iter().map(secret));
         let runner = Runner::new(&project, self.engine.clone()).await?;
-        let options = RunOptions {
-            selection: Selection {
-                select: steps(&runner)?,
-                ..Selection::default()
-            },
-            // Earlier trials must not influence the result.
-            cold: true,
-            ..RunOptions::default()
-        };
-        let pipeline = pipeline(&project)?;
-        runner
-            .run_once(pipeline, &options, &mut |_| {})
-            .await?
-            .into_outcomes()?;
+        let select = steps(&runner, models)?;
+        // An empty selection would select every step.
+        if let (Some(pipeline), false) = (project.pipelines.first(), select.is_empty()) {
+            let options = RunOptions {
+                selection: Selection {
+                    select,
+                    ..Selection::default()
+                },
+                // Earlier trials must not influence the result.
+                cold: true,
+                ..RunOptions::default()
+            };
+            runner
+                .run_once(pipeline, &options, &mut |_| {})
+                .await?
+                .into_outcomes()?;
+        }
         Ok(runner)
     }
 }
 
-fn named(runner: &Runner, name: &str) -> Result<TableName, EvaluationError> {
-    let found = runner.dag().named(name).map(|node| node.name().clone());
-    Ok(found.ok_or_else(|| RecommenderError::NoStep { name: name.to_owned() })?)
+/// The tables and views that a statement reads.
+fn tables(found: References) -> impl Iterator<Item = TableName> {
+    let changed = found.changes.into_keys().filter_map(|input| input.parse().ok());
+    found.tables.into_keys().chain(found.latest.into_keys()).chain(changed)
 }
 
-fn pipeline(project: &Project) -> Result<&Pipeline, EvaluationError> {
-    let has = |pipeline: &&Pipeline| {
-        pipeline
-            .steps
-            .iter()
-            .any(|step| step.name.to_string() == RECOMMENDATIONS)
-    };
-    let found = project.pipelines.iter().find(has);
-    Ok(found.ok_or_else(|| RecommenderError::NoStep {
-        name: RECOMMENDATIONS.to_owned(),
-    })?)
-}
-
-/// The steps that the models and recommendations depend on, downstream of the events.
-fn steps(runner: &Runner) -> Result<Vec<String>, EvaluationError> {
-    let events = named(runner, EVENTS)?;
-    let recommendations = named(runner, RECOMMENDATIONS)?;
-    let mut needed = BTreeSet::from([recommendations.clone()]);
-    for table in MODEL_TABLES {
-        needed.insert(named(runner, table)?);
+/// The steps that requests and models depend on, downstream of the events.
+fn steps(runner: &Runner, models: &[Model]) -> Result<Vec<String>, EvaluationError> {
+    let names = runner.recommender();
+    let variables = runner.engine().variables();
+    let mut needed = BTreeSet::from([step(runner, &names.requests)?.name().clone()]);
+    for model in models {
+        match &model.file {
+            // A file that does not parse is reported with its name once it is planned.
+            Some(file) => needed.extend(tables(references(&file.sql, &variables).unwrap_or_default())),
+            None => {
+                let own = step(runner, &names.recommendations)?;
+                needed.extend(own.inputs().chain(&own.latest).cloned());
+            }
+        }
     }
     let mut steps = vec![];
-    for node in runner.dag().nodes().iter().rev().filter(|node| *node.name() != events) {
+    let nodes = runner.dag().nodes().iter().rev();
+    for node in nodes.filter(|node| *node.name() != names.events) {
         if needed.contains(node.name()) {
             needed.extend(node.inputs().chain(&node.latest).cloned());
-            if node.step.mode != Mode::View && *node.name() != recommendations {
+            if node.step.mode != Mode::View {
                 steps.push(node.name().to_string());
             }
         }

@@ -4,8 +4,8 @@ use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
 
 use super::EvaluationError;
+use crate::config::TableName;
 use crate::engine::query;
-use crate::recommender::EVENTS;
 
 /// Where to split by time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,15 +28,20 @@ pub struct Split {
     pub at: String,
 }
 
-/// Splits `silver.events` by time. Drops sessions in progress at the cut. Keeps at most `sample` test sessions, chosen
+/// Splits the table of events by time. Drops sessions in progress at the cut. Keeps at most `sample` test sessions, chosen
 /// by a hash of their IDs, so that the choice is reproducible.
 ///
 /// # Errors
 /// When one side is empty.
-pub async fn split(session: &SessionContext, cut: Cut, sample: Option<usize>) -> Result<Split, EvaluationError> {
+pub async fn split(
+    session: &SessionContext,
+    events: &TableName,
+    cut: Cut,
+    sample: Option<usize>,
+) -> Result<Split, EvaluationError> {
     let sessions = format!(
         "sessions as (select session_id, min(event_at) as started_at, max(event_at) as ended_at, count(*) as events \
-         from {EVENTS} group by session_id)"
+         from {events} group by session_id)"
     );
     let moment = match cut {
         Cut::Share(share) => format!(
@@ -59,12 +64,12 @@ pub async fn split(session: &SessionContext, cut: Cut, sample: Option<usize>) ->
     .await?;
     let Some(at) = at else {
         return Err(EvaluationError::TooFew(format!(
-            "{EVENTS} has no sessions\n  help: `clickrec run` takes up events; `clickrec evaluate --train FILE --test \
+            "{events} has no sessions\n  help: `clickrec run` takes up events; `clickrec evaluate --train FILE --test \
              FILE` reads other data"
         )));
     };
     let train = format!(
-        "with {sessions} select events.* from {EVENTS} as events inner join sessions on events.session_id = \
+        "with {sessions} select events.* from {events} as events inner join sessions on events.session_id = \
          sessions.session_id where sessions.ended_at < arrow_cast('{at}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
     );
     let limit = sample.map_or(String::new(), |sample| {
@@ -72,7 +77,7 @@ pub async fn split(session: &SessionContext, cut: Cut, sample: Option<usize>) ->
     });
     let test = format!(
         "with {sessions}, chosen as (select session_id from sessions where events > 1 and started_at >= \
-         arrow_cast('{at}', 'Timestamp(Microsecond, Some(\"UTC\"))') {limit}) select events.* from {EVENTS} as events \
+         arrow_cast('{at}', 'Timestamp(Microsecond, Some(\"UTC\"))') {limit}) select events.* from {events} as events \
          inner join chosen on events.session_id = chosen.session_id order by events.session_id, event_at, event_id"
     );
     let test = query(session, &test).await?;

@@ -25,7 +25,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::data_files::data_files_without_statistics;
 use super::merge_keys::{Keyed, Keys, NullKeys, nulls_of};
 use super::write::{Layout, write_streams};
-use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
+use super::{CommitMode, DataFilesScan, LakeError, LakeTable, MergeKey};
 use crate::config::TableName;
 use crate::failpoint;
 
@@ -42,7 +42,7 @@ const FILES_AT_ONCE: usize = 8;
 /// key are not rewritten.
 ///
 /// Memory: the result's keys, reserved as they arrive, and a hash table of them; the table itself is streamed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Merge {
     table: TableName,
     pub(super) key: Vec<String>,
@@ -76,6 +76,15 @@ impl Merge {
     pub fn keeping_keys(mut self, pool: &Arc<dyn MemoryPool>) -> Self {
         self.kept = Some(Arc::new(Mutex::new(Keys::new(&self.table, pool))));
         self
+    }
+
+    /// How its keys are extracted where another process writes the rows.
+    pub fn by_key(&self) -> MergeKey {
+        MergeKey {
+            columns: self.key.clone(),
+            deleted: self.deleted.clone(),
+            nulls: self.nulls,
+        }
     }
 
     /// The rows of a result that are to be written.

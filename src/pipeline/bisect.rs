@@ -55,12 +55,8 @@ pub(super) async fn run(
         done => return done,
     };
     tracing::info!(step = %node.name(), error = chain(&error, ": "), "looking for the records that make the SQL fail");
-    // A spilled input cannot be sent to a cluster.
-    let tools = Tools {
-        engine: tools.here,
-        cluster: None,
-        ..tools
-    };
+    // Only this process can read a spilled input.
+    let tools = tools.local();
     let (mut rest, mut failed, mut read) = (inputs.clone(), 0, 0);
     for (input, is_alone) in candidates(node) {
         let search = Search {
@@ -174,7 +170,7 @@ impl Search<'_> {
         if self.rehearse(nothing).await?.is_some() {
             return Ok(None);
         }
-        let session = self.tools.here.session(&Bindings::default()).await?;
+        let session = self.tools.engine().session(&Bindings::default()).await?;
         let can_read = self.inputs.target.let_read(&session.state());
         can_read.map_err(|error| self.node.lake_error(error))?;
         let spilled = Spilled::new(&session, table).await;
@@ -266,14 +262,14 @@ impl Search<'_> {
             let mut reason = chain(&error, ": ");
             if records.len() < EXPLAINED {
                 let inputs = self.inputs_with(self.part(spilled, std::slice::from_ref(&(row..row + 1)), 1)?);
-                let expression = failing_expression(self.tools.here, self.node, &inputs).await?;
+                let expression = failing_expression(self.tools.engine(), self.node, &inputs).await?;
                 reason.extend(expression.map(|expression| format!(" (in {expression})")));
             }
             let values = spilled.row(row).map_err(query)?;
             records.push(FailedRecord::new(&self.input.name(), &values, reason).map_err(query)?);
         }
         good.push(next..spilled.rows());
-        let threads = self.tools.here.threads();
+        let threads = self.tools.engine().threads();
         Ok(Found {
             records,
             rows: spilled.rows(),

@@ -4,9 +4,9 @@
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
 //! - `decide`: what a step has to do, and why.
+//! - `declared`: whether the steps have what the project file says of them.
 //! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
-//! - `als_sql`: a model trained by queries.
-//! - `distributed`: a step on a cluster.
+//! - `step`: a step in phases: plan, write, check, merge, commit.
 //! - `expectations`: what has to hold for the rows of a step before it commits them; `aside`: rows that do not meet them.
 //! - `bisect`: the records that make a step's SQL fail, found and left out.
 //! - `reconciled`: what became of the records of a batch.
@@ -14,14 +14,13 @@
 //! - [`trial`]: a step over tables in memory.
 //! - [`follow`]: the same again and again, while the sources go on.
 
-mod als_sql;
 mod aside;
 mod bindings;
 mod bisect;
 mod dag;
 mod data_error;
 mod decide;
-mod distributed;
+mod declared;
 mod error;
 mod expectations;
 mod failed_records;
@@ -30,7 +29,6 @@ pub mod follow;
 mod gone;
 mod inputs;
 mod preview;
-mod progress;
 mod quarantined;
 mod reconciled;
 pub mod references;
@@ -54,10 +52,11 @@ pub use error::{Failure, PipelineError, chain};
 pub use expectations::Checked;
 pub use inputs::{Inputs, Lookup};
 pub use preview::{Logic, Preview};
-pub use progress::StepProgress;
 pub use reconciled::Reconciled;
 pub use replay::Replayed;
 pub use report::{Failed, Outcome, RunReport, Skipped};
 pub use runner::{RunEvent, RunOptions, Runner};
 pub use select::Selection;
 pub use trial::{Trial, trial};
+
+pub use crate::backend::StepProgress;

@@ -1,10 +1,6 @@
-use std::sync::Arc;
-
 use arrow::datatypes::Schema;
-use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 
 use super::{Decision, Inputs, Lookup, Node, PipelineError, Runner, step};
-use crate::cluster::stages;
 use crate::config::Mode;
 use crate::lake::{LakeTable, positions};
 
@@ -19,7 +15,7 @@ pub struct Preview {
     pub columns: Vec<String>,
     /// Rows and records that wait, where that is known without reading them.
     pub waiting: Option<u64>,
-    /// On a cluster: into how many parts each stage of its plan is split, in order.
+    /// Where several processes share a plan: into how many parts each stage of it is split, in order.
     pub stages: Vec<usize>,
 }
 
@@ -72,21 +68,17 @@ impl Runner {
 }
 
 impl Runner {
-    /// How the plan of a step will be cut, where steps run on a cluster.
+    /// How the plan of a step will be split, if it is.
     async fn stages(&self, node: &Node, inputs: &Inputs) -> Result<Vec<usize>, PipelineError> {
-        let tools = self.tools();
-        if tools.cluster.is_none() {
+        let backend = self.tools().backend;
+        let Some(split) = backend.stages() else {
             return Ok(vec![]);
-        }
-        let session = tools.engine.session(&inputs.bindings).await?;
+        };
+        let session = backend.engine().session(&inputs.bindings).await?;
         let result = step::result(node, &session).await?;
         let plan = result.create_physical_plan().await;
         let plan = plan.map_err(|error| step::query_error(node, error))?;
-        let plan = Arc::new(CoalescePartitionsExec::new(plan));
-        stages(plan, &session.copied_config()).map_err(|source| PipelineError::Cluster {
-            step: node.name().to_string(),
-            source: Box::new(source),
-        })
+        split(plan, &session.copied_config()).map_err(|error| step::backend_error(node, error))
     }
 }
 

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, ident};
 use datafusion::prelude::SessionContext;
 
 use super::inputs::Lookup;
-use super::step::{self, DELETED};
+use super::step::{self, Attempt, DELETED};
 use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, bisect, failed_records};
 use crate::config::{Mode, TableName};
 use crate::lake::{Changes, LakeError, LakeTable, positions};
@@ -146,7 +146,14 @@ impl Runner {
         by_place.step.key = PLACE.map(str::to_owned).to_vec();
         by_place.step.delete = Some(DELETED.to_owned());
         let progress = Arc::<StepProgress>::default();
-        step::write(self.tools_here(), &by_place, &inputs, &session, verdict, &progress).await?;
+        let attempt = Attempt {
+            tools: self.tools_here(),
+            node: &by_place,
+            inputs: &inputs,
+            session: &session,
+            progress: &progress,
+        };
+        attempt.complete(&verdict).await?;
         failed_records::forget(self.tools_here(), &self.readers(quarantine), begun).await
     }
 

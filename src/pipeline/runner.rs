@@ -15,8 +15,8 @@ use super::{
     Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunReport, Selection, Skipped, StepProgress, bisect,
     failed_records, gone,
 };
-use crate::cluster::{Client, Codec};
-use crate::config::{EngineConfig, MaintenanceConfig, Mode, Pipeline, Project, TableName};
+use crate::backend::{self, Backend, LocalBackend};
+use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::positions::SourcePositions;
 use crate::lake::{Lake, LakeError};
@@ -61,20 +61,13 @@ pub enum RunEvent<'a> {
     Skipped(&'a Skipped),
 }
 
-/// Where steps run, if not in this process.
-#[derive(Debug)]
-struct Cluster {
-    client: Client,
-    /// What plans for it.
-    engine: Engine,
-    session: SessionState,
-}
-
 /// Runs the steps of a project.
 #[derive(Debug)]
 pub struct Runner {
-    engine: Engine,
-    cluster: Option<Cluster>,
+    /// What runs the plans of steps.
+    backend: Arc<dyn Backend>,
+    /// What runs everything else.
+    here: LocalBackend,
     lake: Lake,
     pub(super) sources: BTreeMap<String, Arc<dyn Source>>,
     pub(super) topics: BTreeMap<TableName, Arc<dyn TableProvider>>,
@@ -82,7 +75,10 @@ pub struct Runner {
     foreign: BTreeSet<TableName>,
     pub(super) planned: Planned,
     pub(super) session: SessionState,
+    /// A session of the backend.
+    planning: SessionState,
     maintenance: MaintenanceConfig,
+    pub(super) recommender: RecommenderConfig,
 }
 
 impl Runner {
@@ -97,27 +93,18 @@ impl Runner {
         let foreign = foreign_tables(project, &lake).await?;
         let mut dag = Dag::new(project, &|name| foreign.contains_key(name))?;
         let names = foreign.keys().cloned().collect();
-        let planned = schemas(&mut dag, &engine, &lake, foreign, &project.file).await;
+        let planned = schemas(&mut dag, &engine, &lake, foreign, project).await;
         let sources = project
             .sources
             .iter()
             .map(|(name, config)| Ok((name.clone(), source(name, &**config)?)));
         let sources = sources.collect::<Result<_, PipelineError>>()?;
-        let cluster = match &project.engine {
-            EngineConfig::Local => None,
-            EngineConfig::Ballista { scheduler, partitions } => {
-                let engine = engine.clone().distributed(*partitions);
-                Some(Cluster {
-                    client: Client::new(scheduler, Codec::new(project, &lake)),
-                    session: engine.session(&Bindings::default()).await?.state(),
-                    engine,
-                })
-            }
-        };
+        let backend = backend::open(project, &engine, &lake);
+        let planning = backend.engine().session(&Bindings::default()).await?.state();
         let session = engine.session(&Bindings::default()).await?.state();
         Ok(Self {
-            cluster,
-            engine,
+            backend,
+            here: LocalBackend::new(engine),
             lake,
             sources,
             topics: topics(project),
@@ -125,7 +112,9 @@ impl Runner {
             foreign: names,
             planned,
             session,
+            planning,
             maintenance: project.maintenance.clone(),
+            recommender: project.recommender.clone(),
         })
     }
 
@@ -148,12 +137,12 @@ impl Runner {
 
     /// What makes its sessions.
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        self.here.engine()
     }
 
-    /// Where steps run, if not in this process.
-    pub fn cluster(&self) -> Option<&Client> {
-        self.cluster.as_ref().map(|cluster| &cluster.client)
+    /// What runs the plans of steps.
+    pub fn backend(&self) -> &dyn Backend {
+        self.backend.as_ref()
     }
 
     /// The lake that it reads and writes.
@@ -265,7 +254,7 @@ impl Runner {
     /// # Errors
     /// When the lake does not answer.
     pub async fn session(&self) -> Result<SessionContext, PipelineError> {
-        Ok(self.engine.session(&self.bindings().await?).await?)
+        Ok(self.engine().session(&self.bindings().await?).await?)
     }
 
     /// Runs one step, as often as another writer is faster.
@@ -319,24 +308,16 @@ impl Runner {
     }
 
     pub(super) fn tools(&self) -> Tools<'_> {
-        match &self.cluster {
-            None => self.tools_here(),
-            Some(cluster) => Tools {
-                engine: &cluster.engine,
-                cluster: Some(&cluster.client),
-                ..self.tools_here()
-            },
+        Tools {
+            backend: self.backend.as_ref(),
+            here: &self.here,
+            lake: &self.lake,
         }
     }
 
     /// For what runs in this process, wherever steps run.
     pub(super) fn tools_here(&self) -> Tools<'_> {
-        Tools {
-            engine: &self.engine,
-            here: &self.engine,
-            lake: &self.lake,
-            cluster: None,
-        }
+        self.tools().local()
     }
 
     fn world(&self) -> World<'_> {
@@ -344,7 +325,7 @@ impl Runner {
             lake: &self.lake,
             sources: &self.sources,
             schemas: &self.planned.schemas,
-            session: self.cluster.as_ref().map_or(&self.session, |cluster| &cluster.session),
+            session: &self.planning,
         }
     }
 }

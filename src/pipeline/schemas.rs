@@ -1,7 +1,6 @@
 //! The columns of every table, found before any runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -9,13 +8,13 @@ use datafusion::datasource::empty::EmptyTable;
 
 use super::references::references;
 use super::step::{self, result, stored_schema};
-use super::{Dag, Node, PipelineError, Runner, chain, expectations, quarantined, runs, system};
+use super::{Dag, Node, PipelineError, Runner, chain, declared, expectations, quarantined, runs, system};
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::{Lake, SYSTEM_LAYER};
 use crate::sources::record_schema;
 
-/// Tables that the SQL reads and no step makes: they have to be in the lake already.
+/// Tables that the SQL of steps and of the recommender reads and no step makes: they have to be in the lake already.
 pub(super) async fn foreign_tables(
     project: &Project,
     lake: &Lake,
@@ -23,9 +22,12 @@ pub(super) async fn foreign_tables(
     let steps = || project.pipelines.iter().flat_map(|pipeline| &pipeline.steps);
     let made: BTreeSet<&TableName> = steps().map(|step| &step.name).collect();
     let (mut foreign, variables) = (BTreeMap::new(), project.variables());
-    for step in steps() {
-        // What does not parse is reported by the DAG, with its place.
-        let Ok(found) = references(&step.sql, &variables) else {
+    let of_steps = steps().map(|step| (step.name.to_string(), step.sql.as_str()));
+    let declared = project.recommender.files();
+    let declared = declared.map(|file| (file.file.display().to_string(), file.sql.as_str()));
+    for (reader, sql) in of_steps.chain(declared) {
+        // What does not parse is reported by the DAG, with its place, or once it is used.
+        let Ok(found) = references(sql, &variables) else {
             continue;
         };
         let changed = found.changes.keys().filter_map(|input| input.parse().ok());
@@ -40,7 +42,7 @@ pub(super) async fn foreign_tables(
             .filter(|name| !made.contains(name))
         {
             let failed = |source| PipelineError::Lake {
-                step: step.name.to_string(),
+                step: reader.clone(),
                 source,
             };
             let table = lake.table(&name).await.map_err(failed)?;
@@ -80,7 +82,7 @@ pub(super) async fn schemas(
     engine: &Engine,
     lake: &Lake,
     foreign: BTreeMap<TableName, SchemaRef>,
-    config_file: &Path,
+    project: &Project,
 ) -> Planned {
     let broken = dag.take_broken().into_iter();
     let mut planned = Planned {
@@ -90,7 +92,7 @@ pub(super) async fn schemas(
     for node in dag.nodes() {
         let error = match planned.broken.get(node.name()) {
             Some(error) => error.clone(),
-            None => match planned.plan(node, engine, config_file).await {
+            None => match planned.plan(node, engine, project).await {
                 Ok(()) => continue,
                 Err(error) => Arc::new(error),
             },
@@ -106,7 +108,7 @@ pub(super) async fn schemas(
 }
 
 impl Planned {
-    async fn plan(&mut self, node: &Node, engine: &Engine, config_file: &Path) -> Result<(), PipelineError> {
+    async fn plan(&mut self, node: &Node, engine: &Engine, project: &Project) -> Result<(), PipelineError> {
         self.reads_what_plans(node)?;
         let session = engine
             .session(&self.bindings(node))
@@ -119,8 +121,9 @@ impl Planned {
             .create_physical_plan()
             .await
             .map_err(|error| step::plan_error(node, &error))?;
+        declared::check(node, &schema, project)?;
         self.schemas.insert(node.name().clone(), schema);
-        expectations::plan(node, engine, &self.schemas, config_file).await
+        expectations::plan(node, engine, &self.schemas, &project.file).await
     }
 
     /// Whether the columns of all that a step reads are known.

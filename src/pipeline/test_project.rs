@@ -9,7 +9,8 @@ use url::Url;
 
 use super::Dag;
 use crate::config::{
-    EngineConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, Step, Storage, TableName, Trigger,
+    EngineConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, Step, Storage, TableName,
+    Trigger,
 };
 
 /// The name of a table.
@@ -50,6 +51,7 @@ pub(super) fn project(steps: Vec<Step>) -> Project {
         engine: EngineConfig::Local,
         sources: BTreeMap::new(),
         maintenance: MaintenanceConfig::default(),
+        recommender: RecommenderConfig::default(),
         pipelines: vec![Pipeline {
             name: "shop".to_owned(),
             trigger: Trigger::default(),

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use datafusion::error::DataFusionError;
 
 use crate::pipeline::PipelineError;
@@ -8,11 +10,33 @@ pub enum RecommenderError {
     /// The project lacks a step that recommendations need.
     #[error(
         "the project has no step `{name}`, which recommendations are made from\n  help: `clickrec init` in an empty \
-         folder writes one to copy (sql/gold)"
+         folder writes one to copy (sql/gold), or `recommender` in pipelines.yaml names another"
     )]
     NoStep {
         /// `layer.table`.
         name: String,
+    },
+    /// The project declares no statement for similar items.
+    #[error(
+        "the project does not say which items are similar\n  help: `similar: FILE.sql` under `recommender` in pipelines.yaml, \
+         a query for similar_item_id, rank and similarity of var('item', ''); `clickrec init` in an empty folder writes \
+         one to copy (sql/models/similar.sql)"
+    )]
+    NoSimilar,
+    /// No model knows the item.
+    #[error("the model has no item '{item}'\n  help: a model knows the items of the events that it was trained on")]
+    UnknownItem {
+        /// Its ID.
+        item: String,
+    },
+    /// An SQL file of the recommender did not plan or run.
+    #[error("{}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What DataFusion said.
+        #[source]
+        source: DataFusionError,
     },
     /// An error of the project or the lake.
     #[error(transparent)]
@@ -20,4 +44,27 @@ pub enum RecommenderError {
     /// A statement did not plan or run.
     #[error(transparent)]
     Query(#[from] DataFusionError),
+}
+
+impl RecommenderError {
+    /// The same as an error of a query.
+    #[must_use]
+    pub fn into_query(self) -> DataFusionError {
+        match self {
+            Self::Query(error) => error,
+            Self::File { file, source } => source.context(file.display().to_string()),
+            other => DataFusionError::External(Box::new(other)),
+        }
+    }
+
+    /// The error of an SQL file, unless it has nothing to do with its SQL.
+    pub(super) fn in_file(self, file: &std::path::Path) -> Self {
+        match self {
+            Self::Query(source) => Self::File {
+                file: file.to_owned(),
+                source,
+            },
+            other => other,
+        }
+    }
 }

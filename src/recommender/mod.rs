@@ -1,16 +1,25 @@
-//! Recommends items for given sessions, with the SQL of `gold.recommendations` in which the sessions replace the view
-//! `gold.requests`. The table and the answers therefore come from the same statement.
+//! Recommends items for given sessions, with the SQL of the project's recommendations in which the sessions replace the
+//! view of requests. The table and the answers therefore come from the same statement. The project file declares the names
+//! and the parts of the score (`recommender:`), and no model is known here.
 //!
 //! - [`Recommender`]: the statement, planned once and run for every request. Whatever does not depend on the request
 //!   (models, indices, popularity) is read once.
-//! - [`Requests`]: turns the events of sessions into rows of `gold.requests`, with the project's own SQL.
-//! - [`reasons`]: which of a session's items explain a recommendation.
+//! - [`Length`]: the statement for lists of some length; [`lists`](fn@lists): an answer as lists.
+//! - [`Requests`]: turns the events of sessions into rows of the view of requests, with the project's own SQL.
+//! - [`events_of_session`], [`events_of_visitor`]: the events of one session.
+//! - [`reasons`](fn@reasons): which of a session's items explain a recommendation.
+//! - [`similar`](fn@similar): similar items, by the statement that the project declares.
 
+mod columns;
 mod error;
+mod lists;
 mod once;
 mod reasons;
 mod request_table;
 mod requests;
+mod similar;
+mod steps;
+mod visitor;
 
 use std::sync::Arc;
 
@@ -21,23 +30,21 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use tokio::sync::Mutex;
 
+pub use columns::{column, floats, texts};
 pub use error::RecommenderError;
-pub use reasons::{Reason, reasons, texts};
+pub use lists::{Length, Recommended, is_fallback, lists, usual_length};
+pub use reasons::{Reason, reasons};
 pub use requests::Requests;
+pub use similar::{Similar, SimilarItem, similar};
+pub use steps::{check, step, tables_read};
+pub use visitor::{Action, events_of_session, events_of_visitor};
 
-use crate::config::TableName;
+use crate::config::SqlFile;
 use crate::engine::{Bindings, Engine, query};
 use crate::pipeline::Runner;
 use request_table::{Asked, RequestTable};
 
-/// The table of session events.
-pub const EVENTS: &str = "silver.events";
-/// The view that contains the sessions to recommend for.
-pub const REQUESTS: &str = "gold.requests";
-/// The step whose SQL answers requests.
-pub const RECOMMENDATIONS: &str = "gold.recommendations";
-
-/// A statement over `gold.requests`, planned once for a snapshot of the lake.
+/// A statement over the view of requests, planned once for a snapshot of the lake.
 #[derive(Debug)]
 pub struct Recommender {
     requests: Arc<RequestTable>,
@@ -45,36 +52,28 @@ pub struct Recommender {
 }
 
 impl Recommender {
-    /// Plans the project's own `gold.recommendations`.
+    /// Plans an SQL file that the project declares. `engine` determines the number of threads of its relational part, and
+    /// the values of its `var('…', …)`.
     ///
     /// # Errors
-    /// When the project has no such step, or no view `gold.requests`, or the lake cannot be read.
-    pub async fn of_project(runner: &Runner) -> Result<Self, RecommenderError> {
-        let sql = step(runner, RECOMMENDATIONS)?.step.sql.clone();
-        Self::new(runner, runner.engine(), &sql).await
+    /// When the project has no view of requests, the lake cannot be read, or the statement does not plan.
+    pub async fn of_file(runner: &Runner, engine: &Engine, file: &SqlFile) -> Result<Self, RecommenderError> {
+        let planned = Self::over(runner, engine, runner.bindings().await?, &file.sql).await;
+        planned.map_err(|error| error.in_file(&file.file))
     }
 
-    /// Plans a statement. `engine` determines the number of threads of its relational part, and the values of its
-    /// `var('…', …)`.
+    /// Plans a statement over tables that are already open.
     ///
     /// # Errors
-    /// As [`Recommender::of_project`], and when the statement does not plan.
-    pub async fn new(runner: &Runner, engine: &Engine, sql: &str) -> Result<Self, RecommenderError> {
-        Self::over(runner, engine, runner.bindings().await?, sql).await
-    }
-
-    /// The same over tables that are already open.
-    ///
-    /// # Errors
-    /// As [`Recommender::new`].
+    /// As [`Recommender::of_file`].
     pub async fn over(
         runner: &Runner,
         engine: &Engine,
         mut bindings: Bindings,
         sql: &str,
     ) -> Result<Self, RecommenderError> {
-        let name = step(runner, REQUESTS)?.name().clone();
-        let requests = Arc::new(RequestTable::new(name.clone(), schema(runner, &name)?));
+        let name = step(runner, &runner.recommender().requests)?.name().clone();
+        let requests = Arc::new(RequestTable::new(name.clone(), steps::schema(runner, &name)?));
         bindings.views.retain(|view| view.name != name);
         bindings.tables.insert(name, requests.clone());
         Ok(Self {
@@ -88,7 +87,7 @@ impl Recommender {
         self.plan.plan.schema()
     }
 
-    /// Runs the statement for some sessions, given as rows of `gold.requests`. Calls may run concurrently.
+    /// Runs the statement for some sessions, given as rows of the view of requests. Calls may run concurrently.
     ///
     /// # Errors
     /// When the rows have other columns, or the statement fails.
@@ -128,15 +127,4 @@ impl Planned {
         };
         collect(once::fresh(&self.plan)?, asked.task(&self.task)).await
     }
-}
-
-/// A step that a recommender needs.
-fn step<'a>(runner: &'a Runner, name: &str) -> Result<&'a crate::pipeline::Node, RecommenderError> {
-    let node = runner.dag().named(name);
-    node.ok_or_else(|| RecommenderError::NoStep { name: name.to_owned() })
-}
-
-fn schema(runner: &Runner, name: &TableName) -> Result<SchemaRef, RecommenderError> {
-    let schema = runner.schemas().get(name).cloned();
-    schema.ok_or_else(|| RecommenderError::NoStep { name: name.to_string() })
 }

@@ -1,12 +1,11 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
-use datafusion::common::exec_datafusion_err;
 use datafusion::error::DataFusionError;
 
+use super::columns::{floats, texts};
 use super::{Recommender, RecommenderError};
 
 /// The maximum number of session items to leave out: each takes a run of the statement.
@@ -28,7 +27,8 @@ pub struct Reason {
 /// works for any SQL, whatever models it blends. A recommendation that loses nothing (it is popular with everyone) has
 /// no entry.
 ///
-/// `request` is one session's rows of `gold.requests`; `recommender` should return long lists.
+/// `request` is one session's rows of the view of requests; `recommender` should return long lists
+/// ([`Length::Deep`](super::Length::Deep)).
 ///
 /// # Errors
 /// When the project's SQL fails, or returns no `item_id` and `score`.
@@ -109,32 +109,14 @@ fn scores(answer: &[RecordBatch]) -> Result<BTreeMap<String, f64>, DataFusionErr
     let mut found = BTreeMap::new();
     for batch in answer {
         let items = texts(batch, "item_id")?;
-        let scores = cast(column(batch, "score")?, &DataType::Float64)?;
-        let scores = scores.as_primitive::<Float64Type>();
+        let scores = floats(batch, "score")?;
         let rows = items
             .iter()
-            .zip(scores)
+            .zip(&scores)
             .filter_map(|(item, score)| Some((item?.to_owned(), score?)));
         found.extend(rows);
     }
     Ok(found)
-}
-
-/// A column as text.
-///
-/// # Errors
-/// When there is no such column, or it cannot be converted to text.
-pub fn texts(batch: &RecordBatch, name: &str) -> Result<StringArray, DataFusionError> {
-    let texts = cast(column(batch, name)?, &DataType::Utf8)?;
-    Ok(texts.as_string::<i32>().clone())
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Arc<dyn Array>, DataFusionError> {
-    batch.column_by_name(name).ok_or_else(|| {
-        exec_datafusion_err!(
-            "the answer has no column `{name}`; gold.recommendations selects session_id, item_id, rank, score"
-        )
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
@@ -6,12 +5,13 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 
-use super::{Asked, EVENTS, Planned, REQUESTS, RecommenderError, RequestTable, schema, step};
-use crate::config::{Mode, TableName};
+use super::steps::{between, schema, step};
+use super::{Asked, Planned, RecommenderError, RequestTable};
+use crate::config::TableName;
 use crate::engine::{Bindings, Engine};
-use crate::pipeline::{Node, Runner};
+use crate::pipeline::Runner;
 
-/// Turns the events of sessions into rows of `gold.requests`, with the SQL of the steps in between: these run in
+/// Turns the events of sessions into rows of the view of requests, with the SQL of the steps in between: these run in
 /// memory, over these events alone. Each is planned once.
 #[derive(Debug)]
 pub struct Requests {
@@ -24,7 +24,7 @@ impl Requests {
     /// Finds the steps and plans them.
     ///
     /// # Errors
-    /// When the project has no step `silver.events` or `gold.requests`, or the lake cannot be read.
+    /// When the project has no table of events or no view of requests, or the lake cannot be read.
     pub async fn new(runner: &Runner) -> Result<Self, RecommenderError> {
         Self::over(runner, runner.engine(), runner.bindings().await?).await
     }
@@ -34,18 +34,19 @@ impl Requests {
     /// # Errors
     /// As [`Requests::new`].
     pub async fn over(runner: &Runner, engine: &Engine, mut bindings: Bindings) -> Result<Self, RecommenderError> {
-        let events = step(runner, EVENTS)?.name().clone();
-        let declared = schema(runner, &events)?;
-        let events_table = bind(&mut bindings, &events, &declared);
+        let names = runner.recommender();
+        let (events, requests) = (&names.events, step(runner, &names.requests)?.name());
+        let declared = schema(runner, events)?;
+        let events_table = bind(&mut bindings, events, &declared);
         let mut steps = vec![];
-        for node in between(runner, &events)? {
+        for node in between(runner, events)? {
             let plan = Planned::new(engine, &bindings, &node.step.sql).await?;
             steps.push((bind(&mut bindings, node.name(), &plan.plan.schema()), plan));
         }
         Ok(Self {
             events: events_table,
             steps,
-            requests: Planned::new(engine, &bindings, &format!("select * from {REQUESTS}")).await?,
+            requests: Planned::new(engine, &bindings, &format!("select * from {requests}")).await?,
         })
     }
 
@@ -54,7 +55,7 @@ impl Requests {
         &self.events.schema
     }
 
-    /// Events with these columns, which are cast if necessary, and NULL in all other columns of `silver.events`.
+    /// Events with these columns, which are cast if necessary, and NULL in all other columns of the table of events.
     ///
     /// # Errors
     /// When a column cannot be cast.
@@ -70,7 +71,7 @@ impl Requests {
         Ok(events.map_err(DataFusionError::from)?)
     }
 
-    /// The rows of `gold.requests` for sessions with these events, which have the columns of `silver.events`.
+    /// The rows of the view of requests for sessions with these events, which have the columns of the table of events.
     ///
     /// # Errors
     /// When a step's SQL fails.
@@ -89,25 +90,6 @@ impl Requests {
         let schema = nullable(&self.requests.plan.schema());
         Ok(concat_batches(&schema, &rows).map_err(DataFusionError::from)?)
     }
-}
-
-/// The steps that lead from events to requests, in order.
-fn between<'a>(runner: &'a Runner, events: &TableName) -> Result<Vec<&'a Node>, RecommenderError> {
-    let mut needed = BTreeSet::new();
-    let mut nodes = vec![];
-    let inputs = |node: &Node| node.inputs().cloned().collect::<Vec<_>>();
-    needed.extend(inputs(step(runner, REQUESTS)?));
-    for node in runner.dag().nodes().iter().rev() {
-        if needed.contains(node.name()) && node.name() != events && node.step.mode != Mode::View {
-            needed.extend(inputs(node));
-            nodes.push(node);
-        }
-    }
-    // Only tables downstream of events: other tables (a catalogue) are read from the lake.
-    let mut follows = BTreeSet::from([events.clone()]);
-    nodes.reverse();
-    nodes.retain(|node| node.reads_any(&follows) && follows.insert(node.name().clone()));
-    Ok(nodes)
 }
 
 /// The columns, all nullable, because plans differ in what they infer.

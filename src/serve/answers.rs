@@ -5,24 +5,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{Array, AsArray, Float64Array, RecordBatch, UInt64Array};
-use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Float64Type, UInt64Type};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use datafusion::error::DataFusionError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::models::{Models, as_query_error};
-use crate::recommender::{Reason, Recommender, texts};
+use super::models::Models;
+use crate::recommender::{self, Reason, Recommended, Recommender, RecommenderError};
 
 /// The maximum number of sessions per run.
 const TOGETHER: usize = 32;
 /// The maximum number of queued requests.
 const WAITING: usize = 4096;
-/// Columns of the answer with fields of their own, which are not parts of the score.
-const NAMED: [&str; 4] = ["session_id", "item_id", "rank", "score"];
 
 /// An item to show next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,12 +28,24 @@ pub(super) struct Recommendation {
     /// From 1, the best.
     pub rank: u64,
     pub score: f64,
-    /// The other numbers that `gold.recommendations` has: what each model adds to the score.
+    /// The other numbers that the recommendations have: the parts of the score.
     #[serde(flatten)]
     pub parts: BTreeMap<String, f64>,
     /// The session's items that speak for it, where that was asked for; none where it is popular with everyone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Vec<Because>>,
+}
+
+impl From<Recommended> for Recommendation {
+    fn from(item: Recommended) -> Self {
+        Self {
+            item_id: item.item,
+            rank: item.rank,
+            score: item.score,
+            parts: item.parts,
+            because: None,
+        }
+    }
 }
 
 /// An item of the session that speaks for a recommendation.
@@ -81,7 +90,7 @@ impl Answers {
         Self(sender)
     }
 
-    /// The list for a session with these events, which have the columns of `silver.events`.
+    /// The list for a session with these events, which have the columns of the table of events.
     ///
     /// # Errors
     /// When too many requests are queued, or the SQL fails.
@@ -170,53 +179,17 @@ async fn lists(
     events: Vec<RecordBatch>,
 ) -> Result<HashMap<String, List>, DataFusionError> {
     let (started, sessions) = (Instant::now(), events.len());
-    let asked = models.requests.of_events(events).await.map_err(as_query_error)?;
+    let asked = models
+        .requests
+        .of_events(events)
+        .await
+        .map_err(RecommenderError::into_query)?;
     let requests_us = started.elapsed().as_micros();
     let answer = recommender.answer(&asked).await?;
     let all_us = started.elapsed().as_micros();
     tracing::debug!(sessions, requests_us, all_us, "recommended");
     let answer = concat_batches(&recommender.schema(), &answer)?;
-    let sessions = texts(&answer, "session_id")?;
-    let items = texts(&answer, "item_id")?;
-    let ranks = numbers(&answer, "rank")?;
-    let scores = floats(&answer, "score")?;
-    let parts = parts(&answer)?;
-    let mut lists: HashMap<String, List> = HashMap::new();
-    for row in (0..answer.num_rows()).filter(|row| items.is_valid(*row) && ranks.is_valid(*row)) {
-        let value =
-            |(name, values): &(String, Float64Array)| values.is_valid(row).then(|| (name.clone(), values.value(row)));
-        lists
-            .entry(sessions.value(row).to_owned())
-            .or_default()
-            .push(Recommendation {
-                item_id: items.value(row).to_owned(),
-                rank: ranks.value(row),
-                score: scores.value(row),
-                parts: parts.iter().filter_map(value).collect(),
-                because: None,
-            });
-    }
-    for list in lists.values_mut() {
-        list.sort_by_key(|item| item.rank);
-    }
-    Ok(lists)
-}
-
-fn numbers(answer: &RecordBatch, name: &str) -> Result<UInt64Array, DataFusionError> {
-    let column = answer.column(answer.schema_ref().index_of(name)?);
-    Ok(cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
-}
-
-fn floats(answer: &RecordBatch, name: &str) -> Result<Float64Array, DataFusionError> {
-    let column = answer.column(answer.schema_ref().index_of(name)?);
-    Ok(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
-}
-
-/// The remaining numeric columns.
-fn parts(answer: &RecordBatch) -> Result<Vec<(String, Float64Array)>, DataFusionError> {
-    let fields = answer.schema_ref().fields().iter();
-    let others = fields.filter(|field| !NAMED.contains(&field.name().as_str()) && field.data_type().is_numeric());
-    others
-        .map(|field| Ok((field.name().clone(), floats(answer, field.name())?)))
-        .collect()
+    let of_session =
+        |(session, list): (String, Vec<Recommended>)| (session, list.into_iter().map(Recommendation::from).collect());
+    Ok(recommender::lists(&answer)?.into_iter().map(of_session).collect())
 }

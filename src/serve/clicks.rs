@@ -1,4 +1,4 @@
-//! The newest events of `silver.events`, in memory, by session: the latest clicks count immediately, and no request
+//! The newest events, in memory, by session: the latest clicks count immediately, and no request
 //! searches files for them. Partly loaded sessions are not served: a session that began before the loaded events is not
 //! known here.
 
@@ -19,7 +19,7 @@ use crate::recommender::texts;
 /// The location of a row: its batch, counted from the very first one, and the row in it.
 type Place = (usize, usize);
 
-/// A limited number of rows of `silver.events`, in order of arrival.
+/// A limited number of rows of the table of events, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Clicks {
     schema: Option<SchemaRef>,

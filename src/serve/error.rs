@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::pipeline::PipelineError;
+use crate::recommender::RecommenderError;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,8 @@ pub(super) enum ApiError {
     TooLarge,
     /// Nothing has been run yet.
     EmptyLake,
+    /// The project lacks what the request needs: what, and how to declare it.
+    NotDeclared(String, &'static str),
     /// Rejected because of its token, Host or Origin.
     Refused(StatusCode, &'static str, &'static str),
     /// The statement is not allowed here.
@@ -79,6 +82,22 @@ impl ApiError {
                 tracing::error!(what, %error, "a query failed");
                 Self::Internal(format!("{what} could not be read; the server's log says why"))
             }
+        }
+    }
+
+    /// An error of the recommender, with what the answer was to contain.
+    pub fn recommender(what: &str, error: RecommenderError) -> Self {
+        match error {
+            RecommenderError::NoStep { name } => Self::NotDeclared(
+                format!("the project has no step `{name}`, which recommendations are made from"),
+                "name the step under `recommender` in pipelines.yaml",
+            ),
+            RecommenderError::NoSimilar => Self::NotDeclared(
+                "the project does not say which items are similar".to_owned(),
+                "write `similar: FILE.sql` under `recommender` in pipelines.yaml",
+            ),
+            RecommenderError::UnknownItem { .. } => Self::NotFound("the model does not know this item".to_owned()),
+            other => Self::query(what, &other.into_query()),
         }
     }
 
@@ -117,6 +136,7 @@ impl ApiError {
                 "the lake has no events yet".to_owned(),
                 Some("clickrec run"),
             ),
+            Self::NotDeclared(message, help) => (StatusCode::NOT_FOUND, "not_declared", message, Some(help)),
             Self::Refused(status, message, help) => (status, "refused", message.to_owned(), Some(help)),
             Self::Sql(message) => (
                 StatusCode::BAD_REQUEST,

@@ -4,21 +4,14 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, StringArray, TimestampSecondArray};
 use chrono::{DateTime, Utc};
-use datafusion::error::DataFusionError;
 use tokio::sync::OnceCell;
 
 use super::view::View;
+use crate::config::{RecommenderConfig, TableName};
 use crate::engine::Engine;
 use crate::lake::{At, Version, history};
 use crate::pipeline::Runner;
-use crate::recommender::{EVENTS, RECOMMENDATIONS, Recommender, RecommenderError, Requests};
-
-/// The table whose new version is a new model.
-pub(super) const MODEL: &str = "gold.als_factors";
-/// The default length of the lists in `gold.recommendations`: `var('k', 10)`.
-const USUAL: u32 = 10;
-/// The length of the lists used to compute explanations.
-const DEEP: u32 = 1000;
+use crate::recommender::{Length, Recommender, RecommenderError, Requests, tables_read, usual_length};
 
 /// The recommendation statement, planned and warmed up over one view of the lake. It is planned once for lists as long
 /// as the table's, which are then equal to the table's, and, on first request, for longer ones.
@@ -27,13 +20,29 @@ pub(super) struct Models {
     pub made: Instant,
     /// How long building it took.
     pub took: Duration,
-    /// When the model was committed.
-    pub trained_at: Option<DateTime<Utc>>,
+    /// The model, where the project declares which table it is.
+    pub model: Option<ModelVersion>,
     pub requests: Requests,
+    /// The versions of the tables that decide about answers.
+    versions: BTreeMap<TableName, Option<Version>>,
     usual_k: u32,
     usual: Arc<Recommender>,
     long: OnceCell<Arc<Recommender>>,
     deep: OnceCell<Arc<Recommender>>,
+}
+
+/// A version of the model's table.
+#[derive(Debug, Clone)]
+pub(super) struct ModelVersion {
+    pub table: TableName,
+    pub version: Version,
+    /// When it was committed.
+    pub trained_at: Option<DateTime<Utc>>,
+}
+
+/// Whether all tables exist without which nobody is recommended anything: the events, and the declared models.
+pub(super) fn is_ready(recommender: &RecommenderConfig, view: &View) -> bool {
+    view.has(&recommender.events) && recommender.stale_after.iter().all(|table| view.has(table))
 }
 
 impl Models {
@@ -45,24 +54,19 @@ impl Models {
         max_k: u32,
         before: Option<&Self>,
     ) -> Result<Option<Self>, RecommenderError> {
-        if !view.has(EVENTS) || !view.has(MODEL) {
+        if !is_ready(runner.recommender(), view) {
             return Ok(None);
         }
         let started = Instant::now();
-        let usual_k = runner
-            .engine()
-            .variables()
-            .get("k")
-            .and_then(|k| k.parse().ok())
-            .unwrap_or(USUAL);
         let models = Self {
             view: view.clone(),
             made: started,
             took: Duration::ZERO,
-            trained_at: trained_at(runner, view).await,
-            requests: Requests::over(runner, &engine(runner, usual_k, false), view.bindings.clone()).await?,
-            usual_k,
-            usual: planned(runner, view, usual_k, false).await?,
+            model: model(runner, view).await,
+            requests: Requests::over(runner, &engine(runner), view.bindings.clone()).await?,
+            versions: versions(runner, view)?,
+            usual_k: usual_length(runner.engine()),
+            usual: planned(runner, view, Length::Usual).await?,
             long: OnceCell::new(),
             deep: OnceCell::new(),
         };
@@ -86,24 +90,26 @@ impl Models {
         if k <= self.usual_k {
             return Ok(self.usual.clone());
         }
-        let plan = || planned(runner, &self.view, max_k, false);
+        let plan = || planned(runner, &self.view, Length::Items(max_k));
         self.long.get_or_try_init(plan).await.cloned()
     }
 
-    /// The statement for the long lists used to compute explanations. It has its own memory pool.
+    /// The statement for the long lists used to compute explanations.
     pub async fn deep(&self, runner: &Runner) -> Result<Arc<Recommender>, RecommenderError> {
-        let plan = || planned(runner, &self.view, DEEP, true);
+        let plan = || planned(runner, &self.view, Length::Deep);
         self.deep.get_or_try_init(plan).await.cloned()
     }
 
-    /// The version of the model's table.
-    pub fn version(&self) -> Option<Version> {
-        self.view.versions.get(MODEL).copied()
+    /// Whether a declared model has another version by now.
+    pub fn is_replaced(&self, recommender: &RecommenderConfig, view: &View) -> bool {
+        let mut tables = recommender.stale_after.iter();
+        tables.any(|table| self.view.version(table) != view.version(table))
     }
 
-    /// The versions of all tables it may depend on.
-    pub fn versions(&self) -> &BTreeMap<String, Version> {
-        &self.view.versions
+    /// Whether any table that decides about answers has another version by now.
+    pub fn is_stale(&self, view: &View) -> bool {
+        let mut tables = self.versions.iter();
+        tables.any(|(table, version)| view.version(table) != *version)
     }
 
     /// Runs one request, so that the first client does not have to wait for indices.
@@ -121,39 +127,40 @@ impl Models {
     }
 }
 
-async fn trained_at(runner: &Runner, view: &View) -> Option<DateTime<Utc>> {
-    let name = runner.dag().named(MODEL)?.name();
-    let version = At::Version(*view.versions.get(MODEL)?);
-    let table = runner.lake().table_at(name, version).await.ok()?;
+/// The version of the first declared model.
+async fn model(runner: &Runner, view: &View) -> Option<ModelVersion> {
+    let table = runner.recommender().stale_after.first()?;
+    let version = view.version(table)?;
+    Some(ModelVersion {
+        table: table.clone(),
+        version,
+        trained_at: committed_at(runner, table, version).await,
+    })
+}
+
+async fn committed_at(runner: &Runner, table: &TableName, version: Version) -> Option<DateTime<Utc>> {
+    let table = runner.lake().table_at(table, At::Version(version)).await.ok()?;
     let newest = history(&table, 1).await.ok()?;
     DateTime::from_timestamp_millis(newest.first()?.at?)
 }
 
-async fn planned(runner: &Runner, view: &View, k: u32, deep: bool) -> Result<Arc<Recommender>, RecommenderError> {
-    let step = runner.dag().named(RECOMMENDATIONS);
-    let step = step.ok_or_else(|| RecommenderError::NoStep {
-        name: RECOMMENDATIONS.to_owned(),
-    })?;
-    let engine = engine(runner, k, deep);
-    let planned = Recommender::over(runner, &engine, view.bindings.clone(), &step.step.sql).await?;
+fn versions(runner: &Runner, view: &View) -> Result<BTreeMap<TableName, Option<Version>>, RecommenderError> {
+    let declared = runner.recommender();
+    let mut tables = tables_read(runner)?;
+    tables.extend(declared.stale_after.iter().chain(&declared.description).cloned());
+    let versions = tables.into_iter().map(|table| {
+        let version = view.version(&table);
+        (table, version)
+    });
+    Ok(versions.collect())
+}
+
+async fn planned(runner: &Runner, view: &View, length: Length) -> Result<Arc<Recommender>, RecommenderError> {
+    let planned = Recommender::of_length(runner, &engine(runner), view.bindings.clone(), length).await?;
     Ok(Arc::new(planned))
 }
 
 /// One thread per request, because many run concurrently.
-fn engine(runner: &Runner, k: u32, deep: bool) -> Engine {
-    let mut variables = runner.engine().variables();
-    variables.insert("k".to_owned(), k.to_string());
-    if deep {
-        // So that no item displaces another.
-        variables.insert("max_per_category".to_owned(), k.to_string());
-    }
-    runner.engine().clone().single_threaded().with_variables(variables)
-}
-
-/// Converts an error of a model's SQL to a query error.
-pub(super) fn as_query_error(error: RecommenderError) -> DataFusionError {
-    match error {
-        RecommenderError::Query(error) => error,
-        other => DataFusionError::External(Box::new(other)),
-    }
+fn engine(runner: &Runner) -> Engine {
+    runner.engine().clone().single_threaded()
 }

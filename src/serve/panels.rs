@@ -1,4 +1,5 @@
-//! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one view of the lake.
+//! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one view of the lake. In them,
+//! `silver.events` stands for the project's table of events.
 
 use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::error::ApiError;
 use super::shop::Shop;
 use super::view::View;
+use crate::config::TableName;
 use crate::engine;
 
 /// A parameter, named as in the SQL but without the `$`.
@@ -32,6 +34,11 @@ pub(super) fn moment(name: &'static str, value: Option<DateTime<Utc>>) -> Parame
 /// A numeric parameter.
 pub(super) fn number(name: &'static str, value: usize) -> Parameter {
     (name, ScalarValue::Int64(i64::try_from(value).ok()))
+}
+
+/// A query over the project's table of events.
+pub(super) fn over_events(sql: &str, events: &TableName) -> String {
+    sql.replace("silver.events", &events.to_string())
 }
 
 /// Plans a query with its parameters. Ignores parameters that the query does not use.

@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::answers::Answers;
 use super::clicks::Clicks;
 use super::error::ApiError;
-use super::models::{MODEL, Models};
+use super::models::Models;
 use super::view::View;
 use super::{ServeError, ServeOptions};
+use crate::config::RecommenderConfig;
 use crate::lake::Version;
 use crate::pipeline::Runner;
-use crate::recommender::EVENTS;
+use crate::recommender::{self, RecommenderError};
 
 /// The size of the answer cache in bytes; an answer with ten items has about two thousand.
 const KEPT_BYTES: u64 = 64 << 20;
@@ -120,13 +121,32 @@ impl Shop {
         *write(&self.view) = Arc::new(view);
     }
 
-    /// Notifies clients of what has changed since the last notification, once it is available: a model when it answers
-    /// requests.
+    /// What the recommender consists of.
+    pub fn recommender(&self) -> &RecommenderConfig {
+        self.runner.recommender()
+    }
+
+    /// What the project lacks to recommend anything; `None` if it has all of it.
+    pub fn lacks(&self) -> Option<RecommenderError> {
+        recommender::check(&self.runner).err()
+    }
+
+    /// Notifies clients of what has changed since the last notification, once it is available: a model and its
+    /// description when the model answers requests.
     pub fn tell(&self) {
         let mut versions = self.view().versions.clone();
-        match self.models().and_then(|models| models.version()) {
-            Some(version) => _ = versions.insert(MODEL.to_owned(), version),
-            None => _ = versions.remove(MODEL),
+        let (models, declared) = (self.models(), self.recommender());
+        let answers = self.lacks().is_none();
+        for table in declared
+            .stale_after
+            .iter()
+            .chain(&declared.description)
+            .filter(|_| answers)
+        {
+            match models.as_ref().and_then(|models| models.view.version(table)) {
+                Some(version) => _ = versions.insert(table.to_string(), version),
+                None => _ = versions.remove(&table.to_string()),
+            }
         }
         self.commits.send_if_modified(|told| {
             let is_new = *told != versions;
@@ -137,10 +157,16 @@ impl Shop {
 
     /// The latest view, provided that something has been run on the lake.
     pub fn filled(&self) -> Result<Arc<View>, ApiError> {
-        let view = self.view();
-        match view.has(EVENTS) {
-            true => Ok(view),
-            false => Err(ApiError::EmptyLake),
+        let (view, events) = (self.view(), &self.recommender().events);
+        if view.has(events) {
+            return Ok(view);
+        }
+        match self.runner.schemas().contains_key(events) {
+            true => Err(ApiError::EmptyLake),
+            false => {
+                let name = events.to_string();
+                Err(ApiError::recommender("the events", RecommenderError::NoStep { name }))
+            }
         }
     }
 
@@ -156,6 +182,17 @@ impl Shop {
     /// The current models, if there are any.
     pub fn models(&self) -> Option<Arc<Models>> {
         read(&self.models).clone()
+    }
+
+    /// The current models, or why nothing is recommended.
+    pub fn answering(&self) -> Result<Arc<Models>, ApiError> {
+        if let Some(models) = self.models() {
+            return Ok(models);
+        }
+        match self.lacks() {
+            Some(lacking) => Err(ApiError::recommender("the recommendations", lacking)),
+            None => Err(ApiError::EmptyLake),
+        }
     }
 
     pub fn set_models(&self, models: Option<Arc<Models>>) {

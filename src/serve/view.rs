@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -51,8 +52,19 @@ impl View {
         table.is_some_and(|table| table.schema().column_with_name(column).is_some())
     }
 
+    /// Whether queries can name a table, even if it does not exist yet.
+    pub fn can_read(&self, table: &str) -> bool {
+        let name = table.parse::<TableName>();
+        name.is_ok_and(|name| self.bindings.tables.contains_key(&name))
+    }
+
     /// Whether a table exists.
-    pub fn has(&self, table: &str) -> bool {
-        self.versions.contains_key(table)
+    pub fn has(&self, table: impl Display) -> bool {
+        self.version(table).is_some()
+    }
+
+    /// The version of a table that exists.
+    pub fn version(&self, table: impl Display) -> Option<Version> {
+        self.versions.get(&table.to_string()).copied()
     }
 }

@@ -11,14 +11,16 @@ use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
 use tokio::task::JoinHandle;
 
+use super::ServeError;
 use super::clicks::{Clicks, hash};
-use super::models::{MODEL, Models};
+use super::models::{Models, is_ready};
+use super::panels::{self, Parameter};
 use super::shop::{Shop, read, write};
 use super::view::View;
-use super::{ServeError, panels};
+use crate::config::TableName;
 use crate::lake::{Changes, LakeError, Version};
 use crate::pipeline::{PipelineError, chain};
-use crate::recommender::{EVENTS, RecommenderError, texts};
+use crate::recommender::{RecommenderError, texts};
 
 /// The minimum time between rebuilds of the models for new data (a new model is used sooner). Rebuilding also never
 /// takes more than a tenth of the time.
@@ -60,7 +62,7 @@ impl Watch {
         }
         let view = shop.view();
         let worn = read(&shop.clicks).is_worn();
-        let clicks = if worn || self.clicks_of != view.versions.get(EVENTS).copied() {
+        let clicks = if worn || self.clicks_of != view.version(&shop.recommender().events) {
             let from = self.clicks_of.filter(|_| !worn);
             follow_clicks(shop, &view, from)
                 .await
@@ -103,10 +105,10 @@ impl Watch {
             .tried
             .is_none_or(|(began, took)| began.elapsed() >= MODELS_EVERY.max(took * MODELS_SHARE));
         let Some(models) = shop.models() else {
-            return rested && view.has(EVENTS) && view.has(MODEL);
+            return rested && shop.lacks().is_none() && is_ready(shop.recommender(), view);
         };
-        let is_new = models.version() != view.versions.get(MODEL).copied();
-        (is_new || *models.versions() != view.versions) && (rested || is_new && !self.failed(&models))
+        let is_new = models.is_replaced(shop.recommender(), view);
+        (is_new || models.is_stale(view)) && (rested || is_new && !self.failed(&models))
     }
 
     /// Whether the last attempt failed: a new model is then retried only as often as new data.
@@ -117,14 +119,12 @@ impl Watch {
 
 /// Adds the new events, or reloads the newest ones if it is unknown which are new.
 async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Result<Option<Version>, ServeError> {
-    let Some(name) = shop.runner.dag().named(EVENTS).map(|node| node.name().clone()) else {
-        return Ok(None);
-    };
+    let name = &shop.recommender().events;
     let lake_error = |source: LakeError| PipelineError::Lake {
-        step: EVENTS.to_owned(),
+        step: name.to_string(),
         source,
     };
-    let table = shop.runner.lake().table(&name).await.map_err(lake_error)?;
+    let table = shop.runner.lake().table(name).await.map_err(lake_error)?;
     let version = table.version();
     if version.is_none() {
         shop.set_clicks(Clicks::new(shop.options.recent_events, vec![]));
@@ -147,38 +147,43 @@ async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Resul
         }
         return Ok(version);
     }
-    let clicks = newest(view, shop.options.recent_events)
+    let clicks = newest(view, name, shop.options.recent_events)
         .await
         .map_err(PipelineError::from)?;
     shop.set_clicks(clicks);
-    Ok(view.versions.get(EVENTS).copied())
+    Ok(view.version(name))
 }
 
 /// The newest events of the lake, and the sessions that began before them.
-async fn newest(view: &View, limit: usize) -> Result<Clicks, DataFusionError> {
+async fn newest(view: &View, events: &TableName, limit: usize) -> Result<Clicks, DataFusionError> {
+    let since = match view.can_read("gold.engagement") {
+        true => include_str!("sql/clicks_since.sql"),
+        false => include_str!("sql/clicks_since_all.sql"),
+    };
+    let older = match view.can_read("gold.sessions") {
+        true => include_str!("sql/older_sessions.sql"),
+        false => include_str!("sql/older_sessions_all.sql"),
+    };
+    let newest = include_str!("sql/newest_events.sql");
+    let query = async |sql: &str, parameter: Parameter| {
+        panels::query(&view.session, &panels::over_events(sql, events), vec![parameter]).await
+    };
     let limited = ("limit", ScalarValue::Int64(i64::try_from(limit).ok()));
-    let rows = panels::query(&view.session, include_str!("sql/clicks_since.sql"), vec![limited]).await?;
+    let rows = query(since, limited).await?;
     let rows: Vec<RecordBatch> = rows.collect().await?;
     let since = rows.iter().find_map(|rows| {
         let times = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>()?;
         times.iter().flatten().next()
     });
     let since = ("since", ScalarValue::TimestampMicrosecond(since, Some("UTC".into())));
-    let mut older = vec![];
-    let sessions = panels::query(
-        &view.session,
-        include_str!("sql/older_sessions.sql"),
-        vec![since.clone()],
-    )
-    .await?;
-    let mut sessions = sessions.execute_stream().await?;
+    let mut hashes = vec![];
+    let mut sessions = query(older, since.clone()).await?.execute_stream().await?;
     while let Some(batch) = sessions.try_next().await? {
-        older.extend(texts(&batch, "session_id")?.iter().flatten().map(hash));
+        hashes.extend(texts(&batch, "session_id")?.iter().flatten().map(hash));
     }
     // Leaves room, because a minute is never split.
-    let mut clicks = Clicks::new(limit + limit / 4, older);
-    let events = panels::query(&view.session, include_str!("sql/newest_events.sql"), vec![since]).await?;
-    let mut events = events.execute_stream().await?;
+    let mut clicks = Clicks::new(limit + limit / 4, hashes);
+    let mut events = query(newest, since).await?.execute_stream().await?;
     while let Some(batch) = events.try_next().await? {
         clicks.add(batch)?;
     }

@@ -133,6 +133,7 @@ fn plain(text: &str) -> String {
         "Error during planning: ",
         "Schema error: ",
         "Execution error: ",
+        "External error: ",
     ];
     let text = kinds.iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
     let of_parser = ["ParserError(\"", "TokenizerError(\""].iter().find_map(|kind| {

@@ -44,7 +44,7 @@ fn the_functions_know_nothing_of_the_program() {
 }
 
 /// The modules of `src`, from lowest to highest: each uses only those before it.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 19] = [
     "failpoint",
     "settings",
     "sources",
@@ -53,6 +53,7 @@ const MODULES: [&str; 18] = [
     "lake",
     "engine",
     "cluster",
+    "backend",
     "lineage",
     "pipeline",
     "testing",
@@ -66,26 +67,26 @@ const MODULES: [&str; 18] = [
 ];
 
 /// The same for `udfs/src`.
-const MODULES_OF_UDFS: [&str; 8] = [
+const MODULES_OF_UDFS: [&str; 9] = [
     "wire",
     "variables",
     "ranking",
     "sessions",
     "als",
     "relation",
+    "factors_table",
     "als_sql",
     "functions",
 ];
 
-/// Uses of a module above, which have yet to go.
-const UPWARDS: [&str; 3] = [
-    "udfs/src: als_sql uses functions",
-    "udfs/src: relation uses als_sql",
-    "udfs/src: relation uses functions",
-];
-
 /// Where modules still use each other in a circle.
-const OPEN_CIRCLES: [&str; 4] = ["src/pipeline", "src/recommender", "src/serve", "udfs/src/als_sql"];
+const OPEN_CIRCLES: [&str; 5] = [
+    "src/backend",
+    "src/pipeline",
+    "src/recommender",
+    "src/serve",
+    "udfs/src/als_sql",
+];
 
 fn graph(folder: &str) -> Graph {
     module_graph::of_crate(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
@@ -110,8 +111,7 @@ fn upwards(folder: &str, order: &[&str]) -> Vec<String> {
 #[test]
 fn modules_depend_downwards() {
     let found = [upwards("src", &MODULES), upwards("udfs/src", &MODULES_OF_UDFS)].concat();
-    let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
-    assert_eq!(found, BTreeSet::from(UPWARDS));
+    assert!(found.is_empty(), "{}", found.join("\n"));
     // The simulated shop knows nothing of what reads its events.
     assert!(module_graph::top_level(&graph("src"))["simulate"].is_empty());
 }
@@ -147,6 +147,13 @@ fn uses_within(graph: &Graph, circle: &BTreeSet<Module>) -> String {
         format!("  {} uses {}\n", module.join("::"), used.collect::<Vec<_>>().join(", "))
     };
     circle.iter().map(line).collect()
+}
+
+/// Whoever runs a step knows a backend, and not which one; a backend knows no model.
+#[test]
+fn where_a_step_runs_is_known_to_its_backend_alone() {
+    assert_never("src/pipeline", &["cluster::Client", "cluster::stages", "Ballista"]);
+    assert_never("src/backend", &["als_train", "als_sql"]);
 }
 
 /// A new kind of source, or a new format, is a module and a registration, and nothing else has to know of it.

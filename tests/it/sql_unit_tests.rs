@@ -49,6 +49,8 @@ fn the_shipped_tests_pass_without_a_lake() {
     for file in fs::read_dir(shop.path("sql"))
         .unwrap()
         .map(|folder| folder.unwrap().path())
+        // The recommender's other SQL, which no step runs.
+        .filter(|folder| !folder.ends_with("models"))
     {
         let layer = file.file_name().unwrap().to_str().unwrap().to_owned();
         for file in fs::read_dir(&file).unwrap().map(|file| file.unwrap().path()) {

@@ -23,14 +23,14 @@ pub(super) struct Cluster {
 #[utoipa::path(get, path = "/api/v1/cluster", tag = "pipeline",
     responses((status = 200, body = Cluster), (status = "default", body = ErrorBody)))]
 pub(super) async fn cluster(State(shop): State<Arc<Shop>>) -> Json<Cluster> {
-    let Some(client) = shop.runner.cluster() else {
+    let Some(status) = shop.runner.backend().status().await else {
         return Json(Cluster {
             scheduler: None,
             state: None,
             error: None,
         });
     };
-    let (state, error) = match client.state().await {
+    let (state, error) = match status.state {
         Ok(state) => (Some(state), None),
         Err(error) => {
             tracing::debug!(%error, "the state of the cluster is not known");
@@ -41,7 +41,7 @@ pub(super) async fn cluster(State(shop): State<Arc<Shop>>) -> Json<Cluster> {
         }
     };
     Json(Cluster {
-        scheduler: Some(client.address().to_owned()),
+        scheduler: Some(status.scheduler),
         state,
         error,
     })

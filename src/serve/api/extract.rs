@@ -62,7 +62,7 @@ pub(super) enum EventType {
 }
 
 impl EventType {
-    /// Its name in `silver.events`.
+    /// Its name in the table of events.
     pub fn name(self) -> &'static str {
         match self {
             Self::View => "view",

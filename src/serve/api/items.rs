@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{EventType, Id, Params, Range};
+use crate::recommender;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::models::MODEL;
+use crate::serve::models::is_ready;
 use crate::serve::panels::{self, moment, number, text};
 use crate::serve::shop::Shop;
 
@@ -92,16 +93,13 @@ pub(super) struct Asked {
 }
 
 /// An item that the same sessions care for.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Alike {
     item_id: String,
     rank: u64,
-    /// The cosine of the two items' factors.
+    /// How similar they are, as the project's SQL for similar items has it.
     score: f64,
 }
-
-#[derive(Debug, Deserialize)]
-struct Known {}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Similar {
@@ -118,23 +116,24 @@ pub(super) async fn similar(
     Id(id): Id,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Similar>, ApiError> {
+    let k = u32::try_from(shop.rows(asked.k, 10)?).unwrap_or(u32::MAX);
     let view = shop.filled()?;
-    if !view.has(MODEL) {
+    if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &view) {
         return Err(ApiError::EmptyLake);
     }
-    let k = shop.rows(asked.k, 10)?;
-    // A parameter would not do: arguments of table functions have to be literals.
-    let sql = format!(
-        "select rank, similar_item_id as item_id, similarity as score from similar_items({MODEL}, item => '{}', k => {k}) \
-         order by rank",
-        id.replace('\'', "''")
-    );
-    let known = vec![text("item", Some(&id))];
-    let known: Vec<Known> =
-        panels::rows(&shop, &view, "the item", include_str!("../sql/known_item.sql"), known).await?;
-    if known.is_empty() {
-        return Err(ApiError::NotFound("the model does not know this item".to_owned()));
-    }
-    let similar: Vec<Alike> = panels::rows(&shop, &view, "similar items", &sql, vec![]).await?;
-    Ok(Json(Similar { item_id: id, similar }))
+    let Ok(_turn) = shop.queries.acquire().await else {
+        return Err(ApiError::Overloaded);
+    };
+    let failed = |error| ApiError::recommender("similar items", error);
+    let found = recommender::similar(&shop.runner, shop.runner.engine(), &view.bindings, &id, k).await;
+    let similar = found.and_then(|found| found.items()).map_err(failed)?;
+    let similar = similar.into_iter().map(|item| Alike {
+        item_id: item.item,
+        rank: item.rank,
+        score: item.similarity,
+    });
+    Ok(Json(Similar {
+        similar: similar.collect(),
+        item_id: id,
+    }))
 }

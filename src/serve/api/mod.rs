@@ -6,6 +6,7 @@ mod extract;
 mod items;
 mod pipeline;
 mod recommendations;
+mod recommender;
 mod reports;
 mod sessions;
 mod sql;
@@ -49,6 +50,7 @@ fn documented() -> OpenApiRouter<Arc<Shop>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(recommendations::of_session))
         .routes(routes!(recommendations::of_events))
+        .routes(routes!(recommender::recommender))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::one))
         .routes(routes!(items::list))

@@ -248,8 +248,9 @@ pub(super) struct Health {
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn health(State(shop): State<Arc<Shop>>) -> Response {
     let mut reasons = Vec::from_iter(read(&shop.trouble).of_lake());
-    if shop.models().is_none() {
-        reasons.push("there is no model yet: run `clickrec run`".to_owned());
+    // A project that recommends nothing is served all the same.
+    if shop.models().is_none() && shop.lacks().is_none() {
+        reasons.push("nothing can be recommended yet: run `clickrec run`".to_owned());
     }
     let (code, status) = match reasons.is_empty() {
         true => (StatusCode::OK, Status::Ok),

@@ -1,29 +1,24 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::compute::concat_batches;
+use arrow::array::RecordBatch;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
-use datafusion::error::DataFusionError;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Body, EventType, Id, Params, moment};
 use super::json;
-use crate::recommender::reasons;
-use crate::serve::answers::{Because, List, Recommendation};
+use crate::recommender::{Action, events_of_session, events_of_visitor, is_fallback, reasons};
+use crate::serve::answers::{Because, List};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::models::{Models, as_query_error};
-use crate::serve::panels::{self, text};
+use crate::serve::models::Models;
 use crate::serve::shop::{AnswerKey, Shop, read};
 
 /// The maximum number of events per session, the newest ones.
 const EVENTS_MAX: usize = 1000;
-/// Views without a timestamp are placed this far apart.
-const APART_MICROS: i64 = 1_000_000;
 
 /// What to show a session next.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,7 +26,7 @@ pub(super) struct Recommendations {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
     model: ModelRef,
-    /// Whether no model knows anything of the session: then these are the most popular items.
+    /// Whether no part of the scores knows anything of the session: then these are the most popular items.
     only_popular: bool,
     recommendations: List,
 }
@@ -39,7 +34,7 @@ pub(super) struct Recommendations {
 /// Which model answered.
 #[derive(Debug, Serialize, ToSchema)]
 struct ModelRef {
-    /// The version of `gold.als_factors`.
+    /// The version of its table; none if the project does not declare which one that is (`stale_after`).
     version: Option<u64>,
     trained_at: Option<String>,
 }
@@ -114,6 +109,16 @@ pub(super) struct Event {
     timestamp: Option<DateTime<Utc>>,
 }
 
+impl<'a> From<&'a Event> for Action<'a> {
+    fn from(event: &'a Event) -> Self {
+        Self {
+            event_type: event.event_type.unwrap_or(EventType::View).name(),
+            at_micros: event.timestamp.map(|at| at.timestamp_micros()),
+            item: &event.item_id,
+        }
+    }
+}
+
 /// What to show a visitor next who did this, without any training
 #[utoipa::path(post, path = "/api/v1/recommendations", tag = "recommendations", request_body = Visitor,
     responses((status = 200, body = Recommendations), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
@@ -137,7 +142,9 @@ pub(super) async fn of_events(
     }
     // No session in the lake has such an ID: clients cannot send control characters in a path.
     let session = format!("\u{1}{}", VISITORS.fetch_add(1, Ordering::Relaxed));
-    let events = asked.rows(&session, &events)?;
+    let actions: Vec<Action<'_>> = events.iter().map(Action::from).collect();
+    let events = events_of_visitor(&asked.models.requests, &session, &actions);
+    let events = events.map_err(|error| ApiError::recommender("the events", error))?;
     Ok(Json(asked.answer(&shop, session, None, events).await?))
 }
 
@@ -158,7 +165,7 @@ impl Asked {
             )));
         }
         Ok(Self {
-            models: shop.models().ok_or(ApiError::EmptyLake)?,
+            models: shop.answering()?,
             k,
             explain: explain.unwrap_or(false),
         })
@@ -172,21 +179,20 @@ impl Asked {
         events: RecordBatch,
     ) -> Result<Recommendations, ApiError> {
         let recommender = self.models.of_length(&shop.runner, self.k, shop.options.max_k).await;
-        let recommender =
-            recommender.map_err(|error| ApiError::query("the recommendations", &as_query_error(error)))?;
+        let recommender = recommender.map_err(|error| ApiError::recommender("the recommendations", error))?;
         let models = self.models.clone();
         let mut list = shop.answers.ask(session, events.clone(), models, recommender).await?;
         list.truncate(self.k as usize);
         if self.explain {
             self.explain(shop, events, &mut list).await?;
         }
-        let by_model = |item: &Recommendation| ["session_knn", "als"].map(|model| item.parts.get(model).copied());
-        let only_popular = list.iter().all(|item| by_model(item) == [Some(0.0), Some(0.0)]);
-        let trained_at = self.models.trained_at;
+        let only_popular = is_fallback(&shop.recommender().scores, list.iter().map(|item| &item.parts));
+        let model = self.models.model.as_ref();
+        let trained_at = model.and_then(|model| model.trained_at);
         Ok(Recommendations {
             session_id: told,
             model: ModelRef {
-                version: self.models.version(),
+                version: model.map(|model| model.version),
                 trained_at: trained_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
             },
             only_popular,
@@ -195,7 +201,7 @@ impl Asked {
     }
 
     async fn explain(&self, shop: &Arc<Shop>, events: RecordBatch, list: &mut List) -> Result<(), ApiError> {
-        let failed = |error| ApiError::query("the reasons", &as_query_error(error));
+        let failed = |error| ApiError::recommender("the reasons", error);
         let Ok(_turn) = shop.explaining.acquire().await else {
             return Err(ApiError::Overloaded);
         };
@@ -214,56 +220,19 @@ impl Asked {
         }
         Ok(())
     }
-
-    /// Converts events to rows of `silver.events`.
-    fn rows(&self, session: &str, events: &[Event]) -> Result<RecordBatch, ApiError> {
-        let now = Utc::now().timestamp_micros();
-        let times = (0_i64..).zip(events).map(|(index, event)| match event.timestamp {
-            Some(at) => at.timestamp_micros(),
-            None => now + (index - events.len() as i64) * APART_MICROS,
-        });
-        let texts = |texts: Vec<&str>| Arc::new(StringArray::from(texts)) as ArrayRef;
-        let columns = [
-            ("session_id", texts(events.iter().map(|_| session).collect())),
-            (
-                "item_id",
-                texts(events.iter().map(|event| event.item_id.as_str()).collect()),
-            ),
-            (
-                "event_type",
-                texts(
-                    events
-                        .iter()
-                        .map(|event| event.event_type.map_or("view", EventType::name))
-                        .collect(),
-                ),
-            ),
-            (
-                "event_at",
-                Arc::new(TimestampMicrosecondArray::from_iter_values(times)) as ArrayRef,
-            ),
-        ];
-        let rows = self.models.requests.events(&columns);
-        rows.map_err(|error| ApiError::query("the events", &as_query_error(error)))
-    }
 }
 
 /// The events of a session: from memory, or from the lake if it is older.
 async fn events_of(shop: &Shop, session: &str) -> Result<RecordBatch, ApiError> {
-    let failed = |error: DataFusionError| ApiError::query("the session", &error);
     if let Some(events) = read(&shop.clicks).of(session) {
-        return events.map_err(|error| failed(error.into()));
+        return events.map_err(|error| ApiError::query("the session", &error.into()));
     }
     let view = shop.filled()?;
     let Ok(_turn) = shop.queries.acquire().await else {
         return Err(ApiError::Overloaded);
     };
-    let sql = include_str!("../sql/session_events.sql");
-    let found = panels::query(&view.session, sql, vec![text("session_id", Some(session))]).await;
-    let found = found.map_err(failed)?;
-    let schema = found.schema().inner().clone();
-    let events = found.collect().await.map_err(failed)?;
-    let events = concat_batches(&schema, &events).map_err(|error| failed(error.into()))?;
+    let events = events_of_session(&view.session, &shop.recommender().events, session).await;
+    let events = events.map_err(|error| ApiError::recommender("the session", error))?;
     match events.num_rows() {
         0 => Err(ApiError::NotFound("the lake has no such session".to_owned())),
         _ => Ok(events),

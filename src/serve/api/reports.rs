@@ -162,11 +162,11 @@ pub(super) async fn funnel(
 /// The model that answers now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Model {
-    /// The version of `gold.als_factors`.
+    /// The version of its table; none if the project does not declare which one that is (`stale_after`).
     version: Option<u64>,
     trained_at: Option<String>,
     age_s: Option<i64>,
-    /// The columns of `gold.model`: how it was learned, and how well.
+    /// The columns of the table that describes the model (`description`): how it was trained, and how well.
     #[schema(value_type = Object)]
     details: BTreeMap<String, Value>,
     /// The newest row of `system.evaluations`.
@@ -183,8 +183,8 @@ pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, 
         Some(models) => models.view.clone(),
         None => shop.filled()?,
     };
-    let version = models.as_ref().and_then(|models| models.version());
-    let trained_at = models.and_then(|models| models.trained_at);
+    let model = models.as_ref().and_then(|models| models.model.as_ref());
+    let trained_at = model.and_then(|model| model.trained_at);
     let one = async |table: &str, sql: &str| -> Result<Option<BTreeMap<String, Value>>, ApiError> {
         match view.has(table) {
             true => Ok(panels::rows(&shop, &view, "the model", sql, vec![])
@@ -194,13 +194,15 @@ pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, 
             false => Ok(None),
         }
     };
+    let details = match &shop.recommender().description {
+        Some(table) => one(&table.to_string(), &format!("select * from {table} limit 1")).await?,
+        None => None,
+    };
     Ok(Json(Model {
-        version,
+        version: model.map(|model| model.version),
         trained_at: trained_at.map(|at| at.to_rfc3339()),
         age_s: trained_at.map(|at| (Utc::now() - at).num_seconds()),
-        details: one("gold.model", include_str!("../sql/model.sql"))
-            .await?
-            .unwrap_or_default(),
+        details: details.unwrap_or_default(),
         evaluation: one("system.evaluations", include_str!("../sql/evaluation.sql")).await?,
     }))
 }

@@ -86,8 +86,8 @@ pub(super) struct Clicks {
     responses((status = 200, body = Clicks), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn one(State(shop): State<Arc<Shop>>, Id(id): Id) -> Result<Json<Clicks>, ApiError> {
     let parameters = vec![text("session_id", Some(&id)), number("limit", CLICKS)];
-    let sql = include_str!("../sql/session.sql");
-    let clicks: Vec<Click> = panels::rows(&shop, &*shop.filled()?, "the session", sql, parameters).await?;
+    let sql = panels::over_events(include_str!("../sql/session.sql"), &shop.recommender().events);
+    let clicks: Vec<Click> = panels::rows(&shop, &*shop.filled()?, "the session", &sql, parameters).await?;
     if clicks.is_empty() {
         return Err(ApiError::NotFound("the lake has no such session".to_owned()));
     }

@@ -2,6 +2,7 @@
 import { tick } from "./format.js";
 import { drawWindow, filterBar } from "./filterbar.js";
 import { follow } from "./live.js";
+import { forgetRecommender } from "./recommender.js";
 import { forgetNewest } from "./state.js";
 import { themeButton } from "./theme.js";
 import { activeSessions } from "./panels/active-sessions.js";
@@ -23,6 +24,7 @@ const panels = [session(), playground(), popular(), activeSessions(), engagement
 for (const each of panels) each.start();
 
 follow((tables) => {
+  forgetRecommender();
   if (!tables || TIMES_MOVE.some((table) => tables.has(table))) {
     forgetNewest();
     drawWindow();

@@ -6,7 +6,8 @@ const THROTTLE_MS = 2000;
 
 /**
  * `mount(content, tools)` builds what stays and returns `render(data)`; `load(signal)` asks the server; `empty(data)` says what is
- * missing, or null. `tables` are those whose commits matter (null: all of them), `watches` the filters that matter.
+ * missing, or null. `tables` are those whose commits matter (null: all of them), or a function that returns them; `watches` are the
+ * filters that matter.
  */
 export function panel({ id, tables, watches = [], mount, load, empty = () => null, skeletonRows = 5 }) {
   const section = document.getElementById(id);
@@ -111,7 +112,8 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
     start,
     /** Something was committed; `changed` null means that we cannot know what. */
     committed(changed) {
-      if (!changed || !tables || tables.some((table) => changed.has(table))) refreshSoon();
+      const mine = typeof tables === "function" ? tables() : tables;
+      if (!changed || !mine || mine.some((table) => changed.has(table))) refreshSoon();
     },
   };
 }

@@ -1,31 +1,27 @@
-// A list of recommendations: rank, item, what each model adds to the score, and why. Two panels show such a list.
+// A list of recommendations: rank, item, what each part adds to the score, and why. Two panels show such a list.
 import { h, keepingFocus, replace } from "./dom.js";
 import { decimal, wholePercent } from "./format.js";
 
-export const MODELS = [["session_knn", "Sessions like it"], ["als", "ALS model"], ["popularity", "Popularity"]];
+const dot = ({ color }) => h("span", { class: "dot", data: { color } });
 
-export function legend() {
-  return h("ul", { class: "legend", "aria-label": "What a score is made of" },
-    MODELS.map(([name, label]) => h("li", {}, h("span", { class: "dot", data: { model: name } }), label)));
-}
+/** What each part adds, without those that add nothing. A part may also take away; a bar cannot show that, the numbers do. */
+const parts = (row, scores) => scores.map((part) => ({ ...part, value: row[part.column] ?? 0 })).filter((part) => part.value !== 0);
 
-/** What each model adds, without those that add nothing. A model may also take away; a bar cannot show that, the numbers do. */
-const parts = (row) => MODELS.map(([name, label]) => ({ name, label, value: row[name] ?? 0 })).filter((p) => p.value !== 0);
+const height = (row, scores) => Math.max(row.score, parts(row, scores).reduce((sum, part) => sum + Math.max(0, part.value), 0));
 
-const height = (row) => Math.max(row.score, parts(row).reduce((sum, p) => sum + Math.max(0, p.value), 0));
-
-function scoreBar(row, most) {
+/** A score as a number and a bar: of its parts, or of one piece where the project declares none. */
+function scoreBar(row, scores, most) {
   const width = (value) => ({ width: `${(Math.max(0, value) / most) * 100}%` });
-  const known = parts(row);
+  const known = parts(row, scores);
   const segments = known.length
-    ? known.filter((p) => p.value > 0).map((p) => h("span", { class: "segment", data: { model: p.name }, style: width(p.value) }))
+    ? known.filter((part) => part.value > 0).map((part) => h("span", { class: "segment", data: { color: part.color }, style: width(part.value) }))
     : h("span", { class: "segment", style: width(row.score) });
   return h("div", { class: "score" },
     h("span", { class: "score-number" }, decimal(row.score)),
     h("span", { class: "stack", "aria-hidden": "true" }, segments),
-    h("span", { class: "score-parts" }, known.map((p) =>
-      h("span", { title: p.label }, h("span", { class: "dot", data: { model: p.name } }),
-        h("span", { class: "visually-hidden" }, `${p.label}: `), decimal(p.value, Math.abs(p.value) < 0.01 ? 3 : 2)))));
+    h("span", { class: "score-parts" }, known.map((part) =>
+      h("span", { title: part.label }, dot(part),
+        h("span", { class: "visually-hidden" }, `${part.label}: `), decimal(part.value, Math.abs(part.value) < 0.01 ? 3 : 2)))));
 }
 
 function reasons(because) {
@@ -44,28 +40,36 @@ function move(row, before) {
     h("span", { class: "visually-hidden" }, "up by "), String(old - row.rank));
 }
 
-/** `choose(item, button)` is told of a click; `action` says in words what it will do. */
-export function recommendationList({ label, choose, action }) {
+/** `item(item, key)` is the element that stands for an item: a button, or just its name. */
+export function recommendationList({ label, item }) {
   const element = h("ol", { class: "recommendations", "aria-label": label });
+  const legend = h("ul", { class: "legend", "aria-label": "What a score is made of", hidden: true });
+  let scores = [];
   return {
     element,
+    legend,
+    /** The parts of a score, as the project declares them. */
+    declare(declared) {
+      scores = declared.scores;
+      legend.hidden = !scores.length;
+      replace(legend, scores.map((part) => h("li", {}, dot(part), part.label)));
+    },
     /** `before` maps items to the ranks that they had, to mark what is new or has moved up. */
     update(rows, before = null) {
-      const most = Math.max(...rows.map(height), 1e-9);
+      const most = Math.max(...rows.map((row) => height(row, scores)), 1e-9);
       keepingFocus(element, () => replace(element, rows.map((row) =>
         h("li", { class: "recommendation", data: { testid: "recommendation", item: row.item_id } },
           h("span", { class: "rank" }, String(row.rank)),
-          h("div", { class: "recommended" },
-            h("button", { class: "item", type: "button", title: action(row.item_id), data: { key: `rec-${row.item_id}` },
-              onclick: (event) => choose(row.item_id, event.currentTarget) }, row.item_id),
-            move(row, before), reasons(row.because)),
-          scoreBar(row, most)))));
+          h("div", { class: "recommended" }, item(row.item_id, `rec-${row.item_id}`), move(row, before), reasons(row.because)),
+          scoreBar(row, scores, most)))));
     },
   };
 }
 
-/** Where a list comes from: the version of the model, or that there is none yet. */
-export function origin({ model, only_popular }) {
-  const version = model?.version === null || model?.version === undefined ? "No model trained yet" : `Model version ${model.version}`;
-  return only_popular ? `${version}: what is popular with everyone` : version;
+/** Where a list comes from: the version of the model, where the project declares one, or that there is none yet. */
+export function origin({ model, only_popular }, declared) {
+  if (!declared.model) return only_popular ? "What is popular with everyone" : "";
+  const version = model?.version ?? null;
+  const words = version === null ? "No model trained yet" : `Model version ${version}`;
+  return only_popular ? `${words}: what is popular with everyone` : words;
 }

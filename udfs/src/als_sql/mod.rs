@@ -2,70 +2,37 @@
 //! aggregate per row that solves it. The shared Gramian is another aggregate. No process therefore holds the matrix,
 //! and joins and aggregates run wherever the engine runs them. Rows are solved exactly, as with `solver => 'cholesky'`.
 //!
-//! - [`als_gramian`]: `YᵀY` of a column of vectors.
-//! - [`als_solve`]: a row from the vectors and weights of its interactions.
-//! - [`als_weight`]: rejects invalid training rows.
-//! - [`als_error`]: what an interaction adds to the loss.
-//! - [`als_start`]: the initial vectors of items.
+//! - `train`: the queries, one after another.
+//! - `gramian`: `YᵀY` of a column of vectors.
+//! - `solve`: a row from the vectors and weights of its interactions.
+//! - `weight`: rejects invalid training rows.
+//! - `error`: what an interaction adds to the loss.
+//! - `start`: the initial vectors of items.
 //! - [`aggregate_to_wire`], [`scalar_to_wire`], [`aggregate_from_wire`], [`scalar_from_wire`]: serialize the functions,
 //!   which contain what rows share.
-//!
-//! The caller that runs plans alternates the half-steps.
 
 mod error;
 mod gramian;
 mod solve;
 mod start;
+mod train;
 mod weight;
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray};
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float32Type};
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
-use crate::als::{Params, Solver};
-use crate::functions::{ModelRow, factors_table};
+use error::als_error;
+use gramian::als_gramian;
+use solve::{Solve, als_solve};
+use start::{Start, als_start};
+use weight::als_weight;
 
-pub use error::als_error;
-pub use gramian::als_gramian;
-pub use solve::{Solve, als_solve};
-pub use start::{Start, als_start};
-pub use weight::als_weight;
-
-/// The settings of a training by queries.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Training {
-    /// The requested parameters; rows are always solved exactly, whatever the solver.
-    pub params: Params,
-    /// Whether alpha is derived from the number of items.
-    pub usual_alpha: bool,
-    /// Whether it was requested; otherwise it is the fallback if the matrix does not fit in memory.
-    pub asked: bool,
-}
-
-/// The row that records how a model was trained, in the columns of a table of factors.
-///
-/// # Errors
-/// When it cannot be converted to arrays.
-pub fn model_batch(params: Params, [users, items, interactions]: [usize; 3], loss: f64) -> Result<RecordBatch> {
-    factors_table::model_batch(&ModelRow {
-        params: Params {
-            solver: Solver::Cholesky,
-            ..params
-        },
-        iterations: params.iterations,
-        users,
-        items,
-        interactions,
-        loss,
-        losses: vec![loss],
-        holdout: 0.0,
-        held_out_score: None,
-    })
-}
+pub(crate) use train::Training;
 
 /// The type of a vector: `List<Float32>`, as in tables of factors.
 fn vector_type() -> DataType {

@@ -20,15 +20,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tracing::Level;
 
-use super::factors_table::{self, vector_rows};
 use super::ids::{Triples, named, read_triples};
-use super::model_row::ModelRow;
+use super::model_argument::vector_rows;
 use super::warm_start;
 use crate::als::{
     AlsError, Holdout, Interactions, Model, Params, Solver, loss, train_from, train_until_best, training_bytes,
 };
 use crate::als_sql::Training;
-use crate::relation::{Arguments, Bound, FewRows, Kind, Operation, Parameter, RelationFunction};
+use crate::factors_table::{self, ModelRow};
+use crate::relation::{Arguments, Bound, ByQueries, FewRows, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "als_train";
 
@@ -262,12 +262,15 @@ impl Operation for Train {
         )))
     }
 
-    fn training(&self) -> Option<Training> {
-        (self.engine != Engine::Memory).then_some(Training {
+    fn by_queries(&self) -> Option<Arc<dyn ByQueries>> {
+        if self.engine == Engine::Memory {
+            return None;
+        }
+        Some(Arc::new(Training {
             params: self.params,
             usual_alpha: self.usual_alpha,
-            asked: self.engine == Engine::Sql,
-        })
+            is_required: self.engine == Engine::Sql,
+        }))
     }
 
     fn to_wire(&self) -> serde_json::Result<serde_json::Value> {

@@ -1,4 +1,4 @@
-//! The SQL functions, one per file; the registered ones are listed at the end.
+//! The SQL functions, one per file; what the engine registers is at the end.
 
 mod als_train;
 mod blocks;
@@ -6,12 +6,11 @@ mod canonical_json;
 mod clicks;
 mod columns;
 mod conversions;
-pub(crate) mod factors_table;
 mod first_within;
 mod from_json;
 mod ids;
 mod item_transitions;
-mod model_row;
+mod model_argument;
 mod ranked;
 mod recommend;
 mod session_knn;
@@ -20,12 +19,16 @@ mod warm_start;
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
+use datafusion::logical_expr::planner::RelationPlanner;
 use datafusion::logical_expr::{ScalarUDF, WindowUDF};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::parser::Statement;
 
-use crate::relation::RelationFunction;
+use crate::relation::{self, FunctionExec, RelationFunction};
 
 pub use columns::parse_columns;
-pub(crate) use model_row::ModelRow;
+pub use similar_items::UnknownItem;
 
 /// Scalar functions.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
@@ -51,4 +54,22 @@ pub fn relation_functions() -> Vec<Arc<dyn RelationFunction>> {
         Arc::new(session_knn::SessionKnnFunction),
         Arc::new(item_transitions::ItemTransitions),
     ]
+}
+
+/// Plans calls of the table functions that take relations.
+pub fn relation_planner() -> Arc<dyn RelationPlanner> {
+    relation::relation_planner(relation_functions())
+}
+
+/// Moves tables in the arguments of these functions to where DataFusion looks for tables.
+pub fn relations_as_subqueries(statement: &mut Statement) {
+    relation::relations_as_subqueries(statement, &relation_functions());
+}
+
+/// Deserializes a call of one of them from [`FunctionExec::to_wire`].
+///
+/// # Errors
+/// When it comes from another version.
+pub fn call_from_wire(bytes: &[u8], inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<FunctionExec> {
+    FunctionExec::from_wire(bytes, inputs, &relation_functions())
 }

@@ -24,8 +24,8 @@ use tokio::sync::OnceCell;
 
 use super::als_train::interaction_columns;
 use super::blocks::{FEW, after, in_blocks, made_of};
-use super::factors_table::{ItemModel, item_rows, read_items};
 use super::ids::{Ids, Triples, named, read_triples};
+use super::model_argument::{ItemModel, item_rows, read_items};
 use super::ranked;
 use crate::als::{AlsError, Factors, FoldIn, Interactions, ItemIndex, Seen};
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::{Result, exec_err};
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::{after, in_blocks};
-use super::factors_table::{ItemModel, item_rows, read_items};
+use super::model_argument::{ItemModel, item_rows, read_items};
 use super::ranked;
 use crate::als::similar;
 use crate::ranking::Scored;
@@ -23,6 +24,14 @@ use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunc
 const NAME: &str = "similar_items";
 /// The number of items whose neighbours are computed and returned at once.
 const BLOCK: usize = 512;
+
+/// The model does not know the item.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("similar_items: the model has no item '{item}'")]
+pub struct UnknownItem {
+    /// Its ID.
+    pub item: String,
+}
 
 /// The function; see the module.
 #[derive(Debug)]
@@ -86,7 +95,7 @@ impl Operation for Neighbours {
                 None => (0..model.ids.len() as u32).collect(),
                 Some(id) => match model.index.get(id) {
                     Some(index) => vec![index],
-                    None => return exec_err!("{NAME}: the model has no item '{id}'"),
+                    None => return Err(DataFusionError::External(Box::new(UnknownItem { item: id.clone() }))),
                 },
             };
             Ok(in_blocks(schema.clone(), wanted.len(), (BLOCK, 0), move |block| {

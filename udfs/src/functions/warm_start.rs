@@ -6,8 +6,8 @@ use datafusion::common::{Result, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 
-use super::factors_table::ITEM;
 use crate::als::Model;
+use crate::factors_table::ITEM;
 
 /// Copies the vectors of users and items that the earlier model has to the new one; IDs are ascending. Holds only one
 /// batch in memory. Returns how many were found.

@@ -18,9 +18,8 @@ use datafusion::physical_plan::{
 };
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
-use super::Operation;
 use super::node::FunctionNode;
-use crate::als_sql::Training;
+use super::{ByQueries, Operation};
 
 /// Plans the nodes of function calls.
 pub fn extension_planner() -> Arc<dyn ExtensionPlanner + Send + Sync> {
@@ -124,9 +123,9 @@ impl FunctionExec {
         }
     }
 
-    /// How to train the model by queries, if the call supports it; its input has user, item and weight.
-    pub fn training(&self) -> Option<Training> {
-        self.operation.training()
+    /// How to compute its result by queries, if that is possible; the inputs are its children.
+    pub fn by_queries(&self) -> Option<Arc<dyn ByQueries>> {
+        self.operation.by_queries()
     }
 
     /// How many of its inputs are not reread, because what was derived from them is kept.

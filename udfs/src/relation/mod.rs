@@ -7,12 +7,14 @@
 //! - `rewrite`: moves tables in the arguments to where DataFusion looks for tables.
 //! - `arguments`: from syntax to checked values.
 //! - `planner`: turns the call into a logical node.
+//! - `by_queries`: a call as a sequence of queries, for data that memory does not hold.
 //! - `wire`: serializes the physical node for another process.
 //! - `node`, `exec`: the node in the logical and in the physical plan. Nothing runs before the plan does.
 //!
 //! [`RelationPlanner`]: datafusion::logical_expr::planner::RelationPlanner
 
 mod arguments;
+mod by_queries;
 mod exec;
 mod node;
 mod planner;
@@ -27,9 +29,8 @@ use datafusion::common::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 
-use crate::als_sql::Training;
-
 pub use arguments::{Arguments, Kind, Parameter};
+pub use by_queries::{ByQueries, QueryRunner, StoredTable};
 pub use exec::{Distributed, FewRows, FunctionExec, extension_planner};
 pub use planner::relation_planner;
 pub use rewrite::relations_as_subqueries;
@@ -100,8 +101,8 @@ pub trait Operation: Debug + Send + Sync {
         None
     }
 
-    /// How to train the model by queries instead of this operation, or if it does not have enough memory.
-    fn training(&self) -> Option<Training> {
+    /// How to compute the result by queries instead, if that is possible.
+    fn by_queries(&self) -> Option<Arc<dyn ByQueries>> {
         None
     }
 

@@ -13,13 +13,10 @@ use datafusion::sql::sqlparser::tokenizer::Span as SqlSpan;
 use super::arguments::Value;
 use super::node::FunctionNode;
 use super::{Arguments, Kind, Parameter, RelationFunction};
-use crate::functions::relation_functions;
 
-/// Plans calls of functions that take relations.
-pub fn relation_planner() -> Arc<dyn RelationPlanner> {
-    Arc::new(FunctionPlanner {
-        functions: relation_functions(),
-    })
+/// Plans calls of these functions.
+pub fn relation_planner(functions: Vec<Arc<dyn RelationFunction>>) -> Arc<dyn RelationPlanner> {
+    Arc::new(FunctionPlanner { functions })
 }
 
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //! finds in a FROM clause.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
@@ -13,27 +14,25 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Kind, RelationFunction};
-use crate::functions::relation_functions;
 
-/// `als_train(gold.session_items, …)` becomes `als_train((select * from gold.session_items), …)`, for the functions of
-/// this crate; everything else is left unchanged.
-pub fn relations_as_subqueries(statement: &mut Statement) {
+/// `als_train(gold.session_items, …)` becomes `als_train((select * from gold.session_items), …)`, for these functions;
+/// everything else is left unchanged.
+pub fn relations_as_subqueries(statement: &mut Statement, functions: &[Arc<dyn RelationFunction>]) {
     match statement {
         Statement::Statement(statement) => {
-            let functions = relation_functions();
             // The rewriter never breaks: its break type has no values.
             let _: ControlFlow<()> = statement.visit(&mut Rewriter { functions });
         }
-        Statement::Explain(explain) => relations_as_subqueries(&mut explain.statement),
+        Statement::Explain(explain) => relations_as_subqueries(&mut explain.statement, functions),
         _ => {}
     }
 }
 
-struct Rewriter {
-    functions: Vec<std::sync::Arc<dyn RelationFunction>>,
+struct Rewriter<'a> {
+    functions: &'a [Arc<dyn RelationFunction>],
 }
 
-impl VisitorMut for Rewriter {
+impl VisitorMut for Rewriter<'_> {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {

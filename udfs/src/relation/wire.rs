@@ -4,8 +4,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
-use super::FunctionExec;
-use crate::functions::relation_functions;
+use super::{FunctionExec, RelationFunction};
 use crate::wire;
 
 /// A serialized call: the function's name, its operation as JSON, and the output columns.
@@ -35,13 +34,16 @@ impl FunctionExec {
         serde_json::to_vec(&call).map_err(failed)
     }
 
-    /// Deserializes a call from [`FunctionExec::to_wire`].
+    /// Deserializes a call of one of these functions from [`FunctionExec::to_wire`].
     ///
     /// # Errors
     /// When it comes from another version.
-    pub fn from_wire(bytes: &[u8], inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Self> {
+    pub fn from_wire(
+        bytes: &[u8],
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        functions: &[Arc<dyn RelationFunction>],
+    ) -> Result<Self> {
         let call: Wire = serde_json::from_slice(bytes).map_err(failed)?;
-        let functions = relation_functions();
         let function = functions.iter().find(|function| function.name() == call.function);
         let function = function.ok_or_else(|| {
             exec_datafusion_err!(

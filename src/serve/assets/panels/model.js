@@ -1,9 +1,10 @@
-// Which model answers, and how good it is. The details are whatever columns gold.model has: its SQL may be changed.
+// Which model answers, and how good it is. The details are whatever columns the project's description of the model has.
 import { get } from "../api.js";
 import { sparkline } from "../charts.js";
 import { h, replace } from "../dom.js";
 import { duration, humanName, number, NONE, precise, timeElement } from "../format.js";
 import { panel } from "../panel.js";
+import { recommender, tablesOfRecommender } from "../recommender.js";
 
 const isTime = (value) => typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value);
 
@@ -30,12 +31,27 @@ function age(model) {
   return duration(model.age_s);
 }
 
+const isTrained = ({ version, trained_at }) => version !== null || Boolean(trained_at);
+
+/** What is missing: a model that was never trained, or, in a project without one, anything to say about it. */
+function missing(model) {
+  if (isTrained(model)) return null;
+  if (model.declared) return { message: "No model was trained yet.", help: "clickrec run" };
+  if (model.evaluation || Object.keys(model.details ?? {}).length) return null;
+  return {
+    message: "This project has no model to describe.",
+    help: "`recommender: { stale_after: [TABLE], description: TABLE }` in pipelines.yaml declares one.",
+  };
+}
+
 function mount(content) {
   return (model) => {
     const tile = (label, value, testid) => h("div", { class: "tile", data: { testid } }, h("dt", {}, label), h("dd", { class: "tile-value" }, value));
     replace(content,
-      h("dl", { class: "tiles two" }, tile("Trained", age(model), "model-age"), tile("Version", String(model.version ?? NONE), "model-version")),
-      h("p", { class: "muted small" }, "Trained at ", timeElement(model.trained_at)),
+      isTrained(model) ? [
+        h("dl", { class: "tiles two" }, tile("Trained", age(model), "model-age"), tile("Version", String(model.version ?? NONE), "model-version")),
+        h("p", { class: "muted small" }, "Trained at ", timeElement(model.trained_at)),
+      ] : null,
       definitions(model.details ?? {}),
       model.evaluation
         ? [h("h3", {}, "Last evaluation"), definitions(model.evaluation)]
@@ -45,13 +61,14 @@ function mount(content) {
 
 export const model = () => panel({
   id: "model",
-  tables: ["gold.model", "gold.als_factors", "system.evaluations"],
+  tables: () => tablesOfRecommender("system.evaluations"),
   skeletonRows: 9,
   mount,
   load: async (signal) => {
-    const answer = await get("/model", {}, signal);
+    const [answer, { model: current, description }] = await Promise.all([get("/model", {}, signal), recommender()]);
+    signal.throwIfAborted();
     // Nothing that changes with every request may make the panel draw again; the page counts the age itself.
-    return answer.trained_at ? { ...answer, age_s: null } : answer;
+    return { ...answer, age_s: answer.trained_at ? null : answer.age_s, declared: Boolean(current || description) };
   },
-  empty: ({ version, trained_at }) => (version === null && !trained_at ? { message: "No model was trained yet.", help: "clickrec run" } : null),
+  empty: missing,
 });

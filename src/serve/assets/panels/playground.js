@@ -4,7 +4,8 @@ import { combobox } from "../combobox.js";
 import { announce, debounce, h, replace, withCode } from "../dom.js";
 import { decimal, number } from "../format.js";
 import { panel } from "../panel.js";
-import { legend, origin, recommendationList } from "../recommendations.js";
+import { origin, recommendationList } from "../recommendations.js";
+import { recommender, tablesOfRecommender } from "../recommender.js";
 import { EVENT_TYPES } from "../state.js";
 
 const NAMES = { view: "View", add_to_cart: "Add to cart", purchase: "Purchase" };
@@ -16,6 +17,7 @@ function mount(content, tools) {
   let nextId = 1;
   let before = null; // item → rank of the list on the screen
   let controller = null;
+  let declared = null;
 
   const box = combobox({
     id: "item-search", label: "Search for an item to click", placeholder: "Search for an item…", clears: true,
@@ -28,11 +30,14 @@ function mount(content, tools) {
   const clicks = h("ol", { class: "made-clicks", "aria-label": "Clicks of this visitor" });
   const clear = h("button", { class: "button small", type: "button", data: { testid: "clear" }, onclick: clearAll }, "Clear");
   const hint = h("p", { class: "hint" });
-  const list = recommendationList({ label: "Recommendations for this visitor", choose: add, action: (item) => `Click ${item} too` });
+  const list = recommendationList({
+    label: "Recommendations for this visitor",
+    item: (item, key) => h("button", { class: "item", type: "button", title: `Click ${item} too`, data: { key }, onclick: () => add(item) }, item),
+  });
   const note = h("div", { class: "part-note", hidden: true });
   const answer = h("p", { class: "muted small", data: { testid: "answer-time" } });
   const result = h("div", { class: "part result", data: { testid: "playground-result" }, "aria-busy": "false" },
-    h("div", { class: "part-head" }, h("h3", {}, "Recommended next"), answer), legend(), hint, note, list.element);
+    h("div", { class: "part-head" }, h("h3", {}, "Recommended next"), answer), list.legend, hint, note, list.element);
   content.append(h("div", { class: "split" },
     h("div", { class: "part" },
       h("h3", {}, "Popular items"), chips,
@@ -118,7 +123,8 @@ function mount(content, tools) {
     hint.hidden = true;
     note.hidden = rows.length > 0;
     replace(note, rows.length ? null : h("p", {}, "There is nothing to recommend after these clicks."));
-    answer.textContent = `${origin(found)} · answered in ${took < 10 ? decimal(took, 1) : number(took)} ms`;
+    const from = origin(found, declared);
+    answer.textContent = `${from ? `${from} · answered` : "Answered"} in ${took < 10 ? decimal(took, 1) : number(took)} ms`;
     list.update(rows, before);
     before = new Map(rows.map((row) => [row.item_id, row.rank]));
     announce(rows.length ? `${rows.length} recommendations, first ${rows[0].item_id}` : "Nothing to recommend");
@@ -127,7 +133,9 @@ function mount(content, tools) {
   drawClicks();
   showNothing();
 
-  return ({ items }) => {
+  return ({ items, declared: now }) => {
+    declared = now;
+    list.declare(declared);
     replace(chips, items.map((item) => h("li", {}, h("button", {
       class: "chip", type: "button", title: `Click ${item.item_id}`, data: { testid: "chip", key: `chip-${item.item_id}` }, onclick: () => add(item.item_id),
     }, item.item_id))));
@@ -137,17 +145,14 @@ function mount(content, tools) {
 
 export const playground = () => panel({
   id: "playground",
-  tables: ["gold.item_activity", "gold.als_factors", "gold.model"],
+  tables: () => tablesOfRecommender("gold.item_activity"),
   skeletonRows: 6,
   mount,
-  // The model's version is part of the answer here so that a new model is asked again, also when popular items stay the same.
+  // What is declared has the model's version in it, so a new model answers even if the popular items stay the same.
   load: async (signal) => {
-    const [popular, model] = await Promise.all([
-      get("/items/popular", { limit: POPULAR }, signal),
-      get("/model", {}, signal).catch(() => null),
-    ]);
+    const [popular, declared] = await Promise.all([get("/items/popular", { limit: POPULAR }, signal), recommender()]);
     signal.throwIfAborted();
-    return { items: popular.items, help: popular.help, model: model?.version ?? null };
+    return { items: popular.items, help: popular.help, declared };
   },
   empty: ({ items }) => (items.length ? null : { message: "No item was clicked yet.", help: "clickrec run" }),
 });

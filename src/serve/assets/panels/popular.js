@@ -4,6 +4,7 @@ import { bar } from "../charts.js";
 import { h, replace } from "../dom.js";
 import { number } from "../format.js";
 import { panel, TIME } from "../panel.js";
+import { recommender } from "../recommender.js";
 import { showSimilar } from "../similar.js";
 import { filters, timeWindow } from "../state.js";
 
@@ -15,16 +16,20 @@ const KINDS = {
 };
 const WORDS = { views: ["view", "views"], add_to_carts: ["time added", "times added"], purchases: ["purchase", "purchases"] };
 
+const choosing = (item) =>
+  ({ type: "button", title: `What is similar to ${item}`, data: { key: item }, onclick: () => showSimilar(item) });
+
 function mount(content) {
   const list = h("ol", { class: "bars" });
   content.append(list);
-  return ({ type, items }) => {
+  return ({ type, items, similar }) => {
+    document.getElementById("popular-sub").hidden = !similar;
     const [title, count] = KINDS[type];
     document.getElementById("popular-title").textContent = title;
     const most = Math.max(...items.map((item) => item[count]), 1);
     list.setAttribute("aria-label", title);
     replace(list, items.map((item) => h("li", { data: { testid: "popular-item", item: item.item_id } },
-      h("button", { class: "bar-row", type: "button", title: `What is similar to ${item.item_id}`, data: { key: item.item_id }, onclick: () => showSimilar(item.item_id) },
+      h(similar ? "button" : "div", { class: "bar-row", ...(similar ? choosing(item.item_id) : {}) },
         h("span", { class: "rank" }, String(item.rank)),
         h("span", { class: "bar-name" }, item.item_id),
         bar(item[count] / most),
@@ -42,8 +47,10 @@ export const popular = () => panel({
   load: async (signal) => {
     const { event_type } = filters.get();
     // Without a type the panel still is about views, so it asks for the most viewed.
-    const answer = await get("/items/popular", { ...(await timeWindow()), event_type: event_type ?? "view", limit: 10 }, signal);
-    return { type: event_type ?? "all", ...answer };
+    const query = { ...(await timeWindow()), event_type: event_type ?? "view", limit: 10 };
+    const [answer, { similar }] = await Promise.all([get("/items/popular", query, signal), recommender()]);
+    signal.throwIfAborted();
+    return { type: event_type ?? "all", similar, ...answer };
   },
   empty: ({ items }) => (items.length ? null : { message: "No product was clicked in this time.", help: "clickrec run" }),
 });

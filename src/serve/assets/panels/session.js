@@ -4,8 +4,9 @@ import { combobox } from "../combobox.js";
 import { announce, badge, dataTable, h, replace, withCode } from "../dom.js";
 import { bareTime, date, dateTimeSeconds, number } from "../format.js";
 import { panel, TIME } from "../panel.js";
-import { legend, origin, recommendationList } from "../recommendations.js";
-import { showSimilar } from "../similar.js";
+import { origin, recommendationList } from "../recommendations.js";
+import { recommender, tablesOfRecommender } from "../recommender.js";
+import { itemWithSimilar } from "../similar.js";
 import { filters, timeWindow } from "../state.js";
 
 const LIMIT = 20;
@@ -21,6 +22,8 @@ async function find(search, signal) {
 const detail = (s) => `${number(s.events)} ${s.events === 1 ? "event" : "events"}${s.converted ? " · bought" : ""}`;
 
 async function load(signal) {
+  const declared = await recommender();
+  signal.throwIfAborted();
   let id = filters.get().session;
   if (!id) {
     const { sessions, help } = await get("/sessions", { ...(await timeWindow()), event_type: filters.get().event_type, limit: 1 }, signal);
@@ -34,7 +37,7 @@ async function load(signal) {
   signal.throwIfAborted();
   // Half an answer is better than none; without either there is nothing to show.
   if (clicks.status === "rejected" && recommended.status === "rejected") throw clicks.reason;
-  return { id, clicks: settled(clicks), recommended: settled(recommended) };
+  return { id, declared, clicks: settled(clicks), recommended: settled(recommended) };
 }
 
 const settled = ({ value, reason }) => value ?? { failure: { message: reason.message, help: reason.help ?? null } };
@@ -47,16 +50,17 @@ function mount(content, tools) {
   });
   tools.append(box.element);
 
+  let declared = { similar: false };
+  const item = (name, key) => itemWithSimilar(name, key, declared);
   const clicks = dataTable({
     label: "Clicks of the session, newest first", testid: "click", tall: true,
     columns: [
       { label: "Time (UTC)", cell: (click) => h("time", { datetime: click.event_at, title: dateTimeSeconds(click.event_at) }, bareTime(click.event_at)) },
       { label: "Event", cell: (click) => badge(click.event_type) },
-      { label: "Item", cell: (click) => h("button", { class: "item", type: "button", title: `What is similar to ${click.item_id}`,
-        data: { key: `click-${click.event_at}-${click.item_id}` }, onclick: () => showSimilar(click.item_id) }, click.item_id) },
+      { label: "Item", cell: (click) => item(click.item_id, `click-${click.event_at}-${click.item_id}`) },
     ],
   });
-  const list = recommendationList({ label: "Recommendations", choose: showSimilar, action: (item) => `What is similar to ${item}` });
+  const list = recommendationList({ label: "Recommendations", item });
   const clicksNote = h("div", { class: "part-note" });
   const listNote = h("div", { class: "part-note" });
   const from = h("p", { class: "muted small" });
@@ -64,9 +68,11 @@ function mount(content, tools) {
   const name = h("span", { class: "session-name" });
   content.append(h("div", { class: "split" },
     h("div", { class: "part" }, h("div", { class: "part-head" }, h("h3", {}, "Clicks of ", name), count), clicksNote, clicks.element),
-    h("div", { class: "part" }, h("div", { class: "part-head" }, h("h3", {}, "Recommended next"), from), legend(), listNote, list.element)));
+    h("div", { class: "part" }, h("div", { class: "part-head" }, h("h3", {}, "Recommended next"), from), list.legend, listNote, list.element)));
 
-  return ({ id, clicks: clicked, recommended }) => {
+  return ({ id, declared: now, clicks: clicked, recommended }) => {
+    declared = now;
+    list.declare(declared);
     const another = shownSession !== null && shownSession !== id;
     shownSession = id;
     box.set(id);
@@ -82,7 +88,7 @@ function mount(content, tools) {
 
     const rows = recommended.recommendations ?? [];
     note(listNote, recommended.failure ?? (rows.length ? null : { message: "There is nothing to recommend to this session.", help: recommended.help ?? "clickrec run" }));
-    from.textContent = recommended.failure ? "" : origin(recommended);
+    from.textContent = recommended.failure ? "" : origin(recommended, declared);
     list.update(rows);
     if (another) announce(`${rows.length} recommendations for ${id}`);
   };
@@ -95,7 +101,7 @@ function note(element, what) {
 
 export const session = () => panel({
   id: "session",
-  tables: ["silver.events", "gold.sessions", "gold.session_items", "gold.item_popularity", "gold.als_factors", "gold.model", "gold.recommendations"],
+  tables: () => tablesOfRecommender("gold.sessions"),
   watches: ["session", "event_type", ...TIME],
   skeletonRows: 10,
   mount, load,

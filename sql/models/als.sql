@@ -1,4 +1,5 @@
--- What is near it in taste space.
+-- als: the items nearest to a session in taste space.
+-- `clickrec evaluate` measures this part of the blend on its own (pipelines.yaml: `recommender`).
 select session_id, item_id, score from recommend(
     gold.als_factors,
     (select * from gold.requests where item_id is not null),

@@ -1,4 +1,5 @@
--- What followed the session's newest item in other sessions.
+-- item_transitions: what followed the session's newest item in other sessions.
+-- A simple model that `clickrec evaluate` compares with the blend (pipelines.yaml: `recommender`).
 with
 
 newest as (

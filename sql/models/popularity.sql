@@ -1,4 +1,5 @@
--- What most sessions have, the same for everyone.
+-- popularity: the items of most sessions, the same for everyone.
+-- `clickrec evaluate` measures this part of the blend on its own (pipelines.yaml: `recommender`).
 select
     sessions.session_id,
     items.item_id,

@@ -1,4 +1,5 @@
--- What the sessions most like it clicked.
+-- session_knn: what the sessions most like it clicked.
+-- `clickrec evaluate` measures this part of the blend on its own (pipelines.yaml: `recommender`).
 select session_id, item_id, score from session_knn(
     (select session_id, item_id, event_at as last_event_at from silver.events),
     (select * from gold.requests where item_id is not null),

@@ -34,7 +34,7 @@ impl StepProgress {
     }
 
     /// Takes the counts of reading from this plan.
-    pub(super) fn watch(&self, plan: Arc<dyn ExecutionPlan>) {
+    pub fn watch(&self, plan: Arc<dyn ExecutionPlan>) {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
     }
 
@@ -43,19 +43,21 @@ impl StepProgress {
     }
 
     /// Nothing was done yet: the step begins again. What its plan holds in memory is let go.
-    pub(super) fn restart(&self) {
+    pub fn restart(&self) {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = None;
         for count in [&self.written, &self.read_elsewhere, &self.bytes_elsewhere] {
             count.store(0, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn add_read_elsewhere(&self, rows: u64, bytes: u64) {
+    /// Counts rows and bytes of a plan that ran elsewhere.
+    pub fn add_read_elsewhere(&self, rows: u64, bytes: u64) {
         self.read_elsewhere.fetch_add(rows, Ordering::Relaxed);
         self.bytes_elsewhere.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn add_written(&self, rows: usize) {
+    /// Counts rows that were written.
+    pub fn add_written(&self, rows: usize) {
         self.written.fetch_add(rows as u64, Ordering::Relaxed);
     }
 }

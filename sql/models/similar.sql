@@ -1,0 +1,11 @@
+-- similar: the items that the same sessions care for, by the angle between their factors.
+-- `clickrec similar ITEM` and the dashboard set var('item', …) and var('k', …).
+select
+    similar_item_id,
+    rank,
+    similarity
+from similar_items(
+    gold.als_factors,
+    item => var('item', ''),
+    k => var('k', 10)
+)

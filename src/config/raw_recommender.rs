@@ -1,0 +1,63 @@
+//! `recommender:` as written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_yaml::Spanned;
+
+use super::raw::{OrderedMap, Text};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecommender {
+    /// The table of session events: `silver.events` if none is given.
+    #[schemars(with = "Option<String>")]
+    pub events: Option<Text>,
+    /// The view whose rows are the sessions to recommend for: `gold.requests` if none is given.
+    #[schemars(with = "Option<String>")]
+    pub requests: Option<Text>,
+    /// The step whose SQL answers requests: `gold.recommendations` if none is given.
+    #[schemars(with = "Option<String>")]
+    pub recommendations: Option<Text>,
+    /// The table whose one row describes the model.
+    #[schemars(with = "Option<String>")]
+    pub description: Option<Text>,
+    /// Tables whose new version means new models; the first is the model whose version and time answers report.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub stale_after: Vec<Text>,
+    /// An SQL file that finds the `var('k', 10)` items most similar to `var('item', '')`: similar_item_id, rank, similarity.
+    #[schemars(with = "Option<String>")]
+    pub similar: Option<Text>,
+    /// The parts of a score, in the order in which they are shown.
+    #[serde(default)]
+    #[schemars(with = "Vec<RawScore>")]
+    pub scores: Vec<Spanned<RawScore>>,
+    /// Further models that `clickrec evaluate` compares: SQL files by name.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    pub models: Option<OrderedMap<Text>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScore {
+    /// Its column in the recommendations.
+    #[schemars(with = "String")]
+    pub column: Text,
+    /// Its name for people.
+    #[schemars(with = "Option<String>")]
+    pub label: Option<Text>,
+    /// Its colour on the page; the first one that no other part has if none is given.
+    #[schemars(
+        with = "Option<String>",
+        extend("enum" = ["blue", "green", "orange", "purple", "red", "teal", "pink", "gray", null])
+    )]
+    pub color: Option<Text>,
+    /// It says nothing about the session, like popularity: everyone gets it.
+    #[serde(default)]
+    pub fallback: bool,
+    /// An SQL file with which `clickrec evaluate` measures this part alone: session_id, item_id, score.
+    #[schemars(with = "Option<String>")]
+    pub model: Option<Text>,
+}

@@ -1,0 +1,31 @@
+use super::check::{Passed, save};
+use super::{Attempt, Done};
+use crate::lake::write::Layout;
+use crate::lake::{Commit, CommitMode};
+use crate::pipeline::PipelineError;
+
+/// Puts rows into the quarantine, then makes the files part of the table. Nothing but the commit can fail by then; a row
+/// that is put aside again is in the quarantine once.
+pub async fn commit(
+    attempt: Attempt<'_>,
+    layout: Layout,
+    passed: Passed,
+    mode: CommitMode,
+) -> Result<Done, PipelineError> {
+    save(attempt, &passed.aside).await?;
+    let commit = Commit {
+        mode,
+        layout,
+        files: passed.written.files,
+        transactions: attempt.inputs.transactions.clone(),
+    };
+    let version = commit.apply(&attempt.inputs.target).await;
+    Ok(Done {
+        version: version.map_err(|source| attempt.node.lake_error(source))?,
+        read: attempt.progress.rows_read(),
+        written: passed.written.rows,
+        bytes: attempt.progress.bytes_read(),
+        checked: passed.checked,
+        failed: 0,
+    })
+}

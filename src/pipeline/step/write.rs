@@ -1,0 +1,63 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::dataframe::DataFrame;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+
+use super::plan::physical;
+use super::{Attempt, Shape, backend_error};
+use crate::backend::MergeKeys;
+use crate::backend::by_queries::{self, Calls};
+use crate::lake::write::Written;
+use crate::pipeline::{Failure, PipelineError, chain};
+
+/// What a step has written.
+#[derive(Debug)]
+pub struct Wrote {
+    /// Files that no reader sees yet.
+    pub files: Written,
+    /// The keys of a merge.
+    pub keys: MergeKeys,
+}
+
+/// Writes the rows of a result's plan. Where memory does not suffice, and calls of the plan can be computed by queries, it
+/// is planned and run again so. The plan is taken: what it holds in memory goes with it.
+pub async fn write(
+    attempt: Attempt<'_>,
+    shape: &Shape,
+    result: &DataFrame,
+    plan: Arc<dyn ExecutionPlan>,
+) -> Result<Wrote, PipelineError> {
+    let way_out = by_queries::way_out(&plan);
+    match (rows(attempt, shape, plan, Calls::Required).await, way_out) {
+        (Err(error), Some(notice)) if error.failure() == Failure::OutOfMemory => {
+            tracing::warn!(step = %attempt.node.name(), reason = chain(&error, ": "), "{notice}");
+            attempt.progress.restart();
+            let plan = physical(attempt, result, Calls::Possible).await?;
+            rows(attempt, shape, plan, Calls::Possible).await
+        }
+        (wrote, _) => wrote,
+    }
+}
+
+/// Writes the rows of a plan, with these calls computed by queries first.
+async fn rows(
+    attempt: Attempt<'_>,
+    shape: &Shape,
+    plan: Arc<dyn ExecutionPlan>,
+    by: Calls,
+) -> Result<Wrote, PipelineError> {
+    let started = Instant::now();
+    let failed = |error| backend_error(attempt.node, error);
+    let (backend, table) = (attempt.tools.backend, &attempt.inputs.target);
+    let computed = by_queries::compute(backend, attempt.job(), table, plan, by).await;
+    let (plan, results) = computed.map_err(failed)?;
+    let written = backend.write(attempt.job(), plan.clone(), attempt.target(shape)).await;
+    results.delete(table).await;
+    let (files, keys) = written.map_err(failed)?;
+    let measured = DisplayableExecutionPlan::with_metrics(plan.as_ref());
+    let step = attempt.node.name();
+    tracing::debug!(%step, took = ?started.elapsed(), plan = %measured.indent(false), "wrote the result");
+    Ok(Wrote { files, keys })
+}

@@ -1,1 +1,0 @@
-select * from gold.model limit 1

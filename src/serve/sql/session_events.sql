@@ -1,1 +1,0 @@
-select * from silver.events where session_id = $session_id
