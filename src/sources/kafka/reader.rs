@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::cause::Cause;
 use super::client::{ANSWER, Context, consumer, failed, is_passing, refused};
-use super::lost::{lost, made_anew};
+use super::lost::{lost, recreated};
 use super::metadata::{identity, metadata};
 use super::native::{Messages, Received};
 use super::range::{Range, Task};
@@ -186,7 +186,7 @@ impl<'a> Connection<'a> {
         if let (Some(then), Some(now)) = (task.topic_id, identity(config, &client, &metadata))
             && then != now
         {
-            return Err(external(made_anew(config)));
+            return Err(external(recreated(config)));
         }
         let mut assignment = TopicPartitionList::new();
         ranges
