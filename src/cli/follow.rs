@@ -11,7 +11,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::exit::told;
+use super::exit::with_causes;
 use super::global::Global;
 use super::metrics;
 use super::output::write_all;
@@ -103,7 +103,7 @@ impl<'a> From<&'a FollowEvent<'_>> for Line<'a> {
             },
             FollowEvent::Failed { error, pause } => Self::Failed {
                 at,
-                error: told(*error),
+                error: with_causes(*error),
                 retry_in_seconds: pause.as_secs(),
             },
         }
@@ -145,7 +145,7 @@ impl StatusLine {
             )),
             FollowEvent::Failed { error, pause } => self.bar.println(format!(
                 "failed: {}\n  trying again in {} s",
-                told(*error),
+                with_causes(*error),
                 pause.as_secs()
             )),
         }

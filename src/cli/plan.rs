@@ -70,7 +70,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     let access = runner.lake().access().await?;
     if args.json {
         // What one may do in the store is no step: it goes where notes go.
-        eprint!("{}", told_access(&runner, &access));
+        eprint!("{}", describe_access(&runner, &access));
         return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     }
     let mut vertices: Vec<Vertex> = sources(runner.dag().nodes(), &pipeline.name)
@@ -93,12 +93,12 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     write_all(&format!(
         "{}{}{busy} steps have something to do, {idle} have not\n",
         draw(&vertices),
-        told_access(&runner, &access),
+        describe_access(&runner, &access),
     ))
 }
 
 /// What one may do in the store of a lake in the cloud, and what is missing.
-fn told_access(runner: &Runner, access: &[Access]) -> String {
+fn describe_access(runner: &Runner, access: &[Access]) -> String {
     if access.is_empty() {
         return String::new();
     }

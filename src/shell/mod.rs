@@ -3,7 +3,7 @@
 //! - [`Shell`]: what a session knows, and running one script in it.
 //! - `split`, `tokens`: a text as statements and commands.
 //! - `command`: the commands; `describe`, `functions`, `travel`, `repeat`: what they do.
-//! - `guard`: what a session may not do.
+//! - `restrictions`: what a session may not do.
 //! - [`print`](mod@print): rows as text; `progress`: how far a query is.
 //! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: what it helps with; `history`,
 //!   `secrets`: what it remembers.
@@ -16,7 +16,6 @@ mod describe;
 mod editor;
 mod error;
 mod functions;
-mod guard;
 mod highlight;
 mod history;
 mod interactive;
@@ -25,6 +24,7 @@ pub mod print;
 mod progress;
 mod query;
 mod repeat;
+mod restrictions;
 mod run_step;
 mod scope;
 mod script;
@@ -119,7 +119,7 @@ impl Shell {
             for (name, source) in &self.project.sources {
                 if let (true, Some(table)) = (source.reads_files(), bindings.changes.get_mut(name)) {
                     let (name, schema) = (name.clone(), table.schema());
-                    *table = Arc::new(guard::ShutOut { name, schema });
+                    *table = Arc::new(restrictions::ShutOut { name, schema });
                 }
             }
         }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaConfig;
-use super::client::{Context, ask, consumer};
+use super::client::{Context, consumer, with_retries};
 use super::lost::{lost, recreated};
 use super::metadata::{identity, metadata, numbers};
 use super::times::{TimeOffset, offsets_at};
@@ -249,7 +249,7 @@ fn describe(
     let numbers = numbers(config, &metadata)?;
     let mut partitions = vec![];
     for partition in numbers {
-        let (low, high) = ask(config, client, |timeout| {
+        let (low, high) = with_retries(config, client, |timeout| {
             client.fetch_watermarks(&config.topic, partition, timeout)
         })?;
         partitions.push((partition, low..high));
