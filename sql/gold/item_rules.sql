@@ -3,6 +3,6 @@
 select
     item_id,
     category,     -- at most `max_per_category` items of a category are shown (gold.recommendations)
-    is_shown      -- false: never
+    is_shown      -- false: never shown
 from (values ('prod_7', 'shoes', true)) as rules (item_id, category, is_shown)
-where false         -- remove this line once the rows are your own
+where false         -- remove this line once you have added your own rows

@@ -1,5 +1,6 @@
--- gold.requests (view): one row per session that needs recommendations and item that it has had: everything that
--- gold.recommendations knows about a session. A session that has lost its events to another has one row with no item.
+-- gold.requests (view): one row per session that needs recommendations, and per item that it has interacted with:
+-- everything that gold.recommendations knows about a session. A session that has lost its events to another session has
+-- one row without an item.
 -- `clickrec recommend` and `clickrec evaluate` replace this view with sessions of their own.
 with
 

@@ -1,7 +1,7 @@
 -- gold.session_items: one row per session and item: how interested the session was in the item. The recommender learns
 -- from `weight`.
--- Key: session_id (all items of a touched session are recomputed). A session without events returns one row with no
--- item, which deletes its old rows (pipelines.yaml: `delete: item_id is null`).
+-- Key: session_id (all items of a touched session are recomputed). A session without events returns one row
+-- without an item, which deletes its old rows (pipelines.yaml: `delete: item_id is null`).
 --
 -- Change the weights here: how much each kind of event counts, and how fast interest fades.
 with
@@ -34,7 +34,7 @@ weighted as (
             when 'add_to_cart' then 3.0
             when 'purchase' then 5.0
         end as type_weight,
-        -- interest halves with every 30 minutes before the session's end, but never fades completely
+        -- interest halves every 30 minutes before the session's end, but never fades completely
         greatest(
             power(0.5, (extract(epoch from session_ended_at) - extract(epoch from event_at)) / 1800.0),
             0.001

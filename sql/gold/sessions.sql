@@ -1,6 +1,6 @@
 -- gold.sessions: one row per session: when, how long, what happened.
 -- Key: session_id. Why a merge: only sessions with new events are recomputed. A session that has lost all its events
--- to another session has none left, and is deleted (pipelines.yaml: `delete: events = 0`).
+-- to another session is deleted (pipelines.yaml: `delete: events = 0`).
 with
 
 touched as (

@@ -1,7 +1,7 @@
--- silver.clicks (view): one row per new record of Bronze, parsed and judged.
+-- silver.clicks (view): one row per new record of Bronze, parsed and checked.
 -- `reason` says why a record is not accepted; it is null for accepted records. Reasons are categories, which can be counted;
--- `detail` holds the wrong value. The view depends on the record alone, never on the clock, so all its readers agree.
--- Fields that have no column here are kept in `extra`, as JSON. If the type of a value differs from its column's, the record
+-- `detail` holds the wrong value. The view depends only on the record, never on the clock, so all its readers agree.
+-- Fields without a column here are kept in `extra`, as JSON. If the type of a value differs from its column's, the record
 -- is not accepted; with `vars: { schema: evolve }` in pipelines.yaml, the value is kept in `extra` instead.
 with
 
@@ -37,8 +37,8 @@ parsed as (
         nullif(trim(click['item_id']), '') as item_id,
         click['event_type'] as event_type,
         click['extra'] as extra,
-        -- outside of these limits no shop's clock is right: if a record's own time lies there (seconds or nanoseconds
-        -- taken for milliseconds, a clock that was never set), it says nothing about the event's time
+        -- no shop's clock is outside these limits: if a record's own time is (seconds or nanoseconds taken for
+        -- milliseconds, a clock that was never set), it says nothing about the event's time
         arrow_cast(var('oldest_event', '2000-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as oldest,
         arrow_cast(var('newest_event', '2100-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as newest
     from records
@@ -74,8 +74,8 @@ select
     ---------- the event. Events with one id are the same (silver.events says within how many days); without an id, events
     ---------- with the same content are, and all fields count. Control characters separate the fields and stand in for
     ---------- missing ones, so that no two events look alike by accident. Where ids do not distinguish events,
-    ---------- `vars: { conflicting_events: keep }` makes the content part of the id. (The cast is there because md5 returns
-    ---------- string views, which sorts cannot release, and by which no file can be looked up.)
+    ---------- `vars: { conflicting_events: keep }` makes the content part of the id. (The cast is needed because md5 returns
+    ---------- string views, which sorts cannot release, and which cannot be used to look up files.)
     case
         when given_event_id is not null and var('conflicting_events', 'quarantine') <> 'keep' then given_event_id
         else concat_ws('#', given_event_id, cast(md5(concat_ws(
@@ -95,7 +95,7 @@ select
     event_type,
     extra,
 
-    ---------- the judgement
+    ---------- the result of the checks
     reason,
     case reason
         when 'timestamp is too old' then cast(event_at as varchar)

@@ -3,7 +3,7 @@
 -- boundaries of inferred sessions, whose events are then written again.
 -- A record is not an event of its own if an earlier one has the same id and happened, by its own timestamp, on the same day,
 -- the day before or the day after. So only the files of three days are searched for it, however far back the table goes.
--- silver.unaccepted says what becomes of such a record.
+-- silver.unaccepted shows what happens to such a record.
 --
 -- A session that the shop did not name is inferred: events of a user that are no more than 30 minutes apart.
 -- `replaced_session_ids` keeps the earlier session ids of such an event, so that Gold can remove those sessions.
@@ -131,7 +131,7 @@ select
     partition,
     "offset",
 
-    ---------- fields that have no column of their own, as JSON
+    ---------- fields without a column of their own, as JSON
     extra
 from sessionised
 where written_session_id is distinct from session_id

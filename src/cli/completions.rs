@@ -3,7 +3,7 @@ use clap_complete::{Shell, generate};
 
 use super::output::write_all;
 
-/// Print what makes a shell complete commands and options
+/// Print a script that makes your shell complete commands and options
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec completions bash > ~/.local/share/bash-completion/completions/clickrec

@@ -24,13 +24,13 @@ use crate::sources::kafka::EmbeddedBroker;
 
 const TOPIC: &str = "clickstream";
 const PARTITIONS: i32 = 8;
-/// The embedded broker keeps 5 MiB a partition and silently drops what is older: compressed, this much fits.
+/// The embedded broker keeps 5 MiB per partition and silently drops older records. This many events fit, compressed.
 const MAX_EVENTS: u64 = 1_000_000;
 const SESSIONS_SHOWN: usize = 5;
 
-/// Everything in one go: an embedded Kafka broker, simulated traffic, every layer, training, recommendations
+/// Run everything end to end: an embedded Kafka broker, simulated traffic, every layer, training, recommendations
 ///
-/// Needs nothing installed and leaves nothing behind, unless --lake says where the tables go.
+/// Needs no other software and leaves nothing behind, unless --lake names a folder for the tables.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec demo
@@ -45,11 +45,11 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 
-    /// Then serve the dashboard over it, until Ctrl-C
+    /// Serve the dashboard for its lake afterwards, until Ctrl-C
     #[arg(long)]
     pub serve: bool,
 
-    /// Makes another shop of the same kind
+    /// Seed of the simulation: another seed gives another shop of the same kind
     #[arg(long, default_value_t = 42)]
     seed: u64,
 }
@@ -57,16 +57,16 @@ pub(super) struct DemoArgs {
 pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
     if args.events > MAX_EVENTS {
         bail!(
-            "the embedded broker holds no more than {} events\n  help: write more to files, and run a project on them: \
-             clickrec produce --events {} --to FILE",
+            "the embedded broker holds no more than {} events\n  help: write more events to a file, and run a project \
+             on it: clickrec produce --events {} --to FILE",
             thousands(MAX_EVENTS),
             args.events
         );
     }
     let started = Instant::now();
-    let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let temporary = tempfile::tempdir().context("cannot create a temporary folder")?;
     let folder = args.lake.clone().unwrap_or_else(|| temporary.path().join("shop"));
-    // The sample data belong to another shop: a later run of the kept project must not mix them into this lake.
+    // The sample data belongs to another shop: a later run of the kept project must not mix it into this lake.
     init::scaffold(&folder, Events::Nothing)?;
 
     let shop = SimulationConfig {
@@ -120,7 +120,7 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     }
 }
 
-/// Says where the project is, and what it reads now that the demo's broker is gone.
+/// Prints where the project is, and what it reads now that the demo's broker is gone.
 fn kept(folder: &Path) -> String {
     let folder = folder.display();
     format!(
@@ -150,12 +150,12 @@ async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result
         thousands(repeated.unsigned_abs())
     ))?;
     if u64::try_from(bronze)? != produced || bronze != silver + quarantined + repeated {
-        bail!("these counts do not add up: records were lost or doubled");
+        bail!("these counts do not add up: records were lost or duplicated");
     }
     Ok(())
 }
 
-/// For a few sessions: what they clicked beside what they get.
+/// For a few sessions: what they clicked, next to what is recommended to them.
 async fn show_sessions(
     session: &SessionContext,
     catalogue: &Catalogue,
@@ -195,7 +195,7 @@ async fn show_sessions(
     write_all(&format!("\n{shown}\n"))
 }
 
-/// How many recommendations are of the categories the session clicked, beside what chance would give.
+/// The share of recommendations in a category that their session clicked, and the share that chance would give.
 async fn show_share(
     session: &SessionContext,
     catalogue: &Catalogue,
@@ -228,11 +228,11 @@ async fn show_share(
         }
     }
     if all == 0 {
-        bail!("no session got a recommendation");
+        bail!("no session received a recommendation");
     }
     let (own, chance) = (own as f64 / all as f64, chance / all as f64);
     write_all(&format!(
-        "\n{:.1} % of the recommendations are of a category that their session clicked; chance would give {:.1} %\n",
+        "\n{:.1}% of the recommendations are in a category that their session clicked; chance would give {:.1}%\n",
         100.0 * own,
         100.0 * chance
     ))

@@ -10,7 +10,7 @@ use crate::testing::load;
 
 /// Write a manual of the project: every table, its columns and where they come from, its SQL and tests
 ///
-/// One page of HTML that needs nothing else, or Markdown. What it says comes from the comments of the SQL files, from
+/// Writes one self-contained HTML page, or Markdown. Its content comes from the comments of the SQL files, from
 /// `description` and `columns` in pipelines.yaml, and from the plans of the statements; no data is read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -18,15 +18,15 @@ use crate::testing::load;
   clickrec docs --markdown > TABLES.md
   clickrec docs --json | jq '.tables[] | {name, predicates}'")]
 pub(super) struct DocsArgs {
-    /// The file to write; standard output where none is given
+    /// The file to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Markdown in the place of HTML
+    /// Write Markdown instead of HTML
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
 
-    /// All that the manual knows, as JSON
+    /// Write the content of the manual as JSON
     #[arg(long)]
     json: bool,
 }

@@ -14,45 +14,46 @@ use crate::lake::Lake;
 
 /// Start an executor of a cluster
 ///
-/// It does the tasks that the scheduler gives it: it reads Kafka and files, computes, and writes data files into the lake, as
-/// who it is to them by its own environment. Start it in a copy of the project, with the same target and variables; paths of
-/// files and of a lake on a disk have to be the same on all machines. `--memory` is for all its tasks together.
+/// It runs the tasks that the scheduler assigns to it: it reads Kafka and files, computes, and writes data files into
+/// the lake, with the credentials of its own environment. Start it in a copy of the project, with the same target and
+/// variables. Paths of files, and of a lake on disk, must be the same on all machines. All its tasks share `--memory`.
 ///
-/// Whoever reaches its ports can run plans and read what tasks pass on: there are no passwords. It listens on loopback.
+/// There are no passwords: whoever reaches its ports can run plans and read the data that tasks exchange. By default,
+/// it listens on loopback only.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec executor
   clickrec executor --scheduler 10.0.0.5:50050 --bind 10.0.0.6 --trusted-network --memory 24GiB")]
 pub(super) struct ExecutorArgs {
-    /// The scheduler
+    /// The address of the scheduler
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50050")]
     scheduler: String,
 
-    /// The address to listen at
+    /// The address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     bind: IpAddr,
 
-    /// The name under which others reach it [default: the address of --bind]
+    /// The name by which other machines reach it [default: the address of --bind]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
 
-    /// Listen on an address that is not loopback: everybody in that network may use it
+    /// Listen on an address that is not loopback: everyone in that network can use it
     #[arg(long)]
     trusted_network: bool,
 
-    /// The port for what tasks pass on; 0 takes any that is free
+    /// The port for the data that tasks exchange; 0 selects any free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
 
-    /// The port for the scheduler; 0 takes any that is free
+    /// The port for the scheduler; 0 selects any free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     grpc_port: u16,
 
-    /// How many tasks to do side by side [default: the number of cores]
+    /// How many tasks to run in parallel [default: the number of cores]
     #[arg(long, value_name = "NUMBER")]
     cores: Option<usize>,
 
-    /// Where to keep what tasks pass on [default: a temporary folder]
+    /// The folder for the data that tasks exchange [default: a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     work_dir: Option<PathBuf>,
 }
@@ -62,13 +63,13 @@ pub(super) async fn run(args: &ExecutorArgs, global: &Global, stop: &Cancellatio
     let (state, codec) = member(global).await?;
     let own = match &args.work_dir {
         Some(folder) => {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            // Of its own: all that is in its folder is deleted when it ends.
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            // A folder of its own: the executor deletes its content when it ends.
             tempfile::Builder::new().prefix("executor-").tempdir_in(folder)
         }
         None => tempfile::Builder::new().prefix("clickrec-executor-").tempdir(),
     };
-    let own = own.context("cannot make a folder for what tasks pass on")?;
+    let own = own.context("cannot create a folder for the data that tasks exchange")?;
     let options = ExecutorOptions {
         scheduler: args.scheduler.clone(),
         bind: args.bind,
@@ -80,22 +81,22 @@ pub(super) async fn run(args: &ExecutorArgs, global: &Global, stop: &Cancellatio
     let quiet = global.quiet;
     let ready = |address: SocketAddr| {
         if !quiet {
-            eprintln!("executor on {address} of the scheduler on {}", args.scheduler);
+            eprintln!("executor on {address} for the scheduler at {}", args.scheduler);
         }
     };
     work(&options, &state, codec, ready).await?;
-    // Told to end, it has done the tasks that it had.
+    // On a stop signal, it ends after its current tasks.
     if stop.is_cancelled() {
         return Ok(());
     }
-    // It ends by itself where the scheduler is gone: whoever watches it should start it again.
+    // It also ends if the scheduler is gone: its supervisor should restart it.
     bail!(
         "the scheduler at {} no longer answers\n  help: start the executor again once there is one",
         args.scheduler
     )
 }
 
-/// What a process of a cluster knows: our functions, the project's sources, and the lake's store.
+/// What a cluster process needs: our functions, the project's sources, and the lake's store.
 pub(super) async fn member(global: &Global) -> anyhow::Result<(SessionState, Codec)> {
     let project = global.project()?;
     let engine = global.engine()?;
@@ -105,16 +106,16 @@ pub(super) async fn member(global: &Global) -> anyhow::Result<(SessionState, Cod
     Ok((session.state(), Codec::new(&project, &lake)))
 }
 
-/// Refuses to listen where strangers may be, unless told that there are none.
+/// Refuses to listen on a network that may have strangers in it, unless the user has declared it trusted.
 pub(super) fn check_trust(address: IpAddr, is_trusted: bool, host: Option<&str>) -> anyhow::Result<()> {
     if address.is_unspecified() && host.is_none() {
-        bail!("{address} says nothing to others\n  help: say under which name they reach this machine: --host NAME");
+        bail!("other machines cannot connect to {address}\n  help: pass a name that they know: --host NAME");
     }
     if address.is_loopback() || is_trusted {
         return Ok(());
     }
     bail!(
-        "{address} is not loopback, and a cluster has no passwords: whoever reaches it can read and write what it may\n  \
-         help: put it into a private network, and say so with --trusted-network"
+        "{address} is not loopback, and a cluster has no passwords: whoever reaches it can use its permissions\n  \
+         help: use a private network, and confirm that with --trusted-network"
     )
 }

@@ -10,20 +10,20 @@ use crate::evaluate::EvaluationError;
 use crate::pipeline::{PipelineError, chain};
 use crate::testing::TestingError;
 
-const MISSING_FILE_HELP: &str = "\n  help: a vacuum has taken the file while it was needed, or somebody deleted it; run \
-                                 again, and if that does not help, rebuild the table: clickrec run --full-refresh \
+const MISSING_FILE_HELP: &str = "\n  help: a vacuum deleted the file while it was in use, or someone else deleted it; run again, \
+                                 and if that does not help, rebuild the table: clickrec run --full-refresh \
                                  --select TABLE+";
 
 const MEMORY_HELP: &str =
     "\n  help: raise --memory, or lower --threads (on a cluster: --memory and --cores of its executors)";
 
-/// The user or the system asked the program to stop.
+/// The user or the system requested a stop.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted; what was not committed yet was rolled back")]
+#[error("interrupted; uncommitted work was rolled back")]
 pub(super) struct Interrupted;
 
-/// Waits for Ctrl-C or SIGTERM. Where the command ends by itself once it is told to, the first one tells it, and the
-/// second one is waited for. A command may know Ctrl-C itself.
+/// Waits for Ctrl-C or SIGTERM. If the command can stop by itself, the first signal requests that, and this waits for a
+/// second one. A command may handle Ctrl-C itself.
 pub(super) async fn signal(tell: Option<&CancellationToken>, own_ctrl_c: bool) {
     let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
     let mut terminate = terminate.ok();
@@ -34,7 +34,7 @@ pub(super) async fn signal(tell: Option<&CancellationToken>, own_ctrl_c: bool) {
     };
     either().await;
     if let Some(stop) = tell {
-        tracing::warn!("stopping after the step that is at work; once more to stop at once");
+        tracing::warn!("stopping after the current step; send the signal again to stop at once");
         stop.cancel();
         either().await;
     }
@@ -52,7 +52,7 @@ pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Prints an error with its causes, and tells the exit code.
+/// Prints an error with its causes, and returns the exit code.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
     let mut text = with_causes(error.as_ref());
     if text.contains(".parquet") && text.contains("not found") && !text.contains("help:") {
@@ -81,7 +81,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             .any(|cause| cause.downcast_ref().is_some_and(is_of_the_project))
 }
 
-/// Whether the project has to be changed, and nothing ran.
+/// Whether the project is at fault, and nothing ran.
 fn is_of_the_project(error: &PipelineError) -> bool {
     match error {
         PipelineError::Broken(error) => is_of_the_project(error),
@@ -93,8 +93,8 @@ fn is_of_the_project(error: &PipelineError) -> bool {
     }
 }
 
-/// A panic on a worker thread (in a library, with a full disk for one) ends as the error of its step, which says more
-/// than the panic does: that one goes to the log.
+/// A panic on a worker thread (in a library, because of a full disk, for example) becomes the error of its step, which
+/// says more than the panic does. The panic itself goes to the log.
 pub(super) fn log_panics_of_workers() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {

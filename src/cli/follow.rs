@@ -19,10 +19,10 @@ use super::step_result::StepResult;
 use crate::pipeline::follow::{FollowEvent, Follower, Health, Snapshot, Status};
 
 const REDRAW: Duration = Duration::from_millis(250);
-/// So many partitions are named in the status line, those with the largest lag.
+/// How many partitions the status line names: those with the largest lag.
 const PARTITIONS_SHOWN: usize = 4;
 
-/// Follows, and shows how it goes, until it ends.
+/// Follows the sources and shows the progress, until it ends.
 pub(super) async fn run(
     follower: &Follower<'_>,
     metrics: Option<SocketAddr>,
@@ -144,7 +144,7 @@ impl StatusLine {
                 outcome.took.as_secs_f64()
             )),
             FollowEvent::Failed { error, pause } => self.bar.println(format!(
-                "failed: {}\n  trying again in {} s",
+                "failed: {}\n  retrying in {} s",
                 with_causes(*error),
                 pause.as_secs()
             )),
@@ -152,7 +152,7 @@ impl StatusLine {
         Ok(())
     }
 
-    /// Keeps the line up to date, for ever.
+    /// Keeps the status line up to date, forever.
     async fn redraw(&self, status: &Status) {
         loop {
             if self.is_drawn {

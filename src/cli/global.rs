@@ -30,15 +30,15 @@ pub(super) struct Global {
     )]
     pub config: PathBuf,
 
-    /// Which of the file's targets to use
+    /// The target in the project file to use
     #[arg(long, global = true, env = "CLICKREC_TARGET", value_name = "NAME")]
     pub target: Option<String>,
 
-    /// A value for ${NAME} in the project file, which wins over the environment, and for var('NAME', …) in SQL
+    /// Set ${NAME} in the project file (overrides the environment) and var('NAME', …) in SQL
     #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = variable)]
     pub vars: Vec<(String, String)>,
 
-    /// Memory that queries, sources and training share
+    /// Memory limit that queries, sources and training share
     #[arg(
         long,
         global = true,
@@ -48,11 +48,12 @@ pub(super) struct Global {
     )]
     pub memory: ByteSize,
 
-    /// Where steps run: `local`, or the scheduler of a cluster, `df://HOST:PORT` [default: `engine` of the project file]
+    /// Where steps run: `local`, or on a cluster, through its scheduler `df://HOST:PORT` [default: `engine` in the
+    /// project file]
     #[arg(long, global = true, value_name = "ENGINE", value_parser = EngineConfig::from_str)]
     pub engine: Option<EngineConfig>,
 
-    /// How many threads work [default: the number of cores]
+    /// How many threads to use [default: the number of cores]
     #[arg(long, global = true, env = "CLICKREC_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
 
@@ -60,7 +61,7 @@ pub(super) struct Global {
     #[arg(long, global = true, env = "CLICKREC_NO_PROGRESS", value_parser = FalseyValueParser::new())]
     pub no_progress: bool,
 
-    /// Log more (-v: what happens, -vv: everything)
+    /// Log more (-v: progress and decisions, -vv: everything)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 
@@ -76,7 +77,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Standard error without credentials: what is logged comes from libraries too.
+/// Standard error without credentials: log lines may come from libraries, too.
 struct Redacted;
 
 impl Write for Redacted {
@@ -92,12 +93,13 @@ impl Write for Redacted {
 }
 
 impl Global {
-    /// Sends logs to standard error. Rows that tests make up warn of nothing.
+    /// Sends logs to standard error. The made-up rows of tests cause no warnings.
     pub fn start_logging(&self, is_test: bool) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error,buoyant_kernel=off",
             (_, 0) if is_test => "warn,clickrec_udfs=error,deltalake_core::writer::stats=error,buoyant_kernel=off",
-            // Bronze's values are binary on purpose, and have no statistics; what the kernel fails at is our error.
+            // Bronze's values are binary on purpose, without statistics. We report the kernel's failures as our own
+            // errors.
             (_, 0) => "warn,deltalake_core::writer::stats=error,buoyant_kernel=off",
             (_, 1) => "clickrec=info,clickrec_udfs=info,warn,deltalake_core::writer::stats=error,buoyant_kernel=off",
             (_, 2) => "clickrec=debug,clickrec_udfs=debug,info",
@@ -134,10 +136,10 @@ impl Global {
         Ok(project)
     }
 
-    /// The query engine, as the options allow.
+    /// The query engine, within the limits of the options.
     pub fn engine(&self) -> anyhow::Result<Engine> {
         if let Some(threads) = self.threads {
-            // Fails only where a pool was set up before, which has the same size.
+            // Fails only if there is a pool already, which then has the same size.
             _ = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads.into())
                 .build_global();
@@ -158,8 +160,7 @@ impl Global {
         Ok((project, runner))
     }
 
-    /// The same for a command that works on what the lake holds: steps that cannot run as their SQL stands are told, and
-    /// do not stop it.
+    /// The same for a command that reads the lake: it warns of steps whose SQL is broken, and continues.
     pub async fn reader(&self) -> anyhow::Result<(Project, Runner)> {
         let (project, runner) = self.runner().await?;
         warn_of_broken(&runner);
@@ -173,15 +174,17 @@ impl Global {
         match (found.next(), found.next()) {
             (Some(kafka), None) => Ok(kafka.clone()),
             (None, _) => anyhow::bail!(
-                "the project has no Kafka source here\n  help: pick a target that has one (--target kafka), or write \
+                "the project has no Kafka source here\n  help: choose a target that has one (--target kafka), or write \
                  to a file (--to FILE)"
             ),
-            (Some(_), Some(_)) => anyhow::bail!("the project has several Kafka sources; keep one in the target used"),
+            (Some(_), Some(_)) => {
+                anyhow::bail!("the project has several Kafka sources\n  help: keep only one of them in the target")
+            }
         }
     }
 }
 
-/// Tells which steps cannot run as their SQL stands.
+/// Warns of steps that cannot run because their SQL is broken.
 pub(super) fn warn_of_broken(runner: &Runner) {
     for node in runner.dag().nodes() {
         if let Some(error) = runner.broken(node.name()) {
@@ -193,13 +196,13 @@ pub(super) fn warn_of_broken(runner: &Runner) {
 /// Tables to work on.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TableArgs {
-    /// The tables, as LAYER.TABLE; every table of the project where none is given
+    /// The tables, as LAYER.TABLE [default: every table of the project]
     #[arg(value_name = "TABLE")]
     names: Vec<TableName>,
 }
 
 impl TableArgs {
-    /// The tables, opened. Of the project's own, those that exist.
+    /// The tables, opened. Without names, those of the project's tables that exist.
     pub async fn open(&self, runner: &Runner) -> anyhow::Result<Vec<LakeTable>> {
         let steps = runner.dag().nodes().iter().filter(|node| node.step.mode != Mode::View);
         let all: Vec<TableName> = steps.map(|node| node.name().clone()).collect();
@@ -211,7 +214,7 @@ impl TableArgs {
                 tables.push(table);
             } else if !self.names.is_empty() {
                 anyhow::bail!(
-                    "the lake has no table `{name}`\n  help: `clickrec run` makes the tables of the project: {}",
+                    "the lake has no table `{name}`\n  help: `clickrec run` creates the tables of the project: {}",
                     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
                 );
             }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use renderdag::{Ancestor, GraphRowRenderer, Renderer};
 
-/// A step or a source, and what it reads of the others.
+/// A step or a source, and which others it reads.
 pub(super) struct Vertex {
     pub name: String,
     pub reads: BTreeSet<String>,
     pub glyph: &'static str,
-    /// What stands beside it; may have several lines.
+    /// The text next to it; may have several lines.
     pub text: String,
 }
 
-/// Draws vertices, each of which stands after those it reads, from top to bottom. An edge that others imply is left out.
+/// Draws vertices from top to bottom, each one below those that it reads. Edges that others imply are left out.
 pub(super) fn draw(vertices: &[Vertex]) -> String {
     let mut renderer = GraphRowRenderer::new()
         .output()
@@ -34,7 +34,7 @@ pub(super) fn draw(vertices: &[Vertex]) -> String {
     rows.collect()
 }
 
-/// Whether it reads the other not only by way of a third.
+/// Whether it reads the other one directly, not only through a third.
 fn reads_directly(vertices: &[Vertex], reader: &Vertex, name: &str) -> bool {
     let reads_it = |third: &String| third != name && ancestors(vertices, third).contains(name);
     reader.reads.contains(name) && !reader.reads.iter().any(reads_it)

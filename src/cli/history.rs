@@ -10,9 +10,9 @@ use super::output::{table, thousands, write_all};
 use crate::config::TableName;
 use crate::lake::{CommitSummary, Lake, history};
 
-/// Show the commits of a table, newest first: what each did, and who made it
+/// Show the commits of a table, newest first: what each one did, and which program wrote it
 ///
-/// With -v also how far the inputs had been read with each commit.
+/// With -v, also show how far each commit had read its inputs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec history silver.events
@@ -21,11 +21,11 @@ pub(super) struct HistoryArgs {
     /// The table, as LAYER.TABLE
     table: TableName,
 
-    /// At most this many commits
+    /// Maximum number of commits
     #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
     limit: usize,
 
-    /// Print them as JSON
+    /// Print the commits as JSON
     #[arg(long)]
     json: bool,
 }
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &HistoryArgs, global: &Global) -> anyhow::Result<(
     let table = Lake::new(&project.lake).table(&args.table).await?;
     if table.version().is_none() {
         anyhow::bail!(
-            "the lake has no table `{}`\n  help: `clickrec run` makes the tables of the project",
+            "the lake has no table `{}`\n  help: `clickrec run` creates the tables of the project",
             args.table
         );
     }

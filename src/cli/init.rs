@@ -11,11 +11,11 @@ static SQL: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sql");
 static SAMPLE_DATA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sample_data");
 const PIPELINES: &str = include_str!("../../pipelines.yaml");
 const SQLFLUFF: &str = include_str!("../../.sqlfluff");
-/// Neither the tables nor what is secret belongs into a repository.
+/// Neither tables nor secrets belong in a repository.
 const GITIGNORE: &str = "/lake/\n.env\n";
 /// Named by the first line of pipelines.yaml.
 const SCHEMA: &str = ".editor/pipelines.schema.json";
-/// Keeps the empty folder of a source in a repository. Sources skip hidden files.
+/// Keeps an empty source folder in a repository. Sources skip hidden files.
 const KEEP: &str = ".gitkeep";
 
 /// The events that a new project starts with.
@@ -23,19 +23,19 @@ const KEEP: &str = ".gitkeep";
 pub(super) enum Events {
     /// The sample data.
     Sample,
-    /// None: the folder of its source is empty.
+    /// None: the source folder is empty.
     Nothing,
 }
 
-/// Start a project: pipelines.yaml, sql/ and sample_data/
+/// Create a project: pipelines.yaml, sql/ and sample_data/
 ///
-/// It runs at once: `clickrec run` reads the sample data into a lake beside it. For editors there are the schema of
-/// pipelines.yaml (.editor/) and the configuration of sqlfluff, which checks SQL.
+/// The project is ready: `clickrec run` reads the sample data into a lake in the same folder. For editors, there are
+/// the schema of pipelines.yaml (.editor/) and a configuration of sqlfluff, which checks SQL.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec init shop && cd shop && clickrec run")]
 pub(super) struct InitArgs {
-    /// The folder; made where it does not exist
+    /// The folder; created if it does not exist
     #[arg(default_value = ".")]
     folder: PathBuf,
 }
@@ -56,12 +56,12 @@ pub(super) fn run(args: &InitArgs, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the files of a new project; refuses to touch one that is there.
+/// Writes the files of a new project; refuses to change an existing one.
 pub(super) fn scaffold(folder: &Path, events: Events) -> anyhow::Result<()> {
     let config = folder.join("pipelines.yaml");
     for taken in [&config, &folder.join("sql"), &folder.join("sample_data")] {
         if taken.exists() {
-            bail!("{} is there already\n  help: choose an empty folder", taken.display());
+            bail!("{} already exists\n  help: choose an empty folder", taken.display());
         }
     }
     let failed = |path: &Path| format!("cannot write {}", path.display());

@@ -6,13 +6,13 @@ use clap_mangen::{Man, generate_to};
 
 use super::output::write_all;
 
-/// Write the manual pages, one for each command
+/// Write the manual pages, one per command
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  clickrec man ~/.local/share/man/man1    and then: man clickrec-run
-  clickrec man | man -l -                 the first page, on the spot")]
+  clickrec man ~/.local/share/man/man1    then run: man clickrec-run
+  clickrec man | man -l -                 show the main page at once")]
 pub(super) struct ManArgs {
-    /// The folder; without one, the page of clickrec itself goes to standard output
+    /// The folder; without it, the page of clickrec itself goes to standard output
     folder: Option<PathBuf>,
 }
 

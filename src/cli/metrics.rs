@@ -25,7 +25,7 @@ const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 type Labels = Vec<(&'static str, String)>;
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 
-/// Serves `/metrics` and `/health`; for ever, also where there is nothing to serve.
+/// Serves `/metrics` and `/health`, forever; without a listener, it only waits.
 pub(super) async fn serve(listener: Option<TcpListener>, status: Arc<Status>) -> anyhow::Result<()> {
     let Some(listener) = listener else {
         return std::future::pending().await;
@@ -34,7 +34,7 @@ pub(super) async fn serve(listener: Option<TcpListener>, status: Arc<Status>) ->
         .route("/metrics", get(metrics))
         .route("/health", get(health));
     let served = axum::serve(listener, routes.with_state(status)).await;
-    served.context("the metrics are no longer served")
+    served.context("the metrics server failed")
 }
 
 async fn health(State(status): State<Arc<Status>>) -> impl IntoResponse {
@@ -55,11 +55,15 @@ fn text(status: &Status) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("clickrec");
     let now = status.snapshot();
     let healthy = f64::from(u8::from(status.health() == Health::Good));
-    registry.register("healthy", "1 while it gets on", ConstGauge::new(healthy));
+    registry.register(
+        "healthy",
+        "1 while the run makes progress, otherwise 0",
+        ConstGauge::new(healthy),
+    );
     let up = status.up().as_secs_f64();
     registry.register_with_unit(
         "up",
-        "Time since it started to follow",
+        "Time since the process started to follow",
         Unit::Seconds,
         ConstGauge::new(up),
     );
@@ -78,7 +82,11 @@ fn of_batches(now: &Snapshot, registry: &mut Registry) {
             lag.get_or_create(&labels).set(*waiting as f64);
         }
     }
-    registry.register("lag_records", "Records that wait in a partition or file", lag);
+    registry.register(
+        "lag_records",
+        "Records that are still unread in a partition or file",
+        lag,
+    );
     registry.register("records", "Records read from sources", ConstCounter::new(now.records));
     registry.register(
         "quarantined",
@@ -92,20 +100,20 @@ fn of_batches(now: &Snapshot, registry: &mut Registry) {
     );
     registry.register(
         "repeated",
-        "Records that were deliveries of an event that was there",
+        "Records that were repeated deliveries of an event",
         ConstCounter::new(now.repeated),
     );
     registry.register(
         "conflicting",
-        "Records in quarantine whose id is that of another event",
+        "Records in quarantine because their id belongs to another event",
         ConstCounter::new(now.conflicting),
     );
     registry.register(
         "missing_records",
-        "Records that are in none of the tables; below zero, in several",
+        "Records that are in none of the tables; negative if records are in several",
         ConstGauge::new(now.missing as f64),
     );
-    registry.register("batches", "Batches that went through", ConstCounter::new(now.batches));
+    registry.register("batches", "Batches that succeeded", ConstCounter::new(now.batches));
     registry.register(
         "failures",
         "Batches and scheduled steps that failed",
@@ -117,7 +125,7 @@ fn of_batches(now: &Snapshot, registry: &mut Registry) {
         ConstGauge::new(now.rate),
     );
     let seconds = ConstGauge::new(now.batch_seconds);
-    registry.register_with_unit("batch", "Time that the last batch took", Unit::Seconds, seconds);
+    registry.register_with_unit("batch", "Duration of the last batch", Unit::Seconds, seconds);
 }
 
 fn of_tables(now: &Snapshot, registry: &mut Registry) {
@@ -139,19 +147,19 @@ fn of_tables(now: &Snapshot, registry: &mut Registry) {
         failures.get_or_create(&labels).set(table.failures as f64);
     }
     registry.register("table_version", "Newest version of a table", version);
-    let help = "Time since a table was committed; of a model's table, the age of the model";
+    let help = "Time since the last commit of a table; for a model's table, the age of the model";
     registry.register_with_unit("table_age", help, Unit::Seconds, age);
     registry.register_with_unit(
         "table_step",
-        "Time that the last commit's step took",
+        "Duration of the step that made the last commit",
         Unit::Seconds,
         took,
     );
-    registry.register("table_rows_written", "Rows written since the start", rows);
-    registry.register("table_commits", "Commits since the start", commits);
+    registry.register("table_rows_written", "Rows written since the process started", rows);
+    registry.register("table_commits", "Commits since the process started", commits);
     registry.register(
         "table_failures",
-        "Failures of a scheduled step since the start",
+        "Failures of a scheduled step since the process started",
         failures,
     );
 }

@@ -1,7 +1,7 @@
 //! The command line: what users type, and what they get back.
 //!
-//! Standard output carries results and nothing else; progress, logs and errors go to standard error. Exit codes:
-//! 0 good, 1 failed, 2 usage or invalid configuration.
+//! Standard output carries only results; progress, logs and errors go to standard error. Exit codes: 0 success,
+//! 1 failure, 2 usage error or invalid configuration.
 
 mod completions;
 mod demo;
@@ -44,14 +44,14 @@ use tokio_util::sync::CancellationToken;
 
 use global::Global;
 
-/// Plans are trees that are walked by recursion; a scheduler reads those of others.
+/// Plans are trees, which are walked recursively; a scheduler receives them from clients.
 const STACK_BYTES: usize = 16 << 20;
-/// How long threads may take to end after the command has.
+/// How long threads may take to end after the command.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// A session-based recommender for click-streams: Kafka to Delta Lake to recommendations, in SQL
+/// A session-based recommender for clickstreams: from Kafka to Delta Lake to recommendations, in SQL
 ///
-/// Every option can be given by the environment too: --accept-loss is CLICKREC_ACCEPT_LOSS=true.
+/// You can also set every option in the environment: --accept-loss is CLICKREC_ACCEPT_LOSS=true.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Cli {
@@ -86,7 +86,7 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// The command line, in which every option has an environment name: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
+/// The command line; every option has an environment variable: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
 fn command() -> clap::Command {
     fn with_env(arg: clap::Arg) -> clap::Arg {
         let Some(long) = arg
@@ -165,12 +165,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         tokio::select! {
             // First, so that it listens before the command begins.
             biased;
-            // Dropping the command rolls back: what is not committed stays invisible.
+            // Dropping the command rolls back: uncommitted work stays invisible.
             _ = exit::signal(tell, own_ctrl_c) => Err(anyhow::Error::new(exit::Interrupted)),
             ended = command => ended,
         }
     });
-    // After a signal, training may still be at work on a thread of its own; nobody wants its result any more.
+    // After a signal, training may still run on a thread of its own; its result is no longer needed.
     runtime.shutdown_timeout(SHUTDOWN);
     ended
 }

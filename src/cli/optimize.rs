@@ -9,11 +9,11 @@ use super::global::{Global, TableArgs};
 use super::output::{table, thousands, write_all};
 use crate::lake::{Compacted, compact, compactable};
 
-/// Put the small files of tables together
+/// Compact the small files of tables
 ///
-/// Rows stay as they are, and `changes('…')` does not see it. A running pipeline is not in the way: whoever commits
-/// first wins, and the other one looks at what is left. `clickrec run` does the same on its own once there are many small
-/// files (`maintenance` in the project file).
+/// Rows do not change, and `changes('…')` does not return them again. A pipeline may run at the same time: whoever
+/// commits first wins, and the other one plans again. `clickrec run` compacts tables by itself when they have many
+/// small files (`maintenance` in the project file).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec optimize
@@ -22,7 +22,7 @@ pub(super) struct OptimizeArgs {
     #[command(flatten)]
     tables: TableArgs,
 
-    /// Show what would be done, by the log alone
+    /// Show what would be compacted, from the log alone
     #[arg(long)]
     dry_run: bool,
 

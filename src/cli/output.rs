@@ -13,7 +13,7 @@ pub(super) use crate::shell::print::Format;
 /// Decimals of a score in output for people.
 const DECIMALS: usize = 4;
 
-/// Prints the rows of a command: with scores that people can read, and with all digits for programs.
+/// Prints the rows of a command: with rounded scores for people, and with all digits for programs.
 pub(super) async fn print_rows(result: DataFrame, format: Format) -> anyhow::Result<()> {
     let layout = Layout {
         format,
@@ -44,7 +44,7 @@ pub(super) fn thousands(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
-/// Text as a literal of SQL.
+/// Text as an SQL literal.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

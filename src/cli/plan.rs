@@ -11,17 +11,17 @@ use crate::config::{Mode, TableName};
 use crate::pipeline::{Decision, Logic, Node, Runner, chain};
 use crate::store::Access;
 
-const NOTHING: &str = "nothing";
+const SKIP: &str = "skip";
 
 /// Check the project, and show what a run would read and write
 ///
-/// Configuration, SQL, functions and types are checked, the lake's logs and the sources' ends are read; no data is.
+/// Checks configuration, SQL, functions and types. Reads the lake's logs and how far the sources go, but no data.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec plan
   clickrec plan --target kafka --json")]
 pub(super) struct PlanArgs {
-    /// The pipeline, where the project has several
+    /// The pipeline, if the project has several
     pipeline: Option<String>,
 
     /// Print the plan as JSON
@@ -38,7 +38,7 @@ struct Row {
     /// The steps and sources that it reads, for the graph.
     #[serde(skip)]
     inputs: BTreeSet<String>,
-    /// `new`, `changed` or `unchanged`: the SQL and settings beside those that the table was last written with.
+    /// `new`, `changed` or `unchanged`: the SQL and settings, compared with those of the table's last commit.
     sql: &'static str,
     columns: Vec<String>,
     column_changes: Vec<String>,
@@ -46,7 +46,7 @@ struct Row {
     action: &'static str,
     reason: Option<String>,
     rows_waiting: Option<u64>,
-    /// On a cluster: into how many parts each stage is split.
+    /// On a cluster: how many tasks each stage is split into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stages: Vec<usize>,
 }
@@ -62,14 +62,14 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
         .filter(|node| node.pipeline == pipeline.name)
     {
         let row = row(&runner, node, &busy).await?;
-        if row.action != NOTHING && node.step.mode != Mode::View {
+        if row.action != SKIP && node.step.mode != Mode::View {
             busy.insert(node.name().clone());
         }
         rows.push(row);
     }
     let access = runner.lake().access().await?;
     if args.json {
-        // What one may do in the store is no step: it goes where notes go.
+        // Permissions are not part of the plan: they go to standard error.
         eprint!("{}", describe_access(&runner, &access));
         return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     }
@@ -84,32 +84,32 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     }));
     let busy = rows
         .iter()
-        .filter(|row| row.mode != "view" && row.action != NOTHING)
+        .filter(|row| row.mode != "view" && row.action != SKIP)
         .count();
     let idle = rows
         .iter()
-        .filter(|row| row.mode != "view" && row.action == NOTHING)
+        .filter(|row| row.mode != "view" && row.action == SKIP)
         .count();
     write_all(&format!(
-        "{}{}{busy} steps have something to do, {idle} have not\n",
+        "{}{}{busy} steps have work to do, {idle} do not\n",
         draw(&vertices),
         describe_access(&runner, &access),
     ))
 }
 
-/// What one may do in the store of a lake in the cloud, and what is missing.
+/// The permissions that the store of a cloud lake grants, and those that are missing.
 fn describe_access(runner: &Runner, access: &[Access]) -> String {
     if access.is_empty() {
         return String::new();
     }
     let granted = access.iter().filter(|access| access.granted.is_ok());
     let granted: Vec<String> = granted.map(|access| access.permission.to_string()).collect();
-    let mut text = format!("{} lets us {}\n", runner.lake().url(), granted.join(", "));
+    let mut text = format!("{} allows {}\n", runner.lake().url(), granted.join(", "));
     for Access { permission, granted } in access {
         if let Err(error) = granted {
-            // What the store means, without the words of the library around it.
+            // The store's own reason, without the library's wrapping.
             let error = error.source().unwrap_or(error);
-            text.push_str(&format!("  not {permission}: {}\n", chain(error, ": ")));
+            text.push_str(&format!("  cannot {permission}: {}\n", chain(error, ": ")));
         }
     }
     text
@@ -132,7 +132,7 @@ fn source_vertex(name: &String) -> Vertex {
     }
 }
 
-/// What stands beside a step in the graph.
+/// The text next to a step in the graph.
 fn text(row: &Row) -> String {
     let reason = row
         .reason
@@ -141,14 +141,14 @@ fn text(row: &Row) -> String {
         .unwrap_or_default();
     let waiting = row.rows_waiting.filter(|rows| *rows > 0);
     let waiting = waiting
-        .map(|rows| format!(", {} rows wait", thousands(rows)))
+        .map(|rows| format!(", {} rows waiting", thousands(rows)))
         .unwrap_or_default();
     let mut lines = vec![format!(
         "{:<24} {:<9} {}{reason}{waiting}",
         row.step, row.mode, row.action
     )];
     if row.sql == "changed" && row.action != "build" {
-        lines.push("  its SQL has changed, which holds for new rows: --full-refresh rebuilds the others".to_owned());
+        lines.push("  its SQL has changed, which affects only new rows: --full-refresh rebuilds the others".to_owned());
     }
     if !row.stages.is_empty() {
         let parts = row
@@ -158,7 +158,7 @@ fn text(row: &Row) -> String {
             .collect::<Vec<_>>()
             .join(", ");
         lines.push(format!(
-            "  stages on the cluster: {}, of {parts} parts",
+            "  stages on the cluster: {}, with {parts} tasks",
             row.stages.len()
         ));
     }
@@ -166,18 +166,18 @@ fn text(row: &Row) -> String {
     lines.join("\n")
 }
 
-/// What a step would do, if those in `busy` have done their work before.
+/// What a step would do after those in `busy` have run.
 async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow::Result<Row> {
     let preview = runner.preview(node).await?;
     let waiting = preview.waiting;
     let (action, reason, rows_waiting) = match preview.decision {
-        None => ("is read in place", None, None),
-        Some(Decision::UpToDate(_)) if node.reads_any(busy) => ("take up what the steps before it find", None, None),
-        Some(Decision::UpToDate(reason)) => (NOTHING, Some(reason), waiting),
-        Some(Decision::Incremental) => ("add what is new", None, waiting),
+        None => ("is computed when read", None, None),
+        Some(Decision::UpToDate(_)) if node.reads_any(busy) => ("process what earlier steps write", None, None),
+        Some(Decision::UpToDate(reason)) => (SKIP, Some(reason), waiting),
+        Some(Decision::Incremental) => ("process new rows", None, waiting),
         Some(Decision::Full(reason)) => ("build", Some(reason), waiting),
     };
-    // What the steps before it will add is not known yet.
+    // It is not known yet what earlier steps will add.
     let rows_waiting = rows_waiting.filter(|_| !node.reads_any(busy));
     let schema = runner.schemas().get(node.name());
     Ok(Row {
@@ -206,7 +206,7 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
         action,
         reason,
         rows_waiting,
-        // Of inputs that are still to come nothing is known.
+        // The number of tasks is unknown while inputs are still to come.
         stages: if node.reads_any(busy) { vec![] } else { preview.stages },
     })
 }

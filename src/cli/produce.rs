@@ -14,13 +14,13 @@ use super::global::Global;
 use crate::simulate::{Record, Simulation, SimulationConfig};
 use crate::sources::kafka::{Created, KafkaConfig, Producer, create_topic};
 
-/// More is surely a typo.
+/// More partitions are surely a typo.
 const PARTITIONS_MAX: i64 = 100_000;
 
 /// Simulate the traffic of a shop
 ///
-/// Sessions with tastes click through a catalogue, in real time order and with human pauses. Records go to the Kafka
-/// source of the project, keyed by session, or to a file.
+/// Simulated sessions, each with tastes of its own, click through a catalogue in time order, with human pauses. Records
+/// go to the project's Kafka source, keyed by session, or to a file.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec produce --events 1_000_000 --to clicks.json.gz
@@ -28,27 +28,27 @@ const PARTITIONS_MAX: i64 = 100_000;
   clickrec produce --target kafka --create-topic 6
   clickrec produce --events 10 --to - | jq .item_id")]
 pub(super) struct ProduceArgs {
-    /// How many records
+    /// Number of records
     #[arg(long, default_value = "10_000", value_name = "N", value_parser = count)]
     events: u64,
 
-    /// At most this many records a second [default: as fast as it goes]
+    /// Maximum number of records per second [default: no limit]
     #[arg(long, value_name = "R", value_parser = count)]
     rate: Option<u64>,
 
-    /// About how many sessions [default: one for every eight records]
+    /// Approximate number of sessions [default: one for every eight records]
     #[arg(long, value_name = "N", value_parser = count)]
     sessions: Option<u64>,
 
-    /// How many items the shop has
+    /// Number of items in the shop
     #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     items: u32,
 
-    /// How many categories the items are in
+    /// Number of item categories
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     categories: u32,
 
-    /// The same seed gives the same records
+    /// Seed of the simulation: the same seed gives the same records
     #[arg(long, default_value_t = 42)]
     seed: u64,
 
@@ -60,15 +60,15 @@ pub(super) struct ProduceArgs {
     #[arg(long, default_value = "2025-07-13T00:00:00Z", value_parser = start)]
     start: DateTime<Utc>,
 
-    /// `kafka`, a file (`.gz` by name), or `-` for standard output
+    /// `kafka`, a file (compressed if its name ends in `.gz`), or `-` for standard output
     #[arg(long, default_value = "kafka", value_name = "kafka|FILE")]
     to: String,
 
-    /// Create the topic with this number of partitions if it does not exist; replicas are the brokers' default
+    /// Create the topic with this number of partitions if it does not exist; the brokers set the number of replicas
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(i32).range(1..=PARTITIONS_MAX))]
     create_topic: Option<i32>,
 
-    /// Add to the file if it is there
+    /// Append to the file if it exists
     #[arg(long)]
     append: bool,
 }
@@ -104,7 +104,7 @@ impl ProduceArgs {
         self.to == "kafka"
     }
 
-    /// Arguments that exclude each other.
+    /// The reason why the arguments exclude each other.
     pub fn conflict(&self) -> Option<&'static str> {
         let is_lost = self.create_topic.is_some() && !self.needs_kafka();
         is_lost.then_some("--create-topic creates a Kafka topic, but --to names a file")
@@ -123,7 +123,7 @@ impl ProduceArgs {
     }
 }
 
-/// Runs the command; `kafka` is there whenever [`ProduceArgs::needs_kafka`] said so.
+/// Runs the command; `kafka` is given if [`ProduceArgs::needs_kafka`] is true.
 pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Global) -> anyhow::Result<()> {
     let config = args.simulation();
     match (kafka, args.to.as_str()) {
@@ -134,7 +134,7 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Glob
             send(&config, kafka, args.rate, global)
         }
         (None, "-") => match write(&config, std::io::stdout().lock(), args.rate, global) {
-            // `clickrec produce --to - | head` has what it wanted.
+            // A closed pipe is no error: `clickrec produce --to - | head`.
             Err(error) if is_broken_pipe(&error) => Ok(()),
             ended => ended,
         },
@@ -148,7 +148,7 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Glob
             };
             let file = options.open(path).with_context(|| match path.exists() {
                 true => format!(
-                    "{} is there already\n  help: choose another name, or add to it with --append",
+                    "{} already exists\n  help: choose another name, or add to the file with --append",
                     path.display()
                 ),
                 false => format!("cannot write {}", path.display()),
@@ -170,7 +170,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// Creates the topic, or says that it exists.
+/// Creates the topic, or reports that it exists.
 fn create(kafka: &KafkaConfig, partitions: i32, global: &Global) -> anyhow::Result<()> {
     let told = match create_topic(kafka, partitions)? {
         Created::New => format!("created topic {}, partitions: {partitions}", kafka.topic),
@@ -182,7 +182,7 @@ fn create(kafka: &KafkaConfig, partitions: i32, global: &Global) -> anyhow::Resu
     Ok(())
 }
 
-/// Sends a simulation to a topic, as fast as it goes.
+/// Sends a simulation to a topic, at the given rate or without a limit.
 pub(super) fn to_kafka(config: &SimulationConfig, kafka: &KafkaConfig, global: &Global) -> anyhow::Result<()> {
     send(config, kafka, None, global)
 }
@@ -212,7 +212,7 @@ fn write(config: &SimulationConfig, out: impl Write, rate: Option<u64>, global: 
     each(config, &pace, |record| {
         out.write_all(&record.value)?;
         out.write_all(b"\n")?;
-        // A slow stream is read while it grows.
+        // Readers follow a slow stream while it grows.
         if rate.is_some() { Ok(out.flush()?) } else { Ok(()) }
     })?;
     out.flush()?;
@@ -280,7 +280,7 @@ impl Pace {
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = (events as f64 / seconds.max(f64::EPSILON)) as u64;
         eprintln!(
-            "{} records to {where_to} in {seconds:.1} s, {} a second",
+            "{} records to {where_to} in {seconds:.1} s, {} per second",
             HumanCount(events),
             HumanCount(rate)
         );

@@ -1,4 +1,4 @@
-//! A line a step as it starts and ends, and a bar between them.
+//! A line when a step starts and when it ends, and a progress bar in between.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::pipeline::{Decision, Outcome, RunEvent, StepProgress, chain};
 
 const BAR_WIDTH: usize = 24;
 
-/// Tells on standard error how a run goes.
+/// Shows the progress of a run on standard error.
 #[derive(Debug)]
 pub(super) struct Progress {
     quiet: bool,
@@ -19,12 +19,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `quiet` prints nothing at all; `bars` draws how far a step is.
+    /// `quiet` prints nothing at all; `bars` draws progress bars.
     pub fn new(quiet: bool, bars: bool) -> Self {
         Self { quiet, bars, bar: None }
     }
 
-    /// Takes up what happens during a run.
+    /// Prints an event of a run.
     pub fn event(&mut self, event: &RunEvent<'_>) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -39,10 +39,10 @@ impl Progress {
                 waiting,
                 progress,
             } => {
-                let rows = waiting.map_or_else(String::new, |rows| format!(", {} rows wait", HumanCount(rows)));
+                let rows = waiting.map_or_else(String::new, |rows| format!(", {} rows waiting", HumanCount(rows)));
                 let how = match decision {
-                    Decision::Full(reason) => format!("everything, because {reason}"),
-                    Decision::Incremental => "what is new".to_owned(),
+                    Decision::Full(reason) => format!("rebuild: {reason}"),
+                    Decision::Incremental => "new rows".to_owned(),
                     Decision::UpToDate(reason) => reason.clone(),
                 };
                 eprintln!("{:<22} start   {how}{rows}", step.name().to_string());
@@ -74,7 +74,7 @@ impl Progress {
         }
     }
 
-    /// A bar of the rows that are read, where it is known how many wait; a spinner otherwise.
+    /// A bar of the rows read if the number of waiting rows is known, otherwise a spinner.
     fn start_bar(&mut self, step: &str, waiting: Option<u64>, progress: &Arc<StepProgress>) {
         if !self.bars {
             return;

@@ -12,14 +12,14 @@ use super::output::{literal, table, thousands, write_all};
 use crate::engine;
 use crate::pipeline::{Node, Runner};
 
-/// Longer values are cut where a table shows them.
+/// Tables cut longer values.
 const SHOWN_CHARS: usize = 100;
 
-/// Show why records were not accepted, list them, and judge them again after a fix of the SQL
+/// Show why records were not accepted, list them, and re-evaluate them after you fix the SQL
 ///
-/// A quarantine is a table of that name, in any layer; that of the layer `system` holds rows that expectations rejected and
-/// records that the SQL of a step fails on. Without a subcommand: every reason with its count, its first and last record,
-/// and an example with what is wrong in it (`detail`).
+/// A quarantine is a table of that name, in any layer. The one in the layer `system` holds rows that expectations
+/// rejected, and records that make the SQL of a step fail. Without a subcommand, this lists every reason with its
+/// count, its first and last record, and an example with the value that is wrong (`detail`).
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -43,27 +43,27 @@ enum QuarantineCommand {
     Replay(ReplayArgs),
 }
 
-/// List records with where they came from and what they say, newest first
+/// List records with their origin and their content, newest first
 #[derive(Debug, Args)]
 struct ShowArgs {
-    /// Only records of this reason, or of reasons that begin so
+    /// Only records with this reason, or with reasons that start with this text
     reason: Option<String>,
 
-    /// At most this many records
+    /// Maximum number of records
     #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
     limit: usize,
 
-    /// Print them as JSON, with whole values
+    /// Print the records as JSON, with whole values
     #[arg(long)]
     json: bool,
 }
 
-/// Judge the records again, by the SQL as it is now
+/// Re-evaluate the quarantined records with the current SQL
 ///
-/// Those that are accepted now go on to Silver, each once, and leave the quarantine; the others stay, with the reason that
-/// holds now. The next run then does not rebuild these tables although their SQL has changed: what had been accepted
-/// stays as it was. If your change concerns such rows too, run --full-refresh instead. Stop `run --follow` before, as it
-/// works by the SQL that it started with. A replay that was killed is simply run again.
+/// Records that are accepted now move on to Silver, each once, and leave the quarantine. The others stay, with their
+/// current reason. The next run does not rebuild these tables although their SQL has changed: rows that were accepted
+/// before stay as they were. If the fix affects those rows too, use run --full-refresh instead. Stop `run --follow`
+/// first, because it keeps the SQL that it started with. If a replay is killed, run it again.
 #[derive(Debug, Args)]
 struct ReplayArgs {
     /// Print the outcome as JSON
@@ -79,7 +79,7 @@ struct Reason {
     first: Option<String>,
     last: Option<String>,
     example: Option<String>,
-    /// What is wrong in the example.
+    /// The value that is wrong in the example.
     detail: Option<String>,
 }
 
@@ -91,11 +91,11 @@ struct Record {
     offset: i64,
     received_at: Option<String>,
     reason: Option<String>,
-    /// What of it is wrong.
+    /// The value that is wrong.
     detail: Option<String>,
-    /// As text; what is not UTF-8 is replaced.
+    /// As text, in which bytes that are not UTF-8 are replaced.
     value: Option<String>,
-    /// The bytes, where they are not UTF-8.
+    /// The bytes, if they are not UTF-8.
     value_hex: Option<String>,
 }
 
@@ -110,7 +110,7 @@ struct Outcome {
 pub(super) async fn run(args: &QuarantineArgs, global: &Global) -> anyhow::Result<()> {
     let (_, runner) = global.reader().await?;
     if runner.quarantines().next().is_none() && !matches!(args.command, None | Some(QuarantineCommand::Show(_))) {
-        anyhow::bail!("no step of the project makes a table named `quarantine`");
+        anyhow::bail!("no step of the project writes a table named `quarantine`");
     }
     match &args.command {
         None => reasons(&runner, args.json).await,
@@ -187,21 +187,21 @@ async fn reasons(runner: &Runner, json: bool) -> anyhow::Result<()> {
     write_all(&format!("{list}\n"))
 }
 
-/// The columns of `system.quarantine`, where the lake has it: rows that expectations rejected, and records that the SQL of
-/// a step fails on.
+/// The columns of `system.quarantine`, if the lake has it. It holds rows that expectations rejected, and records that
+/// make the SQL of a step fail.
 async fn of_the_engine(session: &SessionContext) -> Option<DFSchema> {
     let table = session.table("system.quarantine").await.ok()?;
     Some(table.schema().clone())
 }
 
-/// The reason of a row of `system.quarantine`, and what is wrong in it, in SQL.
+/// SQL for the reason of a row of `system.quarantine`, and for the value that is wrong.
 fn engine_columns(schema: &DFSchema) -> (&'static str, &'static str) {
     match schema.has_column_with_unqualified_name("error") {
         true => (
             "concat(step, ': ', coalesce(expectation, concat('its SQL fails on records of ', input)))",
             "error",
         ),
-        // Written by an older version, for expectations alone.
+        // An older version wrote this table, for expectations only.
         false => ("concat(step, ': ', expectation)", "cast(null as varchar)"),
     }
 }
@@ -270,7 +270,7 @@ async fn show(runner: &Runner, args: &ShowArgs) -> anyhow::Result<()> {
     write_all(&format!("{list}\n"))
 }
 
-/// What of a record is wrong, where the quarantine says so.
+/// SQL for the value of a record that is wrong, if the quarantine has it.
 async fn detail(session: &SessionContext, node: &Node) -> anyhow::Result<&'static str> {
     let table = session.table(node.name().to_string()).await?;
     Ok(match table.schema().has_column_with_unqualified_name("detail") {
@@ -312,7 +312,7 @@ async fn replay(runner: &Runner, args: &ReplayArgs) -> anyhow::Result<()> {
     if args.json {
         return print_json(&outcomes);
     }
-    let mut list = table(["quarantine", "judged by", "records before", "records now"]);
+    let mut list = table(["quarantine", "evaluated by", "records before", "records now"]);
     for outcome in outcomes {
         list.add_row([
             outcome.table,
@@ -345,7 +345,7 @@ fn bytes(batch: &RecordBatch, column: usize, row: usize) -> anyhow::Result<Optio
     Ok(column.is_valid(row).then(|| column.value(row).to_vec()))
 }
 
-/// The beginning, without what would disturb a terminal.
+/// The beginning, without characters that would disturb a terminal.
 fn short(value: &str) -> String {
     let clean = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut short: String = clean.clone().take(SHOWN_CHARS).collect();

@@ -20,8 +20,8 @@ const VISITOR: &str = "request";
 
 /// What to show a session next
 ///
-/// The SQL of the project's recommendations answers (gold.recommendations), for the session as it is now: sessions that
-/// training has not seen, and clicks that came after the last run, count as well.
+/// The answer comes from the SQL of the project's recommendations (gold.recommendations), for the session's current
+/// state: sessions that training has not seen, and clicks since the last run, count as well.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec recommend --session sess_102
@@ -103,7 +103,7 @@ fn warn_of_fallback(runner: &Runner, answer: &RecordBatch) -> anyhow::Result<()>
     if lists.is_empty() {
         bail!(
             "there is nothing to recommend\n  help: `clickrec run` learns from events; `clickrec sql -c 'select \
-             count(distinct item_id) from {}'` says how many items there are",
+             count(distinct item_id) from {}'` shows how many items there are",
             names.events
         );
     }

@@ -17,68 +17,68 @@ use crate::pipeline::runs::Run;
 use crate::pipeline::{Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
 use crate::sources::{OnLoss, ReadOptions};
 
-/// What the key filters may take of the memory limit: one part of so many.
+/// The key filters may use one part in this many of the memory limit.
 const KEY_FILTERS_SHARE: u64 = 8;
 
-/// Run a pipeline, once or for ever: every step reads what is new and commits it
+/// Run a pipeline, once or continuously: every step reads what is new and commits the result
 ///
-/// A step is one Delta commit that carries its rows and how far its inputs were read, so a run can be stopped at any
-/// moment and repeated at will.
+/// Each step makes one Delta commit, which holds its rows and how far it has read its inputs. You can therefore stop a
+/// run at any moment and start it again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  clickrec run                                        all that is new, through every step
+  clickrec run                                        everything that is new, through every step
   clickrec run --target kafka                         the same from Kafka
-  clickrec run --target kafka --follow                for ever, batch after batch; SIGTERM ends it after its step
+  clickrec run --target kafka --follow                continuously; SIGTERM ends it after the current step
   clickrec run --select gold.session_items+           one step and those after it
   clickrec run --select +gold.sessions --exclude bronze.*
-                                                      what a step needs and itself, but for a layer
+                                                      a step and those before it, except one layer
   clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze
-  clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake, what came since then")]
+  clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake, everything since then")]
 pub(super) struct RunArgs {
-    /// The pipeline, where the project has several
+    /// The pipeline, if the project has several
     pipeline: Option<String>,
 
-    /// Only these steps or layers (`gold.*`); `STEP+` takes those after it too, `+STEP` those before it
+    /// Only these steps or layers (`gold.*`); `STEP+` adds the steps after it, `+STEP` those before it
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     select: Vec<String>,
 
-    /// But not these, in the same notation
+    /// Leave out these steps or layers, in the same notation
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     exclude: Vec<String>,
 
-    /// Rebuild the tables from all their input; steps that read a source only where selected by name
+    /// Rebuild the tables from all of their input; steps that read a source only if you select them by name
     #[arg(long)]
     full_refresh: bool,
 
-    /// Go on where a source has lost records that were not read yet (expired, topic made anew, file replaced), or
-    /// another engine took rows out of a table that is filled from a source
+    /// Continue although a source has lost records that were not read yet (expired, topic recreated, file replaced), or
+    /// another engine has removed rows from a table that is filled from a source
     #[arg(long)]
     accept_loss: bool,
 
-    /// Start a source that was not read yet with the first record of this time or later, RFC 3339; a table that has its
-    /// records already is replaced only with --full-refresh and its step selected by name
+    /// Start a source that was not read yet at its first record of this time or later, RFC 3339; to replace a table
+    /// that has records already, add --full-refresh and select its step by name
     #[arg(long, value_name = "TIME", value_parser = time)]
     from_timestamp: Option<i64>,
 
-    /// Go on for ever: a batch whenever the pipeline's `trigger` says so, steps with `every` beside them
+    /// Run continuously: a batch whenever the pipeline's `trigger` is due, and alongside them the steps with `every`
     #[arg(long, conflicts_with = "full_refresh")]
     follow: bool,
 
-    /// With --follow: end once nothing waits any more
+    /// With --follow: stop when no records are left to read
     #[arg(long, requires = "follow")]
     once: bool,
 
-    /// With --follow: serve Prometheus metrics and /health here, like 127.0.0.1:9464
+    /// With --follow: serve Prometheus metrics and /health at this address, for example 127.0.0.1:9464
     #[arg(long, requires = "follow", value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 
-    /// Print what happens as JSON, a line for each step and one for the run; with --follow, a line for each batch
+    /// Print the progress as JSON lines, one per step and one for the run; with --follow, one per batch
     #[arg(long)]
     json: bool,
 }
 
 impl RunArgs {
-    /// Whether it ends by itself only when it is told to.
+    /// Whether it ends only on a stop signal.
     pub fn follows(&self) -> bool {
         self.follow
     }
@@ -131,20 +131,20 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
     let report = runner.run_once(pipeline, &options, &mut on_event).await?;
     lines?;
     if let Err(error) = run.save(&runner, &report).await {
-        tracing::warn!(error = with_causes(&error), "not written to system.runs");
+        tracing::warn!(error = with_causes(&error), "cannot record the run in system.runs");
     }
     maintain(&runner, &report.outcomes).await;
     match args.json {
         true => print_line(&Total::from(&report))?,
         false if report.failed.is_empty() => write_all(&summary(&report))?,
-        // No result: it goes where the errors go.
+        // After a failure, the summary goes to standard error, as errors do.
         false if !global.quiet => eprint!("{}", summary(&report)),
         false => {}
     }
     report_failures(report)
 }
 
-/// The first failure is the command's own; those after it are told before.
+/// The first failure becomes the command's error; the others are printed before it.
 fn report_failures(report: RunReport) -> anyhow::Result<()> {
     for failed in report.failed.iter().skip(1) {
         eprintln!("error: {}", with_causes(&failed.error));
@@ -152,13 +152,15 @@ fn report_failures(report: RunReport) -> anyhow::Result<()> {
     report.into_outcomes().map(drop).map_err(Into::into)
 }
 
-/// Does what is due for the tables that were written. What cannot be done is done after a later run.
+/// Does the maintenance that is due for the tables that were written. If it fails, a later run does it.
 async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
     let written = outcomes.iter().filter(|outcome| outcome.version.is_some());
     for table in written.map(|outcome| &outcome.step) {
         match runner.maintain(table).await {
             Ok(done) => tracing::info!(%table, ?done, "maintained"),
-            Err(error) => tracing::warn!(%table, error = with_causes(&error), "not maintained"),
+            Err(error) => {
+                tracing::warn!(%table, error = with_causes(&error), "maintenance failed; a later run retries it")
+            }
         }
     }
 }

@@ -8,30 +8,30 @@ use crate::cluster::scheduler::{SchedulerOptions, run as serve};
 
 /// Start the scheduler of a cluster
 ///
-/// It plans the stages of a step and gives its tasks to the executors (`clickrec executor`). Steps run there with
-/// `clickrec run --engine df://HOST:PORT`, or `engine` in the project file. All processes of a cluster use the same project
-/// and the same version of clickrec.
+/// It plans the stages of a step and assigns the tasks to executors (`clickrec executor`). To run steps on the cluster,
+/// use `clickrec run --engine df://HOST:PORT`, or `engine` in the project file. All processes of a cluster use the same
+/// project and the same version of clickrec.
 ///
-/// Whoever reaches its port can run plans with what its executors may read and write: there are no passwords. It listens on
-/// loopback; give it the address of a private network, and nothing else, with --bind.
+/// There are no passwords: whoever reaches its port can run plans with the permissions of its executors. By default, it
+/// listens on loopback only. With --bind, give it an address in a private network, never a public one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec scheduler
   clickrec scheduler --bind 10.0.0.5:50050 --trusted-network")]
 pub(super) struct SchedulerArgs {
-    /// Where to listen; port 0 takes any that is free
+    /// The address to listen on; port 0 selects any free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50050")]
     bind: SocketAddr,
 
-    /// The name under which executors reach it [default: the address of --bind]
+    /// The name by which executors reach it [default: the address of --bind]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
 
-    /// Listen on an address that is not loopback: everybody in that network may use the cluster
+    /// Listen on an address that is not loopback: everyone in that network can use the cluster
     #[arg(long)]
     trusted_network: bool,
 
-    /// Give up an executor that was not heard of for so long
+    /// Give up an executor that has sent no heartbeat for this long
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "30s")]
     executor_timeout: Duration,
 }

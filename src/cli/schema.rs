@@ -3,12 +3,12 @@ use clap::Args;
 use super::output::write_all;
 use crate::config;
 
-/// Print the JSON schema of pipelines.yaml, by which editors complete and check it
+/// Print the JSON schema of pipelines.yaml, which editors use to complete and check the file
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec schema > .editor/pipelines.schema.json
 
-The first line of pipelines.yaml names the file to editors that know the YAML language server:
+The first line of pipelines.yaml points editors with a YAML language server to that file:
   # yaml-language-server: $schema=.editor/pipelines.schema.json")]
 pub(super) struct SchemaArgs {}
 

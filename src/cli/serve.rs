@@ -11,7 +11,7 @@ use crate::config::Secret;
 use crate::pipeline::Runner;
 use crate::serve::{Limits, ServeOptions, serve};
 
-/// The one secret of the server; never an option, which others could read in the list of processes.
+/// The server's only secret; never an option, because others could read it in the process list.
 const TOKEN: &str = "CLICKREC_TOKEN";
 
 const BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8765);
@@ -19,10 +19,10 @@ const MAX_K: u32 = 20;
 const RECENT_EVENTS: usize = 1_000_000;
 const POLL: Duration = Duration::from_secs(1);
 
-/// The dashboard and the JSON API
+/// Serve the dashboard and the JSON API
 ///
-/// Follows the lake: new commits show at once, new models answer without a pause. Off loopback every client needs the token
-/// that CLICKREC_TOKEN holds; put a proxy with TLS before it.
+/// The server follows the lake: it shows new commits within --poll, and switches to new models without a pause. On an
+/// address that is not loopback, every client needs the token in CLICKREC_TOKEN; put a proxy with TLS in front.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   clickrec serve
@@ -31,23 +31,23 @@ const POLL: Duration = Duration::from_secs(1);
   curl 'http://127.0.0.1:8765/api/v1/sessions/sess_102/recommendations?k=5'
   curl http://127.0.0.1:8765/api/v1/openapi.json")]
 pub(super) struct ServeArgs {
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, default_value_t = BIND, value_name = "ADDRESS")]
     bind: SocketAddr,
 
-    /// A name by which clients call the server, besides its address; may be given several times
+    /// A host name that clients use, in addition to the address; repeat the option for several names
     #[arg(long = "host", value_name = "NAME", value_delimiter = ',')]
     hosts: Vec<String>,
 
-    /// Answer POST /api/v1/sql: single statements that read the lake's tables
+    /// Enable POST /api/v1/sql: single statements that read the lake's tables
     #[arg(long)]
     sql: bool,
 
-    /// The longest list of recommendations
+    /// Maximum length of a list of recommendations
     #[arg(long, default_value_t = MAX_K, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=1_000))]
     max_k: u32,
 
-    /// So many of the newest events are kept in memory, to answer for their sessions at once
+    /// How many of the newest events to keep in memory, to answer quickly for their sessions
     #[arg(long, default_value_t = RECENT_EVENTS, value_name = "N")]
     recent_events: usize,
 
@@ -57,7 +57,7 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// As without any option.
+    /// The defaults of all options.
     pub fn plain() -> Self {
         Self {
             bind: BIND,
@@ -100,6 +100,6 @@ pub(super) async fn start(
     let listener = listener.with_context(|| format!("cannot serve at {}", args.bind))?;
     let address = listener.local_addr()?;
     options.address = address;
-    eprintln!("dashboard at http://{address}/, API at http://{address}/api/v1/openapi.json; Ctrl-C ends it");
+    eprintln!("dashboard at http://{address}/, API at http://{address}/api/v1/openapi.json; press Ctrl-C to stop");
     Ok(serve(runner, listener, options, stop.clone()).await?)
 }

@@ -6,7 +6,7 @@ use crate::recommender::similar;
 
 /// Items that the same sessions care for
 ///
-/// The SQL file answers that `similar` names, under `recommender` in pipelines.yaml.
+/// The answer comes from the SQL file that `similar` names, under `recommender` in pipelines.yaml.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec similar prod_88 -k 5")]

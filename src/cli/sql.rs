@@ -9,12 +9,12 @@ use super::output::Format;
 use crate::pipeline::Runner;
 use crate::shell::{Access, Script, Shell, ShellOptions, interactive};
 
-/// Ask the lake in SQL: a statement, a script, or a shell
+/// Query the lake in SQL: a statement, a script, or a shell
 ///
-/// Every table of the project is there under its name, views too; `changes('…')` stands for all rows, and
-/// `kafka.SOURCE` for a topic as it is now. At a terminal, without a statement or a file, a shell begins: it completes
-/// names, remembers what was typed, and knows commands like \d; `\?` lists them. Scripts may use them too. The first
-/// statement that fails ends a script with exit code 1.
+/// Every table and view of the project is available under its name. `changes('…')` returns all rows, and `kafka.SOURCE`
+/// is the current content of a topic. At a terminal, without a statement or a file, a shell starts: it completes names,
+/// keeps a history, and has commands like \d (`\?` lists them). Scripts may use the commands, too. The first statement
+/// that fails ends a script with exit code 1.
 ///
 /// Read-only, unless --write lets `insert into kafka.SOURCE` send records and `\run` run steps.
 #[derive(Debug, Clone, Args)]
@@ -27,7 +27,7 @@ use crate::shell::{Access, Script, Shell, ShellOptions, interactive};
   clickrec sql -c '\\at 3' -c 'select count(*) from silver.events'
   clickrec sql --target kafka -c 'select partition, max(\"offset\") from kafka.clicks group by partition'")]
 pub(super) struct SqlArgs {
-    /// Statements and commands; the option may come several times
+    /// Statements and commands; repeat the option for several
     #[arg(
         short = 'c',
         long,
@@ -37,25 +37,26 @@ pub(super) struct SqlArgs {
     )]
     command: Vec<String>,
 
-    /// A file with statements and commands; standard input where neither is given
+    /// A file with statements and commands [default: standard input]
     #[arg(short = 'f', long, value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// Let `insert into kafka.SOURCE (key, value) …` send records, and `\run STEP` write tables; nothing else does
+    /// Let `insert into kafka.SOURCE (key, value) …` send records, and `\run STEP` write tables; everything else stays
+    /// read-only
     #[arg(long)]
     write: bool,
 
-    /// Read the lake and topics, and nothing beside: no file sources, no \i, \o and \run, no var('…', …)
+    /// Read only the lake and topics: no file sources, no \i, \o or \run, no var('…', …)
     #[arg(long, conflicts_with = "write")]
     safe: bool,
 
-    /// How rows are printed
+    /// The format in which to print rows
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
 
 impl SqlArgs {
-    /// Whether somebody types. Then Ctrl-C ends a query and not the program.
+    /// Whether a person types the statements. Ctrl-C then cancels a query and does not end the program.
     pub fn is_interactive(&self) -> bool {
         let terminals = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         self.command.is_empty() && self.file.is_none() && terminals

@@ -18,10 +18,10 @@ use crate::testing::{Diff, Failure, Test, TestingError, load};
 /// Where a project's tests are.
 pub(super) const FOLDER: &str = "sql/tests";
 
-/// Test the SQL: rows that a step is given, and the rows expected of it
+/// Test the SQL: feed rows to a step, and compare its result with the expected rows
 ///
-/// Tests are YAML files in sql/tests. All tables are in memory: no lake and no source is read, but by --generate, which
-/// writes a test from a few rows of the lake. docs/testing.md explains the files.
+/// Tests are YAML files in sql/tests. All tables are in memory. Only --generate reads the lake: it writes a test from a
+/// few of its rows. docs/testing.md explains the files.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec test
@@ -33,11 +33,11 @@ pub(super) struct TestArgs {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Just the tests of these steps
+    /// Run only the tests of these steps
     #[arg(long, value_name = "STEP")]
     select: Vec<String>,
 
-    /// Write a test of a step from rows of the lake, and run it
+    /// Write a test of this step from rows of the lake, and run it
     #[arg(long, value_name = "STEP", conflicts_with_all = ["paths", "select"])]
     generate: Option<String>,
 
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &TestArgs, global: &Global) -> anyhow::Result<()> 
         (None, false) => args.paths.clone(),
         (None, true) if folder.is_dir() => vec![folder],
         (None, true) => bail!(
-            "{} is not there\n  help: `clickrec test --generate STEP` writes a first test from rows of the lake",
+            "{} does not exist\n  help: `clickrec test --generate STEP` writes a first test from rows of the lake",
             folder.display()
         ),
     };
@@ -76,7 +76,7 @@ pub(super) async fn run(args: &TestArgs, global: &Global) -> anyhow::Result<()> 
     let mut tests = load(&paths, &runner).await?;
     tests.retain(|test| args.select.is_empty() || args.select.contains(&test.step.to_string()));
     if tests.is_empty() {
-        bail!("there is no test\n  help: `clickrec test --generate STEP` writes one from rows of the lake");
+        bail!("there are no tests to run\n  help: `clickrec test --generate STEP` writes one from rows of the lake");
     }
     let ended = run_all(tests).await?;
     let took = started.elapsed();
@@ -93,14 +93,14 @@ pub(super) async fn run(args: &TestArgs, global: &Global) -> anyhow::Result<()> 
     }
 }
 
-/// As short as the user would write it.
+/// The path as short as the user would write it.
 fn from_here(path: PathBuf) -> PathBuf {
     let here = std::env::current_dir().ok();
     let short = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
     short.unwrap_or(path)
 }
 
-/// Writes a test from rows of the lake; its file.
+/// Writes a test from rows of the lake, and returns its file.
 async fn written(
     step: &str,
     out: Option<&Path>,
@@ -117,7 +117,7 @@ async fn written(
     Ok(file)
 }
 
-/// Runs tests side by side; what they found, in their order.
+/// Runs tests in parallel; returns their outcomes in the given order.
 async fn run_all(tests: Vec<Test>) -> anyhow::Result<Vec<Ended>> {
     let mut running = JoinSet::new();
     for (index, test) in tests.into_iter().map(Arc::new).enumerate() {

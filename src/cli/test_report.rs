@@ -1,4 +1,4 @@
-//! The outcome of tests as people read it: what was expected beside what was found.
+//! The outcome of tests for people: the expected rows next to those found.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -29,7 +29,7 @@ impl Ended {
     }
 }
 
-/// The tests that failed, each with its differences, and the last line.
+/// The failed tests, each with its differences, and a summary line.
 pub(super) fn text(ended: &[Ended], took: Duration, every: bool) -> String {
     let paint = Paint::new();
     let mut text = String::new();
@@ -67,12 +67,12 @@ pub(super) fn text(ended: &[Ended], took: Duration, every: bool) -> String {
     text
 }
 
-/// A duration in milliseconds, to three digits after the point.
+/// A duration in milliseconds, rounded to three decimals.
 pub(super) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Colours, where they are wanted: on a terminal, unless NO_COLOR is set.
+/// Colours on a terminal, unless NO_COLOR is set.
 struct Paint(bool);
 
 impl Paint {
@@ -89,7 +89,7 @@ impl Paint {
     }
 }
 
-/// A cell: how it looks, and how.
+/// A cell: its text and style.
 #[derive(Clone)]
 struct Shown {
     text: String,
@@ -110,7 +110,7 @@ fn add_diff(text: &mut String, of: &str, diff: &Diff, paint: &Paint) {
         .map(|(n, what)| format!("{n} {what}"))
         .collect();
     let told = match diff.reordered {
-        true => "the rows are as expected, but in another order".to_owned(),
+        true => "the rows are as expected, but in a different order".to_owned(),
         false => format!("rows: {}", told.join(", ")),
     };
     _ = writeln!(text, "  {of}: {told}");
@@ -146,7 +146,7 @@ fn add_diff(text: &mut String, of: &str, diff: &Diff, paint: &Paint) {
     }
     let hidden = diff.columns.len() - columns.len();
     if hidden > 0 {
-        _ = writeln!(text, "    ({hidden} columns without a difference are not shown)");
+        _ = writeln!(text, "    ({hidden} columns without differences are not shown)");
     }
 }
 
@@ -184,7 +184,7 @@ fn shown(row: &DiffRow, column: usize) -> Shown {
     }
 }
 
-/// All columns, or where they are too wide those in which something differs, and the first ones.
+/// All columns. If they are too wide, those with differences, and the first ones.
 fn columns(diff: &Diff) -> Vec<usize> {
     let width = |column: usize| {
         let cells = diff.rows.iter().take(ROWS).map(|row| letters(&shown(row, column).text));

@@ -12,8 +12,9 @@ use crate::lake::{UnusedFile, unused_files, vacuum};
 
 /// Delete files that tables no longer need
 ///
-/// These are files that merges and compactions have replaced, and files that a step wrote before it was killed. Versions
-/// older than that can then no longer be read. `clickrec run` does the same on its own, at most once a day.
+/// These are files that merges and compactions have replaced, and files that a step wrote before it was killed. Older
+/// versions that need them can no longer be read afterwards. `clickrec run` vacuums tables by itself, at most once a
+/// day.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec vacuum --dry-run
@@ -22,15 +23,15 @@ pub(super) struct VacuumArgs {
     #[command(flatten)]
     tables: TableArgs,
 
-    /// For how long unneeded files stay [default: `retain` of the project file, or 7d]
+    /// How long to keep unneeded files [default: `retain` in the project file, or 7d]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     retain: Option<Duration>,
 
-    /// Allow less than a day: takes files that a running step or a reader may be using
+    /// Allow less than a day: this may delete files that a running step or a reader still uses
     #[arg(long, requires = "retain")]
     even_if_in_use: bool,
 
-    /// List the files, and delete none
+    /// List the files without deleting them
     #[arg(long)]
     dry_run: bool,
 
@@ -57,8 +58,8 @@ pub(super) async fn run(args: &VacuumArgs, global: &Global) -> anyhow::Result<()
     let retain = args.retain.unwrap_or(project.maintenance.retain);
     if retain < MIN_RETAIN && !args.even_if_in_use {
         anyhow::bail!(
-            "--retain {} is less than a day: files that a running step writes, or a reader reads, could be taken\n  \
-             help: --even-if-in-use allows it, where nothing else works on the lake",
+            "--retain {} is less than a day: a running step or a reader may still use the files\n  \
+             help: if nothing else uses the lake, add --even-if-in-use",
             humantime::format_duration(retain)
         );
     }

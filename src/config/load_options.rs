@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::Environment;
 
-/// The inputs of [`Project::load`](super::Project::load) besides the file.
+/// The inputs of [`Project::load`](super::Project::load) in addition to the file.
 #[derive(Clone, Copy)]
 pub struct LoadOptions<'a> {
     /// The target to use, one of those in the file.

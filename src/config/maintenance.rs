@@ -22,7 +22,7 @@ pub struct MaintenanceConfig {
     /// How long files are kept that are no longer part of a table.
     pub retain: Duration,
     /// How long log entries are kept: limits how far back old versions can be read, and how long a step may pause
-    /// before it has to read everything again.
+    /// before it must read everything again.
     pub log_retain: Duration,
 }
 

@@ -82,9 +82,9 @@ pub struct Step {
     pub file: PathBuf,
     /// Its text.
     pub sql: String,
-    /// How the result becomes the table.
+    /// How the result is written to the table.
     pub mode: Mode,
-    /// What the table is, if its SQL file does not say so.
+    /// A description of the table, if its SQL file has none.
     pub description: Option<String>,
     /// Descriptions of columns, by name.
     pub columns: BTreeMap<String, String>,
@@ -108,7 +108,7 @@ pub struct Step {
     pub line: u64,
 }
 
-/// How a step's result becomes its table.
+/// How a step's result is written to its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// The result's rows are added.
@@ -169,7 +169,7 @@ impl Project {
                 .find(|pipeline| pipeline.name == name)
                 .ok_or_else(|| problem(format!("there is no pipeline `{name}`"))),
             (None, [only]) => Ok(only),
-            (None, _) => Err(problem("there are several pipelines: say which".to_owned())),
+            (None, _) => Err(problem("there are several pipelines: name one of them".to_owned())),
         }
     }
 }

@@ -18,10 +18,10 @@ use crate::sources::RawSource;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProject {
-    /// A folder, or a URL: `./lake`, `abfss://container@account.dfs.core.windows.net/lake`, `s3://bucket/lake`.
+    /// A folder or a URL: `./lake`, `abfss://container@account.dfs.core.windows.net/lake`, `s3://bucket/lake`.
     #[schemars(with = "String")]
     pub lake: Text,
-    /// Settings of the lake's store, secrets from the environment: `azure_storage_sas_key: "${AZURE_SAS}"`.
+    /// Settings of the lake's store, with secrets from the environment: `azure_storage_sas_key: "${AZURE_SAS}"`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub storage: BTreeMap<String, Text>,
@@ -32,14 +32,14 @@ pub(super) struct RawProject {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawSource>")]
     pub sources: BTreeMap<String, Spanned<RawSource>>,
-    /// Other lakes, stores and sources, picked with `--target NAME`.
+    /// Other lakes, stores and sources, selected with `--target NAME`.
     #[serde(default)]
     pub targets: BTreeMap<String, RawTarget>,
-    /// Values for `var('NAME', DEFAULT)` in SQL; `--var NAME=VALUE` wins.
+    /// Values for `var('NAME', DEFAULT)` in SQL; `--var NAME=VALUE` overrides them.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub vars: BTreeMap<String, Text>,
-    /// How tables are kept in shape.
+    /// When tables are compacted, checkpointed and vacuumed.
     #[serde(default)]
     pub maintenance: RawMaintenance,
     /// What the recommender consists of.
@@ -52,22 +52,22 @@ pub(super) struct RawProject {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMaintenance {
-    /// So many small files of about one size are put together: `32`.
+    /// The number of small files of similar size that triggers a compaction: `32`.
     #[schemars(with = "Option<RawOption>")]
     pub compact_after: Option<Text>,
-    /// In tables that merges rewrite, younger files are left alone: `10m`.
+    /// In tables that merges rewrite, compaction leaves younger files alone: `10m`.
     #[schemars(with = "Option<String>")]
     pub compact_min_age: Option<Text>,
     /// The size of new files: `128MiB`.
     #[schemars(with = "Option<String>")]
     pub target_file_size: Option<Text>,
-    /// Commits after which a checkpoint is made: `50`.
+    /// The number of commits after which a checkpoint is written: `50`.
     #[schemars(with = "Option<RawOption>")]
     pub checkpoint_after: Option<Text>,
-    /// How long files stay that are no longer part of a table: `7d`.
+    /// How long to keep files that are no longer part of a table: `7d`.
     #[schemars(with = "Option<String>")]
     pub retain: Option<Text>,
-    /// How long entries of the log stay: `1d`.
+    /// How long to keep entries of the log: `1d`.
     #[schemars(with = "Option<String>")]
     pub log_retain: Option<Text>,
 }
@@ -105,17 +105,17 @@ pub(super) struct RawCluster {
     /// Its scheduler: `df://host:50050`.
     #[schemars(with = "String")]
     pub ballista: Text,
-    /// Into how many parts work is split: about as many as its executors have cores.
+    /// The number of parts that work is split into: roughly the total number of cores of all executors.
     pub partitions: Option<u16>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPipeline {
-    /// With `run --follow`: when a batch begins.
+    /// With `run --follow`: when a batch starts.
     #[schemars(with = "Option<RawTrigger>")]
     pub trigger: Option<Spanned<RawTrigger>>,
-    /// In any order: what they read orders them.
+    /// The steps, in any order: their inputs determine the order in which they run.
     #[schemars(with = "Vec<RawStep>")]
     pub steps: Vec<Spanned<RawStep>>,
 }
@@ -131,11 +131,11 @@ pub(super) enum RawTrigger {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
-    /// After so long: `10s`.
+    /// After this time: `10s`.
     pub every: Option<String>,
-    /// When so many records wait.
+    /// When this many records are waiting.
     pub records: Option<u64>,
-    /// When so many bytes wait: `256MiB`.
+    /// When this many bytes are waiting: `256MiB`.
     pub bytes: Option<String>,
 }
 
@@ -145,36 +145,36 @@ pub(super) struct RawStep {
     /// The table, `LAYER.TABLE`.
     #[schemars(with = "String")]
     pub name: Text,
-    /// Its file: one query.
+    /// The SQL file, which holds one query.
     #[schemars(with = "String")]
     pub sql: Text,
-    /// How the result becomes the table: `append`, `merge`, `overwrite` or `view`.
+    /// How the result is written to the table: `append`, `merge`, `overwrite` or `view`.
     #[schemars(with = "String", extend("enum" = ["append", "overwrite", "merge", "view"]))]
     pub mode: Text,
-    /// What the table is, where its SQL file does not say it.
+    /// A description of the table, if its SQL file has none.
     #[schemars(with = "Option<String>")]
     pub description: Option<Text>,
-    /// What columns mean, by their names.
+    /// Descriptions of columns, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub columns: BTreeMap<String, Text>,
-    /// For `merge`: the columns whose old rows a result replaces.
+    /// For `merge`: the key columns; the result replaces all old rows of its keys.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub key: Vec<Text>,
-    /// For `merge`: a predicate over the result; such rows only take the old rows of their key away.
+    /// For `merge`: a predicate over the result; rows for which it is true only delete the old rows of their key.
     #[schemars(with = "Option<String>")]
     pub delete: Option<Text>,
-    /// For `overwrite`: compute anew only once this share of the inputs' rows is new: `5%`.
+    /// For `overwrite`: recompute only once this share of the inputs' rows is new: `5%`.
     #[schemars(with = "Option<RawOption>")]
     pub refresh_after: Option<Text>,
-    /// With `run --follow`: the step runs at most so often, beside the batches: `5m`.
+    /// With `run --follow`: run the step alongside the batches, at most this often: `5m`.
     #[schemars(with = "Option<String>")]
     pub every: Option<Text>,
     /// For `merge`: compaction leaves younger files alone.
     #[schemars(with = "Option<String>")]
     pub compact_min_age: Option<Text>,
-    /// Columns that split the table into folders.
+    /// Columns by which the table is partitioned into folders.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub partition_by: Vec<Text>,
@@ -182,7 +182,7 @@ pub(super) struct RawStep {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub cluster_by: Vec<Text>,
-    /// What has to hold for the rows that the step writes.
+    /// Conditions for the rows that the step writes.
     #[serde(default)]
     #[schemars(with = "Vec<RawExpectation>")]
     pub expect: Vec<Spanned<RawExpectation>>,
@@ -213,7 +213,7 @@ pub fn problem(error: &Error) -> Problem {
             )
         }
         Error::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), None),
-        Error::DuplicateMappingKey { key: Some(key), .. } => (format!("`{key}` is there twice"), None),
+        Error::DuplicateMappingKey { key: Some(key), .. } => (format!("duplicate key `{key}`"), None),
         Error::SerdeInvalidType {
             unexpected, expected, ..
         } => (format!("expected {expected}, found {unexpected}"), None),

@@ -19,25 +19,25 @@ pub(super) struct RawExpectation(pub RawCheck);
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCheck {
-    /// What messages call it.
+    /// The name of the expectation in messages.
     #[schemars(with = "Option<String>")]
     pub name: Option<Text>,
-    /// What follows: `warn`, `quarantine` or `fail` (where none is given).
+    /// What to do with rows that violate it: `warn`, `quarantine` or `fail` (the default).
     #[schemars(with = "Option<String>", extend("enum" = ["warn", "quarantine", "fail", null]))]
     pub severity: Option<Text>,
-    /// A file with a query for the rows that are wrong.
+    /// An SQL file with a query for the offending rows.
     pub sql: Option<String>,
-    /// Columns that have a value.
+    /// Columns that must not be NULL.
     pub not_null: Option<Vec<String>>,
-    /// Columns that tell each row from every other.
+    /// Columns whose values together are unique.
     pub unique: Option<Vec<String>>,
     /// The values that a column may have.
     #[schemars(with = "Option<BTreeMap<String, Vec<RawValue>>>")]
     pub accepted_values: Option<OrderedMap<Vec<RawValue>>>,
-    /// The smallest and the largest value of a column.
+    /// The minimum and the maximum of a column.
     #[schemars(with = "Option<BTreeMap<String, RawRange>>")]
     pub range: Option<OrderedMap<RawRange>>,
-    /// A column, and the `LAYER.TABLE.COLUMN` that has each of its values.
+    /// A column, and the `LAYER.TABLE.COLUMN` that must contain each of its values.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub references: Option<OrderedMap<String>>,
 }
@@ -45,9 +45,9 @@ pub(super) struct RawCheck {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRange {
-    /// No value is smaller.
+    /// The minimum.
     pub min: Option<RawValue>,
-    /// No value is larger.
+    /// The maximum.
     pub max: Option<RawValue>,
 }
 

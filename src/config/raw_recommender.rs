@@ -11,13 +11,13 @@ use super::raw::{OrderedMap, Text};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRecommender {
-    /// The table of session events: `silver.events` if none is given.
+    /// The table of session events: `silver.events` by default.
     #[schemars(with = "Option<String>")]
     pub events: Option<Text>,
-    /// The view whose rows are the sessions to recommend for: `gold.requests` if none is given.
+    /// The view whose rows are the sessions to recommend for: `gold.requests` by default.
     #[schemars(with = "Option<String>")]
     pub requests: Option<Text>,
-    /// The step whose SQL answers requests: `gold.recommendations` if none is given.
+    /// The step whose SQL answers requests: `gold.recommendations` by default.
     #[schemars(with = "Option<String>")]
     pub recommendations: Option<Text>,
     /// The table whose one row describes the model.
@@ -45,16 +45,16 @@ pub(super) struct RawScore {
     /// Its column in the recommendations.
     #[schemars(with = "String")]
     pub column: Text,
-    /// Its name for people.
+    /// Its display name.
     #[schemars(with = "Option<String>")]
     pub label: Option<Text>,
-    /// Its colour on the page; the first one that no other part has if none is given.
+    /// Its color on the page; by default, the first one that no other part has.
     #[schemars(
         with = "Option<String>",
         extend("enum" = ["blue", "green", "orange", "purple", "red", "teal", "pink", "gray", null])
     )]
     pub color: Option<Text>,
-    /// It says nothing about the session, like popularity: everyone gets it.
+    /// The part does not depend on the session, like popularity: everyone gets it.
     #[serde(default)]
     pub fallback: bool,
     /// An SQL file with which `clickrec evaluate` measures this part alone: session_id, item_id, score.

@@ -42,11 +42,11 @@ pub struct SqlFile {
 pub struct Score {
     /// Its column in the recommendations.
     pub column: String,
-    /// Its name for people.
+    /// Its display name.
     pub label: String,
     /// How the page colours it.
     pub color: Color,
-    /// Whether it says nothing about the session: everyone gets it.
+    /// Whether it does not depend on the session: everyone gets it.
     pub is_fallback: bool,
     /// The statement with which this part is evaluated on its own.
     pub model: Option<SqlFile>,
@@ -117,8 +117,8 @@ impl Default for RecommenderConfig {
 }
 
 impl RecommenderConfig {
-    /// The models to compare with the project's own statement, by name, the simplest first: parts that say nothing
-    /// about the session, further models, and the other parts.
+    /// The models to compare with the project's own statement, by name, the simplest first: parts that do not
+    /// depend on the session, further models, and the other parts.
     pub fn compared(&self) -> Vec<(&str, &SqlFile)> {
         let parts = |is_fallback: bool| {
             let parts = self.scores.iter().filter(move |score| score.is_fallback == is_fallback);

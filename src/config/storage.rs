@@ -38,7 +38,7 @@ impl Storage {
         };
         let value = |(name, text): (&String, &String)| match interpolate(text, variables) {
             Ok(value) => Ok((name.clone(), as_secret(name, value))),
-            Err(Missing::Variable(variable)) => Err(format!("the environment has no `{variable}`")),
+            Err(Missing::Variable(variable)) => Err(format!("the environment does not define `{variable}`")),
             Err(Missing::Unread(reason)) => Err(reason),
             Err(Missing::Unclosed) => Err(format!("`${{` without `}}` in {name}")),
         };

@@ -122,11 +122,11 @@ fn the_cloud_lake_is_a_url() {
 fn a_missing_variable_is_named_with_its_place_and_only_where_it_is_used() {
     let text = error(GOOD, Some("azure"));
     assert!(
-        text.starts_with("pipelines.yaml:16:11: the environment has no `ACCOUNT`"),
+        text.starts_with("pipelines.yaml:16:11: the environment does not define `ACCOUNT`"),
         "{text}"
     );
     assert!(text.contains("export ACCOUNT=…"), "{text}");
-    assert!(text.contains("no `SAS`"), "all problems at once: {text}");
+    assert!(text.contains("not define `SAS`"), "all problems at once: {text}");
 }
 
 #[test]
@@ -152,17 +152,17 @@ fn every_kind_of_mistake_in_a_step_is_found() {
         (
             "mode: append",
             "mode: append, key: [x]",
-            "a step of mode `append` has no `key`",
+            "a step of mode `append` cannot have `key`",
         ),
         ("bronze.clicks", "Bronze", "`Bronze` is not LAYER.TABLE"),
         ("bronze.clicks", "kafka.clicks", "the layer `kafka` is reserved"),
         (
             "gold.items",
             "bronze.clicks",
-            "`bronze.clicks` is made by two steps, here and in line 22",
+            "two steps write `bronze.clicks`, here and in line 22",
         ),
-        ("refresh_after: 5%", "refresh_after: much", "`much` is no share"),
-        ("trigger: 10s", "trigger: soon", "`soon` is no duration"),
+        ("refresh_after: 5%", "refresh_after: much", "`much` is not a share"),
+        ("trigger: 10s", "trigger: soon", "`soon` is not a duration"),
         ("lake: ./lake", "lake: ${X", "`${` without `}`"),
         ("lake: ./lake", "lake: ftp://x/lake", "the lake cannot be in `ftp://`"),
         ("mode: append", "", "`mode` is missing"),
@@ -276,11 +276,11 @@ fn maintenance_has_defaults_and_refuses_what_is_unsafe() {
         (172_800, 86_400)
     );
     for (bad, message) in [
-        ("compact_after: 1", "`1` is no whole number from 2 on"),
-        ("checkpoint_after: many", "`many` is no whole number"),
-        ("target_file_size: 3 bytes", "is no file size"),
+        ("compact_after: 1", "`1` is not a whole number of at least 2"),
+        ("checkpoint_after: many", "`many` is not a whole number"),
+        ("target_file_size: 3 bytes", "is not a file size"),
         ("retain: 1h", "1h is too short"),
-        ("log_retain: soon", "`soon` is no duration"),
+        ("log_retain: soon", "`soon` is not a duration"),
         ("vacuum: daily", "unknown key `vacuum`"),
     ] {
         let error = error(&with(bad), None);
@@ -336,5 +336,5 @@ fn steps_run_here_or_on_a_cluster() {
     let error = of("engine: { ballista: \"df://a:1\", partitions: 0 }")
         .unwrap_err()
         .to_string();
-    assert!(error.contains("`partitions` is 0"), "{error}");
+    assert!(error.contains("`partitions` must be at least 1"), "{error}");
 }

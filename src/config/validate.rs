@@ -16,7 +16,7 @@ use crate::sources::layer;
 
 /// The URL schemes a lake can have.
 const STORES: [&str; 8] = ["file", "s3", "s3a", "abfss", "abfs", "az", "azure", "adl"];
-/// Layers that have another meaning in SQL, besides those of sources.
+/// Layers that have another meaning in SQL, in addition to those of sources.
 const RESERVED_LAYERS: [&str; 2] = ["information_schema", "system"];
 
 /// Collects problems while it validates a file.
@@ -132,10 +132,10 @@ impl<'a> Validator<'a> {
             .chain(sources.flat_map(|source| source.value.credentials()));
         for (name, text) in all.filter(|(_, text)| is_literal(&text.value)) {
             let variable = name.to_ascii_uppercase();
-            let help = format!("take it out, replace it where it is valid, and write {name}: \"${{{variable}}}\"");
+            let help = format!("remove it, rotate it, and write {name}: \"${{{variable}}}\"");
             self.problem(
                 text.referenced,
-                format!("the secret `{name}` stands in the file"),
+                format!("the file contains the secret `{name}`"),
                 Some(help),
             );
         }
@@ -174,7 +174,7 @@ impl<'a> Validator<'a> {
             return None;
         }
         if let Some(scheme) = url.as_ref().map(Url::scheme).filter(|scheme| !STORES.contains(scheme)) {
-            let help = format!("a folder, or a URL that begins with {}", STORES.join(", "));
+            let help = format!("use a folder, or a URL that begins with {}", STORES.join(", "));
             self.problem(
                 lake.referenced,
                 format!("the lake cannot be in `{scheme}://`"),
@@ -198,7 +198,7 @@ impl<'a> Validator<'a> {
             for step in &pipeline.steps {
                 let Some(valid) = self.step(step) else { continue };
                 if let Some(first) = lines.insert(valid.name.clone(), valid.line) {
-                    let message = format!("`{}` is made by two steps, here and in line {first}", valid.name);
+                    let message = format!("two steps write `{}`, here and in line {first}", valid.name);
                     self.problem(step.value.name.referenced, message, None);
                 }
                 steps.push(valid);
@@ -275,7 +275,7 @@ impl<'a> Validator<'a> {
         if found.is_none() {
             let help = nearest(&value, Mode::ALL.iter().map(|(name, _)| *name));
             let help = help.map(|near| format!("did you mean `{near}`?"));
-            let message = format!("unknown mode `{value}`; there are append, overwrite, merge, view");
+            let message = format!("unknown mode `{value}`; the modes are append, overwrite, merge, view");
             self.problem(text.referenced, message, help);
         }
         found
@@ -289,7 +289,10 @@ impl<'a> Validator<'a> {
             }
             Ok(sql) => Some(sql),
             Err(error) => {
-                let help = format!("SQL files are looked for from {}", self.values.root().display());
+                let help = format!(
+                    "the paths of SQL files are relative to {}",
+                    self.values.root().display()
+                );
                 self.problem(at, format!("{} cannot be read: {error}", file.display()), Some(help));
                 None
             }
@@ -311,8 +314,8 @@ impl<'a> Validator<'a> {
         if share.is_none() {
             self.problem(
                 text.referenced,
-                format!("`{value}` is no share"),
-                Some("like 5% or 0.05".to_owned()),
+                format!("`{value}` is not a share"),
+                Some("write it like 5% or 0.05".to_owned()),
             );
         }
         share
@@ -321,7 +324,7 @@ impl<'a> Validator<'a> {
     /// Rejects settings that do not apply to the step's mode.
     fn fits_mode(&mut self, step: &RawStep, mode: Mode) {
         if mode == Mode::Merge && step.key.is_empty() {
-            let help = "name the columns whose rows are replaced: key: [session_id]".to_owned();
+            let help = "name the columns that identify the rows to replace: key: [session_id]".to_owned();
             self.problem(step.mode.referenced, "a merge needs a `key`", Some(help));
         }
         let misplaced = [
@@ -334,13 +337,13 @@ impl<'a> Validator<'a> {
             ("cluster_by", step.cluster_by.first(), mode != Mode::View),
         ];
         if let Some(first) = step.expect.first().filter(|_| mode == Mode::View) {
-            self.problem(first.referenced, "a step of mode `view` has no `expect`", None);
+            self.problem(first.referenced, "a step of mode `view` cannot have `expect`", None);
         }
         for (name, given, allowed) in misplaced {
             if let Some(text) = given.filter(|_| !allowed) {
                 self.problem(
                     text.referenced,
-                    format!("a step of mode `{mode}` has no `{name}`"),
+                    format!("a step of mode `{mode}` cannot have `{name}`"),
                     None,
                 );
             }

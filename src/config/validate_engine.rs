@@ -18,11 +18,7 @@ impl Validator<'_> {
         match text.parse::<EngineConfig>() {
             Ok(engine) => {
                 if partitions == Some(0) {
-                    self.problem(
-                        raw.referenced,
-                        "`partitions` is 0: work cannot be split into no parts",
-                        None,
-                    );
+                    self.problem(raw.referenced, "`partitions` must be at least 1", None);
                 }
                 engine.with_partitions(partitions.and_then(|number| NonZeroUsize::new(number.into())))
             }

@@ -28,7 +28,7 @@ impl Validator<'_> {
                 if found.is_none() {
                     let help = nearest(&value, Severity::ALL.iter().map(|(name, _)| *name));
                     let help = help.map(|near| format!("did you mean `{near}`?"));
-                    let message = format!("unknown severity `{value}`; there are warn, quarantine, fail");
+                    let message = format!("unknown severity `{value}`; the severities are warn, quarantine, fail");
                     self.problem(text.referenced, message, help);
                 }
                 found?.1
@@ -69,8 +69,10 @@ impl Validator<'_> {
             queries.extend(self.references(table, references, at));
         }
         if queries.len() != 1 {
-            let message = "an expectation is one of sql, not_null, unique, accepted_values, range, references";
-            let help = "like { not_null: [item_id], severity: warn }, or an SQL file that returns the offending rows";
+            let message =
+                "an expectation needs exactly one of sql, not_null, unique, accepted_values, range, references";
+            let help = "write it like { not_null: [item_id], severity: warn }, or name an SQL file with a query for the \
+                        offending rows";
             self.problem(at, message, Some(help.to_owned()));
         }
         queries.pop().filter(|_| queries.is_empty())
@@ -81,8 +83,8 @@ impl Validator<'_> {
         let [(column, to)] = &references.0[..] else {
             self.problem(
                 at,
-                "`references` names one column",
-                Some("like { session_id: gold.sessions.session_id }".to_owned()),
+                "`references` needs exactly one column",
+                Some("write it like { session_id: gold.sessions.session_id }".to_owned()),
             );
             return None;
         };
@@ -90,8 +92,8 @@ impl Validator<'_> {
             .rsplit_once('.')
             .and_then(|(name, key)| Some((name.parse::<TableName>().ok()?, key)));
         let Some((other, key)) = target else {
-            let help = "like { session_id: gold.sessions.session_id }".to_owned();
-            self.problem(at, format!("`{to}` is no column of a table"), Some(help));
+            let help = "write it like { session_id: gold.sessions.session_id }".to_owned();
+            self.problem(at, format!("`{to}` is not LAYER.TABLE.COLUMN"), Some(help));
             return None;
         };
         let (own, key) = (quoted(column), quoted(key));

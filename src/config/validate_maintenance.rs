@@ -46,7 +46,7 @@ impl Validator<'_> {
         let value = self.text(text)?;
         let count = value.parse().ok().filter(|count| *count >= least);
         if count.is_none() {
-            let message = format!("`{value}` is no whole number from {least} on");
+            let message = format!("`{value}` is not a whole number of at least {least}");
             self.problem(text.referenced, message, None);
         }
         count
@@ -57,8 +57,8 @@ impl Validator<'_> {
         let size = value.parse::<ByteSize>().ok().map(|size| size.as_u64());
         let size = size.filter(|size| (MIN_FILE_BYTES..=MAX_FILE_BYTES).contains(size));
         if size.is_none() {
-            let help = "from 1MiB to 4GiB, like 128MiB".to_owned();
-            self.problem(text.referenced, format!("`{value}` is no file size"), Some(help));
+            let help = "write a size from 1MiB to 4GiB, like 128MiB".to_owned();
+            self.problem(text.referenced, format!("`{value}` is not a file size"), Some(help));
         }
         size.and_then(NonZeroU64::new)
     }
@@ -66,7 +66,7 @@ impl Validator<'_> {
     fn retention(&mut self, text: &Text) -> Option<Duration> {
         let time = self.duration(text)?;
         if time < MIN_RETAIN {
-            let help = "at least 1d: steps and readers that run may still need younger files".to_owned();
+            let help = "use at least 1d: running steps and readers may still need younger files".to_owned();
             let message = format!("{} is too short", humantime::format_duration(time));
             self.problem(text.referenced, message, Some(help));
             return None;

@@ -171,7 +171,7 @@ impl Validator<'_> {
             };
             let at = score.column.referenced;
             if NOT_PARTS.contains(&column.as_str()) {
-                self.problem(at, format!("`{column}` is no part of the score"), None);
+                self.problem(at, format!("`{column}` is not a part of the score"), None);
             }
             if let Some(other) = scores.iter().find(|other| other.column == column) {
                 let message = format!(
@@ -209,7 +209,7 @@ impl Validator<'_> {
             let known = names().collect::<Vec<_>>().join(", ");
             self.problem(
                 text.referenced,
-                format!("unknown color `{value}`; there are {known}"),
+                format!("unknown color `{value}`; the colors are {known}"),
                 help,
             );
         }
@@ -230,8 +230,8 @@ impl Validator<'_> {
         for (name, text) in models {
             let at = text.referenced;
             if !is_identifier(name) {
-                let message = format!("`{name}` is no name of a model");
-                let help = "lower-case letters, digits and underscores, like item_transitions".to_owned();
+                let message = format!("`{name}` is not a valid name for a model");
+                let help = "use lower-case letters, digits and underscores, like item_transitions".to_owned();
                 self.problem(at, message, Some(help));
             }
             if name == BLEND {

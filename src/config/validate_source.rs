@@ -11,7 +11,8 @@ use crate::sources::{RawSource, SourceConfig};
 impl Validator<'_> {
     pub(super) fn source(&mut self, name: &str, source: &Spanned<RawSource>) -> Option<Arc<dyn SourceConfig>> {
         if !is_identifier(name) {
-            let message = format!("the source name `{name}` is not lower-case letters, digits and underscores");
+            let message =
+                format!("the source name `{name}` must consist of lower-case letters, digits and underscores");
             self.problem(source.referenced, message, None);
         }
         match source.value.settings() {

@@ -25,14 +25,18 @@ impl Validator<'_> {
             trigger.every = self.positive_duration(every, at).unwrap_or(trigger.every);
         }
         match limits.records {
-            Some(0) => self.problem(at, "a batch of 0 records would never begin", None),
+            Some(0) => self.problem(at, "a batch must have at least 1 record", None),
             Some(records) => trigger.records = records,
             None => {}
         }
         if let Some(bytes) = &limits.bytes {
             match bytes.parse::<ByteSize>() {
                 Ok(bytes) if bytes.as_u64() > 0 => trigger.bytes = bytes.as_u64(),
-                _ => self.problem(at, format!("`{bytes}` is no size"), Some("like 64MiB".to_owned())),
+                _ => self.problem(
+                    at,
+                    format!("`{bytes}` is not a size"),
+                    Some("write it like 64MiB".to_owned()),
+                ),
             }
         }
         trigger
@@ -53,8 +57,8 @@ impl Validator<'_> {
         if parsed.is_zero() {
             self.problem(
                 at,
-                format!("`{value}` is no time at all"),
-                Some("like 10s or 5m".to_owned()),
+                format!("`{value}` is too short"),
+                Some("write it like 10s or 5m".to_owned()),
             );
             return None;
         }
@@ -66,8 +70,8 @@ impl Validator<'_> {
         if parsed.is_none() {
             self.problem(
                 at,
-                format!("`{value}` is no duration"),
-                Some("like 10s or 5m".to_owned()),
+                format!("`{value}` is not a duration"),
+                Some("write it like 10s or 5m".to_owned()),
             );
         }
         parsed

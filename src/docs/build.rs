@@ -14,7 +14,7 @@ use crate::pipeline::{Node, Runner};
 use crate::sources::{SourceConfig, record_schema};
 use crate::testing::Test;
 
-/// What the columns of a source mean.
+/// Descriptions of the columns of a source.
 const RECORD: [(&str, &str); 7] = [
     ("topic", "the topic, or the file"),
     ("partition", "Kafka's partition; 0 in a file"),
@@ -23,15 +23,15 @@ const RECORD: [(&str, &str); 7] = [
         "timestamp",
         "when it was written; of a file, when that was last changed",
     ),
-    ("key", "as it came"),
-    ("value", "as it came"),
-    ("headers", "as they came"),
+    ("key", "the key, unchanged"),
+    ("value", "the value, unchanged"),
+    ("headers", "the headers, unchanged"),
 ];
 
-/// Finds all there is to tell of a project. Nothing runs, and no data is read.
+/// Collects the manual of a project. Runs nothing, and reads no data.
 ///
 /// # Errors
-/// When a statement does not plan, which a checked project's do.
+/// When a statement does not plan; those of a checked project always do.
 pub async fn manual(project: &Project, runner: &Runner, tests: &[Test]) -> Result<Manual> {
     let mut tables: Vec<Table> = project
         .sources
@@ -173,7 +173,7 @@ fn columns(
 ) -> Vec<Column> {
     let of = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| {
         let comment = written.columns.get(field.name()).cloned().unwrap_or_default();
-        // By place: the table has its columns in the order of the result.
+        // By position: the table has its columns in the order of the result.
         let from = lineage
             .columns
             .get(index)
@@ -189,7 +189,7 @@ fn columns(
     schema.fields().iter().enumerate().map(of).collect()
 }
 
-/// A type as the declarations of `from_json` and `previous` write it.
+/// A type in the notation of `from_json` and `previous`.
 fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 => "string".to_owned(),

@@ -1,5 +1,6 @@
-//! The comments of a SQL file: those at its head describe the table, those beside the columns of the final select the
-//! columns. A comment that begins with a row of dashes (`---------- ids`) is the heading of the columns after it.
+//! The comments of an SQL file: those at the top describe the table, and those next to the columns of the final select
+//! describe the columns. A comment that begins with a row of dashes (`---------- ids`) is a heading for the columns
+//! after it.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +8,19 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
-/// The dashes that a heading has after those of the comment.
+/// The dashes of a heading, after those of the comment.
 const HEADING: &str = "------";
 
-/// What a file says of its table.
+/// What a file says about its table.
 #[derive(Debug, Default)]
 pub(super) struct Comments {
-    /// The comment at the head, without the table's name.
+    /// The comment at the top, without the table's name.
     pub table: String,
     /// By column: heading and comment.
     pub columns: BTreeMap<String, Described>,
 }
 
-/// What a file says of a column.
+/// What a file says about a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Described {
     pub heading: Option<String>,
@@ -35,7 +36,7 @@ pub(super) fn comments(sql: &str) -> Comments {
     }
 }
 
-/// The lines before the statement; `NAME:` and `NAME (view):` at their beginning say what is known.
+/// The lines before the statement, without a leading `NAME:` or `NAME (view):`.
 fn head(sql: &str) -> String {
     let lines = sql.lines().map(str::trim);
     let lines: Vec<&str> = lines.map_while(|line| line.strip_prefix("--")).map(str::trim).collect();
@@ -45,7 +46,7 @@ fn head(sql: &str) -> String {
     rest.map_or(text.as_str(), |(_, rest)| rest).trim().to_owned()
 }
 
-/// The columns of the last select that stands in no parentheses.
+/// The columns of the last select that is not in parentheses.
 fn columns(tokens: &[TokenWithSpan]) -> BTreeMap<String, Described> {
     let mut depth = 0_i32;
     let mut start = None;
@@ -84,12 +85,12 @@ struct Reader {
     depth: i32,
     heading: Option<String>,
     heading_line: u64,
-    /// The comments before the column that comes, or in it.
+    /// The comments before the next column, or in it.
     comments: Vec<String>,
-    /// The column's last token, where that is a word.
+    /// The column's last token, if it is a word.
     name: Option<String>,
     has_tokens: bool,
-    /// The column before, for a comment after its comma.
+    /// The previous column, for a comment after its comma.
     last: Option<String>,
     last_line: u64,
 }

@@ -1,4 +1,4 @@
-/// Text as HTML has it, in elements and in attributes.
+/// Text escaped for HTML elements and attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,4 +1,4 @@
-//! The tables as a graph, drawn as SVG: inputs above, their readers below. It is never wider than a page.
+//! The tables as a graph, drawn as SVG: inputs above, their readers below. It is never wider than the page.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -53,7 +53,7 @@ pub(super) fn svg(manual: &Manual) -> String {
     );
     let mut svg = format!(
         "<svg class=\"graph\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
-         aria-label=\"Which table reads which\">\n"
+         aria-label=\"Which tables read which\">\n"
     );
     for place in places.values() {
         for read in place.table.reads.iter().filter(|read| read.name != place.table.name) {
@@ -90,10 +90,10 @@ fn broken<'a>(rank: &[&'a Table]) -> Vec<Vec<&'a Table>> {
     lines
 }
 
-/// How far each table is from the sources, counted by the longest way.
+/// How far each table is from the sources, on the longest path.
 fn ranks(manual: &Manual) -> BTreeMap<&str, usize> {
     let mut ranks: BTreeMap<&str, usize> = BTreeMap::new();
-    // In the order in which they are made, so each stands after those it reads.
+    // In build order, so each table comes after those that it reads.
     for table in &manual.tables {
         let reads = table.reads.iter().filter_map(|read| ranks.get(read.name.as_str()));
         let rank = reads.max().map_or(0, |rank| rank + 1);

@@ -14,7 +14,7 @@ use crate::lineage::Origin;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The manual as one page that needs nothing else.
+/// The manual as one self-contained page.
 pub fn html(manual: &Manual) -> String {
     let title = escape(&manual.project);
     let mut page = format!(
@@ -27,7 +27,7 @@ pub fn html(manual: &Manual) -> String {
     // Writing to a string cannot fail.
     _ = writeln!(page, "<div class=\"wide\">\n{}</div>", graph::svg(manual));
     navigation(&mut page, manual);
-    page.push_str("<main>\n<p id=\"nothing\" hidden>Nothing is called so.</p>\n");
+    page.push_str("<main>\n<p id=\"nothing\" hidden>No matches.</p>\n");
     if let Some(missing) = missing(manual) {
         _ = writeln!(page, "<p class=\"missing\">{missing}</p>");
     }
@@ -64,8 +64,9 @@ fn missing(manual: &Manual) -> Option<String> {
     let told: Vec<&str> = told.map(|(told, _)| told.as_str()).collect();
     (!told.is_empty()).then(|| {
         format!(
-            "{} are not described. A comment beside a column of the final select describes it, and one at the head of a file \
-             its table; so do <code>columns</code> and <code>description</code> of a step in pipelines.yaml.",
+            "{} are not described. To describe a column, add a comment next to it in the final select; to describe a \
+             table, add one at the top of its file. Or set <code>columns</code> and <code>description</code> of the \
+             step in pipelines.yaml.",
             told.join(" and ")
         )
     })
@@ -112,8 +113,8 @@ fn section(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
     facts(page, table, known);
     if !table.columns.is_empty() {
         page.push_str(
-            "<table class=\"columns\">\n<thead><tr><th>column</th><th>type</th><th>what it is</th><th>computed from</th>\
-             </tr></thead>\n<tbody>\n",
+            "<table class=\"columns\">\n<thead><tr><th>column</th><th>type</th><th>description</th>\
+             <th>computed from</th></tr></thead>\n<tbody>\n",
         );
         rows(page, table, known);
         page.push_str("</tbody>\n</table>\n");
@@ -122,7 +123,7 @@ fn section(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
         let origins = origins(&table.predicates, known);
         _ = writeln!(
             page,
-            "<p class=\"predicates\"><b>Rows, groups and order are decided by</b> {origins}</p>"
+            "<p class=\"predicates\"><b>Rows, groups and order depend on</b> {origins}</p>"
         );
     }
     if !table.tests.is_empty() {
@@ -144,7 +145,7 @@ fn section(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
     page.push_str("</section>\n");
 }
 
-/// Settings, and who reads whom.
+/// Settings, inputs and readers.
 fn facts(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
     let mut facts = vec![];
     for setting in &table.settings {
@@ -221,7 +222,7 @@ fn link(name: &str, shown: &str, known: &BTreeSet<&str>) -> String {
     }
 }
 
-/// SQL with its comments, words and texts told apart.
+/// SQL with its comments, words and strings highlighted.
 fn coloured(sql: &str) -> String {
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).with_unescape(false).tokenize() else {
         return escape(sql);

@@ -4,10 +4,10 @@ use super::model::{Column, Manual, Table};
 use super::prose::{Part, parts};
 use crate::lineage::Origin;
 
-/// Stands in for a missing description.
+/// Replaces a missing description.
 const MISSING: &str = "*not described*";
 
-/// The manual as Markdown, a chapter a table.
+/// The manual as Markdown, with one chapter per table.
 pub fn markdown(manual: &Manual) -> String {
     let mut text = format!("# {}\n", plain(&manual.project));
     // Writing to a string cannot fail.
@@ -51,14 +51,14 @@ fn chapter(text: &mut String, table: &Table) {
     if !table.predicates.is_empty() {
         _ = writeln!(
             text,
-            "- rows, groups and order are decided by: {}",
+            "- rows, groups and order depend on: {}",
             origins(&table.predicates)
         );
     }
     if !table.columns.is_empty() {
         _ = writeln!(
             text,
-            "\n| column | type | what it is | computed from |\n|---|---|---|---|"
+            "\n| column | type | description | computed from |\n|---|---|---|---|"
         );
     }
     for column in &table.columns {
@@ -104,12 +104,12 @@ fn link(name: &str) -> String {
     format!("[{name}](#{})", anchor(name))
 }
 
-/// As GitHub makes them of headings.
+/// The anchor that GitHub derives from a heading.
 fn anchor(name: &str) -> String {
     name.replace('.', "")
 }
 
-/// A comment, escaped so that only its code is Markdown.
+/// A comment, escaped so that only its code is formatted.
 fn plain(comment: &str) -> String {
     let mut plain = String::with_capacity(comment.len());
     for part in parts(comment) {
@@ -130,7 +130,7 @@ fn cell(text: &str) -> String {
     plain(text).replace('|', "\\|").replace('\n', " ")
 }
 
-/// A fence that the text does not close.
+/// A fence that the text does not contain.
 fn fence(text: &str) -> String {
     let mut fence = "```".to_owned();
     while text.contains(&fence) {

@@ -1,8 +1,8 @@
 //! A manual of a project: every table, its columns and where they come from, its SQL and its tests.
 //!
-//! - `comments`: what the comments of a SQL file say of its table and columns.
-//! - `model`: what there is to tell; `build`: how it is found.
-//! - `markdown`, `html`, `graph`: the formats; `prose`: finds code in comments; `escape`: text in HTML.
+//! - `comments`: what the comments of an SQL file say about its table and columns.
+//! - `model`: the content of a manual; `build`: collects it.
+//! - `markdown`, `html`, `graph`: the formats; `prose`: finds code in comments; `escape`: escapes text for HTML.
 
 mod build;
 mod comments;

@@ -2,26 +2,26 @@ use serde::Serialize;
 
 use crate::lineage::Origin;
 
-/// A project, told.
+/// The manual of a project.
 #[derive(Debug, Serialize)]
 pub struct Manual {
     /// The name of the project's folder.
     pub project: String,
-    /// Sources, then tables in the order in which they are made.
+    /// Sources, then tables in build order.
     pub tables: Vec<Table>,
 }
 
-/// What a table is.
+/// The kind of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Records from outside.
     Source,
-    /// A table that a step makes.
+    /// A table that a step writes.
     Table,
-    /// SQL that is run by whoever reads it.
+    /// A view, whose SQL runs when it is read.
     View,
-    /// A table of the lake that no step makes.
+    /// A table of the lake that no step writes.
     Foreign,
 }
 
@@ -31,13 +31,13 @@ impl Kind {
         matches!(self, Self::Table | Self::View)
     }
 
-    /// As people call it.
+    /// Its name for people.
     pub fn word(self) -> &'static str {
         match self {
             Self::Source => "source",
             Self::Table => "table",
             Self::View => "view",
-            Self::Foreign => "table that no step makes",
+            Self::Foreign => "table that no step writes",
         }
     }
 }
@@ -49,7 +49,7 @@ pub struct Table {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Of pipelines.yaml, or of the head of its SQL file; empty where neither says anything.
+    /// From pipelines.yaml, or from the top of its SQL file; empty if neither has one.
     pub description: String,
     /// The SQL file.
     pub file: Option<String>,
@@ -61,7 +61,7 @@ pub struct Table {
     pub read_by: Vec<String>,
     /// Its columns.
     pub columns: Vec<Column>,
-    /// The columns that decide which rows there are, and in which groups and order.
+    /// The columns that determine its rows, their groups and their order.
     pub predicates: Vec<Origin>,
     /// Its statement.
     pub sql: Option<String>,
@@ -72,9 +72,9 @@ pub struct Table {
 /// A setting of a step.
 #[derive(Debug, Serialize)]
 pub struct Setting {
-    /// As in pipelines.yaml.
+    /// Its key in pipelines.yaml.
     pub name: &'static str,
-    /// As people read it.
+    /// Its value, formatted for people.
     pub value: String,
 }
 
@@ -92,9 +92,9 @@ pub struct Read {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Its type, as SQL calls it.
+    /// Its SQL type.
     pub data_type: String,
-    /// The heading under which it stands in the SQL.
+    /// Its heading in the SQL.
     pub heading: Option<String>,
     /// What it means.
     pub description: Option<String>,
@@ -105,7 +105,7 @@ pub struct Column {
 /// Where a unit test is.
 #[derive(Debug, Serialize)]
 pub struct TestPlace {
-    /// What it is about.
+    /// Its name, which says what it checks.
     pub name: String,
     /// Its file.
     pub file: String,

@@ -23,29 +23,29 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
     (
         "changes",
         "changes('NAME')",
-        "The rows of a source or lake table that arrived since the step last committed; all of them the first time, and \
+        "The rows of a source or lake table that arrived since the step last committed; all rows on the first run, and \
          outside of a step.",
     ),
     (
         "latest",
         "latest('LAYER.TABLE')",
-        "A lake table as it is, whose changes do not make the step run.",
+        "The current rows of a lake table, whose changes do not trigger the step.",
     ),
     (
         "previous",
         "previous('COLUMN TYPE, …')",
-        "The rows that the step has written before, none the first time, and none outside of a step. The columns are \
-         named with their types, because the table may not exist yet.",
+        "The rows that the step has written so far; no rows on the first run, and outside of a step. You declare the \
+         columns with their types, because the table may not exist yet.",
     ),
     (
         "range",
         "range([START,] STOP[, STEP])",
-        "The numbers or times from START, 0 by default, to STOP, which is not among them.",
+        "The numbers or times from START (0 by default) up to STOP, without STOP.",
     ),
     (
         "generate_series",
         "generate_series([START,] STOP[, STEP])",
-        "The numbers or times from START, 0 by default, to STOP, which is the last of them.",
+        "The numbers or times from START (0 by default) up to STOP, including STOP.",
     ),
 ];
 
@@ -85,8 +85,8 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<
     Ok(())
 }
 
-/// `changes('NAME')`: the rows of a source or lake table that arrived since the step's last commit; all of them the
-/// first time. `latest('NAME')`: the current rows of a lake table, whose changes do not trigger the step.
+/// `changes('NAME')`: the rows of a source or lake table that arrived since the step's last commit; all rows on the
+/// first run. `latest('NAME')`: the current rows of a lake table, whose changes do not trigger the step.
 #[derive(Debug)]
 struct Named {
     function: &'static str,
@@ -110,8 +110,8 @@ impl TableFunctionImpl for Named {
     }
 }
 
-/// `previous('COLUMN TYPE, …')`: the rows this step wrote before; none the first time. The columns and their types must
-/// be given because the table may not exist yet.
+/// `previous('COLUMN TYPE, …')`: the rows that this step has written so far; none on the first run. The columns and
+/// their types must be declared because the table may not exist yet.
 #[derive(Debug)]
 struct Previous {
     table: Option<Arc<dyn TableProvider>>,
@@ -135,8 +135,8 @@ impl TableFunctionImpl for Previous {
         for field in &fields {
             if known.index_of(field.name()).is_err() {
                 return plan_err!(
-                    "previous('…'): the table has no column `{}`; it has {}. After adding it to the SQL, run with \
-                     --full-refresh",
+                    "previous('…'): the table has no column `{}`; it has {}\n  help: if you have added it to the SQL, run \
+                     with --full-refresh",
                     field.name(),
                     known
                         .fields()
@@ -155,7 +155,7 @@ impl TableFunctionImpl for Previous {
     }
 }
 
-/// `table_version('NAME')`: the version of a lake table that the statement sees; NULL where it does not exist.
+/// `table_version('NAME')`: the version of a lake table that the statement sees; NULL if the table does not exist.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct TableVersion {
     signature: Signature,
@@ -198,7 +198,7 @@ impl ScalarUDFImpl for TableVersion {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_OTHER,
-                "The version of a lake table that the statement sees; NULL where it does not exist.",
+                "The version of a lake table that the statement sees; NULL if the table does not exist.",
                 "table_version('LAYER.TABLE')",
             )
             .build()

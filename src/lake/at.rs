@@ -24,7 +24,7 @@ pub enum At {
 /// The text is neither a version nor a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is neither a version (12), nor a time in UTC (2025-07-13, 2025-07-13 09:30, 2025-07-13T09:30:00Z), nor now"
+    "`{0}` is neither a version (12), a time in UTC (2025-07-13, 2025-07-13 09:30, 2025-07-13T09:30:00Z), nor `now`"
 )]
 pub struct NotAMoment(String);
 

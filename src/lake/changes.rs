@@ -21,7 +21,7 @@ pub struct Changes {
     takes_rows: bool,
 }
 
-/// Why the rows added after a version cannot be identified, so that everything has to be read again.
+/// Why the rows added after a version cannot be identified, so that everything must be read again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Replaced {
     /// A commit removed rows by something other than a merge.
@@ -36,7 +36,7 @@ pub enum Replaced {
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
     /// Data files that held rows have been deleted.
-    #[error("a vacuum has taken files of version {0} on")]
+    #[error("a vacuum deleted files of version {0} on")]
     Vacuumed(Version),
     /// The table was restored to an older version.
     #[error("it is at version {now}, older than version {read} that was read")]

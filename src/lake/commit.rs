@@ -134,7 +134,7 @@ impl Commit {
             let next = table.version().map_or(0, |version| version + 1);
             match self.clone().try_apply(&table, &id).await {
                 Err(error) if is_in_log(&table, next, &id).await => {
-                    tracing::warn!(table = %table.name(), version = next, %error, "committed, but the answer was lost");
+                    tracing::warn!(table = %table.name(), version = next, %error, "committed, but the reply was lost");
                     break next;
                 }
                 Err(conflict @ LakeError::Conflict { .. }) => match self.still_fits(&table).await? {
@@ -226,7 +226,7 @@ impl Commit {
                     self.layout.partition_by.join(", ")
                 ),
                 help: format!(
-                    "put `partition_by` back, or rebuild with: clickrec run --full-refresh --select {}",
+                    "restore `partition_by`, or rebuild: clickrec run --full-refresh --select {}",
                     table.name()
                 ),
             });

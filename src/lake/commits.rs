@@ -65,7 +65,7 @@ pub struct Restored {
     pub by: ForeignCommit,
     /// The version whose rows it has now.
     pub to: Version,
-    /// The positions before the restore: whatever was read in between has to be read again.
+    /// The positions before the restore: whatever was read in between must be read again.
     pub before: BTreeMap<String, i64>,
 }
 

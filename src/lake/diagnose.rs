@@ -8,21 +8,21 @@ use object_store::path::Path;
 use super::{LakeError, LakeTable, SYSTEM_LAYER, Version};
 use crate::config::TableName;
 
-pub(super) const NEWEST_HELP: &str = "it is the newest: move it away, and the table is as it was before that commit; the \
-                                      next run reads on from there, and loses and doubles nothing";
-pub(super) const OLDER_HELP: &str = "put the file back from a copy, or make the table anew from its input: clickrec run \
+pub(super) const NEWEST_HELP: &str = "it is the newest entry: move it away, and the table is as before that commit; \
+                                      the next run continues from there, without loss or duplicates";
+pub(super) const OLDER_HELP: &str = "restore the file from a copy, or rebuild the table from its input: clickrec run \
                                      --full-refresh --select TABLE+";
 /// For a table that no step writes: the content of a lost entry cannot be recomputed from anywhere.
-pub(super) const SYSTEM_HELP: &str = "put the file back from a copy; without one, set the table's folder aside and \
-                                      rebuild the steps that put rows into it: clickrec run --full-refresh --select STEP";
+pub(super) const SYSTEM_HELP: &str = "restore the file from a copy; without one, move the table's folder away and \
+                                      rebuild the steps that write to it: clickrec run --full-refresh --select STEP";
 /// The entry is intact: it must never be moved away.
-pub(super) const UNKNOWN_HELP: &str = "leave the file where it is: it is whole, but written in a form that this version \
-                                       does not know; look for the engine that wrote it (clickrec history TABLE)";
+pub(super) const UNKNOWN_HELP: &str = "leave the file where it is: it is intact, but in a format that this version \
+                                       does not know; to find the engine that wrote it: clickrec history TABLE";
 const HINT: &str = "_last_checkpoint";
-const HINT_HELP: &str = "if all entries from 00000000000000000000.json on are there, move _last_checkpoint away, and they \
-                         are read instead; else put the checkpoint back from a copy";
+const HINT_HELP: &str = "if all entries from 00000000000000000000.json on exist, move _last_checkpoint away, and they \
+                         are read instead; otherwise restore the checkpoint from a copy";
 const CHECKPOINT_HELP: &str = "move it and _last_checkpoint away, and the entries before it are read instead, as far as \
-                               they are still there (`log_retain`); else put it back from a copy";
+                               they still exist (`log_retain`); otherwise restore it from a copy";
 /// The magic bytes at both ends of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
@@ -55,7 +55,11 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
     };
     let checkpoints: Vec<&Path> = files.iter().filter(|file| is_checkpoint(file)).collect();
     if checkpoints.is_empty() && files.iter().any(|file| file.filename() == Some(HINT)) {
-        return error(HINT, "the checkpoint that it names is not there".to_owned(), HINT_HELP);
+        return error(
+            HINT,
+            "the checkpoint that it names does not exist".to_owned(),
+            HINT_HELP,
+        );
     }
     if let Some(file) = checkpoints.last() {
         let bytes = read(store.as_ref(), file).await?;
@@ -76,7 +80,7 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
             let missing = format!("{expected:020}.json");
             return error(
                 &missing,
-                format!("is missing, though {} is there", file.filename()?),
+                format!("is missing, although {} exists", file.filename()?),
                 OLDER_HELP,
             );
         }

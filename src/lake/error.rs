@@ -18,7 +18,7 @@ pub enum LakeError {
     },
     /// The folder of a local lake cannot be created or written to.
     #[error(
-        "the lake in {folder} cannot be written\n  help: check `lake` in the project file, and who may write there"
+        "cannot write to the lake in {folder}\n  help: check `lake` in the project file, and the folder's permissions"
     )]
     Unwritable {
         /// The folder.
@@ -30,7 +30,7 @@ pub enum LakeError {
     /// Another writer committed to the table while this one worked.
     #[error(
         "another writer committed to `{table}` at the same time; nothing of this attempt was written\n  \
-         help: let one `clickrec run` work on a step at a time, and run again"
+         help: let only one `clickrec run` work on a step at a time, and run again"
     )]
     Conflict {
         /// `layer.table`.
@@ -61,8 +61,8 @@ pub enum LakeError {
     },
     /// A NULL key: the row could never be replaced.
     #[error(
-        "the key column `{column}` of `{table}` has NULLs in the result\n  help: leave such rows out: where {column} is not \
-         null"
+        "the key column `{column}` of `{table}` has NULLs in the result\n  help: exclude such rows: where {column} \
+         is not null"
     )]
     NullKey {
         /// `layer.table`.
@@ -72,8 +72,8 @@ pub enum LakeError {
     },
     /// The files do not hold as many rows as the log says.
     #[error(
-        "compaction of `{table}` read {written} rows where its log says {known}; nothing was changed\n  help: rebuild the \
-         table with: clickrec run --full-refresh --select {table}"
+        "compaction of `{table}` read {written} rows, but its log says {known}; nothing was changed\n  help: rebuild \
+         the table: clickrec run --full-refresh --select {table}"
     )]
     Compaction {
         /// `layer.table`.
@@ -96,7 +96,7 @@ pub enum LakeError {
         help: &'static str,
     },
     /// A feature of the table that incremental reading does not support.
-    #[error("`{table}` uses {feature}, which clickrec cannot read in steps\n  help: {help}")]
+    #[error("`{table}` uses {feature}, which clickrec cannot read incrementally\n  help: {help}")]
     Unsupported {
         /// `layer.table`.
         table: String,
@@ -115,7 +115,9 @@ impl LakeError {
     pub fn raced(table: &impl ToString) -> Self {
         Self::Conflict {
             table: table.to_string(),
-            source: Box::new(DeltaTableError::generic("its inputs were read further meanwhile")),
+            source: Box::new(DeltaTableError::generic(
+                "another run has read its inputs further in the meantime",
+            )),
         }
     }
 

@@ -141,7 +141,7 @@ fn refuse_column_mapping(table: &LakeTable) -> Result<(), LakeError> {
         Some(_) => Err(LakeError::Unsupported {
             table: table.name().to_string(),
             feature: "column mapping",
-            help: "rewrite the table without it (delta.columnMapping.mode = none), or run its readers here (--engine local)",
+            help: "rewrite the table without it (delta.columnMapping.mode = none), or read it with --engine local",
         }),
     }
 }

@@ -45,7 +45,7 @@ impl Lake {
         self
     }
 
-    /// Creates the folder of a local lake and checks that it is writable, before a step does work in vain. A cloud
+    /// Creates the folder of a local lake and checks that it is writable, before a step works in vain. A cloud
     /// store reports problems only on the first write.
     ///
     /// # Errors

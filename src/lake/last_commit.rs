@@ -69,7 +69,7 @@ impl LastCommit {
     /// The state after a RESTORE to a version with known positions, if that was the last change. Leaves uncertain cases
     /// to the caller.
     async fn undone(&self, table: &LakeTable) -> Option<Self> {
-        // Otherwise it is unknown what had been read, and positions have to be found again.
+        // Otherwise it is unknown what had been read, and the positions must be found again.
         let before = self.transactions.clone().filter(|_| self.version.is_some())?;
         let place = self.others.iter().position(ForeignCommit::changes_rows)?;
         let by = &self.others[place];

@@ -7,7 +7,7 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 
 use crate::config::TableName;
 
-/// Tables that were opened before. Only the log entries written since then have to be read, however long the log is.
+/// Tables that were opened before. Only the log entries written since then need to be read, however long the log is.
 #[derive(Debug, Default)]
 pub(super) struct Opened(Mutex<HashMap<TableName, (DeltaTable, ObjectMeta)>>);
 

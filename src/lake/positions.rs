@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `clickrec/source/SOURCE/PLACE` | the next position of a Kafka partition or file, or a topic's identity |
 //! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |
-//! | `clickrec/sql` | a hash of the SQL that made the table |
+//! | `clickrec/sql` | a hash of the SQL that produced the table |
 //!
 //! Every commit of a step contains all of them, whether they moved or not, so its newest commit is enough.
 

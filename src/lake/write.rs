@@ -48,7 +48,7 @@ pub struct Written {
 /// Runs a plan and writes its rows, with one writer per plan partition.
 ///
 /// # Errors
-/// When the query fails or the store refuses; files already written stay invisible, and vacuum deletes them.
+/// When the query fails or the store refuses a write; files already written stay invisible, and vacuum deletes them.
 pub async fn write(
     table: &LakeTable,
     plan: &Arc<dyn ExecutionPlan>,

@@ -131,12 +131,12 @@ impl WriteExec {
     /// When the node comes from another version, or no store can be created from the lake's settings.
     pub fn from_wire(bytes: &[u8], input: Arc<dyn ExecutionPlan>, lake: &Lake) -> Result<Self> {
         let unknown =
-            |error: &dyn fmt::Display| exec_datafusion_err!("a write came in a form that is not known here: {error}");
+            |error: &dyn fmt::Display| exec_datafusion_err!("cannot decode a write of another version: {error}");
         let wire: Wire = serde_json::from_slice(bytes).map_err(|error| unknown(&error))?;
         if wire.lake != lake.url().as_str() {
             return exec_err!(
-                "the lake is {}, and that of this process is {}; start it with the same pipelines.yaml and target, in a \
-                 folder of the same path",
+                "the lake is {}, but that of this process is {}\n  help: start it with the same pipelines.yaml and \
+                 target, in a folder of the same path",
                 wire.lake,
                 lake.url()
             );
@@ -179,7 +179,7 @@ pub fn written(batches: &[RecordBatch]) -> Result<(Written, KeyFiles)> {
         let counts = batch.column(2).as_primitive::<UInt64Type>();
         for ((holds, file), count) in holds.iter().zip(files.iter()).zip(counts.iter()) {
             let file: Add = serde_json::from_str(file.unwrap_or_default())
-                .map_err(|error| exec_datafusion_err!("a file that was written is told in an unknown form: {error}"))?;
+                .map_err(|error| exec_datafusion_err!("cannot decode the list of written files: {error}"))?;
             match holds {
                 Some(KEYS) => keys.of_rows.push(file),
                 Some(DELETED) => keys.of_deleted.push(file),

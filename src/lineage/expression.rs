@@ -60,7 +60,7 @@ impl<'a> Walk<'a> {
         Ok(origins)
     }
 
-    /// Marks an expression as deciding which rows there are, or their groups or order.
+    /// Marks an expression as determining the rows, or their groups or order.
     pub(super) fn decides(&mut self, expression: &'a Expr, scope: &Scope<'a>) -> Result<()> {
         let origins = self.value(expression, scope)?;
         self.predicates.extend(origins);

@@ -1,9 +1,9 @@
 //! Column lineage, derived from a query's logical plan: for each result column, the table columns that its values are
-//! computed from; and for the whole result, the columns that decide which rows there are, and their groups and order
-//! (where, join, group by, having, order by, partition by).
+//! computed from; and for the whole result, the columns that determine its rows, their groups and their order (where,
+//! join, group by, having, order by, partition by).
 //!
 //! It uses the plan before the optimizer rewrites it. A table function is a black box: a column that all its inputs
-//! have under the same name passes through, and any other may come from every column it reads.
+//! have under the same name is passed through, and any other may depend on every column that it reads.
 
 mod expression;
 mod origin;
@@ -24,7 +24,7 @@ pub use table::NamedTable;
 pub struct Lineage {
     /// Origins by result column, in order.
     pub columns: Vec<(String, Origins)>,
-    /// The columns that decide which rows there are, and their groups and order.
+    /// The columns that determine the rows, their groups and their order.
     pub predicates: Origins,
 }
 

@@ -9,8 +9,8 @@ use crate::pipeline::PipelineError;
 pub enum RecommenderError {
     /// The project lacks a step that recommendations need.
     #[error(
-        "the project has no step `{name}`, which recommendations are made from\n  help: `clickrec init` in an empty \
-         folder writes one to copy (sql/gold), or `recommender` in pipelines.yaml names another"
+        "the project has no step `{name}`, which recommendations need\n  help: copy one from the folder that \
+         `clickrec init` creates (sql/gold), or name another under `recommender` in pipelines.yaml"
     )]
     NoStep {
         /// `layer.table`.
@@ -18,9 +18,9 @@ pub enum RecommenderError {
     },
     /// The project declares no statement for similar items.
     #[error(
-        "the project does not say which items are similar\n  help: `similar: FILE.sql` under `recommender` in pipelines.yaml, \
-         a query for similar_item_id, rank and similarity of var('item', ''); `clickrec init` in an empty folder writes \
-         one to copy (sql/models/similar.sql)"
+        "the project declares no SQL for similar items\n  help: write `similar: FILE.sql` under `recommender` in \
+         pipelines.yaml: a query that returns similar_item_id, rank and similarity for var('item', ''); `clickrec init` \
+         creates a project with an example (sql/models/similar.sql)"
     )]
     NoSimilar,
     /// No model knows the item.
@@ -34,7 +34,7 @@ pub enum RecommenderError {
     File {
         /// The file.
         file: PathBuf,
-        /// What DataFusion said.
+        /// DataFusion's error.
         #[source]
         source: DataFusionError,
     },
@@ -57,7 +57,7 @@ impl RecommenderError {
         }
     }
 
-    /// The error of an SQL file, unless it has nothing to do with its SQL.
+    /// The error of an SQL file, unless its SQL is not the cause.
     pub(super) fn in_file(self, file: &std::path::Path) -> Self {
         match self {
             Self::Query(source) => Self::File {

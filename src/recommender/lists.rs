@@ -15,7 +15,7 @@ use crate::pipeline::Runner;
 
 /// The length of lists where the SQL says `var('k', 10)`.
 const USUAL: u32 = 10;
-/// The length of the lists in which explanations are looked for.
+/// The length of the lists that explanations are computed from.
 const DEEP: u32 = 1000;
 /// Columns of an answer that are not parts of the score.
 const NAMED: [&str; 4] = ["session_id", "item_id", "rank", "score"];
@@ -118,8 +118,8 @@ fn parts(answer: &RecordBatch) -> Result<Vec<(String, Float64Array)>, DataFusion
         .collect()
 }
 
-/// Whether a list says nothing about its session: every part of the scores that could is zero. Nobody can tell if no such
-/// part is declared.
+/// Whether a list does not depend on its session: every part of the scores that could depend on it is zero. `false` if no
+/// such part is declared, because the list does not show it then.
 pub fn is_fallback<'a>(scores: &[Score], mut list: impl Iterator<Item = &'a BTreeMap<String, f64>>) -> bool {
     let telling: Vec<&str> = scores
         .iter()

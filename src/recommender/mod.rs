@@ -1,6 +1,6 @@
 //! Recommends items for given sessions, with the SQL of the project's recommendations in which the sessions replace the
 //! view of requests. The table and the answers therefore come from the same statement. The project file declares the names
-//! and the parts of the score (`recommender:`), and no model is known here.
+//! and the parts of the score (`recommender:`), and this module knows no model.
 //!
 //! - [`Recommender`]: the statement, planned once and run for every request. Whatever does not depend on the request
 //!   (models, indices, popularity) is read once.

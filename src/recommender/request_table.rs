@@ -153,7 +153,7 @@ impl ExecutionPlan for RequestExec {
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let asked = context.session_config().get_extension::<Asked>();
         let rows = asked.as_deref().and_then(|asked| asked.0.get(&self.name));
-        let rows = rows.ok_or_else(|| exec_datafusion_err!("nothing is asked of {}", self.name))?;
+        let rows = rows.ok_or_else(|| exec_datafusion_err!("{} has no rows in this run", self.name))?;
         let projected = |rows: &RecordBatch| match &self.projection {
             Some(columns) => rows.project(columns),
             None => Ok(rows.clone()),

@@ -30,7 +30,7 @@ impl Similar {
     /// The rows as items.
     ///
     /// # Errors
-    /// When ranks or similarities are no numbers.
+    /// When ranks or similarities are not numbers.
     pub fn items(&self) -> Result<Vec<SimilarItem>, RecommenderError> {
         let items = texts(&self.0, "item_id")?;
         let (ranks, similarities) = (numbers(&self.0, "rank")?, floats(&self.0, "similarity")?);
@@ -75,7 +75,7 @@ pub async fn similar(
     found.await.map_err(|error| of_statement(error).in_file(&declared.file))
 }
 
-/// Tells an item that no model knows from a statement that fails.
+/// Distinguishes an item that no model knows from a statement that fails.
 fn of_statement(error: DataFusionError) -> RecommenderError {
     if let DataFusionError::External(cause) = error.find_root()
         && let Some(UnknownItem { item }) = cause.downcast_ref()
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_that_no_model_knows_is_told_by_the_type_of_the_error() {
+    fn the_type_of_the_error_identifies_an_item_that_no_model_knows() {
         let unknown = UnknownItem { item: "x".to_owned() };
         let error = DataFusionError::External(Box::new(unknown)).context("while reading");
         assert!(matches!(of_statement(error), RecommenderError::UnknownItem { item } if item == "x"));

@@ -17,7 +17,7 @@ pub fn step<'a>(runner: &'a Runner, name: &TableName) -> Result<&'a Node, Recomm
     node.ok_or_else(|| RecommenderError::NoStep { name: name.to_string() })
 }
 
-/// Makes sure that the project has the table of events and the steps that recommendations are made from.
+/// Checks that the project has the table of events and the steps that recommendations need.
 ///
 /// # Errors
 /// When one is missing.
@@ -54,7 +54,7 @@ pub(super) fn between<'a>(runner: &'a Runner, events: &TableName) -> Result<Vec<
     Ok(nodes)
 }
 
-/// The tables whose content decides about answers: those that the statement reads, and those that lead from events to
+/// The tables whose content determines the answers: those that the statement reads, and those that lead from events to
 /// requests.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The events of one session: of the lake, or of a visitor that the lake does not know.
+//! The events of one session: from the lake, or of a visitor that the lake does not know.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ fn times(actions: &[Action<'_>], now_micros: i64) -> Vec<i64> {
     times.collect()
 }
 
-/// The events of a session of the lake; none if it has no such session.
+/// The events of a session in the lake; none if the lake has no such session.
 ///
 /// # Errors
 /// When the table cannot be read.

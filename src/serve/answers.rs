@@ -31,7 +31,7 @@ pub(super) struct Recommendation {
     /// The other numbers that the recommendations have: the parts of the score.
     #[serde(flatten)]
     pub parts: BTreeMap<String, f64>,
-    /// The session's items that speak for it, where that was asked for; none where it is popular with everyone.
+    /// The session's items that speak for it, if requested; none if it is popular with everyone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Vec<Because>>,
 }

@@ -15,8 +15,8 @@ use crate::recommender::RecommenderError;
 pub enum ServeError {
     /// Anyone could read the lake.
     #[error(
-        "{address} is open to other machines, and no token is set\n  help: set CLICKREC_TOKEN in the environment to a long \
-         random text (openssl rand -hex 32), which clients send as `Authorization: Bearer …`; or stay on 127.0.0.1"
+        "{address} is reachable from other machines, but no token is set\n  help: set CLICKREC_TOKEN in the environment to a \
+         long random text (openssl rand -hex 32), which clients send as `Authorization: Bearer …`; or stay on 127.0.0.1"
     )]
     NoToken {
         /// The requested listen address.
@@ -35,12 +35,12 @@ pub(super) struct ErrorBody {
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Told {
-    /// A word for programs.
+    /// A code for programs.
     #[schema(example = "not_found")]
     code: String,
-    /// A sentence for people.
+    /// A message for people.
     message: String,
-    /// The way out, where there is one.
+    /// How to fix it, if known.
     help: Option<String>,
 }
 
@@ -49,11 +49,11 @@ struct Told {
 pub(super) enum ApiError {
     /// The request is invalid.
     BadRequest(String),
-    /// There is no such session, item or page.
+    /// The session, item or page does not exist.
     NotFound(String),
     /// The body is larger than allowed.
     TooLarge,
-    /// Nothing has been run yet.
+    /// The lake is empty.
     EmptyLake,
     /// The project lacks what the request needs: what, and how to declare it.
     NotDeclared(String, &'static str),
@@ -73,27 +73,27 @@ impl ApiError {
     /// An error of a query over the tables written by the project's SQL.
     pub fn query(what: &str, error: &DataFusionError) -> Self {
         match error.find_root() {
-            // The project's SQL lacks columns that the page needs: which ones is no secret.
+            // The project's SQL lacks columns that the page needs; their names are not secret.
             DataFusionError::SchemaError(..) | DataFusionError::Plan(_) => {
                 Self::Internal(format!("{what}: {}", first_line(&error.find_root().to_string())))
             }
             DataFusionError::ResourcesExhausted(_) => Self::Overloaded,
             _ => {
                 tracing::error!(what, %error, "a query failed");
-                Self::Internal(format!("{what} could not be read; the server's log says why"))
+                Self::Internal(format!("cannot read {what}; the server's log has the reason"))
             }
         }
     }
 
-    /// An error of the recommender, with what the answer was to contain.
+    /// An error of the recommender, and what the request was for.
     pub fn recommender(what: &str, error: RecommenderError) -> Self {
         match error {
             RecommenderError::NoStep { name } => Self::NotDeclared(
-                format!("the project has no step `{name}`, which recommendations are made from"),
+                format!("the project has no step `{name}`, which recommendations need"),
                 "name the step under `recommender` in pipelines.yaml",
             ),
             RecommenderError::NoSimilar => Self::NotDeclared(
-                "the project does not say which items are similar".to_owned(),
+                "the project declares no SQL for similar items".to_owned(),
                 "write `similar: FILE.sql` under `recommender` in pipelines.yaml",
             ),
             RecommenderError::UnknownItem { .. } => Self::NotFound("the model does not know this item".to_owned()),
@@ -105,7 +105,7 @@ impl ApiError {
     pub fn statement(error: &DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => {
-                Self::Sql("the statement needs more memory than one may have here".to_owned())
+                Self::Sql("the statement needs more memory than is allowed here".to_owned())
             }
             DataFusionError::SQL(..)
             | DataFusionError::Plan(_)
@@ -115,7 +115,7 @@ impl ApiError {
             | DataFusionError::ArrowError(..) => Self::Sql(first_line(&error.find_root().to_string()).to_owned()),
             _ => {
                 tracing::error!(%error, "a client's statement failed");
-                Self::Sql("the statement failed; the server's log says why".to_owned())
+                Self::Sql("the statement failed; the server's log has the reason".to_owned())
             }
         }
     }
@@ -127,7 +127,7 @@ impl ApiError {
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
-                "the request is larger than the server takes".to_owned(),
+                "the request is larger than the server accepts".to_owned(),
                 None,
             ),
             Self::EmptyLake => (
@@ -142,19 +142,19 @@ impl ApiError {
                 StatusCode::BAD_REQUEST,
                 "sql",
                 message,
-                Some("one statement that reads: select …"),
+                Some("send one statement that only reads: select …"),
             ),
             Self::Overloaded => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "overloaded",
-                "too much is asked for at once".to_owned(),
+                "the server is overloaded".to_owned(),
                 Some("try again in a moment"),
             ),
             Self::TooLong => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_long",
-                "the answer took too long".to_owned(),
-                Some("ask for less"),
+                "the response took too long".to_owned(),
+                Some("request less data"),
             ),
             Self::Internal(message) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", message, None),
         }

@@ -23,7 +23,7 @@ pub(super) struct Models {
     /// The model, where the project declares which table it is.
     pub model: Option<ModelVersion>,
     pub requests: Requests,
-    /// The versions of the tables that decide about answers.
+    /// The versions of the tables that determine the answers.
     versions: BTreeMap<TableName, Option<Version>>,
     usual_k: u32,
     usual: Arc<Recommender>,
@@ -40,7 +40,7 @@ pub(super) struct ModelVersion {
     pub trained_at: Option<DateTime<Utc>>,
 }
 
-/// Whether all tables exist without which nobody is recommended anything: the events, and the declared models.
+/// Whether the tables that recommendations need exist: the events, and the declared models.
 pub(super) fn is_ready(recommender: &RecommenderConfig, view: &View) -> bool {
     view.has(&recommender.events) && recommender.stale_after.iter().all(|table| view.has(table))
 }
@@ -100,13 +100,13 @@ impl Models {
         self.deep.get_or_try_init(plan).await.cloned()
     }
 
-    /// Whether a declared model has another version by now.
+    /// Whether the version of a declared model has changed.
     pub fn is_replaced(&self, recommender: &RecommenderConfig, view: &View) -> bool {
         let mut tables = recommender.stale_after.iter();
         tables.any(|table| self.view.version(table) != view.version(table))
     }
 
-    /// Whether any table that decides about answers has another version by now.
+    /// Whether the version of any table that determines the answers has changed.
     pub fn is_stale(&self, view: &View) -> bool {
         let mut tables = self.versions.iter();
         tables.any(|(table, version)| view.version(table) != *version)

@@ -126,7 +126,7 @@ impl Shop {
         self.runner.recommender()
     }
 
-    /// What the project lacks to recommend anything; `None` if it has all of it.
+    /// What the project lacks for recommendations; `None` if it lacks nothing.
     pub fn lacks(&self) -> Option<RecommenderError> {
         recommender::check(&self.runner).err()
     }
@@ -184,7 +184,7 @@ impl Shop {
         read(&self.models).clone()
     }
 
-    /// The current models, or why nothing is recommended.
+    /// The current models, or why there are none.
     pub fn answering(&self) -> Result<Arc<Models>, ApiError> {
         if let Some(models) = self.models() {
             return Ok(models);

@@ -1,4 +1,4 @@
-//! Values of `pipelines.yaml`: where each stands, which variables it names, what is secret, and what is wrong with it.
+//! Values of `pipelines.yaml`: their positions, variables, secrets and problems.
 //!
 //! - `values`: reads values as written, and collects the problems.
 //! - `variables`, `interpolate`: replace `${NAME}` in values after parsing, so that a value can never change the

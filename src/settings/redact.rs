@@ -1,4 +1,4 @@
-//! Keeps credentials out of all output, whoever prints it: libraries include requests and settings in their errors.
+//! Keeps credentials out of all output, including that of libraries, whose errors quote requests and settings.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

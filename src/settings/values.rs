@@ -1,4 +1,4 @@
-//! Values as written, and what is wrong with them.
+//! Values as written, and the problems in them.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::variables::VariableResolver;
 /// Text with its location, not yet interpolated.
 pub type Text = Spanned<String>;
 
-/// A librdkafka setting: they are all text in the end.
+/// A librdkafka setting; librdkafka takes all of them as text.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum RawOption {
@@ -89,8 +89,12 @@ impl Values {
             Ok(value) => Some(value),
             Err(Missing::Variable(name)) => {
                 let help =
-                    format!("export {name}=…, pass --var {name}=…, write it into .env, or write ${{{name}:-default}}");
-                self.problem(text.referenced, format!("the environment has no `{name}`"), Some(help));
+                    format!("export {name}=…, pass --var {name}=…, add it to .env, or write ${{{name}:-default}}");
+                self.problem(
+                    text.referenced,
+                    format!("the environment does not define `{name}`"),
+                    Some(help),
+                );
                 None
             }
             Err(Missing::Unread(reason)) => {

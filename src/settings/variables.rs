@@ -92,7 +92,7 @@ impl VariableResolver {
         // The library's error quotes the line, which may contain a secret.
         let unread = |_| {
             Missing::Unread(format!(
-                "{} cannot be read as lines of NAME=VALUE",
+                "{} does not consist of lines NAME=VALUE",
                 self.dotenv.display()
             ))
         };

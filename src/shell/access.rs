@@ -5,6 +5,6 @@ pub enum Access {
     Read,
     /// Read, send records to topics, and run steps.
     Write,
-    /// Read the lake and topics, and nothing beside: no files, no environment.
+    /// Read only the lake and topics: no files, no environment.
     Safe,
 }

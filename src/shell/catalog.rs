@@ -1,4 +1,4 @@
-//! What names there are, for completion and for telling which one was meant.
+//! The known names, for completion and for suggestions after a typo.
 
 use datafusion::prelude::SessionContext;
 
@@ -18,14 +18,14 @@ pub(super) struct Relation {
 pub(super) struct Catalog {
     pub relations: Vec<Relation>,
     pub functions: Vec<FunctionHelp>,
-    /// What `changes('…')` takes besides tables.
+    /// What `changes('…')` accepts in addition to tables.
     pub sources: Vec<String>,
-    /// What `\run` takes.
+    /// What `\run` accepts.
     pub steps: Vec<String>,
 }
 
 impl Catalog {
-    /// Reads the names of a session. No data is touched.
+    /// Reads the names of a session, but no data.
     pub async fn of(session: &SessionContext, sources: Vec<String>, steps: Vec<String>) -> Self {
         let mut relations = vec![];
         let catalog = session.catalog(CATALOG);
@@ -35,7 +35,7 @@ impl Catalog {
         });
         for (schema, layer) in layers.filter(|(_, layer)| layer != "information_schema") {
             for table in schema.table_names() {
-                // One that cannot be opened is not completed; a query of it says why.
+                // A table that cannot be opened is not completed; a query of it says why.
                 let Ok(Some(provider)) = schema.table(&table).await else {
                     continue;
                 };

@@ -9,65 +9,65 @@ use super::print::Format;
 use crate::config::nearest;
 use crate::lake::At;
 
-/// A command, its arguments and what it does, as help shows them.
+/// The commands, their arguments and what they do, as help shows them.
 pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     (
         "\\d",
         "[TABLE]",
-        "the columns of a table, and what makes it; without one, as \\dt",
+        "show the columns of a table, and its step; without a table, as \\dt",
     ),
-    ("\\dt", "[TEXT]", "the tables, views and topics (whose names hold TEXT)"),
+    (
+        "\\dt",
+        "[TEXT]",
+        "list tables, views and topics (whose names contain TEXT)",
+    ),
     (
         "\\df",
         "[FUNCTION]",
-        "help on a function; the functions (whose names hold the text)",
+        "show help for a function, or list functions (by a part of their name)",
     ),
     (
         "\\layers",
         "",
-        "the steps in order: what each makes, how, and from what",
+        "list the steps in order: what each writes, how, and from what",
     ),
-    ("\\history", "TABLE", "a table's commits, newest first"),
+    ("\\history", "TABLE", "list a table's commits, newest first"),
     (
         "\\at",
         "[VERSION | TIME | now]",
-        "read the lake as it was then, until \\at now; alone: as of when it is read",
+        "read the lake as it was then, until \\at now; alone: show the versions read",
     ),
-    ("\\run", "STEP[+]", "run a step (and those after it); needs --write"),
+    (
+        "\\run",
+        "STEP[+]",
+        "run a step (with +, also the steps after it); needs --write",
+    ),
     (
         "\\explain",
         "[analyze] [STATEMENT]",
-        "the plan of a statement, or of the last one",
+        "show the plan of a statement, or of the last one",
     ),
-    (
-        "\\watch",
-        "[SECONDS] [TIMES]",
-        "the last statement again and again, until Ctrl-C",
-    ),
+    ("\\watch", "[SECONDS] [TIMES]", "repeat the last statement until Ctrl-C"),
     (
         "\\format",
         "[FORMAT]",
         "print rows as table, csv, tsv, json, ndjson, markdown or vertical",
     ),
-    (
-        "\\x",
-        "[on | off]",
-        "a line for each column instead of one for each row",
-    ),
+    ("\\x", "[on | off]", "print one line per column instead of one per row"),
     (
         "\\limit",
         "[ROWS | off]",
-        "how many rows of a result are shown in the shell",
+        "set how many rows of a result the shell shows",
     ),
     (
         "\\timing",
         "[on | off]",
-        "say how long statements take, and their peak memory",
+        "show how long statements take, and their peak memory",
     ),
-    ("\\o", "[FILE]", "results go to a file; alone: to the terminal again"),
+    ("\\o", "[FILE]", "write results to a file; alone: to the terminal again"),
     ("\\i", "FILE", "run the statements and commands of a file"),
-    ("\\?", "", "this help"),
-    ("\\q", "", "leave, as Ctrl-D does"),
+    ("\\?", "", "show this help"),
+    ("\\q", "", "leave the shell, as Ctrl-D does"),
 ];
 
 /// A command with its arguments.
@@ -100,10 +100,10 @@ pub(super) enum Limit {
 }
 
 impl Command {
-    /// Reads a line that begins with a backslash.
+    /// Parses a line that begins with a backslash.
     ///
     /// # Errors
-    /// When there is no such command, or its arguments are others; with the way out.
+    /// When there is no such command, or its arguments are wrong; says how to fix it.
     pub fn parse(line: &str) -> Result<Self, ShellError> {
         let line = line.trim().trim_end_matches(';').trim_end();
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -146,15 +146,15 @@ impl Command {
     }
 }
 
-/// How a command is written; of one that does not exist, which one was meant.
+/// The error for wrong arguments, or for an unknown command, with the nearest one.
 fn usage(name: &str) -> ShellError {
     let known = COMMANDS.iter().find(|(known, ..)| *known == name);
     ShellError::Command(match known {
-        Some((name, "", _)) => format!("{name} takes no argument"),
-        Some((name, arguments, doc)) => format!("{name} is not written so\n  help: {name} {arguments}: {doc}"),
+        Some((name, "", _)) => format!("{name} takes no arguments"),
+        Some((name, arguments, doc)) => format!("usage: {name} {arguments}\n  help: use it to {doc}"),
         None => match nearest(name, COMMANDS.iter().map(|(known, ..)| *known)) {
-            Some(near) => format!("there is no command {name}\n  help: did you mean {near}? \\? lists all"),
-            None => format!("there is no command {name}\n  help: \\? lists all"),
+            Some(near) => format!("there is no command {name}\n  help: did you mean {near}? \\? lists all commands"),
+            None => format!("there is no command {name}\n  help: \\? lists all commands"),
         },
     })
 }
@@ -163,7 +163,7 @@ fn one_word(rest: &str) -> Option<String> {
     (!rest.is_empty() && !rest.contains(char::is_whitespace)).then(|| rest.to_owned())
 }
 
-/// `on`, `off`, or nothing for the other one of the two.
+/// `on`, `off`, or nothing to toggle.
 fn switch(rest: &str) -> Option<Option<bool>> {
     match rest {
         "" => Some(None),
@@ -191,7 +191,7 @@ fn explain(rest: &str) -> Command {
     }
 }
 
-/// Every two seconds where nothing is said, as psql does.
+/// Every two seconds by default, as in psql.
 fn watch(rest: &str) -> Option<Command> {
     let mut words = rest.split_whitespace();
     let seconds: f64 = words.next().map_or(Some(2.0), |seconds| seconds.parse().ok())?;
@@ -213,7 +213,7 @@ fn parse_format(text: &str) -> Result<Format, ShellError> {
     Format::from_str(text, true).map_err(|_| {
         let names: Vec<String> = Format::value_variants().iter().map(ToString::to_string).collect();
         ShellError::Command(format!(
-            "there is no format {text}\n  help: the formats are {}",
+            "unknown format {text}\n  help: the formats are {}",
             names.join(", ")
         ))
     })
@@ -227,7 +227,7 @@ pub(super) fn help() -> String {
         text.push_str(&format!("  {call:<32}{doc}\n"));
     }
     text.push_str(
-        "\n  Tab completes, Up and Ctrl-R search the history, Ctrl-C ends a query or clears the line, Ctrl-D leaves.\n",
+        "\n  Tab completes, Up and Ctrl-R search the history, Ctrl-C cancels a query or clears the line, Ctrl-D leaves.\n",
     );
     text
 }
@@ -264,12 +264,12 @@ mod tests {
     #[test]
     fn what_is_written_wrong_gets_the_way_out() {
         assert!(refused("\\formt csv").contains("did you mean \\format?"));
-        assert!(refused("\\zzz").contains("\\? lists all"));
+        assert!(refused("\\zzz").contains("\\? lists all commands"));
         assert!(refused("\\format xml").contains("table, csv, tsv, json, ndjson, markdown, vertical"));
         assert!(refused("\\run").contains("\\run STEP[+]"));
         assert!(refused("\\at yesterday").contains("neither a version"));
         assert!(refused("\\watch 0").contains("\\watch [SECONDS] [TIMES]"));
-        assert!(refused("\\q now").contains("takes no argument"));
+        assert!(refused("\\q now").contains("takes no arguments"));
     }
 
     #[test]

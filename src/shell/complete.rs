@@ -1,4 +1,4 @@
-//! What may come next: from a text, a place in it and the names there are. Asks nothing else, so it takes no time.
+//! Completion: what may come next at a place in a text, given the known names. It needs nothing else, so it is fast.
 
 use std::ops::Range;
 
@@ -13,22 +13,22 @@ use super::scope::Scope;
 use super::tokens::{Piece, tokens};
 use crate::engine::{FunctionHelp, FunctionKind};
 
-/// What may be put in.
+/// The text to insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub text: String,
-    /// What it is, beside it in the menu.
+    /// What it is, shown next to it in the menu.
     pub detail: String,
 }
 
-/// Candidates for what stands in a range of the text.
+/// Candidates for a range of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Completion {
     pub range: Range<usize>,
     pub candidates: Vec<Candidate>,
 }
 
-/// Completes the word before the cursor, a place in bytes.
+/// Completes the word before the cursor (a byte offset).
 pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completion {
     let before = text.get(..cursor).unwrap_or(text);
     if before.trim_start().starts_with('\\') && !before.trim_start().contains('\n') {
@@ -53,7 +53,7 @@ pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completi
     candidates.done()
 }
 
-/// The pieces of the statement that the place is in: those before it, and those from it on.
+/// The tokens of the statement around the place: those before it, and those after it.
 fn around(pieces: &[Piece], place: usize) -> (&[Piece], &[Piece]) {
     let here = pieces.partition_point(|piece| piece.range.end <= place);
     let is_end = |piece: &Piece| piece.token == Token::SemiColon;
@@ -65,7 +65,7 @@ fn around(pieces: &[Piece], place: usize) -> (&[Piece], &[Piece]) {
     (&pieces[begin..here], &pieces[here..end])
 }
 
-/// Where the text in single quotes begins that the cursor is in; comments are like texts.
+/// Where the quoted text that contains the cursor begins; comments count as text.
 fn inside_text(text: &str, pieces: &[Piece], open: Option<usize>, cursor: usize) -> Option<usize> {
     if let Some(open) = open.filter(|open| *open < cursor) {
         return Some(open);
@@ -90,7 +90,7 @@ fn before_text_of_a_name(before: &[Piece], open: usize) -> bool {
             .is_some_and(|function| names.iter().any(|name| function.is_word(name)))
 }
 
-/// A word may have dots in it.
+/// A word may contain dots.
 fn word_start(before: &str) -> usize {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '.';
     before.rfind(|letter| !is_part(letter)).map_or(0, |at| {
@@ -117,7 +117,7 @@ fn command(before: &str, catalog: &Catalog) -> Completion {
             let names: Vec<String> = Format::all().map(|format| format.to_string()).collect();
             candidates.add(names.iter().map(|name| (&**name, "format")));
         }
-        Some(("\\at", _)) => candidates.add([("now", "as it is")]),
+        Some(("\\at", _)) => candidates.add([("now", "the current state")]),
         Some(("\\x" | "\\timing", _)) => candidates.add([("on", ""), ("off", "")]),
         Some(("\\explain", rest)) => return shifted(before, rest, catalog),
         Some(_) => {}
@@ -133,7 +133,7 @@ fn shifted(before: &str, statement: &str, catalog: &Catalog) -> Completion {
     found
 }
 
-/// The word that is completed, and what was found so far.
+/// The word to complete, and the candidates found so far.
 struct Candidates<'a> {
     word: &'a str,
     range: Range<usize>,
@@ -141,7 +141,7 @@ struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    /// Takes those that begin with the word, or failing that, hold it.
+    /// Adds those that begin with the word or, if there are none, contain it.
     fn add<'b>(&mut self, names: impl IntoIterator<Item = (&'b str, &'b str)>) {
         let word = self.word.to_lowercase();
         for (name, detail) in names {
@@ -214,7 +214,7 @@ impl Candidates<'_> {
         self.add(open.iter().map(|(name, doc)| (&**name, *doc)));
     }
 
-    /// In capitals where the word is.
+    /// In capitals if the word is.
     fn keywords(&mut self) {
         let capitals = self.word.len() > 1 && !self.word.contains(char::is_lowercase);
         let words = KEYWORDS.iter().map(|word| {
@@ -241,7 +241,7 @@ impl Candidates<'_> {
         self.candidates = inner.candidates;
     }
 
-    /// Those that begin with the word; where none does, those that hold it.
+    /// The names that begin with the word or, if there are none, contain it.
     fn done(mut self) -> Completion {
         let best = self.candidates.iter().map(|(rank, _)| *rank).min();
         self.candidates.retain(|(rank, _)| Some(*rank) == best);
@@ -257,7 +257,7 @@ fn first_sentence(help: &FunctionHelp) -> &str {
     line.split_inclusive(". ").next().unwrap_or_default().trim_end()
 }
 
-/// A column as SQL takes it.
+/// A column name as SQL requires it, quoted if necessary.
 pub(super) fn quoted(name: &str) -> String {
     let plain = name.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '_')
         && name

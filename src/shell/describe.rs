@@ -1,4 +1,4 @@
-//! What there is: `\d`, `\dt`, `\layers`, `\history`.
+//! Lists tables, columns, steps and commits: `\d`, `\dt`, `\layers`, `\history`.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::lake::{LakeTable, history};
 use crate::pipeline::Node;
 use crate::sources::layer;
 
-/// Commits that `\history` lists.
+/// How many commits `\history` lists.
 const COMMITS: usize = 20;
 
 impl Shell {
-    /// `\d TABLE`: its columns, and what makes it.
+    /// `\d TABLE`: its columns, and the step that writes it.
     pub(super) async fn describe(&mut self, table: &str) -> Result<(), ShellError> {
         let session = self.session().await?;
         let Ok(name) = table.parse::<TableName>() else {
@@ -56,7 +56,7 @@ impl Shell {
         Ok(())
     }
 
-    /// `\dt`: every table, with how much it holds.
+    /// `\dt`: every table, with its size.
     pub(super) async fn tables(&mut self, text: Option<&str>) -> Result<(), ShellError> {
         let session = self.session().await?;
         let opened = self.runner.tables_at(self.at).await?;
@@ -96,7 +96,7 @@ impl Shell {
             (_, Some(layer)) => layer.table,
             _ if view => "view",
             (Some(_), None) => "table",
-            (None, None) => "table, not there yet",
+            (None, None) => "table, not yet created",
         }
         .to_owned()
     }
@@ -172,7 +172,7 @@ impl Shell {
         self.print_rows(listed).await
     }
 
-    /// The tables that a lookup may mean.
+    /// The error for an unknown table, with the nearest name.
     pub(super) fn no_table(&self, name: &str) -> ShellError {
         let nodes = self.runner.dag().nodes().iter();
         let known: Vec<String> = nodes.map(|node| node.name().to_string()).collect();
@@ -212,7 +212,7 @@ fn table_names(session: &SessionContext) -> Vec<TableName> {
     names
 }
 
-/// What a step reads, as its SQL names it.
+/// The inputs of a step, as its SQL names them.
 fn reads(node: &Node) -> String {
     let views = node.views.iter().map(|view| view.name.to_string());
     let tables = node.tables.iter().map(ToString::to_string);

@@ -1,4 +1,4 @@
-//! The line editor: reedline, told what SQL looks like, when it is complete and what may come next.
+//! The line editor: reedline, with highlighting, completion and multi-line input for SQL.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -21,12 +21,12 @@ use super::highlight::parts;
 use super::secrets::holds_secret;
 use super::split::is_complete;
 
-/// Inputs that the history file keeps.
+/// How many inputs the history file keeps.
 const HISTORY: usize = 10_000;
 const MENU: &str = "completions";
 const MENU_ROWS: u16 = 12;
 
-/// The names that are completed; others put them there when they know more.
+/// The names for completion; the shell updates them when it learns more.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names(Arc<RwLock<Arc<Catalog>>>);
 
@@ -40,11 +40,11 @@ impl Names {
     }
 }
 
-/// What somebody typed.
+/// What the user typed.
 #[derive(Debug)]
 pub(super) enum Typed {
     Text(String),
-    /// Ctrl-C: the line is gone, the shell is not.
+    /// Ctrl-C: drops the line, but does not leave the shell.
     Cleared,
     /// Ctrl-D.
     End,
@@ -54,7 +54,7 @@ pub(super) enum Typed {
 pub(super) struct Editor(Reedline);
 
 impl Editor {
-    /// Sets up the editor. `leave` makes it end the line that it is reading.
+    /// Sets up the editor. `leave` makes it stop reading the current line.
     ///
     /// # Errors
     /// When the history cannot be read.
@@ -74,7 +74,7 @@ impl Editor {
             .with_default_border()
             .with_max_completion_height(MENU_ROWS)
             .with_name(MENU)
-            // What comes after the cursor counts, too: the tables after `select`.
+            // The text after the cursor counts, too: it may name the tables.
             .with_input_mode(InputMode::FullBuffer)
             // The prompt stays as it is.
             .with_marker("> ");
@@ -90,7 +90,7 @@ impl Editor {
             .with_ansi_colors(colors)
             .with_break_signal(leave)
             .use_bracketed_paste(true);
-        // Without colours a hint could not be told from what was typed.
+        // Without colours, a hint could not be distinguished from typed text.
         let hinter = DefaultHinter::default()
             .with_style(Style::new().dimmed())
             .with_min_chars(2);
@@ -104,13 +104,13 @@ impl Editor {
     /// Reads one input, of one line or several. Blocks.
     ///
     /// # Errors
-    /// When the terminal does not answer.
+    /// When the terminal does not respond.
     pub fn read(&mut self, prompt: &ShellPrompt) -> Result<Typed, ShellError> {
         let read = self
             .0
             .read_line(prompt)
             .map_err(|error| failed("the terminal", error))?;
-        // Now, so that a shell that is killed has lost nothing.
+        // At once, so that nothing is lost if the shell is killed.
         if let Err(error) = self.0.sync_history() {
             tracing::warn!("cannot write the history: {error}");
         }
@@ -129,7 +129,7 @@ fn failed(what: &str, error: impl Display) -> ShellError {
     }
 }
 
-/// `clickrec>`, or `clickrec@12>` where the lake is read as it was.
+/// `clickrec>`, or `clickrec@12>` if an older version of the lake is read.
 #[derive(Debug, Clone)]
 pub(super) struct ShellPrompt(pub String);
 
@@ -155,7 +155,7 @@ impl Prompt for ShellPrompt {
     }
 }
 
-/// Enter ends an input that is complete, and begins a new line in others.
+/// Enter submits a complete input; otherwise, it begins a new line.
 struct Semicolon;
 
 impl Validator for Semicolon {
@@ -194,7 +194,7 @@ impl Completer for Names {
     }
 }
 
-/// A history that forgets inputs with secrets.
+/// A history that does not store inputs with secrets.
 struct Discreet(FileBackedHistory);
 
 impl History for Discreet {

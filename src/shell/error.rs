@@ -6,10 +6,10 @@ use datafusion::error::DataFusionError;
 use crate::lake::LakeError;
 use crate::pipeline::PipelineError;
 
-/// Why a statement or a command did not do what it says.
+/// Why a statement or a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
-    /// Something in a script went wrong.
+    /// A statement or command in a script failed.
     #[error("{script}:{line}: {source}")]
     InScript {
         /// The file, `-c`, or `stdin`.
@@ -20,7 +20,7 @@ pub enum ShellError {
         #[source]
         source: Box<ShellError>,
     },
-    /// A backslash command that is not written so, or cannot do what it says.
+    /// A backslash command with wrong arguments, or one that failed.
     #[error("{0}")]
     Command(String),
     /// The session may not do this.
@@ -38,9 +38,9 @@ pub enum ShellError {
     /// A file or the terminal.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// What failed.
         what: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -79,7 +79,7 @@ impl ShellError {
         }
     }
 
-    /// The line of its statement that SQL is wrong in, from 1, where that is known.
+    /// The line of the statement in which the SQL is wrong, from 1, if known.
     pub(super) fn line(&self) -> Option<usize> {
         let Self::Query(QueryError { source: error, .. }) = self else {
             return None;
@@ -98,7 +98,7 @@ impl ShellError {
     }
 }
 
-/// What DataFusion says, without its words for where in itself that was; and the way out.
+/// DataFusion's message without its internal prefixes, and the way out.
 #[derive(Debug)]
 pub struct QueryError {
     pub(super) source: Box<DataFusionError>,
@@ -117,7 +117,7 @@ impl fmt::Display for QueryError {
 }
 
 impl Error for QueryError {
-    /// What is below the error that is displayed already.
+    /// The causes of an error that is displayed already.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let mut error = self.source.as_ref();
         while let DataFusionError::Diagnostic(_, inner) = error {
@@ -141,7 +141,7 @@ fn plain(text: &str) -> String {
         Some(message.replace("\\\"", "\""))
     });
     let text = of_parser.unwrap_or_else(|| text.to_owned());
-    // The line is told with the script.
+    // The line is reported with the script.
     match text.split_once(" at Line: ") {
         Some((message, _)) => message.to_owned(),
         None => text,

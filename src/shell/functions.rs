@@ -1,4 +1,4 @@
-//! `\df`: what the functions say about themselves.
+//! `\df`: the documentation of the functions.
 
 use super::describe::rows;
 use super::{Shell, ShellError};
@@ -6,7 +6,7 @@ use crate::config::nearest;
 use crate::engine::{FunctionHelp, help};
 
 impl Shell {
-    /// Help on the function of a name; else the functions whose names hold the text; else all.
+    /// Help for the function of this name; otherwise, lists the functions whose names contain the text, or all of them.
     pub(super) async fn functions(&mut self, text: Option<&str>) -> Result<(), ShellError> {
         let session = self.session().await?;
         let all = help(&session);
@@ -21,8 +21,8 @@ impl Shell {
         let alike: Vec<&FunctionHelp> = all.iter().filter(|help| help.name.contains(&text)).collect();
         if alike.is_empty() {
             let help = match nearest(&text, all.iter().map(|help| help.name.as_str())) {
-                Some(near) => format!("did you mean {near}? \\df lists all"),
-                None => "\\df lists all".to_owned(),
+                Some(near) => format!("did you mean {near}? \\df lists all functions"),
+                None => "\\df lists all functions".to_owned(),
             };
             return Err(ShellError::Command(format!(
                 "there is no function {text}\n  help: {help}"
@@ -37,7 +37,7 @@ impl Shell {
             ("function", of(|help| help.name.clone())),
             ("kind", of(|help| help.kind.name().to_owned())),
             (
-                "what it gives",
+                "what it returns",
                 of(|help| help.summary.lines().next().unwrap_or_default().to_owned()),
             ),
         ])?;
@@ -45,7 +45,7 @@ impl Shell {
     }
 }
 
-/// All that is known of one function.
+/// The full help for one function.
 fn page(help: &FunctionHelp) -> String {
     let mut page = format!("{} ({})\n\n", help.name, help.kind.name());
     for syntax in &help.syntax {

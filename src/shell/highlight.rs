@@ -1,4 +1,4 @@
-//! What the parts of an input are, and their colours.
+//! Syntax highlighting: the parts of an input, and their colours.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use nu_ansi_term::{Color, Style};
 
 use super::tokens::{Piece, tokens};
 
-/// Words that are shown as part of the language, and completed.
+/// Keywords, which are highlighted and completed.
 pub(super) const KEYWORDS: &[&str] = &[
     "all",
     "analyze",
@@ -95,7 +95,7 @@ pub(super) fn is_keyword(word: &str) -> bool {
     KEYWORDS.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
 }
 
-/// What a part of an input is.
+/// The kind of a part of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Plain,
@@ -109,7 +109,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Colours that can be read on a dark and on a light background.
+    /// Colours that are readable on a dark and on a light background.
     pub fn style(self) -> Style {
         match self {
             Self::Plain => Style::new(),
@@ -124,7 +124,7 @@ impl Part {
     }
 }
 
-/// The parts of an input, which cover all of it.
+/// The parts of an input; together, they cover all of it.
 pub(super) fn parts(input: &str) -> Vec<(Range<usize>, Part)> {
     if let Some(at) = input
         .find(|letter: char| !letter.is_whitespace())

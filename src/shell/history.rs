@@ -1,4 +1,4 @@
-//! Where the history is kept.
+//! The history file.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-/// The file in the XDG state folder, which others cannot read; `None` where there is no such folder.
+/// The file in the XDG state folder, which only its owner can read; `None` if there is no such folder.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be created.
 pub(super) fn file() -> io::Result<Option<PathBuf>> {
     let Ok(base) = etcetera::base_strategy::Xdg::new() else {
         return Ok(None);
@@ -19,12 +19,12 @@ pub(super) fn file() -> io::Result<Option<PathBuf>> {
     private(&state.join("clickrec"), "history").map(Some)
 }
 
-/// Makes a file that is for its owner only, and its folder.
+/// Creates a file that only its owner can read, and its folder.
 fn private(folder: &Path, name: &str) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let file = folder.join(name);
     OpenOptions::new().append(true).create(true).mode(0o600).open(&file)?;
-    // It may have been made by somebody less careful.
+    // Another program may have created it with other permissions.
     fs::set_permissions(&file, Permissions::from_mode(0o600))?;
     Ok(file)
 }

@@ -14,7 +14,7 @@ use super::{Shell, ShellError, history};
 use crate::lake::At;
 use crate::pipeline::chain;
 
-/// Makes the editor let go of the terminal when the session ends in whatever way.
+/// Makes the editor release the terminal, however the session ends.
 struct Leave(Arc<AtomicBool>);
 
 impl Drop for Leave {
@@ -23,12 +23,12 @@ impl Drop for Leave {
     }
 }
 
-/// What may come in from outside while the shell waits.
+/// Signals that may arrive while the shell waits.
 struct Signals {
     /// Ctrl-C.
     interrupts: Signal,
-    /// The terminal is gone. Under `nohup` that ends no program by itself, and the editor would read what is not there
-    /// for ever.
+    /// The terminal is gone. Under `nohup`, that alone does not end the program, and the editor would try to read
+    /// forever.
     hangups: Signal,
 }
 
@@ -44,10 +44,10 @@ impl Signals {
 
 type Reading = JoinHandle<(Editor, Result<Typed, ShellError>)>;
 
-/// Runs a session at the terminal. The prompt does not wait for the shell, which is made meanwhile.
+/// Runs a session at the terminal. The prompt appears at once, while the shell is still being set up.
 ///
 /// # Errors
-/// When the shell cannot be made, or the terminal does not answer. Errors of statements are told, and end nothing.
+/// When the shell cannot be set up, or the terminal does not respond. Errors of statements are only printed.
 pub async fn interactive<E>(shell: impl Future<Output = Result<Shell, E>>) -> Result<(), E>
 where
     E: From<ShellError>,
@@ -59,7 +59,7 @@ where
         None
     });
     let editor = Editor::new(names.clone(), file, leave.0.clone())?;
-    // From here on Ctrl-C is ours; without this it would end the program.
+    // From here on, we handle Ctrl-C; otherwise, it would end the program.
     let mut signals = Signals::new()?;
     eprintln!(
         "clickrec {}: \\? lists the commands, Ctrl-D leaves",
@@ -69,7 +69,7 @@ where
     let mut shell = match shell.await {
         Ok(shell) => shell,
         Err(error) => {
-            // What is wrong is told once the terminal is as it was.
+            // The error is printed once the terminal is restored.
             drop(leave);
             _ = reading.await;
             return Err(error);
@@ -90,7 +90,7 @@ where
     }
 }
 
-/// Begins to read an input, on a thread that may block.
+/// Starts to read an input, on a thread that may block.
 fn read(mut editor: Editor, prompt: &str) -> Reading {
     let prompt = ShellPrompt(prompt.to_owned());
     tokio::task::spawn_blocking(move || {
@@ -99,7 +99,7 @@ fn read(mut editor: Editor, prompt: &str) -> Reading {
     })
 }
 
-/// Waits for the input; meanwhile the names that are completed are brought up to date.
+/// Waits for the input, and updates the names for completion in the meantime.
 async fn typed(
     reading: &mut Reading,
     shell: &Shell,
@@ -109,7 +109,7 @@ async fn typed(
     let refresh = async {
         match shell.catalog().await {
             Ok(catalog) => names.set(catalog),
-            Err(error) => tracing::info!("nothing to complete: {error}"),
+            Err(error) => tracing::info!("cannot complete names: {error}"),
         }
         pending::<()>().await;
     };
@@ -117,14 +117,14 @@ async fn typed(
         biased;
         read = reading => read.map_err(|error| ShellError::file("read", "the terminal", std::io::Error::other(error))),
         _ = signals.hangups.recv() => Err(ShellError::Command("the terminal is gone".to_owned())),
-        () = refresh => Err(ShellError::Command("nothing is read any more".to_owned())),
+        () = refresh => Err(ShellError::Command("reading the input has stopped".to_owned())),
     }
 }
 
 impl Shell {
-    /// Runs an input. Ctrl-C ends what runs, and what it has not finished is undone.
+    /// Runs an input. Ctrl-C cancels it, and unfinished work is rolled back.
     async fn answer(&mut self, text: &str, signals: &mut Signals) -> Flow {
-        // One that came when nothing ran is for nothing.
+        // Ignore a Ctrl-C from before the input ran.
         while signals.interrupts.recv().now_or_never().is_some() {}
         let answered = tokio::select! {
             biased;

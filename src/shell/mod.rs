@@ -1,12 +1,12 @@
 //! The SQL shell: statements and backslash commands, typed, from a file or from a pipe.
 //!
-//! - [`Shell`]: what a session knows, and running one script in it.
-//! - `split`, `tokens`: a text as statements and commands.
+//! - [`Shell`]: a session, which runs scripts.
+//! - `split`, `tokens`: split a text into statements and commands.
 //! - `command`: the commands; `describe`, `functions`, `travel`, `repeat`: what they do.
-//! - `restrictions`: what a session may not do.
-//! - [`print`](mod@print): rows as text; `progress`: how far a query is.
-//! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: what it helps with; `history`,
-//!   `secrets`: what it remembers.
+//! - `restrictions`: refuses what a session may not do.
+//! - [`print`](mod@print): rows as text; `progress`: the progress of a query.
+//! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colours;
+//!   `history`, `secrets`: the history, and what it leaves out.
 
 mod access;
 mod catalog;
@@ -53,25 +53,25 @@ use command::Limit;
 use output::Output;
 use print::{Format, Layout};
 
-/// What a step that is run from here may remember of the keys in its tables.
+/// The memory for key filters of steps that are run from here.
 const KEY_FILTERS_BYTES: u64 = 1 << 20;
-/// Rows of a result that are shown at a prompt.
+/// How many rows of a result are shown at a prompt.
 const ROWS_SHOWN: usize = 40;
 
-/// How a session begins.
+/// The options of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct ShellOptions {
     /// What it may do.
     pub access: Access,
     /// How rows are printed.
     pub format: Format,
-    /// Somebody sits at a terminal: large results are cut short, and a line tells how many rows there are.
+    /// Whether a person uses it at a terminal: large results are cut, and a line shows how many rows there are.
     pub interactive: bool,
-    /// Draw how far a long query is.
+    /// Whether to show the progress of a long query.
     pub progress: bool,
 }
 
-/// A session: the project, how results are shown, and as of when the lake is read.
+/// A session: the project, how results are shown, and at which point in time the lake is read.
 #[derive(Debug)]
 pub struct Shell {
     project: Project,
@@ -85,16 +85,16 @@ pub struct Shell {
     output: Output,
     /// For `\watch` and `\explain`.
     last: Option<String>,
-    /// Files that are being run, for `\i` in them.
+    /// The files that are being run, to detect that `\i` includes one again.
     files: Vec<PathBuf>,
 }
 
 impl Shell {
-    /// A session that has run nothing yet.
+    /// A new session.
     pub fn new(project: Project, runner: Runner, options: ShellOptions) -> Self {
         Self {
             project,
-            // Each statement reads the lake as it then is; only what is new of the logs has to be read for that.
+            // Each statement reads the current state of the lake, which needs only the new entries of the logs.
             runner: runner.with_memory(KEY_FILTERS_BYTES),
             options,
             format: options.format,
@@ -112,7 +112,7 @@ impl Shell {
         }
     }
 
-    /// The lake, as of the moment that was chosen, and the topics.
+    /// The lake at the chosen point in time, and the topics.
     async fn session(&self) -> Result<SessionContext, ShellError> {
         let mut bindings = self.runner.bindings_at(self.at).await?;
         if self.options.access == Access::Safe {
@@ -126,7 +126,7 @@ impl Shell {
         Ok(self.runner.engine().session(&bindings).await?)
     }
 
-    /// The names that an input may hold.
+    /// The names that an input may contain.
     async fn catalog(&self) -> Result<Catalog, ShellError> {
         let sources = self.project.sources.keys().cloned().collect();
         let nodes = self.runner.dag().nodes().iter();
@@ -136,7 +136,7 @@ impl Shell {
         Ok(Catalog::of(&self.session().await?, sources, steps.collect()).await)
     }
 
-    /// How results are printed now.
+    /// How results are currently printed.
     fn layout(&self) -> Layout {
         Layout {
             format: if self.expanded { Format::Vertical } else { self.format },
@@ -145,12 +145,12 @@ impl Shell {
                 Limit::Off => None,
             },
             width: self.output.width(),
-            // A query's result is shown exactly.
+            // The result of a query is shown with all digits.
             decimals: None,
         }
     }
 
-    /// Tells something that is no result.
+    /// Prints a note, which is not a result.
     fn tell(&self, message: &str) {
         eprintln!("{message}");
     }

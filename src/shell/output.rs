@@ -7,15 +7,15 @@ use comfy_table::Table;
 
 use super::ShellError;
 
-/// Tables that go to a file or pipe are no wider.
+/// The maximum width of tables that go to a file or a pipe.
 const PLAIN_WIDTH: u16 = 120;
 
-/// Standard output that is content where the reader has gone away (`clickrec … | head`).
+/// Standard output that ignores a closed pipe (`clickrec … | head`).
 #[derive(Debug)]
 pub struct Out(BufWriter<Stdout>);
 
 impl Out {
-    /// Buffers; what is printed is there once it is flushed or dropped.
+    /// Buffers output until it is flushed or dropped.
     pub fn new() -> Self {
         Self(BufWriter::new(io::stdout()))
     }
@@ -56,7 +56,7 @@ impl Output {
         Self::Standard(Out::new())
     }
 
-    /// Makes the file, or empties it.
+    /// Creates the file, or truncates it.
     pub fn file(path: &str) -> Result<Self, ShellError> {
         let file = File::create(path).map_err(|error| ShellError::file("write", path, error))?;
         Ok(Self::File(BufWriter::new(file)))
@@ -69,7 +69,7 @@ impl Output {
         }
     }
 
-    /// How wide a table may be.
+    /// The maximum width of a table.
     pub fn width(&self) -> u16 {
         match self {
             Self::Standard(_) => terminal_width(),
@@ -78,7 +78,7 @@ impl Output {
     }
 }
 
-/// How wide a table on standard output may be.
+/// The maximum width of a table on standard output.
 pub fn terminal_width() -> u16 {
     let of_terminal = io::stdout().is_terminal().then(|| Table::new().width()).flatten();
     of_terminal.unwrap_or(PLAIN_WIDTH)

@@ -1,4 +1,4 @@
-//! How far a long query is: rows that its scans have read, of those that they hold.
+//! The progress of a long query: how many of their rows its scans have read.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, Prog
 
 use super::output::terminal_width;
 
-/// Queries that take less show no bar.
+/// Queries that take less time show no bar.
 const DELAY: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(100);
 const BAR_WIDTH: usize = 24;
 
-/// A bar on standard error that comes up after a while, and goes with the query.
+/// A bar on standard error that appears after a while, and disappears with the query.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -23,7 +23,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Begins to watch a plan that is about to run.
+    /// Starts to watch a plan that is about to run.
     pub fn start(plan: &Arc<dyn ExecutionPlan>, draw: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if !draw {
@@ -66,12 +66,12 @@ impl Progress {
         }
     }
 
-    /// An output whose lines do not run into the bar.
+    /// An output whose lines do not collide with the bar.
     pub fn around<'a>(&'a self, out: &'a mut dyn Write) -> Beside<'a> {
         Beside { bar: &self.bar, out }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(self) {
         drop(self);
     }
@@ -102,8 +102,8 @@ impl Write for Beside<'_> {
     }
 }
 
-/// Standard error, with room at the end of its lines for the `^C` that the terminal prints: a full line would break there,
-/// and stay.
+/// Standard error, with room at the end of each line for the `^C` that the terminal prints: a full line would wrap
+/// there, and remain.
 #[derive(Debug)]
 struct Narrow(u16);
 
@@ -145,7 +145,7 @@ impl TermLike for Narrow {
     }
 }
 
-/// Where it does not move, terminals would move by one.
+/// Zero needs a special case: terminals would move by one.
 fn moved(n: usize, direction: char) -> io::Result<()> {
     match n {
         0 => Ok(()),
@@ -161,7 +161,7 @@ fn leaves(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
     children.into_iter().flat_map(leaves).collect()
 }
 
-/// `None` where a scan does not know.
+/// `None` if a scan does not know its size.
 fn rows_held(scans: &[Arc<dyn ExecutionPlan>]) -> Option<usize> {
     let known = StatisticsContext::new();
     let rows = scans.iter().map(|scan| {

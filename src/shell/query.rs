@@ -62,7 +62,7 @@ impl Shell {
         printed
     }
 
-    /// Prints rows that are there already: what commands have to say.
+    /// Prints rows in memory: the output of commands.
     pub(super) async fn print_rows(&mut self, rows: RecordBatch) -> Result<(), ShellError> {
         let schema = rows.schema();
         let rows = RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(rows)]));
@@ -78,7 +78,7 @@ impl Shell {
         }
     }
 
-    /// Names the table that was probably meant.
+    /// Suggests the table that was probably meant.
     fn with_help(&self, error: ShellError, session: &SessionContext) -> ShellError {
         let ShellError::Query(mut error) = error else {
             return error;
@@ -92,7 +92,7 @@ impl Shell {
     }
 }
 
-/// How many rows there were, where that is not plain to see.
+/// How many rows there were, if that is not obvious from the output.
 fn rows_message(printed: Printed, interactive: bool) -> Option<String> {
     let rows = |count: u64| match count {
         1 => "1 row".to_owned(),

@@ -10,17 +10,17 @@ use chrono::{SecondsFormat, Utc};
 use super::{Shell, ShellError};
 
 impl Shell {
-    /// Runs the last statement again and again, so many times or until it is cancelled.
+    /// Repeats the last statement, this many times or until it is cancelled.
     pub(super) async fn watch(&mut self, every: Duration, times: Option<u32>) -> Result<(), ShellError> {
         let sql = self.last("\\watch")?;
         let mut ticks = tokio::time::interval(every);
-        // After a slow query the next one does not come at once.
+        // After a slow query, the next one does not start at once.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut left = times;
         while left != Some(0) {
             ticks.tick().await;
             let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
-            self.tell(&format!("{now}, every {}", humantime::format_duration(every)));
+            self.tell(&format!("{now}, repeated every {}", humantime::format_duration(every)));
             self.statement(&sql).await?;
             left = left.map(|left| left - 1);
         }

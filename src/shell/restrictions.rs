@@ -16,7 +16,7 @@ use datafusion::sql::parser::DFParser;
 use super::{Access, ShellError};
 use crate::sources::{Layer, dropped_by_headers, layer, layers};
 
-/// Refuses a statement whose plan would change what it may not. Nothing has run yet.
+/// Refuses a statement whose plan would write where the session may not. Nothing has run yet.
 pub(super) fn check_plan(plan: &LogicalPlan, access: Access) -> Result<(), ShellError> {
     SQLOptions::new()
         .with_allow_ddl(false)
@@ -26,7 +26,7 @@ pub(super) fn check_plan(plan: &LogicalPlan, access: Access) -> Result<(), Shell
     topics_only(plan)
 }
 
-/// A write that no step makes would have no input positions: the lake's tables are not for it.
+/// Only steps write the lake's tables: any other write would lack input positions.
 fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
     // `explain analyze` has the write below it.
     let mut refused = None;
@@ -35,7 +35,7 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
             LogicalPlan::Dml(write) if write.table_name.schema().and_then(layer).is_none() => {
                 let names = |name: fn(&Layer) -> String| layers().map(name).collect::<Vec<_>>().join(" or ");
                 refused = Some(format!(
-                    "`{}` is not a {}\n  help: only {} writes; tables of the lake come from the steps of pipelines.yaml",
+                    "`{}` is not a {}\n  help: only {} writes; the steps of pipelines.yaml write the tables of the lake",
                     write.table_name,
                     names(|layer| layer.table.to_owned()),
                     names(|layer| format!("`insert into {}.SOURCE`", layer.name)),
@@ -45,7 +45,7 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
                 let dropped = dropped_by_headers(&write.input)?;
                 refused = refused.take().or(dropped.map(|field| {
                     format!(
-                        "`headers` have no field `{field}`\n  help: a header is written as named_struct('key', …, 'value', …)"
+                        "`headers` have no field `{field}`\n  help: write a header as named_struct('key', …, 'value', …)"
                     )
                 }));
             }
@@ -64,7 +64,7 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
 
 /// Refuses `var('NAME', …)` in a statement: its value may come from the environment, and be secret.
 pub(super) fn no_variables(sql: &str) -> Result<(), ShellError> {
-    // What does not parse is refused by the planner, with its place.
+    // The planner refuses what does not parse, and gives the position.
     let Ok(mut statements) = DFParser::parse_sql(sql) else {
         return Ok(());
     };
@@ -77,12 +77,12 @@ pub(super) fn no_variables(sql: &str) -> Result<(), ShellError> {
     Ok(())
 }
 
-/// What `--safe` shuts out.
+/// The error for what `--safe` blocks.
 pub(super) fn refused(what: &str) -> ShellError {
-    ShellError::Refused(format!("{what} is shut out by --safe"))
+    ShellError::Refused(format!("--safe does not allow {what}"))
 }
 
-/// A table in whose place stands nothing: planned, but not read.
+/// A placeholder for a table: it can be planned, but not read.
 #[derive(Debug)]
 pub(super) struct ShutOut {
     pub name: String,
@@ -106,6 +106,6 @@ impl TableProvider for ShutOut {
         _: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan_err!("changes('{}') reads files, and is shut out by --safe", self.name)
+        plan_err!("changes('{}') reads files, which --safe does not allow", self.name)
     }
 }

@@ -6,14 +6,14 @@ use crate::config::nearest;
 use crate::pipeline::{Decision, Outcome, RunEvent, RunOptions, Selection};
 
 impl Shell {
-    /// Runs a step, or one and those after it (`STEP+`).
+    /// Runs a step or, with `STEP+`, also the steps after it.
     pub(super) async fn run_step(&mut self, step: &str) -> Result<(), ShellError> {
         match self.options.access {
             Access::Write => {}
             Access::Safe => return Err(refused("\\run")),
             Access::Read => {
                 return Err(ShellError::Refused(
-                    "\\run writes tables, and this shell only reads\n  help: start it with clickrec sql --write"
+                    "\\run writes tables, but this shell is read-only\n  help: start it with clickrec sql --write"
                         .to_owned(),
                 ));
             }

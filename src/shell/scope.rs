@@ -1,4 +1,4 @@
-//! What the names in a half-written statement stand for.
+//! What the names in an unfinished statement refer to.
 
 use datafusion::sql::sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -7,23 +7,23 @@ use super::catalog::{Catalog, Relation};
 use super::tokens::Piece;
 use crate::engine::FunctionHelp;
 
-/// A statement as seen from a place in it.
+/// What a place in a statement can refer to.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'a> {
-    /// Tables that the statement names, each with what else it is called.
+    /// The tables in the statement, each with its alias.
     relations: Vec<(&'a Relation, Option<String>)>,
-    /// Names of `with`.
+    /// The names of CTEs.
     pub ctes: Vec<String>,
-    /// The place is where a table is named.
+    /// Whether a table name belongs at the place.
     pub wants_table: bool,
-    /// The function whose arguments the place is among.
+    /// The function whose arguments contain the place.
     function: Option<String>,
-    /// Arguments that this call has by name already.
+    /// The arguments that this call has already named.
     pub given: Vec<String>,
 }
 
 impl<'a> Scope<'a> {
-    /// Reads a statement, of which some comes before the place, and some after it.
+    /// Reads a statement from its tokens before and after the place.
     pub fn of(before: &[Piece], after: &[Piece], catalog: &'a Catalog) -> Self {
         let before: Vec<&Piece> = before.iter().filter(|piece| !piece.is_blank()).collect();
         let after = after.iter().filter(|piece| !piece.is_blank());
@@ -37,18 +37,18 @@ impl<'a> Scope<'a> {
         scope
     }
 
-    /// The function that the place is in, where its arguments have names.
+    /// The function whose call contains the place, if its arguments have names.
     pub fn call(&self, catalog: &'a Catalog) -> Option<&'a FunctionHelp> {
         let name = self.function.as_ref()?;
         catalog.functions.iter().find(|help| help.named && help.name == *name)
     }
 
-    /// Columns of all tables that the statement names, or none.
+    /// The columns of all tables in the statement.
     pub fn columns(&self) -> impl Iterator<Item = &'a (String, String)> {
         self.relations.iter().flat_map(|(relation, _)| &relation.columns)
     }
 
-    /// Columns of the table that is called so: by alias, by `layer.table`, or by `table`.
+    /// The columns of the table with this name: an alias, `layer.table`, or `table`.
     pub fn columns_of(&self, name: &str) -> &'a [(String, String)] {
         let found = self.relations.iter().find(|(relation, alias)| {
             let of_layer = relation.name.rsplit('.').next();
@@ -57,7 +57,7 @@ impl<'a> Scope<'a> {
         found.map_or(&[], |(relation, _)| &relation.columns)
     }
 
-    /// Finds the clause and the call that the place is in, from the place backwards.
+    /// Searches backwards for the clause and the call that contain the place.
     fn look_back(&mut self, before: &[&Piece]) {
         let mut depth = 0_usize;
         let mut clause_found = false;
@@ -92,7 +92,7 @@ const CLAUSES: [&str; 9] = [
     "select", "from", "where", "on", "by", "having", "qualify", "limit", "using",
 ];
 
-/// `layer.table`, `layer.table alias`, `layer.table as alias`, wherever they stand.
+/// `layer.table`, `layer.table alias`, `layer.table as alias`, anywhere in the statement.
 fn relations<'a>(pieces: &[&Piece], catalog: &'a Catalog) -> Vec<(&'a Relation, Option<String>)> {
     let mut found = vec![];
     for (index, window) in pieces.windows(3).enumerate() {

@@ -9,7 +9,7 @@ use super::restrictions::refused;
 use super::split::{Item, Placed, is_farewell, split};
 use super::{Access, Shell, ShellError};
 
-/// A text to run, and what errors call it.
+/// A text to run, and its name in errors.
 #[derive(Debug, Clone)]
 pub struct Script {
     /// The file, `-c`, or `stdin`.
@@ -18,7 +18,7 @@ pub struct Script {
     pub text: String,
 }
 
-/// Whether the session goes on.
+/// Whether the session continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     GoOn,
@@ -26,7 +26,7 @@ pub(super) enum Flow {
 }
 
 impl Shell {
-    /// Runs a script to its end, to `\q`, or to the first error. Whether the session goes on.
+    /// Runs a script to its end, to `\q`, or to the first error. Returns whether the session continues.
     ///
     /// # Errors
     /// The first error, with its line.
@@ -35,7 +35,7 @@ impl Shell {
         Ok(flow == Flow::GoOn)
     }
 
-    /// Runs what a text holds. Errors tell the line where the text has a name.
+    /// Runs a text. If it has a name, errors report the line.
     pub(super) async fn run_items(&mut self, text: &str, name: Option<&str>) -> Result<Flow, ShellError> {
         for Placed { item, line } in split(text).items {
             let done = match &item {
@@ -73,7 +73,7 @@ impl Shell {
             Command::Format(format) => self.set_format(format),
             Command::Expanded(on) => {
                 self.expanded = on.unwrap_or(!self.expanded);
-                self.tell_switch("a line for each column", self.expanded);
+                self.tell_switch("one line per column", self.expanded);
             }
             Command::Timing(on) => {
                 self.timing = on.unwrap_or(!self.timing);
@@ -88,7 +88,7 @@ impl Shell {
         Ok(Flow::GoOn)
     }
 
-    /// Scripts say what they want; at a prompt one likes to see what it is now.
+    /// At a prompt, shows the new setting; scripts need no confirmation.
     fn tell_switch(&self, what: &str, on: bool) {
         if self.options.interactive {
             self.tell(&format!("{what} is {}", if on { "on" } else { "off" }));

@@ -1,9 +1,9 @@
-//! What is kept out of the history file.
+//! Detects inputs that must not be stored in the history file.
 
 use super::tokens::tokens;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-/// Words that go before a secret, in whatever they are joined to by `_`, `-` or a change of case.
+/// Words that precede a secret, also as parts of names joined by `_`, `-` or a change of case.
 const WORDS: [&str; 10] = [
     "credential",
     "credentials",
@@ -16,11 +16,11 @@ const WORDS: [&str; 10] = [
     "signature",
     "token",
 ];
-/// The same, written together with what is before them.
+/// The same, also joined to what precedes them.
 const ENDINGS: [&str; 6] = ["accesskey", "accountkey", "apikey", "password", "secret", "token"];
 
-/// Whether an input may hold a secret: a word like `password` beside a value, a signature of Azure, an account key, or a
-/// user with a password in an address. Better one input too many is forgotten than one too few.
+/// Whether an input may contain a secret: a word like `password` next to a value, an Azure signature, an account key,
+/// or an address with a user and password. Forgetting an input too many is better than storing a secret.
 pub(super) fn holds_secret(input: &str) -> bool {
     let lower = input.to_lowercase();
     lower.contains("sig=")
@@ -41,7 +41,7 @@ fn has_value(input: &str) -> bool {
     tokens.open.is_some() || tokens.pieces.iter().any(|piece| is_value(&piece.token))
 }
 
-/// The words of a text, `accountKey` and `account_key` being two each.
+/// The words of a text; `accountKey` and `account_key` are two words each.
 fn words(input: &str) -> impl Iterator<Item = String> {
     let mut parted = String::new();
     let mut before = ' ';

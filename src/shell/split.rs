@@ -1,10 +1,10 @@
-//! A script as statements and backslash commands, each with its line.
+//! Splits a script into statements and backslash commands, each with its line.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::tokens::tokens;
 
-/// One thing to do.
+/// A statement or a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
     /// Without its semicolon.
@@ -20,7 +20,7 @@ pub(super) struct Placed {
     pub line: usize,
 }
 
-/// What a text holds.
+/// The content of a text.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     pub items: Vec<Placed>,
@@ -28,8 +28,8 @@ pub(super) struct Script {
     pub open: bool,
 }
 
-/// Splits a text at its semicolons. A backslash begins a command, which goes to the end of its line; a statement before it
-/// ends there.
+/// Splits a text at its semicolons. A backslash begins a command, which extends to the end of its line and ends the
+/// statement before it.
 pub(super) fn split(text: &str) -> Script {
     let mut script = Script::default();
     let mut from = 0;
@@ -39,7 +39,7 @@ pub(super) fn split(text: &str) -> Script {
     script
 }
 
-/// Whether nothing more has to be typed.
+/// Whether the input is complete.
 pub(super) fn is_complete(text: &str) -> bool {
     let script = split(text);
     match script.items.as_slice() {
@@ -48,12 +48,12 @@ pub(super) fn is_complete(text: &str) -> bool {
     }
 }
 
-/// `exit` and `quit`, as many shells know them.
+/// `exit` and `quit`, as in many shells.
 pub(super) fn is_farewell(item: &Item) -> bool {
     matches!(item, Item::Statement(word) if ["exit", "quit"].contains(&word.trim().to_lowercase().as_str()))
 }
 
-/// Takes items up to the first command, or all; the place after them.
+/// Takes the items up to the first command, or all; returns the place after them.
 fn take(text: &str, from: usize, script: &mut Script) -> usize {
     let rest = &text[from..];
     let mut begun = None;

@@ -1,11 +1,11 @@
-//! SQL as tokens with their offsets in the text, also of a text that is still being written.
+//! SQL as tokens with their positions, also for unfinished text.
 
 use std::ops::Range;
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
-/// A token and its bytes in the text.
+/// A token and its byte range in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
     pub token: Token,
@@ -26,7 +26,7 @@ impl Piece {
         )
     }
 
-    /// A word without quotes, as it was written.
+    /// A word without quotes, as written.
     pub fn word(&self) -> Option<&str> {
         match &self.token {
             Token::Word(word) if word.quote_style.is_none() => Some(&word.value),
@@ -34,7 +34,7 @@ impl Piece {
         }
     }
 
-    /// The name that a word stands for: in lower case, unless it is quoted.
+    /// The name that a word refers to: in lower case, unless it is quoted.
     pub fn name(&self) -> Option<String> {
         match &self.token {
             Token::Word(word) if word.quote_style.is_some() => Some(word.value.clone()),
@@ -52,11 +52,11 @@ impl Piece {
 #[derive(Debug, Clone)]
 pub(super) struct Tokens {
     pub pieces: Vec<Piece>,
-    /// Where a text, comment or quoted name begins that has no end.
+    /// Where an unterminated text, comment or quoted name begins.
     pub open: Option<usize>,
 }
 
-/// Cuts a text into tokens, as far as that goes.
+/// Splits a text into tokens, as far as possible.
 pub(super) fn tokens(text: &str) -> Tokens {
     let dialect = GenericDialect {};
     let mut found = vec![];
@@ -75,7 +75,7 @@ pub(super) fn tokens(text: &str) -> Tokens {
     Tokens { pieces, open }
 }
 
-/// Turns lines and columns, which only go forward, into bytes.
+/// Converts lines and columns, in ascending order, to byte offsets.
 struct ByteOffsets<'a> {
     rest: std::str::CharIndices<'a>,
     at: Location,

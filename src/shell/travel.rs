@@ -1,4 +1,4 @@
-//! `\at`: as of when the lake is read.
+//! `\at`: the point in time at which the lake is read.
 
 use std::sync::Arc;
 
@@ -8,22 +8,23 @@ use super::{Shell, ShellError};
 use crate::lake::{At, LakeTable};
 
 impl Shell {
-    /// Goes there, and tells which version of each table is read; without a moment, where it is.
+    /// Moves to a point in time, and shows which version of each table is read; without an argument, shows the current
+    /// one.
     pub(super) async fn travel(&mut self, at: Option<At>) -> Result<(), ShellError> {
         let before = self.at;
         self.at = at.unwrap_or(before);
         let Err(error) = self.session().await else {
             return self.tell_versions().await;
         };
-        // Where it cannot go, it stays.
+        // If that fails, the point in time does not change.
         self.at = before;
         Err(error)
     }
 
     async fn tell_versions(&mut self) -> Result<(), ShellError> {
         self.tell(&match self.at {
-            At::Now => "the lake is read as it is; \\at VERSION or \\at TIME goes back".to_owned(),
-            at => format!("the lake is read as of {at}, until \\at now"),
+            At::Now => "reading the current lake; \\at VERSION or \\at TIME goes back".to_owned(),
+            at => format!("reading the lake as of {at}, until \\at now"),
         });
         if self.at == At::Now {
             return Ok(());

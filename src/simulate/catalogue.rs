@@ -9,8 +9,8 @@ use super::SimulationConfig;
 const ITEM_SKEW: f64 = 0.9;
 const CATEGORY_SKEW: f64 = 0.4;
 
-/// Items `prod_0`, `prod_1`, … in categories. Item `i` is of category `i mod categories`, and in it of popularity rank
-/// `i div categories`; neighbours in rank are alike.
+/// Items `prod_0`, `prod_1`, … in categories. Item `i` is in category `i mod categories`, with popularity rank
+/// `i div categories` in it; neighbours in rank are similar.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
     items: u32,
@@ -37,13 +37,13 @@ impl Catalogue {
         }
     }
 
-    /// The category of an item's id; `None` for an id that is not of this catalogue.
+    /// The category of an item's id; `None` if the id is not in this catalogue.
     pub fn category_of(&self, item_id: &str) -> Option<u32> {
         let item: u32 = item_id.strip_prefix("prod_")?.parse().ok()?;
         (item < self.items).then_some(item % self.categories)
     }
 
-    /// The share of all items that are of these categories, 0 to 1: what a random recommendation would hit.
+    /// The share of all items that are in these categories, 0 to 1: how often a random recommendation would be in one.
     pub fn share_of(&self, categories: &HashSet<u32>) -> f64 {
         let items: u32 = categories.iter().map(|category| self.items_in(*category)).sum();
         f64::from(items) / f64::from(self.items)
@@ -57,17 +57,17 @@ impl Catalogue {
         }
     }
 
-    /// A category, the popular ones more often.
+    /// A random category; popular ones are more likely.
     pub(super) fn category(&self, random: &mut impl Rng) -> u32 {
         (self.shelves.sample(random) as u32 - 1) % self.categories
     }
 
-    /// An item of a category, the popular ones more often.
+    /// A random item of a category; popular ones are more likely.
     pub(super) fn item(&self, category: u32, random: &mut impl Rng) -> u32 {
         self.at(category, self.ranks.sample(random) as u32 - 1)
     }
 
-    /// An item like this one: a near neighbour in the same category.
+    /// An item similar to this one: a near neighbour in the same category.
     pub(super) fn neighbour(&self, item: u32, random: &mut impl Rng) -> u32 {
         let rank = item / self.categories;
         let step = random.random_range(1..=3);

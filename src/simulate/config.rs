@@ -3,19 +3,19 @@ use chrono::{DateTime, TimeZone, Utc};
 /// The shop, its visitors and its stream.
 #[derive(Debug, Clone)]
 pub struct SimulationConfig {
-    /// How many records in all.
+    /// The total number of records.
     pub events: u64,
-    /// About how many sessions they belong to; one for every eight events if none is given.
+    /// The approximate number of sessions; by default, one for every eight events.
     pub sessions: Option<u64>,
-    /// How many items the shop has.
+    /// The number of items in the shop.
     pub items: u32,
-    /// How many categories they are in.
+    /// The number of item categories.
     pub categories: u32,
-    /// Another seed is another shop of the same kind.
+    /// The seed; another one gives another shop of the same kind.
     pub seed: u64,
-    /// Share of records, 0 to 1, that are broken, repeated, late or without a session.
+    /// The share of records, 0 to 1, that are broken, repeated, late or without a session.
     pub dirty: f64,
-    /// When the first visit starts.
+    /// The start of the first visit.
     pub start: DateTime<Utc>,
 }
 

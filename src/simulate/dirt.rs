@@ -1,4 +1,4 @@
-//! Records as they should not be, one of each kind that real streams carry.
+//! Dirty records of the kinds that occur in real streams.
 
 use rand::Rng;
 
@@ -11,7 +11,7 @@ pub(super) enum Dirt {
     Late,
     /// No session id.
     Sessionless,
-    /// Nothing that can be used.
+    /// Not usable at all.
     Broken(Broken),
 }
 
@@ -40,7 +40,7 @@ const BROKEN: [Broken; 8] = [
 ];
 
 impl Dirt {
-    /// Any kind, each of the four equally often.
+    /// A random kind; all four are equally likely.
     pub fn any(random: &mut impl Rng) -> Self {
         match random.random_range(0..4) {
             0 => Self::Duplicate,
@@ -52,7 +52,7 @@ impl Dirt {
 }
 
 impl Broken {
-    /// Spoils a record that was good.
+    /// Makes a good record dirty.
     pub fn spoil(self, value: &mut Vec<u8>) {
         match self {
             Self::CutOff => value.truncate(value.len() / 2),
@@ -71,7 +71,7 @@ impl Broken {
     }
 }
 
-/// Puts other text in the place of a field's value; fields hold no commas, quotes or braces.
+/// Replaces the value of a field; values contain no commas, quotes or braces.
 fn replace_field(value: &mut Vec<u8>, field: &str, with: &str) {
     let name = format!("\"{field}\":");
     let Some(start) = value.windows(name.len()).position(|window| window == name.as_bytes()) else {

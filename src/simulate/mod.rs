@@ -1,11 +1,11 @@
-//! Traffic of a shop that does not exist: sessions with tastes, the funnel from view to purchase, and some dirt.
+//! Traffic of a simulated shop: sessions with tastes, the funnel from view to purchase, and some dirty records.
 //!
 //! - [`Catalogue`]: items in categories, a few of them popular.
 //! - [`session`](mod@session): one visit, click by click.
-//! - [`Simulation`]: many visits at once, in the order of time, as records for a stream.
-//! - [`dirt`](mod@dirt): records as they should not be.
+//! - [`Simulation`]: many visits at once, as a stream of records in time order.
+//! - [`dirt`](mod@dirt): dirty records.
 //!
-//! The same configuration gives the same bytes, so that a run can be repeated and counted.
+//! The same configuration gives the same bytes, so that runs can be repeated and their results counted.
 
 mod catalogue;
 mod config;

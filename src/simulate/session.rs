@@ -1,4 +1,4 @@
-//! One visit: where it clicks, how fast, and whether it buys.
+//! One visit: what it clicks, how fast, and whether it buys.
 
 use rand::Rng;
 use rand_distr::{Distribution, LogNormal};
@@ -13,13 +13,13 @@ const REPEAT: f64 = 0.1;
 /// The funnel.
 const VIEW_TO_CART: f64 = 0.14;
 const CART_TO_PURCHASE: f64 = 0.35;
-/// Seconds between clicks: the median, and how far they spread.
+/// Seconds between clicks: the median, and their spread.
 const PAUSE_MEDIAN_S: f64 = 20.0;
 const PAUSE_SPREAD: f64 = 0.9;
 /// Longer pauses would end the visit.
 const PAUSE_MAX_S: f64 = 1_200.0;
 
-/// What a click does.
+/// The type of a click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     View,
@@ -48,7 +48,7 @@ pub(super) struct Click {
     pub kind: Kind,
 }
 
-/// A visit that is going on. The order is that of the next click.
+/// A visit in progress. Visits are ordered by the time of their next click.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Session {
     next_at: i64,
@@ -61,7 +61,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A visit of `clicks` clicks by a user, drawn to one or two of the user's favourite categories.
+    /// A visit of `clicks` clicks by a user, who prefers one or two favourite categories.
     pub fn start(id: u64, user: u64, favourites: [u32; 2], at: i64, clicks: u32, random: &mut impl Rng) -> Self {
         let home = if random.random_bool(0.6) {
             [favourites[0]; 2]
@@ -79,7 +79,7 @@ impl Session {
         }
     }
 
-    /// When its next click comes.
+    /// The time of its next click.
     pub fn next_at(&self) -> i64 {
         self.next_at
     }

@@ -11,30 +11,30 @@ use super::dirt::Dirt;
 use super::session::{Click, Session};
 use super::{Catalogue, SimulationConfig};
 
-/// Visits are spread over this long.
+/// The time over which visits are spread.
 const SPAN_S: f64 = 3.0 * 86_400.0;
 const CLICKS_PER_SESSION: u64 = 8;
 const SESSIONS_PER_USER: u64 = 3;
-/// Repeated deliveries are of one of the last so many records.
+/// A repeated delivery repeats one of this many latest records.
 const REMEMBERED: usize = 1_000;
-/// Late deliveries come after this long.
+/// The delay of late deliveries.
 const LATE_S: std::ops::Range<i64> = 300..10_800;
 
-/// One record of the stream; its buffers are used again for the next one.
+/// One record of the stream; its buffers are reused for the next one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// The session, or the user where the record names no session.
+    /// The session, or the user if the record names no session.
     pub key: Vec<u8>,
     /// JSON, unless the record is broken.
     pub value: Vec<u8>,
 }
 
-/// How many records of each kind came so far. `valid + duplicates + broken` is their number.
+/// The number of records of each kind so far. `valid + duplicates + broken` is the total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Usable, each counted once; `late` and `sessionless` are among them.
+    /// Usable, each counted once; includes `late` and `sessionless`.
     pub valid: u64,
-    /// Earlier records again.
+    /// Repetitions of earlier records.
     pub duplicates: u64,
     /// Delivered minutes to hours after their time.
     pub late: u64,
@@ -74,17 +74,17 @@ impl Simulation {
         }
     }
 
-    /// What came so far.
+    /// The counts so far.
     pub fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// Writes the next record into `record`; `false` once all have come.
+    /// Writes the next record into `record`; returns `false` at the end.
     pub fn next_into(&mut self, record: &mut Record) -> bool {
         if self.left == 0 {
             return false;
         }
-        // The last places are for those that are still on their way.
+        // The last places are for records that are still to be delivered.
         let late = if self.late.len() as u64 >= self.left {
             self.late.pop()
         } else {
@@ -113,7 +113,7 @@ impl Simulation {
             .map_or(self.next_session.1, |Reverse(session)| session.next_at())
     }
 
-    /// A record that is delivered when it happens.
+    /// A record that is delivered at the time of its event.
     fn fresh(&mut self, record: &mut Record) {
         loop {
             let dirt = if self.config.dirty > 0.0 && self.random.random_bool(self.config.dirty) {
@@ -207,7 +207,7 @@ impl Simulation {
         self.next_session = (id + 1, at + gap as i64);
     }
 
-    /// The same user always likes the same.
+    /// A user always has the same favourites.
     fn favourites(&self, user: u64) -> [u32; 2] {
         let mut taste = StdRng::seed_from_u64(self.config.seed ^ user.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         [self.catalogue.category(&mut taste), self.catalogue.category(&mut taste)]

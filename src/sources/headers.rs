@@ -1,4 +1,4 @@
-//! What an insert of records would lose of their headers.
+//! Parts of record headers that an insert would lose.
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};

@@ -9,7 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::{Source, SourceError};
 use crate::settings::{Text, Values};
 
-/// A layer of a session, whose tables are the sources of one kind as they are now. `insert into` adds records to them.
+/// A layer of a session, whose tables show the current content of the sources of one kind. `insert into` adds records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layer {
     /// Its name in SQL.
@@ -36,10 +36,10 @@ pub(crate) trait SourceKind: Sync {
 
 /// The settings of a source as written.
 pub(crate) trait RawSettings {
-    /// Validates them; `None` if that found a problem without which nothing can be said.
+    /// Validates them; `None` if a problem prevents that.
     fn validate(&self, values: &mut Values) -> Option<Arc<dyn SourceConfig>>;
 
-    /// Credentials, by the names of their keys. They may stand in the file only as variables.
+    /// Credentials, by the names of their keys. In the file, they may only be variables.
     fn credentials(&self) -> Vec<(&str, &Text)>;
 }
 
@@ -51,10 +51,10 @@ pub trait SourceConfig: Any + Debug + Send + Sync {
     /// When it cannot be set up.
     fn open(&self) -> Result<Arc<dyn Source>, SourceError>;
 
-    /// What its records are, in a sentence.
+    /// A sentence that describes its records.
     fn description(&self) -> String;
 
-    /// Whether it reads files, from which `clickrec sql --safe` keeps away.
+    /// Whether it reads files, which `clickrec sql --safe` does not allow.
     fn reads_files(&self) -> bool;
 
     /// The source as a table of its kind's layer, if the kind has one.
@@ -71,7 +71,7 @@ macro_rules! kinds {
         }
 
         impl RawSource {
-            /// The settings under each of the keys that are given.
+            /// The settings under each of the given keys.
             fn given(&self) -> Vec<&dyn RawSettings> {
                 let mut given: Vec<&dyn RawSettings> = vec![];
                 $(given.extend(self.$name.as_ref().map(|settings| settings as &dyn RawSettings));)+

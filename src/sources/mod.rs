@@ -4,8 +4,9 @@
 //! passes those positions back the next time. A Kafka partition and a file are both a "place".
 //!
 //! - [`Source`]: what is pending since a position, what was lost, and the positions to commit.
-//! - [`record_schema`]: the columns of a record, which all sources share; `headers`: what an insert would lose of them.
-//! - [`SourceConfig`]: the settings of a source, and all that the program asks of them; `kind`: what a kind registers.
+//! - [`record_schema`]: the columns of a record, which all sources share; `headers`: what an insert would lose.
+//! - [`SourceConfig`]: the settings of a source, and what the program needs to know of them; `kind`: how to register
+//!   one.
 //! - [`SourceTable`]: a whole source as a table.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
 //! - [`kafka`], [`files`]: the kinds.
@@ -39,7 +40,7 @@ kinds! {
 }
 
 impl RawSource {
-    /// The settings of the one kind that is given.
+    /// The settings of the given kind.
     ///
     /// # Errors
     /// The kinds to choose from, when there is not exactly one.
@@ -59,7 +60,7 @@ impl RawSource {
     }
 }
 
-/// The layers of kinds whose sources SQL may also read and write as tables.
+/// The layers of the kinds whose sources SQL may also read and write as tables.
 pub fn layers() -> impl Iterator<Item = &'static Layer> {
     KINDS.iter().filter_map(|(_, kind)| kind.layer())
 }

@@ -1,4 +1,4 @@
-//! Reading on from a position.
+//! Reading from a position onwards.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -132,14 +132,14 @@ pub enum SourceError {
         /// How to fix it.
         help: String,
     },
-    /// What is written to could not be made.
+    /// The target of a write could not be created.
     #[error("cannot create {what}: {reason}\n  help: {help}")]
     NotCreated {
         /// The topic.
         what: String,
-        /// What the brokers said.
+        /// The brokers' reason.
         reason: String,
-        /// The way out.
+        /// How to fix it.
         help: String,
     },
     /// Records after a committed position are gone.
@@ -157,7 +157,7 @@ pub enum SourceError {
         help: String,
     },
     /// The source was replaced by another one with the same name.
-    #[error("{what} was deleted and made anew since it was read: what it holds now are other records\n  help: {help}")]
+    #[error("{what} was deleted and recreated since it was read: it now holds other records\n  help: {help}")]
     Recreated {
         /// The topic.
         what: String,

@@ -10,7 +10,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::{FromTheStart, ReadOptions, Source, record_schema};
 
-/// Everything a source holds when a query of it is planned. The source is not contacted before.
+/// Everything that a source holds when a query is planned. The source is not contacted before.
 #[derive(Debug)]
 pub struct SourceTable(Arc<dyn Source>);
 

@@ -1,4 +1,4 @@
-//! Serializes the plan leaf of any source: the name of its kind, a zero byte, and what the kind makes of the leaf.
+//! Serializes the plan leaf of any source: the name of its kind, a zero byte, and the leaf as the kind encodes it.
 
 use std::sync::Arc;
 
@@ -24,7 +24,9 @@ pub fn from_wire(bytes: &[u8], sources: &[Arc<dyn SourceConfig>]) -> Result<Arc<
     let (name, leaf) = bytes.split_at(end);
     let kind = KINDS.iter().find(|(known, _)| known.as_bytes() == name);
     let (_, kind) = kind.ok_or_else(|| {
-        exec_datafusion_err!("a plan reads a kind of source that is not known here; are all processes of one version?")
+        exec_datafusion_err!(
+            "a plan reads an unknown kind of source\n  help: run the same version of clickrec in all processes"
+        )
     })?;
     kind.decode(leaf.get(1..).unwrap_or_default(), sources)
 }

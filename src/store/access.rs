@@ -52,8 +52,8 @@ pub struct Access {
 /// The name of the probe file.
 const PROBE: &str = "_clickrec_probe";
 
-/// Finds out which permissions we have below a folder, with a probe file that is deleted afterwards. `create` includes
-/// that the store does not overwrite an existing file, which commits depend on.
+/// Finds out which permissions we have below a folder, with a probe file that is deleted afterwards. `create` also
+/// requires that the store never overwrites an existing file, because commits depend on that.
 pub async fn access(store: &dyn ObjectStore, folder: &Path) -> Vec<Access> {
     let probe = folder.clone().join(PROBE);
     let list = store.list(Some(folder)).try_next().await.map(drop);
@@ -79,7 +79,7 @@ pub async fn access(store: &dyn ObjectStore, folder: &Path) -> Vec<Access> {
 
 async fn create(store: &dyn ObjectStore, probe: &Path) -> Result<()> {
     let new = || PutOptions::from(PutMode::Create);
-    let words = || PutPayload::from_static(b"made by clickrec to see what it may do; it can be deleted");
+    let words = || PutPayload::from_static(b"created by clickrec to check its permissions; safe to delete");
     match store.put_opts(probe, words(), new()).await {
         // Left by a user without permission to delete it.
         Err(Error::AlreadyExists { .. }) => return Ok(()),
@@ -90,10 +90,9 @@ async fn create(store: &dyn ObjectStore, probe: &Path) -> Result<()> {
         Err(error) => Err(error),
         Ok(_) => Err(Error::Generic {
             store: "lake",
-            source:
-                "it replaces files that are there where it is told to create them only: two writers would lose each \
+            source: "it overwrites existing files although the request forbids it: two writers would lose each \
                      other's commits"
-                    .into(),
+                .into(),
         }),
     }
 }

@@ -229,7 +229,7 @@ impl ObjectStore for CachedStore {
         let part = self.read(location, got).await?;
         match part.answer(wanted.as_ref()) {
             Some(answer) => Ok(answer),
-            // The file is shorter than its reader thinks; the store's own error says so better.
+            // The file is shorter than its reader thinks; the store's own error is clearer.
             None => {
                 self.inner
                     .get_opts(location, GetOptions::new().with_range(wanted))

@@ -17,9 +17,9 @@ const REFUSALS: [&str; 5] = [
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
 ];
-const RENEWAL: &str = "replace it; a program that runs takes it anew from the file in NAME_FILE, from the command in \
-                       NAME_COMMAND, or from .env";
-const GRANT: &str = "ask who administers the store for it, or for another token";
+const RENEWAL: &str = "replace them; a running clickrec reads them again from the file in NAME_FILE, the command in \
+                       NAME_COMMAND, or .env";
+const GRANT: &str = "ask the store's administrator for this permission, or use another token";
 
 /// Whether the store rejected the credentials.
 pub(super) fn is_refusal(error: &Error) -> bool {
@@ -45,7 +45,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the store does not let us {}: {}\n  help: {}",
+            "the store does not allow {}: {}\n  help: {}",
             self.permission, self.why, self.help
         )
     }
@@ -73,7 +73,7 @@ pub(super) fn explained(
             starts: Some(starts), ..
         }) if starts > Utc::now() => (
             format!(
-                "the SAS token does not hold before {}",
+                "the SAS token is not valid before {}",
                 starts.format("%Y-%m-%d %H:%M:%S UTC")
             ),
             RENEWAL,

@@ -81,18 +81,18 @@ impl RenewedStore {
             Ok(settings) if settings != *refused.settings => settings,
             Ok(_) => return None,
             Err(reason) => {
-                tracing::warn!(reason, "the store's credentials could not be read anew");
+                tracing::warn!(reason, "cannot reload the store's credentials");
                 return None;
             }
         };
         let store = cloud(&self.0.lake.url, &settings);
-        let store = store.inspect_err(|error| tracing::warn!(%error, "the store's new settings do not make a store"));
+        let store = store.inspect_err(|error| tracing::warn!(%error, "the store's new settings are invalid"));
         let now = Now {
             store: store.ok()?,
             settings: Arc::new(settings),
         };
         *self.0.now.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
-        tracing::info!("the store's credentials were taken anew");
+        tracing::info!("reloaded the store's credentials");
         Some(now)
     }
 

@@ -57,8 +57,8 @@ impl Preparation<'_> {
         if let Some((at, _)) = given.get(&Input::Previous) {
             let misfit = Misfit {
                 at: *at,
-                message: "what a batch finds is what the batch before it has left".to_owned(),
-                help: Some("rows that are there before the first batch go into the `given` of the test".to_owned()),
+                message: "a batch starts with the rows that the previous batch left".to_owned(),
+                help: Some("put the rows that the first batch starts with into the test's own `given`".to_owned()),
             };
             return Err(problem(self.file, misfit));
         }
@@ -79,11 +79,11 @@ impl Preparation<'_> {
         };
         let expect_table = match expect_table {
             Some(rows) if self.node.step.mode == Mode::View => {
-                let help = Some("write `expect`".to_owned());
+                let help = Some("use `expect`".to_owned());
                 return Err(wrong(
                     self.file,
                     rows.referenced,
-                    "a view has no table of its own",
+                    "a view has no table to compare with",
                     help,
                 ));
             }
@@ -161,7 +161,7 @@ impl Preparation<'_> {
             if !asked {
                 let known: Vec<String> = reads.versions.iter().map(ToString::to_string).collect();
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                let message = "the SQL does not ask for table_version of";
+                let message = "the SQL does not call table_version for";
                 return Err(problem(self.file, unknown_name(key, message, &known)));
             }
             bindings.versions.insert(key.name.clone(), *version);

@@ -49,7 +49,7 @@ fn text(name: &str, cell: Option<&Cell>) -> Result<Option<String>, Misfit> {
     let unquoted = |written: &str| Misfit {
         at: cell.at,
         message: format!("`{name}` is text, and `{written}` is not"),
-        help: Some(format!("put it in quotes: '{written}'")),
+        help: Some(format!("write it in quotes: '{written}'")),
     };
     match &cell.value {
         Value::Null => Ok(None),
@@ -143,7 +143,7 @@ fn scalar(name: &str, cells: &[Option<&Cell>], data_type: &DataType) -> Result<A
 pub(super) fn unknown_name(key: &Key, message: &str, known: &[&str]) -> Misfit {
     let help = match nearest(&key.name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", known.join(", ")),
+        None => format!("known here: {}", known.join(", ")),
     };
     Misfit {
         at: key.at,
@@ -160,7 +160,7 @@ pub(super) fn find<'a>(entries: &'a [(Key, Cell)], name: &str) -> Option<&'a Cel
 fn misfit(name: &str, cell: &Cell, wanted: &str) -> Misfit {
     Misfit {
         at: cell.at,
-        message: format!("`{name}` is {wanted}; found {}", json(&cell.value)),
+        message: format!("`{name}` must be {wanted}; found {}", json(&cell.value)),
         help: None,
     }
 }

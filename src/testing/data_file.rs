@@ -32,8 +32,8 @@ impl Rows {
                 }
                 let misfit = Misfit {
                     at: beside.file.referenced.into(),
-                    message: format!("there is no file {}", path.display()),
-                    help: Some("it is looked for beside the test".to_owned()),
+                    message: format!("no such file: {}", path.display()),
+                    help: Some("the path is relative to the folder of the test".to_owned()),
                 };
                 Err(problem(file, misfit))
             }
@@ -64,7 +64,7 @@ fn read(path: &Path) -> Result<Rows, ConfigError> {
             Ok(Rows::written(path, rows.collect::<Result<_, _>>()?))
         }
         Some("parquet") => parquet(path).map_err(|error| cannot(&error)),
-        _ => Err(failed("rows are read from .csv, .ndjson and .parquet".to_owned())),
+        _ => Err(failed("is not a .csv, .ndjson or .parquet file".to_owned())),
     }
 }
 

@@ -29,7 +29,7 @@ pub enum TestingError {
         help: String,
     },
     /// The test file to be generated already exists.
-    #[error("{} is there already\n  help: name another file with --out", file.display())]
+    #[error("{} already exists\n  help: choose another file with --out", file.display())]
     Exists {
         /// The file.
         file: PathBuf,

@@ -171,8 +171,8 @@ fn literal(text: &str) -> String {
 
 fn text_of_given(node: &Node, given: &[(Input, RecordBatch)]) -> Result<String, TestingError> {
     let mut text = format!(
-        "# Written by `clickrec test --generate {0}` from rows of the lake: take away what the test does not need, and \
-         say what it is about.\ntests:\n  - name: some rows of the lake\n    step: {0}\n    given:\n",
+        "# Written by `clickrec test --generate {0}` from rows of the lake: remove what the test does \
+         not need, and name what it checks.\ntests:\n  - name: some rows of the lake\n    step: {0}\n    given:\n",
         node.name()
     );
     for (input, rows) in given.iter().filter(|(_, rows)| rows.num_rows() > 0) {

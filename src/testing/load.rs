@@ -75,7 +75,7 @@ pub(super) async fn prepare_file(
     for test in raw.tests {
         let name = &test.value.name;
         if let Some(first) = names.insert(name.value.clone(), name.referenced.line()) {
-            let message = format!("there are two tests of this name, here and in line {first}");
+            let message = format!("another test has the same name, in line {first}");
             errors.push(wrong(file, name.referenced, message, None));
         }
         if runner

@@ -36,7 +36,7 @@ pub(super) async fn prepare(file: &Path, raw: Spanned<RawTest>, runner: &Runner)
     let mut common = preparation.given(raw.given)?;
     let before = common.remove(&Input::Previous);
     if let (Some((at, _)), Mode::View | Mode::Overwrite) = (&before, node.step.mode) {
-        let message = format!("a step of mode `{}` never finds rows of its own", node.step.mode);
+        let message = format!("a step of mode `{}` never reads rows of its own", node.step.mode);
         let (at, help) = (*at, None);
         return Err(problem(file, Misfit { at, message, help }));
     }
@@ -78,11 +78,11 @@ fn check_shape(file: &Path, raw: &RawTest) -> Result<(), ConfigError> {
     let at = raw.name.referenced;
     let own = raw.expect.as_ref().or(raw.expect_table.as_ref());
     if let (Some(own), false) = (own, raw.batches.is_empty()) {
-        let help = "put what is expected after each batch into the batch".to_owned();
+        let help = "put `expect` and `expect_table` into each batch".to_owned();
         return Err(wrong(
             file,
             own.referenced,
-            "a test of `batches` expects nothing itself",
+            "a test with `batches` cannot have expectations of its own",
             Some(help),
         ));
     }
@@ -90,16 +90,11 @@ fn check_shape(file: &Path, raw: &RawTest) -> Result<(), ConfigError> {
         |batch: &Spanned<super::raw::RawBatch>| batch.value.expect.is_some() || batch.value.expect_table.is_some();
     if own.is_none() && !raw.batches.iter().any(of_batches) {
         let help =
-            "`expect:` are the rows of the result, `expect_table:` those of the table; [] stands for none".to_owned();
-        return Err(wrong(file, at, "the test expects nothing", Some(help)));
+            "add `expect:` (rows of the result) or `expect_table:` (rows of the table); [] means no rows".to_owned();
+        return Err(wrong(file, at, "the test has no expectation", Some(help)));
     }
     if let (Some(cte), true) = (&raw.cte, raw.expect_table.is_some()) {
-        return Err(wrong(
-            file,
-            cte.referenced,
-            "a CTE has no table: it is `expect` that is compared",
-            None,
-        ));
+        return Err(wrong(file, cte.referenced, "a CTE has no table: use `expect`", None));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::pipeline::{Node, PipelineError, Trial, chain, trial};
 /// A test that is ready to run.
 #[derive(Debug)]
 pub struct Test {
-    /// What it is about.
+    /// Its name, which says what it checks.
     pub name: String,
     /// The step that it tests.
     pub step: TableName,

@@ -40,7 +40,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "pipelines.yaml",
         "lake: ./lake",
         "lake: \"${LAKE_FOLDER}\"",
-        &["pipelines.yaml:4:7", "no `LAKE_FOLDER`", "export LAKE_FOLDER"],
+        &["pipelines.yaml:4:7", "not define `LAKE_FOLDER`", "export LAKE_FOLDER"],
     ),
     (
         "sql/gold/sessions.sql",
@@ -275,7 +275,7 @@ fn a_lake_that_cannot_be_written_is_told_before_the_work() {
     shop.edit("pipelines.yaml", "lake: ./lake", "lake: /proc/no/lake");
     let (code, error) = shop.fails(&["run"]);
     assert!(
-        code == 1 && error.contains("the lake in /proc/no/lake/ cannot be written"),
+        code == 1 && error.contains("cannot write to the lake in /proc/no/lake/"),
         "{error}"
     );
 }

@@ -8,10 +8,7 @@ use crate::support::Shop;
 fn init_never_overwrites() {
     let shop = Shop::new();
     let (code, error) = shop.fails(&["init", "."]);
-    assert!(
-        code == 1 && error.contains("pipelines.yaml is there already"),
-        "{error}"
-    );
+    assert!(code == 1 && error.contains("pipelines.yaml already exists"), "{error}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn shop_in(store: &Store) -> Shop {
 /// Every command works as it does on a disk.
 fn assert_whole(store: &Store) {
     let shop = shop_in(store);
-    assert!(shop.ok(&["plan"]).contains("lets us list, read, create, delete\n"));
+    assert!(shop.ok(&["plan"]).contains("allows list, read, create, delete\n"));
     shop.ok(&["run"]);
     shop.assert_nothing_lost(EVENTS);
     shop.produce("2.json", EVENTS, 2, 0.05);
@@ -149,7 +149,7 @@ fn a_token_that_reads_is_enough_to_ask_and_a_run_says_what_it_lacks() {
     assert!(shop.ok(&["recommend", "--items", "prod_1"]).contains("prod_"));
     let plan = shop.ok(&["plan"]);
     assert!(
-        plan.contains("lets us list, read\n") && plan.contains("not create: ") && plan.contains("sp=rl"),
+        plan.contains("allows list, read\n") && plan.contains("cannot create: ") && plan.contains("sp=rl"),
         "{plan}"
     );
     let server = Server::start(&shop, &[]);
@@ -227,7 +227,7 @@ fn a_secret_in_the_project_file_is_refused() {
     let (code, error) = shop.fails(&["plan"]);
     assert_eq!(code, 2);
     assert!(
-        error.contains("pipelines.yaml:") && error.contains("the secret `azure_storage_sas_token` stands in the file"),
+        error.contains("pipelines.yaml:") && error.contains("the file contains the secret `azure_storage_sas_token`"),
         "{error}"
     );
     assert!(

@@ -319,7 +319,7 @@ fn a_cluster_shows_its_executors_and_its_jobs() {
 
         // Without a commit: the page polls by itself.
         drop(cluster);
-        tab.wait("document.querySelector('#cluster').innerText.includes('does not tell its state')")
+        tab.wait("document.querySelector('#cluster').innerText.includes('does not report its state')")
             .await;
         tab
     });

@@ -73,7 +73,7 @@ fn columns_are_followed_to_the_tables_that_they_come_from() {
     );
     assert_eq!(
         column(table(&manual, "gold.item_rules"), "is_shown")["description"],
-        "false: never"
+        "false: never shown"
     );
 }
 

@@ -138,8 +138,14 @@ fn what_an_expectation_gets_wrong_is_told_before_any_data_is_touched() {
         ("{ not_nul: [item_id] }", "did you mean `not_null`?"),
         ("{ not_null: [item] }", "expectation `not_null item`"),
         ("{ not_null: [item_id], severity: wran }", "did you mean `warn`?"),
-        ("{ not_null: [item_id], unique: [item_id] }", "an expectation is one of"),
-        ("{ references: { item_id: items } }", "`items` is no column of a table"),
+        (
+            "{ not_null: [item_id], unique: [item_id] }",
+            "an expectation needs exactly one of",
+        ),
+        (
+            "{ references: { item_id: items } }",
+            "`items` is not LAYER.TABLE.COLUMN",
+        ),
         ("sql/expect/none.sql", "sql/expect/none.sql cannot be read"),
     ] {
         let shop = shop(expect);

@@ -85,7 +85,7 @@ pub fn run_until_done(shop: &Shop, faults: &str) -> (usize, String) {
 fn a_commit_whose_answer_was_lost_is_known_for_ours() {
     let shop = shop_with_two_batches(|shop| {
         let (_, said) = run_until_done(shop, "lost=0.3");
-        assert!(said.contains("committed, but the answer was lost"), "{said}");
+        assert!(said.contains("committed, but the reply was lost"), "{said}");
     });
     assert_all_is_right(&shop);
 }

@@ -109,7 +109,7 @@ fn a_path_that_reads_nothing_says_so() {
     let (code, error) = shop.fails(&BRONZE);
     assert_eq!(code, 1);
     assert!(
-        error.contains("there is no such folder or file") && error.contains("help:"),
+        error.contains("no such folder or file") && error.contains("help:"),
         "{error}"
     );
     let shop = shop_of("nowhere/*.json");

@@ -19,7 +19,7 @@ fn a_recreated_topic_is_refused_also_where_it_holds_more_than_was_read() {
     for _ in 0..2 {
         let log = shop.fails(&["run"]);
         assert!(
-            log.contains("deleted and made anew") && log.contains("--accept-loss"),
+            log.contains("deleted and recreated") && log.contains("--accept-loss"),
             "{log}"
         );
     }

@@ -214,7 +214,7 @@ fn what_sql_writes_to_a_topic_comes_back_as_it_was_given() {
     for (insert, expected) in [
         (
             "(value, partition) values ('x', 1), ('x', 3)",
-            "`partition` 3 is not there: topic",
+            "`partition` 3 does not exist: topic",
         ),
         ("(value, \"offset\") values ('x', 0)", "`offset` cannot be written"),
         (

@@ -140,7 +140,7 @@ fn a_wrong_key_or_secret_is_named() {
     cloud
         .shop
         .edit("pipelines.yaml", "mechanism: PLAIN", "mechanism: SCRAM-SHA-256");
-    cloud.assert_fails(&["does not offer this way to log in", "`mechanism`"]);
+    cloud.assert_fails(&["does not support this SASL mechanism", "`mechanism`"]);
 }
 
 #[test]

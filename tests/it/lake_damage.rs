@@ -153,7 +153,7 @@ fn a_missing_entry_and_a_bad_checkpoint_are_named_with_the_way_out() {
     for checkpoint in &checkpoints {
         fs::remove_file(checkpoint).unwrap();
     }
-    refused("the checkpoint that it names is not there", &hint);
+    refused("the checkpoint that it names does not exist", &hint);
     // The whole log is there, so it is read instead.
     fs::remove_file(hint).unwrap();
     shop.ok(&["run"]);
@@ -171,7 +171,7 @@ fn a_step_whose_new_rows_were_vacuumed_reads_everything() {
     shop.ok(&["vacuum", "bronze.clicks", "--retain", "0s", "--even-if-in-use"]);
     let row = step(shop.run_steps(), "silver.events");
     assert!(
-        row["reason"].as_str().unwrap().contains("a vacuum has taken files"),
+        row["reason"].as_str().unwrap().contains("a vacuum deleted files"),
         "{row}"
     );
     shop.assert_nothing_lost(1_200);
@@ -193,7 +193,7 @@ fn a_data_file_that_is_gone_is_named_with_the_way_out() {
         let (code, error) = shop.fails(&command);
         let name = file.file_name().unwrap().to_str().unwrap();
         assert!(
-            code == 1 && error.contains(name) && error.contains("a vacuum has taken the file"),
+            code == 1 && error.contains(name) && error.contains("a vacuum deleted the file"),
             "{error}"
         );
     }

@@ -91,7 +91,11 @@ const MISTAKES: [Mistake; 19] = [
         on_line: "label: Popularity",
         ..declared("column: follows", "column: popularity", &["`popularity` twice"])
     },
-    declared("column: follows", "column: rank", &["`rank` is no part of the score"]),
+    declared(
+        "column: follows",
+        "column: rank",
+        &["`rank` is not a part of the score"],
+    ),
     declared(
         "column: follows",
         "column: followed",
@@ -114,7 +118,10 @@ const MISTAKES: [Mistake; 19] = [
     declared(
         "model: sql/models/follows.sql",
         "model: sql/models/folows.sql",
-        &["sql/models/folows.sql cannot be read", "SQL files are looked for from"],
+        &[
+            "sql/models/folows.sql cannot be read",
+            "the paths of SQL files are relative to",
+        ],
     ),
     declared(
         "similar: sql/models/similar.sql",

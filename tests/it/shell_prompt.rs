@@ -156,7 +156,7 @@ fn a_large_result_is_cut_short_and_says_how_large_it_is() {
     let screen = terminal.wait("(40 of 123,456 rows shown; \\limit off shows all)");
     assert!(screen.contains(" 39") && !screen.contains(" 40 "), "{screen}");
     terminal.send("\\x\r");
-    terminal.wait("a line for each column is on");
+    terminal.wait("one line per column is on");
     terminal.send("\\timing\r");
     terminal.wait("timing is on");
     terminal.send("select 'up' as side;\r");
@@ -195,7 +195,7 @@ fn errors_end_nothing_and_the_prompt_tells_the_time_travelled_to() {
     terminal.send("\\at 0\r");
     terminal.wait("clickrec@0> ");
     terminal.send("\\at now\r");
-    terminal.wait("the lake is read as it is");
+    terminal.wait("reading the current lake");
     terminal.send("\\q\r");
     assert_eq!(terminal.exit_code(), Some(0));
 }

@@ -118,7 +118,7 @@ fn files_with_mistakes_are_refused_at_their_place() {
             test("gold.sessions", "    expct: []\n"),
             "one.yaml:4:5: unknown key `expct`",
         ),
-        (test("gold.sessions", ""), "one.yaml:2:11: the test expects nothing"),
+        (test("gold.sessions", ""), "one.yaml:2:11: the test has no expectation"),
         (
             test("gold.sessions", "    given:\n      silver.event: []\n    expect: []\n"),
             "one.yaml:5:7: the SQL of `gold.sessions` does not read `silver.event`\n  help: did you mean `silver.events`?",
@@ -135,11 +135,11 @@ fn files_with_mistakes_are_refused_at_their_place() {
                 "gold.sessions",
                 "    given:\n      silver.events:\n        - { event_at: yesterday }\n    expect: []\n",
             ),
-            "one.yaml:6:23: `event_at` is a time, like 2025-07-13T12:00:00Z; found \"yesterday\"",
+            "one.yaml:6:23: `event_at` must be a time, like 2025-07-13T12:00:00Z; found \"yesterday\"",
         ),
         (
             test("gold.sessions", "    expect:\n      - { session_id: 12 }\n"),
-            "one.yaml:5:23: `session_id` is text, and `12` is not\n  help: put it in quotes: '12'",
+            "one.yaml:5:23: `session_id` is text, and `12` is not\n  help: write it in quotes: '12'",
         ),
         (
             test("gold.sessions", "    expect:\n      - { evnts: 12 }\n"),
@@ -158,11 +158,11 @@ fn files_with_mistakes_are_refused_at_their_place() {
                 "gold.sessions",
                 "    given:\n      silver.events: { file: none.csv }\n    expect: []\n",
             ),
-            "one.yaml:5:30: there is no file none.csv",
+            "one.yaml:5:30: no such file: none.csv",
         ),
         (
             test("gold.requests", "    expect_table: []\n"),
-            "one.yaml:4:19: a view has no table of its own",
+            "one.yaml:4:19: a view has no table to compare with",
         ),
     ] {
         let error = refused(&shop, &text);
@@ -228,6 +228,6 @@ fn tests_made_from_the_lake_pass_at_once() {
         assert!(!text.contains("expect: []"), "{step}: the slice gives no rows\n{text}");
     }
     let (_, error) = shop.fails(&["test", "--generate", "gold.sessions"]);
-    assert!(error.contains("is there already"), "{error}");
+    assert!(error.contains("already exists"), "{error}");
     shop.ok(&["test"]);
 }

@@ -119,16 +119,22 @@ fn every_kind_of_mistake_is_found_at_its_line() {
             "  scores:\n    - { column: x }\n    - { column: x }",
             "6:17: the score has the part `x` twice, here and in line 5",
         ),
-        ("  scores: [{ column: rank }]", "4:22: `rank` is no part of the score"),
+        (
+            "  scores: [{ column: rank }]",
+            "4:22: `rank` is not a part of the score",
+        ),
         (
             "  scores: [{ column: x, color: gren }]",
-            "4:32: unknown color `gren`; there are blue, green, orange, purple, red, teal, pink, gray\n  help: did you \
+            "4:32: unknown color `gren`; the colors are blue, green, orange, purple, red, teal, pink, gray\n  help: did you \
              mean `green`?",
         ),
         ("  scores: [{ label: x }]", "`column` is missing"),
         ("  scores: [{ column: x, colour: red }]", "unknown key `colour`"),
         ("  models: { mine: b.sql }", "4:19: b.sql cannot be read"),
-        ("  models: { My-Model: a.sql }", "`My-Model` is no name of a model"),
+        (
+            "  models: { My-Model: a.sql }",
+            "`My-Model` is not a valid name for a model",
+        ),
         (
             "  models: { blend: a.sql }",
             "4:20: the model `blend` is the SQL of the recommendations themselves",

@@ -1,5 +1,5 @@
-//! `sum` of whole numbers that fails if the total is out of range. DataFusion's own wraps around, to a number of the other
-//! sign. All other sums are DataFusion's.
+//! `sum` of whole numbers that fails if the total is out of range. DataFusion's own wraps around to a number of the
+//! opposite sign. All other sums are DataFusion's.
 //!
 //! - `totals`: the accumulators.
 

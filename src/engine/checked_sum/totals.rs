@@ -1,5 +1,5 @@
-//! A single total has 128 bits and is checked at the end. Totals of groups are many, so each has the type itself and is
-//! checked at every addition.
+//! A single total has 128 bits and is checked at the end. There are many totals of groups, so each has the column's
+//! type and is checked at every addition.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -19,7 +19,7 @@ fn past_range<T: ArrowPrimitiveType>() -> DataFusionError {
         _ => "bigint",
     };
     exec_datafusion_err!(
-        "sum: the total is past the range of {name}\n  help: add up decimals, or fractions: sum(cast(x as decimal(38, 0))), \
+        "sum: the total is out of range for {name}\n  help: sum decimals or doubles: sum(cast(x as decimal(38, 0))), \
          sum(cast(x as double))"
     )
 }

@@ -63,7 +63,7 @@ impl Visitor for Constructs {
         stop_at(is_similar.then(|| {
             wrong(
                 "`similar to` is not supported",
-                "use `like`, or a regular expression that covers all of the text: x ~ '^(…)$'",
+                "use `like`, or a regular expression that matches the whole text: x ~ '^(…)$'",
             )
         }))
     }
@@ -84,7 +84,7 @@ fn multiset_operation(mut body: &SetExpr) -> Option<DataFusionError> {
             return Some(wrong(
                 &format!("`{operation} all` is not supported"),
                 &format!(
-                    "use `{operation}`, where equal rows count once; to count them, add \
+                    "use `{operation}`, which counts equal rows once; to count them all, add \
                      row_number() over (partition by …) to both sides, over all columns"
                 ),
             ));

@@ -9,13 +9,13 @@ use crate::cluster::ClusterState;
 use crate::serve::error::ErrorBody;
 use crate::serve::shop::Shop;
 
-/// Where the steps of the project run, and what goes on there.
+/// The cluster on which the project's steps run, and its state.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Cluster {
-    /// The scheduler, `host:port`; none where steps run in the process of `clickrec run`.
+    /// The scheduler, `host:port`; null if steps run in the process of `clickrec run`.
     scheduler: Option<String>,
     state: Option<ClusterState>,
-    /// Why the state is not known.
+    /// Why the state is unknown.
     error: Option<String>,
 }
 
@@ -33,10 +33,10 @@ pub(super) async fn cluster(State(shop): State<Arc<Shop>>) -> Json<Cluster> {
     let (state, error) = match status.state {
         Ok(state) => (Some(state), None),
         Err(error) => {
-            tracing::debug!(%error, "the state of the cluster is not known");
+            tracing::debug!(%error, "the state of the cluster is unknown");
             (
                 None,
-                Some("the scheduler does not tell its state; the server's log (-vv) says why".to_owned()),
+                Some("the scheduler does not report its state; the server's log (-vv) has the reason".to_owned()),
             )
         }
     };

@@ -97,7 +97,7 @@ pub(super) struct Asked {
 pub(super) struct Alike {
     item_id: String,
     rank: u64,
-    /// How similar they are, as the project's SQL for similar items has it.
+    /// Their similarity, as computed by the project's SQL for similar items.
     score: f64,
 }
 

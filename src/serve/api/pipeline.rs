@@ -18,7 +18,7 @@ use crate::serve::panels;
 use crate::serve::shop::{Shop, read};
 use crate::serve::view::View;
 
-/// Whether the pipeline gets on.
+/// The state of the pipeline.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
@@ -34,12 +34,12 @@ pub(super) struct Pipeline {
     rates: Rates,
     tables: Vec<Table>,
     steps: Vec<Step>,
-    /// Of the newest run that has read any.
+    /// The rate of the newest run that has read records.
     records: Option<Records>,
     quarantine: Vec<Reason>,
 }
 
-/// What waits in a source for the pipeline.
+/// The records that wait in a source.
 #[derive(Debug, Serialize, ToSchema)]
 struct Source {
     source: String,
@@ -56,7 +56,7 @@ struct Place {
 }
 
 impl Place {
-    /// Names a partition, or a file without its folders, which are not for clients.
+    /// The name of a partition, or of a file without its folders, which clients must not see.
     fn new(place: &str, waiting: u64) -> Self {
         Self {
             place: place.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -67,7 +67,7 @@ impl Place {
 
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 struct Rates {
-    /// Of the newest run that read any.
+    /// The rate of the newest run that has read records.
     records_per_s: Option<f64>,
 }
 
@@ -79,7 +79,7 @@ struct Table {
     rows: Option<u64>,
 }
 
-/// What a step did last.
+/// The last run of a step.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Step {
     step: String,
@@ -91,7 +91,7 @@ struct Step {
     error: Option<String>,
 }
 
-/// What became of the records of a run: records = accepted + repeated + quarantined.
+/// What happened to the records of a run: records = accepted + repeated + quarantined.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Records {
     started_at: String,
@@ -99,7 +99,7 @@ struct Records {
     accepted: i64,
     repeated: i64,
     quarantined: i64,
-    /// Those in quarantine whose id is that of another event.
+    /// Quarantined records whose id belongs to another event.
     conflicting: i64,
 }
 
@@ -116,7 +116,7 @@ struct Reason {
     newest_at: Option<String>,
 }
 
-/// How the pipeline gets on: lag, rates, last commits, quarantine
+/// The state of the pipeline: lag, rates, last commits, quarantine
 #[utoipa::path(get, path = "/api/v1/pipeline", tag = "pipeline",
     responses((status = 200, body = Pipeline), (status = "default", body = ErrorBody)))]
 pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipeline>, ApiError> {
@@ -136,11 +136,11 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
     let silent = sources
         .iter()
         .filter_map(|source| Some((&source.source, source.error.as_ref()?)));
-    reasons.extend(silent.map(|(source, error)| format!("the source {source}: {error}")));
+    reasons.extend(silent.map(|(source, error)| format!("source {source}: {error}")));
     let records = records.into_iter().next();
     let missing = records.as_ref().map_or(0, Records::missing);
     if missing != 0 {
-        reasons.push(format!("of the last run's records, {missing} are not accounted for"));
+        reasons.push(format!("{missing} of the last run's records are not accounted for"));
     }
     Ok(Json(Pipeline {
         status: if reasons.is_empty() {
@@ -160,7 +160,7 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
 }
 
 fn without_details(step: Step) -> Step {
-    let told = "see system.runs (clickrec sql), or the log of the run";
+    let told = "see system.runs (clickrec sql) or the log of the run";
     Step {
         error: step.error.map(|_| told.to_owned()),
         ..step
@@ -196,12 +196,12 @@ async fn sources(shop: &Shop) -> Vec<Source> {
                 }
             })),
             Err(error) => {
-                tracing::warn!(step = %node.name(), %error, "the lag is not known");
+                tracing::warn!(step = %node.name(), %error, "the lag is unknown");
                 found.extend(node.sources.iter().map(|source| Source {
                     source: source.clone(),
                     waiting: None,
                     places: vec![],
-                    error: Some("it does not answer; the server's log says why".to_owned()),
+                    error: Some("it does not respond; the server's log has the reason".to_owned()),
                 }));
             }
         }
@@ -236,19 +236,19 @@ async fn tables(shop: &Shop) -> Vec<Table> {
     found
 }
 
-/// Whether the server can answer.
+/// Whether the server can answer requests.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
     status: Status,
     reasons: Vec<String>,
 }
 
-/// Whether the server can answer; 503 where it cannot
+/// Whether the server can answer requests; 503 if it cannot
 #[utoipa::path(get, path = "/api/v1/health", tag = "pipeline", security(()),
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn health(State(shop): State<Arc<Shop>>) -> Response {
     let mut reasons = Vec::from_iter(read(&shop.trouble).of_lake());
-    // A project that recommends nothing is served all the same.
+    // A project without a recommender is healthy without recommendations.
     if shop.models().is_none() && shop.lacks().is_none() {
         reasons.push("nothing can be recommended yet: run `clickrec run`".to_owned());
     }
@@ -266,17 +266,22 @@ pub(super) async fn metrics(State(shop): State<Arc<Shop>>) -> Response {
     const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let mut registry = Registry::with_prefix("clickrec_serve");
     let up = ConstGauge::new(shop.started.elapsed().as_secs_f64());
-    registry.register_with_unit("up", "Time since the start", Unit::Seconds, up);
+    registry.register_with_unit("up", "Time since the server started", Unit::Seconds, up);
     if let Some(models) = shop.models() {
         let age = ConstGauge::new(models.made.elapsed().as_secs_f64());
-        registry.register_with_unit("models_age", "Time since the models were made", Unit::Seconds, age);
+        registry.register_with_unit("models_age", "Time since the models were prepared", Unit::Seconds, age);
         let took = ConstGauge::new(models.took.as_secs_f64());
-        registry.register_with_unit("models_made_in", "Time that it took to make them", Unit::Seconds, took);
+        registry.register_with_unit(
+            "models_made_in",
+            "Time that it took to prepare the models",
+            Unit::Seconds,
+            took,
+        );
     }
     let held = ConstGauge::new(read(&shop.clicks).len() as f64);
-    registry.register("recent_events", "Events in memory", held);
+    registry.register("recent_events", "Events kept in memory", held);
     let kept = ConstGauge::new(shop.kept.len() as f64);
-    registry.register("answers_kept", "Answers in memory", kept);
+    registry.register("answers_kept", "Answers kept in memory", kept);
     let mut text = String::new();
     match encode(&mut text, &registry) {
         Ok(()) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),

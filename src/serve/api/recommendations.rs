@@ -26,7 +26,7 @@ pub(super) struct Recommendations {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
     model: ModelRef,
-    /// Whether no part of the scores knows anything of the session: then these are the most popular items.
+    /// Whether no part of the scores depends on the session: then these are the most popular items.
     only_popular: bool,
     recommendations: List,
 }
@@ -34,7 +34,7 @@ pub(super) struct Recommendations {
 /// Which model answered.
 #[derive(Debug, Serialize, ToSchema)]
 struct ModelRef {
-    /// The version of its table; none if the project does not declare which one that is (`stale_after`).
+    /// The version of the model's table; null if the project declares no such table (`stale_after`).
     version: Option<u64>,
     trained_at: Option<String>,
 }

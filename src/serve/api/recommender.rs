@@ -11,7 +11,7 @@ use crate::serve::error::ErrorBody;
 use crate::serve::models::ModelVersion;
 use crate::serve::shop::Shop;
 
-/// What the recommender consists of, as the project file declares it.
+/// The recommender, as the project file declares it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Recommender {
     /// The step whose SQL answers requests.
@@ -25,7 +25,7 @@ pub(super) struct Recommender {
     events: String,
     /// The table that describes the model.
     description: Option<String>,
-    /// The model that answers now.
+    /// The current model.
     model: Option<DeclaredModel>,
     /// The parts of a score, in the order in which they are shown.
     scores: Vec<ScorePart>,
@@ -59,11 +59,11 @@ impl From<&ModelVersion> for DeclaredModel {
 struct ScorePart {
     /// Its column in the recommendations.
     column: String,
-    /// Its name for people.
+    /// Its display name.
     label: String,
     #[schema(value_type = String, example = "blue")]
     color: Color,
-    /// Whether it says nothing about the session.
+    /// Whether it does not depend on the session.
     fallback: bool,
 }
 

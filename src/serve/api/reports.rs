@@ -14,7 +14,7 @@ use crate::serve::panels::{self, moment, text};
 use crate::serve::shop::Shop;
 use crate::serve::view::View;
 
-/// How sessions of some time went.
+/// Averages over the sessions of a time range.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub(super) struct Counts {
     sessions: i64,
@@ -37,7 +37,7 @@ pub(super) struct Counts {
     purchased: i64,
 }
 
-/// Sessions that began in an hour or on a day.
+/// The sessions that began in an hour or on a day.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Point {
     at: String,
@@ -75,7 +75,7 @@ struct Newest {
     newest_at: Option<String>,
 }
 
-/// How sessions went over time
+/// Engagement over time
 #[utoipa::path(get, path = "/api/v1/engagement", tag = "reports", params(Buckets, Range),
     responses((status = 200, body = Engagement), (status = "default", body = ErrorBody)))]
 pub(super) async fn engagement(
@@ -134,7 +134,7 @@ fn total(points: &[Point]) -> Counts {
     total
 }
 
-/// How many sessions came so far.
+/// The number of sessions at each stage of the funnel.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Funnel {
     sessions: i64,
@@ -143,7 +143,7 @@ pub(super) struct Funnel {
     purchased: i64,
 }
 
-/// How many sessions viewed, wanted and bought anything
+/// How many sessions viewed, added to the cart and bought anything
 #[utoipa::path(get, path = "/api/v1/funnel", tag = "reports", params(Range),
     responses((status = 200, body = Funnel), (status = "default", body = ErrorBody)))]
 pub(super) async fn funnel(
@@ -159,14 +159,14 @@ pub(super) async fn funnel(
     }))
 }
 
-/// The model that answers now.
+/// The current model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Model {
-    /// The version of its table; none if the project does not declare which one that is (`stale_after`).
+    /// The version of the model's table; null if the project declares no such table (`stale_after`).
     version: Option<u64>,
     trained_at: Option<String>,
     age_s: Option<i64>,
-    /// The columns of the table that describes the model (`description`): how it was trained, and how well.
+    /// The columns of the table that describes the model (`description`): how the model was trained, and its loss.
     #[schema(value_type = Object)]
     details: BTreeMap<String, Value>,
     /// The newest row of `system.evaluations`.
@@ -174,7 +174,7 @@ pub(super) struct Model {
     evaluation: Option<BTreeMap<String, Value>>,
 }
 
-/// How good the model is, and how old
+/// The quality and the age of the model
 #[utoipa::path(get, path = "/api/v1/model", tag = "reports",
     responses((status = 200, body = Model), (status = "default", body = ErrorBody)))]
 pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, ApiError> {

@@ -13,7 +13,7 @@ use crate::serve::shop::Shop;
 /// The maximum number of clicks returned for a session.
 const CLICKS: usize = 500;
 
-/// A session as `gold.sessions` has it.
+/// A session in `gold.sessions`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Session {
     session_id: String,
@@ -37,16 +37,16 @@ pub(super) struct Sessions {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Only sessions whose id has this in it.
+    /// Only sessions whose id contains this text.
     search: Option<String>,
-    /// Only sessions that did this, those first that did it most.
+    /// Only sessions with events of this type, those with the most of them first.
     event_type: Option<EventType>,
-    /// At most so many.
+    /// The maximum number of sessions.
     #[param(minimum = 1, maximum = 1000, default = 20)]
     limit: Option<usize>,
 }
 
-/// Sessions, the most active first
+/// Sessions, the most active ones first
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(Search, Range),
     responses((status = 200, body = Sessions), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
@@ -66,7 +66,7 @@ pub(super) async fn list(
     Ok(Json(Sessions { sessions }))
 }
 
-/// Something that a session did.
+/// An event of a session.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Click {
     event_at: String,
@@ -81,7 +81,7 @@ pub(super) struct Clicks {
     clicks: Vec<Click>,
 }
 
-/// What a session did
+/// The events of a session
 #[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = String, Path, description = "The session")),
     responses((status = 200, body = Clicks), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn one(State(shop): State<Arc<Shop>>, Id(id): Id) -> Result<Json<Clicks>, ApiError> {
@@ -89,7 +89,7 @@ pub(super) async fn one(State(shop): State<Arc<Shop>>, Id(id): Id) -> Result<Jso
     let sql = panels::over_events(include_str!("../sql/session.sql"), &shop.recommender().events);
     let clicks: Vec<Click> = panels::rows(&shop, &*shop.filled()?, "the session", &sql, parameters).await?;
     if clicks.is_empty() {
-        return Err(ApiError::NotFound("the lake has no such session".to_owned()));
+        return Err(ApiError::NotFound("there is no such session in the lake".to_owned()));
     }
     Ok(Json(Clicks { session_id: id, clicks }))
 }

@@ -22,7 +22,7 @@ use crate::shell::print::as_json;
 /// The maximum memory for the rows of an answer.
 const BYTES: usize = 16 << 20;
 
-/// A statement that reads.
+/// A read-only statement.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Statement {
@@ -34,11 +34,11 @@ pub(super) struct Statement {
 pub(super) struct Rows {
     #[schema(value_type = Vec<Object>)]
     rows: Vec<BTreeMap<String, Value>>,
-    /// Whether there are more rows than are told.
+    /// Whether there are more rows than returned.
     truncated: bool,
 }
 
-/// The rows of a statement over the lake's tables, where the server allows it (clickrec serve --sql)
+/// The rows of a statement over the lake's tables, if the server allows it (clickrec serve --sql)
 #[utoipa::path(post, path = "/api/v1/sql", tag = "sql", request_body = Statement,
     responses((status = 200, body = Rows), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn run(
@@ -47,14 +47,14 @@ pub(super) async fn run(
 ) -> Result<Json<Rows>, ApiError> {
     if !shop.options.sql {
         return Err(ApiError::NotFound(
-            "SQL is off; clickrec serve --sql turns it on".to_owned(),
+            "SQL is off; clickrec serve --sql enables it".to_owned(),
         ));
     }
     let Ok(_turn) = shop.queries.acquire().await else {
         return Err(ApiError::Overloaded);
     };
     let failed = |error: &DataFusionError| ApiError::statement(error);
-    // Only the tables of the lake: no sources, whose paths and settings are not for clients, and no variables.
+    // Only the tables of the lake: no sources, whose paths and settings clients must not see, and no variables.
     let view = shop.view();
     let bindings = Bindings {
         changes: BTreeMap::new(),
@@ -91,32 +91,32 @@ fn check(plan: &LogicalPlan) -> Result<(), ApiError> {
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(plan);
-    reads_only.map_err(|_| ApiError::Sql("only statements that read are answered".to_owned()))?;
+    reads_only.map_err(|_| ApiError::Sql("only statements that read are allowed".to_owned()))?;
     let mut refused = None;
     let walked = plan.apply_with_subqueries(|node| {
         if let LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) = node {
-            refused = Some("only statements that read are answered");
+            refused = Some("only statements that read are allowed");
         }
-        // Settings of the server are not for clients.
+        // Clients must not see the server's settings.
         if let LogicalPlan::TableScan(scan) = node
             && scan.table_name.schema() == Some("information_schema")
         {
-            refused = Some("the information schema is not shown here; use `clickrec sql`");
+            refused = Some("the information schema is not available here; use `clickrec sql`");
         }
         // Functions such as als_train, which would continue after the client has disconnected.
         if let LogicalPlan::Extension(_) = node {
-            refused = Some("functions that learn or recommend are not run here; use `clickrec sql`");
+            refused = Some("functions that learn or recommend are not available here; use `clickrec sql`");
         }
         // Plans reveal where the files are.
         if let LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) = node {
-            refused = Some("plans are not shown here; use `clickrec sql`");
+            refused = Some("plans are not available here; use `clickrec sql`");
         }
         Ok(TreeNodeRecursion::Continue)
     });
     match (walked, refused) {
         (Ok(_), None) => Ok(()),
         (_, refused) => Err(ApiError::Sql(
-            refused.unwrap_or("the statement is not understood").to_owned(),
+            refused.unwrap_or("the statement cannot be checked").to_owned(),
         )),
     }
 }

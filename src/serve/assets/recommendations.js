@@ -43,7 +43,7 @@ function move(row, before) {
 /** `item(item, key)` is the element that stands for an item: a button, or just its name. */
 export function recommendationList({ label, item }) {
   const element = h("ol", { class: "recommendations", "aria-label": label });
-  const legend = h("ul", { class: "legend", "aria-label": "What a score is made of", hidden: true });
+  const legend = h("ul", { class: "legend", "aria-label": "The parts of a score", hidden: true });
   let scores = [];
   return {
     element,

@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 
 let answer = null;
-let known = null; // the last answer, for those who cannot wait
+let known = null; // the last answer, for callers that cannot wait
 
 /** `{scores: [{column, label, color, fallback}], similar, model, …}`, requested once until a commit may have changed it. */
 export function recommender() {

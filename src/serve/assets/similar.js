@@ -6,7 +6,7 @@ import { decimal } from "./format.js";
 
 let controller = null;
 
-/** An item as a button that shows what is similar to it, or as its name where the project says nothing about that. */
+/** An item as a button that shows what is similar to it, or only its name if the project declares no similar items. */
 export function itemWithSimilar(item, key, { similar }) {
   if (!similar) return h("span", { class: "item-name" }, item);
   return h("button", { class: "item", type: "button", title: `What is similar to ${item}`, data: { key }, onclick: () => showSimilar(item) }, item);
@@ -33,7 +33,7 @@ export async function showSimilar(item, focus = false) {
         h("button", { class: "bar-row", type: "button", title: `What is similar to ${row.item_id}`, onclick: () => showSimilar(row.item_id, true) },
           h("span", { class: "rank" }, String(row.rank)), h("span", { class: "bar-name" }, row.item_id),
           bar(row.score / most), h("span", { class: "bar-value" }, decimal(row.score))))))
-      : h("p", { class: "muted" }, "Nothing is known to be similar to it."));
+      : h("p", { class: "muted" }, "No similar items are known."));
   } catch (error) {
     if (mine.signal.aborted) return;
     replace(body, h("p", { class: "message-title" }, error.message), error.help ? h("p", {}, withCode(error.help)) : null,

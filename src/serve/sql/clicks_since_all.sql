@@ -1,4 +1,4 @@
--- As clicks_since.sql, in a project without counts of whole hours (gold.engagement).
+-- Like clicks_since.sql, for a project without counts of whole hours (gold.engagement).
 with
 
 minutes as (

@@ -15,7 +15,7 @@ pub(super) struct Cells {
     pub rows: Vec<Vec<String>>,
 }
 
-/// A column's name, and whether numbers stand in it.
+/// A column's name, and whether it holds numbers.
 pub(super) struct Column {
     pub name: String,
     pub is_number: bool,
@@ -52,7 +52,7 @@ impl Cells {
     }
 }
 
-/// Bytes as text where all of them are: records of Kafka are bytes, and mostly text.
+/// Bytes as text if they are valid text: Kafka records are bytes, and mostly text.
 fn readable(array: &ArrayRef) -> Result<ArrayRef, ShellError> {
     if *array.data_type() != DataType::Binary {
         return Ok(array.clone());
@@ -64,7 +64,7 @@ fn readable(array: &ArrayRef) -> Result<ArrayRef, ShellError> {
     Ok(array.clone())
 }
 
-/// Rounds numbers. A number that would look like zero and is not keeps two digits.
+/// Rounds numbers. A small number that would round to zero keeps two digits.
 fn rounded(array: &ArrayRef, decimals: usize) -> Result<ArrayRef, ShellError> {
     let numbers = cast(array, &DataType::Float64)?;
     let text = |number: f64| {
@@ -81,7 +81,7 @@ fn rounded(array: &ArrayRef, decimals: usize) -> Result<ArrayRef, ShellError> {
     Ok(Arc::new(StringArray::from_iter(texts)))
 }
 
-/// Data must not be able to steer the terminal.
+/// Escapes control characters: data must not control the terminal.
 fn visible(text: &str) -> String {
     if !text.contains(|letter: char| letter.is_control() && letter != '\n') {
         return text.to_owned();

@@ -17,7 +17,7 @@ use crate::shell::ShellError;
 /// Batches as one array of objects.
 ///
 /// # Errors
-/// When a column is of a type that JSON cannot hold.
+/// When a column has a type that JSON cannot represent.
 pub fn as_json(batches: &[RecordBatch]) -> Result<Vec<u8>, ArrowError> {
     let mut writer = writer::<_, JsonArray>(Vec::new());
     for batch in batches {

@@ -1,4 +1,4 @@
-//! Values between separators: rows are printed as they come.
+//! Separated values: rows are printed as they arrive.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) async fn separated(
     out: &mut dyn Write,
 ) -> Result<u64, ShellError> {
     let mut writer = arrow::csv::WriterBuilder::new().with_delimiter(delimiter).build(out);
-    // The header is there even if no row is.
+    // The header is printed even without rows.
     let mut count = 0;
     writer.write(&flat(&RecordBatch::new_empty(rows.schema()))?)?;
     while let Some(batch) = rows.try_next().await? {
@@ -27,7 +27,7 @@ pub(super) async fn separated(
     Ok(count)
 }
 
-/// The batch with lists and structs as text: CSV has no other way to hold them.
+/// The batch with lists and structs as text: CSV cannot hold them otherwise.
 fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let options = FormatOptions::default();
     let columns = batch

@@ -1,4 +1,4 @@
-//! Rows as text, in every format; they stream, and no more is held than is shown.
+//! Rows as text, in every format. They are streamed, and only the rows that are shown are kept.
 
 mod cells;
 mod json;
@@ -32,25 +32,25 @@ pub enum Format {
     Table,
     /// Comma-separated, with a header
     Csv,
-    /// Separated by tabs, with a header
+    /// Tab-separated, with a header
     Tsv,
     /// One JSON array
     Json,
-    /// One JSON object a line
+    /// One JSON object per line
     Ndjson,
-    /// A table of Markdown
+    /// A Markdown table
     Markdown,
-    /// A line for each column
+    /// One line per column
     Vertical,
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::value_variants().iter().copied()
     }
 
-    /// Whether it is for people: columns are as wide as they need, and rows can be left out.
+    /// Whether it is for people: columns are fitted to their content, and rows may be left out.
     pub fn is_for_reading(self) -> bool {
         matches!(self, Self::Table | Self::Markdown | Self::Vertical)
     }
@@ -63,14 +63,14 @@ impl fmt::Display for Format {
     }
 }
 
-/// How much, and how wide.
+/// How to print rows: the format and its limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     /// The format.
     pub format: Format,
-    /// At most so many rows, in the formats for reading; the others are counted.
+    /// The maximum number of rows in the formats for people; the others are only counted.
     pub limit: Option<usize>,
-    /// Tables are no wider.
+    /// The maximum width of tables.
     pub width: u16,
     /// Decimals of fractions in the formats for people; all digits if `None`.
     pub decimals: Option<usize>,
@@ -85,11 +85,11 @@ pub struct Printed {
     pub left_out: u64,
 }
 
-/// Prints rows. Formats for reading come once all that is shown is there, before the rest is counted; the others as the
-/// rows come.
+/// Prints rows. Formats for people are printed once all shown rows have arrived, before the rest is counted; the others
+/// are printed as rows arrive.
 ///
 /// # Errors
-/// What the query ends with, and when the output takes no more.
+/// When the query fails, or the output cannot be written.
 pub async fn print_stream(
     rows: SendableRecordBatchStream,
     layout: &Layout,
@@ -135,7 +135,7 @@ async fn print_for_reading(
     })
 }
 
-/// Prints rows that are there already, in a format for reading.
+/// Prints rows in memory, in a format for people.
 fn print_batches(
     schema: &SchemaRef,
     batches: &[RecordBatch],
@@ -149,7 +149,7 @@ fn print_batches(
     match layout.format {
         Format::Markdown => markdown::print(&cells, out)?,
         Format::Vertical => vertical::print(&cells, out)?,
-        // Where columns would be a few letters wide each, a table cannot be read.
+        // A table whose columns are a few letters wide is not readable.
         _ if !table::fits(&cells, layout.width) => vertical::print(&cells, out)?,
         _ => table::print(&cells, layout.width, out)?,
     }

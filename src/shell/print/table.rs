@@ -5,12 +5,12 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Tab
 use super::cells::Cells;
 use crate::shell::ShellError;
 
-/// A long value is broken into lines of so many letters, or more.
+/// The minimum width, in letters, to which a long value is wrapped.
 const MIN_COLUMN: usize = 10;
-/// Around each column.
+/// The padding of each column.
 const PADDING: usize = 3;
 
-/// Whether the columns have room beside each other: for their names, and for values or parts of them.
+/// Whether the columns fit side by side: their names, and their values or wrapped parts of them.
 pub(super) fn fits(cells: &Cells, width: u16) -> bool {
     let columns = 0..cells.columns.len();
     columns.map(|column| min_width(cells, column) + PADDING).sum::<usize>() <= usize::from(width)
@@ -42,7 +42,7 @@ pub(super) fn print(cells: &Cells, width: u16, out: &mut dyn Write) -> Result<()
     Ok(writeln!(out, "{table}")?)
 }
 
-/// A table in the house style, as wide as it needs.
+/// A table in the house style, as wide as its content.
 pub fn empty() -> Table {
     let mut table = Table::new();
     table

@@ -3,7 +3,7 @@ use std::io::Write;
 use super::cells::Cells;
 use crate::shell::ShellError;
 
-/// A head for each row, then a line for each column; further lines of a value are indented.
+/// A heading for each row, then one line per column; further lines of a value are indented.
 pub(super) fn print(cells: &Cells, out: &mut dyn Write) -> Result<(), ShellError> {
     let letters = |text: &str| text.chars().count();
     let width = cells

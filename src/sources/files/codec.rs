@@ -40,12 +40,12 @@ pub(super) enum Codec {
 pub(super) enum Kind {
     /// Text, or compressed text.
     Text(Codec),
-    /// Something that the source's format cannot be.
+    /// Something that cannot be in the source's format.
     Foreign(&'static str),
 }
 
 impl Kind {
-    /// Determines the kind from the file name's extension, or else from the first bytes.
+    /// Determines the kind from the file name's extension or, failing that, from the first bytes.
     pub fn of(format: &dyn Format, path: &Path, first: &[u8]) -> Self {
         if let Some(codec) = Codec::of_name(path.filename().unwrap_or_default()) {
             return Self::Text(codec);

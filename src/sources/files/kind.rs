@@ -9,7 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::{FilesConfig, FilesSource, wire};
 use crate::sources::{Layer, Source, SourceConfig, SourceError, SourceKind};
 
-/// The kind of source that is files.
+/// The kind of the files source.
 pub(crate) struct Files;
 
 impl SourceKind for Files {

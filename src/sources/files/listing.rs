@@ -59,14 +59,14 @@ impl Scope {
     }
 }
 
-/// Matches like a shell: hidden files need an explicit pattern, and so do files that are still being written.
+/// Matches as a shell does: hidden files need an explicit pattern, and so do files that are still being written.
 fn matches(pattern: &Pattern, parts: &[&str]) -> bool {
     let [folders @ .., name] = parts else { return false };
     let last = pattern.as_str().rsplit('/').next().unwrap_or_default();
     if names::is_unfinished(name) && !names::is_unfinished(last) {
         return false;
     }
-    // Partition folders (`date=2026-03-01`) need not be in the pattern.
+    // The pattern need not mention partition folders (`date=2026-03-01`).
     let shorter = folders.iter().filter(|folder| !folder.contains('=')).chain([name]);
     let shorter: Vec<&str> = shorter.copied().collect();
     pattern.matches(&parts.join("/")) || pattern.matches(&shorter.join("/"))
@@ -134,15 +134,15 @@ impl FilesSource {
         }
         let (folder, pattern) = split(&path.to_string_lossy());
         let Some(pattern) = pattern else {
-            return Err(self.missing("there is no such folder or file"));
+            return Err(self.missing("no such folder or file"));
         };
         match tokio::fs::metadata(&folder).await {
             Ok(there) if there.is_dir() => Ok(Scope::Below {
                 prefix: location(LocalPath::new(&folder))?,
                 pattern: Some(self.pattern(&pattern)?),
             }),
-            Ok(_) => Err(self.missing(&format!("{folder} is no folder"))),
-            Err(error) if is_missing(&error) => Err(self.missing(&format!("there is no such folder: {folder}"))),
+            Ok(_) => Err(self.missing(&format!("{folder} is not a folder"))),
+            Err(error) if is_missing(&error) => Err(self.missing(&format!("no such folder: {folder}"))),
             Err(error) => Err(self.unreachable(&error)),
         }
     }
@@ -173,7 +173,7 @@ impl FilesSource {
         SourceError::Missing {
             what: format!("files {}", self.config.path),
             reason: reason.to_owned(),
-            help: "check `path` of the source; it starts from the folder of the project file".to_owned(),
+            help: "check `path` of the source; it is relative to the folder of the project file".to_owned(),
         }
     }
 
@@ -197,8 +197,8 @@ impl FilesSource {
                 examples()
             )),
             Scope::Below { pattern: None, .. } if !visible.is_empty() => self.warn(format!(
-                "nothing of {path} is read: none of its {} files ({}) has an ending that a folder is read for: {}; to read \
-                 others, give a pattern such as {path}/*.log",
+                "nothing in {path} is read: none of its {} files ({}) has an extension that is read from a folder: \
+                 {}; to read other files, use a pattern such as {path}/*.log",
                 visible.len(),
                 examples(),
                 names::listed(self.config.format.endings())
@@ -255,7 +255,7 @@ fn stamp_of_store(meta: &ObjectMeta, listed_at: SystemTime) -> i64 {
     hash(&[tag, version, &changed, &meta.size.to_le_bytes()])
 }
 
-/// Includes the ctime, which nobody can set: `touch`, `cp -p` and `tar` set the mtime.
+/// Includes the ctime, which users cannot set: `touch`, `cp -p` and `tar` set only the mtime.
 #[cfg(unix)]
 fn stamp(meta: &ObjectMeta, listed_at: SystemTime) -> i64 {
     use std::os::unix::fs::MetadataExt;

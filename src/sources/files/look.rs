@@ -1,4 +1,4 @@
-//! Opens files to find out what is in them, and whether it is what was read before.
+//! Opens files to find out what they contain, and whether they still begin with what was read.
 
 use bytes::Bytes;
 use datafusion::error::DataFusionError;
@@ -23,7 +23,7 @@ const MAGIC_BYTES: u64 = 16;
 pub(super) enum Seen {
     /// Lines of text.
     Text(Codec, Pass),
-    /// Something else; says what.
+    /// Something else, described.
     Foreign(&'static str),
 }
 

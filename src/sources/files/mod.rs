@@ -2,7 +2,7 @@
 //!
 //! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the line
 //! number is the offset. Files are recognised by content, not by name. A file whose metadata is unchanged is not opened
-//! again. A file that has grown is read on from where reading stopped. A file that was renamed, compressed or rotated
+//! again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or rotated
 //! continues under its new name. A file whose content was replaced is refused.
 //!
 //! - [`FilesSource`]: the source.
@@ -13,10 +13,10 @@
 //! - `fingerprint`: identifies the content of a file.
 //! - `state`: how far the files were read, as positions.
 //! - `scan`: the plan leaf that reads them.
-//! - `settings`: what `pipelines.yaml` says of files; `kind`: files as a kind of source.
+//! - `settings`: the settings of files in `pipelines.yaml`; `kind`: the kind of the files source.
 //! - `wire`: the plan leaf as bytes, for another process.
 //!
-//! Where records begin and end in a text is for its format to say ([`formats`](super::formats)).
+//! The format of a text determines where its records begin and end ([`formats`](super::formats)).
 //!
 //! New records are counted before they are read, so that the positions to commit are known at planning time. The new
 //! part of a plain file, and all of a compressed one, is therefore read twice.

@@ -10,7 +10,7 @@ use super::codec::{Chunks, is_damage};
 use super::fingerprint::{Fingerprint, positive};
 use crate::sources::formats::{Counter, Format, Start};
 
-/// A record must fit in memory: a file without line breaks does not hold lines.
+/// A record must fit in memory: a file without line breaks does not contain lines.
 const RECORD_BYTES_MAX: usize = 256 << 20;
 /// Older versions identified a file by this many of its first bytes.
 pub(super) const HEAD_BYTES: usize = 1_024;
@@ -107,7 +107,8 @@ impl<'a> Passing<'a> {
         }
     }
 
-    /// Scans the text. What follows the last end of a record counts if the text `is_final`, or if it is complete by itself.
+    /// Scans the text. The part after the last end of a record counts if the text `is_final`, or if that part is
+    /// complete.
     pub async fn run(mut self, mut text: Chunks, is_final: bool) -> Result<Pass, DataFusionError> {
         let (mut rest, mut length, mut damage) = (vec![], self.from, None);
         loop {

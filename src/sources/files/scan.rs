@@ -262,6 +262,6 @@ fn changed(range: &FileRange) -> DataFusionError {
     DataFusionError::External(Box::new(SourceError::Unreachable {
         what: range.name.clone(),
         reason: "it was replaced or renamed while it was read".to_owned(),
-        help: "nothing of it was taken: run again".to_owned(),
+        help: "none of its lines were committed: run again".to_owned(),
     }))
 }

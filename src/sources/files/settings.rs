@@ -17,7 +17,7 @@ pub(crate) struct RawFiles {
     /// A file, a folder, or a pattern like `data/*.json`.
     #[schemars(with = "String")]
     pub path: Text,
-    /// How records are laid out in a file; `ndjson` if left out.
+    /// How records are laid out in a file; `ndjson` by default.
     #[schemars(with = "Option<String>", extend("enum" = names_or_null()))]
     pub format: Option<Text>,
 }
@@ -38,7 +38,7 @@ pub struct FilesConfig {
 }
 
 impl FilesConfig {
-    /// The settings of a source that is files; `None` for other kinds.
+    /// The settings of a files source; `None` for other kinds.
     pub fn of(source: &dyn SourceConfig) -> Option<&Self> {
         (source as &dyn Any).downcast_ref()
     }

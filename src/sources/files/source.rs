@@ -36,7 +36,7 @@ impl FilesSource {
         let unusable = |reason: String| SourceError::Unreachable {
             what: format!("files {}", config.path),
             reason,
-            help: "give a folder, a file, a pattern like data/*.json, or a URL".to_owned(),
+            help: "set `path` to a folder, a file, a pattern like data/*.json, or a URL".to_owned(),
         };
         let local = local(&config.path);
         let store: Arc<dyn ObjectStore> = if local.is_some() {
@@ -68,7 +68,7 @@ impl FilesSource {
         SourceError::Unreachable {
             what: format!("files {}", self.config.path),
             reason: error.to_string(),
-            help: "check the path, and the permission to read it".to_owned(),
+            help: "check the path, and that you may read it".to_owned(),
         }
     }
 
@@ -76,7 +76,7 @@ impl FilesSource {
         self.unreachable(&std::io::Error::other(format!("{place}: {error}")))
     }
 
-    /// Gives a warning once.
+    /// Logs a warning once.
     pub(super) fn warn(&self, warning: String) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if !warned.contains(&warning) {

@@ -25,10 +25,10 @@ pub(super) struct Waiting {
     moved: Vec<(String, ReadSoFar)>,
     /// Files to skip for now.
     left_out: BTreeSet<usize>,
-    /// A name now belongs to another file, or a loss was accepted: this has to be committed before that file disappears
+    /// A name now belongs to another file, or a loss was accepted: this must be committed before that file disappears
     /// too.
     pub renamed: bool,
-    /// Bytes that were reread for nothing, and need not be again once that is committed.
+    /// Bytes that were reread for nothing; once that is committed, they need not be reread again.
     pub read_again: u64,
 }
 
@@ -143,7 +143,10 @@ impl Waiting {
             let mark = pass.marks.swap_remove(mark.unwrap_or_default());
             let mut line = states[index].lines;
             if let Some((_, Displaced { place, read, by })) = displaced {
-                tracing::info!("{} is what was {place}: it is read on, not again", files[index].place);
+                tracing::info!(
+                    "{} was {place} before: reading continues where it stopped",
+                    files[index].place
+                );
                 line = line.max(read.lines);
                 // The file that has the name now records how far it was read, unless it is skipped.
                 if by.is_none_or(|by| self.left_out.contains(&by)) {
@@ -195,7 +198,7 @@ impl Waiting {
             let (place, left) = (&file.place, read.pass.length.saturating_sub(read.bytes()));
             if let Some(reason) = &read.pass.damage {
                 source.warn(format!(
-                    "{place} cannot be read beyond line {}: {reason}; what follows is left out until the file changes",
+                    "{place} cannot be read beyond line {}: {reason}; the rest is skipped until the file changes",
                     read.line + read.lines()
                 ));
             } else if left > 0 && is_settled(file) {
@@ -354,17 +357,17 @@ fn is_settled(file: &Found) -> bool {
 
 fn lost(file: &Found, read: &ReadSoFar) -> SourceError {
     let reason = if file.meta.size < read.bytes && names::compression(&file.place).is_none() {
-        "the file was replaced or cut short, and what was read of it is in no other file"
+        "the file was replaced or truncated, and no other file holds what was read from it"
     } else {
-        "the file was replaced: it begins with something else than what was read, and that is in no other file"
+        "the file was replaced: it no longer begins with what was read from it, and no other file does"
     };
     SourceError::PositionLost {
         place: file.place.clone(),
         committed: i64::try_from(read.bytes).unwrap_or(i64::MAX),
         available: format!("{} bytes", file.meta.size),
         reason: reason.to_owned(),
-        help: "put it back, or give what is new another name; where logs are rotated, let `path` be a pattern that \
-               takes in the rotated ones (clicks.json*); to read it as a new file: clickrec run --accept-loss"
+        help: "restore it, or give the new file another name; if logs are rotated, set `path` to a pattern that \
+               matches the rotated ones, too (clicks.json*); to read it as a new file: clickrec run --accept-loss"
             .to_owned(),
     }
 }

@@ -7,9 +7,9 @@ use twox_hash::XxHash64;
 pub struct Start {
     /// The offset in the text.
     pub at: u64,
-    /// The text before does not end with a line break, although it was read: if one follows, it does not end a new line.
+    /// The text before it was read without a final line break: if one follows, it does not end a new line.
     pub continues: bool,
-    /// How many lines from there on were read before.
+    /// How many lines from there on have been read already.
     pub skip: u64,
 }
 
@@ -18,7 +18,7 @@ pub trait Counter: Send + Sync {
     /// Adds the bytes that follow.
     fn update(&mut self, text: &[u8]);
 
-    /// Ends the last record, which is complete as it is.
+    /// Ends the last record, which needs no line break.
     fn end(&mut self);
 
     /// What was counted so far.
@@ -30,7 +30,7 @@ pub trait Counter: Send + Sync {
 pub struct Count {
     /// The offset in the text at which the first of them starts.
     pub start: u64,
-    /// How many numbers they take: empty lines have one, but are no records.
+    /// How many line numbers they use: empty lines have a number, but are not records.
     pub lines: u64,
     /// How many records there are.
     pub records: u64,
@@ -38,7 +38,7 @@ pub struct Count {
     pub hash: i64,
 }
 
-/// A hash of the bytes of records: what is read has to be what was counted.
+/// A hash of the bytes of records: the records read must be those that were counted.
 #[derive(Clone)]
 pub struct RecordHash(XxHash64);
 

@@ -4,30 +4,30 @@ use super::{Counter, Splitter, Start, lines};
 
 /// A layout of records in a file. Unless a format says otherwise, a record is a line.
 ///
-/// Counting and reading have to agree: the records are counted first, so that the positions to commit are known, and the
+/// Counting and reading must agree: the records are counted first, so that the positions to commit are known, and the
 /// same bytes are read later.
 pub trait Format: Debug + Send + Sync {
     /// Its name in `pipelines.yaml`.
     fn name(&self) -> &'static str;
 
-    /// The extensions of the files that a folder is read for, in lower case.
+    /// The extensions of the files that are read from a folder, in lower case.
     fn endings(&self) -> &'static [&'static str];
 
-    /// What a file is that cannot be of this format, judging by its first bytes, and what to do about it.
+    /// If a file cannot have this format, judging by its first bytes: what it is, and what to do about it.
     fn foreign(&self, first: &[u8]) -> Option<&'static str> {
         lines::foreign(first)
     }
 
-    /// Where the last record ends that ends in a part of a text. Everything up to there may be read, even if the file
+    /// Where the last complete record in a part of a text ends. Everything up to there may be read, even if the file
     /// grows later; a format whose files are written as a whole has no such place.
     fn last_end(&self, text: &[u8]) -> Option<usize> {
         lines::last_end(text)
     }
 
-    /// Whether what follows the last end is a record too, although the file may still be being written.
+    /// Whether the text after the last end is a record, too, although the file may still grow.
     fn is_complete(&self, rest: &[u8]) -> bool;
 
-    /// A warning: the last bytes of a file have not been complete for long, and are not read.
+    /// A warning: the last bytes of a file have been incomplete for long, and are not read.
     fn unfinished(&self, place: &str, bytes: u64) -> String;
 
     /// Counts the records of a text.

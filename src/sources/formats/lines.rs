@@ -6,7 +6,7 @@ use super::{Count, Counter, RecordHash, Rows, Splitter, Start};
 
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What is no text, by its first bytes.
+/// Formats that are not text, by their first bytes.
 const FOREIGN: [(&[u8], &str); 8] = [
     (b"\xff\xfe", "UTF-16 text; convert it with: iconv -f UTF-16 -t UTF-8"),
     (b"\xfe\xff", "UTF-16 text; convert it with: iconv -f UTF-16 -t UTF-8"),
@@ -27,7 +27,7 @@ const FOREIGN: [(&[u8], &str); 8] = [
     (b"ARROW1", "an Arrow file"),
 ];
 
-/// What a file is that has no lines of text.
+/// Describes a file that does not hold lines of text.
 pub(super) fn foreign(first: &[u8]) -> Option<&'static str> {
     let found = FOREIGN.iter().find(|(magic, _)| first.starts_with(magic));
     found.map(|(_, what)| *what)
@@ -38,11 +38,11 @@ pub(super) fn last_end(text: &[u8]) -> Option<usize> {
     memchr::memrchr(b'\n', text).map(|end| end + 1)
 }
 
-/// The warning about a last line that `is` as it is.
+/// The warning about a last line that seems incomplete; `is` says why.
 pub(super) fn unfinished(place: &str, bytes: u64, is: &str) -> String {
     format!(
-        "the last line of {place} ({bytes} bytes) {is}: it is not read, as it may still be being written; if it is \
-         complete, end it with a line break"
+        "the last line of {place} ({bytes} bytes) {is}: it is not read, because it may be incomplete; if it is \
+         complete, add a line break"
     )
 }
 

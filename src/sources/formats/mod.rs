@@ -1,12 +1,12 @@
 //! How the records of a file are laid out. A format is one module and one line in [`FORMATS`].
 //!
-//! - [`Format`]: what the files source asks of a format: where records end, how many there are, and what they hold.
+//! - [`Format`]: what the files source needs from a format: where records end, how many there are, and what they hold.
 //! - [`Counter`], [`Splitter`]: a pass over a text that counts its records, and one that reads them into [`Rows`].
 //! - `lines`: the layout of the formats in which a record is a line.
 //! - `ndjson`, `text`: the formats.
 //!
-//! A format sees text in chunks, decompressed. It is asked once a chunk, never once a record. Which files there are, how
-//! they are compressed, what was read of them and whether they are still the same is no concern of it.
+//! A format receives decompressed text in chunks. It is called once per chunk, never once per record. It knows nothing
+//! of the files themselves, their compression, or how far they were read.
 
 mod counter;
 mod format;
@@ -29,7 +29,7 @@ pub fn format(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
 }
 
-/// The format of files for which none is given.
+/// The default format.
 pub fn default_format() -> &'static dyn Format {
     FORMATS[0]
 }

@@ -25,7 +25,7 @@ impl Format for Ndjson {
     }
 
     fn unfinished(&self, place: &str, bytes: u64) -> String {
-        unfinished(place, bytes, "has no line break and is no complete JSON object")
+        unfinished(place, bytes, "has no line break and is not a complete JSON object")
     }
 }
 

@@ -5,7 +5,7 @@ use crate::sources::{RecordBatchBuilder, RecordRef};
 
 /// Collects the records of files into batches, up to a limit.
 ///
-/// It is a type and no trait, so that adding a record costs no dynamic call.
+/// A type instead of a trait, so that adding a record needs no dynamic call.
 #[derive(Debug)]
 pub struct Rows {
     batch: RecordBatchBuilder,
@@ -27,14 +27,14 @@ impl Rows {
         }
     }
 
-    /// What follows comes from this file: its name in the records, the number of the first record, and when the source
-    /// found it, in microseconds since 1970.
+    /// The next records come from this file: its name in the records, the number of the first record, and when the
+    /// source found it, in microseconds since 1970.
     pub fn begin(&mut self, place: &str, first: u64, found_us: i64) {
         place.clone_into(&mut self.place);
         (self.number, self.found_us) = (first, found_us);
     }
 
-    /// Adds the next record; an empty one only takes its number. Returns `false` once no more are wanted.
+    /// Adds the next record; an empty one only uses up a number. Returns `false` once no more are wanted.
     #[inline]
     pub fn push(&mut self, value: &[u8]) -> bool {
         if !value.is_empty() && self.left > 0 {

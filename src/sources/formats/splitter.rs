@@ -7,12 +7,12 @@ pub trait Splitter: Send {
     /// Adds the records that end in the chunk; returns `false` once no more are wanted.
     ///
     /// # Errors
-    /// When the bytes are not of the format.
+    /// When the bytes do not have the format.
     fn feed(&mut self, chunk: &[u8], rows: &mut Rows) -> Result<bool>;
 
-    /// Adds the last record, which is complete as it is.
+    /// Adds the last record, which needs no line break.
     ///
     /// # Errors
-    /// When the bytes are not of the format.
+    /// When the bytes do not have the format.
     fn end(&mut self, rows: &mut Rows) -> Result<()>;
 }

@@ -3,7 +3,7 @@
 use super::Format;
 use super::lines::unfinished;
 
-/// Lines of a log. SQL takes them apart.
+/// Lines of a log, which SQL parses.
 #[derive(Debug)]
 pub(super) struct Text;
 
@@ -16,7 +16,7 @@ impl Format for Text {
         &[".log", ".txt"]
     }
 
-    /// Any text may go on.
+    /// Any text may continue.
     fn is_complete(&self, _: &[u8]) -> bool {
         false
     }

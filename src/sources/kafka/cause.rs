@@ -49,7 +49,7 @@ impl Cause {
         }
     }
 
-    /// Whether waiting cannot help.
+    /// Whether the failure is permanent, so that waiting does not help.
     pub fn is_final(self) -> bool {
         self != Self::Down
     }
@@ -62,22 +62,22 @@ impl Cause {
                 "check `username`, `password` and `mechanism` under `security`",
             ),
             Self::Mechanism => (
-                "the broker does not offer this way to log in",
+                "the broker does not support this SASL mechanism",
                 "check `mechanism` under `security`: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
             ),
             Self::Certificate => certificate(judge(settings, SECOND_LOOK)),
             Self::Protocol => (
-                "the broker does not speak this protocol there",
+                "the broker does not speak this protocol on this port",
                 "check `protocol` under `security`, and the port in `brokers`",
             ),
             Self::Denied => (
                 "this user is not allowed to read it",
-                "give the user READ and DESCRIBE of the topic (an ACL, or a role that has them)",
+                "grant the user READ and DESCRIBE on the topic (by an ACL or a role)",
             ),
-            Self::UnknownHost => ("the host is not known", "check `brokers`"),
+            Self::UnknownHost => ("the host name cannot be resolved", "check `brokers`"),
             Self::Down => (
                 "no answer",
-                "check that a broker listens there (the embedded broker lives only inside `clickrec demo` and the \
+                "check that a broker listens there (the embedded broker exists only in `clickrec demo` and the \
                  tests)",
             ),
         }
@@ -88,7 +88,7 @@ fn certificate(verdict: Option<Verdict>) -> (&'static str, &'static str) {
     match verdict {
         Some(Verdict::Expired) => (
             "the broker's certificate has expired",
-            "renew it on the broker; if it is good, this machine's clock is wrong",
+            "renew it on the broker; if it is still valid, this machine's clock is wrong",
         ),
         Some(Verdict::NotYetValid) => (
             "the broker's certificate is not valid yet",
@@ -96,14 +96,14 @@ fn certificate(verdict: Option<Verdict>) -> (&'static str, &'static str) {
         ),
         Some(Verdict::OtherHost) => (
             "the broker's certificate is for another host",
-            "name the broker in `brokers` as its certificate does",
+            "in `brokers`, use the name in the broker's certificate",
         ),
         Some(Verdict::UnknownAuthority) => (
             "the broker's certificate comes from an authority that is not trusted here",
             "set `ca` (a PEM file) or `ca_pem` under `security` to the authority's certificate",
         ),
         Some(Verdict::Other(_)) | None => (
-            "the broker's certificate is not accepted",
+            "the broker's certificate was rejected",
             "check `ca` or `ca_pem` under `security`, and the broker's certificate",
         ),
     }

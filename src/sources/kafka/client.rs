@@ -46,7 +46,7 @@ impl ConsumerContext for Context {}
 impl Context {
     fn keep(&self, reason: &str) {
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        // That all brokers are down follows from what is known already, and is less specific.
+        // "All brokers are down" is less specific than a cause that is known already.
         if last.is_none() || !reason.contains("brokers are down") {
             *last = Some(reason.to_owned());
         }
@@ -141,7 +141,7 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
         what: format!("Kafka at {}", config.brokers),
         reason: match error {
             // Its own message quotes the value, which may be a key.
-            KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka does not take the option `{key}` as it is"),
+            KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka rejects the value of the option `{key}`"),
             other => other.to_string(),
         },
         help: "check `brokers`, `security` and `options` of the source".to_owned(),
@@ -214,7 +214,7 @@ pub(super) fn failed(config: &KafkaConfig, client: &BaseConsumer<Context>, error
     refused(config, Some(error), &reason)
 }
 
-/// The same, from what is known already.
+/// The same, from a known cause.
 pub(super) fn refused(config: &KafkaConfig, error: Option<&KafkaError>, reason: &str) -> SourceError {
     let cause = Cause::of(error, reason);
     let (what, help) = cause.explain(&settings(config));

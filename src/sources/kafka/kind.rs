@@ -9,13 +9,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::{KafkaConfig, KafkaSource, KafkaTable, wire};
 use crate::sources::{Layer, Source, SourceConfig, SourceError, SourceKind};
 
-/// Where SQL reads topics as they are now, and writes to them.
+/// The layer in which SQL reads the current content of topics, and writes to them.
 static LAYER: Layer = Layer {
     name: "kafka",
     table: "topic",
 };
 
-/// The kind of source that is a topic.
+/// The kind of the Kafka source.
 pub(crate) struct Kafka;
 
 impl SourceKind for Kafka {

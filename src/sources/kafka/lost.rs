@@ -9,7 +9,7 @@ use crate::sources::SourceError;
 pub(super) fn recreated(config: &KafkaConfig) -> SourceError {
     SourceError::Recreated {
         what: format!("topic `{}` at {}", config.topic, config.brokers),
-        help: "to read the new topic from its beginning, and keep what the table has: clickrec run --accept-loss"
+        help: "to read the new topic from its beginning, and keep the table's records: clickrec run --accept-loss"
             .to_owned(),
     }
 }
@@ -19,14 +19,14 @@ pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> Sourc
     let reason = if committed < offsets.start {
         format!("{} records expired before they were read", offsets.start - committed)
     } else {
-        "the topic was deleted and made anew, or cut".to_owned()
+        "the topic was deleted and recreated, or truncated".to_owned()
     };
     SourceError::PositionLost {
         place: place.to_owned(),
         committed,
         available: format!("offsets {} to {}", offsets.start, offsets.end),
         reason,
-        help: "to go on with what the topic has now, and keep what the table has: clickrec run --accept-loss"
+        help: "to continue with the topic's current records, and keep the table's: clickrec run --accept-loss"
             .to_owned(),
     }
 }

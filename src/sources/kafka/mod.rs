@@ -10,8 +10,8 @@
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: librdkafka's settings, and its errors in our words.
 //! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
-//! - `metadata`: what the brokers say of a topic; `lost`: the errors for records that are gone.
-//! - `settings`: what `pipelines.yaml` says of a topic; `kind`: topics as a kind of source.
+//! - `metadata`: the brokers' metadata of a topic; `lost`: the errors for records that are gone.
+//! - `settings`: the settings of a topic in `pipelines.yaml`; `kind`: the kind of the Kafka source.
 //! - `wire`: the plan leaf as bytes, for another process.
 //! - `native`: the few librdkafka calls that its crate does not offer.
 //!

@@ -12,7 +12,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use super::ProducerRecord;
 use crate::sources::record_schema;
 
-/// The start of 1971: milliseconds or seconds mistaken for microseconds lie before it.
+/// The start of 1971: milliseconds or seconds mistaken for microseconds are earlier.
 const FIRST_MILLIS: i64 = 31_536_000_000;
 /// The end of the year 9999.
 const LAST_MILLIS: i64 = 253_402_300_799_999;
@@ -106,7 +106,7 @@ fn check_topics(topics: &StringArray, own: &str) -> Result<()> {
     match topics.iter().flatten().find(|topic| *topic != own) {
         Some(topic) => exec_err!(
             "`topic` cannot be written: this table writes to topic `{own}`, and a row has topic `{topic}`\n  help: leave \
-             `topic` out; each topic of pipelines.yaml has a table of its own"
+             `topic` out, and insert into the table of the other topic"
         ),
         None => Ok(()),
     }
@@ -115,7 +115,7 @@ fn check_topics(topics: &StringArray, own: &str) -> Result<()> {
 fn check_offsets(offsets: &Int64Array) -> Result<()> {
     match offsets.iter().flatten().next() {
         Some(offset) => exec_err!(
-            "`offset` cannot be written: the broker numbers records itself, and a row has offset {offset}\n  help: name the \
+            "`offset` cannot be written: the broker assigns offsets, and a row has offset {offset}\n  help: name the \
              columns to write: insert into … (key, value, \"timestamp\", headers) select key, value, \"timestamp\", headers \
              from …"
         ),
@@ -127,10 +127,10 @@ fn check_partitions(given: &Int32Array, topic: &str, partitions: i32) -> Result<
     let is_wrong = |partition: &i32| *partition < 0 || (partitions > 0 && *partition >= partitions);
     match given.iter().flatten().find(is_wrong) {
         Some(partition) if partitions > 0 => exec_err!(
-            "`partition` {partition} is not there: topic `{topic}` has {partitions}, numbered from 0\n  help: leave \
-             `partition` out, or NULL, and the key decides"
+            "`partition` {partition} does not exist: topic `{topic}` has {partitions}, numbered from 0\n  help: leave \
+             `partition` out, or set it to NULL, to let the key decide"
         ),
-        Some(partition) => exec_err!("`partition` {partition} is not there: partitions are numbered from 0"),
+        Some(partition) => exec_err!("`partition` {partition} does not exist: partitions are numbered from 0"),
         None => Ok(()),
     }
 }
@@ -139,9 +139,9 @@ fn check_times(times: &TimestampMicrosecondArray) -> Result<()> {
     let is_wrong = |micros: &i64| !(FIRST_MILLIS..=LAST_MILLIS).contains(&millis(*micros));
     match times.iter().flatten().find(is_wrong) {
         Some(micros) => exec_err!(
-            "`timestamp` {} cannot be written: it is implausible, as it lies before 1971 or after 9999\n  help: a number \
-             counts microseconds; to_timestamp_millis(…) and to_timestamp_seconds(…) read others. NULL is the time at which \
-             the record is sent",
+            "`timestamp` {} cannot be written: it is implausible, before 1971 or after 9999\n  help: a number \
+             counts microseconds; for other units, use to_timestamp_millis(…) or to_timestamp_seconds(…). NULL is the \
+             time at which the record is sent",
             chrono::DateTime::from_timestamp_micros(micros).map_or_else(|| micros.to_string(), |at| at.to_rfc3339())
         ),
         None => Ok(()),
@@ -153,13 +153,13 @@ fn check_headers(headers: Option<&StructArray>) -> Result<()> {
     let (keys, _) = parts(headers);
     if headers.null_count() > 0 || keys.null_count() > 0 {
         return exec_err!(
-            "`headers` cannot be written: one of them has no key\n  help: a header is written as named_struct('key', …, \
+            "`headers` cannot be written: one of them has no key\n  help: write a header as named_struct('key', …, \
              'value', …)"
         );
     }
     match keys.iter().flatten().find(|key| key.contains('\0')) {
         Some(key) => {
-            exec_err!("`headers` cannot be written: the key {key:?} has a NUL character, at which readers end it")
+            exec_err!("`headers` cannot be written: the key {key:?} contains a NUL, where readers cut it off")
         }
         None => Ok(()),
     }
@@ -196,9 +196,9 @@ mod tests {
             (
                 "partition",
                 partitions(2),
-                "`partition` 2 is not there: topic `t` has 2",
+                "`partition` 2 does not exist: topic `t` has 2",
             ),
-            ("partition", partitions(-1), "`partition` -1 is not there"),
+            ("partition", partitions(-1), "`partition` -1 does not exist"),
             (
                 "timestamp",
                 times(0),

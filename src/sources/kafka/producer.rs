@@ -195,8 +195,8 @@ impl Producer {
         let restamped = self.deliveries.restamped.load(Ordering::Relaxed);
         if restamped > 0 && self.timed > 0 {
             tracing::warn!(
-                "topic `{}` keeps the broker's own times (message.timestamp.type is LogAppendTime): those of {} records \
-                 were not kept",
+                "topic `{}` sets its own timestamps (message.timestamp.type is LogAppendTime): those of {} records \
+                 were replaced",
                 self.config.topic,
                 self.timed.min(restamped)
             );
@@ -233,8 +233,8 @@ impl Producer {
         SourceError::Unreachable {
             what: format!("topic `{}` at {}", self.config.topic, self.config.brokers),
             reason,
-            help: "check that a broker listens there and takes writes (the embedded broker lives only inside \
-                   `clickrec demo` and the tests); --to FILE needs none"
+            help: "check that a broker listens there and accepts writes (the embedded broker exists only in \
+                   `clickrec demo` and the tests), or use --to FILE, which needs no broker"
                 .to_owned(),
         }
     }

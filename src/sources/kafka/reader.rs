@@ -157,7 +157,7 @@ impl ReadProgress {
         }
     }
 
-    /// Adds how far reading has got.
+    /// Adds the progress of reading.
     fn context(&self, task: &Task, error: SourceError) -> DataFusionError {
         let open = self.0.iter().filter(|(_, place)| place.position < place.end);
         let open: Vec<String> = open
@@ -230,7 +230,7 @@ impl<'a> Connection<'a> {
                 ))
             }
             _ if is_passing(&error) && !Cause::of(Some(&error), reason).is_final() => {
-                tracing::warn!(%code, reason, "the broker has trouble; waiting for it");
+                tracing::warn!(%code, reason, "a broker failed; waiting for it to recover");
                 Ok(())
             }
             _ => Err(refused(config, Some(&error), reason)),
@@ -250,7 +250,7 @@ impl<'a> Connection<'a> {
         let said = context.last_error();
         let is_final = said.as_ref().is_some_and(|said| Cause::of(None, said).is_final());
         if silent > SILENCE || (is_final && silent > SHORT_SILENCE) {
-            let said = said.unwrap_or_else(|| "no error either".to_owned());
+            let said = said.unwrap_or_else(|| "no error was reported".to_owned());
             let reason = format!("it sent nothing for {} s: {said}", silent.as_secs());
             return Err(refused(&self.task.config, None, &reason));
         }

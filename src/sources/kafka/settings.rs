@@ -39,16 +39,16 @@ const SECURITY_OPTIONS: [(&str, &str); 7] = [
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawKafka {
-    /// `host:port`, several with commas between.
+    /// `host:port`, several separated by commas.
     #[schemars(with = "String")]
     pub brokers: Text,
     /// The topic.
     #[schemars(with = "String")]
     pub topic: Text,
-    /// Who we are to the brokers.
+    /// Encryption and authentication.
     #[serde(default)]
     pub security: RawSecurity,
-    /// Further settings of librdkafka, by their name.
+    /// Further librdkafka settings, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawOption>")]
     pub options: BTreeMap<String, Spanned<RawOption>>,
@@ -69,10 +69,10 @@ pub(crate) struct RawSecurity {
     /// Password or API secret: `"${KAFKA_API_SECRET}"`.
     #[schemars(with = "Option<String>")]
     pub password: Option<Text>,
-    /// A file with the certificates that are trusted.
+    /// A PEM file of the certificate authorities to trust.
     #[schemars(with = "Option<String>")]
     pub ca: Option<Text>,
-    /// The certificates themselves: `"${KAFKA_CA}"`.
+    /// The certificates themselves, as PEM text: `"${KAFKA_CA}"`.
     #[schemars(with = "Option<String>")]
     pub ca_pem: Option<Text>,
 }
@@ -108,7 +108,7 @@ pub struct Security {
 }
 
 impl KafkaConfig {
-    /// The settings of a source that is a topic; `None` for other kinds.
+    /// The settings of a Kafka source; `None` for other kinds.
     pub fn of(source: &dyn SourceConfig) -> Option<&Self> {
         (source as &dyn Any).downcast_ref()
     }
@@ -137,7 +137,7 @@ impl RawKafka {
             ca_pem: values.optional(self.security.ca_pem.as_ref()),
         };
         if let (Some(_), Some(pem)) = (&self.security.ca, &self.security.ca_pem) {
-            let help = "`ca` names a file, `ca_pem` holds the certificates themselves: keep one".to_owned();
+            let help = "`ca` names a file, and `ca_pem` holds the certificates themselves: keep one of them".to_owned();
             values.problem(
                 pem.referenced,
                 "`ca` and `ca_pem` cannot both be set".to_owned(),
@@ -155,14 +155,18 @@ impl RawKafka {
                 );
             } else if let Some((_, name)) = SECURITY_OPTIONS.iter().find(|(option, _)| option == key) {
                 let help = format!("write it as `{name}` under `security:`");
-                values.problem(value.referenced, format!("`{key}` is not for `options:`"), Some(help));
+                values.problem(
+                    value.referenced,
+                    format!("`{key}` cannot be set under `options:`"),
+                    Some(help),
+                );
             } else if let (true, RawOption::Text(text)) = (is_credential(key), &value.value)
                 && is_literal(text)
             {
-                let help = "write \"${NAME}\", and set that in the environment".to_owned();
+                let help = "write \"${NAME}\", and set NAME in the environment".to_owned();
                 values.problem(
                     value.referenced,
-                    format!("the secret `{key}` stands in the file"),
+                    format!("the file contains the secret `{key}`"),
                     Some(help),
                 );
             } else if let Some(value) = values.option(value) {

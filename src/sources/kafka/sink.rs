@@ -22,8 +22,8 @@ use super::{KafkaSource, Producer, filters};
 use crate::sources::{SourceError, record_schema};
 
 /// The error for statements that would do more than add records.
-const ONLY_ADDED: &str = "records of a topic cannot be changed or deleted, only added to\n  help: `insert into` sends \
-                          records; a NULL value with a key is a tombstone, by which compaction deletes that key";
+const ONLY_ADDED: &str = "records of a topic cannot be changed or deleted, only added\n  help: `insert into` sends \
+                          records; a NULL value with a key is a tombstone: compaction then deletes that key";
 
 /// A topic as a table: `select` reads its current content, `insert into` sends records. All columns but `topic` and
 /// `offset` can be inserted.
@@ -172,7 +172,7 @@ fn send_all(config: &KafkaConfig, mut batches: mpsc::Receiver<RecordBatch>) -> R
 fn check_times(config: &KafkaConfig) -> Result<()> {
     match keeps_times(config) {
         Some(false) => exec_err!(
-            "`timestamp` cannot be written: topic `{}` gives each record the time at which it arrives \
+            "`timestamp` cannot be written: topic `{}` sets each record's timestamp when it arrives \
              (message.timestamp.type is LogAppendTime)\n  help: leave `timestamp` out, or set message.timestamp.type of \
              the topic to CreateTime",
             config.topic

@@ -110,7 +110,7 @@ impl KafkaSource {
                     if options.on_loss == OnLoss::Refuse {
                         return Err(lost);
                     }
-                    tracing::warn!("{lost}; going on from offset {}", offsets.start);
+                    tracing::warn!("{lost}; continuing from offset {}", offsets.start);
                     offsets.start
                 }
             };
@@ -183,7 +183,7 @@ impl KafkaSource {
             Some(TimeOffset::Unknown) | None if offsets.is_empty() => Ok(offsets.end),
             Some(TimeOffset::Unknown) | None => Err(SourceError::FromTimestamp {
                 what: format!("topic `{}`", self.config.topic),
-                reason: "the broker does not know the times of its records".to_owned(),
+                reason: "the broker does not support timestamps".to_owned(),
                 help: "leave --from-timestamp out, and filter by `timestamp` in the SQL".to_owned(),
             }),
         }
@@ -194,8 +194,8 @@ impl KafkaSource {
             what: format!("topic `{}`", self.config.topic),
             reason: format!("{place} was read before, and its records are in the table"),
             help:
-                "to replace the table by the records from then on: clickrec run --from-timestamp TIME --full-refresh \
-                   --select STEP+; to go on from where it ended, leave --from-timestamp out"
+                "to replace the table with the records from then on: clickrec run --from-timestamp TIME --full-refresh \
+                   --select STEP+; to continue where the last run ended, leave --from-timestamp out"
                     .to_owned(),
         }
     }

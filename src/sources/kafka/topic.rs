@@ -57,10 +57,10 @@ fn not_created(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
     };
     let help = match code {
         TopicAuthorizationFailed | ClusterAuthorizationFailed => {
-            "give the user CREATE of the topic or the cluster (an ACL, or a role that has it), or have an administrator create it"
+            "grant the user CREATE on the topic or the cluster (by an ACL or a role), or let an administrator create it"
         }
         InvalidPartitions | InvalidReplicationFactor | PolicyViolation => {
-            "choose another number of partitions, or create it with Kafka's own tools, which take more settings"
+            "choose another number of partitions, or create it with Kafka's own tools, which have more settings"
         }
         InvalidTopic => "choose another `topic`: letters, digits, `.`, `_` and `-`, 249 at most",
         _ => "check the brokers, or create it with Kafka's own tools",
@@ -128,9 +128,7 @@ fn missing(config: &KafkaConfig) -> SourceError {
 
 fn not_writable(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
     let help = match code {
-        RDKafkaErrorCode::TopicAuthorizationFailed => {
-            "give the user WRITE of the topic (an ACL, or a role that has it)"
-        }
+        RDKafkaErrorCode::TopicAuthorizationFailed => "grant the user WRITE on the topic (by an ACL or a role)",
         _ => "check `topic` of the source, and the brokers",
     };
     SourceError::Unreachable {

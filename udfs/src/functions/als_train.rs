@@ -43,30 +43,30 @@ impl RelationFunction for AlsTrain {
 
     fn doc(&self) -> &'static str {
         "Learns a position in taste space for every user (here a session) and item, by alternating least squares for \
-         implicit feedback. Returns kind ('user' or 'item', and 'model' for one row), id, factors, and model: how it \
-         was learned, in that one row."
+         implicit feedback. Returns kind ('user' or 'item', and 'model' for one row), id, factors, and model, which \
+         describes the training, in that one row."
     }
 
     fn parameters(&self) -> &'static [Parameter] {
         const {
             &[
                 Parameter::required("interactions", Kind::Relation, "one row per user and item"),
-                Parameter::required("user", Kind::Column, "who: a session, a customer; any type"),
-                Parameter::required("item", Kind::Column, "what; any type"),
+                Parameter::required("user", Kind::Column, "a user or a session; any type"),
+                Parameter::required("item", Kind::Column, "the item; any type"),
                 Parameter::optional(
                     "weight",
                     Kind::Column,
                     "1 for every row",
-                    "how much the user cared; not negative",
+                    "how strong the interaction is; not negative",
                 ),
                 Parameter::optional("factors", Kind::Integer, "64", "dimensions of taste space"),
                 Parameter::optional("iterations", Kind::Integer, "15", "how often both sides are solved"),
-                Parameter::optional("regularization", Kind::Number, "0.1", "higher keeps factors smaller"),
+                Parameter::optional("regularization", Kind::Number, "0.1", "higher values shrink factors"),
                 Parameter::optional(
                     "alpha",
                     Kind::Number,
                     "0: a twentieth of the number of items, at least 20",
-                    "confidence of a unit of weight: 1 + alpha · weight",
+                    "confidence per unit of weight: 1 + alpha · weight",
                 ),
                 Parameter::optional(
                     "solver",
@@ -79,7 +79,7 @@ impl RelationFunction for AlsTrain {
                     "nu",
                     Kind::Number,
                     "0",
-                    "how much more regularization rows of many interactions get, 0 to 1",
+                    "how much more rows with many interactions are regularized, 0 to 1",
                 ),
                 Parameter::optional(
                     "init_scale",
@@ -91,27 +91,27 @@ impl RelationFunction for AlsTrain {
                     "holdout",
                     Kind::Number,
                     "0",
-                    "share of users that lose one item to a test, 0 to 0.5",
+                    "share of users for whom one item is held out of training, 0 to 0.5",
                 ),
                 Parameter::optional(
                     "patience",
                     Kind::Integer,
                     "2",
-                    "with holdout: stop after so many iterations without a better test",
+                    "with holdout: stop after this many iterations without improvement",
                 ),
                 Parameter::optional("track_loss", Kind::Flag, "false", "compute the loss of every iteration"),
                 Parameter::optional(
                     "engine",
                     Kind::Text,
                     "'auto'",
-                    "'memory': in one process; 'sql': by joins and aggregates, for a step of the pipeline whose matrix no \
-                     process holds; 'auto': 'sql' where a step finds that memory does not hold it",
+                    "'memory': in one process; 'sql': by joins and aggregates, for a pipeline step whose matrix does \
+                     not fit into one process; 'auto': in memory, and by 'sql' if a step finds that it does not fit",
                 ),
                 Parameter::optional(
                     "warm_start",
                     Kind::Relation,
                     "random factors",
-                    "an earlier model to start from; new users and items start at random",
+                    "an earlier model to start from; new users and items start with random factors",
                 ),
             ]
         }
@@ -155,7 +155,7 @@ impl RelationFunction for AlsTrain {
         };
         if engine == TrainingEngine::Sql && only_in_memory {
             return plan_err!(
-                "{NAME}: engine => 'sql' has no nu, holdout, track_loss and warm_start yet; leave them out"
+                "{NAME}: engine => 'sql' does not support nu, holdout, track_loss and warm_start; leave them out"
             );
         }
         let mut inputs = vec![arguments.project("interactions", interaction_columns(arguments, "interactions")?)?];
@@ -229,7 +229,7 @@ impl Operation for Train {
             // The solver that queries use.
             train.params.solver = Solver::Cholesky;
         } else if self.engine == TrainingEngine::Sql {
-            return exec_err!("{NAME}: engine => 'sql' is for steps of the pipeline (clickrec run); leave it out here");
+            return exec_err!("{NAME}: engine => 'sql' works only in pipeline steps (clickrec run); leave it out here");
         }
         let earlier = (inputs.len() > 1).then(|| inputs.swap_remove(1));
         let rows = inputs.swap_remove(0);
@@ -308,7 +308,7 @@ impl Train {
         memory.try_grow(bytes).map_err(|error| {
             error.context(format!(
                 "{NAME}: {users} users, {items} items and {nnz} interactions at {factors} factors need about {} MiB \
-                 more; raise --memory, lower factors, or let a step of the pipeline train by queries, with engine => 'sql'",
+                 more; raise --memory, lower factors, or train by queries in a pipeline step, with engine => 'sql'",
                 bytes.div_ceil(1 << 20)
             ))
         })
@@ -357,7 +357,7 @@ impl Train {
             let (rest, holdout) = Holdout::split(interactions, self.holdout, params.seed).map_err(failed)?;
             interactions = rest;
             if holdout.cases().is_empty() {
-                tracing::warn!("{NAME}: no user has two items, so that one could be held out");
+                tracing::warn!("{NAME}: no user has two items, so none can be held out");
             } else {
                 held_out = Some(holdout);
             }

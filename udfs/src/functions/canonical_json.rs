@@ -67,8 +67,8 @@ impl ScalarUDFImpl for CanonicalJson {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_STRING,
-                "JSON with the names of its objects in order and without whitespace, so that equal contents are equal \
-                 texts. What is not JSON stays as it is.",
+                "JSON with the names of its objects sorted and without whitespace, so that equal contents are equal \
+                 texts. Text that is not JSON is returned unchanged.",
                 "canonical_json(text)",
             )
             .with_argument("text", "JSON.")

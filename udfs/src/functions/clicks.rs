@@ -51,7 +51,7 @@ impl Clicks {
                     let schema = batch.schema();
                     let name = schema.field(index).name();
                     return exec_err!(
-                        "{function}: column `{name}` has NULLs; leave such rows out: where {name} is not null"
+                        "{function}: column `{name}` has NULLs; exclude such rows: where {name} is not null"
                     );
                 }
             }

@@ -28,7 +28,7 @@ pub fn parse_columns(function: &str, declaration: &str) -> Result<Fields> {
             );
         };
         if fields.iter().any(|field| field.name() == name) {
-            return plan_err!("{function}: column `{name}` is there twice");
+            return plan_err!("{function}: column `{name}` is declared twice");
         }
         let field = Field::new(name, data_type, true);
         let is_rest = kind.trim().eq_ignore_ascii_case("json");

@@ -1,4 +1,4 @@
-//! `first_within(id, day, days) over (order by id, …)`: whether a row is the first of its ID, or lies more than this
+//! `first_within(id, day, days) over (order by id, …)`: whether a row is the first of its ID, or is more than this
 //! many days from every earlier row of the ID that was itself a first.
 //!
 //! The order determines which rows of an ID come first; rows of one ID must be adjacent. It takes a single pass and the
@@ -52,13 +52,13 @@ impl WindowUDFImpl for FirstWithin {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_ANALYTICAL,
-                "Whether a row is the first of its id. A row that lies more than so many days from every first of its id \
-                 is a first too. Rows of one id have to follow one another in the order of the window.",
+                "Whether a row is the first of its id. A row that is more than this many days away from every first row \
+                 of its id is a first row, too. The window's order must keep the rows of one id together.",
                 "first_within(id, day, days) over (order by id, …)",
             )
             .with_argument("id", "Text.")
             .with_argument("day", "The day of the row.")
-            .with_argument("days", "How many days away a row of the same id is still the same.")
+            .with_argument("days", "Within how many days a row of the same id is a repetition.")
             .with_sql_example("select *, first_within(id, day, 1) over (order by id, received_at) from deliveries;")
             .build()
         });

@@ -91,7 +91,7 @@ fn add_batch(function: &str, batch: &RecordBatch, known: Option<&Ids>, triples: 
     for column in 0..3 {
         if batch.column(column).null_count() > 0 {
             let name = batch.schema_ref().field(column).name();
-            return exec_err!("{function}: column `{name}` has NULLs; leave such rows out: where {name} is not null");
+            return exec_err!("{function}: column `{name}` has NULLs; exclude such rows: where {name} is not null");
         }
     }
     let (users, items) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());

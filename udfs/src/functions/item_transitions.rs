@@ -40,11 +40,16 @@ impl RelationFunction for ItemTransitions {
         const {
             &[
                 Parameter::required("history", Kind::Relation, "clicks of past sessions"),
-                Parameter::required("session", Kind::Column, "which session; any type"),
-                Parameter::required("item", Kind::Column, "what; any type"),
-                Parameter::required("at", Kind::Column, "when: a time or a number"),
-                Parameter::optional("steps", Kind::Integer, "10", "how many clicks later still counts"),
-                Parameter::optional("k", Kind::Integer, "20", "how many that follow an item"),
+                Parameter::required("session", Kind::Column, "the session; any type"),
+                Parameter::required("item", Kind::Column, "the item; any type"),
+                Parameter::required("at", Kind::Column, "the time of the click: a time or a number"),
+                Parameter::optional(
+                    "steps",
+                    Kind::Integer,
+                    "10",
+                    "how many clicks later an item still counts",
+                ),
+                Parameter::optional("k", Kind::Integer, "20", "how many next items per item"),
             ]
         }
     }

@@ -34,7 +34,7 @@ fn check(arguments: &Arguments, relation: &str, plan: &LogicalPlan, columns: usi
                 _ => "text",
             };
             return plan_err!(
-                "{}: `{relation}` has no column `{}` ({expected}); it must be what als_train returns",
+                "{}: `{relation}` has no column `{}` ({expected}); it must be a result of als_train",
                 arguments.function(),
                 field.name()
             );
@@ -104,7 +104,7 @@ pub(super) async fn read_items(
         for row in 0..batch.num_rows() {
             if kinds.value(row) == MODEL {
                 if settings.replace(self::settings(&batch, row)).is_some() {
-                    return exec_err!("{function}: the model has several rows of kind 'model'; read one model only");
+                    return exec_err!("{function}: the model has several rows of kind 'model'; pass only one model");
                 }
                 continue;
             }
@@ -115,7 +115,7 @@ pub(super) async fn read_items(
             }
             if vector.len() != dims || vector.null_count() > 0 {
                 return exec_err!(
-                    "{function}: the factors of item '{}' have {} numbers, others have {dims}; train the model again",
+                    "{function}: the factors of item '{}' have {} numbers, others have {dims}; retrain the model",
                     ids.value(row),
                     vector.len() - vector.null_count()
                 );
@@ -131,7 +131,7 @@ pub(super) async fn read_items(
         Some(settings) => settings,
         // An empty table is an empty model.
         None if found.is_empty() => [0.0; 3],
-        None => return exec_err!("{function}: the model has no row of kind 'model'; train it again"),
+        None => return exec_err!("{function}: the model has no row of kind 'model'; retrain it"),
     };
     let (ids, index, factors) = ascending(function, found, dims)?;
     Ok(ItemModel {
@@ -158,7 +158,7 @@ fn ascending(function: &str, mut found: Vec<(String, Vec<f32>)>, dims: usize) ->
         values.extend_from_slice(vector);
     }
     if index.len() != found.len() {
-        return exec_err!("{function}: the model has an item twice; read one model only");
+        return exec_err!("{function}: the model has an item twice; pass only one model");
     }
     let factors = Factors::from_vec(found.len(), dims, values)
         .map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;

@@ -44,20 +44,25 @@ impl RelationFunction for Recommend {
     }
 
     fn doc(&self) -> &'static str {
-        "The best items for every user of the interactions, by a model of als_train. Returns the user column, the item \
-         column, score, rank, best (the score of rank 1)."
+        "The best items for every user of the interactions, according to a model of als_train. Returns the user \
+         column, the item column, score, rank, best (the score of rank 1)."
     }
 
     fn parameters(&self) -> &'static [Parameter] {
         const {
             &[
-                Parameter::required("model", Kind::Relation, "what als_train returned"),
-                Parameter::required("interactions", Kind::Relation, "what the users did"),
-                Parameter::required("user", Kind::Column, "who: a session, a customer"),
+                Parameter::required("model", Kind::Relation, "a result of als_train"),
+                Parameter::required("interactions", Kind::Relation, "the users' interactions"),
+                Parameter::required("user", Kind::Column, "a user or a session"),
                 Parameter::required("item", Kind::Column, "what"),
                 Parameter::optional("weight", Kind::Column, "1 for every row", "as in training"),
-                Parameter::optional("k", Kind::Integer, "10", "how many items a user"),
-                Parameter::optional("exclude_seen", Kind::Flag, "true", "leave out what the user has had"),
+                Parameter::optional("k", Kind::Integer, "10", "how many items per user"),
+                Parameter::optional(
+                    "exclude_seen",
+                    Kind::Flag,
+                    "true",
+                    "leave out items that the user has interacted with",
+                ),
             ]
         }
     }

@@ -46,7 +46,7 @@ impl RelationFunction for SessionKnnFunction {
     }
 
     fn doc(&self) -> &'static str {
-        "What the past sessions most like each session clicked (VS-kNN with the refinements of VSTAN). Returns the \
+        "What the most similar past sessions clicked (VS-kNN with the refinements of VSTAN). Returns the \
          session column, the item column, score, rank, best (the score of rank 1)."
     }
 
@@ -55,34 +55,34 @@ impl RelationFunction for SessionKnnFunction {
             &[
                 Parameter::required("history", Kind::Relation, "clicks of past sessions"),
                 Parameter::required("sessions", Kind::Relation, "clicks of the sessions to recommend for"),
-                Parameter::required("session", Kind::Column, "which session; any type"),
-                Parameter::required("item", Kind::Column, "what; any type"),
-                Parameter::required("at", Kind::Column, "when: a time or a number"),
-                Parameter::optional("k", Kind::Integer, "10", "how many items a session"),
+                Parameter::required("session", Kind::Column, "the session; any type"),
+                Parameter::required("item", Kind::Column, "the item; any type"),
+                Parameter::required("at", Kind::Column, "the time of the click: a time or a number"),
+                Parameter::optional("k", Kind::Integer, "10", "how many items per session"),
                 Parameter::optional("neighbours", Kind::Integer, "200", "how many sessions vote"),
                 Parameter::optional(
                     "sample",
                     Kind::Integer,
                     "1000",
-                    "how many of the newest that share an item are compared",
+                    "how many of the newest sessions that share an item are compared",
                 ),
                 Parameter::optional(
                     "position_decay",
                     Kind::Number,
                     "4",
-                    "clicks of the session until one counts 1/e",
+                    "how many clicks back in the session a click counts 1/e",
                 ),
                 Parameter::optional(
                     "neighbour_decay",
                     Kind::Number,
                     "2",
-                    "clicks from the shared item until one counts 1/e",
+                    "how many clicks away from the shared item a click counts 1/e",
                 ),
                 Parameter::optional(
                     "recency",
                     Kind::Number,
                     "1",
-                    "the oldest session counts exp(-recency) as much",
+                    "the oldest session counts exp(-recency) times as much as the newest",
                 ),
                 Parameter::optional("idf", Kind::Number, "4", "how much rare items count more"),
                 Parameter::optional("length", Kind::Number, "0.25", "how much long sessions count less"),
@@ -90,9 +90,14 @@ impl RelationFunction for SessionKnnFunction {
                     "repeat",
                     Kind::Number,
                     "2",
-                    "how much more an item counts that was clicked before the newest",
+                    "how many times as much an item counts if it was clicked before the newest click",
                 ),
-                Parameter::optional("exclude_seen", Kind::Flag, "true", "leave out what the session has had"),
+                Parameter::optional(
+                    "exclude_seen",
+                    Kind::Flag,
+                    "true",
+                    "leave out items that the session has clicked",
+                ),
             ]
         }
     }

@@ -49,7 +49,7 @@ impl RelationFunction for SimilarItems {
     fn parameters(&self) -> &'static [Parameter] {
         const {
             &[
-                Parameter::required("model", Kind::Relation, "what als_train returned"),
+                Parameter::required("model", Kind::Relation, "a result of als_train"),
                 Parameter::optional("item", Kind::Text, "every item", "the id of an item"),
                 Parameter::optional("k", Kind::Integer, "10", "how many neighbours"),
             ]

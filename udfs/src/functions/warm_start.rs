@@ -31,7 +31,7 @@ pub(super) async fn read(
             let vector = vector.as_primitive::<Float32Type>();
             if vector.len() != factors.dims() {
                 return exec_err!(
-                    "{function}: the model to start from (warm_start) has {0} factors, this one {1}; write \
+                    "{function}: the model to start from (warm_start) has {0} factors, but this one has {1}; set \
                      factors => {0}, or leave warm_start out",
                     vector.len(),
                     factors.dims()

@@ -200,7 +200,7 @@ async fn an_accepted_loss_is_accepted_for_good() {
     log.write("a.json", &lines(1, 9));
     log.reads(&lines(1, 9)).await;
     log.write("a.json", "");
-    assert!(log.refused().await.contains("cut short"));
+    assert!(log.refused().await.contains("truncated"));
     assert!(
         read_with(&log.source, &mut log.positions, ACCEPT)
             .await

@@ -1,4 +1,4 @@
-//! What librdkafka can do but the `rdkafka` crate does not offer: only calls into the C library.
+//! Features of librdkafka that the `rdkafka` crate does not offer: only calls into the C library.
 //!
 //! - `topic_id`: Kafka's identity of a topic, which distinguishes a recreated topic from the old one.
 //! - `certificate`: why a broker's certificate is rejected. librdkafka's own error says only that it is.

@@ -16,8 +16,8 @@ use rdkafka::client::Client;
 /// The identity that Kafka assigned when the topic was created, folded into a positive number. It changes when the
 /// topic is deleted and recreated. `None` if the broker does not report it (before Kafka 2.8), or not in time.
 ///
-/// Any broker can answer, but one has to be named: otherwise librdkafka would wait for the cluster's controller, which
-/// some clusters do not expose (the embedded one names a broker that does not exist).
+/// Any broker can answer, but the request must name one: otherwise librdkafka would wait for the cluster's controller,
+/// which some clusters do not expose (the embedded one names a broker that does not exist).
 pub(in crate::sources::kafka) fn topic_id<C: ClientContext>(
     client: &Client<C>,
     broker: i32,

@@ -45,10 +45,10 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     ];
     let function = |(name, operator, what, example): (&'static str, Operator, &str, &str)| {
         let reason = match operator {
-            Operator::Divide => "the divisor is zero, or it does not fit its type",
-            _ => "it does not fit its type",
+            Operator::Divide => "the divisor is zero, or the result does not fit its type",
+            _ => "the result does not fit its type",
         };
-        let description = format!("{what} of two values, of the type that `{operator}` gives; NULL where {reason}.");
+        let description = format!("{what} of two values, with the type of `{operator}`; NULL if {reason}.");
         let documentation = Documentation::builder(DOC_SECTION_MATH, description, format!("{name}(a, b)"))
             .with_argument("a", "A number, a time or an interval.")
             .with_argument("b", "Another.")

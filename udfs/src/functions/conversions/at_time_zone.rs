@@ -40,19 +40,22 @@ impl AtTimeZone {
     fn new(name: &'static str, failure: Failure) -> Self {
         let (description, syntax) = match failure {
             Failure::Error => ("fails the query", "VALUE at time zone 'ZONE'".to_owned()),
-            Failure::Null => ("is NULL, as is a text that is no time", format!("{name}(value, zone)")),
+            Failure::Null => (
+                "is NULL, and so is text that is not a time",
+                format!("{name}(value, zone)"),
+            ),
         };
         let documentation = Documentation::builder(
             DOC_SECTION_DATETIME,
             format!(
-                "The instant of a local time in a time zone. A local time that comes twice when clocks are set back is \
-                 the first of both; one that never comes {description}."
+                "The instant of a local time in a time zone. A local time that occurs twice because clocks are set \
+                 back is the first of the two; one that never occurs {description}."
             ),
             syntax,
         )
         .with_argument(
             "value",
-            "A time, a date, or a text that is one; if it has a zone of its own, that counts.",
+            "A time, a date, or text that holds one; if it has a zone of its own, that zone applies.",
         )
         .with_argument(
             "zone",
@@ -72,7 +75,7 @@ impl AtTimeZone {
             DataType::Timestamp(unit, _) => *unit,
             DataType::Null | DataType::Date32 | DataType::Date64 => TimeUnit::Microsecond,
             kind if is_text(kind) => TimeUnit::Microsecond,
-            other => return plan_err!("{} takes a time, a date or a text, not {other}", self.name),
+            other => return plan_err!("{} takes a time, a date or text, not {other}", self.name),
         };
         let shown = match (self.failure, zone) {
             (Failure::Error, Some(zone)) => zone,
@@ -198,7 +201,7 @@ impl ScalarUDFImpl for AtTimeZone {
         self.name
     }
 
-    /// Named as it is written, so that the columns of two zones have different names.
+    /// Named as written, so that the columns of two zones have different names.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         let names: Vec<String> = args.iter().map(|arg| arg.schema_name().to_string()).collect();
         match (self.failure, args) {
@@ -225,10 +228,7 @@ impl ScalarUDFImpl for AtTimeZone {
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let (value, zone) = (args.arg_fields[0].data_type(), args.arg_fields[1].data_type());
         if !is_text(zone) && *zone != DataType::Null {
-            return plan_err!(
-                "{}: a time zone is a text such as 'Europe/Berlin', not {zone}",
-                self.name
-            );
+            return plan_err!("{}: a time zone is text such as 'Europe/Berlin', not {zone}", self.name);
         }
         let zone = args.scalar_arguments[1].and_then(zone_name);
         if let Some(zone) = zone
@@ -256,8 +256,8 @@ impl ScalarUDFImpl for AtTimeZone {
                 |row, value| {
                     let zone = names.is_valid(row).then(|| names.value(row))?;
                     Some(match zone.parse::<Tz>() {
-                        Ok(_) => format!("'{value}' is not a time, or none that clocks show in {zone}"),
-                        Err(_) => format!("there is no time zone '{zone}', which '{value}' is to be in"),
+                        Ok(_) => format!("'{value}' is not a time, or does not exist in {zone}"),
+                        Err(_) => format!("there is no time zone '{zone}', which was given for '{value}'"),
                     })
                 },
             )?;

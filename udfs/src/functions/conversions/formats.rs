@@ -118,9 +118,9 @@ pub(super) fn check_literals(function: &str, literals: &[Option<&ScalarValue>]) 
             && Format::new(text).is_none()
         {
             return plan_err!(
-                "{function}: '{text}' is not a format, such as '%Y-%m-%d %H:%M:%S'; %Z may stand only at its end, after \
-                 a space\n  help: https://docs.rs/chrono/latest/chrono/format/strftime/index.html lists what a format \
-                 is made of"
+                "{function}: '{text}' is not a format such as '%Y-%m-%d %H:%M:%S'; %Z is allowed only at its end, \
+                 after a space\n  help: https://docs.rs/chrono/latest/chrono/format/strftime/index.html lists what a \
+                 format can contain"
             );
         }
     }

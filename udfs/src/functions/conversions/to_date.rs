@@ -37,20 +37,20 @@ impl ToDate {
     fn new(name: &'static str, failure: Failure) -> Self {
         let or_null = match failure {
             Failure::Error => "",
-            Failure::Null => ", or NULL where there is none",
+            Failure::Null => ", or NULL if there is none",
         };
         let documentation = Documentation::builder(
             DOC_SECTION_DATETIME,
             format!(
-                "The date of a text, of a time, or of a number of days since 1970{or_null}. Text is YYYY-MM-DD, or as one \
-                 of the formats says."
+                "The date of a text, a time, or a number of days since 1970{or_null}. Text is YYYY-MM-DD, or in one \
+                 of the formats."
             ),
             format!("{name}(value[, format, …])"),
         )
-        .with_argument("value", "A text, a number, a date or a time.")
+        .with_argument("value", "Text, a number, a date or a time.")
         .with_argument(
             "format",
-            "A format of chrono, such as '%d.%m.%Y'. The first that fits counts; NULLs are passed over.",
+            "A chrono format, such as '%d.%m.%Y'. The first one that fits applies; NULLs are skipped.",
         )
         .with_sql_example(format!("select {name}('17.05.2026', '%d.%m.%Y');"));
         Self {
@@ -109,7 +109,7 @@ impl ScalarUDFImpl for ToDate {
         };
         let kind = value.data_type();
         if !is_accepted(kind) {
-            return plan_err!("{name} takes a text, a number, a date or a time, not {kind}");
+            return plan_err!("{name} takes text, a number, a date or a time, not {kind}");
         }
         for format in formats {
             if !is_text(format.data_type()) && *format.data_type() != DataType::Null {

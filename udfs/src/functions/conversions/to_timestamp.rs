@@ -54,7 +54,7 @@ impl ToTimestamp {
     fn new(name: &str, numbers: TimeUnit, unit: TimeUnit, failure: Failure) -> Self {
         let (name, or_null) = match failure {
             Failure::Error => (name.to_owned(), ""),
-            Failure::Null => (format!("try_{name}"), ", or NULL where there is none"),
+            Failure::Null => (format!("try_{name}"), ", or NULL if there is none"),
         };
         let unit_name = match numbers {
             TimeUnit::Second => "seconds",
@@ -65,15 +65,15 @@ impl ToTimestamp {
         let documentation = Documentation::builder(
             DOC_SECTION_DATETIME,
             format!(
-                "The time, in UTC, of a text or of a number of {unit_name} since 1970{or_null}. Text is RFC 3339, with a \
-                 space or without a zone too, or as one of the formats says; without a zone it is UTC."
+                "The time, in UTC, of a text or of a number of {unit_name} since 1970{or_null}. Text is RFC 3339, also \
+                 with a space or without a zone, or in one of the formats; without a zone, it is UTC."
             ),
             format!("{name}(value[, format, …])"),
         )
-        .with_argument("value", "A text, a number, a date or a time.")
+        .with_argument("value", "Text, a number, a date or a time.")
         .with_argument(
             "format",
-            "A format of chrono, such as '%d.%m.%Y %H:%M'. The first that fits counts; NULLs are passed over.",
+            "A chrono format, such as '%d.%m.%Y %H:%M'. The first one that fits applies; NULLs are skipped.",
         )
         .with_sql_example(format!("select {name}('17.05.2026 03:59', '%d.%m.%Y %H:%M');"));
         Self {
@@ -206,7 +206,7 @@ impl ScalarUDFImpl for ToTimestamp {
         };
         let kind = value.data_type();
         if !is_accepted(kind) {
-            return plan_err!("{} takes a text, a number, a date or a time, not {kind}", self.name);
+            return plan_err!("{} takes text, a number, a date or a time, not {kind}", self.name);
         }
         for format in formats {
             if !is_text(format.data_type()) && *format.data_type() != DataType::Null {

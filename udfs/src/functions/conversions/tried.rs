@@ -31,7 +31,10 @@ impl Tried {
     fn new(inner: Arc<ScalarUDF>) -> Self {
         let name = format!("try_{}", inner.name());
         let documentation = inner.documentation().map(|of_inner| Documentation {
-            description: format!("As {}, but NULL for a value that makes it fail.", inner.name()),
+            description: format!(
+                "Like {}, but returns NULL for a value that makes it fail.",
+                inner.name()
+            ),
             syntax_example: format!("try_{}", of_inner.syntax_example),
             sql_example: None,
             alternative_syntax: None,

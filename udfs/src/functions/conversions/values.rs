@@ -73,7 +73,7 @@ pub(super) fn check(
             && !is_null(values, row)
             && let Some(reason) = why(row, &shown(values, row)?)
         {
-            return exec_err!("{function}: {reason}\n  help: {instead} gives NULL for such values");
+            return exec_err!("{function}: {reason}\n  help: {instead} returns NULL for such values");
         }
     }
     Ok(())

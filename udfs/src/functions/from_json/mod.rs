@@ -75,7 +75,7 @@ impl ScalarUDFImpl for FromJson {
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let value = args.arg_fields[0].data_type();
         if !is_text(value) {
-            return plan_err!("{NAME}: the first argument must be text or binary, it is {value}");
+            return plan_err!("{NAME}: the first argument must be text or binary, not {value}");
         }
         let fields = match args.scalar_arguments[1] {
             Some(
@@ -106,20 +106,20 @@ impl ScalarUDFImpl for FromJson {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_OTHER,
-                "Parses one JSON object a row into a struct of the named columns, error (NULL where all went well, else \
-                 the reason, which holds no values) and error_value (the value that was wrong). A row never fails the \
-                 query.",
+                "Parses one JSON object per row into a struct of the named columns, error (NULL on success, otherwise \
+                 the reason, without values) and error_value (the value that was wrong). No row makes the query \
+                 fail.",
                 "from_json(value, 'COLUMN TYPE, …'[, 'quarantine' | 'evolve'])",
             )
-            .with_argument("value", "Text or bytes that hold the object.")
+            .with_argument("value", "Text or bytes with the object.")
             .with_argument(
                 "columns",
-                "The columns with their types: string, bigint, int, double, float, boolean, timestamp, and once json, \
-                 which takes the fields that have no column, as they were sent.",
+                "The columns with their types: string, bigint, int, double, float, boolean, timestamp, and one json, \
+                 which collects the fields without a column, as they were sent.",
             )
             .with_argument(
                 "policy",
-                "What a value of another type is: an error ('quarantine', the default), or one of the fields without \
+                "How to treat a value of another type: as an error ('quarantine', the default), or as a field without \
                  a column ('evolve').",
             )
             .with_sql_example("select from_json('{\"id\": \"a\"}', 'id string')['id'];")
@@ -150,7 +150,7 @@ fn result_fields(declaration: &str) -> Result<Fields> {
     for field in &declared {
         if ERRORS.contains(&field.name().as_str()) {
             return plan_err!(
-                "{NAME}: `{}` is the name of a column for errors, which every result has",
+                "{NAME}: `{}` is reserved for errors; name the column differently",
                 field.name()
             );
         }
@@ -159,7 +159,7 @@ fn result_fields(declaration: &str) -> Result<Fields> {
         }
     }
     if declared.iter().filter(|field| is_rest(field)).count() > 1 {
-        return plan_err!("{NAME}: one column of type json takes all fields that have no other");
+        return plan_err!("{NAME}: only one column may have the type json: it collects all fields without a column");
     }
     let errors = ERRORS.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
     Ok(declared.iter().cloned().chain(errors).collect())

@@ -302,12 +302,9 @@ fn declarations_are_checked() {
     for (declaration, message) in [
         ("id strin", "unknown type `strin`"),
         ("id", "needs a name and a type"),
-        ("a int, a int", "is there twice"),
-        ("error string", "is the name of a column for errors"),
-        (
-            "a string, error_value string",
-            "`error_value` is the name of a column for errors",
-        ),
+        ("a int, a int", "is declared twice"),
+        ("error string", "is reserved for errors"),
+        ("a string, error_value string", "`error_value` is reserved for errors"),
         ("a string[]", "cannot be"),
     ] {
         let error = result_fields(declaration).unwrap_err().to_string();
