@@ -180,7 +180,7 @@ impl Runner<'_> {
         };
         let plan = query.create_physical_plan().await?;
         let (written, _) = self.backend.write(self.job, plan, to).await?;
-        self.table.let_read(&self.job.session.state())?;
+        self.table.register_store(&self.job.session.state())?;
         let provider = Arc::new(DataFilesScan::of_new(self.table, &layout, &written.files)?);
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
         stored.push(written.files);

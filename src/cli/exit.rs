@@ -41,7 +41,7 @@ pub(super) async fn signal(tell: Option<&CancellationToken>, own_ctrl_c: bool) {
 }
 
 /// An error with its causes, as users see it.
-pub(super) fn told(error: &(dyn Error + 'static)) -> String {
+pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = chain(error, "\n  because: ");
     let is_out_of_memory = ["Resources exhausted", "ResourcesExhausted"]
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> String {
 
 /// Prints an error with its causes, and returns the exit code.
 pub(super) fn report(error: &anyhow::Error) -> ExitCode {
-    let mut text = told(error.as_ref());
+    let mut text = with_causes(error.as_ref());
     if text.contains(".parquet") && text.contains("not found") && !text.contains("help:") {
         text.push_str(MISSING_FILE_HELP);
     }

@@ -11,7 +11,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::exit::told;
+use super::exit::with_causes;
 use super::global::Global;
 use super::metrics;
 use super::output::write_all;
@@ -103,7 +103,7 @@ impl<'a> From<&'a FollowEvent<'_>> for Line<'a> {
             },
             FollowEvent::Failed { error, pause } => Self::Failed {
                 at,
-                error: told(*error),
+                error: with_causes(*error),
                 retry_in_seconds: pause.as_secs(),
             },
         }
@@ -143,10 +143,11 @@ impl StatusLine {
                 HumanCount(outcome.written),
                 outcome.took.as_secs_f64()
             )),
-            FollowEvent::Failed { error, pause } => {
-                self.bar
-                    .println(format!("failed: {}\n  retrying in {} s", told(*error), pause.as_secs()))
-            }
+            FollowEvent::Failed { error, pause } => self.bar.println(format!(
+                "failed: {}\n  retrying in {} s",
+                with_causes(*error),
+                pause.as_secs()
+            )),
         }
         Ok(())
     }

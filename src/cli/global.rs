@@ -10,7 +10,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
-use super::exit::told;
+use super::exit::with_causes;
 use crate::config::{EngineConfig, Environment, LoadOptions, Mode, Project, TableName, redact};
 use crate::engine::{Engine, EngineOptions};
 use crate::lake::LakeTable;
@@ -188,7 +188,7 @@ impl Global {
 pub(super) fn warn_of_broken(runner: &Runner) {
     for node in runner.dag().nodes() {
         if let Some(error) = runner.broken(node.name()) {
-            tracing::warn!(step = %node.name(), "cannot run: {}", told(error));
+            tracing::warn!(step = %node.name(), "cannot run: {}", with_causes(error));
         }
     }
 }

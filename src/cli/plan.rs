@@ -70,7 +70,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     let access = runner.lake().access().await?;
     if args.json {
         // Permissions are not part of the plan: they go to standard error.
-        eprint!("{}", told_access(&runner, &access));
+        eprint!("{}", describe_access(&runner, &access));
         return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     }
     let mut vertices: Vec<Vertex> = sources(runner.dag().nodes(), &pipeline.name)
@@ -93,12 +93,12 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
     write_all(&format!(
         "{}{}{busy} steps have work to do, {idle} do not\n",
         draw(&vertices),
-        told_access(&runner, &access),
+        describe_access(&runner, &access),
     ))
 }
 
 /// The permissions that the store of a cloud lake grants, and those that are missing.
-fn told_access(runner: &Runner, access: &[Access]) -> String {
+fn describe_access(runner: &Runner, access: &[Access]) -> String {
     if access.is_empty() {
         return String::new();
     }

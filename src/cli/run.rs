@@ -5,7 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::exit::told;
+use super::exit::with_causes;
 use super::follow;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
@@ -131,7 +131,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
     let report = runner.run_once(pipeline, &options, &mut on_event).await?;
     lines?;
     if let Err(error) = run.save(&runner, &report).await {
-        tracing::warn!(error = told(&error), "cannot record the run in system.runs");
+        tracing::warn!(error = with_causes(&error), "cannot record the run in system.runs");
     }
     maintain(&runner, &report.outcomes).await;
     match args.json {
@@ -141,13 +141,13 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
         false if !global.quiet => eprint!("{}", summary(&report)),
         false => {}
     }
-    told_failures(report)
+    report_failures(report)
 }
 
 /// The first failure becomes the command's error; the others are printed before it.
-fn told_failures(report: RunReport) -> anyhow::Result<()> {
+fn report_failures(report: RunReport) -> anyhow::Result<()> {
     for failed in report.failed.iter().skip(1) {
-        eprintln!("error: {}", told(&failed.error));
+        eprintln!("error: {}", with_causes(&failed.error));
     }
     report.into_outcomes().map(drop).map_err(Into::into)
 }
@@ -158,7 +158,9 @@ async fn maintain(runner: &Runner, outcomes: &[Outcome]) {
     for table in written.map(|outcome| &outcome.step) {
         match runner.maintain(table).await {
             Ok(done) => tracing::info!(%table, ?done, "maintained"),
-            Err(error) => tracing::warn!(%table, error = told(&error), "maintenance failed; a later run retries it"),
+            Err(error) => {
+                tracing::warn!(%table, error = with_causes(&error), "maintenance failed; a later run retries it")
+            }
         }
     }
 }

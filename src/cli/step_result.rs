@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::exit::told;
+use super::exit::with_causes;
 use crate::config::TableName;
 use crate::pipeline::{Decision, Outcome, Reconciled, RunEvent};
 
@@ -37,7 +37,7 @@ impl StepResult {
             RunEvent::Finished(outcome) => Some(Self::from(*outcome)),
             RunEvent::Failed(failed) => Some(Self {
                 seconds: failed.took.as_secs_f64(),
-                ..Self::without_rows(&failed.step, "failed", told(&failed.error))
+                ..Self::without_rows(&failed.step, "failed", with_causes(&failed.error))
             }),
             RunEvent::Skipped(skipped) => {
                 let reason = format!("reads {}", skipped.because_of);

@@ -1,21 +1,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::settings::{Missing, Secret, Variables, as_secret, interpolate};
+use crate::settings::{Missing, Secret, VariableResolver, as_secret, interpolate};
 
 /// Settings of an object store, under its own names; all of them are treated as secret.
 #[derive(Clone, Default)]
 pub struct Storage {
     settings: BTreeMap<String, Secret>,
     /// The settings as written, and their variables.
-    written: Option<(BTreeMap<String, String>, Variables)>,
+    written: Option<(BTreeMap<String, String>, VariableResolver)>,
 }
 
 impl Storage {
     pub(super) fn new(
         settings: BTreeMap<String, Secret>,
         written: BTreeMap<String, String>,
-        variables: Variables,
+        variables: VariableResolver,
     ) -> Self {
         Self {
             settings,

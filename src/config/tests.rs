@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{ConfigError, EngineConfig, Environment, LoadOptions, MaintenanceConfig, Mode, Project};
-use crate::settings::{Variables, interpolate};
+use crate::settings::{VariableResolver, interpolate};
 use crate::sources::files::FilesConfig;
 use crate::sources::kafka::KafkaConfig;
 
@@ -246,7 +246,7 @@ fn a_missing_file_says_how_to_start() {
 #[test]
 fn a_dollar_can_be_escaped() {
     let vars = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
-    let variables = Variables::new(&vars, &Environment::of(|_| None), Path::new("nowhere"));
+    let variables = VariableResolver::new(&vars, &Environment::of(|_| None), Path::new("nowhere"));
     let filled = interpolate("$${A} ${A} ${B:-2} $", &variables);
     assert_eq!(filled, Ok("${A} 1 2 $".to_owned()));
 }

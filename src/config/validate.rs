@@ -11,7 +11,7 @@ use super::raw::{RawPipeline, RawProject, RawStep};
 use super::{
     ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Storage, TableName, Trigger, nearest,
 };
-use crate::settings::{Secret, Text, Values, Variables, as_secret, is_credential, is_literal, normal};
+use crate::settings::{Secret, Text, Values, VariableResolver, as_secret, is_credential, is_literal, normal};
 use crate::sources::layer;
 
 /// The URL schemes a lake can have.
@@ -36,7 +36,7 @@ impl<'a> Validator<'a> {
         Self {
             file,
             options,
-            values: Values::new(Variables::new(options.vars, options.env, &root), root),
+            values: Values::new(VariableResolver::new(options.vars, options.env, &root), root),
         }
     }
 

@@ -15,14 +15,14 @@ const MARGIN: usize = 8;
 const WIDTH_MAX: usize = 1_120;
 
 /// A box of the drawing.
-struct Place<'a> {
+struct PlacedTable<'a> {
     table: &'a Table,
     x: usize,
     y: usize,
     width: usize,
 }
 
-impl Place<'_> {
+impl PlacedTable<'_> {
     fn middle(&self) -> usize {
         self.x + self.width / 2
     }
@@ -35,14 +35,14 @@ pub(super) fn svg(manual: &Manual) -> String {
         .flat_map(|rank| broken(rank))
         .collect();
     let widest = lines.iter().map(|line| line_width(line)).max().unwrap_or(0);
-    let mut places: BTreeMap<&str, Place<'_>> = BTreeMap::new();
+    let mut places: BTreeMap<&str, PlacedTable<'_>> = BTreeMap::new();
     for (number, line) in lines.iter().enumerate() {
         let y = MARGIN + number * LINE_HEIGHT;
         // Shorter rows are centred.
         let mut x = MARGIN + (widest - line_width(line)) / 2;
         for table in line {
             let width = box_width(table);
-            places.insert(&table.name, Place { table, x, y, width });
+            places.insert(&table.name, PlacedTable { table, x, y, width });
             x += width + GAP;
         }
     }
@@ -130,7 +130,7 @@ fn ordered<'a>(manual: &'a Manual, ranks: &BTreeMap<&str, usize>) -> Vec<Vec<&'a
     by_rank
 }
 
-fn edge(svg: &mut String, from: &Place<'_>, to: &Place<'_>, how: &str) {
+fn edge(svg: &mut String, from: &PlacedTable<'_>, to: &PlacedTable<'_>, how: &str) {
     let (x1, y1) = (from.middle(), from.y + BOX_HEIGHT);
     let (x2, y2) = (to.middle(), to.y);
     let middle = usize::midpoint(y1, y2);
@@ -144,7 +144,7 @@ fn edge(svg: &mut String, from: &Place<'_>, to: &Place<'_>, how: &str) {
     );
 }
 
-fn node(svg: &mut String, place: &Place<'_>) {
+fn node(svg: &mut String, place: &PlacedTable<'_>) {
     let name = escape(&place.table.name);
     let class = match place.table.kind {
         Kind::Source => "source",

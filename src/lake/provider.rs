@@ -17,7 +17,7 @@ impl LakeTable {
     /// As [`LakeTable::provider`].
     pub async fn lookup_provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
         if self.key_filters().is_some() && session.config().get_extension::<Distributed>().is_none() {
-            self.let_read(session)?;
+            self.register_store(session)?;
             match DataFilesScan::lookup(self, &data_files_without_statistics(self), None) {
                 Ok(scan) => return Ok(Arc::new(scan)),
                 // The files use features that only the Delta library's own scan supports.
@@ -32,7 +32,7 @@ impl LakeTable {
     ///
     /// # Errors
     /// When the store cannot be set up.
-    pub fn let_read(&self, session: &SessionState) -> Result<(), LakeError> {
+    pub fn register_store(&self, session: &SessionState) -> Result<(), LakeError> {
         let done = self.delta().update_datafusion_session(session);
         done.map_err(LakeError::delta("read", self.name()))
     }
@@ -42,7 +42,7 @@ impl LakeTable {
     /// # Errors
     /// When the table does not exist or its files cannot be listed.
     pub async fn provider(&self, session: &SessionState) -> Result<Arc<dyn TableProvider>, LakeError> {
-        self.let_read(session)?;
+        self.register_store(session)?;
         if session.config().get_extension::<Distributed>().is_some() {
             // The Delta library's own scan cannot be sent to another process (delta-rs issue 4171).
             return Ok(Arc::new(DataFilesScan::whole(self)?));

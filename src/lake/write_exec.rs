@@ -259,10 +259,10 @@ async fn write(to: WriteTo, mut input: SendableRecordBatchStream) -> Result<Reco
         Some(keys) => keys.close().await?,
         None => KeyFiles::default(),
     };
-    told(&rows, &keys)
+    as_batch(&rows, &keys)
 }
 
-fn told(rows: &Written, keys: &KeyFiles) -> Result<RecordBatch> {
+fn as_batch(rows: &Written, keys: &KeyFiles) -> Result<RecordBatch> {
     let files = || {
         let rows = rows.files.iter().map(|file| (ROWS, file));
         let keys = keys

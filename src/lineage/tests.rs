@@ -43,7 +43,7 @@ fn text(origins: &Origins) -> String {
 }
 
 /// `column: origins`, one per line, with the predicates last.
-async fn told(sql: &str) -> Vec<String> {
+async fn traced(sql: &str) -> Vec<String> {
     let found = of(sql).await;
     let mut lines: Vec<String> = found
         .columns
@@ -57,76 +57,76 @@ async fn told(sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn expressions_and_filters() {
     let sql = "select x + y as s, 1 as one, t.id from a.t where y > 0";
-    assert_eq!(told(sql).await, ["s: a.t.x a.t.y", "one:", "id: a.t.id", "by a.t.y"]);
+    assert_eq!(traced(sql).await, ["s: a.t.x a.t.y", "one:", "id: a.t.id", "by a.t.y"]);
 }
 
 #[tokio::test]
 async fn joins_keep_their_sides_apart() {
     let sql = "select t.id, u.z from a.t left join a.u on t.id = u.id and t.x < u.z";
     assert_eq!(
-        told(sql).await,
+        traced(sql).await,
         ["id: a.t.id", "z: a.u.z", "by a.t.id a.t.x a.u.id a.u.z"]
     );
     let sql = "select x from a.t left anti join a.u on t.id = u.id";
-    assert_eq!(told(sql).await, ["x: a.t.x", "by a.t.id a.u.id"]);
+    assert_eq!(traced(sql).await, ["x: a.t.x", "by a.t.id a.u.id"]);
     let sql = "select id, z from a.t join a.u using (id)";
-    assert_eq!(told(sql).await, ["id: a.t.id", "z: a.u.z", "by a.t.id a.u.id"]);
+    assert_eq!(traced(sql).await, ["id: a.t.id", "z: a.u.z", "by a.t.id a.u.id"]);
 }
 
 #[tokio::test]
 async fn ctes_and_changes_lead_to_the_table() {
     let sql = "with new as (select id, x as n from changes('a.t')), more as (select id, n * 2 as m from new)
                select more.m from more";
-    assert_eq!(told(sql).await, ["m: a.t.x", "by"]);
+    assert_eq!(traced(sql).await, ["m: a.t.x", "by"]);
 }
 
 #[tokio::test]
 async fn unions_come_from_all_branches() {
     let sql = "select id, x as v from a.t union all select id, z from a.u union all select 1, null";
-    assert_eq!(told(sql).await, ["id: a.t.id a.u.id", "v: a.t.x a.u.z", "by"]);
+    assert_eq!(traced(sql).await, ["id: a.t.id a.u.id", "v: a.t.x a.u.z", "by"]);
 }
 
 #[tokio::test]
 async fn windows_decide_by_their_partition_and_order() {
     let sql = "select lag(x) over (partition by id order by y) as before, row_number() over (order by x) as n from a.t";
-    assert_eq!(told(sql).await, ["before: a.t.x", "n:", "by a.t.id a.t.x a.t.y"]);
+    assert_eq!(traced(sql).await, ["before: a.t.x", "n:", "by a.t.id a.t.x a.t.y"]);
 }
 
 #[tokio::test]
 async fn aggregates_group_filter_and_have() {
     let sql = "select id, sum(x) filter (where y > 0) as s, count(*) as n from a.t group by id having max(x) > 3";
     assert_eq!(
-        told(sql).await,
+        traced(sql).await,
         ["id: a.t.id", "s: a.t.x", "n:", "by a.t.id a.t.x a.t.y"]
     );
     let sql = "select id, x, count(*) as n from a.t group by grouping sets ((id), (id, x))";
-    assert_eq!(told(sql).await, ["id: a.t.id", "x: a.t.x", "n:", "by a.t.id a.t.x"]);
+    assert_eq!(traced(sql).await, ["id: a.t.id", "x: a.t.x", "n:", "by a.t.id a.t.x"]);
 }
 
 #[tokio::test]
 async fn unnested_lists_are_the_list() {
     let sql = "select id, unnest(tags) as tag from a.t";
-    assert_eq!(told(sql).await, ["id: a.t.id", "tag: a.t.tags", "by"]);
+    assert_eq!(traced(sql).await, ["id: a.t.id", "tag: a.t.tags", "by"]);
     let sql = "select unnest(array_append(tags, cast(x as varchar))) as tag from a.t";
-    assert_eq!(told(sql).await, ["tag: a.t.tags a.t.x", "by"]);
+    assert_eq!(traced(sql).await, ["tag: a.t.tags a.t.x", "by"]);
 }
 
 #[tokio::test]
 async fn subqueries_give_values_or_decide() {
     let sql = "select id, (select max(z) from a.u where u.id = t.id) as best from a.t where x in (select z from a.u)";
     assert_eq!(
-        told(sql).await,
+        traced(sql).await,
         ["id: a.t.id", "best: a.u.z", "by a.t.id a.t.x a.u.id a.u.z"]
     );
     let sql = "select x from a.t where exists (select 1 from a.u where u.id = t.id)";
-    assert_eq!(told(sql).await, ["x: a.t.x", "by a.t.id a.u.id"]);
+    assert_eq!(traced(sql).await, ["x: a.t.x", "by a.t.id a.u.id"]);
 }
 
 #[tokio::test]
 async fn recursion_leads_to_where_it_began() {
     let sql = "with recursive r as (select id, x from a.t union all select r.id, u.z from r join a.u on r.x = u.id)
                select id, x from r";
-    assert_eq!(told(sql).await, ["id: a.t.id", "x: a.t.x a.u.z", "by a.t.x a.u.id"]);
+    assert_eq!(traced(sql).await, ["id: a.t.id", "x: a.t.x a.u.z", "by a.t.x a.u.id"]);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn table_functions_are_closed_boxes() {
     let sql = "select id, score from session_knn(
                    a.t, (select id, z as x, id as y from a.u), session => id, item => x, at => y)";
     assert_eq!(
-        told(sql).await,
+        traced(sql).await,
         ["id: a.t.id a.u.id", "score: a.t.id a.t.x a.t.y a.u.id a.u.z", "by"]
     );
 }

@@ -171,7 +171,7 @@ impl Search<'_> {
             return Ok(None);
         }
         let session = self.tools.engine().session(&Bindings::default()).await?;
-        let can_read = self.inputs.target.let_read(&session.state());
+        let can_read = self.inputs.target.register_store(&session.state());
         can_read.map_err(|error| self.node.lake_error(error))?;
         let spilled = Spilled::new(&session, table).await;
         let spilled = Arc::new(spilled.map_err(|source| step::query_error(self.node, source))?);

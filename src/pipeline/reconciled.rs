@@ -147,7 +147,7 @@ impl Runner {
         };
         let new = new.unwrap_or_else(|| Changes::all(&table));
         let session = self.upkeep_session().await?;
-        table.let_read(&session.state()).map_err(failed)?;
+        table.register_store(&session.state()).map_err(failed)?;
         let rows = session
             .read_table(Arc::new(new.scan(&table).map_err(failed)?))
             .map_err(query)?;

@@ -79,7 +79,7 @@ pub(super) async fn upsert(
     let layout = layout(table, &rows)?;
     again_after_conflicts(async || {
         let opened = lake.table(table).await?;
-        opened.let_read(&session.state())?;
+        opened.register_store(&session.state())?;
         let merge = Merge::new(table, key, None).keeping_keys(session.task_ctx().memory_pool());
         let rows = session.read_batch(rows.clone())?.execute_stream().await?;
         let written = write_streams(&opened, vec![merge.pass(rows)?], &layout).await?;
@@ -116,7 +116,7 @@ pub(super) async fn remove(
     again_after_conflicts(async || {
         let opened = lake.table(table).await?;
         let Some(schema) = opened.schema()? else { return Ok(()) };
-        opened.let_read(&session.state())?;
+        opened.register_store(&session.state())?;
         let layout = Layout {
             schema,
             partition_by: vec![],

@@ -136,7 +136,7 @@ async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Resul
         if !changes.is_empty() {
             let scan = changes.scan(&table).map_err(lake_error)?;
             let session = &view.session;
-            table.let_read(&session.state()).map_err(lake_error)?;
+            table.register_store(&session.state()).map_err(lake_error)?;
             let plan = session.read_table(Arc::new(scan)).map_err(PipelineError::from)?;
             let events = plan.collect().await.map_err(PipelineError::from)?;
             for batch in events {

@@ -1,13 +1,13 @@
 //! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`.
 
 use super::missing::Missing;
-use super::variables::Variables;
+use super::variables::VariableResolver;
 
 /// Replaces the variables in a value.
 ///
 /// # Errors
 /// When a variable has no value, or cannot be read.
-pub fn interpolate(text: &str, variables: &Variables) -> Result<String, Missing> {
+pub fn interpolate(text: &str, variables: &VariableResolver) -> Result<String, Missing> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("${") {
@@ -27,7 +27,7 @@ pub fn interpolate(text: &str, variables: &Variables) -> Result<String, Missing>
     Ok(filled)
 }
 
-fn value(reference: &str, variables: &Variables) -> Result<String, Missing> {
+fn value(reference: &str, variables: &VariableResolver) -> Result<String, Missing> {
     let (name, default) = match reference.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (reference, None),

@@ -20,4 +20,4 @@ pub use redact::redact;
 pub use secret::Secret;
 pub use values::{Problem, Text, normal};
 pub(crate) use values::{RawOption, Values};
-pub use variables::{Environment, Variables};
+pub use variables::{Environment, VariableResolver};

@@ -8,7 +8,7 @@ use serde_yaml::{Location, Spanned};
 
 use super::Secret;
 use super::interpolate::{Missing, interpolate};
-use super::variables::Variables;
+use super::variables::VariableResolver;
 
 /// Text with its location, not yet interpolated.
 pub type Text = Spanned<String>;
@@ -35,14 +35,14 @@ pub struct Problem {
 
 /// Reads the values of a file, and collects its problems: a value with one is `None`.
 pub(crate) struct Values {
-    variables: Variables,
+    variables: VariableResolver,
     root: PathBuf,
     problems: Vec<Problem>,
 }
 
 impl Values {
     /// For a file in this folder.
-    pub fn new(variables: Variables, root: PathBuf) -> Self {
+    pub fn new(variables: VariableResolver, root: PathBuf) -> Self {
         Self {
             variables,
             root,
@@ -56,7 +56,7 @@ impl Values {
     }
 
     /// What the values are interpolated with.
-    pub fn variables(&self) -> &Variables {
+    pub fn variables(&self) -> &VariableResolver {
         &self.variables
     }
 

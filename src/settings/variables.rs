@@ -40,13 +40,13 @@ impl fmt::Debug for Environment {
 
 /// Values by name. Files and commands are read again each time.
 #[derive(Clone)]
-pub struct Variables {
+pub struct VariableResolver {
     given: BTreeMap<String, String>,
     environment: Environment,
     dotenv: PathBuf,
 }
 
-impl Variables {
+impl VariableResolver {
     /// `given` overrides everything else; `folder` may contain a `.env`.
     pub fn new(given: &BTreeMap<String, String>, environment: &Environment, folder: &Path) -> Self {
         Self {

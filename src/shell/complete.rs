@@ -35,7 +35,7 @@ pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completi
         return command(before, catalog);
     }
     let start = word_start(before);
-    let mut asked = Asked {
+    let mut candidates = Candidates {
         word: &before[start..],
         range: start..before.len(),
         candidates: vec![],
@@ -44,13 +44,13 @@ pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completi
     let (before, after) = around(&tokens.pieces, start);
     if let Some(open) = inside_text(text, &tokens.pieces, tokens.open, cursor) {
         if before_text_of_a_name(before, open) {
-            asked.names_in_quotes(&text[open + 1..cursor], catalog);
+            candidates.names_in_quotes(&text[open + 1..cursor], catalog);
         }
-        return asked.done();
+        return candidates.done();
     }
     let scope = Scope::of(before, after, catalog);
-    asked.expression_or_table(before, &scope, catalog);
-    asked.done()
+    candidates.expression_or_table(before, &scope, catalog);
+    candidates.done()
 }
 
 /// The tokens of the statement around the place: those before it, and those after it.
@@ -103,26 +103,26 @@ fn word_start(before: &str) -> usize {
 fn command(before: &str, catalog: &Catalog) -> Completion {
     let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     let line = before.trim_start();
-    let mut asked = Asked {
+    let mut candidates = Candidates {
         word: &before[start..],
         range: start..before.len(),
         candidates: vec![],
     };
     match line.split_once(char::is_whitespace) {
-        None => asked.add(COMMANDS.iter().map(|(name, _, doc)| (*name, *doc))),
-        Some(("\\d" | "\\history", _)) => asked.add(catalog.names().map(|name| (name, "table"))),
-        Some(("\\df", _)) => asked.add(catalog.functions.iter().map(|help| (&*help.name, first_sentence(help)))),
-        Some(("\\run", _)) => asked.add(catalog.steps.iter().map(|name| (&**name, "step"))),
+        None => candidates.add(COMMANDS.iter().map(|(name, _, doc)| (*name, *doc))),
+        Some(("\\d" | "\\history", _)) => candidates.add(catalog.names().map(|name| (name, "table"))),
+        Some(("\\df", _)) => candidates.add(catalog.functions.iter().map(|help| (&*help.name, first_sentence(help)))),
+        Some(("\\run", _)) => candidates.add(catalog.steps.iter().map(|name| (&**name, "step"))),
         Some(("\\format", _)) => {
             let names: Vec<String> = Format::all().map(|format| format.to_string()).collect();
-            asked.add(names.iter().map(|name| (&**name, "format")));
+            candidates.add(names.iter().map(|name| (&**name, "format")));
         }
-        Some(("\\at", _)) => asked.add([("now", "the current state")]),
-        Some(("\\x" | "\\timing", _)) => asked.add([("on", ""), ("off", "")]),
+        Some(("\\at", _)) => candidates.add([("now", "the current state")]),
+        Some(("\\x" | "\\timing", _)) => candidates.add([("on", ""), ("off", "")]),
         Some(("\\explain", rest)) => return shifted(before, rest, catalog),
         Some(_) => {}
     }
-    asked.done()
+    candidates.done()
 }
 
 /// The statement after `\explain`.
@@ -134,13 +134,13 @@ fn shifted(before: &str, statement: &str, catalog: &Catalog) -> Completion {
 }
 
 /// The word to complete, and the candidates found so far.
-struct Asked<'a> {
+struct Candidates<'a> {
     word: &'a str,
     range: Range<usize>,
     candidates: Vec<(u8, Candidate)>,
 }
 
-impl Asked<'_> {
+impl Candidates<'_> {
     /// Adds those that begin with the word or, if there are none, contain it.
     fn add<'b>(&mut self, names: impl IntoIterator<Item = (&'b str, &'b str)>) {
         let word = self.word.to_lowercase();
@@ -230,7 +230,7 @@ impl Asked<'_> {
 
     fn names_in_quotes(&mut self, word: &str, catalog: &Catalog) {
         let end = self.range.end;
-        let mut inner = Asked {
+        let mut inner = Candidates {
             word,
             range: end - word.len()..end,
             candidates: vec![],

@@ -3,7 +3,7 @@
 //! - [`Shell`]: a session, which runs scripts.
 //! - `split`, `tokens`: split a text into statements and commands.
 //! - `command`: the commands; `describe`, `functions`, `travel`, `repeat`: what they do.
-//! - `guard`: refuses what a session may not do.
+//! - `restrictions`: refuses what a session may not do.
 //! - [`print`](mod@print): rows as text; `progress`: the progress of a query.
 //! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colours;
 //!   `history`, `secrets`: the history, and what it leaves out.
@@ -16,7 +16,6 @@ mod describe;
 mod editor;
 mod error;
 mod functions;
-mod guard;
 mod highlight;
 mod history;
 mod interactive;
@@ -25,6 +24,7 @@ pub mod print;
 mod progress;
 mod query;
 mod repeat;
+mod restrictions;
 mod run_step;
 mod scope;
 mod script;
@@ -119,7 +119,7 @@ impl Shell {
             for (name, source) in &self.project.sources {
                 if let (true, Some(table)) = (source.reads_files(), bindings.changes.get_mut(name)) {
                     let (name, schema) = (name.clone(), table.schema());
-                    *table = Arc::new(guard::ShutOut { name, schema });
+                    *table = Arc::new(restrictions::ShutOut { name, schema });
                 }
             }
         }

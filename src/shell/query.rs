@@ -14,7 +14,7 @@ use indicatif::HumanCount;
 
 use super::print::{Printed, print_stream};
 use super::progress::Progress;
-use super::{Access, Shell, ShellError, guard};
+use super::{Access, Shell, ShellError, restrictions};
 use crate::config::nearest;
 use crate::engine::{CATALOG, plan};
 
@@ -43,10 +43,10 @@ impl Shell {
     /// The statement's plan, if it may be run.
     pub(super) async fn planned(&self, session: &SessionContext, sql: &str) -> Result<DataFrame, ShellError> {
         if self.options.access == Access::Safe {
-            guard::no_variables(sql)?;
+            restrictions::no_variables(sql)?;
         }
         let plan = plan(session, sql).await?;
-        guard::check_plan(&plan, self.options.access)?;
+        restrictions::check_plan(&plan, self.options.access)?;
         Ok(session.execute_logical_plan(plan).await?)
     }
 

@@ -1,6 +1,6 @@
 //! `\run`: a step of the pipeline, from the shell.
 
-use super::guard::refused;
+use super::restrictions::refused;
 use super::{Access, Shell, ShellError};
 use crate::config::nearest;
 use crate::pipeline::{Decision, Outcome, RunEvent, RunOptions, Selection};

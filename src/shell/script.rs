@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::command::{Command, Limit, help};
-use super::guard::refused;
 use super::output::Output;
 use super::print::Format;
+use super::restrictions::refused;
 use super::split::{Item, Placed, is_farewell, split};
 use super::{Access, Shell, ShellError};
 

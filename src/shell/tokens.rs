@@ -61,13 +61,13 @@ pub(super) fn tokens(text: &str) -> Tokens {
     let dialect = GenericDialect {};
     let mut found = vec![];
     let cut = Tokenizer::new(&dialect, text).tokenize_with_location_into_buf(&mut found);
-    let mut places = Places::new(text);
+    let mut offsets = ByteOffsets::new(text);
     let mut pieces: Vec<Piece> = vec![];
     for found in found {
-        let start = places.byte(found.span.start);
+        let start = offsets.byte(found.span.start);
         pieces.push(Piece {
             token: found.token,
-            range: start..places.byte(found.span.end),
+            range: start..offsets.byte(found.span.end),
         });
     }
     let end = pieces.last().map_or(0, |last| last.range.end);
@@ -76,13 +76,13 @@ pub(super) fn tokens(text: &str) -> Tokens {
 }
 
 /// Converts lines and columns, in ascending order, to byte offsets.
-struct Places<'a> {
+struct ByteOffsets<'a> {
     rest: std::str::CharIndices<'a>,
     at: Location,
     byte: usize,
 }
 
-impl<'a> Places<'a> {
+impl<'a> ByteOffsets<'a> {
     fn new(text: &'a str) -> Self {
         Self {
             rest: text.char_indices(),

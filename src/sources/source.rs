@@ -158,7 +158,7 @@ pub enum SourceError {
     },
     /// The source was replaced by another one with the same name.
     #[error("{what} was deleted and recreated since it was read: it now holds other records\n  help: {help}")]
-    MadeAnew {
+    Recreated {
         /// The topic.
         what: String,
         /// How to fix it.

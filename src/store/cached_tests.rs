@@ -48,7 +48,7 @@ async fn what_is_written_over_is_never_kept() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_made_anew_is_read_anew() {
+async fn a_recreated_table_is_read_again() {
     let (inner, store) = stores();
     let entry = Path::from("_delta_log/00000000000000000000.json");
     store.put(&entry, "first".into()).await.unwrap();

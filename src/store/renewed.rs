@@ -97,7 +97,7 @@ impl RenewedStore {
     }
 
     /// Makes a request, and retries it with new credentials if it is refused.
-    async fn ask<'a, T>(
+    async fn with_renewal<'a, T>(
         &self,
         permission: Permission,
         path: &Path,
@@ -139,7 +139,7 @@ impl RenewedStore {
                 }
                 .boxed()
             };
-            this.ask(Permission::List, &prefix, first).await
+            this.with_renewal(Permission::List, &prefix, first).await
         };
         stream::once(begun).try_flatten().boxed()
     }
@@ -216,7 +216,7 @@ impl fmt::Display for RenewedStore {
 #[async_trait]
 impl ObjectStore for RenewedStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.ask(Permission::Create, location, |store| {
+        self.with_renewal(Permission::Create, location, |store| {
             let (location, payload, options) = (location.clone(), payload.clone(), options.clone());
             async move { store.put_opts(&location, payload, options).await }.boxed()
         })
@@ -229,7 +229,7 @@ impl ObjectStore for RenewedStore {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         // Azure starts an upload without a request, so the first refusal is that of a part.
-        let upload = self.ask(Permission::Create, location, |store| {
+        let upload = self.with_renewal(Permission::Create, location, |store| {
             let (location, options) = (location.clone(), options.clone());
             async move { store.put_multipart_opts(&location, options).await }.boxed()
         });
@@ -242,7 +242,7 @@ impl ObjectStore for RenewedStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.ask(Permission::Read, location, |store| {
+        self.with_renewal(Permission::Read, location, |store| {
             let (location, options) = (location.clone(), options.clone());
             async move { store.get_opts(&location, options).await }.boxed()
         })
@@ -264,7 +264,7 @@ impl ObjectStore for RenewedStore {
                     }
                     .boxed()
                 };
-                this.ask(Permission::Delete, &location, one).await?;
+                this.with_renewal(Permission::Delete, &location, one).await?;
                 Ok(location)
             }
         };
@@ -283,7 +283,7 @@ impl ObjectStore for RenewedStore {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let place = prefix.cloned().unwrap_or_default();
-        self.ask(Permission::List, &place, |store| {
+        self.with_renewal(Permission::List, &place, |store| {
             let prefix = prefix.cloned();
             async move { store.list_with_delimiter(prefix.as_ref()).await }.boxed()
         })
@@ -291,7 +291,7 @@ impl ObjectStore for RenewedStore {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.ask(Permission::Create, to, |store| {
+        self.with_renewal(Permission::Create, to, |store| {
             let (from, to, options) = (from.clone(), to.clone(), options.clone());
             async move { store.copy_opts(&from, &to, options).await }.boxed()
         })
@@ -299,7 +299,7 @@ impl ObjectStore for RenewedStore {
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.ask(Permission::Create, to, |store| {
+        self.with_renewal(Permission::Create, to, |store| {
             let (from, to, options) = (from.clone(), to.clone(), options.clone());
             async move { store.rename_opts(&from, &to, options).await }.boxed()
         })

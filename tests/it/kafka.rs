@@ -57,7 +57,7 @@ fn a_topic_flows_through_every_layer_and_goes_on() {
 }
 
 #[test]
-fn a_topic_made_anew_is_refused_and_never_read_in_silence() {
+fn a_recreated_topic_is_refused_and_never_read_in_silence() {
     let shop = Shop::new();
     let broker = EmbeddedBroker::start("clickstream", 1).unwrap();
     send(&broker, 500, 1);

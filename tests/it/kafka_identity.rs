@@ -5,8 +5,8 @@ use crate::kafka_real::numbered;
 use crate::kafka_shop::KafkaShop;
 
 #[test]
-fn a_topic_made_anew_is_refused_also_where_it_holds_more_than_was_read() {
-    let Some(broker) = Broker::shared("a_topic_made_anew_is_refused_also_where_it_holds_more_than_was_read") else {
+fn a_recreated_topic_is_refused_also_where_it_holds_more_than_was_read() {
+    let Some(broker) = Broker::shared("a_recreated_topic_is_refused_also_where_it_holds_more_than_was_read") else {
         return;
     };
     let topic = broker.topic("anew", 3, &[]);

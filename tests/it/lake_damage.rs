@@ -40,7 +40,7 @@ fn step(rows: Vec<Value>, name: &str) -> Value {
 }
 
 #[test]
-fn a_deleted_bronze_table_is_never_silently_made_anew() {
+fn a_deleted_bronze_table_is_never_silently_recreated() {
     let shop = shop_of_runs(2);
     let silver = shop.table("silver.events");
     fs::rename(shop.path("lake/bronze"), shop.path("bronze-away")).unwrap();

@@ -45,6 +45,7 @@ mod kafka_shop;
 mod kafka_topic;
 mod lake_damage;
 mod lake_health;
+mod module_graph;
 mod object_store;
 mod own_projects;
 mod own_recommenders;

@@ -76,7 +76,7 @@ pub async fn session(attempt: Attempt<'_>, layout: &Layout, files: &[Add]) -> Re
     bindings.tables.clone_from(&inputs.expectations);
     bindings.tables.insert(attempt.node.name().clone(), Arc::new(new));
     let session = attempt.tools.engine().session(&bindings).await?;
-    inputs.target.let_read(&session.state()).map_err(failed)?;
+    inputs.target.register_store(&session.state()).map_err(failed)?;
     Ok(session)
 }
 

@@ -7,7 +7,7 @@ use super::codec::Codec;
 
 /// A range of lines in one file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Stretch {
+pub(super) struct FileRange {
     /// Its location in the store.
     #[serde(with = "path_as_text")]
     pub path: Path,
@@ -29,7 +29,7 @@ pub(super) struct Stretch {
     pub found_us: i64,
 }
 
-impl Stretch {
+impl FileRange {
     /// The number of bytes read from the store for it.
     pub fn bytes(&self) -> u64 {
         match self.codec {

@@ -32,12 +32,12 @@ impl Source for FilesSource {
         let files = self.listing().await?;
         let known = Known::committed(committed, files.iter().map(|file| &file.place)).await?;
         let waiting = Waiting::find(self, &files, &known, options.on_loss).await?;
-        let stretches = waiting.stretches(&files, found_us);
-        let records = stretches.iter().map(|stretch| stretch.records).sum();
+        let ranges = waiting.file_ranges(&files, found_us);
+        let records = ranges.iter().map(|range| range.records).sum();
         Ok(Pending {
             next: waiting.positions(&files, &known),
             keep: waiting.renamed || waiting.read_again > READ_AGAIN_MAX,
-            provider: Arc::new(self.scan(stretches)),
+            provider: Arc::new(self.scan(ranges)),
             records,
             lag: BTreeMap::from([(self.config.path.clone(), records)]),
         })

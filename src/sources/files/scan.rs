@@ -22,7 +22,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::FilesConfig;
 use super::codec::{Chunks, Codec, bytes_of};
-use super::file_range::Stretch;
+use super::file_range::FileRange;
 use crate::sources::formats::{Format, RecordHash, Rows};
 use crate::sources::{RecordBatchBuilder, SourceError, record_schema};
 
@@ -33,28 +33,28 @@ pub struct LinesScan {
     source: Arc<str>,
     format: &'static dyn Format,
     store: Arc<dyn ObjectStore>,
-    stretches: Vec<Stretch>,
+    ranges: Vec<FileRange>,
 }
 
 impl LinesScan {
-    pub(super) fn new(config: &FilesConfig, store: Arc<dyn ObjectStore>, stretches: Vec<Stretch>) -> Self {
+    pub(super) fn new(config: &FilesConfig, store: Arc<dyn ObjectStore>, ranges: Vec<FileRange>) -> Self {
         Self {
             source: config.path.as_str().into(),
             format: config.format,
             store,
-            stretches,
+            ranges,
         }
     }
 
     /// Deals the files into groups of about equal size, largest file first.
-    fn groups(&self, partitions: usize) -> Vec<Vec<Stretch>> {
-        let mut stretches = self.stretches.clone();
-        stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.bytes()));
-        let mut groups: Vec<(u64, Vec<Stretch>)> = vec![(0, vec![]); partitions.clamp(1, stretches.len().max(1))];
-        for stretch in stretches {
+    fn groups(&self, partitions: usize) -> Vec<Vec<FileRange>> {
+        let mut ranges = self.ranges.clone();
+        ranges.sort_by_key(|range| std::cmp::Reverse(range.bytes()));
+        let mut groups: Vec<(u64, Vec<FileRange>)> = vec![(0, vec![]); partitions.clamp(1, ranges.len().max(1))];
+        for range in ranges {
             if let Some(smallest) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
-                smallest.0 += stretch.bytes();
-                smallest.1.push(stretch);
+                smallest.0 += range.bytes();
+                smallest.1.push(range);
             }
         }
         groups.into_iter().map(|(_, group)| group).collect()
@@ -89,7 +89,7 @@ pub(super) struct LinesExec {
     pub source: Arc<str>,
     pub format: &'static dyn Format,
     store: Arc<dyn ObjectStore>,
-    pub groups: Vec<Vec<Stretch>>,
+    pub groups: Vec<Vec<FileRange>>,
     pub projection: Option<Vec<usize>>,
     pub limit: Option<usize>,
     properties: Arc<PlanProperties>,
@@ -99,7 +99,7 @@ pub(super) struct LinesExec {
 impl LinesExec {
     pub fn new(
         scan: &LinesScan,
-        groups: Vec<Vec<Stretch>>,
+        groups: Vec<Vec<FileRange>>,
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
     ) -> Self {
@@ -127,7 +127,7 @@ impl LinesExec {
 impl DisplayAs for LinesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = || self.groups.iter().flatten();
-        let bytes: u64 = all().map(|stretch| stretch.bytes()).sum();
+        let bytes: u64 = all().map(|range| range.bytes()).sum();
         write!(f, "LinesExec: files={}, bytes={bytes}", all().count())?;
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),
@@ -177,11 +177,11 @@ impl ExecutionPlan for LinesExec {
             out: stream.tx(),
         };
         stream.spawn(async move {
-            for stretch in &group {
+            for range in &group {
                 if !reader
-                    .read(stretch)
+                    .read(range)
                     .await
-                    .map_err(|error| error.context(format!("reading {}", stretch.name)))?
+                    .map_err(|error| error.context(format!("reading {}", range.name)))?
                 {
                     break;
                 }
@@ -203,20 +203,20 @@ struct LinesReader {
 
 impl LinesReader {
     /// Reads the lines of a file into batches; returns `false` once no more are wanted.
-    async fn read(&mut self, stretch: &Stretch) -> Result<bool> {
-        let mut chunks = text(&*self.store, stretch).await?;
+    async fn read(&mut self, range: &FileRange) -> Result<bool> {
+        let mut chunks = text(&*self.store, range).await?;
         let (mut splitter, mut hash) = (self.format.splitter(), RecordHash::default());
-        self.rows.begin(&stretch.name, stretch.first_line, stretch.found_us);
-        let mut at = match stretch.codec {
-            Codec::Plain => stretch.text.start,
+        self.rows.begin(&range.name, range.first_line, range.found_us);
+        let mut at = match range.codec {
+            Codec::Plain => range.text.start,
             _ => 0,
         };
-        while at < stretch.text.end && self.rows.are_wanted() {
+        while at < range.text.end && self.rows.are_wanted() {
             let Some(chunk) = chunks.try_next().await? else { break };
             let before = at;
             at += chunk.len() as u64;
             let within = |place: u64| (place.clamp(before, at) - before) as usize;
-            let chunk = &chunk[within(stretch.text.start)..within(stretch.text.end)];
+            let chunk = &chunk[within(range.text.start)..within(range.text.end)];
             hash.update(chunk);
             splitter.feed(chunk, &mut self.rows)?;
             if self.rows.is_full() && !self.send().await? {
@@ -226,8 +226,8 @@ impl LinesReader {
         if self.rows.are_wanted() {
             splitter.end(&mut self.rows)?;
         }
-        if self.rows.are_wanted() && hash.value() != stretch.hash {
-            return Err(changed(stretch));
+        if self.rows.are_wanted() && hash.value() != range.hash {
+            return Err(changed(range));
         }
         Ok(self.rows.are_wanted())
     }
@@ -244,23 +244,23 @@ impl LinesReader {
 }
 
 /// The text that contains the lines; for a plain file, exactly these lines.
-async fn text(store: &dyn ObjectStore, stretch: &Stretch) -> Result<Chunks> {
-    let opened = match stretch.codec {
-        Codec::Plain => bytes_of(store, &stretch.path, stretch.text.clone()).await,
-        _ => bytes_of(store, &stretch.path, 0..stretch.size).await,
+async fn text(store: &dyn ObjectStore, range: &FileRange) -> Result<Chunks> {
+    let opened = match range.codec {
+        Codec::Plain => bytes_of(store, &range.path, range.text.clone()).await,
+        _ => bytes_of(store, &range.path, 0..range.size).await,
     };
     match opened {
         // The file was rotated at just this moment.
         Err(DataFusionError::ObjectStore(error)) if matches!(*error, object_store::Error::NotFound { .. }) => {
-            Err(changed(stretch))
+            Err(changed(range))
         }
-        opened => Ok(stretch.codec.text(opened?)),
+        opened => Ok(range.codec.text(opened?)),
     }
 }
 
-fn changed(stretch: &Stretch) -> DataFusionError {
+fn changed(range: &FileRange) -> DataFusionError {
     DataFusionError::External(Box::new(SourceError::Unreachable {
-        what: stretch.name.clone(),
+        what: range.name.clone(),
         reason: "it was replaced or renamed while it was read".to_owned(),
         help: "none of its lines were committed: run again".to_owned(),
     }))

@@ -8,7 +8,7 @@ use object_store::path::Path;
 use url::Url;
 
 use super::FilesConfig;
-use super::file_range::Stretch;
+use super::file_range::FileRange;
 use super::scan::LinesScan;
 use crate::sources::SourceError;
 
@@ -60,8 +60,8 @@ impl FilesSource {
     }
 
     /// These lines of its files as a table.
-    pub(super) fn scan(&self, stretches: Vec<Stretch>) -> LinesScan {
-        LinesScan::new(&self.config, self.store.clone(), stretches)
+    pub(super) fn scan(&self, ranges: Vec<FileRange>) -> LinesScan {
+        LinesScan::new(&self.config, self.store.clone(), ranges)
     }
 
     pub(super) fn unreachable(&self, error: &dyn std::error::Error) -> SourceError {

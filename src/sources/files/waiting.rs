@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::codec::Codec;
 use super::copies::Copies;
-use super::file_range::Stretch;
+use super::file_range::FileRange;
 use super::listing::Found;
 use super::look::Seen;
 use super::names;
@@ -217,11 +217,11 @@ impl Waiting {
     }
 
     /// What to read, and how to name the records.
-    pub fn stretches(&self, files: &[Found], found_us: i64) -> Vec<Stretch> {
+    pub fn file_ranges(&self, files: &[Found], found_us: i64) -> Vec<FileRange> {
         let reads = self.reads.iter().filter(|read| read.records() > 0);
-        let stretch = |read: &Read| {
+        let range = |read: &Read| {
             let (file, count) = (&files[read.file], read.mark.counter.count());
-            Stretch {
+            FileRange {
                 path: file.meta.location.clone(),
                 name: file.place.clone(),
                 codec: read.codec,
@@ -233,7 +233,7 @@ impl Waiting {
                 found_us,
             }
         };
-        reads.map(stretch).collect()
+        reads.map(range).collect()
     }
 
     /// How far the files will have been read afterwards.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FilesConfig;
 use super::FilesSource;
-use super::file_range::Stretch;
+use super::file_range::FileRange;
 use super::scan::LinesExec;
 
 /// The plan leaf for another process, which has its own access to the files.
@@ -16,7 +16,7 @@ use super::scan::LinesExec;
 struct Wire {
     source: String,
     format: String,
-    groups: Vec<Vec<Stretch>>,
+    groups: Vec<Vec<FileRange>>,
     projection: Option<Vec<usize>>,
     limit: Option<usize>,
 }

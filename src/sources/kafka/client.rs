@@ -150,7 +150,7 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
 
 /// Sends a request to a broker, retrying in slices of time, so that a permanent failure (a wrong secret, a bad
 /// certificate) ends it early.
-pub(super) fn ask<T>(
+pub(super) fn with_retries<T>(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
     request: impl Fn(Duration) -> Result<T, KafkaError>,

@@ -6,8 +6,8 @@ use super::KafkaConfig;
 use crate::sources::SourceError;
 
 /// The error for a topic that was recreated since it was read.
-pub(super) fn made_anew(config: &KafkaConfig) -> SourceError {
-    SourceError::MadeAnew {
+pub(super) fn recreated(config: &KafkaConfig) -> SourceError {
+    SourceError::Recreated {
         what: format!("topic `{}` at {}", config.topic, config.brokers),
         help: "to read the new topic from its beginning, and keep the table's records: clickrec run --accept-loss"
             .to_owned(),

@@ -5,13 +5,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
 use super::KafkaConfig;
-use super::client::{ANSWER, Context, ask, refused};
+use super::client::{ANSWER, Context, refused, with_retries};
 use super::native::topic_id;
 use crate::sources::SourceError;
 
 /// Fetches the topic's metadata.
 pub(super) fn metadata(config: &KafkaConfig, client: &BaseConsumer<Context>) -> Result<Metadata, SourceError> {
-    ask(config, client, |timeout| {
+    with_retries(config, client, |timeout| {
         client.fetch_metadata(Some(&config.topic), timeout)
     })
 }

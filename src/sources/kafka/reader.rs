@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::cause::Cause;
 use super::client::{ANSWER, Context, consumer, failed, is_passing, refused};
-use super::lost::{lost, made_anew};
+use super::lost::{lost, recreated};
 use super::metadata::{identity, metadata};
 use super::native::{Messages, Received};
 use super::range::{Range, Task};
@@ -51,16 +51,16 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
     } = reader;
     let mut batch = RecordBatchBuilder::new(task.projection.as_deref());
     let mut left = task.limit.unwrap_or(usize::MAX);
-    let mut places = Places::new(&ranges);
-    let mut connection = if places.are_done() {
+    let mut progress = ReadProgress::new(&ranges);
+    let mut connection = if progress.are_done() {
         None
     } else {
         Some(Connection::open(&task, &ranges)?)
     };
-    while let Some(connection) = connection.as_mut().filter(|_| left > 0 && !places.are_done()) {
+    while let Some(connection) = connection.as_mut().filter(|_| left > 0 && !progress.are_done()) {
         let (mut heard, mut trouble) = (false, None);
         for received in connection.messages.poll(POLL) {
-            match places.take(&received) {
+            match progress.take(&received) {
                 Taken::Record if left > 0 => {
                     append(&mut batch, &task.config.topic, &received);
                     bytes.add(received.key().map_or(0, <[u8]>::len) + received.value().map_or(0, <[u8]>::len));
@@ -79,11 +79,13 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
         }
         if let Some((partition, code, reason)) = trouble {
             connection
-                .trouble(code, &reason, partition, &places)
-                .map_err(|error| places.context(&task, error))?;
+                .trouble(code, &reason, partition, &progress)
+                .map_err(|error| progress.context(&task, error))?;
         }
-        connection.listen(heard).map_err(|error| places.context(&task, error))?;
-        connection.pause(&mut places)?;
+        connection
+            .listen(heard)
+            .map_err(|error| progress.context(&task, error))?;
+        connection.pause(&mut progress)?;
     }
     if !batch.is_empty() {
         send(&mut batch, &metrics, out)?;
@@ -93,9 +95,9 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
 }
 
 /// How far each partition was read.
-struct Places(BTreeMap<i32, Place>);
+struct ReadProgress(BTreeMap<i32, PartitionProgress>);
 
-struct Place {
+struct PartitionProgress {
     /// The next offset to read.
     position: i64,
     /// The offset after the last one to read.
@@ -112,10 +114,10 @@ enum Taken {
     Trouble(RDKafkaErrorCode),
 }
 
-impl Places {
+impl ReadProgress {
     fn new(ranges: &[Range]) -> Self {
         let waiting = ranges.iter().filter(|range| range.start < range.end);
-        let place = |range: &Range| Place {
+        let place = |range: &Range| PartitionProgress {
             position: range.start,
             end: range.end,
             is_paused: false,
@@ -186,7 +188,7 @@ impl<'a> Connection<'a> {
         if let (Some(then), Some(now)) = (task.topic_id, identity(config, &client, &metadata))
             && then != now
         {
-            return Err(external(made_anew(config)));
+            return Err(external(recreated(config)));
         }
         let mut assignment = TopicPartitionList::new();
         ranges
@@ -211,11 +213,11 @@ impl<'a> Connection<'a> {
         code: RDKafkaErrorCode,
         reason: &str,
         partition: i32,
-        places: &Places,
+        progress: &ReadProgress,
     ) -> Result<(), SourceError> {
         let config = &self.task.config;
         let error = KafkaError::MessageConsumption(code);
-        match (code, places.0.get(&partition)) {
+        match (code, progress.0.get(&partition)) {
             (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(place)) => {
                 let client = self.messages.client();
                 let (low, high) = client
@@ -256,9 +258,9 @@ impl<'a> Connection<'a> {
     }
 
     /// Pauses partitions that have been read to their end while others have not.
-    fn pause(&self, places: &mut Places) -> Result<()> {
+    fn pause(&self, progress: &mut ReadProgress) -> Result<()> {
         let mut done = TopicPartitionList::new();
-        let finished = places
+        let finished = progress
             .0
             .iter_mut()
             .filter(|(_, place)| place.position >= place.end && !place.is_paused);
@@ -266,7 +268,7 @@ impl<'a> Connection<'a> {
             place.is_paused = true;
             done.add_partition(&self.task.config.topic, *partition);
         }
-        if done.count() == 0 || places.are_done() {
+        if done.count() == 0 || progress.are_done() {
             return Ok(());
         }
         let client = self.messages.client();

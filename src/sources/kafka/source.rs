@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaConfig;
-use super::client::{Context, ask, consumer};
-use super::lost::{lost, made_anew};
+use super::client::{Context, consumer, with_retries};
+use super::lost::{lost, recreated};
 use super::metadata::{identity, metadata, numbers};
 use super::times::{TimeOffset, offsets_at};
 use super::{KafkaScan, Range};
@@ -94,7 +94,7 @@ impl KafkaSource {
     /// Fixes what to read, and the positions to commit with it.
     async fn pin(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pinned, SourceError> {
         let topic = self.describe(options.from_timestamp_millis).await?;
-        let is_new = self.is_made_anew(&topic, committed, options.on_loss).await?;
+        let is_new = self.is_recreated(&topic, committed, options.on_loss).await?;
         let (mut ranges, mut next) = (vec![], Positions::new());
         for (index, (partition, offsets)) in topic.partitions.iter().enumerate() {
             let place = self.place(partition);
@@ -139,7 +139,7 @@ impl KafkaSource {
     }
 
     /// Whether the committed positions belong to a deleted topic with the same name.
-    async fn is_made_anew(
+    async fn is_recreated(
         &self,
         topic: &Topic,
         committed: &dyn Committed,
@@ -153,11 +153,11 @@ impl KafkaSource {
         if now == then {
             return Ok(false);
         }
-        let anew = made_anew(&self.config);
+        let recreated = recreated(&self.config);
         if on_loss == OnLoss::Refuse {
-            return Err(anew);
+            return Err(recreated);
         }
-        tracing::warn!("{anew}; reading it from its beginning");
+        tracing::warn!("{recreated}; reading it from its beginning");
         Ok(true)
     }
 
@@ -249,7 +249,7 @@ fn describe(
     let numbers = numbers(config, &metadata)?;
     let mut partitions = vec![];
     for partition in numbers {
-        let (low, high) = ask(config, client, |timeout| {
+        let (low, high) = with_retries(config, client, |timeout| {
             client.fetch_watermarks(&config.topic, partition, timeout)
         })?;
         partitions.push((partition, low..high));

@@ -6,24 +6,30 @@ use multiversion::multiversion;
 use super::AlsError;
 use super::kernels::{axpy, dot};
 use super::product::add_gram;
-use super::solve::{CHUNK, Row, Scratch, Side, solve_in_place};
+use super::solve::{CHUNK, Row, Side, Workspace, solve_in_place};
 
 /// One pass over the blocks from the row's current value: `n d size + d size²`. The predictions of the row's own
 /// interactions are updated between blocks. The unobserved pairs do not couple blocks, because their Gramian is
 /// diagonal here. A row without interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(super) fn blocks(side: Side, row: Row, x: &mut [f32], size: usize, scratch: &mut Scratch) -> Result<(), AlsError> {
+pub(super) fn blocks(
+    side: Side,
+    row: Row,
+    x: &mut [f32],
+    size: usize,
+    workspace: &mut Workspace,
+) -> Result<(), AlsError> {
     if row.items.is_empty() {
         x.fill(0.0);
         return Ok(());
     }
-    scratch.start(side, row);
+    workspace.start(side, row);
     let d = x.len();
-    scratch.predictions.clear();
-    scratch.predictions.extend(row.pairs(side).map(|(y, _)| dot(y, x)));
+    workspace.predictions.clear();
+    workspace.predictions.extend(row.pairs(side).map(|(y, _)| dot(y, x)));
     for start in (0..d).step_by(size) {
         let end = (start + size).min(d);
-        step(side, row, x, start, end, scratch)?;
+        step(side, row, x, start, end, workspace)?;
     }
     Ok(())
 }
@@ -31,15 +37,22 @@ pub(super) fn blocks(side: Side, row: Row, x: &mut [f32], size: usize, scratch: 
 /// Moves the dimensions `start..end` to the minimum of the loss: `x −= H⁻¹ g`, where `g` is half the gradient and `H`
 /// half the second derivative.
 #[inline(always)]
-fn step(side: Side, row: Row, x: &mut [f32], start: usize, end: usize, scratch: &mut Scratch) -> Result<(), AlsError> {
-    let Scratch {
+fn step(
+    side: Side,
+    row: Row,
+    x: &mut [f32],
+    start: usize,
+    end: usize,
+    workspace: &mut Workspace,
+) -> Result<(), AlsError> {
+    let Workspace {
         diagonal,
         residual: g,
         rows,
         matrix: h,
         predictions,
         ..
-    } = scratch;
+    } = workspace;
     let (x, size) = (&mut x[start..end], end - start);
     h.clear();
     h.resize(size * size, 0.0);

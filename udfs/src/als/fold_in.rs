@@ -1,4 +1,4 @@
-use super::solve::{Row, Scratch, Side, cholesky};
+use super::solve::{Row, Side, Workspace, cholesky};
 use super::spectrum::Spectrum;
 use super::train::turned;
 use super::{AlsError, Factors, Objective};
@@ -80,7 +80,7 @@ impl FoldIn {
             regularization: self.objective.of_row(items.len(), self.turned.rows()),
         };
         let mut x = vec![0.0; out.len()];
-        cholesky(side, row, &mut x, &mut Scratch::default())?;
+        cholesky(side, row, &mut x, &mut Workspace::default())?;
         self.spectrum.turn_back(&x, out);
         Ok(())
     }

@@ -2,7 +2,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Col, Mat, Side as Triangle};
 
 use super::product::gram;
-use super::solve::{Row, Scratch, Side, cholesky};
+use super::solve::{Row, Side, Workspace, cholesky};
 use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Objective, Params};
 
@@ -156,7 +156,7 @@ impl RowSolver {
             regularization: self.objective.of_row(n, self.others),
         };
         let (mut x, mut out) = (vec![0.0; d], vec![0.0; d]);
-        cholesky(side, row, &mut x, &mut Scratch::default())?;
+        cholesky(side, row, &mut x, &mut Workspace::default())?;
         self.spectrum.turn_back(&x, &mut out);
         Ok(out)
     }

@@ -60,7 +60,7 @@ impl<'a> Row<'a> {
 
 /// Working memory, one per thread.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct Workspace {
     /// `Λ + λ`.
     pub diagonal: Vec<f32>,
     pub residual: Vec<f32>,
@@ -73,7 +73,7 @@ pub(super) struct Scratch {
     pub predictions: Vec<f32>,
 }
 
-impl Scratch {
+impl Workspace {
     /// Sets the diagonal.
     #[inline(always)]
     pub fn start(&mut self, side: Side<'_>, row: Row<'_>) {
@@ -87,20 +87,20 @@ impl Scratch {
 /// which is exact because it is diagonal here; `n` interactions therefore take at most `n + 1` steps. A row without
 /// interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usize, scratch: &mut Scratch) {
+pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usize, workspace: &mut Workspace) {
     if row.items.is_empty() {
         x.fill(0.0);
         return;
     }
-    scratch.start(side, row);
-    let Scratch {
+    workspace.start(side, row);
+    let Workspace {
         diagonal,
         residual: r,
         direction: p,
         product: ap,
         rows,
         ..
-    } = scratch;
+    } = workspace;
     // Every step reads all vectors of the row: only once from memory, if the cache can hold them.
     let gathers = GATHERED.contains(&(row.items.len() * x.len()));
     rows.clear();
@@ -176,18 +176,18 @@ fn add_scaled<'a>(
 /// The exact solution by Cholesky, for the smaller system: the row's own, with `d` unknowns, or that of its `n`
 /// interactions. A row without interactions becomes zero.
 #[multiversion(targets("x86_64+avx512f+avx512vl+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratch) -> Result<(), AlsError> {
+pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], workspace: &mut Workspace) -> Result<(), AlsError> {
     if row.items.is_empty() {
         x.fill(0.0);
         return Ok(());
     }
-    scratch.start(side, row);
-    if row.items.len() < x.len() && by_interactions(side, row, x, scratch).is_ok() {
+    workspace.start(side, row);
+    if row.items.len() < x.len() && by_interactions(side, row, x, workspace).is_ok() {
         return Ok(());
     }
-    let Scratch {
+    let Workspace {
         diagonal, rows, matrix, ..
-    } = scratch;
+    } = workspace;
     let d = x.len();
     matrix.clear();
     matrix.resize(d * d, 0.0);
@@ -221,18 +221,18 @@ pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratc
 ///
 /// which costs `n² d + n³` instead of `n d² + d³`: a session has only a few interactions. `D⁻¹ + Y Z` is symmetric and
 /// positive definite; if the weights differ so much that it is not in 32 bits, this fails and leaves `x` unchanged.
-/// Requires [`Scratch::start`].
+/// Requires [`Workspace::start`].
 #[inline(always)]
-pub(super) fn by_interactions(side: Side, row: Row, x: &mut [f32], scratch: &mut Scratch) -> Result<(), AlsError> {
+pub(super) fn by_interactions(side: Side, row: Row, x: &mut [f32], workspace: &mut Workspace) -> Result<(), AlsError> {
     let (n, d) = (row.items.len(), x.len());
-    let Scratch {
+    let Workspace {
         diagonal,
         residual: c,
         product: inverse,
         rows: z,
         matrix: m,
         ..
-    } = scratch;
+    } = workspace;
     inverse.clear();
     inverse.extend(diagonal.iter().map(|diagonal| diagonal.recip()));
     z.clear();

@@ -5,7 +5,7 @@ use sprs::CsMatI;
 
 use super::block::blocks;
 use super::interactions::row;
-use super::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
+use super::solve::{Row, Side, Workspace, cholesky, conjugate_gradient};
 use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Interactions, Model, Params, Solver, loss};
 
@@ -103,8 +103,8 @@ fn half_step(
     };
     let portions = portions(matrix, solved.as_mut_slice(), d);
     portions.into_par_iter().try_for_each_init(
-        || (Scratch::default(), Vec::new()),
-        |(scratch, room), (first, rows)| {
+        || (Workspace::default(), Vec::new()),
+        |(workspace, room), (first, rows)| {
             for rows in rows.chunks_mut((ROWS * d).max(1)) {
                 spectrum.turn_in_place(rows, room);
             }
@@ -115,7 +115,7 @@ fn half_step(
                     weights,
                     regularization: objective.of_row(items.len(), fixed.rows()),
                 };
-                solve(side, row, x, params.solver, scratch)?;
+                solve(side, row, x, params.solver, workspace)?;
             }
             Ok(())
         },
@@ -123,14 +123,20 @@ fn half_step(
 }
 
 /// Solves one row from its current value.
-fn solve(side: Side<'_>, row: Row<'_>, x: &mut [f32], solver: Solver, scratch: &mut Scratch) -> Result<(), AlsError> {
+fn solve(
+    side: Side<'_>,
+    row: Row<'_>,
+    x: &mut [f32],
+    solver: Solver,
+    workspace: &mut Workspace,
+) -> Result<(), AlsError> {
     match solver {
         Solver::ConjugateGradient { steps } if !solver.is_exact(row.items.len()) => {
-            conjugate_gradient(side, row, x, steps, scratch);
+            conjugate_gradient(side, row, x, steps, workspace);
             Ok(())
         }
-        Solver::Block { size } if !solver.is_exact(row.items.len()) => blocks(side, row, x, size, scratch),
-        _ => cholesky(side, row, x, scratch),
+        Solver::Block { size } if !solver.is_exact(row.items.len()) => blocks(side, row, x, size, workspace),
+        _ => cholesky(side, row, x, workspace),
     }
 }
 

@@ -148,12 +148,12 @@ impl RelationFunction for AlsTrain {
         let only_in_memory =
             holdout > 0.0 || params.nu > 0.0 || arguments.flag("track_loss", false) || arguments.has("warm_start");
         let engine = match arguments.text("engine").unwrap_or("auto") {
-            "auto" if !only_in_memory => Engine::Auto,
-            "auto" | "memory" => Engine::Memory,
-            "sql" => Engine::Sql,
+            "auto" if !only_in_memory => TrainingEngine::Auto,
+            "auto" | "memory" => TrainingEngine::Memory,
+            "sql" => TrainingEngine::Sql,
             other => return plan_err!("{NAME}: engine is '{other}'; it must be 'auto', 'memory' or 'sql'"),
         };
-        if engine == Engine::Sql && only_in_memory {
+        if engine == TrainingEngine::Sql && only_in_memory {
             return plan_err!(
                 "{NAME}: engine => 'sql' does not support nu, holdout, track_loss and warm_start; leave them out"
             );
@@ -203,12 +203,12 @@ struct Train {
     holdout: f32,
     patience: usize,
     track_loss: bool,
-    engine: Engine,
+    engine: TrainingEngine,
 }
 
 /// Where training runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Engine {
+enum TrainingEngine {
     /// In this function, in memory.
     Memory,
     /// In queries, by the caller that runs the plan.
@@ -225,10 +225,10 @@ impl Operation for Train {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let mut train = *self;
-        if self.engine == Engine::Sql && context.session_config().get_extension::<FewRows>().is_some() {
+        if self.engine == TrainingEngine::Sql && context.session_config().get_extension::<FewRows>().is_some() {
             // The solver that queries use.
             train.params.solver = Solver::Cholesky;
-        } else if self.engine == Engine::Sql {
+        } else if self.engine == TrainingEngine::Sql {
             return exec_err!("{NAME}: engine => 'sql' works only in pipeline steps (clickrec run); leave it out here");
         }
         let earlier = (inputs.len() > 1).then(|| inputs.swap_remove(1));
@@ -263,13 +263,13 @@ impl Operation for Train {
     }
 
     fn by_queries(&self) -> Option<Arc<dyn ByQueries>> {
-        if self.engine == Engine::Memory {
+        if self.engine == TrainingEngine::Memory {
             return None;
         }
         Some(Arc::new(Training {
             params: self.params,
             usual_alpha: self.usual_alpha,
-            is_required: self.engine == Engine::Sql,
+            is_required: self.engine == TrainingEngine::Sql,
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::als::block::blocks;
-use crate::als::solve::{Row, Scratch, Side, cholesky, conjugate_gradient};
+use crate::als::solve::{Row, Side, Workspace, cholesky, conjugate_gradient};
 use crate::als::spectrum::Spectrum;
 use crate::als::train::turned;
 use crate::als::{RowEquations, RowSolver};
@@ -31,7 +31,7 @@ impl Equations {
         }
     }
 
-    fn solve(&self, solver: impl Fn(Side<'_>, Row<'_>, &mut [f32], &mut Scratch)) -> Vec<f32> {
+    fn solve(&self, solver: impl Fn(Side<'_>, Row<'_>, &mut [f32], &mut Workspace)) -> Vec<f32> {
         let side = Side {
             turned: &self.turned,
             spectrum: self.spectrum.values(),
@@ -43,7 +43,7 @@ impl Equations {
             regularization: 1.0,
         };
         let mut x = vec![0.0; self.fixed.dims()];
-        solver(side, row, &mut x, &mut Scratch::default());
+        solver(side, row, &mut x, &mut Workspace::default());
         let mut back = x.clone();
         self.spectrum.turn_back(&x, &mut back);
         back
@@ -78,16 +78,16 @@ proptest! {
     fn every_solver_solves_the_equations(seed in any::<u64>(), d in 1_usize..80, clicks in 1_usize..40) {
         // Few clicks use the smaller system, many the larger one.
         let equations = Equations::random(seed, d, clicks);
-        let x = equations.solve(|side, row, x, scratch| cholesky(side, row, x, scratch).unwrap());
+        let x = equations.solve(|side, row, x, workspace| cholesky(side, row, x, workspace).unwrap());
         prop_assert!(equations.residual(&x) < 1e-3);
         // Each call stops once the residual is a tenth of its initial value.
-        let x = equations.solve(|side, row, x, scratch| {
+        let x = equations.solve(|side, row, x, workspace| {
             for _ in 0..6 {
-                conjugate_gradient(side, row, x, clicks + 4, scratch);
+                conjugate_gradient(side, row, x, clicks + 4, workspace);
             }
         });
         prop_assert!(equations.residual(&x) < 1e-2);
-        let x = equations.solve(|side, row, x, scratch| blocks(side, row, x, d, scratch).unwrap());
+        let x = equations.solve(|side, row, x, workspace| blocks(side, row, x, d, workspace).unwrap());
         prop_assert!(equations.residual(&x) < 1e-3, "one block is the exact solution");
     }
 
@@ -95,9 +95,9 @@ proptest! {
     fn passes_over_blocks_come_ever_closer(seed in any::<u64>(), d in 2_usize..60, size in 1_usize..8) {
         let equations = Equations::random(seed, d, 30);
         let after = |passes: usize| {
-            let x = equations.solve(|side, row, x, scratch| {
+            let x = equations.solve(|side, row, x, workspace| {
                 for _ in 0..passes {
-                    blocks(side, row, x, size, scratch).unwrap();
+                    blocks(side, row, x, size, workspace).unwrap();
                 }
             });
             equations.residual(&x)
