@@ -1,5 +1,5 @@
 //! What a step reads, in three parts: what is there (`found`, `sources`), what is to be done about it
-//! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`bound`).
+//! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`bound`). `find` goes through them.
 
 mod bound;
 mod find;

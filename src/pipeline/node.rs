@@ -83,6 +83,7 @@ impl Node {
     pub(super) fn error(&self, at: Location, message: String) -> PipelineError {
         error_at(&self.step, at, message)
     }
+
     pub(super) fn go_through(&mut self, view: &Node) {
         let itself = View {
             name: view.name().clone(),

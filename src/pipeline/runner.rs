@@ -150,6 +150,7 @@ impl Runner {
     pub fn recommender(&self) -> &RecommenderConfig {
         &self.recommender
     }
+
     /// Why a step cannot run as its SQL stands; `None` where it can.
     pub fn broken(&self, name: &TableName) -> Option<&PipelineError> {
         self.planned.broken.get(name).map(AsRef::as_ref)
@@ -173,6 +174,7 @@ impl Runner {
     pub fn check_all(&self) -> Result<(), PipelineError> {
         self.check(self.planned.broken.keys())
     }
+
     /// What a step would do now.
     ///
     /// # Errors

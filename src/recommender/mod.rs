@@ -4,6 +4,7 @@
 //!
 //! - [`Recommender`]: the statement, planned once and run for every request. Whatever does not depend on the request
 //!   (models, indices, popularity) is read once.
+//! - `planned`: a plan that is run repeatedly; `once`: the parts of it that are computed once.
 //! - [`Length`]: the statement for lists of some length; [`lists`](fn@lists): an answer as lists.
 //! - [`Requests`]: turns the events of sessions into rows of the view of requests, with the project's own SQL.
 //! - [`events_of_session`], [`events_of_visitor`]: the events of one session.

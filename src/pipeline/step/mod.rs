@@ -2,13 +2,13 @@
 //! are the names of files.
 //!
 //! - `shape`: how the result will lie in the table.
-//! - `attempt`: what the phases work with.
+//! - `attempt`: what the phases work with, and what they did.
 //! - `plan`: the query, and its plan.
 //! - `write`: the rows into files that no reader sees yet.
 //! - `check`: expectations; rows that are put aside are in none of the files any more.
 //! - `merge`: what remains of the table beside the new rows.
 //! - `commit`: the quarantine, then the files.
-//! - `rehearse`: the query alone, whose rows are dropped.
+//! - `rehearse`: `plan` and `write` without the files.
 
 mod attempt;
 mod check;
