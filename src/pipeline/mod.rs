@@ -15,7 +15,7 @@
 //! - `step`: a step in phases: plan, write, check, merge, commit.
 //! - [`trial`]: a step over tables in memory.
 //! - `declared`: whether the steps have what the project file says of them; `schemas`: the columns of every table.
-//! - `gone`: tables that were deleted, made anew, or robbed of rows.
+//! - `gone`: tables that were deleted, replaced, or lost rows.
 //! - `bisect`: the records that make a step's SQL fail, found and left out; with `spilled`, `failed_records` and
 //!   `failing_expression`.
 //! - [`Reconciled`]: what became of the records of a batch; `reconciliation`: reads that.
