@@ -2,17 +2,21 @@
 //! one it is.
 //!
 //! - [`Backend`]: what a step needs done: rows written to files, keys merged, queries run.
+//! - [`Job`], [`Target`]: what plans are run for, and where their rows go.
 //! - [`LocalBackend`]: in this process.
 //! - `cluster`: on the executors of a cluster.
 //! - [`by_queries`]: calls that are computed by queries on a backend, for data that memory does not hold.
 //! - [`MergeKeys`]: the keys of a merge's result, from when they are written until their old rows are found.
 //! - [`StepProgress`]: how far it is.
+//! - [`open`](fn@open): the backend that a project names.
 
 pub mod by_queries;
 mod cluster;
 mod error;
+mod job;
 mod keys;
 mod local;
+mod open;
 mod progress;
 
 use std::fmt;
@@ -24,41 +28,17 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::kernel::Add;
 
-use self::cluster::ClusterBackend;
 use crate::cluster::{ClusterError, ClusterState};
-use crate::config::{EngineConfig, Project, TableName};
 use crate::engine::Engine;
-use crate::lake::write::{Layout, Written};
-use crate::lake::{CommitMode, Lake, LakeTable, Merge};
+use crate::lake::CommitMode;
+use crate::lake::write::Written;
 
 pub use error::BackendError;
+pub use job::{Job, Target};
 pub use keys::MergeKeys;
 pub use local::LocalBackend;
+pub use open::open;
 pub use progress::StepProgress;
-
-/// What plans are run for.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The step.
-    pub step: &'a TableName,
-    /// Where its plans were made: a session of [`Backend::engine`].
-    pub session: &'a SessionContext,
-    /// What counts the rows that are read and written, if they count.
-    pub progress: Option<&'a Arc<StepProgress>>,
-}
-
-/// Where the rows of a plan go.
-#[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
-    /// The table, as it was opened.
-    pub table: &'a LakeTable,
-    /// How the rows will lie in it.
-    pub layout: &'a Layout,
-    /// Set if the rows replace those of the same keys.
-    pub merge: Option<&'a Merge>,
-    /// Whether rows of other keys stay, so that the keys are needed later.
-    pub keeps_rest: bool,
-}
 
 /// How a plan is split into stages: the number of tasks of each, in order. Runs nothing.
 pub type SplitIntoStages = fn(Arc<dyn ExecutionPlan>, &SessionConfig) -> Result<Vec<usize>, BackendError>;
@@ -126,16 +106,5 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// The other processes that it runs plans on, and what they do; `None` if there are none.
     async fn status(&self) -> Option<BackendStatus> {
         None
-    }
-}
-
-/// The backend that a project names. `engine` is that of this process.
-pub fn open(project: &Project, engine: &Engine, lake: &Lake) -> Arc<dyn Backend> {
-    match &project.engine {
-        EngineConfig::Local => Arc::new(LocalBackend::new(engine.clone())),
-        EngineConfig::Ballista { scheduler, partitions } => {
-            let engine = engine.clone().distributed(*partitions);
-            Arc::new(ClusterBackend::new(scheduler, project, lake, engine))
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 
 use super::{Node, PipelineError, Runner, system};
@@ -13,6 +14,15 @@ use crate::lake::{At, LakeTable};
 use crate::sources::SourceTable;
 
 impl Runner {
+    /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows, and
+    /// the sources that are tables too, as `LAYER.SOURCE` (`kafka.clicks`).
+    ///
+    /// # Errors
+    /// When the lake does not answer.
+    pub async fn session(&self) -> Result<SessionContext, PipelineError> {
+        Ok(self.engine().session(&self.bindings().await?).await?)
+    }
+
     /// What names stand for in [`Runner::session`].
     ///
     /// # Errors

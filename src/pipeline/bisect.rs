@@ -20,6 +20,7 @@ use super::failed_records::{self, FailedRecord};
 use super::failing_expression::failing_expression;
 use super::spilled::Spilled;
 use super::step::{self, Done, Tools};
+use super::step_error::query_error;
 use super::{Inputs, Node, PipelineError, StepProgress, chain};
 use crate::config::TableName;
 use crate::engine::Bindings;
@@ -174,7 +175,7 @@ impl Search<'_> {
         let can_read = self.inputs.target.register_store(&session.state());
         can_read.map_err(|error| self.node.lake_error(error))?;
         let spilled = Spilled::new(&session, table).await;
-        let spilled = Arc::new(spilled.map_err(|source| step::query_error(self.node, source))?);
+        let spilled = Arc::new(spilled.map_err(|source| query_error(self.node, source))?);
         let mut failures = vec![];
         self.search(&spilled, 0..spilled.rows(), &mut failures).await?;
         match failures.is_empty() {
@@ -250,11 +251,11 @@ impl Search<'_> {
         partitions: usize,
     ) -> Result<Arc<dyn TableProvider>, PipelineError> {
         let table = spilled.table(rows, partitions);
-        table.map_err(|source| step::query_error(self.node, source))
+        table.map_err(|source| query_error(self.node, source))
     }
 
     async fn found(&self, spilled: &Arc<Spilled>, failures: Failures) -> Result<Found, PipelineError> {
-        let query = |source| step::query_error(self.node, source);
+        let query = |source| query_error(self.node, source);
         let (mut records, mut good, mut next) = (vec![], vec![], 0);
         for (row, error) in failures {
             good.push(next..row);

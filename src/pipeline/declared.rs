@@ -2,15 +2,8 @@
 
 use arrow::datatypes::Schema;
 
-use super::{Node, PipelineError, Runner};
-use crate::config::{Project, RecommenderConfig, nearest};
-
-impl Runner {
-    /// What the recommender consists of.
-    pub fn recommender(&self) -> &RecommenderConfig {
-        &self.recommender
-    }
-}
+use super::{Node, PipelineError};
+use crate::config::{Project, nearest};
 
 /// The step that recommends returns the declared parts of the score.
 ///

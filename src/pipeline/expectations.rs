@@ -10,7 +10,8 @@ use clickrec_udfs::Variables;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 
-use super::{Node, PipelineError, references, step};
+use super::step_error::planning_message;
+use super::{Node, PipelineError, references};
 use crate::config::{Expectation, Mode, Severity, Step, TableName};
 use crate::engine::{self, Bindings, Engine};
 use crate::lake::NullKeys;
@@ -56,7 +57,7 @@ impl Place {
     }
 
     fn plan_error(&self, expectation: &Expectation, error: &DataFusionError) -> PipelineError {
-        let (at, message) = step::planning_message(error);
+        let (at, message) = planning_message(error);
         match expectation.file {
             Some(_) => PipelineError::Sql {
                 file: self.file.clone(),

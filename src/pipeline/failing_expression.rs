@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::step;
+use super::step_error::plan_error;
 use super::{Inputs, Node, PipelineError};
 use crate::engine::Engine;
 
@@ -28,7 +29,7 @@ pub(super) async fn failing_expression(
     let plan = state
         .analyzer()
         .execute_and_check(result.logical_plan().clone(), state.config_options(), |_, _| {});
-    let plan = plan.map_err(|error| step::plan_error(node, &error))?;
+    let plan = plan.map_err(|error| plan_error(node, &error))?;
     let mut suspects = vec![];
     let collected = plan.apply(|plan| {
         let expressions: &[Expr] = match plan {
@@ -40,7 +41,7 @@ pub(super) async fn failing_expression(
         suspects.extend(input.map(|input| (input, expressions.to_vec())));
         Ok(TreeNodeRecursion::Continue)
     });
-    collected.map_err(|error| step::plan_error(node, &error))?;
+    collected.map_err(|error| plan_error(node, &error))?;
     // The walk meets the outermost query first.
     for (input, expressions) in suspects.into_iter().rev() {
         if let ControlFlow::Break(found) = first_that_fails(&session, &input, &expressions).await {

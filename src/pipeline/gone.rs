@@ -4,20 +4,23 @@
 //! made again from it for certain, as the source may hold less by now: that is never done unasked. Only where another
 //! engine took such a table back to a version of ours is it known what is missing, and that is read again.
 
-use std::collections::BTreeMap;
-
-use super::decide::Loss;
-use super::inputs::Lookup;
-use super::{Decision, Inputs, Node, PipelineError, Runner};
+use super::loss::{last_commit, refuse};
+use super::{Dag, Decision, Inputs, Lookup, Node, PipelineError};
 use crate::config::Mode;
-use crate::lake::{ForeignCommit, LakeTable, LastCommit, positions};
+use crate::lake::{Lake, LakeTable, positions};
 use crate::sources::OnLoss;
 
 /// Refuses what would silently start from nothing.
-pub(super) async fn check(runner: &Runner, node: &Node, inputs: &Inputs, lookup: Lookup) -> Result<(), PipelineError> {
+pub(super) async fn check(
+    dag: &Dag,
+    lake: &Lake,
+    node: &Node,
+    inputs: &Inputs,
+    lookup: Lookup,
+) -> Result<(), PipelineError> {
     if node.sources.is_empty() {
         return match inputs.decision {
-            Decision::Full(_) => inputs_are_whole(runner, node, inputs, lookup).await,
+            Decision::Full(_) => inputs_are_whole(dag, lake, node, inputs, lookup).await,
             _ => Ok(()),
         };
     }
@@ -25,29 +28,12 @@ pub(super) async fn check(runner: &Runner, node: &Node, inputs: &Inputs, lookup:
         return Ok(());
     }
     match inputs.target.version() {
-        None => was_not_deleted(runner, node).await,
+        None => was_not_deleted(dag, lake, node).await,
         Some(_) => {
             knows_its_positions(node, inputs).await?;
             has_its_rows(node, &inputs.target, lookup.read.on_loss).await
         }
     }
-}
-
-async fn last_commit<'a>(node: &Node, table: &'a LakeTable) -> Result<&'a LastCommit, PipelineError> {
-    table.last_commit().await.map_err(|error| node.lake_error(error))
-}
-
-/// What is lost of a table's rows. A table without sources is computed again: it loses nothing.
-pub(super) async fn loss(node: &Node, table: &LakeTable) -> Result<Loss, PipelineError> {
-    if node.sources.is_empty() || table.version().is_none() {
-        return Ok(Loss::None);
-    }
-    let last = last_commit(node, table).await?;
-    Ok(match (last.rows_taken(), &last.restored) {
-        (Some(_), _) => Loss::Unknown,
-        (None, Some(_)) => Loss::ReadAgain,
-        (None, None) => Loss::None,
-    })
 }
 
 /// A table that is filled from sources holds what its positions say.
@@ -67,53 +53,17 @@ async fn has_its_rows(node: &Node, table: &LakeTable, on_loss: OnLoss) -> Result
     }
 }
 
-/// Of what a restored table has lost, nothing is left out: every place of its sources is read as far as before.
-pub(super) async fn is_read_again(
-    node: &Node,
-    table: &LakeTable,
-    on_loss: OnLoss,
-    next: &BTreeMap<String, i64>,
-) -> Result<(), PipelineError> {
-    let last = last_commit(node, table).await?;
-    let Some(restored) = &last.restored else { return Ok(()) };
-    let is_read = |(id, before): (&String, &i64)| {
-        let next = next.get(id);
-        positions::source_of(id).is_none() || next.is_some_and(|next| next >= before || positions::is_mark(id))
-    };
-    match restored.before.iter().all(is_read) {
-        true => Ok(()),
-        false => refuse(node, last, &restored.by, on_loss),
-    }
-}
-
-fn refuse(node: &Node, last: &LastCommit, other: &ForeignCommit, on_loss: OnLoss) -> Result<(), PipelineError> {
-    let error = PipelineError::RowsTaken {
-        table: node.name().to_string(),
-        by: other.to_string(),
-        whole: last.version.unwrap_or_else(|| other.version.saturating_sub(1)),
-    };
-    if on_loss == OnLoss::Refuse {
-        return Err(error);
-    }
-    tracing::warn!("`{}` goes on without the rows that are gone: {other}", node.name());
-    Ok(())
-}
-
 /// A table that does not exist has not been read by anybody.
-async fn was_not_deleted(runner: &Runner, node: &Node) -> Result<(), PipelineError> {
+async fn was_not_deleted(dag: &Dag, lake: &Lake, node: &Node) -> Result<(), PipelineError> {
     let any = positions::of_table(node.name(), "");
-    let mut others = runner
-        .dag()
-        .nodes()
-        .iter()
-        .filter(|other| other.step.mode != Mode::View);
+    let mut others = dag.nodes().iter().filter(|other| other.step.mode != Mode::View);
     while let Some(reader) = others.find(|other| other.inputs().any(|input| input == node.name())) {
         let failed = |error| reader.lake_error(error);
-        let table = runner.lake().table(reader.name()).await.map_err(failed)?;
+        let table = lake.table(reader.name()).await.map_err(failed)?;
         let stored = table.transactions().await.map_err(failed)?;
         if stored.is_some_and(|stored| stored.keys().any(|id| id.starts_with(&any))) {
             // Another process may have made and read it since it was looked for.
-            let now = runner.lake().table(node.name()).await;
+            let now = lake.table(node.name()).await;
             if now.map_err(|error| node.lake_error(error))?.version().is_some() {
                 return Ok(());
             }
@@ -139,17 +89,23 @@ async fn knows_its_positions(node: &Node, inputs: &Inputs) -> Result<(), Pipelin
 
 /// The inputs that come from sources hold all that was read into them, and are the very tables that were read before:
 /// else a table would be computed from the half, and nobody would know.
-async fn inputs_are_whole(runner: &Runner, node: &Node, inputs: &Inputs, lookup: Lookup) -> Result<(), PipelineError> {
+async fn inputs_are_whole(
+    dag: &Dag,
+    lake: &Lake,
+    node: &Node,
+    inputs: &Inputs,
+    lookup: Lookup,
+) -> Result<(), PipelineError> {
     let failed = |error| node.lake_error(error);
     let stored = match lookup.full_refresh {
         true => None,
         false => inputs.target.transactions().await.map_err(failed)?,
     };
     for input in node.inputs() {
-        let Some(maker) = runner.dag().get(input).filter(|maker| !maker.sources.is_empty()) else {
+        let Some(maker) = dag.get(input).filter(|maker| !maker.sources.is_empty()) else {
             continue;
         };
-        let table = runner.lake().table(input).await.map_err(failed)?;
+        let table = lake.table(input).await.map_err(failed)?;
         let last = last_commit(maker, &table).await?;
         let restored = last.restored.as_ref().map(|restored| &restored.by);
         if let Some(other) = last.rows_taken().or(restored) {

@@ -1,7 +1,8 @@
 //! What a step reads, in three parts: what is there (`found`, `sources`), what is to be done about it
-//! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`bound`).
+//! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`bound`). `find` goes through them.
 
 mod bound;
+mod find;
 mod found;
 mod sources;
 
@@ -12,9 +13,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 
-use self::found::Found;
-use super::decide::decide;
-use super::{Decision, Node, PipelineError};
+use super::Decision;
 use crate::config::TableName;
 use crate::engine::Bindings;
 use crate::lake::{Lake, LakeTable};
@@ -59,17 +58,4 @@ pub struct Lookup {
     pub read: ReadOptions,
     /// Start from nothing, also where a step has a table to start from (`warm_start`).
     pub cold: bool,
-}
-
-impl Inputs {
-    /// Finds what a step reads, what of it is new, and so what there is to do. Reads the log and the sources' ends,
-    /// no rows.
-    ///
-    /// # Errors
-    /// When the lake or a source does not answer, or a source has lost records that were not read yet.
-    pub async fn find(node: &Node, world: World<'_>, lookup: Lookup) -> Result<Self, PipelineError> {
-        let found = Found::look(node, world, lookup).await?;
-        let decision = decide(&found.facts);
-        found.bind(decision).await
-    }
 }

@@ -1,17 +1,28 @@
 //! The pipeline: which step reads what, what waits, and running a step to its one commit.
 //!
+//! From lowest to highest; a module uses those before it:
+//!
+//! - [`PipelineError`]: why a pipeline cannot run, or a step failed; `data_error`: whether its data can be the cause.
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
+//! - [`system`](mod@system): the tables that no step makes; `runs_schemas`: the columns of those about runs.
+//! - [`Node`]: a step and what it reads; `step_error`: why it did not plan, or its plan did not run.
+//! - `expectations`: what has to hold for the rows of a step before it commits them; `aside`: rows that do not meet
+//!   them; `quarantined`: the table where these go.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
+//! - [`Selection`]: which steps run.
+//! - `decide`: what a step has to do, and why; `loss`: rows that another engine took out of its table.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
-//! - `decide`: what a step has to do, and why.
-//! - `declared`: whether the steps have what the project file says of them.
-//! - [`Runner`]: steps one after another, each with its [`Outcome`]; [`Selection`]: which ones.
 //! - `step`: a step in phases: plan, write, check, merge, commit.
-//! - `expectations`: what has to hold for the rows of a step before it commits them; `aside`: rows that do not meet them.
-//! - `bisect`: the records that make a step's SQL fail, found and left out.
-//! - `reconciled`: what became of the records of a batch.
-//! - [`runs`]: what they did, as a table.
 //! - [`trial`]: a step over tables in memory.
+//! - `declared`: whether the steps have what the project file says of them; `schemas`: the columns of every table.
+//! - `gone`: tables that were deleted, replaced, or lost rows.
+//! - `bisect`: the records that make a step's SQL fail, found and left out; with `spilled`, `failed_records` and
+//!   `failing_expression`.
+//! - [`Reconciled`]: what became of the records of a batch; `reconciliation`: reads that.
+//! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
+//! - [`Runner`]: steps one after another, as [`RunOptions`] say.
+//! - `bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
+//! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
 
 mod aside;
@@ -28,34 +39,42 @@ mod failing_expression;
 pub mod follow;
 mod gone;
 mod inputs;
+mod loss;
+mod node;
 mod preview;
 mod quarantined;
 mod reconciled;
+mod reconciliation;
 pub mod references;
 mod replay;
 mod report;
+mod run_options;
 mod runner;
 pub mod runs;
+mod runs_schemas;
 mod schemas;
 mod select;
 mod spilled;
 mod step;
+mod step_error;
 pub mod system;
 #[cfg(test)]
 mod test_project;
 mod trial;
 mod upkeep;
 
-pub use dag::{Dag, Node};
+pub use dag::Dag;
 pub use decide::Decision;
 pub use error::{Failure, PipelineError, chain};
 pub use expectations::Checked;
 pub use inputs::{Inputs, Lookup};
+pub use node::Node;
 pub use preview::{Logic, Preview};
 pub use reconciled::Reconciled;
 pub use replay::Replayed;
 pub use report::{Failed, Outcome, RunReport, Skipped};
-pub use runner::{RunEvent, RunOptions, Runner};
+pub use run_options::RunOptions;
+pub use runner::{RunEvent, Runner};
 pub use select::Selection;
 pub use trial::{Trial, trial};
 

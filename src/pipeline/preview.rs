@@ -1,5 +1,6 @@
 use arrow::datatypes::Schema;
 
+use super::step_error::{backend_error, query_error};
 use super::{Decision, Inputs, Lookup, Node, PipelineError, Runner, step};
 use crate::config::Mode;
 use crate::lake::{LakeTable, positions};
@@ -77,8 +78,8 @@ impl Runner {
         let session = backend.engine().session(&inputs.bindings).await?;
         let result = step::result(node, &session).await?;
         let plan = result.create_physical_plan().await;
-        let plan = plan.map_err(|error| step::query_error(node, error))?;
-        split(plan, &session.copied_config()).map_err(|error| step::backend_error(node, error))
+        let plan = plan.map_err(|error| query_error(node, error))?;
+        split(plan, &session.copied_config()).map_err(|error| backend_error(node, error))
     }
 }
 

@@ -1,14 +1,6 @@
 //! What became of the records of a batch: read = accepted + repeated + quarantined.
 
-use std::sync::Arc;
-
-use datafusion::error::DataFusionError;
 use serde::{Deserialize, Serialize};
-
-use super::quarantined::as_json;
-use super::step::query_error;
-use super::{Node, PipelineError, Runner, chain};
-use crate::lake::{At, Changes, Version};
 
 /// Of so many records at least one should be accepted.
 const MANY: u64 = 20;
@@ -68,7 +60,7 @@ impl Reconciled {
     }
 
     /// What somebody should look at.
-    fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         let Self {
             read,
             accepted,
@@ -109,54 +101,6 @@ impl Reconciled {
             ));
         }
         warnings
-    }
-}
-
-impl Runner {
-    /// What the step says that tells what became of the records, once it has committed a version; warns of what somebody
-    /// should look at. `None` for other steps.
-    pub(super) async fn reconciled(&self, node: &Node, version: Version) -> Option<Reconciled> {
-        if node.name().table != "reconciliation" {
-            return None;
-        }
-        match self.read_reconciled(node, version).await {
-            Ok(reconciled) => {
-                for warning in reconciled.warnings() {
-                    tracing::warn!(step = %node.name(), "{warning}");
-                }
-                Some(reconciled)
-            }
-            Err(error) => {
-                tracing::warn!(step = %node.name(), error = chain(&error, ": "), "what became of the records is not known");
-                None
-            }
-        }
-    }
-
-    async fn read_reconciled(&self, node: &Node, version: Version) -> Result<Reconciled, PipelineError> {
-        let failed = |error| node.lake_error(error);
-        let query = |error: DataFusionError| query_error(node, error);
-        let table = self
-            .lake()
-            .table_at(node.name(), At::Version(version))
-            .await
-            .map_err(failed)?;
-        let new = match version.checked_sub(1) {
-            Some(before) => Changes::since(&table, before).await.map_err(failed)?.ok(),
-            None => None,
-        };
-        let new = new.unwrap_or_else(|| Changes::all(&table));
-        let session = self.upkeep_session().await?;
-        table.register_store(&session.state()).map_err(failed)?;
-        let rows = session
-            .read_table(Arc::new(new.scan(&table).map_err(failed)?))
-            .map_err(query)?;
-        let mut all = Reconciled::default();
-        for row in as_json(&rows.collect().await.map_err(query)?).map_err(query)? {
-            let row = serde_json::from_str(&row).map_err(|error| query(DataFusionError::External(Box::new(error))))?;
-            all.add(&row);
-        }
-        Ok(all)
     }
 }
 

@@ -6,14 +6,14 @@ use arrow::datatypes::SchemaRef;
 use chrono::Utc;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
-use datafusion::prelude::SessionContext;
 
 use super::inputs::{Lookup, World};
+use super::run_options::lookup;
 use super::schemas::{Planned, foreign_tables, schemas};
 use super::step::{Done, Tools};
 use super::{
-    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunReport, Selection, Skipped, StepProgress, bisect,
-    failed_records, gone,
+    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress, bisect,
+    failed_records, gone, reconciliation,
 };
 use crate::backend::{self, Backend, LocalBackend};
 use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
@@ -24,20 +24,6 @@ use crate::sources::{ReadOptions, Source, SourceConfig};
 
 /// How often a step that lost a race is planned anew from the new state.
 const ATTEMPTS: usize = 3;
-
-/// What to run.
-#[derive(Debug, Clone, Default)]
-pub struct RunOptions {
-    /// Which steps.
-    pub selection: Selection,
-    /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
-    /// hold less than what was read from it.
-    pub full_refresh: bool,
-    /// How sources are read.
-    pub read: ReadOptions,
-    /// Models start from nothing, also where they could go on from the last one.
-    pub cold: bool,
-}
 
 /// What happens during a run, in order.
 #[derive(Debug)]
@@ -73,12 +59,12 @@ pub struct Runner {
     pub(super) topics: BTreeMap<TableName, Arc<dyn TableProvider>>,
     dag: Dag,
     foreign: BTreeSet<TableName>,
-    pub(super) planned: Planned,
+    planned: Planned,
     pub(super) session: SessionState,
     /// A session of the backend.
     planning: SessionState,
     maintenance: MaintenanceConfig,
-    pub(super) recommender: RecommenderConfig,
+    recommender: RecommenderConfig,
 }
 
 impl Runner {
@@ -160,6 +146,35 @@ impl Runner {
         &self.planned.schemas
     }
 
+    /// What the recommender consists of.
+    pub fn recommender(&self) -> &RecommenderConfig {
+        &self.recommender
+    }
+
+    /// Why a step cannot run as its SQL stands; `None` where it can.
+    pub fn broken(&self, name: &TableName) -> Option<&PipelineError> {
+        self.planned.broken.get(name).map(AsRef::as_ref)
+    }
+
+    /// Makes sure that these steps can run.
+    ///
+    /// # Errors
+    /// What is wrong with the first one that cannot, with its file and line.
+    pub fn check<'a>(&self, names: impl IntoIterator<Item = &'a TableName>) -> Result<(), PipelineError> {
+        let names: BTreeSet<&TableName> = names.into_iter().collect();
+        let mut in_order = self.dag().nodes().iter().map(Node::name);
+        let broken = in_order.find_map(|name| self.planned.broken.get(names.get(name).copied()?));
+        broken.map_or(Ok(()), |error| Err(PipelineError::Broken(error.clone())))
+    }
+
+    /// Makes sure that every step of the project can run.
+    ///
+    /// # Errors
+    /// As [`Runner::check`].
+    pub fn check_all(&self) -> Result<(), PipelineError> {
+        self.check(self.planned.broken.keys())
+    }
+
     /// What a step would do now.
     ///
     /// # Errors
@@ -167,7 +182,7 @@ impl Runner {
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
         self.check([node.name()])?;
         let inputs = Inputs::find(node, self.world(), lookup).await?;
-        gone::check(self, node, &inputs, lookup).await?;
+        gone::check(&self.dag, &self.lake, node, &inputs, lookup).await?;
         Ok(inputs)
     }
 
@@ -248,15 +263,6 @@ impl Runner {
         Ok(report)
     }
 
-    /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows, and
-    /// the sources that are tables too, as `LAYER.SOURCE` (`kafka.clicks`).
-    ///
-    /// # Errors
-    /// When the lake does not answer.
-    pub async fn session(&self) -> Result<SessionContext, PipelineError> {
-        Ok(self.engine().session(&self.bindings().await?).await?)
-    }
-
     /// Runs one step, as often as another writer is faster.
     pub(super) async fn run_step(
         &self,
@@ -285,7 +291,7 @@ impl Runner {
                         // What failed before was read again with everything else.
                         failed_records::forget(self.tools_here(), &[node], begun).await?;
                     }
-                    let mut reconciled = self.reconciled(node, done.version).await;
+                    let mut reconciled = reconciliation::reconciled(self.tools_here(), node, done.version).await;
                     if let Some(records) = &mut reconciled {
                         // The step has not seen the records that its SQL fails on.
                         records.read += done.failed;
@@ -328,20 +334,6 @@ impl Runner {
             session: &self.planning,
         }
     }
-}
-
-/// How the inputs of a step are looked for.
-pub(super) fn lookup(node: &Node, options: &RunOptions) -> Lookup {
-    Lookup {
-        cold: options.cold,
-        full_refresh: refreshes(node, options),
-        read: options.read,
-    }
-}
-
-/// Whether a step is to be rebuilt: one that reads a source only where it is selected by its name.
-fn refreshes(node: &Node, options: &RunOptions) -> bool {
-    options.full_refresh && (node.sources.is_empty() || options.selection.names(node.name()))
 }
 
 fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {

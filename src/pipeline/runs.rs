@@ -1,12 +1,11 @@
 //! `system.runs`: what the steps of each run did, one row a step and run (and what became of the records, in the row of the
 //! step that says so); `system.expectations`: what was found meanwhile.
 
-use std::sync::Arc;
-
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
+use super::runs_schemas::{expectations_schema, runs_schema};
 use super::{Checked, Decision, Failed, Outcome, PipelineError, Reconciled, RunReport, Runner, Skipped, chain, system};
 use crate::config::{Pipeline, Severity, TableName};
 use crate::engine::Bindings;
@@ -195,54 +194,4 @@ async fn maintain(runner: &Runner, table: &TableName) {
         Ok(done) => tracing::debug!(%table, ?done, "maintained"),
         Err(error) => tracing::warn!(%table, error = chain(&error, ": "), "not maintained"),
     }
-}
-
-fn text(name: &str) -> Field {
-    Field::new(name, DataType::Utf8, true)
-}
-
-fn number(name: &str) -> Field {
-    Field::new(name, DataType::Int64, true)
-}
-
-fn time(name: &str) -> Field {
-    Field::new(
-        name,
-        DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        true,
-    )
-}
-
-/// The columns of `system.expectations`.
-pub(super) fn expectations_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        text("run_id"),
-        time("started_at"),
-        text("step"),
-        number("version"),
-        text("expectation"),
-        text("severity"),
-        number("offending_rows"),
-    ]))
-}
-
-/// The columns of `system.runs`.
-pub(super) fn runs_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        text("run_id"),
-        time("started_at"),
-        text("pipeline"),
-        text("step"),
-        text("status"),
-        text("reason"),
-        number("rows_read"),
-        number("rows_written"),
-        number("version"),
-        Field::new("seconds", DataType::Float64, true),
-        number("records"),
-        number("accepted"),
-        number("repeated"),
-        number("quarantined"),
-        number("conflicting"),
-    ]))
 }

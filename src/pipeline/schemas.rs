@@ -7,8 +7,10 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::datasource::empty::EmptyTable;
 
 use super::references::references;
-use super::step::{self, result, stored_schema};
-use super::{Dag, Node, PipelineError, Runner, chain, declared, expectations, quarantined, runs, system};
+use super::runs_schemas::{expectations_schema, runs_schema};
+use super::step::{result, stored_schema};
+use super::step_error::plan_error;
+use super::{Dag, Node, PipelineError, chain, declared, expectations, quarantined, system};
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::{Lake, SYSTEM_LAYER};
@@ -59,8 +61,8 @@ fn of_system(name: &TableName) -> Option<SchemaRef> {
         return None;
     }
     match name.table.as_str() {
-        system::RUNS => Some(runs::runs_schema()),
-        system::EXPECTATIONS => Some(runs::expectations_schema()),
+        system::RUNS => Some(runs_schema()),
+        system::EXPECTATIONS => Some(expectations_schema()),
         system::QUARANTINE => Some(quarantined::schema()),
         _ => None,
     }
@@ -113,14 +115,14 @@ impl Planned {
         let session = engine
             .session(&self.bindings(node))
             .await
-            .map_err(|error| step::plan_error(node, &error))?;
+            .map_err(|error| plan_error(node, &error))?;
         let planned = result(node, &session).await?;
         // Physical planning finds what logical planning does not: functions without an implementation for a type.
         let schema = stored_schema(node, planned.schema().as_arrow()).map_err(|error| node.lake_error(error))?;
         planned
             .create_physical_plan()
             .await
-            .map_err(|error| step::plan_error(node, &error))?;
+            .map_err(|error| plan_error(node, &error))?;
         declared::check(node, &schema, project)?;
         self.schemas.insert(node.name().clone(), schema);
         expectations::plan(node, engine, &self.schemas, &project.file).await
@@ -175,31 +177,5 @@ impl Planned {
                 .insert(name.clone(), Arc::new(EmptyTable::new(record_schema())));
         }
         bindings
-    }
-}
-
-impl Runner {
-    /// Why a step cannot run as its SQL stands; `None` where it can.
-    pub fn broken(&self, name: &TableName) -> Option<&PipelineError> {
-        self.planned.broken.get(name).map(AsRef::as_ref)
-    }
-
-    /// Makes sure that these steps can run.
-    ///
-    /// # Errors
-    /// What is wrong with the first one that cannot, with its file and line.
-    pub fn check<'a>(&self, names: impl IntoIterator<Item = &'a TableName>) -> Result<(), PipelineError> {
-        let names: BTreeSet<&TableName> = names.into_iter().collect();
-        let mut in_order = self.dag().nodes().iter().map(Node::name);
-        let broken = in_order.find_map(|name| self.planned.broken.get(names.get(name).copied()?));
-        broken.map_or(Ok(()), |error| Err(PipelineError::Broken(error.clone())))
-    }
-
-    /// Makes sure that every step of the project can run.
-    ///
-    /// # Errors
-    /// As [`Runner::check`].
-    pub fn check_all(&self) -> Result<(), PipelineError> {
-        self.check(self.planned.broken.keys())
     }
 }

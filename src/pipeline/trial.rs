@@ -5,7 +5,8 @@ use datafusion::physical_plan::collect;
 use datafusion::physical_plan::memory::MemoryStream;
 use futures::TryStreamExt;
 
-use super::step::{DELETED, query_error, result, stored_schema};
+use super::step::{DELETED, result, stored_schema};
+use super::step_error::query_error;
 use super::{Node, PipelineError};
 use crate::config::Mode;
 use crate::engine::{Bindings, Engine};

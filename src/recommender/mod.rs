@@ -4,6 +4,7 @@
 //!
 //! - [`Recommender`]: the statement, planned once and run for every request. Whatever does not depend on the request
 //!   (models, indices, popularity) is read once.
+//! - `planned`: a plan that is run repeatedly; `once`: the parts of it that are computed once.
 //! - [`Length`]: the statement for lists of some length; [`lists`](fn@lists): an answer as lists.
 //! - [`Requests`]: turns the events of sessions into rows of the view of requests, with the project's own SQL.
 //! - [`events_of_session`], [`events_of_visitor`]: the events of one session.
@@ -14,6 +15,7 @@ mod columns;
 mod error;
 mod lists;
 mod once;
+mod planned;
 mod reasons;
 mod request_table;
 mod requests;
@@ -26,9 +28,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
-use datafusion::execution::TaskContext;
-use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
-use tokio::sync::Mutex;
 
 pub use columns::{column, floats, texts};
 pub use error::RecommenderError;
@@ -40,8 +39,9 @@ pub use steps::{check, step, tables_read};
 pub use visitor::{Action, events_of_session, events_of_visitor};
 
 use crate::config::SqlFile;
-use crate::engine::{Bindings, Engine, query};
+use crate::engine::{Bindings, Engine};
 use crate::pipeline::Runner;
+use planned::Planned;
 use request_table::{Asked, RequestTable};
 
 /// A statement over the view of requests, planned once for a snapshot of the lake.
@@ -95,36 +95,5 @@ impl Recommender {
         let mut asked = Asked::default();
         asked.insert(&self.requests.name, vec![self.requests.conform(requests)?]);
         self.plan.run(asked).await
-    }
-}
-
-/// A plan that is run repeatedly, with the results that do not depend on the request kept.
-#[derive(Debug)]
-struct Planned {
-    plan: Arc<dyn ExecutionPlan>,
-    task: Arc<TaskContext>,
-    /// Held during a run if runs must not be concurrent.
-    alone: Option<Mutex<()>>,
-}
-
-impl Planned {
-    async fn new(engine: &Engine, bindings: &Bindings, sql: &str) -> Result<Self, RecommenderError> {
-        let session = engine.session(bindings).await?;
-        let plan = query(&session, sql).await?.create_physical_plan().await?;
-        let plan = once::compute_once(plan)?;
-        tracing::trace!("planned once:\n{}", displayable(plan.as_ref()).indent(false));
-        Ok(Self {
-            alone: once::has_subquery(&plan).then(Mutex::default),
-            plan,
-            task: session.task_ctx(),
-        })
-    }
-
-    async fn run(&self, asked: Asked) -> Result<Vec<RecordBatch>, DataFusionError> {
-        let _turn = match &self.alone {
-            Some(alone) => Some(alone.lock().await),
-            None => None,
-        };
-        collect(once::fresh(&self.plan)?, asked.task(&self.task)).await
     }
 }

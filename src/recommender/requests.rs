@@ -5,8 +5,10 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 
+use super::RecommenderError;
+use super::planned::Planned;
+use super::request_table::{Asked, RequestTable};
 use super::steps::{between, schema, step};
-use super::{Asked, Planned, RecommenderError, RequestTable};
 use crate::config::TableName;
 use crate::engine::{Bindings, Engine};
 use crate::pipeline::Runner;

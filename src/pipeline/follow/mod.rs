@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::ledger::Ledger;
 use self::schedule::Schedule;
 use self::trigger::Pace;
-use super::runner::lookup;
+use super::run_options::lookup;
 use super::{Decision, Failure, Node, Outcome, PipelineError, RunEvent, RunOptions, Runner};
 use crate::config::{Mode, Pipeline};
 use crate::sources::OnLoss;

@@ -8,7 +8,7 @@ use datafusion::catalog::TableProvider;
 use crate::lake::LakeTable;
 use crate::lake::positions::{self, SourcePositions};
 use crate::pipeline::decide::{Loss, SourceFacts};
-use crate::pipeline::{Node, PipelineError, gone};
+use crate::pipeline::{Node, PipelineError, loss};
 use crate::sources::{Committed, FromTheStart, ReadOptions, Source};
 
 /// The waiting records of a step's sources.
@@ -33,7 +33,7 @@ impl FoundSources {
     ) -> Result<Self, PipelineError> {
         let mut found = Self::default();
         if !from_start {
-            found.facts.loss = gone::loss(node, target).await?;
+            found.facts.loss = loss::loss(node, target).await?;
             found.positions = kept_positions(node, target).await?;
         }
         if found.facts.loss == Loss::ReadAgain {
@@ -57,7 +57,7 @@ impl FoundSources {
             found.positions.extend(next);
         }
         if found.facts.loss == Loss::ReadAgain {
-            gone::is_read_again(node, target, read.on_loss, &found.positions).await?;
+            loss::is_read_again(node, target, read.on_loss, &found.positions).await?;
         }
         Ok(found)
     }

@@ -10,13 +10,14 @@ use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;
 use futures::TryStreamExt;
 
-use super::{Attempt, backend_error, query_error};
+use super::Attempt;
 use crate::config::{Expectation, Severity};
 use crate::engine::{self, Bindings};
 use crate::lake::DataFilesScan;
 use crate::lake::write::{Layout, Written, discard, write_streams};
 use crate::pipeline::aside::Unwanted;
 use crate::pipeline::quarantined::{self, Aside};
+use crate::pipeline::step_error::{backend_error, query_error};
 use crate::pipeline::{Checked, PipelineError};
 
 /// So many rows are shown where a step fails.

@@ -1,8 +1,10 @@
+use super::Attempt;
 use super::check::{Passed, session};
-use super::{Attempt, Shape, backend_error};
+use super::shape::Shape;
 use crate::backend::MergeKeys;
 use crate::config::Mode;
 use crate::lake::CommitMode;
+use crate::pipeline::step_error::backend_error;
 use crate::pipeline::{Decision, PipelineError};
 
 /// Finds how the commit changes the table; for a merge, with the rows of other keys in files of their own. Old rows stay

@@ -2,10 +2,12 @@ use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 use futures::future::try_join_all;
 
-use super::plan::{merge, result, shape};
-use super::{Tools, query_error};
+use super::Tools;
+use super::plan::result;
+use super::shape::{merge, shape};
 use crate::backend::Job;
 use crate::lake::write::conform;
+use crate::pipeline::step_error::query_error;
 use crate::pipeline::{Inputs, Node, PipelineError};
 
 /// Runs the SQL of a step over its inputs in this process, and drops the rows.

@@ -5,11 +5,13 @@ use datafusion::dataframe::DataFrame;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 
+use super::Attempt;
 use super::plan::physical;
-use super::{Attempt, Shape, backend_error};
+use super::shape::Shape;
 use crate::backend::MergeKeys;
 use crate::backend::by_queries::{self, Calls};
 use crate::lake::write::Written;
+use crate::pipeline::step_error::backend_error;
 use crate::pipeline::{Failure, PipelineError, chain};
 
 /// What a step has written.

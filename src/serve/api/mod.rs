@@ -4,6 +4,7 @@ mod cluster;
 mod events;
 mod extract;
 mod items;
+mod json;
 mod pipeline;
 mod recommendations;
 mod recommender;
@@ -14,8 +15,6 @@ mod sql;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use utoipa::OpenApi;
@@ -23,6 +22,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::json::json;
 use super::assets;
 use super::error::ApiError;
 use super::shop::Shop;
@@ -87,9 +87,4 @@ pub(super) fn routes(shop: &Arc<Shop>) -> Router {
             ApiError::BadRequest(format!("the page knows no such method; {DOCUMENT} lists them"))
         })
         .with_state(shop.clone())
-}
-
-/// A response with a body that is already JSON.
-fn json(body: impl Into<Bytes>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Body, EventType, Id, Params, moment};
-use super::json;
+use super::json::json;
 use crate::recommender::{Action, events_of_session, events_of_visitor, is_fallback, reasons};
 use crate::serve::answers::{Because, List};
 use crate::serve::error::{ApiError, ErrorBody};

@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Float32Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use super::{vector, vector_type};
+use super::columns::{vector, vector_type};
 
 /// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (1 − x·y)² −
 /// (x·y)²` with `c = 1 + alpha · weight`. Together with the sum of `(x·y)²` over all pairs, which the Gramians give,

@@ -6,7 +6,7 @@ use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 
-use super::{item, vector, vector_type};
+use super::columns::{item, vector, vector_type};
 
 /// `als_gramian(factors)`: the sum of the vectors' outer products, as `d x d` numbers, row-major; NULL for no vectors.
 pub fn als_gramian() -> Arc<AggregateUDF> {

@@ -3,6 +3,7 @@
 //! and joins and aggregates run wherever the engine runs them. Rows are solved exactly, as with `solver => 'cholesky'`.
 //!
 //! - `train`: the queries, one after another.
+//! - `columns`: columns of vectors.
 //! - `gramian`: `YᵀY` of a column of vectors.
 //! - `solve`: a row from the vectors and weights of its interactions.
 //! - `weight`: rejects invalid training rows.
@@ -11,6 +12,7 @@
 //! - [`aggregate_to_wire`], [`scalar_to_wire`], [`aggregate_from_wire`], [`scalar_from_wire`]: serialize the functions,
 //!   which contain what rows share.
 
+mod columns;
 mod error;
 mod gramian;
 mod solve;
@@ -20,10 +22,7 @@ mod weight;
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray};
-use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float32Type};
-use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use error::als_error;
@@ -33,38 +32,6 @@ use start::{Start, als_start};
 use weight::als_weight;
 
 pub(crate) use train::Training;
-
-/// The type of a vector: `List<Float32>`, as in tables of factors.
-fn vector_type() -> DataType {
-    DataType::List(item(DataType::Float32))
-}
-
-fn item(data_type: DataType) -> FieldRef {
-    Arc::new(Field::new("element", data_type, true))
-}
-
-/// The numbers of a vector.
-fn vector(vectors: &ListArray, row: usize) -> Result<Float32Array> {
-    if vectors.is_null(row) {
-        return exec_err!("a vector of factors is NULL");
-    }
-    match vectors.value(row).as_primitive_opt::<Float32Type>() {
-        Some(values) if values.null_count() == 0 => Ok(values.clone()),
-        _ => exec_err!("a vector of factors holds something else than numbers"),
-    }
-}
-
-/// Vectors of one length as an array of lists.
-fn lists(values: Vec<f32>, dims: usize, rows: usize) -> Result<ArrayRef> {
-    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(dims, rows));
-    let values = Arc::new(Float32Array::from(values));
-    Ok(Arc::new(ListArray::try_new(
-        item(DataType::Float32),
-        offsets,
-        values,
-        None,
-    )?))
-}
 
 /// Serializes the state of a function of this module; `None` for all others.
 ///

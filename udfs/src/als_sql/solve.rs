@@ -11,7 +11,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use serde::{Deserialize, Serialize};
 
-use super::{item, vector, vector_type};
+use super::columns::{item, vector, vector_type};
 use crate::als::{AlsError, Params, RowEquations, RowSolver};
 
 /// What all rows of a half-step share.

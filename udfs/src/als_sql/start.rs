@@ -7,7 +7,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use serde::{Deserialize, Serialize};
 
-use super::{lists, vector_type};
+use super::columns::{lists, vector_type};
 use crate::als::{Params, start_row};
 
 /// What the vectors depend on besides the item.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Mode, Project, Secret};
-use crate::pipeline::runner::lookup;
+use crate::pipeline::run_options::lookup;
 use crate::pipeline::test_project::{dag, project, step, table};
 use crate::pipeline::{Node, RunOptions, Selection};
 

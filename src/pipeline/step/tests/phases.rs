@@ -5,8 +5,9 @@ use crate::lake::{CommitMode, LakeError};
 use crate::pipeline::step::check::{Passed, check};
 use crate::pipeline::step::commit::commit;
 use crate::pipeline::step::merge::merge;
-use crate::pipeline::step::plan::{physical, shape};
+use crate::pipeline::step::plan::physical;
 use crate::pipeline::step::rehearse;
+use crate::pipeline::step::shape::shape;
 use crate::pipeline::step::write::{Wrote, write};
 
 const THREE: &str = "select * from (values (1, 'a'), (2, 'b'), (3, 'c')) as t (id, name)";
@@ -42,7 +43,7 @@ async fn the_shape_of_a_result_is_that_of_its_step() {
 
     let append = writing(Mode::Append, THREE);
     let prepared = Prepared::new(&world, &world.here, append, full()).await;
-    let shape = super::super::plan::shape(&prepared.node, &prepared.inputs, &prepared.result().await).unwrap();
+    let shape = super::super::shape::shape(&prepared.node, &prepared.inputs, &prepared.result().await).unwrap();
     assert!(shape.merge.is_none() && !shape.keeps_rest);
 }
 

@@ -1,0 +1,17 @@
+use super::found::Found;
+use super::{Inputs, Lookup, World};
+use crate::pipeline::decide::decide;
+use crate::pipeline::{Node, PipelineError};
+
+impl Inputs {
+    /// Finds what a step reads, what of it is new, and so what there is to do. Reads the log and the sources' ends,
+    /// no rows.
+    ///
+    /// # Errors
+    /// When the lake or a source does not answer, or a source has lost records that were not read yet.
+    pub async fn find(node: &Node, world: World<'_>, lookup: Lookup) -> Result<Self, PipelineError> {
+        let found = Found::look(node, world, lookup).await?;
+        let decision = decide(&found.facts);
+        found.bind(decision).await
+    }
+}

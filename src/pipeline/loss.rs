@@ -1,0 +1,62 @@
+//! Rows that another engine took out of a table that is filled from a source.
+
+use std::collections::BTreeMap;
+
+use super::decide::Loss;
+use super::{Node, PipelineError};
+use crate::lake::{ForeignCommit, LakeTable, LastCommit, positions};
+use crate::sources::OnLoss;
+
+pub(super) async fn last_commit<'a>(node: &Node, table: &'a LakeTable) -> Result<&'a LastCommit, PipelineError> {
+    table.last_commit().await.map_err(|error| node.lake_error(error))
+}
+
+/// What is lost of a table's rows. A table without sources is computed again: it loses nothing.
+pub(super) async fn loss(node: &Node, table: &LakeTable) -> Result<Loss, PipelineError> {
+    if node.sources.is_empty() || table.version().is_none() {
+        return Ok(Loss::None);
+    }
+    let last = last_commit(node, table).await?;
+    Ok(match (last.rows_taken(), &last.restored) {
+        (Some(_), _) => Loss::Unknown,
+        (None, Some(_)) => Loss::ReadAgain,
+        (None, None) => Loss::None,
+    })
+}
+
+/// Of what a restored table has lost, nothing is left out: every place of its sources is read as far as before.
+pub(super) async fn is_read_again(
+    node: &Node,
+    table: &LakeTable,
+    on_loss: OnLoss,
+    next: &BTreeMap<String, i64>,
+) -> Result<(), PipelineError> {
+    let last = last_commit(node, table).await?;
+    let Some(restored) = &last.restored else { return Ok(()) };
+    let is_read = |(id, before): (&String, &i64)| {
+        let next = next.get(id);
+        positions::source_of(id).is_none() || next.is_some_and(|next| next >= before || positions::is_mark(id))
+    };
+    match restored.before.iter().all(is_read) {
+        true => Ok(()),
+        false => refuse(node, last, &restored.by, on_loss),
+    }
+}
+
+pub(super) fn refuse(
+    node: &Node,
+    last: &LastCommit,
+    other: &ForeignCommit,
+    on_loss: OnLoss,
+) -> Result<(), PipelineError> {
+    let error = PipelineError::RowsTaken {
+        table: node.name().to_string(),
+        by: other.to_string(),
+        whole: last.version.unwrap_or_else(|| other.version.saturating_sub(1)),
+    };
+    if on_loss == OnLoss::Refuse {
+        return Err(error);
+    }
+    tracing::warn!("`{}` goes on without the rows that are gone: {other}", node.name());
+    Ok(())
+}

@@ -1,0 +1,113 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::sql::sqlparser::tokenizer::Location;
+
+use super::PipelineError;
+use crate::config::{Step, TableName};
+use crate::engine::View;
+use crate::lake::LakeError;
+use crate::sources::SourceError;
+
+/// A step and what it reads, with the views it goes through resolved.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The step as configured.
+    pub step: Step,
+    /// The pipeline it belongs to.
+    pub pipeline: String,
+    /// Tables of the lake it reads plainly (views are not among them).
+    pub tables: BTreeSet<TableName>,
+    /// Tables of the lake of which it reads the changes.
+    pub changed_tables: BTreeSet<TableName>,
+    /// Sources of which it reads the changes.
+    pub sources: BTreeSet<String>,
+    /// The views it goes through, each after those it reads.
+    pub views: Vec<View>,
+    /// Tables that it starts from where they exist (`warm_start => '…'`).
+    pub warm_starts: BTreeSet<TableName>,
+    /// Tables that it reads as they are (`latest('…')`): their changes do not make it run.
+    pub latest: BTreeSet<TableName>,
+    /// Tables whose version it asks for (`table_version('…')`).
+    pub versions: BTreeSet<TableName>,
+    /// Tables that its expectations read, besides its own.
+    pub expectations: BTreeSet<TableName>,
+    /// Tables of which it reads the changes, each with those among its other inputs that are made of the same changes: it
+    /// reads no further than they have.
+    pub judged_by: BTreeMap<TableName, BTreeSet<TableName>>,
+    /// The names of `var('…', …)` in its SQL and that of its views.
+    pub variables: BTreeSet<String>,
+    /// Tells one version of its logic from another: SQL of the step and its views, mode, key, partitioning.
+    pub fingerprint: i64,
+}
+
+impl Node {
+    /// `layer.table`.
+    pub fn name(&self) -> &TableName {
+        &self.step.name
+    }
+
+    /// Whether it reads one of these steps, tables or views.
+    pub fn reads_any(&self, names: &BTreeSet<TableName>) -> bool {
+        names.iter().any(|name| self.reads(name))
+    }
+
+    /// Whether it reads this step, table or view.
+    pub fn reads(&self, name: &TableName) -> bool {
+        let mut inputs = self.inputs().chain(&self.latest).chain(&self.expectations);
+        self.views.iter().any(|view| view.name == *name) || inputs.any(|input| input == name)
+    }
+
+    /// Every lake table that it reads, plainly or in part.
+    pub fn inputs(&self) -> impl Iterator<Item = &TableName> {
+        self.tables.union(&self.changed_tables)
+    }
+
+    /// The lake refused something that the step needs.
+    pub(super) fn lake_error(&self, source: LakeError) -> PipelineError {
+        PipelineError::Lake {
+            step: self.name().to_string(),
+            source,
+        }
+    }
+
+    /// A source does not answer, or has lost records.
+    pub(super) fn source_error(&self, name: &str, source: SourceError) -> PipelineError {
+        PipelineError::Source {
+            step: self.name().to_string(),
+            name: name.to_owned(),
+            source: Box::new(source),
+        }
+    }
+
+    /// An error at a place in the step's SQL file.
+    pub(super) fn error(&self, at: Location, message: String) -> PipelineError {
+        error_at(&self.step, at, message)
+    }
+
+    pub(super) fn go_through(&mut self, view: &Node) {
+        let itself = View {
+            name: view.name().clone(),
+            sql: view.step.sql.clone(),
+        };
+        for inner in view.views.iter().chain([&itself]) {
+            if !self.views.iter().any(|known| known.name == inner.name) {
+                self.views.push(inner.clone());
+            }
+        }
+        self.tables.extend(view.tables.iter().cloned());
+        self.changed_tables.extend(view.changed_tables.iter().cloned());
+        self.sources.extend(view.sources.iter().cloned());
+        self.warm_starts.extend(view.warm_starts.iter().cloned());
+        self.latest.extend(view.latest.iter().cloned());
+        self.versions.extend(view.versions.iter().cloned());
+        self.variables.extend(view.variables.iter().cloned());
+    }
+}
+
+pub(super) fn error_at(step: &Step, at: Location, message: String) -> PipelineError {
+    PipelineError::Sql {
+        file: step.file.clone(),
+        at: Some((at.line.max(1), at.column.max(1))),
+        message,
+    }
+}

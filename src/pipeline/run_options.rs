@@ -1,0 +1,30 @@
+use super::{Lookup, Node, Selection};
+use crate::sources::ReadOptions;
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Which steps.
+    pub selection: Selection,
+    /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
+    /// hold less than what was read from it.
+    pub full_refresh: bool,
+    /// How sources are read.
+    pub read: ReadOptions,
+    /// Models start from nothing, also where they could go on from the last one.
+    pub cold: bool,
+}
+
+/// How the inputs of a step are looked for.
+pub(super) fn lookup(node: &Node, options: &RunOptions) -> Lookup {
+    Lookup {
+        cold: options.cold,
+        full_refresh: refreshes(node, options),
+        read: options.read,
+    }
+}
+
+/// Whether a step is to be rebuilt: one that reads a source only where it is selected by its name.
+fn refreshes(node: &Node, options: &RunOptions) -> bool {
+    options.full_refresh && (node.sources.is_empty() || options.selection.names(node.name()))
+}
