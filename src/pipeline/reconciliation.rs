@@ -45,7 +45,7 @@ async fn read_reconciled(tools: Tools<'_>, node: &Node, version: Version) -> Res
     };
     let new = new.unwrap_or_else(|| Changes::all(&table));
     let session = tools.engine().session(&Bindings::default()).await?;
-    table.let_read(&session.state()).map_err(failed)?;
+    table.register_store(&session.state()).map_err(failed)?;
     let rows = session
         .read_table(Arc::new(new.scan(&table).map_err(failed)?))
         .map_err(query)?;
