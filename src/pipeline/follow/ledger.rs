@@ -50,7 +50,7 @@ impl Ledger {
             ..RunReport::default()
         };
         if let Err(error) = self.run.save(runner, &report).await {
-            tracing::warn!(%error, "not written to system.runs");
+            tracing::warn!(%error, "cannot record the run in system.runs");
         }
     }
 }
