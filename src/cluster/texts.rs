@@ -119,7 +119,8 @@ mod tests {
 
     /// What an executor says of a task that failed so: as `Debug`.
     fn of_executor(error: impl Into<BallistaError>) -> String {
-        FailedTask::from(error.into()).error
+        let error: BallistaError = error.into();
+        FailedTask::from(error).error
     }
 
     /// The same from parts that pass errors on as `Display`.
