@@ -107,10 +107,10 @@ mod tests {
     use ballista_core::error::BallistaError;
     use ballista_core::serde::protobuf::FailedTask;
     use datafusion::catalog::memory::MemorySourceConfig;
+    use datafusion::datasource::object_store::ObjectStoreUrl;
     use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
     use datafusion::datasource::source::DataSourceExec;
     use datafusion::error::DataFusionError;
-    use datafusion::execution::object_store::ObjectStoreUrl;
     use datafusion::physical_plan::ExecutionPlan;
     use datafusion::physical_plan::display::DisplayableExecutionPlan;
 
