@@ -107,10 +107,10 @@ mod tests {
     use ballista_core::error::BallistaError;
     use ballista_core::serde::protobuf::FailedTask;
     use datafusion::catalog::memory::MemorySourceConfig;
+    use datafusion::datasource::object_store::ObjectStoreUrl;
     use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
     use datafusion::datasource::source::DataSourceExec;
     use datafusion::error::DataFusionError;
-    use datafusion::execution::object_store::ObjectStoreUrl;
     use datafusion::physical_plan::ExecutionPlan;
     use datafusion::physical_plan::display::DisplayableExecutionPlan;
 
@@ -119,7 +119,8 @@ mod tests {
 
     /// What an executor says of a task that failed so: as `Debug`.
     fn of_executor(error: impl Into<BallistaError>) -> String {
-        FailedTask::from(error.into()).error
+        let error: BallistaError = error.into();
+        FailedTask::from(error).error
     }
 
     /// The same from parts that pass errors on as `Display`.
