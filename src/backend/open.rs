@@ -1,3 +1,5 @@
+//! The only place that chooses a backend.
+
 use std::sync::Arc;
 
 use super::cluster::ClusterBackend;

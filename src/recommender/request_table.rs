@@ -1,3 +1,5 @@
+//! The tables that hold the requested sessions in a run of a plan; they replace tables of the lake.
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! From the events of sessions to rows of the view of requests, by the project's own SQL.
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};

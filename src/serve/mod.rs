@@ -66,8 +66,8 @@ pub async fn serve(
     }
     let routes = guard::around(api::routes(&shop), &shop);
     // A separate task, so that its work blocks no connection. It ends with the set.
-    let mut beside = JoinSet::new();
-    beside.spawn(watch::run(shop.clone()));
+    let mut background = JoinSet::new();
+    background.spawn(watch::run(shop.clone()));
     listen::accept(listener, routes, &shop.options.limits, stop).await;
     Ok(())
 }

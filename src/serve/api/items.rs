@@ -1,3 +1,5 @@
+//! Items: the list of all, the popular ones, and those similar to another.
+
 use std::sync::Arc;
 
 use axum::Json;

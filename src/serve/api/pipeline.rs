@@ -1,3 +1,5 @@
+//! The state of the pipeline, of the server's health, and its metrics.
+
 use std::sync::Arc;
 
 use axum::Json;

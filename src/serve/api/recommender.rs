@@ -1,3 +1,5 @@
+//! The recommender as the project file declares it: what the page labels and colors.
+
 use std::sync::Arc;
 
 use axum::Json;

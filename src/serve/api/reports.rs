@@ -1,3 +1,5 @@
+//! Reports over Gold: engagement, the funnel, and the model.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

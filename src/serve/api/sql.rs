@@ -1,3 +1,5 @@
+//! Runs a query of a client over the snapshot, within the server's limits.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Sends records to a topic, and waits until the brokers have them.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
