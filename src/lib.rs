@@ -22,10 +22,10 @@
 //!
 //! # How a record becomes a row of a table
 //!
-//! 1. `cli/run.rs` loads the project (`config/load.rs`) and starts [`pipeline::Runner`] (`pipeline/runner.rs`, `run_once`),
-//!    which runs one step after another.
-//! 2. `pipeline/inputs/` finds what a step reads (`find`, `found`). For files, `sources/files/source.rs` (`pending`) finds
-//!    what is new: `listing`, `waiting`, `look`, `pass`; [`sources::formats`] says where a record ends.
+//! 1. `cli/run.rs` loads the project (`config/load.rs`) and starts [`pipeline::Runner`] (`pipeline/runner.rs`,
+//!    `run_once`), which runs one step after another.
+//! 2. `pipeline/inputs/` finds what a step reads (`find`, `found`). For files, `sources/files/source.rs` (`pending`)
+//!    finds what is new: `listing`, `waiting`, `look`, `pass`; [`sources::formats`] says where a record ends.
 //! 3. `pipeline/decide` decides what to do about it; `inputs/bound` says what the names in the step's SQL stand for.
 //! 4. `pipeline/leaving_out.rs` runs the step: `pipeline/step/mod.rs` and its phases `plan`, `write`, `check`, `merge`,
 //!    `commit`. While it writes, the plan reads the records (`sources/files/scan.rs`).
@@ -36,8 +36,8 @@
 //!
 //! # How a request becomes JSON
 //!
-//! 1. `cli/serve.rs` starts [`serve`] (`serve/mod.rs`): the state of the server (`shop`), connections (`listen`), checks
-//!    of every request (`guard`), and what follows new commits (`watch`).
+//! 1. `cli/serve.rs` starts [`serve`] (`serve/mod.rs`): the state of the server (`shop`), connections (`listen`),
+//!    checks of every request (`guard`), and what follows new commits (`watch`).
 //! 2. `serve/api/recommendations.rs` answers from the cache of the shop, or finds the session's events: in memory
 //!    (`serve/clicks.rs`), or in the lake (`serve/snapshot.rs`).
 //! 3. It takes the planned statement (`serve/statements.rs`); `serve/answers.rs` runs it for several requests at once.

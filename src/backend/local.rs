@@ -1,5 +1,5 @@
-//! Runs the plans of steps in this process. `pipeline/step` calls it as a [`Backend`]; it writes with `lake/write.rs` and
-//! merges with `lake/merge.rs`.
+//! Runs the plans of steps in this process. `pipeline/step` calls it as a [`Backend`]; it writes with `lake/write.rs`
+//! and merges with `lake/merge.rs`.
 
 use std::sync::Arc;
 

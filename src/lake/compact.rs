@@ -1,4 +1,5 @@
-//! Combines small data files into larger ones, and commits that without changing a row. `maintain` and `clickrec optimize` call it.
+//! Combines small data files into larger ones, and commits that without changing a row. Called by `maintain` and by
+//! `clickrec optimize`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;

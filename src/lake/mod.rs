@@ -19,7 +19,8 @@
 //!   that run in other processes.
 //! - [`Merge`]: takes the keys out of these rows (`merge_keys`), finds the files with old rows of these keys and what
 //!   remains of them (`old_rows`); `merge_plans`: the same as plans for other processes.
-//! - [`Commit`]: files and input positions become visible together, or not at all; `commit_keys`: what it says of itself.
+//! - [`Commit`]: files and input positions become visible together, or not at all; `commit_keys`: what it says of
+//!   itself.
 //!
 //! Afterwards:
 //!

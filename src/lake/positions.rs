@@ -4,7 +4,7 @@
 //!
 //! | application id | version |
 //! |---|---|
-//! | `clickrec/source/SOURCE/PLACE` | the next offset of a Kafka partition, the last line read of a file, or what identifies a topic or file |
+//! | `clickrec/source/SOURCE/PLACE` | the next offset of a partition, the last line read of a file, or what identifies it |
 //! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |
 //! | `clickrec/sql` | a hash of the SQL that produced the table |
 //!

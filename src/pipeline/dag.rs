@@ -1,5 +1,6 @@
-//! Which step reads which: the order of the steps, from the names in their SQL, and the fingerprint of each step's logic.
-//! [`Runner::new`](super::Runner::new) builds it before any data is touched; steps that cannot run are kept as broken.
+//! Which step reads which: the order of the steps, from the names in their SQL, and the fingerprint of each step's
+//! logic. [`Runner::new`](super::Runner::new) builds it before any data is touched; steps that cannot run are kept as
+//! broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;

@@ -1,8 +1,8 @@
 //! Every run of a step goes through here: [`run_leaving_out_failed_records`] runs it, and usually that is all.
 //!
-//! A conversion that fails on one value fails the whole query, on this run and on every later one. So where a step fails
-//! with an error that data can cause, [`bisect`](super::bisect) looks for the records that fail by themselves, input by
-//! input. They go to `system.quarantine` ([`failed_records`]), and the step runs on the others.
+//! A conversion that fails on one value fails the whole query, on this run and on every later one. So where a step
+//! fails with an error that data can cause, [`bisect`](super::bisect) looks for the records that fail by themselves,
+//! input by input. They go to `system.quarantine` ([`failed_records`]), and the step runs on the others.
 
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ pub(super) async fn run_leaving_out_failed_records(
     Err(error)
 }
 
-/// The inputs to search, and whether the others that are read in part stand empty meanwhile: first what is new, input by
-/// input (two sources may each have such a record), then tables that are read as a whole.
+/// The inputs to search, and whether the others that are read in part stand empty meanwhile: first what is new, input
+/// by input (two sources may each have such a record), then tables that are read as a whole.
 fn candidates(node: &Node) -> Vec<(Input, bool)> {
     let tables = node.changed_tables.iter().map(ToString::to_string);
     let changes: Vec<Input> = tables.chain(node.sources.iter().cloned()).map(Input::Changes).collect();

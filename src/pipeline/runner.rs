@@ -1,6 +1,6 @@
-//! Runs the steps of a pipeline one after another: finds what each reads ([`Inputs::find`]), runs it, and plans it again
-//! where another writer was faster. `run` calls [`Runner::run_once`] once, and [`follow`](super::follow) repeatedly; other
-//! commands use it to see what a step would do, and for sessions over the lake.
+//! Runs the steps of a pipeline one after another: finds what each reads ([`Inputs::find`]), runs it, and plans it
+//! again where another writer was faster. `run` calls [`Runner::run_once`] once, and [`follow`](super::follow)
+//! repeatedly; other commands use it to see what a step would do, and for sessions over the lake.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

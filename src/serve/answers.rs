@@ -1,5 +1,6 @@
-//! Answers recommendation requests in batches: requests that arrive while all runs are busy are answered together by one
-//! run of the plan, so that runs are shared under load. The events of a request come with it, from `api/recommendations`.
+//! Answers recommendation requests in batches: requests that arrive while all runs are busy are answered together by
+//! one run of the plan, so that runs are shared under load. The events of a request come with it, from
+//! `api/recommendations`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

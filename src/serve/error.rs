@@ -1,4 +1,5 @@
-//! Why the server does not start ([`ServeError`]), and why a request has no answer ([`ApiError`], with its HTTP status).
+//! Why the server does not start ([`ServeError`]), and why a request has no answer ([`ApiError`], with its HTTP
+//! status).
 
 use std::net::SocketAddr;
 

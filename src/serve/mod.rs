@@ -17,8 +17,9 @@
 //!   session; `statements`: the recommendation statement, planned over a snapshot.
 //! - `watch`: follows the lake, and replaces these.
 //! - `listen`: accepts connections; `guard`: checks every request; `assets`: the page.
-//! - `api`: the routes, a file per topic. `api/recommendations` finds a session's events and calls `answers`, which runs
-//!   the statement once for several requests; others run a query of `panels`. `api/commit_stream` reports new commits.
+//! - `api`: the routes, a file per topic. `api/recommendations` finds a session's events and calls `answers`, which
+//!   runs the statement once for several requests; others run a query of `panels`. `api/commit_stream` reports new
+//!   commits.
 
 mod answers;
 #[allow(unused_qualifications, reason = "utoipa's macros name types so")]

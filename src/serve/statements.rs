@@ -16,8 +16,8 @@ use crate::lake::{At, Version, history};
 use crate::pipeline::Runner;
 use crate::recommender::{Length, Recommender, RecommenderError, Requests, tables_read, usual_length};
 
-/// The recommendation statement, planned and warmed up over one snapshot of the lake. It is planned once for lists as long
-/// as the table's, which are then equal to the table's, and, on first request, for longer ones.
+/// The recommendation statement, planned and warmed up over one snapshot of the lake. It is planned once for lists as
+/// long as the table's, which are then equal to the table's, and, on first request, for longer ones.
 pub(super) struct Statements {
     pub snapshot: Arc<Snapshot>,
     /// When planning began.

@@ -1,4 +1,5 @@
-//! What a step reads now, and what there is to do: looks, decides, binds. The runner calls it before every run of a step.
+//! What a step reads now, and what there is to do: looks, decides, binds. The runner calls it before every run of a
+//! step.
 
 use super::found::Found;
 use super::{Inputs, Lookup, World};

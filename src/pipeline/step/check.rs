@@ -1,5 +1,5 @@
-//! Runs the expectations of a step over the files that it has written, and decides what follows: the step fails, rows are
-//! put aside, or the number is only reported. `Attempt::complete` calls it between `write` and `merge`.
+//! Runs the expectations of a step over the files that it has written, and decides what follows: the step fails, rows
+//! are put aside, or the number is only reported. `Attempt::complete` calls it between `write` and `merge`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The last phase of a step: what was put aside goes into the quarantine, then one Delta commit makes the step's files and
-//! positions visible.
+//! The last phase of a step: what was put aside goes into the quarantine, then one Delta commit makes the step's files
+//! and positions visible.
 
 use super::check::{Passed, save};
 use super::{Attempt, Done};

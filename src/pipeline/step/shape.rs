@@ -1,4 +1,5 @@
-//! How the result of a step will lie in its table: columns, partitions, keys. Refuses columns that do not fit the table.
+//! How the result of a step will lie in its table: columns, partitions, keys. Refuses columns that do not fit the
+//! table.
 
 use std::sync::Arc;
 
