@@ -8,16 +8,17 @@
 //! main ─► cli
 //!         simulate (uses none of the others), serve
 //!         evaluate
-//!         recommender, shell, docs (which also uses testing)
+//!         recommender, shell, docs
 //!         testing
 //!         pipeline, lineage
 //!         backend
-//!         cluster, engine (both use clickrec-udfs, the crate of SQL functions)
+//!         cluster, engine
 //!         lake
 //!         store, failpoint
 //!         config
 //!         sources
 //!         settings
+//!         clickrec-udfs (the crate of SQL functions; any of them may use it)
 //! ```
 //!
 //! # How a record becomes a row of a table
