@@ -1,7 +1,7 @@
 -- gold.requests (view): one row per session that needs recommendations, and per item that it has interacted with:
 -- everything that gold.recommendations knows about a session. A session that has lost its events to another session has
 -- one row without an item.
--- `clickrec recommend` and `clickrec evaluate` replace this view with sessions of their own.
+-- `clickrec recommend`, `clickrec evaluate` and `clickrec serve` replace this view with sessions of their own.
 with
 
 touched as (

@@ -1,5 +1,10 @@
 //! Calls that are computed by queries, one after another, each over the files of the ones before: for data that memory
 //! does not hold. What the queries are is the business of the call's function.
+//!
+//! Takes such calls out of a step's plan and runs their queries on the backend. `pipeline/step/write.rs` decides when:
+//! always for calls that require it; for others, when memory did not suffice and the step's write begins again by
+//! queries. `udfs/relation/by_queries.rs` is the interface to the calls, and `udfs/als_sql/train.rs` the queries of
+//! `als_train`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,3 +1,5 @@
+//! What a backend is called with: the step that plans belong to, and where their rows go.
+
 use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;

@@ -1,3 +1,5 @@
+//! The keys of a merge's result, in memory or in files, depending on the backend.
+
 use datafusion::common::internal_datafusion_err;
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;

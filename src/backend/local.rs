@@ -1,3 +1,6 @@
+//! Runs the plans of steps in this process. `pipeline/step` calls it as a [`Backend`]; it writes with `lake/write.rs`
+//! and merges with `lake/merge.rs`.
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;

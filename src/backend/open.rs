@@ -1,16 +1,18 @@
+//! The only place that chooses a backend.
+
 use std::sync::Arc;
 
 use super::cluster::ClusterBackend;
 use super::{Backend, LocalBackend};
-use crate::config::{EngineConfig, Project};
+use crate::config::{BackendConfig, Project};
 use crate::engine::Engine;
 use crate::lake::Lake;
 
 /// The backend that a project names. `engine` is that of this process.
 pub fn open(project: &Project, engine: &Engine, lake: &Lake) -> Arc<dyn Backend> {
     match &project.engine {
-        EngineConfig::Local => Arc::new(LocalBackend::new(engine.clone())),
-        EngineConfig::Ballista { scheduler, partitions } => {
+        BackendConfig::Local => Arc::new(LocalBackend::new(engine.clone())),
+        BackendConfig::Ballista { scheduler, partitions } => {
             let engine = engine.clone().distributed(*partitions);
             Arc::new(ClusterBackend::new(scheduler, project, lake, engine))
         }

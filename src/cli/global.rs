@@ -11,7 +11,7 @@ use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
 use super::exit::with_causes;
-use crate::config::{EngineConfig, Environment, LoadOptions, Mode, Project, TableName, redact};
+use crate::config::{BackendConfig, Environment, LoadOptions, Mode, Project, TableName, redact};
 use crate::engine::{Engine, EngineOptions};
 use crate::lake::LakeTable;
 use crate::pipeline::Runner;
@@ -50,8 +50,8 @@ pub(super) struct Global {
 
     /// Where steps run: `local`, or on a cluster, through its scheduler `df://HOST:PORT` [default: `engine` in the
     /// project file]
-    #[arg(long, global = true, value_name = "ENGINE", value_parser = EngineConfig::from_str)]
-    pub engine: Option<EngineConfig>,
+    #[arg(long, global = true, value_name = "ENGINE", value_parser = BackendConfig::from_str)]
+    pub engine: Option<BackendConfig>,
 
     /// How many threads to use [default: the number of cores]
     #[arg(long, global = true, env = "CLICKREC_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -128,8 +128,8 @@ impl Global {
         let mut project = Project::load(&self.config, &options)?;
         if let Some(engine) = &self.engine {
             let number = match &project.engine {
-                EngineConfig::Ballista { partitions, .. } => Some(*partitions),
-                EngineConfig::Local => None,
+                BackendConfig::Ballista { partitions, .. } => Some(*partitions),
+                BackendConfig::Local => None,
             };
             project.engine = engine.clone().with_partitions(number);
         }

@@ -1,3 +1,5 @@
+//! `clickrec run`: runs a pipeline once, or with `--follow` until it is stopped (`follow`).
+
 use std::net::SocketAddr;
 
 use chrono::DateTime;

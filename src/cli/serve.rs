@@ -1,3 +1,5 @@
+//! `clickrec serve`: opens the project and the listener, and starts the server.
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 

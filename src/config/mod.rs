@@ -4,7 +4,7 @@
 //! - `load`: reads the file; `validate` and `validate_…`: turn the raw file into a [`Project`], collecting as many problems as possible.
 //! - [`ConfigError`]: what is wrong, with file, line and column, and how to fix it.
 
-mod engine;
+mod backend;
 mod error;
 mod expectation;
 mod load;
@@ -28,7 +28,7 @@ mod validate_recommender;
 mod validate_source;
 mod validate_trigger;
 
-pub use engine::{EngineConfig, NotAnEngine};
+pub use backend::{BackendConfig, NotAnEngine};
 pub use error::ConfigError;
 pub use expectation::{Expectation, Severity};
 pub use load_options::LoadOptions;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{ConfigError, EngineConfig, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName};
+use super::{
+    BackendConfig, ConfigError, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName,
+};
 use crate::sources::SourceConfig;
 
 /// A validated project: what `pipelines.yaml` says for the chosen target.
@@ -19,7 +21,7 @@ pub struct Project {
     /// Where the tables are.
     pub lake: LakeConfig,
     /// Where steps run.
-    pub engine: EngineConfig,
+    pub engine: BackendConfig,
     /// Where events come from, by name.
     pub sources: BTreeMap<String, Arc<dyn SourceConfig>>,
     /// How tables are maintained.

@@ -1,3 +1,5 @@
+//! What the names in a step's SQL stand for.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -2,6 +2,16 @@
 //!
 //! A step's SQL sees the world through its [`Bindings`]: the rows that each table name, `changes('…')` and
 //! `previous('…')` refer to. The engine knows nothing else about steps.
+//!
+//! - [`query`](fn@query): the only way from SQL to a plan. `statement` rewrites the statement before it is planned;
+//!   then `not_in` and `typed_nulls` rewrite the plan, where DataFusion would return wrong rows or fail. `known_wrong`
+//!   rejects what DataFusion would still answer with wrong rows.
+//! - `functions`: all functions of a session, with `checked_sum` in the place of DataFusion's `sum`; [`help`](fn@help):
+//!   their documentation.
+//! - `planner`: DataFusion's planner, with the table functions that take relations.
+//! - Rules for physical plans: `one_by_one` (inputs of a union), `split_joined` (large batches of a join), and
+//!   [`PruneByKeys`](crate::lake::keys::PruneByKeys) (data files without the keys of a join).
+//! - `memory`: a pool that records its peak.
 
 mod bindings;
 mod checked_sum;

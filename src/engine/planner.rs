@@ -1,3 +1,5 @@
+//! From logical to physical plans: DataFusion's planner, with the table functions that take relations.
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

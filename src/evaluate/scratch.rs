@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::{EvaluationError, Model};
-use crate::config::{EngineConfig, LakeConfig, Mode, Project, Secret, Storage, TableName};
+use crate::config::{BackendConfig, LakeConfig, Mode, Project, Secret, Storage, TableName};
 use crate::engine::{Engine, query};
 use crate::lake::write::Layout;
 use crate::lake::{Lake, append, schema};
@@ -39,7 +39,7 @@ impl Scratch {
             _folder: folder,
             project: Project {
                 lake,
-                engine: EngineConfig::Local,
+                engine: BackendConfig::Local,
                 ..project.clone()
             },
             engine: runner.engine().clone(),

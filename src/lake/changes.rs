@@ -1,3 +1,5 @@
+//! What arrived in a table since a version, from its log: `changes('…')` of a step, and the new clicks of the server.
+
 use std::collections::HashSet;
 
 use deltalake::kernel::Add;

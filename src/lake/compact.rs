@@ -1,3 +1,6 @@
+//! Combines small data files into larger ones, and commits that without changing a row. Called by `maintain` and by
+//! `clickrec optimize`.
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! The plan that reads data files, split among its partitions.
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

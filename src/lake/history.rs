@@ -1,3 +1,5 @@
+//! What each commit of a table did, newest first, from its log.
+
 use std::collections::BTreeMap;
 
 use super::data_files::rows_of;

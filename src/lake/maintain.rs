@@ -1,3 +1,5 @@
+//! Decides what maintenance is due after a step has committed: compaction, checkpoint, cleanup of the log, vacuum.
+
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::time::Duration;

@@ -1,22 +1,17 @@
+//! A merge: takes the keys out of a step's result while it is written, and prepares the commit that replaces the old
+//! rows of these keys (`old_rows` finds them). `backend/local.rs` calls it; for a cluster, `merge_plans` does the same
+//! in plans.
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Schema};
-use datafusion::catalog::TableProvider;
+use arrow::array::RecordBatch;
 use datafusion::catalog::memory::MemorySourceConfig;
-use datafusion::common::{JoinType, NullEquality, Result as QueryResult};
-use datafusion::dataframe::DataFrame;
+use datafusion::common::{JoinType, Result as QueryResult};
 use datafusion::datasource::MemTable;
-use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::logical_expr::ident;
-use datafusion::physical_expr::expressions::col;
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::{Add, Remove};
@@ -24,12 +19,12 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::data_files::data_files_without_statistics;
 use super::merge_keys::{Keyed, Keys, NullKeys, nulls_of};
+use super::old_rows::{files_with_keys, join_keys, rest};
 use super::write::{Layout, write_streams};
 use super::{CommitMode, DataFilesScan, LakeError, LakeTable, MergeKey};
 use crate::config::TableName;
 use crate::failpoint;
 
-pub(super) const FILE_COLUMN: &str = "__file";
 /// The number of touched files rewritten concurrently.
 const FILES_AT_ONCE: usize = 8;
 
@@ -123,7 +118,7 @@ impl Merge {
         failpoint::reach("inside_merge").await;
         let all = data_files_without_statistics(table);
         let touched = match keys.first() {
-            Some(_) if !all.is_empty() => self.touched(table, session, &all, &keys).await?,
+            Some(_) if !all.is_empty() => files_with_keys(&self.key, table, session, &all, &keys).await?,
             _ => vec![],
         };
         let kept = self.kept(table, session, &touched, &keys, layout).await?;
@@ -148,7 +143,7 @@ impl Merge {
         };
         let old = DataFilesScan::try_new(table, touched, None)?.file_by_file()?;
         let new = MemorySourceConfig::try_new_exec(&[keys.to_vec()], first.schema(), None)?;
-        let left = self.rest(old, new)?;
+        let left = rest(&self.key, old, new)?;
         let mut kept = vec![];
         let files: Vec<usize> = (0..touched.len()).collect();
         for files in files.chunks(FILES_AT_ONCE) {
@@ -162,55 +157,6 @@ impl Merge {
         Ok(kept)
     }
 
-    /// The rows of old files that have none of these keys, in the partitions of the old files.
-    pub(super) fn rest(
-        &self,
-        old: Arc<dyn ExecutionPlan>,
-        keys: Arc<dyn ExecutionPlan>,
-    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
-        let schema = keys.schema();
-        let named = |column: &String| Ok((col(column, &schema)?, column.clone()));
-        let columns = self.key.iter().map(named).collect::<QueryResult<_>>()?;
-        // Deduplicated: otherwise every old row would be compared with all rows of its key.
-        let once = PhysicalGroupBy::new_single(columns);
-        let keys = AggregateExec::try_new(AggregateMode::Single, once, vec![], vec![], keys, schema)?;
-        let same = |column: &String| Ok((col(column, &keys.schema())?, col(column, &old.schema())?));
-        let same = self.key.iter().map(same).collect::<QueryResult<_>>()?;
-        Ok(Arc::new(HashJoinExec::try_new(
-            Arc::new(keys),
-            old,
-            same,
-            None,
-            &JoinType::RightAnti,
-            None,
-            PartitionMode::CollectLeft,
-            NullEquality::NullEqualsNothing,
-            false,
-        )?))
-    }
-
-    async fn touched(
-        &self,
-        table: &LakeTable,
-        session: &SessionContext,
-        files: &[Add],
-        keys: &[RecordBatch],
-    ) -> Result<Vec<Add>, LakeError> {
-        let old = Arc::new(DataFilesScan::lookup(table, files, Some(FILE_COLUMN))?);
-        let with_key = self.beside_keys(session, old, keys.to_vec(), JoinType::LeftSemi)?;
-        let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?.collect().await?;
-        let mut touched = HashSet::new();
-        for batch in &names {
-            let column = cast(batch.column(0), &DataType::Utf8).map_err(DataFusionError::from)?;
-            touched.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
-        }
-        Ok(files
-            .iter()
-            .filter(|file| touched.contains(&file.path))
-            .cloned()
-            .collect())
-    }
-
     /// For a table in memory, once every stream has passed: the rows whose key is not in the result.
     ///
     /// # Errors
@@ -221,7 +167,7 @@ impl Merge {
             return Ok(vec![table]);
         }
         let old = Arc::new(MemTable::try_new(table.schema(), vec![vec![table]])?);
-        let others = self.beside_keys(session, old, keys, JoinType::LeftAnti)?;
+        let others = join_keys(&self.key, session, old, keys, JoinType::LeftAnti)?;
         Ok(others.collect().await?)
     }
 
@@ -284,38 +230,6 @@ impl Merge {
             })
         };
         self.nulls == NullKeys::Write && !files.iter().all(has_none)
-    }
-
-    /// The old rows that have one of the keys (`LeftSemi`), or none of them (`LeftAnti`).
-    fn beside_keys(
-        &self,
-        session: &SessionContext,
-        old: Arc<dyn TableProvider>,
-        keys: Vec<RecordBatch>,
-        join: JoinType,
-    ) -> Result<DataFrame, LakeError> {
-        let schema = keys
-            .first()
-            .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
-        let new = session.read_table(Arc::new(MemTable::try_new(schema, vec![keys])?))?;
-        self.beside(session, old, new, join)
-    }
-
-    /// The same with the keys as a query.
-    pub(super) fn beside(
-        &self,
-        session: &SessionContext,
-        old: Arc<dyn TableProvider>,
-        new: DataFrame,
-        join: JoinType,
-    ) -> Result<DataFrame, LakeError> {
-        // Other names on the right, so that the condition is not ambiguous.
-        let renamed = |column: &String| format!("__key_{column}");
-        let new = new
-            .select(self.key.iter().map(|column| ident(column).alias(renamed(column))))?
-            .distinct()?;
-        let same = self.key.iter().map(|column| ident(column).eq(ident(renamed(column))));
-        Ok(session.read_table(old)?.join_on(new, join, same)?)
     }
 }
 

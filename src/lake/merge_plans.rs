@@ -12,7 +12,8 @@ use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;
 
 use super::data_files::data_files_without_statistics;
-use super::merge::{FILE_COLUMN, Merge, removes};
+use super::merge::{Merge, removes};
+use super::old_rows::{FILE_COLUMN, join_query, rest};
 use super::write::{Layout, write_streams};
 use super::{CommitMode, DataFilesScan, LakeError, LakeTable};
 
@@ -33,7 +34,7 @@ impl Merge {
         }
         let old = Arc::new(DataFilesScan::try_new(table, &all, Some(FILE_COLUMN))?);
         let new = session.read_table(Arc::new(self.keys(table, keys)?))?;
-        let with_key = self.beside(session, old, new, JoinType::LeftSemi)?;
+        let with_key = join_query(&self.key, session, old, new, JoinType::LeftSemi)?;
         let names = with_key.aggregate(vec![ident(FILE_COLUMN)], vec![])?;
         Ok(Some(names.create_physical_plan().await?))
     }
@@ -61,7 +62,7 @@ impl Merge {
         let old = DataFilesScan::try_new(table, touched, None)?.file_by_file()?;
         let new: Arc<dyn ExecutionPlan> =
             Arc::new(CoalescePartitionsExec::new(self.keys(table, keys)?.file_by_file()?));
-        Ok(Some(self.rest(old, new)?))
+        Ok(Some(rest(&self.key, old, new)?))
     }
 
     /// The commit that replaces the touched files with the kept ones.

@@ -1,19 +1,33 @@
 //! The Delta tables of the lake: opening them, finding what changed in them, and committing each step once.
 //!
-//! - [`Lake`]: opens tables, and `diagnose` says why one does not open; [`LakeTable`]: a table as of that moment.
-//! - `provider`: a table in a session; [`DataFilesScan`]: some of its data files.
+//! Opening and reading:
+//!
+//! - [`Lake`] (`lake`): opens tables; `opened`: the logs of those it opened before; `diagnose`: why one does not open.
+//! - [`LakeTable`] (`table`): a table as of that moment; [`At`]: time travel; [`schema`](mod@schema): which columns a
+//!   table can store.
+//! - `provider`: a table in a session; `data_files`: what its log lists; [`DataFilesScan`]: some of its data files,
+//!   through `file_reads`; [`keys`]: which data files can hold the keys being looked up.
 //! - [`Changes`]: the rows that arrived after a version.
-//! - [`LastCommit`]: how far the inputs of a table were read, and what others have done to it since; `log_entry`: one
-//!   entry of its log.
-//! - [`write`](mod@write): writes a plan's rows to data files that no reader sees yet.
-//! - [`WriteExec`]: the same in plans that run in other processes.
-//! - [`Merge`]: which files a merge touches, and which of their rows remain.
-//! - [`keys`]: which data files can hold the keys being looked up.
-//! - [`Commit`]: files and input positions become visible together, or not at all.
-//! - [`compact`](fn@compact): combines small files into larger ones; [`vacuum`](fn@vacuum): deletes files that no
-//!   version needs; [`maintain`](fn@maintain): does whatever is due.
-//! - [`history`](fn@history): what each commit did; [`At`]: time travel.
+//! - [`LastCommit`]: how far the inputs of a table were read, and what others have done to it since (`commits`);
+//!   `read_last_commit` reads it, entry by entry (`log_entry`).
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
+//! - [`history`](fn@history): what each commit did.
+//!
+//! Writing, in the order of a step:
+//!
+//! - [`write`](mod@write): writes a plan's rows to data files that no reader sees yet; [`WriteExec`]: the same in plans
+//!   that run in other processes.
+//! - [`Merge`]: takes the keys out of these rows (`merge_keys`), finds the files with old rows of these keys and what
+//!   remains of them (`old_rows`); `merge_plans`: the same as plans for other processes.
+//! - [`Commit`]: files and input positions become visible together, or not at all; `commit_keys`: what it says of
+//!   itself.
+//!
+//! Afterwards:
+//!
+//! - [`maintain`](fn@maintain): does whatever is due: [`compact`](fn@compact) combines small files into larger ones,
+//!   [`vacuum`](fn@vacuum) deletes files that no version needs.
+//!
+//! [`LakeError`] (`error`): why the lake could not be read or written.
 //!
 //! The module knows nothing about steps or SQL files: callers pass in what to write.
 
@@ -24,22 +38,25 @@ mod commit_keys;
 mod commits;
 mod compact;
 mod data_files;
+mod data_files_scan;
 mod diagnose;
 mod error;
 mod file_reads;
-mod files;
-mod folder;
 mod history;
 pub mod keys;
+#[expect(clippy::module_inception, reason = "it holds `Lake`, the lake itself")]
+mod lake;
 mod last_commit;
 mod log_entry;
 mod maintain;
 mod merge;
 mod merge_keys;
 mod merge_plans;
+mod old_rows;
 mod opened;
 pub mod positions;
 mod provider;
+mod read_last_commit;
 pub mod schema;
 mod table;
 #[cfg(test)]
@@ -51,12 +68,13 @@ mod write_exec;
 pub use at::{At, NotAMoment};
 pub use changes::{Changes, Replaced};
 pub use commit::{Commit, CommitMode, append};
-pub use commits::{ForeignCommit, LastCommit, Restored, Version};
+pub use commits::{ForeignCommit, Version};
 pub use compact::{Compacted, Compaction, compact, compactable};
+pub use data_files_scan::DataFilesScan;
 pub use error::LakeError;
-pub use files::DataFilesScan;
-pub use folder::Lake;
 pub use history::{CommitSummary, history};
+pub use lake::Lake;
+pub use last_commit::{LastCommit, Restored};
 pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
 pub use merge_keys::NullKeys;

@@ -1,3 +1,5 @@
+//! The logs of tables that were opened before, in memory.
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 

@@ -4,7 +4,7 @@
 //!
 //! | application id | version |
 //! |---|---|
-//! | `clickrec/source/SOURCE/PLACE` | the next position of a Kafka partition or file, or a topic's identity |
+//! | `clickrec/source/SOURCE/PLACE` | the next offset of a partition, the last line read of a file, or what identifies it |
 //! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |
 //! | `clickrec/sql` | a hash of the SQL that produced the table |
 //!

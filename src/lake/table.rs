@@ -1,3 +1,5 @@
+//! A table as of the moment it was opened; what is read of it later belongs to that version.
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

@@ -1,3 +1,5 @@
+//! Deletes data files that no version within the retention period needs.
+
 use std::collections::HashMap;
 use std::time::Duration;
 

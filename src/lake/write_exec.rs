@@ -1,3 +1,5 @@
+//! A plan node that writes its rows to data files and returns their names: `write` for plans of other processes.
+
 use std::fmt;
 use std::sync::Arc;
 

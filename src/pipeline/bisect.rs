@@ -1,9 +1,9 @@
-//! Records that make a step's SQL fail: found by halving the step's input, put into `system.quarantine`, and left out.
+//! The search for records that make a step's SQL fail, by halving one of its inputs. `leaving_out` calls it after a
+//! step failed with an error that data can cause, and runs the step on the other records.
 //!
-//! A conversion that fails on one value fails the whole query, on this run and on every later one. So where a step fails
-//! with an error that data can cause, one input is spilled to a file, and the SQL runs on halves of it, without writing,
-//! until each record that fails by itself is known. The step then runs on the others. An input with one such record is
-//! read about twice more; each further record costs as many small runs as the input can be halved.
+//! The input is spilled to a file, and the SQL runs on halves of it, without writing, until each record that fails by
+//! itself is known. An input with one such record is read about twice more; each further record costs as many small
+//! runs as the input can be halved.
 //!
 //! What it does not do: an error that no single record causes (a sum that overflows) remains an error of the step, and so
 //! does one that nearly all records cause, which is the fault of the SQL or the source.
@@ -16,12 +16,12 @@ use datafusion::datasource::empty::EmptyTable;
 use futures::future::BoxFuture;
 
 use super::data_error::is_of_data;
-use super::failed_records::{self, FailedRecord};
+use super::failed_records::FailedRecord;
 use super::failing_expression::failing_expression;
 use super::spilled::Spilled;
-use super::step::{self, Done, Tools};
+use super::step::{self, Tools};
 use super::step_error::query_error;
-use super::{Inputs, Node, PipelineError, StepProgress, chain};
+use super::{Inputs, Node, PipelineError, chain};
 use crate::config::TableName;
 use crate::engine::Bindings;
 
@@ -34,91 +34,15 @@ const EXPLAINED: usize = 10;
 
 /// An input of a step, as its SQL names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Input {
+pub(super) enum Input {
     /// `changes('NAME')`.
     Changes(String),
     /// A table by its plain name.
     Table(TableName),
 }
 
-/// Runs a step; where records make its SQL fail, without them.
-///
-/// # Errors
-/// As [`step::run`], and [`PipelineError::RecordsFail`] where too many records fail.
-pub(super) async fn run(
-    tools: Tools<'_>,
-    node: &Node,
-    inputs: &Inputs,
-    progress: &Arc<StepProgress>,
-) -> Result<Done, PipelineError> {
-    let mut error = match step::run(tools, node, inputs, progress).await {
-        Err(error) if is_of_data(&error) => error,
-        done => return done,
-    };
-    tracing::info!(step = %node.name(), error = chain(&error, ": "), "looking for the records that make the SQL fail");
-    // Only this process can read a spilled input.
-    let tools = tools.local();
-    let (mut rest, mut failed, mut read) = (inputs.clone(), 0, 0);
-    for (input, is_alone) in candidates(node) {
-        let search = Search {
-            tools,
-            node,
-            inputs: &rest,
-            input,
-            is_alone,
-        };
-        let Some(found) = search.run().await? else { continue };
-        failed_records::save(tools, node, &found.records).await?;
-        tell(node, &search.input, &found);
-        failed += found.records.len() as u64;
-        read += found.rows;
-        search.input.bind(&mut rest.bindings, found.good);
-        progress.restart();
-        match step::run(tools, node, &rest, progress).await {
-            Ok(done) => {
-                return Ok(Done {
-                    read: done.read.max(read),
-                    failed,
-                    ..done
-                });
-            }
-            Err(next) if is_of_data(&next) => error = next,
-            Err(next) => return Err(next),
-        }
-    }
-    Err(error)
-}
-
-/// The inputs to search, and whether the others that are read in part stand empty meanwhile: first what is new, input by
-/// input (two sources may each have such a record), then tables that are read as a whole.
-fn candidates(node: &Node) -> Vec<(Input, bool)> {
-    let tables = node.changed_tables.iter().map(ToString::to_string);
-    let changes: Vec<Input> = tables.chain(node.sources.iter().cloned()).map(Input::Changes).collect();
-    let alone = changes.iter().cloned().map(|input| (input, true));
-    let together = changes.iter().cloned().map(|input| (input, false));
-    let whole = node.tables.iter().cloned().map(|name| (Input::Table(name), false));
-    alone
-        .chain(together.filter(|_| changes.len() > 1))
-        .chain(whole)
-        .collect()
-}
-
-fn tell(node: &Node, input: &Input, found: &Found) {
-    let first = found.records.first();
-    tracing::warn!(
-        step = %node.name(),
-        "the SQL fails on {} of {} rows of `{}`: they are in system.quarantine, the others are committed; the first is {}: {}\n  \
-         help: `clickrec quarantine` lists them; correct the SQL (a try_ function gives NULL), then run again",
-        found.records.len(),
-        found.rows,
-        input.name(),
-        first.map_or("", |record| &record.key),
-        first.map_or("", |record| &record.error),
-    );
-}
-
 impl Input {
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self {
             Self::Changes(name) => name.clone(),
             Self::Table(name) => name.to_string(),
@@ -132,7 +56,7 @@ impl Input {
         }
     }
 
-    fn bind(&self, bindings: &mut Bindings, table: Arc<dyn TableProvider>) {
+    pub fn bind(&self, bindings: &mut Bindings, table: Arc<dyn TableProvider>) {
         match self {
             Self::Changes(name) => bindings.changes.insert(name.clone(), table),
             Self::Table(name) => bindings.tables.insert(name.clone(), table),
@@ -141,20 +65,23 @@ impl Input {
 }
 
 /// What a search of one input found.
-struct Found {
-    records: Vec<FailedRecord>,
+pub(super) struct Found {
+    pub records: Vec<FailedRecord>,
     /// All rows of the input.
-    rows: u64,
+    pub rows: u64,
     /// The rows that do not fail.
-    good: Arc<dyn TableProvider>,
+    pub good: Arc<dyn TableProvider>,
 }
 
-struct Search<'a> {
-    tools: Tools<'a>,
-    node: &'a Node,
-    inputs: &'a Inputs,
-    input: Input,
-    is_alone: bool,
+/// A search of one input of a step.
+pub(super) struct Search<'a> {
+    pub tools: Tools<'a>,
+    pub node: &'a Node,
+    pub inputs: &'a Inputs,
+    /// The input to search.
+    pub input: Input,
+    /// Whether the other inputs that are read in part stand empty meanwhile.
+    pub is_alone: bool,
 }
 
 /// Rows that fail by themselves, by number.
@@ -162,7 +89,7 @@ type Failures = Vec<(u64, PipelineError)>;
 
 impl Search<'_> {
     /// `None` where no record of this input makes the SQL fail by itself.
-    async fn run(&self) -> Result<Option<Found>, PipelineError> {
+    pub async fn run(&self) -> Result<Option<Found>, PipelineError> {
         let Some(table) = self.input.table(&self.inputs.bindings) else {
             return Ok(None);
         };
@@ -171,7 +98,7 @@ impl Search<'_> {
         if self.rehearse(nothing).await?.is_some() {
             return Ok(None);
         }
-        let session = self.tools.engine().session(&Bindings::default()).await?;
+        let session = self.tools.engine_here().session(&Bindings::default()).await?;
         let can_read = self.inputs.target.register_store(&session.state());
         can_read.map_err(|error| self.node.lake_error(error))?;
         let spilled = Spilled::new(&session, table).await;
@@ -263,14 +190,14 @@ impl Search<'_> {
             let mut reason = chain(&error, ": ");
             if records.len() < EXPLAINED {
                 let inputs = self.inputs_with(self.part(spilled, std::slice::from_ref(&(row..row + 1)), 1)?);
-                let expression = failing_expression(self.tools.engine(), self.node, &inputs).await?;
+                let expression = failing_expression(self.tools.engine_here(), self.node, &inputs).await?;
                 reason.extend(expression.map(|expression| format!(" (in {expression})")));
             }
             let values = spilled.row(row).map_err(query)?;
             records.push(FailedRecord::new(&self.input.name(), &values, reason).map_err(query)?);
         }
         good.push(next..spilled.rows());
-        let threads = self.tools.engine().threads();
+        let threads = self.tools.engine_here().threads();
         Ok(Found {
             records,
             rows: spilled.rows(),

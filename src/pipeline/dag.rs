@@ -1,3 +1,7 @@
+//! Which step reads which: the order of the steps, from the names in their SQL, and the fingerprint of each step's
+//! logic. [`Runner::new`](super::Runner::new) builds it before any data is touched; steps that cannot run are kept as
+//! broken.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
@@ -5,7 +9,7 @@ use clickrec_udfs::Variables;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use twox_hash::XxHash64;
 
-use super::expectations::{self, Place};
+use super::expectation_plans::{self, Place};
 use super::node::error_at;
 use super::references::{References, references};
 use super::{Node, PipelineError};
@@ -262,7 +266,7 @@ impl ParsedStep {
     fn parse(&mut self, project: &Project, variables: &Variables) -> Result<(), PipelineError> {
         self.found = references(&self.step.sql, variables)
             .map_err(|error| error_at(&self.step, Location::new(error.line, error.column), error.message))?;
-        self.expectations = expectations::references(&self.step, &project.file, variables)?;
+        self.expectations = expectation_plans::references(&self.step, &project.file, variables)?;
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ fn with_text(row: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
 
 /// Puts records aside; one that is put aside again is there once.
 pub(super) async fn save(tools: Tools<'_>, node: &Node, records: &[FailedRecord]) -> Result<(), PipelineError> {
-    let session = tools.engine().session(&Bindings::default()).await?;
+    let session = tools.engine_here().session(&Bindings::default()).await?;
     let rows = records.iter().map(|record| Quarantined {
         expectation: None,
         input: Some(&record.input),
@@ -143,11 +143,11 @@ async fn session(tools: Tools<'_>) -> Result<Option<SessionContext>, PipelineErr
     if schema.is_none_or(|schema| schema.index_of("error").is_err()) {
         return Ok(None);
     }
-    let state = tools.engine().session(&Bindings::default()).await?.state();
+    let state = tools.engine_here().session(&Bindings::default()).await?.state();
     let provider = table.provider(&state).await.map_err(|source| failed(&name, source))?;
     let mut bindings = Bindings::default();
     bindings.tables.insert(name, provider);
-    Ok(Some(tools.engine().session(&bindings).await?))
+    Ok(Some(tools.engine_here().session(&bindings).await?))
 }
 
 fn names(steps: &[&Node]) -> String {

@@ -6,8 +6,8 @@
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
 //! - [`system`](mod@system): the tables that no step makes; `runs_schemas`: the columns of those about runs.
 //! - [`Node`]: a step and what it reads; `step_error`: why it did not plan, or its plan did not run.
-//! - `expectations`: what has to hold for the rows of a step before it commits them; `aside`: rows that do not meet
-//!   them; `quarantined`: the table where these go.
+//! - `expectation_plans`: what has to hold for the rows of a step before it commits them (`step/check.rs` runs them);
+//!   `aside`: rows that do not meet them; `quarantined`: the table where these go.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Selection`]: which steps run.
 //! - `decide`: what a step has to do, and why; `loss`: rows that another engine took out of its table.
@@ -16,8 +16,8 @@
 //! - [`trial`]: a step over tables in memory.
 //! - `declared`: whether the steps have what the project file says of them; `schemas`: the columns of every table.
 //! - `gone`: tables that were deleted, replaced, or lost rows.
-//! - `bisect`: the records that make a step's SQL fail, found and left out; with `spilled`, `failed_records` and
-//!   `failing_expression`.
+//! - `leaving_out`: runs a step; where records make its SQL fail, without them. `bisect` finds these records, with
+//!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
 //! - [`Reconciled`]: what became of the records of a batch; `reconciliation`: reads that.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
 //! - [`Runner`]: steps one after another, as [`RunOptions`] say.
@@ -33,12 +33,13 @@ mod data_error;
 mod decide;
 mod declared;
 mod error;
-mod expectations;
+mod expectation_plans;
 mod failed_records;
 mod failing_expression;
 pub mod follow;
 mod gone;
 mod inputs;
+mod leaving_out;
 mod loss;
 mod node;
 mod preview;
@@ -66,7 +67,7 @@ mod upkeep;
 pub use dag::Dag;
 pub use decide::Decision;
 pub use error::{Failure, PipelineError, chain};
-pub use expectations::Checked;
+pub use expectation_plans::Checked;
 pub use inputs::{Inputs, Lookup};
 pub use node::Node;
 pub use preview::{Logic, Preview};

@@ -1,3 +1,5 @@
+//! A step in the order of a project: its configuration, what it reads, and the errors that name it.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::sql::sqlparser::tokenizer::Location;

@@ -1,3 +1,5 @@
+//! What a step would do now, for `clickrec plan`: its decision, what waits, and its plan.
+
 use arrow::datatypes::Schema;
 
 use super::step_error::{backend_error, query_error};

@@ -44,7 +44,7 @@ async fn read_reconciled(tools: Tools<'_>, node: &Node, version: Version) -> Res
         None => None,
     };
     let new = new.unwrap_or_else(|| Changes::all(&table));
-    let session = tools.engine().session(&Bindings::default()).await?;
+    let session = tools.engine_here().session(&Bindings::default()).await?;
     table.register_store(&session.state()).map_err(failed)?;
     let rows = session
         .read_table(Arc::new(new.scan(&table).map_err(failed)?))

@@ -11,8 +11,9 @@ use datafusion::logical_expr::{Expr, ident};
 use datafusion::prelude::SessionContext;
 
 use super::inputs::Lookup;
+use super::leaving_out::run_leaving_out_failed_records;
 use super::step::{self, Attempt, DELETED};
-use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, bisect, failed_records};
+use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, failed_records};
 use crate::config::{Mode, TableName};
 use crate::lake::{Changes, LakeError, LakeTable, positions};
 
@@ -135,7 +136,7 @@ impl Runner {
         let records = self.records(quarantine, steps).await?;
         for node in steps {
             let inputs = self.replay_inputs(node, &records).await?;
-            bisect::run(self.tools_here(), node, &inputs, &Arc::default()).await?;
+            run_leaving_out_failed_records(self.tools_here(), node, &inputs, &Arc::default()).await?;
         }
         let inputs = self.replay_inputs(quarantine, &records).await?;
         let session = self.engine().session(&inputs.bindings).await?;

@@ -1,3 +1,5 @@
+//! How a run ended: what each step did, failed on, or was skipped for.
+
 use std::time::Duration;
 
 use super::{Checked, Decision, PipelineError, Reconciled};

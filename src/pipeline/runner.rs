@@ -1,3 +1,7 @@
+//! Runs the steps of a pipeline one after another: finds what each reads ([`Inputs::find`]), runs it, and plans it
+//! again where another writer was faster. `run` calls [`Runner::run_once`] once, and [`follow`](super::follow)
+//! repeatedly; other commands use it to see what a step would do, and for sessions over the lake.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,11 +12,12 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 
 use super::inputs::{Lookup, World};
+use super::leaving_out::run_leaving_out_failed_records;
 use super::run_options::lookup;
 use super::schemas::{Planned, foreign_tables, schemas};
 use super::step::{Done, Tools};
 use super::{
-    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress, bisect,
+    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress,
     failed_records, gone, reconciliation,
 };
 use crate::backend::{self, Backend, LocalBackend};
@@ -285,7 +290,7 @@ impl Runner {
                 waiting,
                 progress: progress.clone(),
             });
-            match bisect::run(self.tools(), node, &inputs, &progress).await {
+            match run_leaving_out_failed_records(self.tools(), node, &inputs, &progress).await {
                 Ok(done) => {
                     if matches!(inputs.decision, Decision::Full(_)) {
                         // What failed before was read again with everything else.

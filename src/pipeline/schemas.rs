@@ -125,7 +125,7 @@ impl Planned {
             .map_err(|error| plan_error(node, &error))?;
         declared::check(node, &schema, project)?;
         self.schemas.insert(node.name().clone(), schema);
-        expectations::plan(node, engine, &self.schemas, &project.file).await
+        expectation_plans::plan(node, engine, &self.schemas, &project.file).await
     }
 
     /// Whether the columns of all that a step reads are known.

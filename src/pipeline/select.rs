@@ -1,3 +1,5 @@
+//! Which steps of a pipeline run: `--select` and `--exclude`.
+
 use std::collections::BTreeSet;
 
 use super::{Dag, Node, PipelineError};

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Dag;
 use crate::config::{
-    EngineConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, Step, Storage, TableName,
+    BackendConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, Step, Storage, TableName,
     Trigger,
 };
 
@@ -48,7 +48,7 @@ pub(super) fn project(steps: Vec<Step>) -> Project {
             url: Url::parse("memory:///lake/").unwrap(),
             storage: Storage::default(),
         },
-        engine: EngineConfig::Local,
+        engine: BackendConfig::Local,
         sources: BTreeMap::new(),
         maintenance: MaintenanceConfig::default(),
         recommender: RecommenderConfig::default(),

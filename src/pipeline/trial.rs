@@ -1,3 +1,5 @@
+//! A step over tables in memory, without a lake: for unit tests of a project's SQL.
+
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::error::DataFusionError;

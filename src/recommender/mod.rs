@@ -13,6 +13,7 @@
 
 mod columns;
 mod error;
+mod events;
 mod lists;
 mod once;
 mod planned;
@@ -21,7 +22,6 @@ mod request_table;
 mod requests;
 mod similar;
 mod steps;
-mod visitor;
 
 use std::sync::Arc;
 
@@ -31,18 +31,18 @@ use datafusion::error::DataFusionError;
 
 pub use columns::{column, floats, texts};
 pub use error::RecommenderError;
+pub use events::{Action, events_of_session, events_of_visitor};
 pub use lists::{Length, Recommended, is_fallback, lists, usual_length};
 pub use reasons::{Reason, reasons};
 pub use requests::Requests;
 pub use similar::{Similar, SimilarItem, similar};
 pub use steps::{check, step, tables_read};
-pub use visitor::{Action, events_of_session, events_of_visitor};
 
 use crate::config::SqlFile;
 use crate::engine::{Bindings, Engine};
 use crate::pipeline::Runner;
 use planned::Planned;
-use request_table::{Asked, RequestTable};
+use request_table::{RequestRows, RequestTable};
 
 /// A statement over the view of requests, planned once for a snapshot of the lake.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ impl Recommender {
     /// # Errors
     /// When the rows have other columns, or the statement fails.
     pub async fn answer(&self, requests: &RecordBatch) -> Result<Vec<RecordBatch>, DataFusionError> {
-        let mut asked = Asked::default();
-        asked.insert(&self.requests.name, vec![self.requests.conform(requests)?]);
-        self.plan.run(asked).await
+        let mut rows = RequestRows::default();
+        rows.insert(&self.requests.name, vec![self.requests.conform(requests)?]);
+        self.plan.run(rows).await
     }
 }

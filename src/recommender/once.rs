@@ -22,7 +22,7 @@ use super::request_table::RequestExec;
 /// The name of the plan node for scalar subqueries.
 const SUBQUERY: &str = "ScalarSubqueryExec";
 
-/// Puts a [`OnceExec`] above the largest subplans that do not read the request. The inputs of table functions are left
+/// Puts an [`OnceExec`] above the largest subplans that do not read the request. The inputs of table functions are left
 /// alone: a function whose first input (a model, a history) is always the same keeps what it derives from it.
 pub(super) fn compute_once(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     if !reads_request(&plan) {

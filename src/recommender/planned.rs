@@ -1,3 +1,6 @@
+//! A plan that is run for every request: whatever does not depend on the request is computed once (`once`). `requests`
+//! has one for each step between events and requests, and [`Recommender`](super::Recommender) one for the answer.
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -6,7 +9,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use tokio::sync::Mutex;
 
-use super::request_table::Asked;
+use super::request_table::RequestRows;
 use super::{RecommenderError, once};
 use crate::engine::{Bindings, Engine, query};
 
@@ -32,11 +35,11 @@ impl Planned {
         })
     }
 
-    pub(super) async fn run(&self, asked: Asked) -> Result<Vec<RecordBatch>, DataFusionError> {
+    pub(super) async fn run(&self, rows: RequestRows) -> Result<Vec<RecordBatch>, DataFusionError> {
         let _turn = match &self.alone {
             Some(alone) => Some(alone.lock().await),
             None => None,
         };
-        collect(once::fresh(&self.plan)?, asked.task(&self.task)).await
+        collect(once::fresh(&self.plan)?, rows.task(&self.task)).await
     }
 }

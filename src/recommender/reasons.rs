@@ -1,3 +1,5 @@
+//! Which items of a session explain a recommendation: the statement runs without each of them.
+
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, new_null_array};

@@ -1,3 +1,5 @@
+//! The tables that hold the requested sessions in a run of a plan; they replace tables of the lake.
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -22,9 +24,9 @@ use crate::config::TableName;
 /// The content of the request tables in one run of a plan: rows by table. Concurrent runs of one plan have separate
 /// content.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Asked(BTreeMap<TableName, Vec<RecordBatch>>);
+pub(super) struct RequestRows(BTreeMap<TableName, Vec<RecordBatch>>);
 
-impl Asked {
+impl RequestRows {
     /// Sets the rows of a table.
     pub fn insert(&mut self, table: &TableName, rows: Vec<RecordBatch>) {
         self.0.insert(table.clone(), rows);
@@ -151,8 +153,8 @@ impl ExecutionPlan for RequestExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let asked = context.session_config().get_extension::<Asked>();
-        let rows = asked.as_deref().and_then(|asked| asked.0.get(&self.name));
+        let rows = context.session_config().get_extension::<RequestRows>();
+        let rows = rows.as_deref().and_then(|rows| rows.0.get(&self.name));
         let rows = rows.ok_or_else(|| exec_datafusion_err!("{} has no rows in this run", self.name))?;
         let projected = |rows: &RecordBatch| match &self.projection {
             Some(columns) => rows.project(columns),

@@ -1,3 +1,5 @@
+//! From the events of sessions to rows of the view of requests, by the project's own SQL.
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
@@ -7,7 +9,7 @@ use datafusion::error::DataFusionError;
 
 use super::RecommenderError;
 use super::planned::Planned;
-use super::request_table::{Asked, RequestTable};
+use super::request_table::{RequestRows, RequestTable};
 use super::steps::{between, schema, step};
 use crate::config::TableName;
 use crate::engine::{Bindings, Engine};
@@ -78,17 +80,17 @@ impl Requests {
     /// # Errors
     /// When a step's SQL fails.
     pub async fn of_events(&self, events: Vec<RecordBatch>) -> Result<RecordBatch, RecommenderError> {
-        let mut asked = Asked::default();
+        let mut content = RequestRows::default();
         let conformed = |table: &RequestTable, rows: Vec<RecordBatch>| {
             let rows = rows.iter().map(|rows| table.conform(rows));
             rows.collect::<Result<Vec<_>, _>>()
         };
-        asked.insert(&self.events.name, conformed(&self.events, events)?);
+        content.insert(&self.events.name, conformed(&self.events, events)?);
         for (table, plan) in &self.steps {
-            let rows = plan.run(asked.clone()).await?;
-            asked.insert(&table.name, conformed(table, rows)?);
+            let rows = plan.run(content.clone()).await?;
+            content.insert(&table.name, conformed(table, rows)?);
         }
-        let rows = self.requests.run(asked).await?;
+        let rows = self.requests.run(content).await?;
         let schema = nullable(&self.requests.plan.schema());
         Ok(concat_batches(&schema, &rows).map_err(DataFusionError::from)?)
     }

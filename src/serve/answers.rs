@@ -1,5 +1,6 @@
-//! Answers recommendation requests in batches: requests that arrive while the models are busy are answered together by
-//! one run of the plan, so that runs are shared under load.
+//! Answers recommendation requests in batches: requests that arrive while all runs are busy are answered together by
+//! one run of the plan, so that runs are shared under load. The events of a request come with it, from
+//! `api/recommendations`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::models::Models;
+use super::statements::Statements;
 use crate::recommender::{self, Reason, Recommended, Recommender, RecommenderError};
 
 /// The maximum number of sessions per run.
@@ -73,7 +74,7 @@ type Reply = oneshot::Sender<Result<List, Arc<DataFusionError>>>;
 struct Question {
     session: String,
     events: RecordBatch,
-    models: Arc<Models>,
+    statements: Arc<Statements>,
     recommender: Arc<Recommender>,
     reply: Reply,
 }
@@ -98,14 +99,14 @@ impl Answers {
         &self,
         session: String,
         events: RecordBatch,
-        models: Arc<Models>,
+        statements: Arc<Statements>,
         recommender: Arc<Recommender>,
     ) -> Result<List, ApiError> {
         let (reply, answer) = oneshot::channel();
         let question = Question {
             session,
             events,
-            models,
+            statements,
             recommender,
             reply,
         };
@@ -156,7 +157,7 @@ fn take_together(waiting: &mut Vec<Question>) -> Vec<Question> {
 async fn answer(questions: Vec<Question>) {
     let Some(first) = questions.first() else { return };
     let events = questions.iter().map(|question| question.events.clone()).collect();
-    match lists(&first.models, &first.recommender, events).await {
+    match lists(&first.statements, &first.recommender, events).await {
         Ok(mut lists) => {
             for question in questions {
                 let list = lists.remove(&question.session).unwrap_or_default();
@@ -174,18 +175,18 @@ async fn answer(questions: Vec<Question>) {
 }
 
 async fn lists(
-    models: &Models,
+    statements: &Statements,
     recommender: &Recommender,
     events: Vec<RecordBatch>,
 ) -> Result<HashMap<String, List>, DataFusionError> {
     let (started, sessions) = (Instant::now(), events.len());
-    let asked = models
+    let requests = statements
         .requests
         .of_events(events)
         .await
         .map_err(RecommenderError::into_query)?;
     let requests_us = started.elapsed().as_micros();
-    let answer = recommender.answer(&asked).await?;
+    let answer = recommender.answer(&requests).await?;
     let all_us = started.elapsed().as_micros();
     tracing::debug!(sessions, requests_us, all_us, "recommended");
     let answer = concat_batches(&recommender.schema(), &answer)?;

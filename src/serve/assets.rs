@@ -1,3 +1,5 @@
+//! The page: its files are part of the program.
+
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};

@@ -1,3 +1,6 @@
+//! Why the server does not start ([`ServeError`]), and why a request has no answer ([`ApiError`], with its HTTP
+//! status).
+
 use std::net::SocketAddr;
 
 use axum::Json;

@@ -1,3 +1,5 @@
+//! Accepts connections until the server stops, and limits how long each may take.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,15 +1,25 @@
 //! The dashboard and the JSON API: one HTTP server over the lake, which follows what runs write there.
 //!
 //! ```text
-//! listen ─► guard ─► api ─► answers ─► models (recommender, planned once)
-//!                     │        └─────► clicks (newest events, in memory)
-//!                     └───► panels ──► view (a session over one version of each table)
-//!                                        ▲
-//!                                      watch: swaps views, clicks and models as commits land
+//! listen ─► guard ─► api ─┬─► recommendations ─┬─► clicks (newest events, in memory), or the snapshot for older ones
+//!                         │                    └─► answers (batches) ─► statements (the recommender's SQL, planned once)
+//!                         └─► all other answers ─► panels (queries) ─► snapshot (a session over one version of each table)
+//!                                    │
+//!                                  shop: the state that all of them share, and the cached answers
+//!                                    ▲
+//!                                  watch: swaps in snapshots, clicks and statements as commits land
 //! ```
 //!
-//! A request never waits for a new version of the lake: in the background, [`watch`](self) opens tables and plans and
-//! warms up models, and swaps them in when they are ready.
+//! A request never waits for a new version of the lake: in the background, `watch` opens tables and plans and warms up
+//! statements, and swaps them in when they are ready.
+//!
+//! - `shop`: the state shared by all requests; `snapshot`: one version of each table; `clicks`: the newest events, by
+//!   session; `statements`: the recommendation statement, planned over a snapshot.
+//! - `watch`: follows the lake, and replaces these.
+//! - `listen`: accepts connections; `guard`: checks every request; `assets`: the page.
+//! - `api`: the routes, a file per topic. `api/recommendations` finds a session's events and calls `answers`, which
+//!   runs the statement once for several requests; others run a query of `panels`. `api/commit_stream` reports new
+//!   commits.
 
 mod answers;
 #[allow(unused_qualifications, reason = "utoipa's macros name types so")]
@@ -20,11 +30,11 @@ mod error;
 mod guard;
 mod limits;
 mod listen;
-mod models;
 mod options;
 mod panels;
 mod shop;
-mod view;
+mod snapshot;
+mod statements;
 mod watch;
 
 use std::sync::Arc;
@@ -57,8 +67,8 @@ pub async fn serve(
     }
     let routes = guard::around(api::routes(&shop), &shop);
     // A separate task, so that its work blocks no connection. It ends with the set.
-    let mut beside = JoinSet::new();
-    beside.spawn(watch::run(shop.clone()));
+    let mut background = JoinSet::new();
+    background.spawn(watch::run(shop.clone()));
     listen::accept(listener, routes, &shop.options.limits, stop).await;
     Ok(())
 }

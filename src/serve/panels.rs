@@ -1,5 +1,5 @@
-//! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one view of the lake. In them,
-//! `silver.events` stands for the project's table of events.
+//! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one snapshot of the lake.
+//! In them, `silver.events` stands for the project's table of events.
 
 use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::shop::Shop;
-use super::view::View;
+use super::snapshot::Snapshot;
 use crate::config::TableName;
 use crate::engine;
 
@@ -58,7 +58,7 @@ pub(super) async fn query(
 /// The rows of a query, deserialized.
 pub(super) async fn rows<T: DeserializeOwned>(
     shop: &Shop,
-    view: &View,
+    snapshot: &Snapshot,
     what: &str,
     sql: &str,
     parameters: Vec<Parameter>,
@@ -67,7 +67,7 @@ pub(super) async fn rows<T: DeserializeOwned>(
     let Ok(_turn) = shop.queries.acquire().await else {
         return Err(ApiError::Overloaded);
     };
-    let found = query(&view.session, sql, parameters).await.map_err(failed)?;
+    let found = query(&snapshot.session, sql, parameters).await.map_err(failed)?;
     let batches = found.collect().await.map_err(failed)?;
     let json = as_json(&batches).map_err(|error| failed(error.into()))?;
     serde_json::from_slice(&json).map_err(|error| ApiError::Internal(format!("{what}: {error}")))

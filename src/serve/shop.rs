@@ -1,3 +1,6 @@
+//! The state of the server that every request passes through: the snapshot of the lake, the newest clicks, the planned
+//! statements, the cache of answers, and the limits on concurrent work. Handlers read it; `watch` replaces its parts.
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::answers::Answers;
 use super::clicks::Clicks;
 use super::error::ApiError;
-use super::models::Models;
-use super::view::View;
+use super::snapshot::Snapshot;
+use super::statements::Statements;
 use super::{ServeError, ServeOptions};
 use crate::config::RecommenderConfig;
 use crate::lake::Version;
@@ -30,7 +33,7 @@ const KEY_FILTER_BYTES: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct AnswerKey {
     pub page: String,
-    /// The generation of models and clicks.
+    /// The generation of statements and clicks.
     pub of: u64,
     /// How many clicks the session had.
     pub clicks: usize,
@@ -58,8 +61,8 @@ pub(super) struct Shop {
     pub commits: watch::Sender<BTreeMap<String, Version>>,
     /// Signals shutdown.
     pub stop: CancellationToken,
-    view: RwLock<Arc<View>>,
-    models: RwLock<Option<Arc<Models>>>,
+    snapshot: RwLock<Arc<Snapshot>>,
+    statements: RwLock<Option<Arc<Statements>>>,
     generation: AtomicU64,
     /// Explanations take many runs, so only one session is explained at a time.
     pub explaining: Semaphore,
@@ -71,7 +74,7 @@ pub(super) struct Shop {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trouble {
     pub lake_unread: bool,
-    pub models_failed: bool,
+    pub statements_failed: bool,
 }
 
 impl Trouble {
@@ -81,9 +84,9 @@ impl Trouble {
             .then(|| "the lake could not be read; the server's log says why".to_owned())
     }
 
-    /// What is wrong with the models, for clients. The previous models still answer.
-    pub fn of_models(self) -> Option<String> {
-        self.models_failed
+    /// What is wrong with the statements, for clients. The previous ones still answer.
+    pub fn of_statements(self) -> Option<String> {
+        self.statements_failed
             .then(|| "no new models could be made; the server's log says why".to_owned())
     }
 }
@@ -91,16 +94,16 @@ impl Trouble {
 impl Shop {
     pub async fn open(runner: Runner, options: ServeOptions, stop: CancellationToken) -> Result<Self, ServeError> {
         let runner = runner.with_memory(KEY_FILTER_BYTES);
-        let view = View::open(&runner).await?;
+        let snapshot = Snapshot::open(&runner).await?;
         let runs = std::thread::available_parallelism().map_or(1, usize::from);
         let shop = Self {
             answers: Answers::start(runs),
             kept: Cache::with_weighter((KEPT_BYTES / KEPT_BYTES_EACH) as usize, KEPT_BYTES, Weight),
             queries: Semaphore::new(options.limits.queries),
             started: Instant::now(),
-            commits: watch::Sender::new(view.versions.clone()),
-            view: RwLock::new(Arc::new(view)),
-            models: RwLock::default(),
+            commits: watch::Sender::new(snapshot.versions.clone()),
+            snapshot: RwLock::new(Arc::new(snapshot)),
+            statements: RwLock::default(),
             generation: AtomicU64::new(0),
             explaining: Semaphore::new(1),
             clicks: RwLock::new(Clicks::new(options.recent_events, vec![])),
@@ -112,13 +115,13 @@ impl Shop {
         Ok(shop)
     }
 
-    /// The latest view of the lake.
-    pub fn view(&self) -> Arc<View> {
-        read(&self.view).clone()
+    /// The latest snapshot of the lake.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        read(&self.snapshot).clone()
     }
 
-    pub fn set_view(&self, view: View) {
-        *write(&self.view) = Arc::new(view);
+    pub fn set_snapshot(&self, snapshot: Snapshot) {
+        *write(&self.snapshot) = Arc::new(snapshot);
     }
 
     /// What the recommender consists of.
@@ -134,8 +137,8 @@ impl Shop {
     /// Notifies clients of what has changed since the last notification, once it is available: a model and its
     /// description when the model answers requests.
     pub fn tell(&self) {
-        let mut versions = self.view().versions.clone();
-        let (models, declared) = (self.models(), self.recommender());
+        let mut versions = self.snapshot().versions.clone();
+        let (statements, declared) = (self.statements(), self.recommender());
         let answers = self.lacks().is_none();
         for table in declared
             .stale_after
@@ -143,7 +146,10 @@ impl Shop {
             .chain(&declared.description)
             .filter(|_| answers)
         {
-            match models.as_ref().and_then(|models| models.view.version(table)) {
+            match statements
+                .as_ref()
+                .and_then(|statements| statements.snapshot.version(table))
+            {
                 Some(version) => _ = versions.insert(table.to_string(), version),
                 None => _ = versions.remove(&table.to_string()),
             }
@@ -155,11 +161,11 @@ impl Shop {
         });
     }
 
-    /// The latest view, provided that something has been run on the lake.
-    pub fn filled(&self) -> Result<Arc<View>, ApiError> {
-        let (view, events) = (self.view(), &self.recommender().events);
-        if view.has(events) {
-            return Ok(view);
+    /// The latest snapshot, provided that something has been run on the lake.
+    pub fn filled(&self) -> Result<Arc<Snapshot>, ApiError> {
+        let (snapshot, events) = (self.snapshot(), &self.recommender().events);
+        if snapshot.has(events) {
+            return Ok(snapshot);
         }
         match self.runner.schemas().contains_key(events) {
             true => Err(ApiError::EmptyLake),
@@ -179,15 +185,15 @@ impl Shop {
         }
     }
 
-    /// The current models, if there are any.
-    pub fn models(&self) -> Option<Arc<Models>> {
-        read(&self.models).clone()
+    /// The current statements, if there are any.
+    pub fn statements(&self) -> Option<Arc<Statements>> {
+        read(&self.statements).clone()
     }
 
-    /// The current models, or why there are none.
-    pub fn answering(&self) -> Result<Arc<Models>, ApiError> {
-        if let Some(models) = self.models() {
-            return Ok(models);
+    /// The current statements, or why there are none.
+    pub fn answering(&self) -> Result<Arc<Statements>, ApiError> {
+        if let Some(statements) = self.statements() {
+            return Ok(statements);
         }
         match self.lacks() {
             Some(lacking) => Err(ApiError::recommender("the recommendations", lacking)),
@@ -195,8 +201,8 @@ impl Shop {
         }
     }
 
-    pub fn set_models(&self, models: Option<Arc<Models>>) {
-        *write(&self.models) = models;
+    pub fn set_statements(&self, statements: Option<Arc<Statements>>) {
+        *write(&self.statements) = statements;
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 

@@ -1,5 +1,5 @@
-//! Follows the lake: a new version of a table becomes a new view, new events are added to the clicks, and new models
-//! are built in the background while the old ones still answer.
+//! Follows the lake: a new version of a table becomes a new snapshot, new events are added to the clicks, and
+//! new statements are planned in the background while the old ones still answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,22 +13,22 @@ use tokio::task::JoinHandle;
 
 use super::ServeError;
 use super::clicks::{Clicks, hash};
-use super::models::{Models, is_ready};
 use super::panels::{self, Parameter};
 use super::shop::{Shop, read, write};
-use super::view::View;
+use super::snapshot::Snapshot;
+use super::statements::{Statements, is_ready};
 use crate::config::TableName;
 use crate::lake::{Changes, LakeError, Version};
 use crate::pipeline::{PipelineError, chain};
 use crate::recommender::{RecommenderError, texts};
 
-/// The minimum time between rebuilds of the models for new data (a new model is used sooner). Rebuilding also never
-/// takes more than a tenth of the time.
-const MODELS_EVERY: Duration = Duration::from_secs(10);
-const MODELS_SHARE: u32 = 10;
+/// The minimum time between new statements for new data (a new model is used sooner). Planning and warming them up also
+/// never takes more than a tenth of the time.
+const STATEMENTS_EVERY: Duration = Duration::from_secs(10);
+const STATEMENTS_SHARE: u32 = 10;
 
-/// Models being built.
-type Making = JoinHandle<Result<Option<Models>, RecommenderError>>;
+/// Statements being planned and warmed up.
+type Making = JoinHandle<Result<Option<Statements>, RecommenderError>>;
 
 /// The state between polls.
 #[derive(Default)]
@@ -36,7 +36,7 @@ struct Watch {
     /// The version of the events that the clicks reflect.
     clicks_of: Option<Version>,
     making: Option<Making>,
-    /// When building models last began, and how long it took, whether or not it succeeded.
+    /// When planning statements last began, and how long it took, whether or not it succeeded.
     tried: Option<(Instant, Duration)>,
 }
 
@@ -56,69 +56,69 @@ pub(super) async fn run(shop: Arc<Shop>) {
 impl Watch {
     async fn look(&mut self, shop: &Arc<Shop>) -> Result<(), ServeError> {
         let bindings = shop.runner.bindings().await?;
-        let now = shop.view();
+        let now = shop.snapshot();
         if now.versions.iter().ne(bindings.versions.iter()) {
-            shop.set_view(View::over(&shop.runner, bindings).await?);
+            shop.set_snapshot(Snapshot::over(&shop.runner, bindings).await?);
         }
-        let view = shop.view();
+        let snapshot = shop.snapshot();
         let worn = read(&shop.clicks).is_worn();
-        let clicks = if worn || self.clicks_of != view.version(&shop.recommender().events) {
+        let clicks = if worn || self.clicks_of != snapshot.version(&shop.recommender().events) {
             let from = self.clicks_of.filter(|_| !worn);
-            follow_clicks(shop, &view, from)
+            follow_clicks(shop, &snapshot, from)
                 .await
                 .map(|version| self.clicks_of = version)
         } else {
             Ok(())
         };
-        self.follow_models(shop, &view).await;
+        self.follow_statements(shop, &snapshot).await;
         shop.tell();
         clicks
     }
 
-    /// Starts building models if they are due, and installs finished ones. Never blocks on them.
-    async fn follow_models(&mut self, shop: &Arc<Shop>, view: &Arc<View>) {
+    /// Starts planning statements if they are due, and installs finished ones. Never blocks on them.
+    async fn follow_statements(&mut self, shop: &Arc<Shop>, snapshot: &Arc<Snapshot>) {
         if let Some(making) = self.making.take_if(|making| making.is_finished()) {
             if let Some((began, took)) = &mut self.tried {
                 *took = began.elapsed();
             }
             let made = making.await;
-            write(&shop.trouble).models_failed = !matches!(made, Ok(Ok(_)));
+            write(&shop.trouble).statements_failed = !matches!(made, Ok(Ok(_)));
             match made {
-                Ok(Ok(models)) => shop.set_models(models.map(Arc::new)),
+                Ok(Ok(statements)) => shop.set_statements(statements.map(Arc::new)),
                 Ok(Err(error)) => tracing::warn!(error = %chain(&error, ": "), "no models were made; trying again"),
                 // The task panicked; the log says where.
                 Err(error) => tracing::error!(%error, "no models were made"),
             }
         }
-        if self.making.is_none() && self.models_are_due(shop, view) {
+        if self.making.is_none() && self.statements_are_due(shop, snapshot) {
             self.tried = Some((Instant::now(), Duration::ZERO));
-            let (shop, view) = (shop.clone(), view.clone());
+            let (shop, snapshot) = (shop.clone(), snapshot.clone());
             self.making = Some(tokio::spawn(async move {
-                let before = shop.models();
-                Models::make(&shop.runner, &view, shop.options.max_k, before.as_deref()).await
+                let before = shop.statements();
+                Statements::plan(&shop.runner, &snapshot, shop.options.max_k, before.as_deref()).await
             }));
         }
     }
 
-    fn models_are_due(&self, shop: &Shop, view: &View) -> bool {
+    fn statements_are_due(&self, shop: &Shop, snapshot: &Snapshot) -> bool {
         let rested = self
             .tried
-            .is_none_or(|(began, took)| began.elapsed() >= MODELS_EVERY.max(took * MODELS_SHARE));
-        let Some(models) = shop.models() else {
-            return rested && shop.lacks().is_none() && is_ready(shop.recommender(), view);
+            .is_none_or(|(began, took)| began.elapsed() >= STATEMENTS_EVERY.max(took * STATEMENTS_SHARE));
+        let Some(statements) = shop.statements() else {
+            return rested && shop.lacks().is_none() && is_ready(shop.recommender(), snapshot);
         };
-        let is_new = models.is_replaced(shop.recommender(), view);
-        (is_new || models.is_stale(view)) && (rested || is_new && !self.failed(&models))
+        let is_new = statements.is_replaced(shop.recommender(), snapshot);
+        (is_new || statements.is_stale(snapshot)) && (rested || is_new && !self.failed(&statements))
     }
 
     /// Whether the last attempt failed: a new model is then retried only as often as new data.
-    fn failed(&self, models: &Models) -> bool {
-        self.tried.is_some_and(|(began, _)| began > models.made)
+    fn failed(&self, statements: &Statements) -> bool {
+        self.tried.is_some_and(|(began, _)| began > statements.began)
     }
 }
 
 /// Adds the new events, or reloads the newest ones if it is unknown which are new.
-async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Result<Option<Version>, ServeError> {
+async fn follow_clicks(shop: &Shop, snapshot: &Snapshot, from: Option<Version>) -> Result<Option<Version>, ServeError> {
     let name = &shop.recommender().events;
     let lake_error = |source: LakeError| PipelineError::Lake {
         step: name.to_string(),
@@ -135,7 +135,7 @@ async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Resul
     {
         if !changes.is_empty() {
             let scan = changes.scan(&table).map_err(lake_error)?;
-            let session = &view.session;
+            let session = &snapshot.session;
             table.register_store(&session.state()).map_err(lake_error)?;
             let plan = session.read_table(Arc::new(scan)).map_err(PipelineError::from)?;
             let events = plan.collect().await.map_err(PipelineError::from)?;
@@ -147,26 +147,26 @@ async fn follow_clicks(shop: &Shop, view: &View, from: Option<Version>) -> Resul
         }
         return Ok(version);
     }
-    let clicks = newest(view, name, shop.options.recent_events)
+    let clicks = newest(snapshot, name, shop.options.recent_events)
         .await
         .map_err(PipelineError::from)?;
     shop.set_clicks(clicks);
-    Ok(view.version(name))
+    Ok(snapshot.version(name))
 }
 
 /// The newest events of the lake, and the sessions that began before them.
-async fn newest(view: &View, events: &TableName, limit: usize) -> Result<Clicks, DataFusionError> {
-    let since = match view.can_read("gold.engagement") {
+async fn newest(snapshot: &Snapshot, events: &TableName, limit: usize) -> Result<Clicks, DataFusionError> {
+    let since = match snapshot.can_read("gold.engagement") {
         true => include_str!("sql/clicks_since.sql"),
         false => include_str!("sql/clicks_since_all.sql"),
     };
-    let older = match view.can_read("gold.sessions") {
+    let older = match snapshot.can_read("gold.sessions") {
         true => include_str!("sql/older_sessions.sql"),
         false => include_str!("sql/older_sessions_all.sql"),
     };
     let newest = include_str!("sql/newest_events.sql");
     let query = async |sql: &str, parameter: Parameter| {
-        panels::query(&view.session, &panels::over_events(sql, events), vec![parameter]).await
+        panels::query(&snapshot.session, &panels::over_events(sql, events), vec![parameter]).await
     };
     let limited = ("limit", ScalarValue::Int64(i64::try_from(limit).ok()));
     let rows = query(since, limited).await?;

@@ -1,4 +1,9 @@
-//! What a session may not do.
+//! What a session may not do. Each of these places calls the checks here:
+//!
+//! - `query`: no statement writes anything but records to topics; with `--safe`, none reads a variable.
+//! - `mod` (`session`): with `--safe`, the sources that read files are shut out.
+//! - `script`: with `--safe`, no `\o` and no `\i`, which write and read files.
+//! - `run_step`: with `--safe`, no `\run`; otherwise it needs `--write`.
 
 use std::sync::Arc;
 

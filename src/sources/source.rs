@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 
-/// How far each place was read: maps a place (`topic/partition`, or a file's path) to its next position.
+/// How far each place was read. For a `topic/partition`, the position is the next offset to read; for a file's path,
+/// the number of the last line read.
 ///
 /// Keys must be stable from run to run: they name Delta application transactions.
 pub type Positions = BTreeMap<String, i64>;
@@ -100,7 +101,8 @@ pub struct Pending {
 /// A place, or a set of places, that records come from.
 #[async_trait]
 pub trait Source: Debug + Send + Sync {
-    /// Finds what is pending between the committed positions and the current ends. Reads no records.
+    /// Finds what is pending between the committed positions and the current ends. Reads no records of a topic; of
+    /// files, it reads the whole new text, to count the records.
     ///
     /// # Errors
     /// When the source cannot be reached, or no longer holds the record after a committed position (a topic recreated

@@ -1,3 +1,6 @@
+//! What a step reads now, and what there is to do: looks, decides, binds. The runner calls it before every run of a
+//! step.
+
 use super::found::Found;
 use super::{Inputs, Lookup, World};
 use crate::pipeline::decide::decide;
@@ -5,7 +8,7 @@ use crate::pipeline::{Node, PipelineError};
 
 impl Inputs {
     /// Finds what a step reads, what of it is new, and so what there is to do. Reads the log and the sources' ends,
-    /// no rows.
+    /// and no row of a table; a source of files also reads their new text, to count its records.
     ///
     /// # Errors
     /// When the lake or a source does not answer, or a source has lost records that were not read yet.

@@ -1,3 +1,6 @@
+//! What the phases of a step share: what it works with ([`Tools`]), one attempt at it ([`Attempt`]), and what it did
+//! ([`Done`]).
+
 use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
@@ -45,7 +48,7 @@ impl<'a> Tools<'a> {
     }
 
     /// What plans queries that run in this process.
-    pub fn engine(self) -> &'a Engine {
+    pub fn engine_here(self) -> &'a Engine {
         self.here.engine()
     }
 }

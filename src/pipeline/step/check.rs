@@ -1,3 +1,6 @@
+//! Runs the expectations of a step over the files that it has written, and decides what follows: the step fails, rows
+//! are put aside, or the number is only reported. `Attempt::complete` calls it between `write` and `merge`.
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -63,7 +66,7 @@ pub async fn save(attempt: Attempt<'_>, aside: &[Aside]) -> Result<(), PipelineE
         return Ok(());
     }
     let tools = attempt.tools;
-    let session = tools.engine().session(&Bindings::default()).await?;
+    let session = tools.engine_here().session(&Bindings::default()).await?;
     quarantined::save(tools.lake, &session, attempt.node, aside).await
 }
 
@@ -76,7 +79,7 @@ pub async fn session(attempt: Attempt<'_>, layout: &Layout, files: &[Add]) -> Re
     let mut bindings = Bindings::default();
     bindings.tables.clone_from(&inputs.expectations);
     bindings.tables.insert(attempt.node.name().clone(), Arc::new(new));
-    let session = attempt.tools.engine().session(&bindings).await?;
+    let session = attempt.tools.engine_here().session(&bindings).await?;
     inputs.target.register_store(&session.state()).map_err(failed)?;
     Ok(session)
 }

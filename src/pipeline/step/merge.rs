@@ -1,3 +1,6 @@
+//! How the commit of a step will change its table: add, replace all, or replace the rows of some keys. `lake/merge.rs`
+//! finds the old rows of these keys.
+
 use super::Attempt;
 use super::check::{Passed, session};
 use super::shape::Shape;

@@ -1,3 +1,6 @@
+//! The query of a step, and the physical plan of its result. Where the plan holds calls that are computed by queries,
+//! it is planned so that they can be taken out of it (`backend/by_queries.rs`).
+
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;

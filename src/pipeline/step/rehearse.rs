@@ -1,3 +1,5 @@
+//! Runs the SQL of a step without writing: `bisect` does so to see whether it fails on some records.
+
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 use futures::future::try_join_all;
@@ -16,7 +18,7 @@ use crate::pipeline::{Inputs, Node, PipelineError};
 /// As [`super::run`] before it writes.
 pub async fn rehearse(tools: Tools<'_>, node: &Node, inputs: &Inputs) -> Result<(), PipelineError> {
     let query = |source| query_error(node, source);
-    let session = tools.engine().session(&inputs.bindings).await.map_err(query)?;
+    let session = tools.engine_here().session(&inputs.bindings).await.map_err(query)?;
     let result = result(node, &session).await?;
     let layout = shape(node, inputs, &result)?.layout;
     let plan = result.create_physical_plan().await.map_err(query)?;

@@ -1,3 +1,6 @@
+//! How the result of a step will lie in its table: columns, partitions, keys. Refuses columns that do not fit the
+//! table.
+
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -6,7 +9,7 @@ use datafusion::dataframe::DataFrame;
 use crate::config::Mode;
 use crate::lake::write::Layout;
 use crate::lake::{LakeError, Merge, schema};
-use crate::pipeline::{Decision, Inputs, Node, PipelineError, expectations};
+use crate::pipeline::{Decision, Inputs, Node, PipelineError, expectation_plans};
 
 /// The column that holds a merge's `delete` predicate while it runs.
 pub const DELETED: &str = "__deleted";
@@ -26,7 +29,7 @@ pub fn shape(node: &Node, inputs: &Inputs, result: &DataFrame) -> Result<Shape, 
     let layout = layout(node, inputs, result.schema().as_arrow());
     Ok(Shape {
         layout: layout.map_err(|source| node.lake_error(source))?,
-        merge: merge(node).map(|merge| merge.with_null_keys(expectations::null_keys(node))),
+        merge: merge(node).map(|merge| merge.with_null_keys(expectation_plans::null_keys(node))),
         keeps_rest: inputs.decision == Decision::Incremental,
     })
 }

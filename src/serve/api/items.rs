@@ -1,3 +1,5 @@
+//! Items: the list of all, the popular ones, and those similar to another.
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,9 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{EventType, Id, Params, Range};
 use crate::recommender;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::models::is_ready;
 use crate::serve::panels::{self, moment, number, text};
 use crate::serve::shop::Shop;
+use crate::serve::statements::is_ready;
 
 /// An item, and what happened to it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -70,14 +72,14 @@ pub(super) struct Popular {
     responses((status = 200, body = Items), (status = "default", body = ErrorBody)))]
 pub(super) async fn popular(
     State(shop): State<Arc<Shop>>,
-    Params(asked): Params<Popular>,
+    Params(wanted): Params<Popular>,
     Params(range): Params<Range>,
 ) -> Result<Json<Items>, ApiError> {
     let parameters = vec![
-        text("event_type", asked.event_type.map(EventType::name)),
+        text("event_type", wanted.event_type.map(EventType::name)),
         moment("from", range.from),
         moment("to", range.to),
-        number("limit", shop.rows(asked.limit, 10)?),
+        number("limit", shop.rows(wanted.limit, 10)?),
     ];
     let sql = include_str!("../sql/popular.sql");
     let items = panels::rows(&shop, &*shop.filled()?, "the popular items", sql, parameters).await?;
@@ -86,7 +88,7 @@ pub(super) async fn popular(
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Asked {
+pub(super) struct WantedSimilar {
     /// How many items.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     k: Option<usize>,
@@ -109,23 +111,23 @@ pub(super) struct Similar {
 
 /// Items that the same sessions care for
 #[utoipa::path(get, path = "/api/v1/items/{id}/similar", tag = "items",
-    params(("id" = String, Path, description = "The item"), Asked),
+    params(("id" = String, Path, description = "The item"), WantedSimilar),
     responses((status = 200, body = Similar), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn similar(
     State(shop): State<Arc<Shop>>,
     Id(id): Id,
-    Params(asked): Params<Asked>,
+    Params(wanted): Params<WantedSimilar>,
 ) -> Result<Json<Similar>, ApiError> {
-    let k = u32::try_from(shop.rows(asked.k, 10)?).unwrap_or(u32::MAX);
-    let view = shop.filled()?;
-    if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &view) {
+    let k = u32::try_from(shop.rows(wanted.k, 10)?).unwrap_or(u32::MAX);
+    let snapshot = shop.filled()?;
+    if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &snapshot) {
         return Err(ApiError::EmptyLake);
     }
     let Ok(_turn) = shop.queries.acquire().await else {
         return Err(ApiError::Overloaded);
     };
     let failed = |error| ApiError::recommender("similar items", error);
-    let found = recommender::similar(&shop.runner, shop.runner.engine(), &view.bindings, &id, k).await;
+    let found = recommender::similar(&shop.runner, shop.runner.engine(), &snapshot.bindings, &id, k).await;
     let similar = found.and_then(|found| found.items()).map_err(failed)?;
     let similar = similar.into_iter().map(|item| Alike {
         item_id: item.item,

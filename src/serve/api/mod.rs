@@ -1,7 +1,7 @@
 //! The JSON API, and its OpenAPI document.
 
 mod cluster;
-mod events;
+mod commit_stream;
 mod extract;
 mod items;
 mod json;
@@ -63,7 +63,7 @@ fn documented() -> OpenApiRouter<Arc<Shop>> {
         .routes(routes!(cluster::cluster))
         .routes(routes!(pipeline::health))
         .routes(routes!(pipeline::metrics))
-        .routes(routes!(events::events))
+        .routes(routes!(commit_stream::events))
         .routes(routes!(sql::run))
 }
 

@@ -1,3 +1,5 @@
+//! The state of the pipeline, of the server's health, and its metrics.
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,7 +18,7 @@ use crate::lake::history;
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels;
 use crate::serve::shop::{Shop, read};
-use crate::serve::view::View;
+use crate::serve::snapshot::Snapshot;
 
 /// The state of the pipeline.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, ToSchema)]
@@ -120,17 +122,23 @@ struct Reason {
 #[utoipa::path(get, path = "/api/v1/pipeline", tag = "pipeline",
     responses((status = 200, body = Pipeline), (status = "default", body = ErrorBody)))]
 pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipeline>, ApiError> {
-    let view = shop.view();
-    let steps: Vec<Step> = of(&shop, &view, "system.runs", include_str!("../sql/runs.sql")).await?;
-    let rates: Vec<Rates> = of(&shop, &view, "system.runs", include_str!("../sql/rate.sql")).await?;
-    let quarantine = of(&shop, &view, "silver.quarantine", include_str!("../sql/quarantine.sql")).await?;
-    let records: Vec<Records> = match view.has_column("system.runs", "records") {
-        true => of(&shop, &view, "system.runs", include_str!("../sql/records.sql")).await?,
+    let snapshot = shop.snapshot();
+    let steps: Vec<Step> = of(&shop, &snapshot, "system.runs", include_str!("../sql/runs.sql")).await?;
+    let rates: Vec<Rates> = of(&shop, &snapshot, "system.runs", include_str!("../sql/rate.sql")).await?;
+    let quarantine = of(
+        &shop,
+        &snapshot,
+        "silver.quarantine",
+        include_str!("../sql/quarantine.sql"),
+    )
+    .await?;
+    let records: Vec<Records> = match snapshot.has_column("system.runs", "records") {
+        true => of(&shop, &snapshot, "system.runs", include_str!("../sql/records.sql")).await?,
         false => vec![],
     };
     let sources = sources(&shop).await;
     let trouble = *read(&shop.trouble);
-    let mut reasons: Vec<String> = trouble.of_lake().into_iter().chain(trouble.of_models()).collect();
+    let mut reasons: Vec<String> = trouble.of_lake().into_iter().chain(trouble.of_statements()).collect();
     let failed = steps.iter().filter(|step| step.outcome == "failed");
     reasons.extend(failed.map(|step| format!("{} failed in its last run", step.step)));
     let silent = sources
@@ -170,12 +178,12 @@ fn without_details(step: Step) -> Step {
 /// The rows of a table that may not exist yet.
 async fn of<T: serde::de::DeserializeOwned>(
     shop: &Shop,
-    view: &View,
+    snapshot: &Snapshot,
     table: &str,
     sql: &str,
 ) -> Result<Vec<T>, ApiError> {
-    match view.has(table) {
-        true => panels::rows(shop, view, table, sql, vec![]).await,
+    match snapshot.has(table) {
+        true => panels::rows(shop, snapshot, table, sql, vec![]).await,
         false => Ok(vec![]),
     }
 }
@@ -249,7 +257,7 @@ pub(super) struct Health {
 pub(super) async fn health(State(shop): State<Arc<Shop>>) -> Response {
     let mut reasons = Vec::from_iter(read(&shop.trouble).of_lake());
     // A project without a recommender is healthy without recommendations.
-    if shop.models().is_none() && shop.lacks().is_none() {
+    if shop.statements().is_none() && shop.lacks().is_none() {
         reasons.push("nothing can be recommended yet: run `clickrec run`".to_owned());
     }
     let (code, status) = match reasons.is_empty() {
@@ -267,10 +275,10 @@ pub(super) async fn metrics(State(shop): State<Arc<Shop>>) -> Response {
     let mut registry = Registry::with_prefix("clickrec_serve");
     let up = ConstGauge::new(shop.started.elapsed().as_secs_f64());
     registry.register_with_unit("up", "Time since the server started", Unit::Seconds, up);
-    if let Some(models) = shop.models() {
-        let age = ConstGauge::new(models.made.elapsed().as_secs_f64());
+    if let Some(statements) = shop.statements() {
+        let age = ConstGauge::new(statements.began.elapsed().as_secs_f64());
         registry.register_with_unit("models_age", "Time since the models were prepared", Unit::Seconds, age);
-        let took = ConstGauge::new(models.took.as_secs_f64());
+        let took = ConstGauge::new(statements.took.as_secs_f64());
         registry.register_with_unit(
             "models_made_in",
             "Time that it took to prepare the models",

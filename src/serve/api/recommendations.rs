@@ -1,3 +1,7 @@
+//! What to show a session, or a visitor that the lake does not know, next. Validates the request, finds the session's
+//! events in memory (`clicks`) or else in the snapshot, and lets `answers` run the statement. Answers for sessions in
+//! memory are cached in the shop until a click, the clicks or the statements change.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,8 +18,8 @@ use super::json::json;
 use crate::recommender::{Action, events_of_session, events_of_visitor, is_fallback, reasons};
 use crate::serve::answers::{Because, List};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::models::Models;
 use crate::serve::shop::{AnswerKey, Shop, read};
+use crate::serve::statements::Statements;
 
 /// The maximum number of events per session, the newest ones.
 const EVENTS_MAX: usize = 1000;
@@ -58,11 +62,11 @@ pub(super) async fn of_session(
     Id(session): Id,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::new(&shop, wanted.k, wanted.explain)?;
+    let request = ValidRequest::new(&shop, wanted.k, wanted.explain)?;
     let key = AnswerKey {
         clicks: read(&shop.clicks).count(&session),
         of: shop.generation(),
-        page: format!("{}/{}/{session}", asked.k, asked.explain),
+        page: format!("{}/{}/{session}", request.k, request.explain),
     };
     // A session that is not in memory may have changed, and only its events would tell.
     if key.clicks > 0
@@ -71,7 +75,7 @@ pub(super) async fn of_session(
         return Ok(json(kept));
     }
     let events = events_of(&shop, &session).await?;
-    let answer = asked.answer(&shop, session.clone(), Some(session), events).await?;
+    let answer = request.answer(&shop, session.clone(), Some(session), events).await?;
     let body = serde_json::to_vec(&answer).map_err(|error| ApiError::Internal(error.to_string()))?;
     let body = bytes::Bytes::from(body);
     if key.clicks > 0 {
@@ -127,7 +131,7 @@ pub(super) async fn of_events(
     Body(visitor): Body<Visitor>,
 ) -> Result<Json<Recommendations>, ApiError> {
     static VISITORS: AtomicU64 = AtomicU64::new(0);
-    let asked = Asked::new(&shop, visitor.k, visitor.explain)?;
+    let request = ValidRequest::new(&shop, visitor.k, visitor.explain)?;
     let viewed = visitor.items.into_iter().map(|item_id| Event {
         item_id,
         event_type: None,
@@ -143,19 +147,19 @@ pub(super) async fn of_events(
     // No session in the lake has such an ID: clients cannot send control characters in a path.
     let session = format!("\u{1}{}", VISITORS.fetch_add(1, Ordering::Relaxed));
     let actions: Vec<Action<'_>> = events.iter().map(Action::from).collect();
-    let events = events_of_visitor(&asked.models.requests, &session, &actions);
+    let events = events_of_visitor(&request.statements.requests, &session, &actions);
     let events = events.map_err(|error| ApiError::recommender("the events", error))?;
-    Ok(Json(asked.answer(&shop, session, None, events).await?))
+    Ok(Json(request.answer(&shop, session, None, events).await?))
 }
 
 /// A validated request.
-struct Asked {
-    models: Arc<Models>,
+struct ValidRequest {
+    statements: Arc<Statements>,
     k: u32,
     explain: bool,
 }
 
-impl Asked {
+impl ValidRequest {
     fn new(shop: &Shop, k: Option<u32>, explain: Option<bool>) -> Result<Self, ApiError> {
         let most = shop.options.max_k;
         let k = k.unwrap_or(most.min(10));
@@ -165,7 +169,7 @@ impl Asked {
             )));
         }
         Ok(Self {
-            models: shop.answering()?,
+            statements: shop.answering()?,
             k,
             explain: explain.unwrap_or(false),
         })
@@ -175,22 +179,28 @@ impl Asked {
         &self,
         shop: &Arc<Shop>,
         session: String,
-        told: Option<String>,
+        id: Option<String>,
         events: RecordBatch,
     ) -> Result<Recommendations, ApiError> {
-        let recommender = self.models.of_length(&shop.runner, self.k, shop.options.max_k).await;
+        let recommender = self
+            .statements
+            .of_length(&shop.runner, self.k, shop.options.max_k)
+            .await;
         let recommender = recommender.map_err(|error| ApiError::recommender("the recommendations", error))?;
-        let models = self.models.clone();
-        let mut list = shop.answers.ask(session, events.clone(), models, recommender).await?;
+        let statements = self.statements.clone();
+        let mut list = shop
+            .answers
+            .ask(session, events.clone(), statements, recommender)
+            .await?;
         list.truncate(self.k as usize);
         if self.explain {
             self.explain(shop, events, &mut list).await?;
         }
         let only_popular = is_fallback(&shop.recommender().scores, list.iter().map(|item| &item.parts));
-        let model = self.models.model.as_ref();
+        let model = self.statements.model.as_ref();
         let trained_at = model.and_then(|model| model.trained_at);
         Ok(Recommendations {
-            session_id: told,
+            session_id: id,
             model: ModelRef {
                 version: model.map(|model| model.version),
                 trained_at: trained_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
@@ -206,14 +216,14 @@ impl Asked {
             return Err(ApiError::Overloaded);
         };
         // Continues if the client disconnects or the answer takes too long: the next request finds it ready.
-        let (models, of_shop) = (self.models.clone(), shop.clone());
-        let deep = tokio::spawn(async move { models.deep(&of_shop.runner).await });
+        let (statements, of_shop) = (self.statements.clone(), shop.clone());
+        let deep = tokio::spawn(async move { statements.deep(&of_shop.runner).await });
         let deep = deep
             .await
             .map_err(|error| ApiError::Internal(error.to_string()))?
             .map_err(failed)?;
-        let asked = self.models.requests.of_events(vec![events]).await.map_err(failed)?;
-        let found = reasons(&deep, &asked).await.map_err(failed)?;
+        let rows = self.statements.requests.of_events(vec![events]).await.map_err(failed)?;
+        let found = reasons(&deep, &rows).await.map_err(failed)?;
         for item in list {
             let reasons = found.get(&item.item_id);
             item.because = Some(reasons.into_iter().flatten().map(Because::from).collect());
@@ -227,11 +237,11 @@ async fn events_of(shop: &Shop, session: &str) -> Result<RecordBatch, ApiError> 
     if let Some(events) = read(&shop.clicks).of(session) {
         return events.map_err(|error| ApiError::query("the session", &error.into()));
     }
-    let view = shop.filled()?;
+    let snapshot = shop.filled()?;
     let Ok(_turn) = shop.queries.acquire().await else {
         return Err(ApiError::Overloaded);
     };
-    let events = events_of_session(&view.session, &shop.recommender().events, session).await;
+    let events = events_of_session(&snapshot.session, &shop.recommender().events, session).await;
     let events = events.map_err(|error| ApiError::recommender("the session", error))?;
     match events.num_rows() {
         0 => Err(ApiError::NotFound("the lake has no such session".to_owned())),

@@ -1,3 +1,5 @@
+//! The recommender as the project file declares it: what the page labels and colors.
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::config::{BLEND, Color};
 use crate::serve::error::ErrorBody;
-use crate::serve::models::ModelVersion;
 use crate::serve::shop::Shop;
+use crate::serve::statements::ModelVersion;
 
 /// The recommender, as the project file declares it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,13 +81,13 @@ pub(super) async fn recommender(State(shop): State<Arc<Shop>>) -> Json<Recommend
         fallback: score.is_fallback,
     });
     let compared = declared.compared().into_iter().map(|(name, _)| name);
-    let models = shop.models();
+    let statements = shop.statements();
     Json(Recommender {
         recommendations: declared.recommendations.to_string(),
         requests: declared.requests.to_string(),
         events: declared.events.to_string(),
         description: declared.description.as_ref().map(ToString::to_string),
-        model: models.and_then(|models| models.model.as_ref().map(DeclaredModel::from)),
+        model: statements.and_then(|statements| statements.model.as_ref().map(DeclaredModel::from)),
         scores: scores.collect(),
         similar: declared.similar.is_some(),
         models: compared.chain([BLEND]).map(str::to_owned).collect(),

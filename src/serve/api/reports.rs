@@ -1,3 +1,5 @@
+//! Reports over Gold: engagement, the funnel, and the model.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use super::extract::{Params, Range};
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels::{self, moment, text};
 use crate::serve::shop::Shop;
-use crate::serve::view::View;
+use crate::serve::snapshot::Snapshot;
 
 /// Averages over the sessions of a time range.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -83,11 +85,11 @@ pub(super) async fn engagement(
     Params(buckets): Params<Buckets>,
     Params(range): Params<Range>,
 ) -> Result<Json<Engagement>, ApiError> {
-    let view = shop.filled()?;
+    let snapshot = shop.filled()?;
     let bucket = buckets.bucket.unwrap_or_default();
-    let points = points(&shop, &view, bucket, &range).await?;
+    let points = points(&shop, &snapshot, bucket, &range).await?;
     let sql = include_str!("../sql/newest_at.sql");
-    let newest: Vec<Newest> = panels::rows(&shop, &view, "the newest session", sql, vec![]).await?;
+    let newest: Vec<Newest> = panels::rows(&shop, &snapshot, "the newest session", sql, vec![]).await?;
     Ok(Json(Engagement {
         bucket,
         newest_at: newest.into_iter().next().and_then(|newest| newest.newest_at),
@@ -96,7 +98,7 @@ pub(super) async fn engagement(
     }))
 }
 
-async fn points(shop: &Shop, view: &View, bucket: Bucket, range: &Range) -> Result<Vec<Point>, ApiError> {
+async fn points(shop: &Shop, snapshot: &Snapshot, bucket: Bucket, range: &Range) -> Result<Vec<Point>, ApiError> {
     let name = match bucket {
         Bucket::Hour => "hour",
         Bucket::Day => "day",
@@ -107,7 +109,7 @@ async fn points(shop: &Shop, view: &View, bucket: Bucket, range: &Range) -> Resu
         moment("to", range.to),
     ];
     let sql = include_str!("../sql/engagement.sql");
-    panels::rows(shop, view, "the engagement", sql, parameters).await
+    panels::rows(shop, snapshot, "the engagement", sql, parameters).await
 }
 
 /// Averages over sessions, not over points.
@@ -178,16 +180,16 @@ pub(super) struct Model {
 #[utoipa::path(get, path = "/api/v1/model", tag = "reports",
     responses((status = 200, body = Model), (status = "default", body = ErrorBody)))]
 pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, ApiError> {
-    let models = shop.models();
-    let view = match &models {
-        Some(models) => models.view.clone(),
+    let statements = shop.statements();
+    let snapshot = match &statements {
+        Some(statements) => statements.snapshot.clone(),
         None => shop.filled()?,
     };
-    let model = models.as_ref().and_then(|models| models.model.as_ref());
+    let model = statements.as_ref().and_then(|statements| statements.model.as_ref());
     let trained_at = model.and_then(|model| model.trained_at);
     let one = async |table: &str, sql: &str| -> Result<Option<BTreeMap<String, Value>>, ApiError> {
-        match view.has(table) {
-            true => Ok(panels::rows(&shop, &view, "the model", sql, vec![])
+        match snapshot.has(table) {
+            true => Ok(panels::rows(&shop, &snapshot, "the model", sql, vec![])
                 .await?
                 .into_iter()
                 .next()),

@@ -1,3 +1,5 @@
+//! Sessions: the newest, and the clicks of one.
+
 use std::sync::Arc;
 
 use axum::Json;

@@ -1,3 +1,5 @@
+//! Runs a query of a client over the snapshot, within the server's limits.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,12 +57,12 @@ pub(super) async fn run(
     };
     let failed = |error: &DataFusionError| ApiError::statement(error);
     // Only the tables of the lake: no sources, whose paths and settings clients must not see, and no variables.
-    let view = shop.view();
+    let snapshot = shop.snapshot();
     let bindings = Bindings {
         changes: BTreeMap::new(),
-        latest: view.bindings.latest.clone(),
-        versions: view.bindings.versions.clone(),
-        tables: view.lake_tables(),
+        latest: snapshot.bindings.latest.clone(),
+        versions: snapshot.bindings.versions.clone(),
+        tables: snapshot.lake_tables(),
         ..Bindings::default()
     };
     let engine = shop.runner.engine().clone().with_variables(BTreeMap::new());

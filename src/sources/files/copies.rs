@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::files_source::FilesSource;
 use super::listing::Found;
 use super::look::Likeness;
 use super::names;
-use super::source::FilesSource;
 use crate::sources::SourceError;
 
 /// New files with the same content as another file whose name differs only in the compression extension.

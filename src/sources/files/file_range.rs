@@ -1,3 +1,5 @@
+//! The new lines of one file, as `waiting` counted them and `scan` reads them.
+
 use std::ops::Range;
 
 use object_store::path::Path;

@@ -12,9 +12,9 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use twox_hash::XxHash64;
 use url::Url;
 
+use super::files_source::FilesSource;
 use super::fingerprint::positive;
 use super::names;
-use super::source::FilesSource;
 use crate::sources::SourceError;
 use crate::sources::formats::Format;
 

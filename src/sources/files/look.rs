@@ -6,10 +6,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 
 use super::codec::{Chunks, Codec, Kind, bytes_of, is_damage, peek};
+use super::files_source::FilesSource;
 use super::fingerprint::{Fingerprint, WHOLE};
 use super::listing::Found;
 use super::pass::{Checkpoint, HEAD_BYTES, Mark, Pass, Passing, Print, head};
-use super::source::FilesSource;
 use super::state::ReadSoFar;
 use crate::sources::SourceError;
 use crate::sources::formats::{Format, Start};

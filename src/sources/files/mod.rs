@@ -5,9 +5,11 @@
 //! again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or rotated
 //! continues under its new name. A file whose content was replaced is refused.
 //!
-//! - [`FilesSource`]: the source.
+//! - [`FilesSource`]: the files of a source, and how to reach them; `source`: what is pending in them.
 //! - `listing`: lists the files; `names`: what file names mean.
-//! - `waiting`: what is new in the files, and which of them were moved; `pending`: what of that to read now.
+//! - `waiting`: what is new in the files, and which of them were moved. It recognises growth by calling `look`, which
+//!   compares a file with what was read of it (`appended`: samples of it, if the file is large).
+//! - `file_range`: the lines of one file to read.
 //! - `copies`: files that exist both plain and compressed.
 //! - `look`: opens files; `codec`: decompresses them; `pass`: scans their text once.
 //! - `fingerprint`: identifies the content of a file.
@@ -24,13 +26,13 @@
 mod codec;
 mod copies;
 mod file_range;
+mod files_source;
 mod fingerprint;
 mod kind;
 mod listing;
 mod look;
 mod names;
 mod pass;
-mod pending;
 mod scan;
 mod settings;
 mod source;
@@ -40,8 +42,8 @@ mod tests;
 mod waiting;
 mod wire;
 
+pub use files_source::FilesSource;
 pub(crate) use kind::Files;
 pub use scan::LinesScan;
 pub use settings::FilesConfig;
 pub(crate) use settings::RawFiles;
-pub use source::FilesSource;

@@ -1,3 +1,5 @@
+//! The plan leaf that reads new lines of files.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use super::codec::Codec;
 use super::copies::Copies;
 use super::file_range::FileRange;
+use super::files_source::FilesSource;
 use super::listing::Found;
 use super::look::Seen;
 use super::names;
 use super::pass::{Checkpoint, Mark, Pass, Print};
-use super::source::FilesSource;
 use super::state::{Known, ReadSoFar};
 use crate::sources::{OnLoss, Positions, SourceError};
 

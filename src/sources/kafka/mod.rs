@@ -1,11 +1,12 @@
 //! Kafka as a table: reads a topic up to its current end, and writes to it.
 //!
-//! - [`KafkaSource`]: the records in a topic after the committed offsets.
+//! - [`KafkaSource`] (`source`): the records in a topic after the committed offsets. It recognises a recreated topic
+//!   (`is_recreated`).
 //! - `scan`: the plan leaf, with one plan partition per Kafka partition and offset ranges fixed at planning time.
-//! - `reader`: reads partitions into record batches.
+//! - `reader`: reads partitions into record batches. It checks once more that the topic was not recreated.
 //! - [`KafkaTable`]: a whole topic for SQL: `select` and `insert into`.
 //! - [`Producer`]: writes records to a topic, for the simulator and the sink.
-//! - `topic`: checks that a topic exists, and creates it.
+//! - `create_topic`: creates a topic, or waits until the brokers have done so.
 //! - `outgoing`: turns inserted rows into records.
 //! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: librdkafka's settings, and its errors in our words.
@@ -20,6 +21,7 @@
 
 mod cause;
 mod client;
+mod create_topic;
 mod embedded;
 mod filters;
 mod kind;
@@ -37,9 +39,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod times;
-mod topic;
 mod wire;
 
+pub use create_topic::{Created, create_topic};
 pub use embedded::EmbeddedBroker;
 pub(crate) use kind::Kafka;
 pub use producer::{Producer, ProducerRecord};
@@ -49,4 +51,3 @@ pub(crate) use settings::RawKafka;
 pub use settings::{KafkaConfig, Security};
 pub use sink::KafkaTable;
 pub use source::KafkaSource;
-pub use topic::{Created, create_topic};

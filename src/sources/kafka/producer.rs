@@ -1,3 +1,5 @@
+//! Sends records to a topic, and waits until the brokers have them.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 
 use super::KafkaConfig;
 use super::client::{ANSWER, settings, unusable};
-use super::topic;
+use super::create_topic::wait_for;
 use crate::sources::SourceError;
 
 /// How long delivery of the last records may take.
@@ -129,7 +131,7 @@ impl Producer {
             sent: 0,
             timed: 0,
         };
-        producer.partitions = topic::wait_for(config, || {
+        producer.partitions = wait_for(config, || {
             let answer = producer.client.client().fetch_metadata(Some(&config.topic), ANSWER);
             answer.map_err(|error| producer.failed(error.to_string()))
         })?;

@@ -1,3 +1,5 @@
+//! The plan leaf that reads ranges of offsets, each partition with a `reader`.
+
 use std::fmt;
 use std::sync::Arc;
 

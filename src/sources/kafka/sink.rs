@@ -1,3 +1,5 @@
+//! A topic as a table of SQL: `select` reads all of it, `insert into` sends records.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,3 +1,6 @@
+//! What is pending in a topic, and the positions to commit with it. Recognises a topic that was deleted and recreated
+//! (`is_recreated`): its committed offsets mean nothing.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range as Offsets;

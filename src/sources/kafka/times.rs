@@ -1,3 +1,5 @@
+//! Finds the offsets of a start time.
+
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;

@@ -7,14 +7,14 @@
 //! - `gramian`: `YᵀY` of a column of vectors.
 //! - `solve`: a row from the vectors and weights of its interactions.
 //! - `weight`: rejects invalid training rows.
-//! - `error`: what an interaction adds to the loss.
+//! - `loss_of`: what an interaction adds to the loss.
 //! - `start`: the initial vectors of items.
 //! - [`aggregate_to_wire`], [`scalar_to_wire`], [`aggregate_from_wire`], [`scalar_from_wire`]: serialize the functions,
 //!   which contain what rows share.
 
 mod columns;
-mod error;
 mod gramian;
+mod loss_of;
 mod solve;
 mod start;
 mod train;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
-use error::als_error;
 use gramian::als_gramian;
+use loss_of::als_error;
 use solve::{Solve, als_solve};
 use start::{Start, als_start};
 use weight::als_weight;
@@ -65,7 +65,7 @@ pub fn scalar_to_wire(function: &ScalarUDF) -> Option<Result<Vec<u8>>> {
     if function.name() == als_weight().name() {
         return Some(Ok(vec![b'{', b'}']));
     }
-    let bytes = match (start::of(function), error::of(function)) {
+    let bytes = match (start::of(function), loss_of::of(function)) {
         (Some(start), _) => serde_json::to_vec(start),
         (_, Some(alpha)) => serde_json::to_vec(&alpha),
         (None, None) => return None,

@@ -1,3 +1,10 @@
+//! The interface between a call that can be computed by queries ([`ByQueries`]) and whoever runs them
+//! ([`QueryRunner`]).
+//!
+//! `als_sql/train.rs` implements the call, for `als_train`; `src/backend/by_queries.rs` of the program runs the
+//! queries, and `src/pipeline/step/write.rs` chooses them when memory does not suffice and a step's write begins again
+//! by queries.
+
 use std::fmt::Debug;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The lake itself: a folder of Delta tables. Opens them.
+
 use std::sync::{Arc, OnceLock};
 
 use datafusion::datasource::object_store::ObjectStoreUrl;

@@ -1,3 +1,6 @@
+//! Reads selected data files of a table, whether committed or not: what arrived since a version, what a step has just
+//! written, or the files that may hold old rows of a merge.
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -39,7 +42,7 @@ impl DataFilesScan {
     /// in the log.
     ///
     /// # Errors
-    /// When the table does not exist, or uses a unsupported feature.
+    /// When the table does not exist, or uses an unsupported feature.
     pub fn try_new(table: &LakeTable, files: &[Add], file_column: Option<&str>) -> Result<Self, LakeError> {
         refuse_column_mapping(table)?;
         let schema = table.schema()?.unwrap_or_else(|| Arc::new(Schema::empty()));

@@ -1,9 +1,9 @@
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-/// Where the steps of a project run.
+/// Where the steps of a project run: `engine` in pipelines.yaml, or `--engine`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum EngineConfig {
+pub enum BackendConfig {
     /// In this process.
     #[default]
     Local,
@@ -29,7 +29,7 @@ fn without_user(text: &str) -> &str {
     text.rsplit_once('@').map_or(text, |(_, rest)| rest)
 }
 
-impl EngineConfig {
+impl BackendConfig {
     /// The same engine with this many partitions.
     #[must_use]
     pub fn with_partitions(self, number: Option<NonZeroUsize>) -> Self {
@@ -40,7 +40,7 @@ impl EngineConfig {
     }
 }
 
-impl FromStr for EngineConfig {
+impl FromStr for BackendConfig {
     type Err = NotAnEngine;
 
     fn from_str(text: &str) -> Result<Self, NotAnEngine> {

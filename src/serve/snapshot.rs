@@ -1,3 +1,6 @@
+//! One version of each table, opened together: whatever a request reads belongs to the same state of the lake.
+//! `watch` opens a new one when a commit lands.
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -12,14 +15,14 @@ use crate::pipeline::{PipelineError, Runner};
 use crate::sources::layer;
 
 /// A snapshot of the lake: one version of each table, for all queries of a request.
-pub(super) struct View {
+pub(super) struct Snapshot {
     /// The versions of existing tables, by name.
     pub versions: BTreeMap<String, Version>,
     pub bindings: Bindings,
     pub session: SessionContext,
 }
 
-impl View {
+impl Snapshot {
     pub async fn open(runner: &Runner) -> Result<Self, PipelineError> {
         let bindings = runner.bindings().await?;
         Self::over(runner, bindings).await

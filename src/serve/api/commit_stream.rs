@@ -1,3 +1,5 @@
+//! The stream of commits: which tables changed, as server-sent events.
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;

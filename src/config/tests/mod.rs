@@ -10,7 +10,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{ConfigError, EngineConfig, Environment, LoadOptions, MaintenanceConfig, Mode, Project};
+use super::{BackendConfig, ConfigError, Environment, LoadOptions, MaintenanceConfig, Mode, Project};
 use crate::settings::{VariableResolver, interpolate};
 use crate::sources::files::FilesConfig;
 use crate::sources::kafka::KafkaConfig;
@@ -308,14 +308,14 @@ fn steps_run_here_or_on_a_cluster() {
             &[("CLUSTER", "df://10.0.0.5:50050")],
         )
     };
-    assert_eq!(of("").unwrap().engine, EngineConfig::Local);
-    assert_eq!(of("engine: local").unwrap().engine, EngineConfig::Local);
+    assert_eq!(of("").unwrap().engine, BackendConfig::Local);
+    assert_eq!(of("engine: local").unwrap().engine, BackendConfig::Local);
     for (engine, number) in [
         (r#"engine: { ballista: "df://10.0.0.5:50050", partitions: 48 }"#, 48),
         (r#"engine: { ballista: "${CLUSTER}" }"#, 16),
         (r#"engine: "${CLUSTER}""#, 16),
     ] {
-        let expected = EngineConfig::Ballista {
+        let expected = BackendConfig::Ballista {
             scheduler: "10.0.0.5:50050".to_owned(),
             partitions: NonZeroUsize::new(number).unwrap(),
         };

@@ -1,3 +1,6 @@
+//! The project's recommendation statement, planned once over a snapshot and kept until its tables change. `watch` plans
+//! and warms it up in the background; `answers` and `api/recommendations` run it.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,19 +9,20 @@ use arrow::array::{ArrayRef, StringArray, TimestampSecondArray};
 use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
 
-use super::view::View;
+use super::snapshot::Snapshot;
 use crate::config::{RecommenderConfig, TableName};
 use crate::engine::Engine;
 use crate::lake::{At, Version, history};
 use crate::pipeline::Runner;
 use crate::recommender::{Length, Recommender, RecommenderError, Requests, tables_read, usual_length};
 
-/// The recommendation statement, planned and warmed up over one view of the lake. It is planned once for lists as long
-/// as the table's, which are then equal to the table's, and, on first request, for longer ones.
-pub(super) struct Models {
-    pub view: Arc<View>,
-    pub made: Instant,
-    /// How long building it took.
+/// The recommendation statement, planned and warmed up over one snapshot of the lake. It is planned once for lists as
+/// long as the table's, which are then equal to the table's, and, on first request, for longer ones.
+pub(super) struct Statements {
+    pub snapshot: Arc<Snapshot>,
+    /// When planning began.
+    pub began: Instant,
+    /// How long planning and warming up took.
     pub took: Duration,
     /// The model, where the project declares which table it is.
     pub model: Option<ModelVersion>,
@@ -41,47 +45,47 @@ pub(super) struct ModelVersion {
 }
 
 /// Whether the tables that recommendations need exist: the events, and the declared models.
-pub(super) fn is_ready(recommender: &RecommenderConfig, view: &View) -> bool {
-    view.has(&recommender.events) && recommender.stale_after.iter().all(|table| view.has(table))
+pub(super) fn is_ready(recommender: &RecommenderConfig, snapshot: &Snapshot) -> bool {
+    snapshot.has(&recommender.events) && recommender.stale_after.iter().all(|table| snapshot.has(table))
 }
 
-impl Models {
-    /// Plans and warms up the models; `None` if nothing has been run yet. Also prepares the longer lists that were
-    /// requested from the previous models.
-    pub async fn make(
+impl Statements {
+    /// Plans and warms up the statement; `None` if nothing has been run yet. Also prepares the longer lists that were
+    /// requested from the previous statements.
+    pub async fn plan(
         runner: &Runner,
-        view: &Arc<View>,
+        snapshot: &Arc<Snapshot>,
         max_k: u32,
         before: Option<&Self>,
     ) -> Result<Option<Self>, RecommenderError> {
-        if !is_ready(runner.recommender(), view) {
+        if !is_ready(runner.recommender(), snapshot) {
             return Ok(None);
         }
         let started = Instant::now();
-        let models = Self {
-            view: view.clone(),
-            made: started,
+        let statements = Self {
+            snapshot: snapshot.clone(),
+            began: started,
             took: Duration::ZERO,
-            model: model(runner, view).await,
-            requests: Requests::over(runner, &engine(runner), view.bindings.clone()).await?,
-            versions: versions(runner, view)?,
+            model: model(runner, snapshot).await,
+            requests: Requests::over(runner, &engine(runner), snapshot.bindings.clone()).await?,
+            versions: versions(runner, snapshot)?,
             usual_k: usual_length(runner.engine()),
-            usual: planned(runner, view, Length::Usual).await?,
+            usual: planned(runner, snapshot, Length::Usual).await?,
             long: OnceCell::new(),
             deep: OnceCell::new(),
         };
-        models.warm(&models.usual).await?;
+        statements.warm(&statements.usual).await?;
         if before.is_some_and(|before| before.long.initialized()) {
-            let long = models.of_length(runner, max_k, max_k).await?;
-            models.warm(&long).await?;
+            let long = statements.of_length(runner, max_k, max_k).await?;
+            statements.warm(&long).await?;
         }
         if before.is_some_and(|before| before.deep.initialized()) {
-            let deep = models.deep(runner).await?;
-            models.warm(&deep).await?;
+            let deep = statements.deep(runner).await?;
+            statements.warm(&deep).await?;
         }
         Ok(Some(Self {
             took: started.elapsed(),
-            ..models
+            ..statements
         }))
     }
 
@@ -90,26 +94,26 @@ impl Models {
         if k <= self.usual_k {
             return Ok(self.usual.clone());
         }
-        let plan = || planned(runner, &self.view, Length::Items(max_k));
+        let plan = || planned(runner, &self.snapshot, Length::Items(max_k));
         self.long.get_or_try_init(plan).await.cloned()
     }
 
     /// The statement for the long lists used to compute explanations.
     pub async fn deep(&self, runner: &Runner) -> Result<Arc<Recommender>, RecommenderError> {
-        let plan = || planned(runner, &self.view, Length::Deep);
+        let plan = || planned(runner, &self.snapshot, Length::Deep);
         self.deep.get_or_try_init(plan).await.cloned()
     }
 
     /// Whether the version of a declared model has changed.
-    pub fn is_replaced(&self, recommender: &RecommenderConfig, view: &View) -> bool {
+    pub fn is_replaced(&self, recommender: &RecommenderConfig, snapshot: &Snapshot) -> bool {
         let mut tables = recommender.stale_after.iter();
-        tables.any(|table| self.view.version(table) != view.version(table))
+        tables.any(|table| self.snapshot.version(table) != snapshot.version(table))
     }
 
     /// Whether the version of any table that determines the answers has changed.
-    pub fn is_stale(&self, view: &View) -> bool {
+    pub fn is_stale(&self, snapshot: &Snapshot) -> bool {
         let mut tables = self.versions.iter();
-        tables.any(|(table, version)| view.version(table) != *version)
+        tables.any(|(table, version)| snapshot.version(table) != *version)
     }
 
     /// Runs one request, so that the first client does not have to wait for indices.
@@ -121,16 +125,16 @@ impl Models {
             ("event_type", text("view")),
             ("event_at", Arc::new(TimestampSecondArray::from(vec![0]))),
         ])?;
-        let asked = self.requests.of_events(vec![events]).await?;
-        recommender.answer(&asked).await?;
+        let requests = self.requests.of_events(vec![events]).await?;
+        recommender.answer(&requests).await?;
         Ok(())
     }
 }
 
 /// The version of the first declared model.
-async fn model(runner: &Runner, view: &View) -> Option<ModelVersion> {
+async fn model(runner: &Runner, snapshot: &Snapshot) -> Option<ModelVersion> {
     let table = runner.recommender().stale_after.first()?;
-    let version = view.version(table)?;
+    let version = snapshot.version(table)?;
     Some(ModelVersion {
         table: table.clone(),
         version,
@@ -144,19 +148,19 @@ async fn committed_at(runner: &Runner, table: &TableName, version: Version) -> O
     DateTime::from_timestamp_millis(newest.first()?.at?)
 }
 
-fn versions(runner: &Runner, view: &View) -> Result<BTreeMap<TableName, Option<Version>>, RecommenderError> {
+fn versions(runner: &Runner, snapshot: &Snapshot) -> Result<BTreeMap<TableName, Option<Version>>, RecommenderError> {
     let declared = runner.recommender();
     let mut tables = tables_read(runner)?;
     tables.extend(declared.stale_after.iter().chain(&declared.description).cloned());
     let versions = tables.into_iter().map(|table| {
-        let version = view.version(&table);
+        let version = snapshot.version(&table);
         (table, version)
     });
     Ok(versions.collect())
 }
 
-async fn planned(runner: &Runner, view: &View, length: Length) -> Result<Arc<Recommender>, RecommenderError> {
-    let planned = Recommender::of_length(runner, &engine(runner), view.bindings.clone(), length).await?;
+async fn planned(runner: &Runner, snapshot: &Snapshot, length: Length) -> Result<Arc<Recommender>, RecommenderError> {
+    let planned = Recommender::of_length(runner, &engine(runner), snapshot.bindings.clone(), length).await?;
     Ok(Arc::new(planned))
 }
 

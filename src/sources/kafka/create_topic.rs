@@ -1,4 +1,4 @@
-//! Checks that a topic exists, and creates it.
+//! Creates a topic, or waits until the brokers have done so.
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ mod tests;
 /// What a step will do with what it finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing: its inputs hold nothing new.
+    /// Nothing, and why: its inputs hold nothing new, or less than the step waits for (`refresh_after`).
     UpToDate(String),
     /// Reads what is new, and adds to its table.
     Incremental,

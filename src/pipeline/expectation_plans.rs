@@ -1,5 +1,8 @@
-//! What has to hold for the rows that a step writes. Expectations are checked once the rows are in files, and before the
-//! commit that makes these files part of the table: so each is one query, whatever it asks, and rows still stream.
+//! What has to hold for the rows that a step writes: which tables its expectations read, and whether they plan.
+//! `step/check.rs` runs them and decides what follows.
+//!
+//! They run once the rows are in files, and before the commit that makes these files part of the table: so each is one
+//! query, and rows still stream.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -76,15 +76,15 @@ fn times(actions: &[Action<'_>], now_micros: i64) -> Vec<i64> {
 /// # Errors
 /// When the table cannot be read.
 pub async fn events_of_session(
-    session: &SessionContext,
+    context: &SessionContext,
     events: &TableName,
     id: &str,
 ) -> Result<RecordBatch, RecommenderError> {
     let sql = format!("select * from {events} where session_id = $session_id");
     let id = ("session_id", ScalarValue::Utf8(Some(id.to_owned())));
-    let plan = engine::plan(session, &sql).await?;
+    let plan = engine::plan(context, &sql).await?;
     let plan = plan.with_param_values(ParamValues::from(vec![id]))?;
-    let rows = session.execute_logical_plan(plan).await?;
+    let rows = context.execute_logical_plan(plan).await?;
     let schema = rows.schema().inner().clone();
     let rows = concat_batches(&schema, &rows.collect().await?);
     Ok(rows.map_err(DataFusionError::from)?)
