@@ -4,7 +4,8 @@ use rayon::prelude::*;
 use super::Factors;
 use super::kernels::dot;
 use super::product::times_transposed;
-use super::rough::{Rough, RoughQuery};
+use super::rough::Rough;
+use super::rough_query::RoughQuery;
 use crate::ranking::{Best, Scored};
 
 /// The number of queries and items multiplied at once: their scores stay in the L2 cache.
