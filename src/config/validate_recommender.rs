@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde_yaml::Spanned;
 
 use super::name::is_identifier;
-use super::raw::{OrderedMap, RawProject};
+use super::ordered_map::OrderedMap;
+use super::raw::RawProject;
 use super::raw_recommender::{RawRecommender, RawScore};
 use super::recommender::{BLEND, Color, RecommenderConfig, Score, SqlFile};
 use super::validate::Validator;

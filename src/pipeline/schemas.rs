@@ -10,7 +10,7 @@ use super::references::references;
 use super::runs_schemas::{expectations_schema, runs_schema};
 use super::step::{result, stored_schema};
 use super::step_error::plan_error;
-use super::{Dag, Node, PipelineError, chain, declared, expectations, quarantined, system};
+use super::{Dag, Node, PipelineError, chain, declared, expectation_plans, quarantined, system};
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::{Lake, SYSTEM_LAYER};

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_yaml::{Location, Spanned};
 
 use super::Secret;
-use super::interpolate::{Missing, interpolate};
+use super::interpolate::interpolate;
+use super::missing::Missing;
 use super::variables::VariableResolver;
 
 /// Text with its location, not yet interpolated.

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::prepare::{prepare, wrong};
+use super::prepare::prepare;
 use super::raw::{RawFile, parse};
+use super::rows::wrong;
 use super::{Test, TestingError};
 use crate::config::ConfigError;
 use crate::pipeline::Runner;
