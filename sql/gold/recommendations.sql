@@ -89,7 +89,7 @@ parts as (
 
     union all
 
-    -- what the session has had
+    -- items that the session has already interacted with
     select session_id, item_id, null, null, null, purchases from requests
 ),
 
@@ -137,7 +137,7 @@ allowed as (
     left anti join rare on blended.item_id = rare.item_id
     where
         blended.popularity is not null
-        -- what the session has had: 'hide', 'hide_purchased' or 'show'
+        -- items that the session has already interacted with: 'hide', 'hide_purchased' or 'show'
         and case var('seen', 'hide') when 'show' then true when 'hide_purchased' then not is_purchased else not is_seen end
         and coalesce(rules.is_shown, true)
 ),

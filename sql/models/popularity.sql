@@ -1,4 +1,4 @@
--- popularity: the items of most sessions, the same for everyone.
+-- popularity: the items that occur in the most sessions, the same for everyone.
 -- `clickrec evaluate` measures this part of the blend on its own (pipelines.yaml: `recommender`).
 select
     sessions.session_id,

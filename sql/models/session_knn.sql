@@ -1,4 +1,4 @@
--- session_knn: what the sessions most like it clicked.
+-- session_knn: what the most similar past sessions clicked.
 -- `clickrec evaluate` measures this part of the blend on its own (pipelines.yaml: `recommender`).
 select session_id, item_id, score from session_knn(
     (select session_id, item_id, event_at as last_event_at from silver.events),

@@ -1,4 +1,4 @@
--- similar: the items that the same sessions care for, by the angle between their factors.
+-- similar: the items that interest the same sessions, by the angle between their factors.
 -- `clickrec similar ITEM` and the dashboard set var('item', …) and var('k', …).
 select
     similar_item_id,

@@ -37,8 +37,8 @@ parsed as (
         nullif(trim(click['item_id']), '') as item_id,
         click['event_type'] as event_type,
         click['extra'] as extra,
-        -- no shop's clock is outside these limits: if a record's own time is (seconds or nanoseconds taken for
-        -- milliseconds, a clock that was never set), it says nothing about the event's time
+        -- a record's own time outside these limits is wrong (seconds or nanoseconds taken for milliseconds, a clock that
+        -- was never set), so the event's time is not checked against it
         arrow_cast(var('oldest_event', '2000-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as oldest,
         arrow_cast(var('newest_event', '2100-01-01'), 'Timestamp(Microsecond, Some("UTC"))') as newest
     from records
@@ -71,9 +71,9 @@ select
     received_at,
     value,
 
-    ---------- the event. Events with one id are the same (silver.events says within how many days); without an id, events
-    ---------- with the same content are, and all fields count. Control characters separate the fields and stand in for
-    ---------- missing ones, so that no two events look alike by accident. Where ids do not distinguish events,
+    ---------- the event. Events with the same id are one event (silver.events says within how many days); without an
+    ---------- id, events with the same content are, and all fields count. Control characters separate the fields and stand
+    ---------- in for missing ones, so that no two events look alike by accident. Where ids do not distinguish events,
     ---------- `vars: { conflicting_events: keep }` makes the content part of the id. (The cast is needed because md5 returns
     ---------- string views, which sorts cannot release, and which cannot be used to look up files.)
     case

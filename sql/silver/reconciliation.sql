@@ -26,7 +26,7 @@ records as (
     )
 ),
 
--- counted in the table itself, so that records which the quarantine's SQL forgets are noticed
+-- counted in the table itself, so that records that the quarantine's SQL drops are noticed
 quarantined as (
     select reason, count(*) as records
     from changes('silver.quarantine') as quarantine

@@ -10,10 +10,10 @@ use super::global::Global;
 use super::output::{table, thousands, write_all};
 use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scratch, Tried, check, evaluate, save};
 
-/// How good recommendations are, beside simpler models, on sessions that they have not learned from
+/// Measure how good the recommendations are, compared with simpler models, on sessions held out from training
 ///
-/// The events of the lake are cut in time: the project's own SQL learns from the sessions before the cut, in a lake of
-/// its own, and foretells those after it click by click. Figures come with 95 % intervals and are kept in the table
+/// The lake's events are split at a point in time. The project's own SQL is trained on the earlier sessions, in a
+/// temporary lake, and predicts the later ones click by click. Results have 95% intervals and are stored in the table
 /// system.evaluations.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -23,22 +23,22 @@ use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scrat
   clickrec evaluate --grid factors=64,128 alpha=10,40 --model als
 
 Files have the columns session_id, item_id and timestamp (or position), as CSV, TSV or Parquet, or for --test also test_id,
-prefix (items apart by spaces) and target. Sessions that are in both are refused.")]
+prefix (items separated by spaces) and target. Sessions that are in both files are refused.")]
 pub(super) struct EvaluateArgs {
-    /// How many items of a list count
+    /// Evaluate the first K items of each list
     #[arg(long, value_name = "K,…", value_delimiter = ',', default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     k: Vec<u16>,
 
-    /// The share of sessions, the last ones, to test on
+    /// Test on this share of the sessions, the most recent ones
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     test_share: f64,
 
-    /// Test on the sessions of the last days instead; the few newest ones, where they lie far behind all others, do not
-    /// say when the last day was
+    /// Test on the sessions of the last DAYS days instead; the last day is found without the few sessions that end more
+    /// than a day after all others
     #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 
-    /// At most so many sessions of the lake to test on, and to judge the grid on, picked by a hash of their ids
+    /// Maximum number of the lake's sessions to test on, and to score --grid on, chosen by a hash of their ids
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
 
@@ -55,16 +55,17 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     model: Vec<String>,
 
-    /// Values to try for var('NAME', …) in the SQL: every combination is judged, for the last of the models, on the last
-    /// sessions of the training part, and the best goes on to the test
+    /// Values to try for var('NAME', …) in the SQL: every combination is scored with the last selected model, on the
+    /// most recent training sessions, and the best combination is used for the test
     #[arg(long, value_name = "NAME=V,…", num_args = 1.., value_parser = axis)]
     grid: Vec<(String, Vec<String>)>,
 
-    /// What the grid is judged by: HR, MRR, recall, precision, NDCG or MAP, at the largest k
+    /// The metric that selects the best combination of --grid: HR, MRR, recall, precision, NDCG or MAP, at the
+    /// largest k
     #[arg(long, value_name = "MEASURE", default_value = "MRR", value_parser = measure)]
     judge: String,
 
-    /// The share of training sessions, the last ones, that the grid is judged on
+    /// Score --grid on this share of the training sessions, the most recent ones
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     validation_share: f64,
 
@@ -103,7 +104,7 @@ fn measure(text: &str) -> Result<String, String> {
     let known = MEASURES.iter().find(|known| known.eq_ignore_ascii_case(text));
     known
         .map(|known| (*known).to_owned())
-        .ok_or_else(|| format!("there are {}", MEASURES.join(", ")))
+        .ok_or_else(|| format!("expected one of {}", MEASURES.join(", ")))
 }
 
 pub(super) async fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<()> {
@@ -117,7 +118,7 @@ pub(super) async fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<
         ProgressBar::hidden()
     };
     spinner.enable_steady_tick(TICK);
-    spinner.set_message("taking up the training sessions");
+    spinner.set_message("loading the training sessions");
     let scratch = Scratch::new(&project, &runner, data.train.clone()).await?;
     let (report, tried) = evaluate(&scratch, &data, &plan, &mut |what| spinner.set_message(what.to_owned())).await?;
     spinner.finish_and_clear();
@@ -129,7 +130,7 @@ pub(super) async fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<
     }
     let saved = save(&report, runner.lake(), &runner.session().await?, chrono::Utc::now()).await;
     if let Err(error) = saved {
-        tracing::warn!("the figures are not kept in system.evaluations: {error}");
+        tracing::warn!("cannot store the results in system.evaluations: {error}");
     }
     Ok(())
 }
@@ -202,7 +203,7 @@ fn print_tried(tried: &[Tried], plan: &Plan) -> anyhow::Result<()> {
     }
     let k = plan.ks.iter().max().copied().unwrap_or_default();
     write_all(&format!(
-        "{}@{k} in per cent, on the last sessions of the training part\n{grid}\n\n",
+        "{}@{k} in percent, on the most recent training sessions\n{grid}\n\n",
         plan.judge
     ))
 }
@@ -210,8 +211,8 @@ fn print_tried(tried: &[Tried], plan: &Plan) -> anyhow::Result<()> {
 fn print_report(report: &Report) -> anyhow::Result<()> {
     let count = |number: usize| thousands(number as u64);
     write_all(&format!(
-        "{}\nlearned from {} sessions, asked {} times about {} others; per cent, ± half the 95 % interval; system.evaluations \
-         has it all\n",
+        "{}\ntrained on {} sessions, tested {} times on {} others; percent, ± half the 95% interval; full results in \
+         system.evaluations\n",
         report.data,
         thousands(report.train_sessions),
         count(report.cases),

@@ -45,7 +45,7 @@ pub(super) struct ExecutorArgs {
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
 
-    /// The port for the scheduler; 0 selects any free port
+    /// The port on which the scheduler reaches it; 0 selects any free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     grpc_port: u16,
 

@@ -18,7 +18,7 @@ use crate::recommender::{
 /// The ID of a session that the lake does not know.
 const VISITOR: &str = "request";
 
-/// What to show a session next
+/// Recommend items to show a session next
 ///
 /// The answer comes from the SQL of the project's recommendations (gold.recommendations), for the session's current
 /// state: sessions that training has not seen, and clicks since the last run, count as well.
@@ -32,7 +32,7 @@ pub(super) struct RecommendArgs {
     #[arg(long, value_name = "ID", required_unless_present = "items", conflicts_with = "items")]
     session: Option<String>,
 
-    /// The items that a session viewed which the lake does not know, oldest first; an item may come twice
+    /// The items that a session unknown to the lake has viewed, oldest first; an item may appear more than once
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     items: Vec<String>,
 
@@ -40,15 +40,15 @@ pub(super) struct RecommendArgs {
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     k: Option<u32>,
 
-    /// Recommend items again that the session has had: var('seen', …) in the SQL
+    /// Also recommend items that the session has already seen: var('seen', …) in the SQL
     #[arg(long)]
     include_seen: bool,
 
-    /// Say which items of the session speak for each recommendation, and how much
+    /// Show which of the session's items support each recommendation, and by how much
     #[arg(long)]
     explain: bool,
 
-    /// Print them as JSON, with all digits of the scores
+    /// Print the items as JSON, with all digits of the scores
     #[arg(long)]
     json: bool,
 }
@@ -67,8 +67,8 @@ pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result
     };
     if let (0, Some(id)) = (events.num_rows(), &args.session) {
         bail!(
-            "the lake has no session `{id}`\n  help: `clickrec run` takes up new sessions; `clickrec recommend --items` \
-             needs none"
+            "the lake has no session `{id}`\n  help: `clickrec run` reads new sessions; `clickrec recommend --items` \
+             works without a session"
         );
     }
     let asked = requests.of_events(vec![events]).await?;
@@ -108,7 +108,7 @@ fn warn_of_fallback(runner: &Runner, answer: &RecordBatch) -> anyhow::Result<()>
         );
     }
     if is_fallback(&names.scores, lists.values().flatten().map(|item| &item.parts)) {
-        tracing::warn!("no item of the session is known to a model: these are the most popular items");
+        tracing::warn!("no model knows any of the session's items: showing the most popular items");
     }
     Ok(())
 }
@@ -148,5 +148,5 @@ async fn explained(
 }
 
 fn words(reason: &Reason) -> String {
-    format!("{} ({:.0} %)", reason.item, 100.0 * reason.share)
+    format!("{} ({:.0}%)", reason.item, 100.0 * reason.share)
 }

@@ -240,7 +240,7 @@ fn balance(records: &Reconciled) -> String {
         0 => String::new(),
         some => format!(" ({} of them conflicting)", thousands(some)),
     };
-    let sign = if records.missing() == 0 { "=" } else { "is NOT" };
+    let sign = if records.missing() == 0 { "=" } else { "do NOT equal" };
     format!(
         "{} records {sign} {} accepted + {} repeated + {} quarantined{conflicting}",
         thousands(records.read),

@@ -31,7 +31,7 @@ pub(super) struct SchedulerArgs {
     #[arg(long)]
     trusted_network: bool,
 
-    /// Give up an executor that has sent no heartbeat for this long
+    /// Treat an executor as lost when it has sent no heartbeat for this long
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "30s")]
     executor_timeout: Duration,
 }

@@ -4,7 +4,7 @@ use super::global::Global;
 use super::output::{Format, print_rows};
 use crate::recommender::similar;
 
-/// Items that the same sessions care for
+/// Show the items that are most similar to an item
 ///
 /// The answer comes from the SQL file that `similar` names, under `recommender` in pipelines.yaml.
 #[derive(Debug, Args)]

@@ -135,7 +135,7 @@ impl Client {
             };
             match self.once(query, &config).await {
                 Err(error) if error.has_lost_an_executor() && tries < TRIES => {
-                    tracing::warn!(step, tries, %error, "the cluster begins a job again");
+                    tracing::warn!(step, tries, %error, "the job lost an executor; retrying it");
                     tokio::time::sleep(TRY_AGAIN_AFTER * 2_u32.pow(tries - 1)).await;
                     tries += 1;
                 }
@@ -160,7 +160,7 @@ impl Client {
             job = job.id,
             rows_read = ran.rows_read,
             spilled_bytes = ran.spilled_bytes,
-            "the cluster has done a job"
+            "the cluster finished a job"
         );
         Ok(ran)
     }
@@ -221,7 +221,9 @@ impl Client {
             }),
             None => Err(ClusterError::Failed {
                 job: answer.operation_id,
-                reason: "the scheduler does not answer in a form that is known here".to_owned(),
+                reason: "the scheduler does not answer in a known format; run the same version of clickrec \
+                         everywhere"
+                    .to_owned(),
             }),
         }
     }
@@ -271,7 +273,7 @@ impl Client {
         let state = match self.state().await {
             Ok(state) => state,
             Err(error) => {
-                tracing::warn!(job = id, seconds, %error, "it is not known how far the cluster is");
+                tracing::warn!(job = id, seconds, %error, "cannot get the progress of the job");
                 return;
             }
         };

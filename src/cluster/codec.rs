@@ -66,7 +66,7 @@ impl Codec {
             }
             (FUNCTION, inputs) => Arc::new(call_from_wire(bytes, inputs.to_vec())?),
             (WRITE, [input]) => Arc::new(WriteExec::from_wire(bytes, input.clone(), &self.lake)?),
-            _ => return exec_err!("a plan has a node that is not known here; are all processes of one version?"),
+            _ => return exec_err!("unknown plan node; run the same version of clickrec in all processes"),
         })
     }
 }
@@ -113,7 +113,7 @@ impl PhysicalExtensionCodec for Codec {
     fn try_decode_udf(&self, name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
         match name {
             "als_start" | "als_error" | "als_weight" => als_sql::scalar_from_wire(name, bytes),
-            _ => exec_err!("there is no function `{name}` here; are all processes of one version?"),
+            _ => exec_err!("unknown function `{name}`; run the same version of clickrec in all processes"),
         }
     }
 
@@ -127,7 +127,7 @@ impl PhysicalExtensionCodec for Codec {
     fn try_decode_udaf(&self, name: &str, bytes: &[u8]) -> Result<Arc<AggregateUDF>> {
         match name {
             "als_solve" | "als_gramian" => als_sql::aggregate_from_wire(name, bytes),
-            _ => exec_err!("there is no function `{name}` here; are all processes of one version?"),
+            _ => exec_err!("unknown function `{name}`; run the same version of clickrec in all processes"),
         }
     }
 }

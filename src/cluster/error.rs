@@ -34,7 +34,7 @@ pub enum ClusterError {
     /// Nothing answers at the scheduler's address any more, or ever did.
     #[error(
         "the scheduler at {address} does not answer: {reason}\n  help: start it with `clickrec scheduler`, or run here \
-         with `--engine local`; nothing was committed, and the next run goes on from there"
+         with `--engine local`; nothing was committed, and the next run continues from there"
     )]
     Unreachable {
         /// `host:port`.
@@ -44,7 +44,7 @@ pub enum ClusterError {
     },
     /// The scheduler rejects the plan.
     #[error(
-        "the scheduler at {address} does not take the plan: {reason}\n  help: run the same version of clickrec everywhere"
+        "the scheduler at {address} rejected the plan: {reason}\n  help: run the same version of clickrec everywhere"
     )]
     Refused {
         /// `host:port`.
@@ -54,7 +54,7 @@ pub enum ClusterError {
     },
     /// The scheduler does not know the job, because it was restarted.
     #[error(
-        "the scheduler at {address} has forgotten the job {job}: it was started anew\n  help: run again; nothing was \
+        "the scheduler at {address} no longer knows job {job}: it was restarted\n  help: run again; nothing was \
          committed"
     )]
     Forgotten {
@@ -64,7 +64,7 @@ pub enum ClusterError {
         job: String,
     },
     /// The job failed on the cluster.
-    #[error("the cluster could not do the job {job}: {reason}")]
+    #[error("job {job} failed on the cluster: {reason}")]
     Failed {
         /// Ballista's ID of the job.
         job: String,

@@ -86,7 +86,7 @@ pub async fn run(
 fn host_and_port(address: &str) -> Result<(String, u16), ClusterError> {
     let parts = address.rsplit_once(':');
     let parts = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-    parts.ok_or_else(|| ClusterError::Settings(format!("`{address}` is no HOST:PORT of a scheduler")))
+    parts.ok_or_else(|| ClusterError::Settings(format!("`{address}` is not a scheduler's HOST:PORT")))
 }
 
 /// The ports, with 0 replaced by free ones: Ballista reports the configured numbers to the scheduler.

@@ -224,7 +224,7 @@ impl Client {
         };
         match timeout(PATIENCE, asked).await {
             Ok(told) => told,
-            Err(_) => Err(self.unreachable(format!("it did not say anything for {} s", PATIENCE.as_secs()))),
+            Err(_) => Err(self.unreachable(format!("no reply within {} s", PATIENCE.as_secs()))),
         }
     }
 }

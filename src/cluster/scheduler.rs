@@ -71,9 +71,9 @@ pub async fn run(
     let canceller = scheduler.clone();
     tokio::spawn(async move {
         while let Some(job) = broken_jobs.recv().await {
-            tracing::warn!(%job, "a job lost tasks or shuffles, and is cancelled: its client begins it again");
+            tracing::warn!(%job, "a job lost tasks or shuffle files and is cancelled; its client will retry it");
             if let Err(error) = canceller.cancel_job(job).await {
-                tracing::error!(%error, "it could not be cancelled");
+                tracing::error!(%error, "cannot cancel the job");
             }
         }
     });

@@ -154,7 +154,7 @@ mod tests {
         let none = "all executors were lost and no executor re-registered within 120s; no executors remain to run the \
                     tasks for this job";
         assert!(is_passing(none));
-        assert!(is_passing("the scheduler does not answer in a form that is known here"));
+        assert!(is_passing("the scheduler does not answer in a known format"));
     }
 
     #[test]

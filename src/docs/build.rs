@@ -21,7 +21,7 @@ const RECORD: [(&str, &str); 7] = [
     ("offset", "Kafka's offset, or the line of the file"),
     (
         "timestamp",
-        "when it was written; of a file, when that was last changed",
+        "when it was written; for a file, when the line was first seen",
     ),
     ("key", "the key, unchanged"),
     ("value", "the value, unchanged"),

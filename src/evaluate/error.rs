@@ -11,7 +11,7 @@ use crate::recommender::RecommenderError;
 pub enum EvaluationError {
     /// A file's columns match none of the supported formats.
     #[error(
-        "{file}: it has the columns {found}, and none for the {missing}\n  help: name columns session_id, item_id and \
+        "{file}: no column for the {missing}; the columns are {found}\n  help: name columns session_id, item_id and \
          timestamp (or position), or test_id, prefix and target in a test file",
         file = file.display()
     )]
@@ -33,8 +33,8 @@ pub enum EvaluationError {
     },
     /// Some test sessions also occur in the training data.
     #[error(
-        "{sessions} of the {of} sessions of {test} are in {train} too (among them {examples}): how well a model foretells \
-         what it learned from says nothing\n  help: {help}",
+        "{sessions} of the {of} sessions of {test} are in {train} too (among them {examples}): testing a model on its \
+         training data proves nothing\n  help: {help}",
         test = test.display(),
         train = train.display()
     )]
@@ -56,7 +56,7 @@ pub enum EvaluationError {
     #[error("{0}")]
     TooFew(String),
     /// The name of a model is unknown.
-    #[error("there is no model `{name}`; there are {known}")]
+    #[error("there is no model `{name}`; the models are {known}")]
     UnknownModel {
         /// As given.
         name: String,
@@ -64,7 +64,7 @@ pub enum EvaluationError {
         known: String,
     },
     /// A variable in the grid does not occur in any SQL.
-    #[error("--grid: no SQL of the project has var('{name}', …); it has {known}")]
+    #[error("--grid: the project's SQL does not use var('{name}', …); its variables are {known}")]
     UnknownVariable {
         /// As given.
         name: String,
@@ -84,7 +84,7 @@ pub enum EvaluationError {
     #[error(transparent)]
     Query(#[from] DataFusionError),
     /// The folder of the scratch lake cannot be created or used.
-    #[error("no folder for the tables of the evaluation")]
+    #[error("cannot use a temporary folder for the evaluation's tables")]
     Scratch(#[source] std::io::Error),
 }
 

@@ -96,7 +96,7 @@ pub async fn evaluate(
     let mut measured = vec![];
     for seen in [true, false] {
         for model in &models {
-            observe(&format!("asking {} {} times", model.name, cases.all().len()));
+            observe(&format!("testing {} on {} cases", model.name, cases.all().len()));
             measured.push(exam.measure(model, seen, true).await?);
         }
     }

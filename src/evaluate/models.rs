@@ -90,7 +90,7 @@ mod tests {
         let error = chosen(&declared, &["boost".to_owned()]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "there is no model `boost`; there are popular, simple, mine, blend"
+            "there is no model `boost`; the models are popular, simple, mine, blend"
         );
     }
 }

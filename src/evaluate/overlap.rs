@@ -49,8 +49,9 @@ pub(super) async fn check(
     overlap.end_session();
     let finding = overlap.finding();
     let (train, test) = files;
-    let help = "cut the events in time: sessions before the cut into the one file, those after it into the other. \
-                `clickrec evaluate` without files does that with the events of the lake (--test-share, --test-days)";
+    let help = "split the events at a point in time: earlier sessions into the training file, later ones into \
+                the test file. `clickrec evaluate` without files does that with the events of the lake \
+                (--test-share, --test-days)";
     if let Some(sessions) = finding.refused {
         return Err(EvaluationError::Learned {
             train: train.to_owned(),
@@ -215,7 +216,10 @@ impl Overlap {
             doubtful.push((alike, "have the same items in the same order as sessions in"));
         }
         if timed && !self.split.is_empty() {
-            doubtful.push((self.split.clone(), "have the id of a session, but other events, in"));
+            doubtful.push((
+                self.split.clone(),
+                "have the same id as a session, but different events, in",
+            ));
         }
         Finding { refused, doubtful, of }
     }

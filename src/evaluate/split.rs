@@ -86,7 +86,7 @@ pub async fn split(
     let train = query(session, &train).await?;
     if test.num_rows() == 0 || train.clone().limit(0, Some(1))?.count().await? == 0 {
         return Err(EvaluationError::TooFew(format!(
-            "no sessions are left to learn from or to test on when time is cut at {at}\n  help: choose another \
+            "a split at {at} leaves no sessions to train on, or none to test on\n  help: choose another \
              --test-share or --test-days"
         )));
     }
@@ -108,8 +108,8 @@ async fn warn_of_clocks(session: &SessionContext, sessions: &str) -> Result<(), 
     );
     if let Some(late) = one_text(session, &sql).await? {
         tracing::warn!(
-            "{late}, more than a day after all others: their clocks are taken to be wrong, and the last days are counted \
-             back from there"
+            "{late}, more than a day after all others: their clocks are assumed to be wrong, and --test-days counts \
+             back from that time"
         );
     }
     Ok(())

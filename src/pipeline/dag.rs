@@ -167,7 +167,7 @@ impl Dag {
                 .and_then(|table| self.get(&table))
                 .filter(|n| n.step.mode == Mode::View);
             if view.is_some() {
-                let message = format!("changes('{name}'): a view has no changes of its own; read it plainly");
+                let message = format!("changes('{name}'): a view has no changes of its own; read it by its plain name");
                 return Err(node.error(*at, message));
             }
         }
@@ -180,7 +180,8 @@ impl Dag {
         }
         if let (Some(at), Mode::View | Mode::Overwrite) = (found.previous, node.step.mode) {
             let message = format!(
-                "previous('…') needs rows of its own to read: `{}` has none",
+                "previous('…') reads rows that the step wrote before, and a step of mode `{}` keeps none; \
+                 use `merge` or `append`",
                 node.step.mode
             );
             return Err(node.error(at, message));

@@ -47,8 +47,9 @@ pub enum PipelineError {
     },
     /// The table was filled from a source that the step no longer reads.
     #[error(
-        "`{step}` was filled from source `{old}`, and now reads `{new}`: all of it would be read again\n  help: keep the \
-         name `{old}` for it, or rebuild with: clickrec run --full-refresh --select {step}+"
+        "`{step}` was filled from source `{old}`, but now reads `{new}`: everything would be read again\n  help: if \
+         this is the same source, keep the name `{old}`; otherwise, rebuild with: clickrec run --full-refresh \
+         --select {step}+"
     )]
     SourceRenamed {
         /// `layer.table`.
@@ -60,9 +61,9 @@ pub enum PipelineError {
     },
     /// A table that is filled from a source was deleted.
     #[error(
-        "`{table}` is gone from the lake, though `{reader}` has read it: its source may hold less by now\n  help: put it \
-         back, or make it and what follows anew from what the source still holds: clickrec run --full-refresh --select \
-         {table}+"
+        "`{table}` is gone from the lake, although `{reader}` has read it, and its source may now hold fewer records\n  \
+         help: put it back, or rebuild it and the steps after it from what the source still holds: clickrec run \
+         --full-refresh --select {table}+"
     )]
     TableGone {
         /// `layer.table`.
@@ -72,9 +73,9 @@ pub enum PipelineError {
     },
     /// A table that is filled from a source does not say how far it was read.
     #[error(
-        "`{table}` was made by something else and does not say how far its source was read: all of it would be added \
-         again\n  help: put the old table back, or make it and what follows anew: clickrec run --full-refresh --select \
-         {table}+"
+        "`{table}` was not written by clickrec and does not record how far its source was read: every record would be \
+         added again\n  help: put the old table back, or rebuild it and the steps after it: clickrec run \
+         --full-refresh --select {table}+"
     )]
     NoPositions {
         /// `layer.table`.
@@ -82,7 +83,7 @@ pub enum PipelineError {
     },
     /// A table that is filled from a source is not the one that was read before.
     #[error(
-        "`{table}` is not the table that `{reader}` has read before: it was deleted and made anew\n  help: put the old \
+        "`{table}` is not the table that `{reader}` has read before: it was deleted and recreated\n  help: put the old \
          one back, or rebuild from what the new one holds: clickrec run --full-refresh --select {reader}+"
     )]
     TableReplaced {
@@ -93,9 +94,9 @@ pub enum PipelineError {
     },
     /// Another engine took rows out of a table that is filled from a source.
     #[error(
-        "`{table}` no longer holds all that was read into it: {by} took rows away\n  help: put them back, by RESTORE to \
-         version {whole}; or make it and what follows anew from what the source still holds: clickrec run --full-refresh \
-         --select {table}+; or go on without them: clickrec run --accept-loss"
+        "`{table}` no longer holds all that was read into it: {by} removed rows\n  help: put them back, by RESTORE to \
+         version {whole}; or rebuild it and the steps after it from what the source still holds: clickrec run \
+         --full-refresh --select {table}+; or continue without them: clickrec run --accept-loss"
     )]
     RowsTaken {
         /// `layer.table`.
@@ -107,8 +108,8 @@ pub enum PipelineError {
     },
     /// A table that is filled from sources has read a table whose rows were replaced since.
     #[error(
-        "`{table}` has read rows that now look new: {reason}\n  help: rebuild it from what its sources still hold: clickrec \
-         run --full-refresh --select {table}+"
+        "`{table}` would read rows again that it has already read: {reason}\n  help: rebuild it from what \
+         its sources still hold: clickrec run --full-refresh --select {table}+"
     )]
     ReadBefore {
         /// `layer.table`.
@@ -147,8 +148,8 @@ pub enum PipelineError {
     Unwritable(LakeError),
     /// Rows do not meet an expectation that may not fail.
     #[error(
-        "{rows} rows of `{step}` do not meet `{name}`; nothing was written; for example{}\n  help: mend the SQL, or let \
-         them through with `severity: warn`, or put them aside with `severity: quarantine`",
+        "{rows} rows of `{step}` do not meet `{name}`; nothing was written; for example{}\n  help: fix the SQL, or let \
+         them through with `severity: warn`, or quarantine them with `severity: quarantine`",
         examples.concat()
     )]
     Expectation {

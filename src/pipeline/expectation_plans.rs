@@ -90,7 +90,7 @@ pub(super) fn references(
             let help = "an expectation reads tables by their plain names: the step's own stands for the rows that are \
                         about to be written";
             return Err(place.error(format!(
-                "changes(), previous() and latest() have no meaning here\n  help: {help}"
+                "an expectation cannot use changes(), previous() or latest()\n  help: {help}"
             )));
         }
         let others = found.tables.into_keys().filter(|name| *name != step.name);
@@ -122,7 +122,8 @@ pub(super) async fn plan(
         let own = schemas.get(node.name());
         for column in own.map(|own| needed_columns(node, own)).unwrap_or_default() {
             if planned.schema().field_with_unqualified_name(&column).is_err() {
-                let message = format!("the result needs the column `{column}`, by which rows are put aside");
+                let message =
+                    format!("the result lacks the column `{column}`, which identifies the rows to quarantine");
                 return Err(place.error(format!("{message}\n  help: select all columns of `{}`", node.name())));
             }
         }

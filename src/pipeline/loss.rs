@@ -57,6 +57,6 @@ pub(super) fn refuse(
     if on_loss == OnLoss::Refuse {
         return Err(error);
     }
-    tracing::warn!("`{}` goes on without the rows that are gone: {other}", node.name());
+    tracing::warn!("`{}` continues without the removed rows: {other}", node.name());
     Ok(())
 }

@@ -75,9 +75,9 @@ impl Reconciled {
         match self.missing() {
             0 => {}
             missing @ 1.. => warnings.push(format!(
-                "{missing} of {read} records are in none of the tables ({counts})\n  help: a record that the SQL leaves out \
-                 needs a reason in the view that judges records, so that it goes to quarantine; what expectations put \
-                 aside is in system.quarantine"
+                "{missing} of {read} records are in none of the tables ({counts})\n  help: a record that the SQL drops \
+                 needs a reason in the view that checks records, so that it goes to quarantine; rows that expectations \
+                 rejected are in system.quarantine"
             )),
             doubled => warnings.push(format!(
                 "{} records are in more than one of the tables ({counts})\n  help: look at the SQL of the quarantine",
@@ -86,7 +86,7 @@ impl Reconciled {
         }
         if *accepted == 0 && *read >= MANY {
             let reason = self.commonest_reason.as_deref();
-            let mostly = reason.map_or_else(String::new, |reason| format!(", most because: {reason}"));
+            let mostly = reason.map_or_else(String::new, |reason| format!("; most common reason: {reason}"));
             warnings.push(format!(
                 "none of {read} records was accepted ({repeated} repeated, {quarantined} in quarantine{mostly})\n  help: \
                  clickrec quarantine"
@@ -95,9 +95,9 @@ impl Reconciled {
         if *odd_times > 0 {
             let example = self.odd_time.as_deref().unwrap_or("no time");
             warnings.push(format!(
-                "the own time of {odd_times} of {read} records cannot be right ({example}), so it does not tell which \
-                 events are in the future\n  help: Kafka's record times are milliseconds since 1970; see what the producer \
-                 sends"
+                "{odd_times} of {read} records have an impossible record time ({example}), so clickrec cannot tell \
+                 which events are in the future\n  help: Kafka's record times are milliseconds since 1970; check which \
+                 unit the producer sends"
             ));
         }
         warnings
@@ -138,15 +138,14 @@ mod tests {
             commonest_reason: Some("timestamp is in the future".to_owned()),
             ..counts(20, 0, 1, 19)
         };
-        assert!(
-            told(nothing)
-                .contains("none of 20 records was accepted (1 repeated, 19 in quarantine, most because: timestamp is")
-        );
+        assert!(told(nothing).contains(
+            "none of 20 records was accepted (1 repeated, 19 in quarantine; most common reason: timestamp is"
+        ));
         let odd = Reconciled {
             odd_times: 5,
             odd_time: Some("+55870-01-01T00:00:00Z".to_owned()),
             ..counts(5, 5, 0, 0)
         };
-        assert!(told(odd).contains("the own time of 5 of 5 records cannot be right (+55870-01-01T00:00:00Z)"));
+        assert!(told(odd).contains("5 of 5 records have an impossible record time (+55870-01-01T00:00:00Z)"));
     }
 }

@@ -25,7 +25,11 @@ pub(super) async fn reconciled(tools: Tools<'_>, node: &Node, version: Version) 
             Some(reconciled)
         }
         Err(error) => {
-            tracing::warn!(step = %node.name(), error = chain(&error, ": "), "what became of the records is not known");
+            tracing::warn!(
+                step = %node.name(),
+                error = chain(&error, ": "),
+                "cannot read the counts of accepted, repeated and quarantined records"
+            );
             None
         }
     }

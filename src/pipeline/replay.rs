@@ -98,7 +98,9 @@ impl Runner {
             reason,
         };
         if quarantine.changed_tables.len() != 1 || !quarantine.sources.is_empty() {
-            return Err(refused("it does not read the changes of one table".to_owned()));
+            return Err(refused(
+                "its SQL must read changes('…') of exactly one table, and of no source".to_owned(),
+            ));
         }
         let judges: Vec<&Node> = self
             .dag()
@@ -111,11 +113,13 @@ impl Runner {
             .filter(|node| !node.reads(quarantine.name()))
             .collect();
         if judges.is_empty() {
-            return Err(refused("no other step reads a view that it reads".to_owned()));
+            return Err(refused(
+                "no other step reads the same view, so no step would accept its records".to_owned(),
+            ));
         }
         match judges.iter().find(|node| node.step.mode != Mode::Merge) {
             Some(node) => Err(refused(format!(
-                "`{}` is of mode `{}`, which cannot take a record twice; make it a `merge`",
+                "`{}` has mode `{}`, which would store a record twice; use `mode: merge`",
                 node.name(),
                 node.step.mode
             ))),

@@ -113,7 +113,9 @@ impl Answers {
         self.0.try_send(question).map_err(|_| ApiError::Overloaded)?;
         match answer.await {
             Ok(answer) => answer.map_err(|error| ApiError::query("the recommendations", &error)),
-            Err(_) => Err(ApiError::Internal("nobody answers".to_owned())),
+            Err(_) => Err(ApiError::Internal(
+                "the task that answers requests has stopped; restart the server".to_owned(),
+            )),
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn around(routes: Router, shop: &Arc<Shop>) -> Router {
         .layer(RequestBodyTimeoutLayer::new(limits.client))
         .layer(from_fn_with_state(shop.clone(), in_time))
         .layer(CatchPanicLayer::custom(|_| {
-            ApiError::Internal("the server made a mistake; its log says more".to_owned()).into_response()
+            ApiError::Internal("internal error; the server's log has the details".to_owned()).into_response()
         }))
         .layer(from_fn_with_state(shop.clone(), admit))
         .layer(CompressionLayer::new())
@@ -81,15 +81,15 @@ async fn admit(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> R
     if !is_ours(&shop, request.headers()) {
         return refused(
             StatusCode::MISDIRECTED_REQUEST,
-            "the server is not known by this name",
-            "call it by its address, or start it with --host NAME",
+            "this host name is not one of the server's",
+            "use the server's address, or start it with --host NAME",
         );
     }
     if !same_origin(request.headers()) {
         return refused(
             StatusCode::FORBIDDEN,
-            "other pages may not ask",
-            "open the server's own page, or ask without a browser",
+            "requests from other pages are not allowed",
+            "open the server's own page, or send the request without a browser",
         );
     }
     let path = request.uri().path();

@@ -63,7 +63,7 @@ pub async fn serve(
     options.check()?;
     let shop = Arc::new(shop::Shop::open(runner, options, stop.clone()).await?);
     if let Some(lacking) = shop.lacks() {
-        tracing::warn!("everything but recommendations is served: {lacking}");
+        tracing::warn!("serving everything except recommendations: {lacking}");
     }
     let routes = guard::around(api::routes(&shop), &shop);
     // A separate task, so that its work blocks no connection. It ends with the set.

@@ -85,7 +85,9 @@ impl Watch {
             write(&shop.trouble).statements_failed = !matches!(made, Ok(Ok(_)));
             match made {
                 Ok(Ok(statements)) => shop.set_statements(statements.map(Arc::new)),
-                Ok(Err(error)) => tracing::warn!(error = %chain(&error, ": "), "no models were made; trying again"),
+                Ok(Err(error)) => {
+                    tracing::warn!(error = %chain(&error, ": "), "cannot prepare the models; trying again");
+                }
                 // The task panicked; the log says where.
                 Err(error) => tracing::error!(%error, "no models were made"),
             }

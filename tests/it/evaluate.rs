@@ -189,7 +189,8 @@ fn a_test_set_that_was_learned_from_is_refused() {
         ("train.csv", "positions.csv", "10 of the 10 sessions"),
     ] {
         let (code, error) = shop.fails(&["evaluate", "--train", train, "--test", test]);
-        let is_refused = code == 1 && error.contains(expected) && error.contains("help: cut the events in time");
+        let is_refused =
+            code == 1 && error.contains(expected) && error.contains("help: split the events at a point in time");
         assert!(is_refused, "{train} and {test}: {error}");
     }
 
@@ -264,7 +265,7 @@ fn what_cannot_be_evaluated_says_why() {
         (&["evaluate"][..], "has no sessions"),
         (
             &["evaluate", "--train", "odd.csv", "--test", "test.csv"],
-            "it has the columns a, b, and none for the session",
+            "no column for the session; the columns are a, b",
         ),
         (
             &["evaluate", "--train", "nowhere.csv", "--test", "test.csv"],
@@ -292,7 +293,7 @@ fn what_cannot_be_evaluated_says_why() {
                 "--grid",
                 "alpa=1,2",
             ],
-            "no SQL of the project has var('alpa', …)",
+            "the project's SQL does not use var('alpa', …)",
         ),
     ] {
         let (code, error) = shop.fails(args);

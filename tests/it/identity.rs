@@ -207,7 +207,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
     let [read, accepted, repeated, quarantined, _] = shop.records_of_last_run();
     assert_eq!(read - accepted - repeated - quarantined, unknown);
     assert_eq!(quarantined, in_quarantine - unknown);
-    assert!(shop.ok(&["run", "--full-refresh"]).contains("records is NOT"));
+    assert!(shop.ok(&["run", "--full-refresh"]).contains("records do NOT equal"));
 
     // The SQL drops events.
     let shop = Shop::new();
@@ -247,7 +247,7 @@ fn a_run_that_accepts_nothing_of_many_says_so_with_the_reason() {
     assert!(output.status.success());
     assert!(
         told.contains(
-            "none of 30 records was accepted (0 repeated, 30 in quarantine, most because: event_type is unknown)"
+            "none of 30 records was accepted (0 repeated, 30 in quarantine; most common reason: event_type is unknown)"
         ),
         "{told}"
     );

@@ -79,7 +79,7 @@ fn a_bronze_table_that_does_not_say_how_far_it_was_read_is_refused() {
     fs::write(&entry, others.join("\n").replace("clickrec.mode", "other.mode") + "\n").unwrap();
     let (code, error) = shop.fails(&["run"]);
     assert!(
-        code == 1 && error.contains("does not say how far its source was read"),
+        code == 1 && error.contains("does not record how far its source was read"),
         "{error}"
     );
 }

@@ -145,23 +145,23 @@ fn a_model_in_sql_is_a_recommender() {
     assert_eq!(all(&of_items, "follows"), [1.0, 0.0, 0.0]);
     assert_eq!(
         all(&of_items, "because"),
-        ["a (100 %)", "popular with everyone", "popular with everyone"]
+        ["a (100%)", "popular with everyone", "popular with everyone"]
     );
     let of_both = json_of(&shop, &["recommend", "--items", "a,c", "-k", "2", "--explain"]);
     assert_eq!(all(&of_both, "item_id"), ["b", "d"], "{of_both}");
-    assert_eq!(all(&of_both, "because"), ["a (100 %)", "c (100 %)"]);
+    assert_eq!(all(&of_both, "because"), ["a (100%)", "c (100%)"]);
 
     let of_session = json_of(&shop, &["recommend", "--session", "new", "-k", "1", "--explain"]);
     assert_eq!(
         (&of_session[0]["item_id"], &of_session[0]["because"]),
-        (&json!("d"), &json!("c (100 %)"))
+        (&json!("d"), &json!("c (100%)"))
     );
     let listed = "select item_id from gold.recommendations where session_id = 'new' and rank = 1";
     assert_eq!(shop.rows(listed), ["d"]);
 
     let output = shop.run(&["recommend", "--items", "z", "-k", "1", "--json"]);
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("no item of the session is known"), "{errors}");
+    assert!(errors.contains("no model knows any of the session's items"), "{errors}");
     let popular: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(all(&popular, "item_id"), ["p"]);
 

@@ -144,7 +144,7 @@ fn a_rejected_record_stays_with_the_reason_that_holds_now() {
     );
     let (code, error) = shop.fails(&["quarantine", "replay"]);
     assert!(
-        code == 1 && error.contains("`silver.events` is of mode `append`"),
+        code == 1 && error.contains("`silver.events` has mode `append`"),
         "{error}"
     );
 }

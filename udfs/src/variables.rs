@@ -24,7 +24,7 @@ pub fn documentation() -> &'static Documentation {
     static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
         Documentation::builder(
             DOC_SECTION_OTHER,
-            "The default, a number, a text or a boolean, unless --var NAME=VALUE or the project's vars say otherwise.",
+            "The default, a number, a string or a boolean, unless --var NAME=VALUE or the project's vars say otherwise.",
             "var('NAME', DEFAULT)",
         )
         .with_sql_example("select * from gold.recommendations where rank <= var('k', 10);")
@@ -99,13 +99,13 @@ fn has_name(function: &Function) -> bool {
 
 fn value(function: &Function, values: &Variables) -> Result<(String, Expr)> {
     let (name, default) = arguments(function).ok_or_else(|| {
-        plan_datafusion_err!("{function}: write var('NAME', DEFAULT), the default a number, a text, true or false")
+        plan_datafusion_err!("{function}: write var('NAME', DEFAULT); DEFAULT is a number, a string, true or false")
     })?;
     let Some(given) = values.get(name) else {
         return Ok((name.to_owned(), default.clone()));
     };
     // The value is not printed, because it may also be a secret for ${NAME}.
-    let wrong = |kind| plan_datafusion_err!("var('{name}'): its value is not {kind}, which its default {default} is");
+    let wrong = |kind| plan_datafusion_err!("var('{name}'): its value must be {kind}, like its default {default}");
     let literal_of = |text: &str| Expr::Value(Value::Number(text.to_owned(), false).into());
     let number = |text: &str| match text.strip_prefix('-') {
         Some(positive) => Expr::UnaryOp {
@@ -210,13 +210,13 @@ mod tests {
             ("SELECT var('k', x)", "write var('NAME', DEFAULT)"),
             (
                 "SELECT var('k', 10)",
-                "its value is not a whole number, which its default 10 is",
+                "its value must be a whole number, like its default 10",
             ),
             (
                 "SELECT var('k', 1.5)",
-                "its value is not a number, which its default 1.5 is",
+                "its value must be a number, like its default 1.5",
             ),
-            ("SELECT var('k', false)", "its value is not true or false"),
+            ("SELECT var('k', false)", "its value must be true or false"),
         ] {
             let error = substituted(sql, &[("k", "2x")]).unwrap_err().to_string();
             assert!(error.contains(expected), "{sql}: {error}");

@@ -142,11 +142,14 @@ impl Status {
         let mut state = self.state();
         if let Some(failing) = state.failing.filter(|since| since.elapsed() > self.patience) {
             let error = state.shown.error.clone().unwrap_or_default();
-            return Health::Bad(format!("batches fail since {} s: {error}", failing.elapsed().as_secs()));
+            return Health::Bad(format!(
+                "batches have been failing for {} s: {error}",
+                failing.elapsed().as_secs()
+            ));
         }
         let unheard = state.measured.elapsed();
         if self.reads_sources && unheard > self.patience {
-            return Health::Bad(format!("the sources were not heard of for {} s", unheard.as_secs()));
+            return Health::Bad(format!("the sources have not responded for {} s", unheard.as_secs()));
         }
         let mut tables = state.shown.tables.iter();
         if let Some((name, table)) = tables.find(|(_, table)| table.failing >= FAILURES_IN_A_ROW) {
@@ -160,7 +163,10 @@ impl Status {
             if now != *seen {
                 (*seen, *since) = (now, Instant::now());
             } else if since.elapsed() > STUCK {
-                return Health::Bad(format!("a step got no further for {} s", since.elapsed().as_secs()));
+                return Health::Bad(format!(
+                    "a step has made no progress for {} s",
+                    since.elapsed().as_secs()
+                ));
             }
         }
         Health::Good

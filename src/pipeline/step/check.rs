@@ -189,8 +189,8 @@ impl Checker<'_> {
                 .unwrap_or_else(|| self.attempt.node.step.file.clone()),
             at: None,
             message: format!(
-                "{rows} rows of the result are none that `{}` would have, so they cannot be put aside; nothing was \
-                 written\n  help: select the columns of `{}` as they are",
+                "{rows} rows of the result match no row that `{}` is about to write, so they cannot be quarantined; \
+                 nothing was written\n  help: select the columns of `{}` as they are",
                 self.attempt.node.name(),
                 self.attempt.node.name()
             ),

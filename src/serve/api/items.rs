@@ -94,7 +94,7 @@ pub(super) struct WantedSimilar {
     k: Option<usize>,
 }
 
-/// An item that the same sessions care for.
+/// An item that interests the same sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Alike {
     item_id: String,
@@ -109,7 +109,7 @@ pub(super) struct Similar {
     similar: Vec<Alike>,
 }
 
-/// Items that the same sessions care for
+/// The items that are most similar to an item
 #[utoipa::path(get, path = "/api/v1/items/{id}/similar", tag = "items",
     params(("id" = String, Path, description = "The item"), WantedSimilar),
     responses((status = 200, body = Similar), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]

@@ -84,7 +84,9 @@ pub(super) fn routes(shop: &Arc<Shop>) -> Router {
         .route(DOCUMENT, get(async || json(document)))
         .fallback(async || ApiError::NotFound(format!("there is no such page; {DOCUMENT} lists them")))
         .method_not_allowed_fallback(async || {
-            ApiError::BadRequest(format!("the page knows no such method; {DOCUMENT} lists them"))
+            ApiError::BadRequest(format!(
+                "this path does not support that method; {DOCUMENT} lists the methods"
+            ))
         })
         .with_state(shop.clone())
 }

@@ -21,7 +21,7 @@ pub(super) fn vector(vectors: &ListArray, row: usize) -> Result<Float32Array> {
     }
     match vectors.value(row).as_primitive_opt::<Float32Type>() {
         Some(values) if values.null_count() == 0 => Ok(values.clone()),
-        _ => exec_err!("a vector of factors holds something else than numbers"),
+        _ => exec_err!("a vector of factors contains something other than numbers"),
     }
 }
 

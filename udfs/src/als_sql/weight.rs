@@ -40,7 +40,7 @@ impl ScalarUDFImpl for Weight {
             }
         }
         let Some(weights) = arrays[2].as_primitive_opt::<Float32Type>() else {
-            return exec_err!("als_train: the weight is no number");
+            return exec_err!("als_train: the weight is not a number");
         };
         if let Some(weight) = weights
             .values()

@@ -1,5 +1,5 @@
 //! `canonical_json(text)`: normalises JSON, whatever the order of its names and the whitespace between them, so that
-//! equal contents are equal texts. Numbers and strings are kept as they were sent. Text that is not JSON is returned
+//! equal content gives equal text. Numbers and strings are kept as they were sent. Text that is not JSON is returned
 //! unchanged.
 
 use std::sync::{Arc, LazyLock};
@@ -67,8 +67,8 @@ impl ScalarUDFImpl for CanonicalJson {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_STRING,
-                "JSON with the names of its objects sorted and without whitespace, so that equal contents are equal \
-                 texts. Text that is not JSON is returned unchanged.",
+                "JSON with the names of its objects sorted and without whitespace, so that equal content gives \
+                 equal text. Text that is not JSON is returned unchanged.",
                 "canonical_json(text)",
             )
             .with_argument("text", "JSON.")

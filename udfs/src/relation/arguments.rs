@@ -29,7 +29,7 @@ impl Kind {
             Self::Column => "the name of a column",
             Self::Integer => "a whole number",
             Self::Number => "a number",
-            Self::Text => "a text in single quotes",
+            Self::Text => "a string in single quotes",
             Self::Flag => "true or false",
         }
     }

@@ -47,7 +47,7 @@ impl FunctionExec {
         let function = functions.iter().find(|function| function.name() == call.function);
         let function = function.ok_or_else(|| {
             exec_datafusion_err!(
-                "there is no function `{}` here; is it of another version?",
+                "unknown function `{}`; run the same version of clickrec in all processes",
                 call.function
             )
         })?;
