@@ -18,7 +18,7 @@ use super::{Attempt, Done, Tools, result};
 use crate::backend::{Backend, LocalBackend};
 use crate::config::{Expectation, LakeConfig, Mode, Severity, Step, Storage};
 use crate::engine::{self, Bindings, Engine, EngineOptions};
-use crate::lake::{Lake, LakeTable};
+use crate::lake::{Lake, LakeTable, positions};
 use crate::pipeline::test_project::{dag, project, step, table};
 use crate::pipeline::{Decision, Inputs, Node, PipelineError, StepProgress};
 
@@ -137,7 +137,8 @@ impl<'a> Prepared<'a> {
             target: world.table().await,
             bindings: Bindings::default(),
             decision,
-            transactions: BTreeMap::from([("input".to_owned(), 7)]),
+            // Every commit of a step has the first.
+            transactions: BTreeMap::from([(positions::SQL.to_owned(), 1), ("input".to_owned(), 7)]),
             expectations: BTreeMap::new(),
             waiting: None,
         };
