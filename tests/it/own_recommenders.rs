@@ -301,7 +301,7 @@ fn the_page_of_a_project_without_parts_shows_plain_scores() {
         tab.wait_for("session", "ready").await;
         tab.wait_for("popular", "ready").await;
         tab.wait_for("model", "empty").await;
-        assert!(tab.text("#model").await.contains("no model to describe"));
+        assert!(tab.text("#model").await.contains("declares no model"));
         let row = "#session [data-testid=recommendation]";
         assert_eq!(tab.texts(&format!("{row} .item-name")).await, ["a", "b", "c"]);
         assert_eq!(
