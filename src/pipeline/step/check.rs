@@ -23,7 +23,7 @@ use crate::pipeline::quarantined::{self, Aside};
 use crate::pipeline::step_error::{backend_error, query_error};
 use crate::pipeline::{Checked, PipelineError};
 
-/// So many rows are shown where a step fails.
+/// How many offending rows an error shows.
 const EXAMPLES: usize = 3;
 /// More rows than this are not put aside one by one: something is wrong with all of them.
 const QUARANTINED_MAX: usize = 1_000_000;

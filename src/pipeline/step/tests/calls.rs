@@ -15,7 +15,7 @@ use crate::lake::write::Written;
 
 const TWO: &str = "select * from (values (1, 'a'), (2, 'b')) as t (id, name)";
 
-/// Runs plans in this process, and keeps a list of what it is called for.
+/// Runs plans in this process, and records each call.
 #[derive(Debug)]
 struct Recording {
     inner: LocalBackend,
