@@ -50,20 +50,21 @@ def cache(name, variable=None):
 def venv(folder, *packages):
     """The Python of a virtual environment with these packages, which come from PyPI where they are not there yet."""
     python = os.path.join(folder, "bin", "python")
-    # Written when all is there, and for one Python: another does not see its packages.
-    mark = Path(folder, f"installed-{sys.version_info.major}.{sys.version_info.minor}")
-    installed = mark.read_text().split() if mark.exists() and os.path.exists(python) else []
+    # Written when all is there, after the line that says by which Python: another cannot load what it finds.
+    mark, made_by = Path(folder, "installed"), f"{sys.version} in {sys.base_prefix}".replace("\n", " ")
+    by, *installed = mark.read_text().splitlines() if mark.exists() and os.path.exists(python) else [""]
+    installed = installed if by == made_by else []
     missing = [package for package in packages if package not in installed]
     if missing:
         print(f"installing {' '.join(missing)}", file=sys.stderr, flush=True)
-        make = [sys.executable, "-m", "venv", folder]
+        make = [sys.executable, "-m", "venv", *([] if by == made_by else ["--clear"]), folder]
         fetch = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *missing]
         # Standard output is the script's own.
         if any(subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0 for command in (make, fetch)):
             raise Unavailable(f"cannot install {' '.join(missing)}")
         replaced = {package.partition("==")[0] for package in missing}
         kept = [package for package in installed if package.partition("==")[0] not in replaced]
-        mark.write_text("\n".join([*kept, *missing, ""]))
+        mark.write_text("\n".join([made_by, *kept, *missing, ""]))
     return python
 
 
