@@ -1,8 +1,9 @@
 //! Moments at which a test can make the program die, by `FAILPOINTS=NAME=return` in the environment (of the `fail`
-//! crate: `3*off->return` dies the fourth time). Nothing of it is in a program that was not built for tests.
+//! crate: `3*off->return` dies the fourth time). Only builds with debug assertions have them: the profile `release`, and
+//! not `dist`, which makes what is shipped.
 
 /// The program is at a moment of that name.
-#[cfg(feature = "failpoints")]
+#[cfg(debug_assertions)]
 pub(crate) async fn reach(name: &'static str) {
     fn at(name: &str) {
         // As by SIGKILL: nothing is flushed, nothing is dropped.
@@ -13,11 +14,11 @@ pub(crate) async fn reach(name: &'static str) {
 }
 
 /// The program is at a moment of that name.
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(debug_assertions))]
 pub(crate) async fn reach(_: &'static str) {}
 
 /// Takes what shall happen from the environment, until the value is dropped.
-#[cfg(feature = "failpoints")]
+#[cfg(debug_assertions)]
 pub fn from_environment() -> impl Drop {
     fail::FailScenario::setup()
 }

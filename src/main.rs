@@ -6,7 +6,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    #[cfg(feature = "failpoints")]
+    #[cfg(debug_assertions)]
     let _scenario = clickrec::failpoint::from_environment();
     clickrec::cli::main()
 }

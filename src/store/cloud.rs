@@ -23,12 +23,12 @@ pub(super) fn cloud(url: &Url, settings: &BTreeMap<String, Secret>) -> Result<Ar
     Ok(faulty(store))
 }
 
-#[cfg(feature = "failpoints")]
+#[cfg(debug_assertions)]
 pub(super) fn faulty(store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
     super::faults::wrap(store)
 }
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(debug_assertions))]
 pub(super) fn faulty(store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
     store
 }

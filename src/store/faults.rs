@@ -1,7 +1,8 @@
 //! A store that fails now and then, for tests: `CLICKREC_FAULTS=seed=7,error=0.1,lost=0.05,denied=0.02`.
 //!
 //! `error`: how often a request fails before it has any effect (like 429, 503 and timeouts). `lost`: how often a write
-//! succeeds but returns an error. `denied`: how often a request is refused as if the token had expired.
+//! succeeds but returns an error. `denied`: how often a request is refused as if the token had expired. Only builds with
+//! debug assertions have it, as [`crate::failpoint`].
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

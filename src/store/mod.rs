@@ -9,7 +9,7 @@
 mod access;
 mod cached;
 mod cloud;
-#[cfg(feature = "failpoints")]
+#[cfg(debug_assertions)]
 mod faults;
 mod refusal;
 mod renewed;
