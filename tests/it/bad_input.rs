@@ -199,7 +199,7 @@ fn an_empty_source_and_a_tiny_model_work() {
 
 #[test]
 fn poison_records_are_kept_with_their_reason() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let deep = format!("{{\"item_id\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let large = format!(
         "{{\"timestamp\":\"2025-07-14T00:00:00Z\",\"item_id\":\"{}\"",
@@ -258,7 +258,7 @@ fn poison_records_are_kept_with_their_reason() {
 
 #[test]
 fn a_damaged_log_says_which() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.produce("1.json", 100, 1, 0.0);
     shop.ok(&["run"]);
     let log = shop.path("lake/silver/events/_delta_log/00000000000000000000.json");

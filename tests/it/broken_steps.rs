@@ -1,5 +1,8 @@
 //! A step whose SQL cannot run stops the commands that need it, and no others.
 
+use std::sync::OnceLock;
+
+use crate::saved::Saved;
 use crate::support::Shop;
 
 /// SQL that breaks a step, and part of the error.
@@ -14,10 +17,8 @@ const BROKEN: [(&str, &str); 4] = [
 ];
 
 fn shop() -> Shop {
-    let shop = Shop::new();
-    shop.produce("1.json", 500, 1, 0.0);
-    shop.ok(&["run"]);
-    shop
+    static RUN: OnceLock<Saved> = OnceLock::new();
+    Shop::after_events(&RUN, 500, 1, 0.0)
 }
 
 #[test]

@@ -57,15 +57,7 @@ fn produce_writes_the_same_bytes_for_a_seed_and_keeps_files() {
 
 #[test]
 fn recommendations_and_neighbours_are_served() {
-    let shop = Shop::new();
-    // The shop is small: with as many dimensions as items that are alike, every item would have its own.
-    shop.edit(
-        "sql/gold/als_factors.sql",
-        "factors => var('factors', 64)",
-        "factors => 16",
-    );
-    shop.produce("1.json", 8_000, 6, 0.0);
-    shop.ok(&["run"]);
+    let shop = crate::recommender::shop();
     let of_session = shop.ok(&["recommend", "--session", "sess_5", "-k", "3", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&of_session).unwrap();
     let listed =
@@ -109,7 +101,7 @@ fn recommendations_and_neighbours_are_served() {
 
 #[test]
 fn history_and_plan_print_what_they_say() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.produce("1.json", 500, 1, 0.0);
     let plan: serde_json::Value = serde_json::from_str(&shop.ok(&["plan", "--json"])).unwrap();
     let first = &plan[0];
@@ -145,5 +137,5 @@ fn the_memory_limit_is_an_error_with_the_estimate_before_the_work() {
         code == 1 && error.contains("als_train") && !error.contains("panicked"),
         "{error}"
     );
-    shop.ok(&["run"]);
+    shop.ok(&["run", "--select", "gold.als_factors"]);
 }

@@ -68,7 +68,7 @@ fn an_event_of_today_or_of_2099_in_a_backfill_changes_no_list() {
 
 #[test]
 fn an_event_of_1970_is_a_reason_and_changes_no_duration() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     let odd = click("1970-01-01T00:00:00Z", "s0", "p1") + &click("1969-12-31T23:59:59Z", "s1", "p1");
     fs::write(shop.path("sample_data/1.json"), backfill(2015) + &odd).unwrap();
     shop.ok(&["run"]);
@@ -117,7 +117,7 @@ fn run(shop: &Shop, broker: &EmbeddedBroker) -> String {
 fn record_times_of_another_unit_are_told_and_their_events_accepted() {
     let seconds = 1_772_359_200; // 1 March 2026
     for unit in [1, 1_000_000, 1_000_000_000] {
-        let (shop, broker) = (Shop::new(), EmbeddedBroker::start(TOPIC, 1).unwrap());
+        let (shop, broker) = (Shop::up_to_silver(), EmbeddedBroker::start(TOPIC, 1).unwrap());
         send(&broker, &backfill(2026), seconds * unit);
         let log = run(&shop, &broker);
         assert!(
@@ -131,7 +131,7 @@ fn record_times_of_another_unit_are_told_and_their_events_accepted() {
         run(&shop, &broker);
         shop.assert_nothing_lost(121);
     }
-    let (shop, broker) = (Shop::new(), EmbeddedBroker::start(TOPIC, 1).unwrap());
+    let (shop, broker) = (Shop::up_to_silver(), EmbeddedBroker::start(TOPIC, 1).unwrap());
     send(&broker, &backfill(2026), (seconds + 30 * 86_400) * 1_000);
     let log = run(&shop, &broker);
     assert!(!log.contains("impossible record time"), "{log}");

@@ -47,14 +47,18 @@ fn rows_of(shop: &Shop, target: &str, sql: &str) -> Vec<String> {
     rows
 }
 
-fn rows(shop: &Shop, target: &str, table: &str) -> Vec<String> {
-    // The time a file was found differs between the lakes.
-    let but = match table {
-        "bronze.clicks" => "exclude (timestamp)",
-        "silver.quarantine" => "exclude (received_at)",
-        _ => "",
-    };
-    rows_of(shop, target, &format!("select * {but} from {table}"))
+/// The rows of [`TABLES`], sorted.
+fn tables(shop: &Shop, target: &str) -> Vec<Vec<String>> {
+    let queries = TABLES.map(|table| {
+        // The time a file was found differs between the lakes.
+        let but = match table {
+            "bronze.clicks" => "exclude (timestamp)",
+            "silver.quarantine" => "exclude (received_at)",
+            _ => "",
+        };
+        format!("select * {but} from {table}")
+    });
+    shop.sorted(&["--target", target], &queries)
 }
 
 /// Compares text with numbers; those with a decimal point with some tolerance.
@@ -77,10 +81,10 @@ fn assert_alike(here: &str, there: &str, table: &str) {
 }
 
 fn assert_same_tables(shop: &Shop) {
-    for table in TABLES {
-        let (here, there) = (rows(shop, "local", table), rows(shop, "cluster", table));
+    let (here, there) = (tables(shop, "local"), tables(shop, "cluster"));
+    for ((table, here), there) in TABLES.iter().zip(&here).zip(&there) {
         assert_eq!(here.len(), there.len(), "{table}");
-        for (here, there) in here.iter().zip(&there) {
+        for (here, there) in here.iter().zip(there) {
             assert_alike(here, there, table);
         }
     }
@@ -344,13 +348,15 @@ fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
         "seed => 42",
         "seed => 42, solver => 'cholesky'",
     );
-    shop.ok(&["run", "--target", "memory"]);
+    let train = ["--select", "+gold.als_factors"];
+    shop.ok(&[&["run", "--target", "memory"], &train[..]].concat());
     shop.edit("sql/gold/als_factors.sql", "seed => 42", "seed => 42, engine => 'sql'");
     // Tests have few rows, and train in memory anyway.
     shop.ok(&["test", "sql/tests/gold_model.yaml"]);
-    shop.ok(&["run"]);
+    shop.ok(&[&["run"], &train[..]].concat());
     let cluster = Cluster::start(&shop, THERE, 2);
-    run_there(&shop, &cluster);
+    let engine = cluster.engine();
+    shop.ok(&[&["run", "--target", "cluster", "--engine", &engine], &train[..]].concat());
 
     let expected = factors(&shop, "memory");
     let kind = |kind: &str| {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::browser::{Tab, with_tab};
 use crate::clustering::Cluster;
+use crate::saved::Saved;
 use crate::serving::Server;
 use crate::support::Shop;
 
@@ -21,10 +23,8 @@ const PANELS: [&str; 8] = [
 ];
 
 fn shop() -> Shop {
-    let shop = Shop::new();
-    shop.produce("events.json", 20_000, 7, 0.05);
-    shop.ok(&["run"]);
-    shop
+    static RUN: OnceLock<Saved> = OnceLock::new();
+    Shop::after_events(&RUN, 20_000, 7, 0.05)
 }
 
 /// The page without a time range.
@@ -278,6 +278,7 @@ fn a_cluster_shows_its_executors_and_its_jobs() {
             break;
         }
         assert!(Instant::now() < give_up, "no job runs: {told}");
+        std::thread::sleep(Duration::from_millis(20));
     }
     assert!(training.wait().unwrap().success());
     let told = server.get("/api/v1/cluster").json();

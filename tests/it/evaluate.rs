@@ -90,10 +90,7 @@ fn clicks_with_times_are_revealed_step_by_step() {
 
 #[test]
 fn the_lake_is_cut_in_time_and_the_grid_never_sees_the_test() {
-    let shop = Shop::new();
-    shop.edit("sql/gold/als_factors.sql", "64", "16");
-    shop.produce("1.json", 8_000, 6, 0.0);
-    shop.ok(&["run"]);
+    let shop = crate::recommender::shop();
     let before = shop.number("select count(*) from (select distinct session_id from silver.events)");
     let report = evaluated(&shop, &["--k", "10", "--grid", "als=0,0.1", "--judge", "HR"]);
     let (train, test) = (
@@ -229,7 +226,8 @@ fn one_event_of_a_wrong_clock_does_not_move_the_last_days() {
         }
     }
     fs::write(shop.path("sample_data/1.json"), &lines).unwrap();
-    shop.ok(&["run"]);
+    let run = ["run", "--select", "bronze.*,silver.*"];
+    shop.ok(&run);
     let args = ["--test-days", "1", "--model", "popularity", "--k", "1"];
     let before = evaluated(&shop, &args);
     assert_eq!(before["test_sessions"].as_u64(), Some(5), "those of the last day");
@@ -237,7 +235,7 @@ fn one_event_of_a_wrong_clock_does_not_move_the_last_days() {
     let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
     let odd = format!(r#"{{"timestamp":"{now}","session_id":"odd","item_id":"i1","event_type":"view"}}"#);
     fs::write(shop.path("sample_data/2.json"), odd + "\n").unwrap();
-    shop.ok(&["run"]);
+    shop.ok(&run);
     assert_eq!(
         shop.number("select count(*) from silver.events where session_id = 'odd'"),
         1

@@ -6,7 +6,7 @@ const EVENTS: &str = "mode: merge, key: [event_id, event_date] }";
 
 /// A shop with one file of events, with these expectations on `silver.events`.
 fn shop(expect: &str) -> Shop {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     shop.edit(
         "pipelines.yaml",
         EVENTS,

@@ -21,7 +21,7 @@ fn events(from: usize, to: usize) -> String {
 }
 
 fn shop_of(path: &str) -> Shop {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.edit(
         "pipelines.yaml",
         "files: { path: sample_data,",
@@ -51,7 +51,7 @@ fn bronze(shop: &Shop) -> i64 {
 
 #[test]
 fn the_format_decides_which_files_of_a_folder_are_read_and_which_last_lines_are_complete() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.edit(
         "pipelines.yaml",
         "path: sample_data, format: ndjson",
@@ -128,7 +128,7 @@ fn a_path_that_reads_nothing_says_so() {
         errors.contains("no file matches") && errors.contains("a.json"),
         "{errors}"
     );
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     assert!(!warns(&shop).contains("WARN"), "an empty folder is fine");
     write(&shop, "a.csv", "1,2\n");
     write(&shop, "b.parquet", "PAR1");
@@ -142,7 +142,7 @@ fn a_path_that_reads_nothing_says_so() {
 
 #[test]
 fn a_log_that_is_rotated_and_compressed_is_in_the_lake_once() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     write(&shop, "clicks.json", &events(1, 10));
     shop.ok(&["run"]);
     in_folder(&shop, "mv clicks.json clicks-1.json");
@@ -164,7 +164,7 @@ fn a_log_that_is_rotated_and_compressed_is_in_the_lake_once() {
 
 #[test]
 fn a_file_that_was_replaced_is_refused_or_read_as_new_where_that_is_accepted() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     write(&shop, "a.json", &events(1, 30));
     shop.ok(&["run"]);
     in_folder(&shop, "sed -i s/s1/s2/ a.json");
@@ -190,7 +190,7 @@ fn a_file_that_was_replaced_is_refused_or_read_as_new_where_that_is_accepted() {
 
 #[test]
 fn a_file_of_long_ago_is_accepted() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     write(&shop, "a.json", &events(1, 5));
     in_folder(&shop, "touch -d 2001-01-01 a.json");
     shop.ok(&["run"]);
@@ -199,7 +199,7 @@ fn a_file_of_long_ago_is_accepted() {
 
 #[test]
 fn what_is_left_of_a_last_line_is_told_once_it_is_old() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     write(&shop, "a.json", &format!("{}no line break", events(1, 2)));
     let run = shop.run(&BRONZE);
     assert!(
@@ -226,17 +226,21 @@ fn what_is_left_of_a_last_line_is_told_once_it_is_old() {
 
 #[test]
 fn a_follower_goes_on_over_rotations() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.edit("pipelines.yaml", "every: 10s", "every: 200ms");
     write(&shop, "clicks.json", &events(1, 10));
     let mut follower = shop.start(&["run", "--follow", "--select", "bronze.clicks"]);
     let reach = |expected: i64| {
         let started = Instant::now();
-        while shop.run(&["sql", "-c", "select 1 from bronze.clicks"]).status.code() != Some(0)
-            || bronze(&shop) < expected
-        {
+        loop {
+            let counted = shop.run(&["sql", "--format", "csv", "-c", "select count(*) from bronze.clicks"]);
+            let counted = String::from_utf8(counted.stdout).unwrap();
+            let count = counted.lines().nth(1).and_then(|count| count.parse::<i64>().ok());
+            if count >= Some(expected) {
+                break;
+            }
             assert!(started.elapsed() < Duration::from_secs(60), "{expected}");
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(200));
         }
     };
     reach(10);

@@ -198,7 +198,7 @@ fn once_drains_a_topic_in_batches_of_the_given_size_and_ends() {
 
 #[test]
 fn a_second_signal_stops_at_once_and_what_is_committed_stays_right() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let broker = EmbeddedBroker::start("clickstream", 4).unwrap();
     send(&broker, 30_000, 1);
     // A step that hangs before its commit.
@@ -252,7 +252,7 @@ fn two_followers_of_one_lake_double_nothing() {
 
 #[test]
 fn a_source_that_goes_silent_turns_health_bad_and_comes_to_notice() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     shop.edit("pipelines.yaml", FAST.0, FAST.1);
     let broker = EmbeddedBroker::start("clickstream", 2).unwrap();
     send(&broker, 500, 1);
@@ -279,7 +279,7 @@ fn a_source_that_goes_silent_turns_health_bad_and_comes_to_notice() {
 
 #[test]
 fn a_follower_that_was_frozen_while_another_went_on_doubles_nothing() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     shop.edit("pipelines.yaml", FAST.0, FAST.1);
     let broker = EmbeddedBroker::start("clickstream", 4).unwrap();
     send(&broker, 20_000, 1);
@@ -296,6 +296,8 @@ fn a_follower_that_was_frozen_while_another_went_on_doubles_nothing() {
     signal(&frozen.child, "CONT");
     send(&broker, 1_000, 2);
     wait(&shop, "the new records", || {
+        // Each look starts the program, which the follower has to share the processor with.
+        thread::sleep(Duration::from_millis(400));
         shop.number("select count(*) from bronze.clicks") == 21_000
     });
     wait(&shop, "a batch", || frozen.metric("clickrec_batches_total") > Some(0.0));

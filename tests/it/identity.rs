@@ -30,7 +30,7 @@ fn conflicts(shop: &Shop) -> Vec<String> {
 
 #[test]
 fn two_order_lines_without_an_id_are_two_events() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     let line = |rest: &str| {
         format!(
             r#"{{"timestamp":"2026-03-01T10:00:00Z","session_id":"s1","user_id":"u1","item_id":"a","event_type":"purchase"{rest}}}"#
@@ -56,7 +56,7 @@ fn two_order_lines_without_an_id_are_two_events() {
 
 #[test]
 fn an_id_with_other_content_goes_to_quarantine_and_is_counted_wherever_a_user_looks() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     let first = [("1", "s1"), ("2", "s1")].map(|(id, session)| event(id, "2026-03-01T10:00:00Z", session, "a"));
     let second = [("1", "s2"), ("2", "s2")].map(|(id, session)| event(id, "2026-03-01T11:00:00Z", session, "b"));
     deliver(&shop, "1.json", &[&first[0], &first[1], &first[0]]);
@@ -109,7 +109,7 @@ fn an_id_with_other_content_goes_to_quarantine_and_is_counted_wherever_a_user_lo
 
 #[test]
 fn where_ids_do_not_tell_events_apart_a_shop_keeps_both() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     let lines = [
         event("1", "2026-03-01T10:00:00Z", "s1", "a"),
         event("1", "2026-03-01T11:00:00Z", "s2", "b"),
@@ -137,7 +137,7 @@ fn where_ids_do_not_tell_events_apart_a_shop_keeps_both() {
 #[test]
 fn a_delivery_with_a_corrected_time_is_no_second_purchase_also_over_midnight() {
     for in_one_run in [false, true] {
-        let shop = Shop::new();
+        let shop = Shop::without_recommender();
         let before = event("p1", "2026-03-01T23:59:59Z", "s1", "a");
         let after = event("p1", "2026-03-02T00:00:01Z", "s1", "a");
         // IDs that recur much later are different events: a counter that started over.
@@ -159,7 +159,7 @@ fn a_delivery_with_a_corrected_time_is_no_second_purchase_also_over_midnight() {
 
 #[test]
 fn the_first_delivery_wins_whichever_run_it_came_in() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let of = |id: &str, item: &str| event(id, "2025-07-14T00:00:00Z", "s", item);
     // The later delivery is in the file that sorts first by name.
     deliver(&shop, "z.json", &[&of("e1", "first")]);
@@ -180,7 +180,7 @@ fn the_first_delivery_wins_whichever_run_it_came_in() {
 
 #[test]
 fn a_record_that_the_sql_drops_is_missed_aloud() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.produce("1.json", 500, 1, 0.2);
     let output = shop.run(&["run"]);
     let log = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
@@ -210,7 +210,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
     assert!(shop.ok(&["run", "--full-refresh"]).contains("records do NOT equal"));
 
     // The SQL drops events.
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.produce("1.json", 500, 1, 0.0);
     shop.edit(
         "sql/silver/events.sql",
@@ -225,7 +225,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
     );
 
     // The SQL duplicates rows.
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.produce("1.json", 500, 1, 0.2);
     shop.edit(
         "sql/silver/quarantine.sql",
@@ -237,7 +237,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
 
 #[test]
 fn a_run_that_accepts_nothing_of_many_says_so_with_the_reason() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let bad: Vec<String> = (0..30)
         .map(|n| event("e", "2026-03-01T10:00:00Z", "s", "a").replace("purchase", &format!("x{n}")))
         .collect();
@@ -360,7 +360,7 @@ fn any_deliveries_in_any_batches_are_what_a_simple_model_says_and_what_a_rebuild
         let again: Vec<Made> = (0..60).map(|_| *all.choose(&mut random).unwrap()).collect();
         all.extend(again);
         all.shuffle(&mut random);
-        let shop = Shop::new();
+        let shop = Shop::up_to_silver();
         let mut model = Model::default();
         let mut rest = &all[..];
         let mut batch = 0;
@@ -389,17 +389,11 @@ fn any_deliveries_in_any_batches_are_what_a_simple_model_says_and_what_a_rebuild
             batch += 1;
         }
         shop.assert_nothing_lost(all.len() as u64);
-        let tables = || {
-            [
-                "topic, partition, \"offset\", event_id from silver.events",
-                "* from silver.quarantine",
-            ]
-            .map(|of| {
-                let mut rows = shop.rows(&format!("select {of}"));
-                rows.sort();
-                rows
-            })
-        };
+        let queries = [
+            "select topic, partition, \"offset\", event_id from silver.events",
+            "select * from silver.quarantine",
+        ];
+        let tables = || shop.sorted(&[], &queries);
         let batches = tables();
         shop.ok(&["run", "--select", "silver.*", "--full-refresh"]);
         assert_eq!(tables(), batches, "seed {seed}: a rebuild gives the same");

@@ -58,7 +58,7 @@ fn a_topic_flows_through_every_layer_and_goes_on() {
 
 #[test]
 fn a_recreated_topic_is_refused_and_never_read_in_silence() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let broker = EmbeddedBroker::start("clickstream", 1).unwrap();
     send(&broker, 500, 1);
     assert!(run(&shop, &broker, &["run"]).0);
@@ -84,7 +84,7 @@ fn a_recreated_topic_is_refused_and_never_read_in_silence() {
 
 #[test]
 fn a_partition_that_was_empty_when_its_topic_was_read_anew_is_not_skipped_later() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let broker = EmbeddedBroker::start("clickstream", 4).unwrap();
     send(&broker, 500, 1);
     assert!(run(&shop, &broker, &["run"]).0);
@@ -101,7 +101,7 @@ fn a_partition_that_was_empty_when_its_topic_was_read_anew_is_not_skipped_later(
 
 #[test]
 fn the_program_produces_into_a_topic() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let broker = EmbeddedBroker::start("clickstream", 2).unwrap();
     let (ok, log) = run(&shop, &broker, &["produce", "--events", "400", "--dirty", "0.1"]);
     assert!(ok && log.contains("400 records to topic clickstream"), "{log}");

@@ -46,7 +46,7 @@ struct CloudShop {
 
 impl CloudShop {
     fn new(broker: &'static Broker, topic: &Topic<'_>) -> Self {
-        let shop = Shop::new();
+        let shop = Shop::up_to_silver();
         shop.edit("pipelines.yaml", "targets:\n", TARGET);
         Self {
             shop,

@@ -18,7 +18,7 @@ const TABLES: [(&str, &str); 5] = [
     ("gold.engagement", "*"),
 ];
 
-/// A project and its topic.
+/// A project without a recommender, and its topic.
 pub struct KafkaShop<'a> {
     pub shop: Shop,
     pub topic: &'a Topic<'a>,
@@ -26,7 +26,7 @@ pub struct KafkaShop<'a> {
 
 impl<'a> KafkaShop<'a> {
     pub fn new(topic: &'a Topic<'a>) -> Self {
-        let shop = Shop::new();
+        let shop = Shop::without_recommender();
         Self { shop, topic }
     }
 
@@ -106,12 +106,8 @@ impl<'a> KafkaShop<'a> {
 
     /// Silver and Gold without the models, sorted.
     pub fn tables(&self) -> Vec<Vec<String>> {
-        let rows = |(table, columns): &(&str, &str)| {
-            let mut rows = self.shop.rows(&format!("select {columns} from {table}"));
-            rows.sort();
-            rows
-        };
-        TABLES.iter().map(rows).collect()
+        let queries = TABLES.map(|(table, columns)| format!("select {columns} from {table}"));
+        self.shop.sorted(&[], &queries)
     }
 }
 

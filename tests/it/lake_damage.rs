@@ -2,24 +2,28 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::saved::Saved;
 use crate::support::Shop;
 
 /// A shop that received its events in several runs, with a checkpoint after three commits.
-fn shop_of_runs(runs: u64) -> Shop {
-    let shop = Shop::new();
-    shop.edit(
-        "pipelines.yaml",
-        "pipelines:",
-        "maintenance: { checkpoint_after: 3 }\npipelines:",
-    );
-    for run in 0..runs {
-        shop.produce(&format!("{run}.json"), 300, run + 1, 0.1);
+fn shop_of_runs(runs: usize) -> Shop {
+    static RUNS: [OnceLock<Saved>; 6] = [const { OnceLock::new() }; 6];
+    Shop::once(&RUNS[runs], || {
+        let Some(before) = runs.checked_sub(1) else {
+            let shop = Shop::without_recommender();
+            let maintenance = "maintenance: { checkpoint_after: 3 }\npipelines:";
+            shop.edit("pipelines.yaml", "pipelines:", maintenance);
+            return shop;
+        };
+        let shop = shop_of_runs(before);
+        shop.produce(&format!("{before}.json"), 300, runs as u64, 0.1);
         shop.ok(&["run"]);
-    }
-    shop
+        shop
+    })
 }
 
 /// The files in Bronze's log, in order.
@@ -87,17 +91,15 @@ fn a_bronze_table_that_does_not_say_how_far_it_was_read_is_refused() {
 #[test]
 fn a_deleted_table_of_silver_is_computed_again_and_the_run_says_so() {
     let shop = shop_of_runs(2);
-    let before = ["silver.events", "gold.sessions"].map(|table| shop.table(table));
+    let tables = || shop.tables(&["silver.events", "gold.sessions"]);
+    let before = tables();
     fs::remove_dir_all(shop.path("lake/silver/events")).unwrap();
     let row = step(shop.run_steps(), "silver.events");
     assert_eq!(
         (row["result"].as_str(), row["reason"].as_str()),
         (Some("rebuilt"), Some("its table does not exist yet"))
     );
-    assert_eq!(
-        before,
-        ["silver.events", "gold.sessions"].map(|table| shop.table(table))
-    );
+    assert_eq!(before, tables());
 }
 
 #[test]

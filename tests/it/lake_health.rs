@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
+use crate::saved::Saved;
 use crate::support::Shop;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -36,13 +38,17 @@ fn all_up_to_date(shop: &Shop) -> bool {
 }
 
 /// A shop that received its events in several runs.
-fn shop_of_runs(runs: u64) -> Shop {
-    let shop = Shop::new();
-    for run in 0..runs {
-        shop.produce(&format!("{run}.json"), 500, run + 1, 0.1);
+fn shop_of_runs(runs: usize) -> Shop {
+    static RUNS: [OnceLock<Saved>; 5] = [const { OnceLock::new() }; 5];
+    Shop::once(&RUNS[runs], || {
+        let Some(before) = runs.checked_sub(1) else {
+            return Shop::without_recommender();
+        };
+        let shop = shop_of_runs(before);
+        shop.produce(&format!("{before}.json"), 500, runs as u64, 0.1);
         shop.ok(&["run"]);
-    }
-    shop
+        shop
+    })
 }
 
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
@@ -63,7 +69,7 @@ fn age(path: &Path, age: Duration) {
 #[test]
 fn optimize_puts_small_files_together_and_no_step_notices() {
     let shop = shop_of_runs(4);
-    let before = TABLES.map(|table| shop.table(table));
+    let before = shop.tables(&TABLES);
     let planned = json(&shop.ok(&["optimize", "--dry-run", "--json"]));
     let done = json(&shop.ok(&["optimize", "--json"]));
     assert_eq!(
@@ -72,8 +78,8 @@ fn optimize_puts_small_files_together_and_no_step_notices() {
     );
     assert!(of(&done, "bronze.clicks")["files_before"].as_u64() >= Some(4));
     assert_eq!(of(&done, "bronze.clicks")["files_after"], 1);
-    for (table, before) in TABLES.iter().zip(before) {
-        assert_eq!(before, shop.table(table), "{table}");
+    for ((table, before), after) in TABLES.iter().zip(before).zip(shop.tables(&TABLES)) {
+        assert_eq!(before, after, "{table}");
     }
     assert!(all_up_to_date(&shop), "no row has changed");
     let again = json(&shop.ok(&["optimize", "--json"]));
@@ -93,7 +99,7 @@ fn optimize_puts_small_files_together_and_no_step_notices() {
 
 #[test]
 fn optimize_beside_runs_loses_and_doubles_nothing() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     for run in 0..12 {
         shop.produce(&format!("{run}.json"), 400, run + 1, 0.1);
         // Two concurrent runs: with the Delta library's own OPTIMIZE, both would succeed and duplicate the rows.
@@ -116,7 +122,7 @@ fn optimize_beside_runs_loses_and_doubles_nothing() {
 
 #[test]
 fn compaction_sorts_by_the_columns_of_cluster_by() {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.edit(
         "pipelines.yaml",
         "key: [event_id, event_date] }",
@@ -146,7 +152,7 @@ fn compaction_sorts_by_the_columns_of_cluster_by() {
 
 #[test]
 fn a_run_compacts_makes_checkpoints_and_cleans_up_on_its_own() {
-    let shop = Shop::new();
+    let shop = Shop::without_recommender();
     let maintenance = "maintenance: { compact_after: 4, compact_min_age: 0s, checkpoint_after: 5 }\npipelines:";
     shop.edit("pipelines.yaml", "pipelines:", maintenance);
     let log = shop.path("lake/bronze/clicks/_delta_log");
@@ -245,7 +251,7 @@ fn vacuum_takes_what_no_version_needs_and_never_what_a_step_may_be_writing() {
 
 /// Many small commits: the amount of log that planning has to read stays constant, for the table and for `system.runs`.
 fn assert_flat_after(commits: u32) {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     let maintenance = "maintenance: { compact_after: 8, checkpoint_after: 10 }\npipelines:";
     shop.edit("pipelines.yaml", "pipelines:", maintenance);
     let mut source = File::create(shop.path("sample_data/1.json")).unwrap();

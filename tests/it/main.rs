@@ -1,4 +1,9 @@
 //! Whole-program tests: the real binary, real Delta tables, and brokers that speak Kafka's protocol.
+//!
+//! What they cost is above all starts of the program, which plan the whole project, and Gold. So a test begins with the
+//! smallest project that shows what it asserts ([`Shop::up_to_silver`](support::Shop::up_to_silver)), copies a lake that
+//! other tests need too ([`Shop::once`](support::Shop::once)), and asks several questions at once
+//! ([`Shop::results`](support::Shop::results)).
 
 #![allow(
     clippy::unwrap_used,
@@ -57,6 +62,7 @@ mod quarantine_races;
 mod quarantined_rows;
 mod recommender;
 mod recommender_declared;
+mod saved;
 mod script;
 mod selection;
 mod serve;

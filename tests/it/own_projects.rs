@@ -2,9 +2,11 @@
 //! alone. Neither has ALS, neighbours, or a table that describes a model.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use serde_json::json;
 
+use crate::saved::Saved;
 use crate::support::Shop;
 
 /// The steps that both projects take over from the shipped one.
@@ -205,6 +207,26 @@ pub fn click(shop: &Shop, sessions: &[(&str, &str)]) {
     shop.ok(&["run"]);
 }
 
+/// The project of what is popular, after [`POPULAR_SESSIONS`].
+pub fn popular() -> Shop {
+    static RUN: OnceLock<Saved> = OnceLock::new();
+    Shop::once(&RUN, || {
+        let shop = of_popularity();
+        click(&shop, &POPULAR_SESSIONS);
+        shop
+    })
+}
+
+/// The project of what comes next, after [`FOLLOWED_SESSIONS`].
+pub fn followed() -> Shop {
+    static RUN: OnceLock<Saved> = OnceLock::new();
+    Shop::once(&RUN, || {
+        let shop = of_followers();
+        click(&shop, &FOLLOWED_SESSIONS);
+        shop
+    })
+}
+
 /// In sessions: a in six, b in four, c in three, d in two.
 pub const POPULAR_SESSIONS: [(&str, &str); 7] = [
     ("s1", "a b"),
@@ -218,7 +240,7 @@ pub const POPULAR_SESSIONS: [(&str, &str); 7] = [
 
 /// Every session that sees a sees b next, and every session that sees c sees d next; most sessions see only p. The last
 /// session is still going on.
-pub const FOLLOWED_SESSIONS: [(&str, &str); 19] = [
+const FOLLOWED_SESSIONS: [(&str, &str); 19] = [
     ("p1", "p"),
     ("p2", "p"),
     ("p3", "p"),

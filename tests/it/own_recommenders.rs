@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::browser::with_tab;
-use crate::own_projects::{FOLLOWED_SESSIONS, POPULAR_SESSIONS, click, of_followers, of_popularity};
+use crate::own_projects::{followed, popular};
 use crate::serving::Server;
 use crate::support::Shop;
 
@@ -41,8 +41,7 @@ fn models(report: &Value) -> BTreeSet<&str> {
 
 #[test]
 fn what_is_popular_is_a_recommender() {
-    let shop = of_popularity();
-    click(&shop, &POPULAR_SESSIONS);
+    let shop = popular();
 
     let of_items = json_of(&shop, &["recommend", "--items", "a"]);
     assert_eq!(all(&of_items, "item_id"), ["b", "c", "d"], "a was seen");
@@ -67,8 +66,7 @@ fn what_is_popular_is_a_recommender() {
 
 #[test]
 fn a_recommender_without_parts_is_measured() {
-    let shop = of_popularity();
-    click(&shop, &POPULAR_SESSIONS);
+    let shop = popular();
     // Learned from s1 to s4; there a and b are in four sessions each, and c in two. Cases: c after a in s5, and the
     // unknown d after a in s6.
     let report = json_of(&shop, &["evaluate", "--test-share", "0.4", "--k", "1,3"]);
@@ -87,8 +85,7 @@ fn a_recommender_without_parts_is_measured() {
 
 #[test]
 fn a_recommender_without_parts_is_served() {
-    let shop = of_popularity();
-    click(&shop, &POPULAR_SESSIONS);
+    let shop = popular();
     let server = Server::start(&shop, &[]);
     let declared = server.get("/api/v1/recommender").json();
     assert_eq!(declared["recommendations"], "gold.recommendations");
@@ -137,8 +134,7 @@ fn a_recommender_without_parts_is_served() {
 
 #[test]
 fn a_model_in_sql_is_a_recommender() {
-    let shop = of_followers();
-    click(&shop, &FOLLOWED_SESSIONS);
+    let shop = followed();
 
     let of_items = json_of(&shop, &["recommend", "--items", "a", "-k", "3", "--explain"]);
     assert_eq!(all(&of_items, "item_id"), ["b", "p", "c"], "{of_items}");
@@ -172,8 +168,7 @@ fn a_model_in_sql_is_a_recommender() {
 
 #[test]
 fn a_model_in_sql_is_measured_next_to_the_blend() {
-    let shop = of_followers();
-    click(&shop, &FOLLOWED_SESSIONS);
+    let shop = followed();
     // Learned from p1 to s6: p in eight sessions, the others in three each. One case in each of s7 to s10.
     let report = json_of(&shop, &["evaluate", "--test-share", "0.25", "--k", "1"]);
     assert_eq!(
@@ -201,8 +196,7 @@ fn a_model_in_sql_is_measured_next_to_the_blend() {
 
 #[test]
 fn a_model_in_sql_is_served_with_its_own_parts() {
-    let shop = of_followers();
-    click(&shop, &FOLLOWED_SESSIONS);
+    let shop = followed();
     let server = Server::start(&shop, &[]);
     let declared = server.get("/api/v1/recommender").json();
     assert_eq!(
@@ -246,8 +240,7 @@ fn a_model_in_sql_is_served_with_its_own_parts() {
 
 #[test]
 fn a_new_version_of_the_declared_table_is_a_new_model() {
-    let shop = of_followers();
-    click(&shop, &FOLLOWED_SESSIONS);
+    let shop = followed();
     let server = Server::start(&shop, &[]);
     let first = || {
         let answer = server.post("/api/v1/recommendations", r#"{"items": ["p"], "k": 1}"#);
@@ -268,8 +261,7 @@ fn a_new_version_of_the_declared_table_is_a_new_model() {
 
 #[test]
 fn the_page_shows_the_parts_that_a_project_declares() {
-    let shop = of_followers();
-    click(&shop, &FOLLOWED_SESSIONS);
+    let shop = followed();
     let server = Server::start(&shop, &[]);
     with_tab("the_page_shows_the_parts_that_a_project_declares", async |tab| {
         tab.goto(&format!("http://{}/?range=all&session=new", server.address))
@@ -292,8 +284,7 @@ fn the_page_shows_the_parts_that_a_project_declares() {
 
 #[test]
 fn the_page_of_a_project_without_parts_shows_plain_scores() {
-    let shop = of_popularity();
-    click(&shop, &POPULAR_SESSIONS);
+    let shop = popular();
     let server = Server::start(&shop, &[]);
     with_tab("the_page_of_a_project_without_parts_shows_plain_scores", async |tab| {
         tab.goto(&format!("http://{}/?range=all&session=s7", server.address))

@@ -97,7 +97,7 @@ fn every_poison_is_quarantined_with_a_reason_or_accepted_under_both_policies() {
     let values = corpus();
     assert!(values.len() > SAMPLES / 2);
     for policy in ["quarantine", "evolve"] {
-        let shop = Shop::new();
+        let shop = Shop::up_to_silver();
         shop.edit(
             "pipelines.yaml",
             "pipelines:",
@@ -137,7 +137,7 @@ fn event(id: u32, from: &str, to: &str) -> String {
 /// ID, user, extra fields and reason for each of five records: a valid one, one with a field added, one with a field
 /// missing, and two with a field of another type.
 fn judged(policy: Option<&str>) -> Vec<String> {
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     if let Some(policy) = policy {
         shop.edit(
             "pipelines.yaml",
@@ -193,7 +193,7 @@ fn fields_added_and_retyped_are_kept_where_the_schema_may_evolve() {
     let mut expected = expected.map(str::to_owned);
     expected.sort();
     assert_eq!(judged(Some("evolve")), expected);
-    let shop = Shop::new();
+    let shop = Shop::up_to_silver();
     shop.edit("pipelines.yaml", "pipelines:", "vars: { schema: drop }\npipelines:");
     let (code, error) = shop.fails(&["plan"]);
     assert!(code == 2 && error.contains("'quarantine' or 'evolve'"), "{error}");

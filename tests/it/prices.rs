@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clickrec::config::{Environment, LoadOptions, Project};
@@ -14,6 +14,8 @@ use deltalake::DeltaTable;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use url::Url;
+
+use crate::saved::Saved;
 
 const BRONZE: &str = r#"select topic, partition, "offset" as line, value from changes('clicks')"#;
 const SILVER: &str = "select click['item_id'] as item_id, cast(click['price'] as double) as price, \
@@ -55,7 +57,7 @@ impl Prices {
             folder: TempDir::new().unwrap(),
             runtime: Runtime::new().unwrap(),
         };
-        copy_folder(self.folder.path(), copy.folder.path());
+        Saved::of(self.folder.path()).write_to(copy.folder.path());
         copy
     }
 
@@ -184,25 +186,5 @@ pub fn did<'a>(outcomes: &'a [Outcome], step: &str) -> &'a str {
         Decision::UpToDate(_) => "nothing",
         Decision::Incremental => "new rows",
         Decision::Full(reason) => reason,
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &to);
-        } else {
-            let modified = entry.metadata().unwrap().modified().unwrap();
-            fs::copy(entry.path(), &to).unwrap();
-            fs::File::options()
-                .write(true)
-                .open(&to)
-                .unwrap()
-                .set_modified(modified)
-                .unwrap();
-        }
     }
 }

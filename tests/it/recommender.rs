@@ -1,15 +1,22 @@
 //! Recommendations for a session: the blend, the shop's rules, and explanations.
 
+use std::sync::OnceLock;
+
 use serde_json::Value;
 
+use crate::saved::Saved;
 use crate::support::Shop;
 
-fn shop() -> Shop {
-    let shop = Shop::new();
-    shop.edit("sql/gold/als_factors.sql", "64", "16");
-    shop.produce("1.json", 8_000, 6, 0.0);
-    shop.ok(&["run"]);
-    shop
+pub fn shop() -> Shop {
+    static RUN: OnceLock<Saved> = OnceLock::new();
+    Shop::once(&RUN, || {
+        let shop = Shop::new();
+        // The shop is small: with as many dimensions as items that are alike, every item would have its own.
+        shop.edit("sql/gold/als_factors.sql", "64", "16");
+        shop.produce("1.json", 8_000, 6, 0.0);
+        shop.ok(&["run"]);
+        shop
+    })
 }
 
 fn recommended(shop: &Shop, args: &[&str]) -> Vec<Value> {

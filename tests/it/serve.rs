@@ -1,18 +1,18 @@
 //! The JSON API: its answers, which match the lake and the command line.
 
 use std::fs;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::saved::Saved;
 use crate::serving::Server;
 use crate::support::Shop;
 
 fn shop() -> Shop {
-    let shop = Shop::new();
-    shop.produce("events.json", 5_000, 7, 0.05);
-    shop.ok(&["run"]);
-    shop
+    static RUN: OnceLock<Saved> = OnceLock::new();
+    Shop::after_events(&RUN, 5_000, 7, 0.05)
 }
 
 /// The items, best first.

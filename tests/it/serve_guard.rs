@@ -2,21 +2,21 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::saved::Saved;
 use crate::serving::Server;
 use crate::support::Shop;
 
 const TOKEN: &str = "canary-token-6f1d0c";
 
 fn shop() -> Shop {
-    let shop = Shop::new();
-    shop.produce("events.json", 2_000, 7, 0.0);
-    shop.ok(&["run"]);
-    shop
+    static RUN: OnceLock<Saved> = OnceLock::new();
+    Shop::after_events(&RUN, 2_000, 7, 0.0)
 }
 
 #[test]

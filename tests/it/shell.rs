@@ -3,22 +3,8 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Output, Stdio};
-use std::sync::{Arc, Mutex, Weak};
 
 use crate::support::Shop;
-
-/// A lake that tests only read, so that concurrent tests share it.
-pub fn lake() -> Arc<Shop> {
-    static SHARED: Mutex<Weak<Shop>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap();
-    shared.upgrade().unwrap_or_else(|| {
-        let shop = Shop::with_sample_data();
-        shop.ok(&["run"]);
-        let shop = Arc::new(shop);
-        *shared = Arc::downgrade(&shop);
-        shop
-    })
-}
 
 fn sql(shop: &Shop, args: &[&str]) -> String {
     shop.ok(&[&["sql"], args].concat())
@@ -43,7 +29,7 @@ fn piped(shop: &Shop, args: &[&str], script: &str) -> Output {
 
 #[test]
 fn scripts_hold_several_statements_and_commands() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let script = "-- two; three\nselect ';' as a;\n\\format ndjson\nselect 2 as b; select 3 as c\n";
     let expected = "a\n;\n{\"b\":2}\n{\"c\":3}\n";
     let output = piped(&shop, &["--format", "csv"], script);
@@ -71,7 +57,7 @@ fn scripts_hold_several_statements_and_commands() {
 
 #[test]
 fn a_failing_statement_ends_a_script_with_its_file_and_line() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     fs::write(
         shop.path("broken.sql"),
         "select 1 as a;\n\n-- why\nselect\n  1,\n  nothing\nfrom silver.events;\nselect 2 as never;\n",
@@ -111,7 +97,7 @@ fn a_failing_statement_ends_a_script_with_its_file_and_line() {
 
 #[test]
 fn commands_tell_what_there_is() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let tables = sql(&shop, &["--format", "csv", "-c", "\\dt"]);
     for line in [
         "bronze.clicks,table,",
@@ -142,7 +128,7 @@ fn commands_tell_what_there_is() {
 
 #[test]
 fn functions_explain_themselves() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let als = sql(&shop, &["-c", "\\df als_train"]);
     for part in [
         "als_train (table)",
@@ -164,7 +150,7 @@ fn functions_explain_themselves() {
 
 #[test]
 fn explain_prints_the_plan_and_runs_nothing() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let plan = sql(&shop, &["-c", "\\explain select count(*) from silver.events"]);
     assert!(
         plan.contains("logical_plan:") && plan.contains("physical_plan:"),
@@ -177,7 +163,7 @@ fn explain_prints_the_plan_and_runs_nothing() {
 
 #[test]
 fn results_go_to_a_file_and_back() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let out = sql(
         &shop,
         &[
@@ -194,7 +180,7 @@ fn results_go_to_a_file_and_back() {
 
 #[test]
 fn watch_repeats_and_timing_tells_time_and_memory() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let output = shop.run(&[
         "sql",
         "--format",
@@ -222,7 +208,7 @@ fn watch_repeats_and_timing_tells_time_and_memory() {
 
 #[test]
 fn a_limit_leaves_rows_out_and_says_how_many() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let output = shop.run(&["sql", "-c", "\\limit 3\nselect * from generate_series(1, 100000)"]);
     let (rows, errors) = (
         String::from_utf8(output.stdout).unwrap(),
@@ -291,7 +277,7 @@ fn steps_run_from_the_shell_where_it_may_write() {
 
 #[test]
 fn nothing_is_written_and_safe_shuts_out_files_and_the_environment() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     for (statement, reason) in [
         ("create table x as select 1", "DDL not supported"),
         (
@@ -349,14 +335,14 @@ fn nothing_is_written_and_safe_shuts_out_files_and_the_environment() {
 
 #[test]
 fn data_cannot_steer_the_terminal() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let out = sql(&shop, &["-c", "select chr(27) || '[31mred' as a"]);
     assert!(out.contains("\\u{1b}[31mred") && !out.contains('\u{1b}'), "{out:?}");
 }
 
 #[test]
 fn json_has_a_key_for_every_column() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let twice = "select a.x, b.x, null as y from (select 1 as x) as a cross join (select 2 as x) as b";
     let of = |format: &str| sql(&shop, &["--format", format, "-c", twice]);
     assert_eq!(of("json"), "[{\"x\":1,\"x_2\":2,\"y\":null}]\n");
@@ -366,7 +352,7 @@ fn json_has_a_key_for_every_column() {
 
 #[test]
 fn sums_are_right_or_an_error_and_null_where_nothing_is_summed() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let value = |statement: &str| sql(&shop, &["--format", "json", "-c", statement]);
     assert_eq!(
         value("select avg(null) as x, sum(null) as y"),

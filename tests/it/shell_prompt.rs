@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use vt100::Color;
 
-use crate::shell::lake;
 use crate::support::Shop;
 use crate::terminal::Terminal;
 
@@ -14,7 +13,7 @@ const ENDLESS: &str = "select count(*) from generate_series(1, 1000000000000);\r
 
 #[test]
 fn an_input_has_several_lines_until_its_semicolon() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
     terminal.send("select 41 + 1\r");
@@ -30,7 +29,7 @@ fn an_input_has_several_lines_until_its_semicolon() {
 
 #[test]
 fn tab_completes_tables_columns_arguments_and_commands() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
     // Names are loaded in the background; the first statement waits for them.
@@ -105,7 +104,7 @@ fn the_history_outlives_the_shell_and_holds_no_secrets() {
 
 #[test]
 fn ctrl_c_ends_the_query_and_not_the_shell() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
     terminal.send("select nonsense");
@@ -124,7 +123,7 @@ fn ctrl_c_ends_the_query_and_not_the_shell() {
 
 #[test]
 fn a_shell_ends_with_its_terminal() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let idle = Terminal::start(&shop, &["sql"]);
     idle.wait_for_prompt();
     idle.tear_off(&shop);
@@ -137,7 +136,7 @@ fn a_shell_ends_with_its_terminal() {
 
 #[test]
 fn watch_goes_on_until_ctrl_c() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
     terminal.send("select count(*) as rounds from silver.quarantine \\watch 0.1\r");
@@ -149,7 +148,7 @@ fn watch_goes_on_until_ctrl_c() {
 
 #[test]
 fn a_large_result_is_cut_short_and_says_how_large_it_is() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
     terminal.send("select * from range(123456);\r");
@@ -169,7 +168,7 @@ fn a_large_result_is_cut_short_and_says_how_large_it_is() {
 
 #[test]
 fn what_is_typed_has_colors_unless_they_are_not_wanted() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
     terminal.send("select 'text'");
@@ -186,7 +185,7 @@ fn what_is_typed_has_colors_unless_they_are_not_wanted() {
 
 #[test]
 fn errors_end_nothing_and_the_prompt_tells_the_time_travelled_to() {
-    let shop = lake();
+    let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();
     terminal.send("select * from silver.event;\r");

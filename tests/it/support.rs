@@ -1,12 +1,19 @@
 //! A project in a temporary folder, and the program run in it.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 
+use clickrec::simulate::{Simulation, SimulationConfig};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tempfile::TempDir;
+
+use crate::saved::Saved;
 
 /// A project as created by `clickrec init`, but without its sample data.
 pub struct Shop {
@@ -17,11 +24,7 @@ pub struct Shop {
 impl Shop {
     /// A new project with the shipped SQL and an empty `sample_data`.
     pub fn new() -> Self {
-        let shop = Self {
-            folder: TempDir::new().unwrap(),
-            environment: BTreeMap::new(),
-        };
-        shop.ok(&["init", "."]);
+        let shop = Self::with_sample_data();
         for entry in fs::read_dir(shop.path("sample_data")).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
         }
@@ -30,12 +33,72 @@ impl Shop {
 
     /// With the sample data.
     pub fn with_sample_data() -> Self {
-        let shop = Self {
+        static NEW: OnceLock<Saved> = OnceLock::new();
+        Self::once(&NEW, || {
+            let shop = Self::in_an_empty_folder();
+            shop.ok(&["init", "."]);
+            shop
+        })
+    }
+
+    /// With the sample data, after a run.
+    pub fn after_a_run() -> Self {
+        static RUN: OnceLock<Saved> = OnceLock::new();
+        Self::once(&RUN, || {
+            let shop = Self::with_sample_data();
+            shop.ok(&["run"]);
+            shop
+        })
+    }
+
+    /// After a run over simulated events.
+    pub fn after_events(made: &OnceLock<Saved>, events: u64, seed: u64, dirty: f64) -> Self {
+        Self::once(made, || {
+            let shop = Self::new();
+            shop.produce("events.json", events, seed, dirty);
+            shop.ok(&["run"]);
+            shop
+        })
+    }
+
+    /// With the steps of Bronze and Silver alone, for tests that look no further: the others take most of a run's time.
+    pub fn up_to_silver() -> Self {
+        Self::with_steps_before("# Gold: what happened")
+    }
+
+    /// Without the steps that recommend.
+    pub fn without_recommender() -> Self {
+        Self::with_steps_before("# Gold: what to show next")
+    }
+
+    /// As [`Shop::new`], without the steps from a comment on, and without what is declared about their recommendations.
+    fn with_steps_before(comment: &str) -> Self {
+        let shop = Self::new();
+        let project = fs::read_to_string(shop.path("pipelines.yaml")).unwrap();
+        let (kept, _) = project.split_once(comment).unwrap();
+        let (before, rest) = kept.split_once("# Which SQL recommends").unwrap();
+        let (_, pipelines) = rest.split_once("\npipelines:\n").unwrap();
+        fs::write(
+            shop.path("pipelines.yaml"),
+            format!("{before}pipelines:\n{pipelines}\n"),
+        )
+        .unwrap();
+        shop
+    }
+
+    /// As `make` leaves a project: made once, and copied for each test.
+    pub fn once(made: &OnceLock<Saved>, make: impl FnOnce() -> Self) -> Self {
+        let made = made.get_or_init(|| Saved::of(make().folder.path()));
+        let shop = Self::in_an_empty_folder();
+        made.write_to(shop.folder.path());
+        shop
+    }
+
+    fn in_an_empty_folder() -> Self {
+        Self {
             folder: TempDir::new().unwrap(),
             environment: BTreeMap::new(),
-        };
-        shop.ok(&["init", "."]);
-        shop
+        }
     }
 
     /// Sets an environment variable for all its commands.
@@ -98,14 +161,23 @@ impl Shop {
             .unwrap()
     }
 
-    /// Writes simulated events to a file of the default source.
+    /// Writes simulated events to a new file of the default source, as `clickrec produce` does.
     pub fn produce(&self, file: &str, events: u64, seed: u64, dirty: f64) {
-        let (events, seed, dirty) = (events.to_string(), seed.to_string(), dirty.to_string());
-        let file = format!("sample_data/{file}");
-        let args = [
-            "produce", "--to", &file, "--events", &events, "--seed", &seed, "--dirty", &dirty, "--items", "300",
-        ];
-        self.ok(&args);
+        let simulation = Simulation::new(SimulationConfig {
+            events,
+            seed,
+            dirty,
+            items: 300,
+            ..SimulationConfig::default()
+        });
+        let is_packed = file.ends_with(".gz");
+        let file = fs::File::create_new(self.path("sample_data").join(file)).unwrap();
+        if is_packed {
+            let packed = lines(simulation, GzEncoder::new(file, Compression::fast()));
+            packed.finish().unwrap();
+        } else {
+            lines(simulation, BufWriter::new(file)).flush().unwrap();
+        }
     }
 
     /// The rows of a query as CSV, without a header.
@@ -123,6 +195,23 @@ impl Shop {
         rows.first()
             .and_then(|row| row.parse().ok())
             .unwrap_or_else(|| panic!("{sql}: {rows:?}"))
+    }
+
+    /// The results of queries that return one number each, from one start of the program, which plans the whole project.
+    pub fn numbers<const N: usize>(&self, queries: [&str; N]) -> [i64; N] {
+        let results = self.results(&[], &queries);
+        let number = |at: usize| -> Option<i64> { results[at].first()?.parse().ok() };
+        std::array::from_fn(|at| number(at).unwrap_or_else(|| panic!("{}: {:?}", queries[at], results[at])))
+    }
+
+    /// The rows of several queries, each as [`Shop::rows`] returns them, from one start of the program with these options.
+    pub fn results<Q: Borrow<str>>(&self, options: &[&str], queries: &[Q]) -> Vec<Vec<String>> {
+        let script = queries.join(";\nselect 1 as next_result;\n");
+        let csv = self.ok(&[options, &["sql", "--format", "csv", "-c", &script]].concat());
+        let results = csv.split("next_result\n1\n");
+        results
+            .map(|rows| rows.lines().skip(1).map(str::to_owned).collect())
+            .collect()
     }
 
     /// Changes a file of the project.
@@ -144,34 +233,43 @@ impl Shop {
 
     /// Every record is in Silver, in quarantine, or a repeated delivery; none is in two of them.
     pub fn assert_nothing_lost(&self, produced: u64) {
-        let count = |sql: &str| u64::try_from(self.number(sql)).unwrap();
-        let bronze = count("select count(*) from bronze.clicks");
-        assert_eq!(bronze, produced, "Bronze holds what was produced");
-        let places = count("select count(*) from (select distinct topic, partition, \"offset\" from bronze.clicks)");
-        assert_eq!(places, bronze, "each record once");
-        let silver = count("select count(*) from silver.events");
-        let quarantined = count("select count(*) from silver.quarantine");
         // The view looks up the outcome of all of Bronze.
-        let of_outcome = |outcome: &str| count(&format!("select count(*) from silver.unaccepted where {outcome}"));
-        let repeated = of_outcome("outcome = 'repeated'");
-        assert_eq!(of_outcome("outcome is null"), 0, "records that are nowhere");
+        let rejected = "select topic, partition, \"offset\", reason from silver.unaccepted where outcome <> 'repeated'";
+        let kept = "select topic, partition, \"offset\", reason from silver.quarantine";
+        let but = |some: &str, others: &str| format!("select count(*) from ({some} except {others})");
+        let [
+            bronze,
+            places,
+            silver,
+            events,
+            quarantined,
+            repeated,
+            nowhere,
+            not_kept,
+            not_rejected,
+        ] = self.numbers([
+            "select count(*) from bronze.clicks",
+            "select count(*) from (select distinct topic, partition, \"offset\" from bronze.clicks)",
+            "select count(*) from silver.events",
+            "select count(distinct concat(topic, '/', cast(partition as varchar), '/', cast(\"offset\" as varchar))) \
+             from silver.events",
+            "select count(*) from silver.quarantine",
+            "select count(*) from silver.unaccepted where outcome = 'repeated'",
+            "select count(*) from silver.unaccepted where outcome is null",
+            &but(rejected, kept),
+            &but(kept, rejected),
+        ]);
+        assert_eq!(u64::try_from(bronze), Ok(produced), "Bronze holds what was produced");
+        assert_eq!(places, bronze, "each record once");
+        assert_eq!(nowhere, 0, "records that are nowhere");
         assert_eq!(
             bronze,
             silver + quarantined + repeated,
             "{silver} + {quarantined} + {repeated}"
         );
-        let rejected = "select topic, partition, \"offset\", reason from silver.unaccepted where outcome <> 'repeated'";
-        let kept = "select topic, partition, \"offset\", reason from silver.quarantine";
-        for (some, others) in [(rejected, kept), (kept, rejected)] {
-            assert_eq!(
-                count(&format!("select count(*) from ({some} except {others})")),
-                0,
-                "{some}"
-            );
-        }
-        let different =
-            "count(distinct concat(topic, '/', cast(partition as varchar), '/', cast(\"offset\" as varchar)))";
-        assert_eq!(silver, count(&format!("select {different} from silver.events")));
+        assert_eq!(not_kept, 0, "{rejected}");
+        assert_eq!(not_rejected, 0, "{kept}");
+        assert_eq!(silver, events);
     }
 
     /// The record counts of the last run: read, accepted, repeated, quarantined and conflicting.
@@ -184,16 +282,17 @@ impl Shop {
     }
 
     /// The result of many batches equals that of a single one: events, except for the IDs of intermediate sessions, and
-    /// all of Gold's sessions.
+    /// all of Gold's sessions. Only what is compared is recomputed.
     pub fn assert_equals_a_recomputation(&self) {
-        let tables = || {
-            let mut events = self.rows("select event_id, session_id, item_id, event_type, event_at from silver.events");
-            events.sort();
-            [events, self.table("gold.sessions"), self.table("gold.session_items")]
-        };
-        let batches = tables();
-        self.ok(&["run", "--full-refresh"]);
-        let anew = tables();
+        let queries = [
+            "select event_id, session_id, item_id, event_type, event_at from silver.events",
+            "select * from gold.sessions",
+            "select * from gold.session_items",
+        ];
+        let batches = self.sorted(&[], &queries);
+        let compared = "silver.*,gold.sessions,gold.session_items";
+        self.ok(&["run", "--full-refresh", "--select", compared]);
+        let anew = self.sorted(&[], &queries);
         for (batches, anew) in batches.iter().zip(&anew) {
             assert_eq!(batches.len(), anew.len());
             let other = batches.iter().zip(anew).find(|(batches, anew)| batches != anew);
@@ -203,10 +302,30 @@ impl Shop {
 
     /// A table's rows, sorted for comparison.
     pub fn table(&self, name: &str) -> Vec<String> {
-        let mut rows = self.rows(&format!("select * from {name}"));
-        rows.sort();
-        rows
+        self.tables(&[name]).remove(0)
     }
+
+    /// The rows of several tables, sorted for comparison.
+    pub fn tables(&self, names: &[&str]) -> Vec<Vec<String>> {
+        let queries: Vec<String> = names.iter().map(|name| format!("select * from {name}")).collect();
+        self.sorted(&[], &queries)
+    }
+
+    /// As [`Shop::results`], with the rows of each query sorted.
+    pub fn sorted<Q: Borrow<str>>(&self, options: &[&str], queries: &[Q]) -> Vec<Vec<String>> {
+        let mut results = self.results(options, queries);
+        results.iter_mut().for_each(|rows| rows.sort());
+        results
+    }
+}
+
+/// Writes the records of a simulation, each as a line.
+fn lines<W: Write>(simulation: Simulation, mut to: W) -> W {
+    for record in simulation {
+        to.write_all(&record.value).unwrap();
+        to.write_all(b"\n").unwrap();
+    }
+    to
 }
 
 pub fn binary() -> &'static Path {
