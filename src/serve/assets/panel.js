@@ -4,7 +4,12 @@ import { filters } from "./state.js";
 
 const THROTTLE_MS = 2000;
 
+/** The panels of the page, in its order. */
+export const panels = [];
+
 /**
+ * Fills the section `id` of index.html, and adds it to `panels`.
+ *
  * `mount(content, tools)` builds what stays and returns `render(data)`; `load(signal)` asks the server; `empty(data)` says what is
  * missing, or null. `tables` are those whose commits matter (null: all of them), or a function that returns them; `watches` are the
  * filters that matter.
@@ -107,8 +112,7 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
     if (watches.some((key) => changed.has(key))) start();
   });
 
-  return {
-    id,
+  const handle = {
     start,
     /** Something was committed; `changed` null means that we cannot know what. */
     committed(changed) {
@@ -116,6 +120,8 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
       if (!changed || !mine || mine.some((table) => changed.has(table))) refreshSoon();
     },
   };
+  panels.push(handle);
+  return handle;
 }
 
 function skeleton(rows) {
