@@ -1,4 +1,4 @@
-// What all panels share: loading, ready, empty and error; refreshing without a flicker; keeping the focus.
+// What all panels share: loading, ready, empty, absent and error; refreshing without a flicker; keeping the focus.
 import { h, keepingFocus, replace, withCode } from "./dom.js";
 import { filters } from "./state.js";
 
@@ -55,6 +55,8 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
 
   function failed(error, background) {
     if (error.code === "empty_lake") return explain("empty", error.message, error.help ?? "clickrec run");
+    // Neither a fault nor a lack of data: the project does without what this panel shows.
+    if (error.code === "not_declared") return explain("absent", "Not in this project", [error.message, error.help].filter(Boolean).join("; "));
     if (!background || shown === null) return explain("error", error.message, error.help);
     // What is on the screen was true a moment ago: it stays, with a word about its age.
     note.hidden = false;
