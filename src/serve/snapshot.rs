@@ -14,10 +14,12 @@ use crate::lake::Version;
 use crate::pipeline::{PipelineError, Runner};
 use crate::sources::layer;
 
+/// The versions of existing tables, by name.
+pub(super) type Versions = BTreeMap<String, Version>;
+
 /// A snapshot of the lake: one version of each table, for all queries of a request.
 pub(super) struct Snapshot {
-    /// The versions of existing tables, by name.
-    pub versions: BTreeMap<String, Version>,
+    pub versions: Versions,
     pub bindings: Bindings,
     pub session: SessionContext,
 }

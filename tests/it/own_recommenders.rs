@@ -267,6 +267,26 @@ fn a_new_version_of_the_declared_table_is_a_new_model() {
 }
 
 #[test]
+fn clients_are_told_when_what_is_new_begins_to_count() {
+    // It declares no model, so no version of a table says that another one answers.
+    let shop = of_popularity();
+    click(&shop, &POPULAR_SESSIONS);
+    let server = Server::start(&shop, &[]);
+    let first = || {
+        let answer = server.post("/api/v1/recommendations", r#"{"items": ["z"], "k": 1}"#);
+        answer.json()["recommendations"][0]["item_id"].clone()
+    };
+    assert_eq!(first(), "a");
+    let mut told = server.commits();
+    let event = |session: u32| json!({ "timestamp": "2025-07-20T10:00:00Z", "session_id": format!("new{session}"), "item_id": "d", "event_type": "view" });
+    let lines: String = (0..9).map(|session| format!("{}\n", event(session))).collect();
+    fs::write(shop.path("sample_data/2.json"), lines).unwrap();
+    shop.ok(&["run"]);
+    // Like the page, it asks only when it is told something.
+    assert!(told.any(|_| first() == "d"), "nothing was told after d began to count");
+}
+
+#[test]
 fn the_page_shows_the_parts_that_a_project_declares() {
     let shop = of_followers();
     click(&shop, &FOLLOWED_SESSIONS);

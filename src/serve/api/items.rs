@@ -120,7 +120,7 @@ pub(super) async fn similar(
 ) -> Result<Json<Similar>, ApiError> {
     let k = u32::try_from(shop.rows(wanted.k, 10)?).unwrap_or(u32::MAX);
     let snapshot = shop.filled()?;
-    if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &snapshot) {
+    if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &snapshot.versions) {
         return Err(ApiError::EmptyLake);
     }
     let Ok(_turn) = shop.queries.acquire().await else {

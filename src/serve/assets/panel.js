@@ -116,7 +116,7 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
 
   const handle = {
     start,
-    /** Something was committed; `changed` null means that we cannot know what. */
+    /** Something is new (live.js); `changed` null means that we cannot know what. */
     committed(changed) {
       const mine = typeof tables === "function" ? tables() : tables;
       if (!changed || !mine || mine.some((table) => changed.has(table))) refreshSoon();
