@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use clickrec_udfs::FunctionExec;
 use clickrec_udfs::relation::{ByQueries, QueryRunner, StoredTable};
@@ -29,6 +29,7 @@ use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;
 
 use super::{Backend, BackendError, Job, Target};
+use crate::lake::schema::nullable;
 use crate::lake::write::{Layout, discard};
 use crate::lake::{DataFilesScan, LakeTable};
 
@@ -224,12 +225,6 @@ impl QueryRunner for Runner<'_> {
             progress.add_read_elsewhere(rows, 0);
         }
     }
-}
-
-fn nullable(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter();
-    let fields = fields.map(|field| Field::new(field.name(), field.data_type().clone(), true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn planned(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn TableProvider> {

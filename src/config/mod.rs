@@ -2,6 +2,7 @@
 //!
 //! - `raw`: the file as written; unknown keys are rejected, and every value knows its line.
 //! - `load`: reads the file; `validate` and `validate_…`: turn the raw file into a [`Project`], collecting as many problems as possible.
+//! - `share`: how shares are written.
 //! - [`ConfigError`]: what is wrong, with file, line and column, and how to fix it.
 
 mod backend;
@@ -17,6 +18,7 @@ mod raw;
 mod raw_expectation;
 mod raw_recommender;
 mod recommender;
+mod share;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ pub use name::{NotATableName, TableName, nearest};
 pub use project::{LakeConfig, Mode, Pipeline, Project, Step, Trigger};
 pub use raw::problem as yaml_problem;
 pub use recommender::{BLEND, Color, RecommenderConfig, Score, SqlFile};
+pub use share::percent;
 pub use storage::Storage;
 
 pub use crate::settings::{Environment, Problem, Secret, redact};

@@ -9,7 +9,7 @@ use url::Url;
 use super::ordered_map::OrderedMap;
 use super::raw::{RawPipeline, RawProject, RawStep};
 use super::{
-    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Storage, TableName, Trigger, nearest,
+    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Storage, TableName, Trigger, nearest, share,
 };
 use crate::settings::{Secret, Text, Values, VariableResolver, as_secret, is_credential, is_literal, normal};
 use crate::sources::layer;
@@ -302,15 +302,7 @@ impl<'a> Validator<'a> {
     /// Parses `5%` or `0.05`.
     fn share(&mut self, text: &Text) -> Option<f64> {
         let value = self.text(text)?;
-        let (number, scale) = match value.strip_suffix('%') {
-            Some(percent) => (percent.trim(), 100.0),
-            None => (value.as_str(), 1.0),
-        };
-        let share = number
-            .parse::<f64>()
-            .ok()
-            .map(|number| number / scale)
-            .filter(|share| (0.0..=1.0).contains(share));
+        let share = share::parse(&value);
         if share.is_none() {
             self.problem(
                 text.referenced,

@@ -6,7 +6,7 @@ use datafusion::error::Result;
 
 use super::comments::{Comments, comments};
 use super::model::{Column, Kind, Manual, Read, Setting, Table, TestPlace};
-use crate::config::{Mode, Project, Step, TableName};
+use crate::config::{Mode, Project, Step, TableName, percent};
 use crate::engine::{Bindings, plan};
 use crate::lineage::{Lineage, NamedTable, lineage};
 use crate::pipeline::references::{References, references};
@@ -223,7 +223,7 @@ fn settings(step: &Step, pipeline: &str) -> Vec<Setting> {
         .iter()
         .map(|e| format!("{} ({})", e.name, e.severity))
         .collect();
-    let share = step.refresh_after.map(|share| format!("{} %", 100.0 * share));
+    let share = step.refresh_after.map(percent);
     let all = [
         ("mode", Some(step.mode.to_string())),
         ("key", list(&step.key)),

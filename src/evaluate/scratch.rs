@@ -55,12 +55,8 @@ impl Scratch {
     }
 
     async fn write(&self, name: &TableName, rows: DataFrame) -> Result<(), EvaluationError> {
-        let columns = rows.schema().fields().iter();
-        // Files from elsewhere may lack some of the event columns.
-        let columns = columns.map(|field| field.as_ref().clone().with_nullable(true));
-        let columns = arrow::datatypes::Schema::new(columns.collect::<Vec<_>>());
         let layout = Layout {
-            schema: schema::storable(name, &columns)?,
+            schema: schema::storable(name, rows.schema().as_arrow())?,
             partition_by: vec![],
         };
         let table = Lake::new(&self.project.lake).table(name).await?;

@@ -21,6 +21,13 @@ pub fn storable(table: &TableName, schema: &Schema) -> Result<SchemaRef, LakeErr
     Ok(Arc::new(Schema::new(fields)))
 }
 
+/// The same columns, all nullable and without metadata: plans and scans of the same rows differ in what they infer.
+pub fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter();
+    let fields = fields.map(|field| Field::new(field.name(), field.data_type().clone(), true));
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
 fn storable_field(table: &TableName, field: &Field) -> Result<FieldRef, LakeError> {
     let data_type = storable_type(field.data_type()).ok_or_else(|| LakeError::Type {
         table: table.to_string(),

@@ -13,6 +13,7 @@ use super::request_table::{RequestRows, RequestTable};
 use super::steps::{between, schema, step};
 use crate::config::TableName;
 use crate::engine::{Bindings, Engine};
+use crate::lake::schema::nullable;
 use crate::pipeline::Runner;
 
 /// Turns the events of sessions into rows of the view of requests, with the SQL of the steps in between: these run in
@@ -94,15 +95,6 @@ impl Requests {
         let schema = nullable(&self.requests.plan.schema());
         Ok(concat_batches(&schema, &rows).map_err(DataFusionError::from)?)
     }
-}
-
-/// The columns, all nullable, because plans differ in what they infer.
-fn nullable(schema: &Schema) -> SchemaRef {
-    let fields = schema
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone().with_nullable(true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A request table, all of whose rows are new.

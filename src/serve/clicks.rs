@@ -3,17 +3,17 @@
 //! known here.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{cast, interleave_record_batch};
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use twox_hash::XxHash64;
 use xorf::{BinaryFuse8, Filter};
 
+use crate::lake::schema::nullable;
 use crate::recommender::texts;
 
 /// The location of a row: its batch, counted from the very first one, and the row in it.
@@ -83,11 +83,7 @@ impl Clicks {
 
     /// Converts to the columns of the first rows: a scan of new files may report different nullability.
     fn conform(&mut self, events: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
-        let schema = self.schema.get_or_insert_with(|| {
-            let fields = events.schema_ref().fields().iter();
-            let nullable = fields.map(|field| field.as_ref().clone().with_nullable(true));
-            Arc::new(Schema::new(nullable.collect::<Vec<_>>()))
-        });
+        let schema = self.schema.get_or_insert_with(|| nullable(events.schema_ref()));
         let column = |field: &FieldRef| {
             let column = events.column(events.schema_ref().index_of(field.name())?);
             cast(column, field.data_type())
@@ -172,6 +168,8 @@ fn replaced(events: &RecordBatch) -> Result<HashSet<String>, DataFusionError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::array::{ArrayRef, StringArray};
 
     use super::*;

@@ -58,7 +58,7 @@ pub(super) enum ApiError {
     TooLarge,
     /// The lake is empty.
     EmptyLake,
-    /// The project lacks what the request needs: what, and how to declare it.
+    /// The project lacks what the request needs, such as a table: what, and how to declare it.
     NotDeclared(String, &'static str),
     /// Rejected because of its token, Host or Origin.
     Refused(StatusCode, &'static str, &'static str),

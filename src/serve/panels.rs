@@ -1,9 +1,11 @@
 //! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one snapshot of the lake.
-//! In them, `silver.events` stands for the project's table of events.
+//! In them, `silver.events` stands for the project's table of events; other tables of the shipped project may be missing in
+//! another one.
 
 use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
+use clickrec_udfs::Variables;
 use datafusion::common::ParamValues;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
@@ -16,6 +18,7 @@ use super::shop::Shop;
 use super::snapshot::Snapshot;
 use crate::config::TableName;
 use crate::engine;
+use crate::pipeline::references::references;
 
 /// A parameter, named as in the SQL but without the `$`.
 pub(super) type Parameter = (&'static str, ScalarValue);
@@ -56,6 +59,9 @@ pub(super) async fn query(
 }
 
 /// The rows of a query, deserialized.
+///
+/// # Errors
+/// When the project lacks a table that the query reads, or the query fails.
 pub(super) async fn rows<T: DeserializeOwned>(
     shop: &Shop,
     snapshot: &Snapshot,
@@ -67,10 +73,22 @@ pub(super) async fn rows<T: DeserializeOwned>(
     let Ok(_turn) = shop.queries.acquire().await else {
         return Err(ApiError::Overloaded);
     };
-    let found = query(&snapshot.session, sql, parameters).await.map_err(failed)?;
+    let found = query(&snapshot.session, sql, parameters).await;
+    let found = found.map_err(|error| lacking(snapshot, what, sql).unwrap_or_else(|| failed(error)))?;
     let batches = found.collect().await.map_err(failed)?;
     let json = as_json(&batches).map_err(|error| failed(error.into()))?;
     serde_json::from_slice(&json).map_err(|error| ApiError::Internal(format!("{what}: {error}")))
+}
+
+/// The error for a query over a table that the project lacks; `None` if it has all of them.
+fn lacking(snapshot: &Snapshot, what: &str, sql: &str) -> Option<ApiError> {
+    let read = references(sql, &Variables::new()).ok()?;
+    let mut tables = read.tables.keys().map(ToString::to_string);
+    let table = tables.find(|table| !snapshot.can_read(table))?;
+    Some(ApiError::NotDeclared(
+        format!("cannot read {what}: the project has no table `{table}`"),
+        "add a step of this name to pipelines.yaml; a new project (`clickrec init`) has one to copy",
+    ))
 }
 
 /// Batches as a JSON array of objects. NULL fields are omitted, so whoever reads them uses their defaults.

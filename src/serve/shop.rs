@@ -1,7 +1,6 @@
 //! The state of the server that every request passes through: the snapshot of the lake, the newest clicks, the planned
 //! statements, the cache of answers, and the limits on concurrent work. Handlers read it; `watch` replaces its parts.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -15,11 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::answers::Answers;
 use super::clicks::Clicks;
 use super::error::ApiError;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Versions};
 use super::statements::Statements;
 use super::{ServeError, ServeOptions};
 use crate::config::RecommenderConfig;
-use crate::lake::Version;
 use crate::pipeline::Runner;
 use crate::recommender::{self, RecommenderError};
 
@@ -49,6 +47,14 @@ impl Weighter<AnswerKey, Bytes> for Weight {
     }
 }
 
+/// What clients are told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct News {
+    pub tables: Versions,
+    /// The generation of statements and clicks: with another one, any recommendation may differ.
+    pub generation: u64,
+}
+
 /// The state shared by all requests.
 pub(super) struct Shop {
     pub options: ServeOptions,
@@ -57,8 +63,8 @@ pub(super) struct Shop {
     pub kept: Cache<AnswerKey, Bytes, Weight>,
     pub queries: Semaphore,
     pub started: Instant,
-    /// Publishes the versions of tables as they change.
-    pub commits: watch::Sender<BTreeMap<String, Version>>,
+    /// Publishes what is new.
+    pub news: watch::Sender<News>,
     /// Signals shutdown.
     pub stop: CancellationToken,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -101,7 +107,10 @@ impl Shop {
             kept: Cache::with_weighter((KEPT_BYTES / KEPT_BYTES_EACH) as usize, KEPT_BYTES, Weight),
             queries: Semaphore::new(options.limits.queries),
             started: Instant::now(),
-            commits: watch::Sender::new(snapshot.versions.clone()),
+            news: watch::Sender::new(News {
+                tables: snapshot.versions.clone(),
+                generation: 0,
+            }),
             snapshot: RwLock::new(Arc::new(snapshot)),
             statements: RwLock::default(),
             generation: AtomicU64::new(0),
@@ -134,29 +143,21 @@ impl Shop {
         recommender::check(&self.runner).err()
     }
 
-    /// Notifies clients of what has changed since the last notification, once it is available: a model and its
-    /// description when the model answers requests.
+    /// Notifies clients of what has changed since the last notification, once it is available.
     pub fn tell(&self) {
-        let mut versions = self.snapshot().versions.clone();
-        let (statements, declared) = (self.statements(), self.recommender());
-        let answers = self.lacks().is_none();
-        for table in declared
-            .stale_after
-            .iter()
-            .chain(&declared.description)
-            .filter(|_| answers)
-        {
-            match statements
-                .as_ref()
-                .and_then(|statements| statements.snapshot.version(table))
-            {
-                Some(version) => _ = versions.insert(table.to_string(), version),
-                None => _ = versions.remove(&table.to_string()),
-            }
-        }
-        self.commits.send_if_modified(|told| {
-            let is_new = *told != versions;
-            *told = versions;
+        let statements = self.statements();
+        let answering = statements.as_ref().map(|statements| &statements.snapshot.versions);
+        let lake = self.snapshot().versions.clone();
+        let news = News {
+            tables: match self.lacks() {
+                None => as_answered(lake, self.recommender(), answering),
+                Some(_) => lake,
+            },
+            generation: self.generation(),
+        };
+        self.news.send_if_modified(|told| {
+            let is_new = *told != news;
+            *told = news;
             is_new
         });
     }
@@ -218,6 +219,19 @@ impl Shop {
     }
 }
 
+/// The versions of the lake's tables, but for models and their description those that answer requests; they are missing
+/// as long as none does.
+fn as_answered(mut lake: Versions, declared: &RecommenderConfig, answering: Option<&Versions>) -> Versions {
+    for table in declared.stale_after.iter().chain(&declared.description) {
+        let name = table.to_string();
+        match answering.and_then(|versions| versions.get(&name)) {
+            Some(version) => _ = lake.insert(name, *version),
+            None => _ = lake.remove(&name),
+        }
+    }
+    lake
+}
+
 /// Ignores poisoning: values are replaced, not modified, so a panic cannot leave a half-written one.
 pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
@@ -225,4 +239,31 @@ pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 
 pub(super) fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLES: [&str; 4] = ["gold.factors", "gold.followers", "gold.model", "gold.sessions"];
+
+    fn versions(of_tables: [u64; 4]) -> Versions {
+        TABLES.map(str::to_owned).into_iter().zip(of_tables).collect()
+    }
+
+    #[test]
+    fn new_models_are_told_once_they_answer() {
+        let [factors, followers, model, _] = TABLES.map(|name| name.parse().unwrap());
+        let declared = RecommenderConfig {
+            stale_after: vec![factors, followers],
+            description: Some(model),
+            ..RecommenderConfig::default()
+        };
+        let (before, lake) = (versions([1, 7, 2, 3]), versions([2, 8, 3, 4]));
+        let told = versions([1, 7, 2, 4]);
+        assert_eq!(as_answered(lake.clone(), &declared, Some(&before)), told);
+        assert_eq!(as_answered(lake.clone(), &declared, Some(&lake)), lake);
+        let nothing_answers = Versions::from([("gold.sessions".to_owned(), 4)]);
+        assert_eq!(as_answered(lake, &declared, None), nothing_answers);
+    }
 }

@@ -14,10 +14,12 @@ use crate::lake::Version;
 use crate::pipeline::{PipelineError, Runner};
 use crate::sources::layer;
 
+/// The versions of existing tables, by name.
+pub(super) type Versions = BTreeMap<String, Version>;
+
 /// A snapshot of the lake: one version of each table, for all queries of a request.
 pub(super) struct Snapshot {
-    /// The versions of existing tables, by name.
-    pub versions: BTreeMap<String, Version>,
+    pub versions: Versions,
     pub bindings: Bindings,
     pub session: SessionContext,
 }
@@ -55,10 +57,13 @@ impl Snapshot {
         table.is_some_and(|table| table.schema().column_with_name(column).is_some())
     }
 
-    /// Whether queries can name a table, even if it does not exist yet.
+    /// Whether queries can name a table or view, even if it does not exist yet.
     pub fn can_read(&self, table: &str) -> bool {
-        let name = table.parse::<TableName>();
-        name.is_ok_and(|name| self.bindings.tables.contains_key(&name))
+        let is_bound = |name: TableName| {
+            let mut views = self.bindings.views.iter();
+            self.bindings.tables.contains_key(&name) || views.any(|view| view.name == name)
+        };
+        table.parse::<TableName>().is_ok_and(is_bound)
     }
 
     /// Whether a table exists.

@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, StringArray, TimestampSecondArray};
 use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Versions};
 use crate::config::{RecommenderConfig, TableName};
 use crate::engine::Engine;
 use crate::lake::{At, Version, history};
@@ -45,8 +45,15 @@ pub(super) struct ModelVersion {
 }
 
 /// Whether the tables that recommendations need exist: the events, and the declared models.
-pub(super) fn is_ready(recommender: &RecommenderConfig, snapshot: &Snapshot) -> bool {
-    snapshot.has(&recommender.events) && recommender.stale_after.iter().all(|table| snapshot.has(table))
+pub(super) fn is_ready(recommender: &RecommenderConfig, versions: &Versions) -> bool {
+    let mut tables = recommender.stale_after.iter().chain([&recommender.events]);
+    tables.all(|table| versions.contains_key(&table.to_string()))
+}
+
+/// Whether the version of a declared model differs.
+fn is_replaced(recommender: &RecommenderConfig, before: &Versions, now: &Versions) -> bool {
+    let mut tables = recommender.stale_after.iter().map(ToString::to_string);
+    tables.any(|table| before.get(&table) != now.get(&table))
 }
 
 impl Statements {
@@ -58,7 +65,7 @@ impl Statements {
         max_k: u32,
         before: Option<&Self>,
     ) -> Result<Option<Self>, RecommenderError> {
-        if !is_ready(runner.recommender(), snapshot) {
+        if !is_ready(runner.recommender(), &snapshot.versions) {
             return Ok(None);
         }
         let started = Instant::now();
@@ -106,8 +113,7 @@ impl Statements {
 
     /// Whether the version of a declared model has changed.
     pub fn is_replaced(&self, recommender: &RecommenderConfig, snapshot: &Snapshot) -> bool {
-        let mut tables = recommender.stale_after.iter();
-        tables.any(|table| self.snapshot.version(table) != snapshot.version(table))
+        is_replaced(recommender, &self.snapshot.versions, &snapshot.versions)
     }
 
     /// Whether the version of any table that determines the answers has changed.
@@ -167,4 +173,48 @@ async fn planned(runner: &Runner, snapshot: &Snapshot, length: Length) -> Result
 /// One thread per request, because many run concurrently.
 fn engine(runner: &Runner) -> Engine {
     runner.engine().clone().single_threaded()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLES: [&str; 3] = ["gold.factors", "gold.followers", "silver.events"];
+
+    /// Tables without a version do not exist.
+    fn versions(of_tables: [Option<Version>; 3]) -> Versions {
+        let tables = TABLES.into_iter().zip(of_tables);
+        tables
+            .filter_map(|(table, version)| Some((table.to_owned(), version?)))
+            .collect()
+    }
+
+    /// A recommender of two models.
+    fn recommender() -> RecommenderConfig {
+        let [factors, followers, events] = TABLES.map(|name| name.parse().unwrap());
+        RecommenderConfig {
+            events,
+            stale_after: vec![factors, followers],
+            ..RecommenderConfig::default()
+        }
+    }
+
+    #[test]
+    fn recommendations_need_all_models_and_the_events() {
+        let is_ready = |of_tables| is_ready(&recommender(), &versions(of_tables));
+        assert!(is_ready([Some(0), Some(5), Some(0)]));
+        assert!(!is_ready([None, Some(5), Some(0)]));
+        assert!(!is_ready([Some(0), None, Some(0)]));
+        assert!(!is_ready([Some(0), Some(5), None]));
+    }
+
+    #[test]
+    fn a_new_version_of_any_model_replaces_them() {
+        let before = versions([Some(1), Some(5), Some(1)]);
+        let is_replaced = |now| is_replaced(&recommender(), &before, &versions(now));
+        assert!(!is_replaced([Some(1), Some(5), Some(2)]), "events are no model");
+        assert!(is_replaced([Some(2), Some(5), Some(1)]));
+        assert!(is_replaced([Some(1), Some(6), Some(1)]));
+        assert!(is_replaced([Some(1), None, Some(1)]), "it was deleted");
+    }
 }

@@ -107,7 +107,7 @@ impl Watch {
             .tried
             .is_none_or(|(began, took)| began.elapsed() >= STATEMENTS_EVERY.max(took * STATEMENTS_SHARE));
         let Some(statements) = shop.statements() else {
-            return rested && shop.lacks().is_none() && is_ready(shop.recommender(), snapshot);
+            return rested && shop.lacks().is_none() && is_ready(shop.recommender(), &snapshot.versions);
         };
         let is_new = statements.is_replaced(shop.recommender(), snapshot);
         (is_new || statements.is_stale(snapshot)) && (rested || is_new && !self.failed(&statements))

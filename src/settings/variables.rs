@@ -73,7 +73,7 @@ impl VariableResolver {
                         Missing::Unread(format!("{file} names {path}, which cannot be read: {error}"))
                     })?)
                 }
-                (None, Some(line)) => Some(output(&command, &line)?),
+                (None, Some(line)) => Some(output(&command, &line, COMMAND_TIME)?),
                 (None, None) => None,
             };
         let value = value.map(|value| value.trim().to_owned());
@@ -109,11 +109,11 @@ impl VariableResolver {
     }
 }
 
-/// The standard output of a command.
-fn output(variable: &str, line: &str) -> Result<String, Missing> {
+/// The standard output of a command. By `limit`, the command has to end, and so has every process that holds its output.
+fn output(variable: &str, line: &str, limit: Duration) -> Result<String, Missing> {
     let failed = |reason: String| Missing::Unread(format!("the command in {variable} failed: {reason}"));
     let unknown = |error: std::io::Error| failed(error.to_string());
-    let deadline = Instant::now() + COMMAND_TIME;
+    let deadline = Instant::now() + limit;
     let mut child = Command::new("sh")
         .args(["-c", line])
         .stdin(Stdio::null())
@@ -126,10 +126,15 @@ fn output(variable: &str, line: &str) -> Result<String, Missing> {
         Some(stdout) => read(stdout, deadline).map(|text| text.map_err(unknown)),
         None => Some(Ok(String::new())),
     };
+    let seconds = limit.as_secs_f64();
     match (text, exit(&mut child, deadline).map_err(unknown)?) {
-        (Some(text), Some(status)) if status.success() => text,
-        (Some(_), Some(status)) => Err(failed(status.to_string())),
-        _ => Err(failed(format!("it took longer than {} s", COMMAND_TIME.as_secs()))),
+        (_, Some(status)) if !status.success() => Err(failed(status.to_string())),
+        (Some(text), Some(_)) => text,
+        (None, Some(_)) => Err(failed(format!(
+            "it ended, but after {seconds} s a process that it started still holds its output; end that process, or start \
+             it with >/dev/null"
+        ))),
+        (_, None) => Err(failed(format!("it took longer than {seconds} s"))),
     }
 }
 
@@ -148,11 +153,14 @@ fn read(mut stdout: ChildStdout, deadline: Instant) -> Option<std::io::Result<St
         .ok()
 }
 
-/// Waits for the end of a command that has closed its output; kills it at the deadline and returns `None`.
+/// Waits for the end of a command; kills it at the deadline and returns `None`.
 fn exit(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
-    while Instant::now() < deadline {
+    loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            break;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -166,17 +174,48 @@ fn exit(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStat
 mod tests {
     use super::*;
 
+    /// Why a command gives no secret, at the latest after a second.
+    fn failure(line: &str) -> String {
+        let started = Instant::now();
+        let output = output("KEY_COMMAND", line, Duration::from_secs(1));
+        assert!(started.elapsed() < Duration::from_secs(10), "it waited for the command");
+        match output {
+            Err(Missing::Unread(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_command_may_print_more_than_a_pipe_holds() {
-        let text = output("KEY_COMMAND", "head -c 300000 /dev/zero | tr '\\0' x");
+        let text = output("KEY_COMMAND", "head -c 300000 /dev/zero | tr '\\0' x", COMMAND_TIME);
         assert!(matches!(text, Ok(text) if text.len() == 300_000));
     }
 
     #[test]
     fn a_failed_command_is_an_error_that_does_not_repeat_its_output() {
-        let error = output("KEY_COMMAND", "echo secret; exit 3");
+        let error = output("KEY_COMMAND", "echo secret; exit 3", COMMAND_TIME);
         assert!(
             matches!(error, Err(Missing::Unread(text)) if text.contains("KEY_COMMAND") && !text.contains("secret"))
         );
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_an_error() {
+        for line in ["sleep 20", "echo secret; exec >&-; sleep 20"] {
+            let reason = failure(line);
+            assert!(reason.ends_with("failed: it took longer than 1 s"), "{line}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_a_command_leaves_behind_may_not_hold_its_output() {
+        let reason = failure("sleep 20 & echo secret");
+        assert!(
+            reason.contains("a process that it started still holds its output"),
+            "{reason}"
+        );
+        assert!(!reason.contains("secret"), "{reason}");
+        let text = output("KEY_COMMAND", "sleep 20 >/dev/null & echo secret", COMMAND_TIME);
+        assert_eq!(text.as_deref().map(str::trim), Ok("secret"));
     }
 }

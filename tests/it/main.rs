@@ -54,6 +54,7 @@ mod module_graph;
 mod object_store;
 mod own_projects;
 mod own_recommenders;
+mod partial_projects;
 mod pipeline;
 mod poison;
 mod prices;

@@ -1,5 +1,5 @@
 //! Whole projects with a recommender of a shop's own: one that only knows what is popular, and one with a model in SQL
-//! alone. Neither has ALS, neighbours, or a table that describes a model.
+//! alone. Neither has ALS, neighbours, or a table that describes a model. A third project has events and no recommender.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::saved::Saved;
 use crate::support::Shop;
 
-/// The steps that both projects take over from the shipped one.
+/// The steps that both recommenders take over from the shipped project.
 const STEPS: &str = "\
 lake: ./lake
 
@@ -169,6 +169,14 @@ fn shop(project: &str, recommendations: &str) -> Shop {
     _ = fs::remove_dir_all(shop.path("sql/models"));
     fs::write(shop.path("pipelines.yaml"), project).unwrap();
     fs::write(shop.path("sql/gold/recommendations.sql"), recommendations).unwrap();
+    shop
+}
+
+/// A project that ends with the table of events.
+pub fn of_events() -> Shop {
+    let shop = Shop::new();
+    let (steps, _) = STEPS.split_once("      - { name: gold.").unwrap();
+    fs::write(shop.path("pipelines.yaml"), steps).unwrap();
     shop
 }
 

@@ -259,6 +259,31 @@ fn a_new_version_of_the_declared_table_is_a_new_model() {
     assert!(first()["model"]["version"].as_u64() > before["model"]["version"].as_u64());
 }
 
+/// Nine new sessions view an item, and a run takes them up.
+fn make_popular(shop: &Shop, item: &str) {
+    let event = |session: u32| json!({ "timestamp": "2025-07-20T10:00:00Z", "session_id": format!("new{session}"), "item_id": item, "event_type": "view" });
+    let lines: String = (0..9).map(|session| format!("{}\n", event(session))).collect();
+    fs::write(shop.path("sample_data/2.json"), lines).unwrap();
+    shop.ok(&["run"]);
+}
+
+#[test]
+fn clients_are_told_when_what_is_new_begins_to_count() {
+    // It declares no model, so no version of a table says that another one answers.
+    let shop = of_popularity();
+    click(&shop, &POPULAR_SESSIONS);
+    let server = Server::start(&shop, &[]);
+    let first = || {
+        let answer = server.post("/api/v1/recommendations", r#"{"items": ["z"], "k": 1}"#);
+        answer.json()["recommendations"][0]["item_id"].clone()
+    };
+    assert_eq!(first(), "a");
+    let mut told = server.commits();
+    make_popular(&shop, "d");
+    // Like the page, it asks only when it is told something.
+    assert!(told.any(|_| first() == "d"), "nothing was told after d began to count");
+}
+
 #[test]
 fn the_page_shows_the_parts_that_a_project_declares() {
     let shop = followed();
@@ -311,6 +336,10 @@ fn the_page_of_a_project_without_parts_shows_plain_scores() {
             assert_eq!(count, 0, "{absent}");
         }
         tab.picture("own-popularity.png").await;
+        // The models follow seconds after the commit, and the page follows them.
+        make_popular(&shop, "e");
+        tab.wait(&format!("document.querySelector('{row} .item-name').innerText === 'e'"))
+            .await;
         tab
     });
 }

@@ -116,6 +116,18 @@ impl Server {
         answer(&bytes).unwrap_or_else(|| panic!("{method} {path}: no answer ({read:?})"))
     }
 
+    /// What the stream of commits tells from now on, first the current state; ends after a minute.
+    pub fn commits(&self) -> impl Iterator<Item = Value> {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        write!(stream, "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        let started = Instant::now();
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        // There is a line every few seconds, even if there is nothing to tell.
+        let lines = lines.take_while(move |_| started.elapsed() < LONG);
+        lines.filter_map(|line| Some(serde_json::from_str(line.strip_prefix("data: ")?).unwrap()))
+    }
+
     pub fn wait(&self, what: &str, happened: impl Fn() -> bool) {
         let started = Instant::now();
         while !happened() {

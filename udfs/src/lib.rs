@@ -3,7 +3,7 @@
 //! - [`als`]: alternating least squares, independent of DataFusion.
 //! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process.
 //! - `factors_table`: the rows of a model.
-//! - [`sessions`]: models of click order (neighbouring sessions, transitions), also independent of DataFusion.
+//! - [`sessions`]: models of click order (neighbouring sessions), also independent of DataFusion.
 //! - [`ranking`]: scored items, and top-k selection.
 //! - [`functions`]: one SQL function per file.
 //! - [`variables`]: values in SQL that can be overridden from outside.

@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod tests;
 
+use crate::config::percent;
+
 /// What a step will do with what it finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -210,8 +212,8 @@ fn recompute(lake: &LakeFacts) -> Decision {
             new: Some(new),
         }) if (new as f64) < after * rows as f64 => {
             let share = 100.0 * new as f64 / rows as f64;
-            let wanted = 100.0 * after;
-            Decision::UpToDate(format!("{share:.1} % of its input is new, it waits for {wanted} %"))
+            let wanted = percent(after);
+            Decision::UpToDate(format!("{share:.1} % of its input is new, it waits for {wanted}"))
         }
         _ => Decision::Full("its input has changed".to_owned()),
     }

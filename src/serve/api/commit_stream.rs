@@ -11,33 +11,42 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::lake::Version;
-use crate::serve::shop::Shop;
+use crate::serve::shop::{News, Shop};
+use crate::serve::snapshot::Versions;
 
-/// Tables and their versions.
+/// What is new.
 #[derive(Debug, Serialize, ToSchema)]
 struct Commit {
+    /// Tables with their new versions.
     tables: BTreeMap<String, Version>,
+    /// Another number once other models or clicks answer: any recommendation may differ from then on.
+    answers: u64,
 }
 
-/// Commits as they happen: server-sent events `commit` with the tables that changed
+impl Commit {
+    fn of(news: &News, before: &Versions) -> Self {
+        let tables = news.tables.iter();
+        let changed = tables.filter(|(table, version)| before.get(*table) != Some(version));
+        Self {
+            tables: changed.map(|(table, version)| (table.clone(), *version)).collect(),
+            answers: news.generation,
+        }
+    }
+}
+
+/// Commits as they happen: server-sent events `commit` with the tables that changed, and with what answers requests
 #[utoipa::path(get, path = "/api/v1/events", tag = "pipeline",
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub(super) async fn events(State(shop): State<Arc<Shop>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let mut commits = shop.commits.subscribe();
-    let now = commits.borrow_and_update().clone();
+    let mut news = shop.news.subscribe();
+    let now = news.borrow_and_update().clone();
     let stop = shop.stop.clone();
     // First the current state, so that nothing is missed between an answer and this stream.
-    let present = Commit { tables: now.clone() };
-    let changes = stream::unfold((commits, now), async |(mut commits, before)| {
-        commits.changed().await.ok()?;
-        let now = commits.borrow_and_update().clone();
-        let tables = now
-            .iter()
-            .filter(|(table, version)| before.get(*table) != Some(version));
-        let changed = Commit {
-            tables: tables.map(|(table, version)| (table.clone(), *version)).collect(),
-        };
-        Some((changed, (commits, now)))
+    let present = Commit::of(&now, &Versions::new());
+    let changes = stream::unfold((news, now.tables), async |(mut news, before)| {
+        news.changed().await.ok()?;
+        let now = news.borrow_and_update().clone();
+        Some((Commit::of(&now, &before), (news, now.tables)))
     });
     let events = stream::once(async { present })
         .chain(changes)

@@ -43,7 +43,7 @@ pub(super) struct Search {
 
 /// Items, the most popular first
 #[utoipa::path(get, path = "/api/v1/items", tag = "items", params(Search),
-    responses((status = 200, body = Items), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Items), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(shop): State<Arc<Shop>>,
     Params(search): Params<Search>,
@@ -69,7 +69,7 @@ pub(super) struct Popular {
 
 /// Items by what happened to them in whole days of a range
 #[utoipa::path(get, path = "/api/v1/items/popular", tag = "items", params(Popular, Range),
-    responses((status = 200, body = Items), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Items), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn popular(
     State(shop): State<Arc<Shop>>,
     Params(wanted): Params<Popular>,
@@ -120,7 +120,7 @@ pub(super) async fn similar(
 ) -> Result<Json<Similar>, ApiError> {
     let k = u32::try_from(shop.rows(wanted.k, 10)?).unwrap_or(u32::MAX);
     let snapshot = shop.filled()?;
-    if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &snapshot) {
+    if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &snapshot.versions) {
         return Err(ApiError::EmptyLake);
     }
     let Ok(_turn) = shop.queries.acquire().await else {

@@ -79,7 +79,7 @@ struct Newest {
 
 /// Engagement over time
 #[utoipa::path(get, path = "/api/v1/engagement", tag = "reports", params(Buckets, Range),
-    responses((status = 200, body = Engagement), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Engagement), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn engagement(
     State(shop): State<Arc<Shop>>,
     Params(buckets): Params<Buckets>,
@@ -147,7 +147,7 @@ pub(super) struct Funnel {
 
 /// How many sessions viewed, added to the cart and bought anything
 #[utoipa::path(get, path = "/api/v1/funnel", tag = "reports", params(Range),
-    responses((status = 200, body = Funnel), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Funnel), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn funnel(
     State(shop): State<Arc<Shop>>,
     Params(range): Params<Range>,
@@ -178,7 +178,7 @@ pub(super) struct Model {
 
 /// The quality and the age of the model
 #[utoipa::path(get, path = "/api/v1/model", tag = "reports",
-    responses((status = 200, body = Model), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Model), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, ApiError> {
     let statements = shop.statements();
     let snapshot = match &statements {

@@ -50,7 +50,7 @@ pub(super) struct Search {
 
 /// Sessions, the most active ones first
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(Search, Range),
-    responses((status = 200, body = Sessions), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Sessions), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(shop): State<Arc<Shop>>,
     Params(search): Params<Search>,

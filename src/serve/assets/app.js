@@ -2,25 +2,17 @@
 import { tick } from "./format.js";
 import { drawWindow, filterBar } from "./filterbar.js";
 import { follow } from "./live.js";
+import { panels } from "./panel.js";
 import { forgetRecommender } from "./recommender.js";
 import { forgetNewest } from "./state.js";
 import { themeButton } from "./theme.js";
-import { activeSessions } from "./panels/active-sessions.js";
-import { cluster } from "./panels/cluster.js";
-import { engagement } from "./panels/engagement.js";
-import { funnel } from "./panels/funnel.js";
-import { model } from "./panels/model.js";
-import { pipeline } from "./panels/pipeline.js";
-import { playground } from "./panels/playground.js";
-import { popular } from "./panels/popular.js";
-import { session } from "./panels/session.js";
 
 const TIMES_MOVE = ["silver.events", "gold.sessions", "gold.engagement"]; // commits that may bring a newer newest event
 
 themeButton(document.getElementById("theme"));
 filterBar();
 
-const panels = [session(), playground(), popular(), activeSessions(), engagement(), funnel(), model(), pipeline(), cluster()];
+// The scripts of the panels stand before this one, so all of them are here.
 for (const each of panels) each.start();
 
 follow((tables) => {

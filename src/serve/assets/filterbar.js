@@ -1,7 +1,7 @@
 // The controls of the filters; the filters themselves are in state.js.
 import { h } from "./dom.js";
 import { dateTime, span } from "./format.js";
-import { filters, newestAt, timeWindow } from "./state.js";
+import { filters, HOURS, newestAt, timeWindow } from "./state.js";
 
 const RANGES = [["24h", "24 hours", "Last 24 hours"], ["7d", "7 days", "Last 7 days"], ["30d", "30 days", "Last 30 days"],
   ["all", "All", "Everything"], ["custom", "Custom", "Custom: from and to"]];
@@ -73,6 +73,7 @@ export async function drawWindow() {
     if (from && end) text = span(from, end);
     else if (from) text = `from ${dateTime(from)}`;
     else if (end) text = `up to ${dateTime(end)}`;
+    else if (HOURS[now.range]) text = "all times: it is not known when the newest event was";
   } catch { /* the panels say what is wrong */ }
   if (filters.get() === now) byId("filter-window").textContent = text;
 }

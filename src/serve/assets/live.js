@@ -6,6 +6,9 @@ import { announce, h, replace } from "./dom.js";
 const WORDS = { connecting: "Connecting…", connected: "Live", reconnecting: "Reconnecting…", locked: "A token is needed" };
 const MAX_WAIT_MS = 30_000;
 
+/** Stands among the names of tables for what answers requests: other models, or clicks that were read again. */
+export const ANSWERS = "answers";
+
 let state = "connecting";
 let lastCommit = null;
 
@@ -29,9 +32,13 @@ export function committedAt(at) {
   draw();
 }
 
-/** Calls `changed(tables)` with the set of tables of each commit, or null after a pause in which anything may have happened. */
+/**
+ * Calls `changed(tables)` with the set of tables of each commit, and with ANSWERS among them; null after a pause in which anything
+ * may have happened.
+ */
 export function follow(changed) {
   const versions = {};
+  let answers = null;
   let waiting = null; // tables that changed while nobody looked
   let wake = () => {};
 
@@ -51,10 +58,13 @@ export function follow(changed) {
 
   function onEvent(name, data) {
     if (name !== "commit") return;
-    let tables;
-    try { tables = JSON.parse(data).tables ?? {}; } catch { return; }
+    let told;
+    try { told = JSON.parse(data); } catch { return; }
+    const { tables = {} } = told;
     const news = new Set(Object.keys(tables).filter((table) => versions[table] !== tables[table]));
     Object.assign(versions, tables);
+    if (answers !== told.answers) news.add(ANSWERS);
+    answers = told.answers;
     if (news.size) tell(news);
   }
 

@@ -1,10 +1,15 @@
-// What all panels share: loading, ready, empty and error; refreshing without a flicker; keeping the focus.
+// What all panels share: loading, ready, empty, absent and error; refreshing without a flicker; keeping the focus.
 import { h, keepingFocus, replace, withCode } from "./dom.js";
 import { filters } from "./state.js";
 
 const THROTTLE_MS = 2000;
 
+/** The panels of the page, in its order. */
+export const panels = [];
+
 /**
+ * Fills the section `id` of index.html, and adds it to `panels`.
+ *
  * `mount(content, tools)` builds what stays and returns `render(data)`; `load(signal)` asks the server; `empty(data)` says what is
  * missing, or null. `tables` are those whose commits matter (null: all of them), or a function that returns them; `watches` are the
  * filters that matter.
@@ -50,6 +55,8 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
 
   function failed(error, background) {
     if (error.code === "empty_lake") return explain("empty", error.message, error.help ?? "clickrec run");
+    // Neither a fault nor a lack of data: the project does without what this panel shows.
+    if (error.code === "not_declared") return explain("absent", "Not in this project", [error.message, error.help].filter(Boolean).join("; "));
     if (!background || shown === null) return explain("error", error.message, error.help);
     // What is on the screen was true a moment ago: it stays, with a word about its age.
     note.hidden = false;
@@ -107,15 +114,16 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
     if (watches.some((key) => changed.has(key))) start();
   });
 
-  return {
-    id,
+  const handle = {
     start,
-    /** Something was committed; `changed` null means that we cannot know what. */
+    /** Something is new (live.js); `changed` null means that we cannot know what. */
     committed(changed) {
       const mine = typeof tables === "function" ? tables() : tables;
       if (!changed || !mine || mine.some((table) => changed.has(table))) refreshSoon();
     },
   };
+  panels.push(handle);
+  return handle;
 }
 
 function skeleton(rows) {

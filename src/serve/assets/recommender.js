@@ -1,5 +1,6 @@
 // What the project declares about its recommender: the parts of a score, and whether there are similar items.
 import { get } from "./api.js";
+import { ANSWERS } from "./live.js";
 
 let answer = null;
 let known = null; // the last answer, for callers that cannot wait
@@ -11,14 +12,14 @@ export function recommender() {
   return mine;
 }
 
-/** Something was committed: the model may have another version. */
+/** Something is new: the model may have another version. */
 export function forgetRecommender() {
   answer = null;
 }
 
-/** The tables whose commits may change recommendations, and others that a panel reads; null (any) as long as no model is known. */
+/** What may change recommendations, and other tables that a panel reads; null (anything) as long as no model is known. */
 export function tablesOfRecommender(...others) {
   if (!known?.model) return null;
   const { events, recommendations, description, model } = known;
-  return [events, recommendations, description, model.table, ...others].filter(Boolean);
+  return [ANSWERS, events, recommendations, description, model.table, ...others].filter(Boolean);
 }

@@ -62,9 +62,17 @@ addEventListener("popstate", () => become(parse(location.search)));
 
 let newest = null;
 
-/** When the newest event of the lake happened: "last 7 days" counts back from there, so that old data can be looked at. */
+const unknown = (error) => {
+  if (error.code === "not_declared") return null; // the project does not count events by time
+  throw error;
+};
+
+/**
+ * When the newest event of the lake happened: "last 7 days" counts back from there, so that old data can be looked at. Null if
+ * nothing says when.
+ */
 export function newestAt() {
-  newest ??= get("/engagement", { bucket: "day" }).then((answer) => answer.newest_at);
+  newest ??= get("/engagement", { bucket: "day" }).then((answer) => answer.newest_at, unknown);
   newest.catch(() => { newest = null; });
   return newest;
 }

@@ -2,14 +2,11 @@
 //!
 //! - [`SessionHistory`]: past sessions, and for each item the newest sessions containing it.
 //! - [`SessionKnn`]: the items clicked in the most similar sessions.
-//! - [`transitions`]: which items follow an item.
 
 mod history;
 mod knn;
 #[cfg(test)]
 mod tests;
-mod transitions;
 
 pub use history::{Click, SessionHistory, history_bytes};
 pub use knn::{KnnParams, SessionKnn};
-pub use transitions::{Transition, transitions};

@@ -115,27 +115,6 @@ fn a_session_is_no_neighbour_of_itself_and_the_unknown_gets_nothing() {
     assert!(SessionKnn::new(&empty, plain()).top(&[1], None, 10, true).is_empty());
 }
 
-#[test]
-fn transitions_agree_with_a_computation_by_hand() {
-    // 1 -> 2: twice adjacent, and once two clicks later; 1 -> 3: once adjacent, and once two clicks later.
-    let history = history(&[&[1, 2, 3], &[1, 2], &[1, 3, 2], &[4, 4]], 0);
-    let found = transitions(&history, 10, 10);
-    let of_one: Vec<(u32, f32)> = found
-        .iter()
-        .filter(|t| t.item == 1)
-        .map(|t| (t.next, t.weight))
-        .collect();
-    assert_eq!(of_one, [(2, 2.5), (3, 1.5)]);
-    assert!(found.iter().all(|t| t.item != 4), "a repeat is no transition");
-    assert_eq!(
-        transitions(&history, 1, 1)
-            .iter()
-            .find(|t| t.item == 1)
-            .map(|t| (t.next, t.weight)),
-        Some((2, 2.0))
-    );
-}
-
 proptest! {
     #[test]
     fn a_thread_that_served_others_before_gives_the_same_list(

@@ -245,6 +245,11 @@ fn a_step_that_waits_for_much_says_how_much_is_new() {
         (Whole, &[|f| refresh(f, 0.05, Some(50))], CHANGED),
         (
             Whole,
+            &[|f| refresh(f, 0.07, Some(1))],
+            "nothing: 0.1 % of its input is new, it waits for 7 %",
+        ),
+        (
+            Whole,
             &[|f| refresh(f, 0.5, Some(0)), |f| news(f, 0, News::Fewer)],
             "nothing: 0.0 % of its input is new, it waits for 50 %",
         ),

@@ -34,7 +34,7 @@ function mount(content) {
   return ({ sessions }) => table.update(sessions);
 }
 
-export const activeSessions = () => panel({
+panel({
   id: "active-sessions",
   tables: ["gold.sessions"],
   watches: ["event_type", ...TIME],

@@ -51,21 +51,20 @@ function mount(content) {
   };
 }
 
-export function cluster() {
-  const section = document.getElementById("cluster");
-  const link = document.querySelector('.nav a[href="#cluster"]').parentElement;
-  const each = panel({
-    id: "cluster",
-    tables: null,
-    mount,
-    load: async (signal) => {
-      const answer = await get("/cluster", {}, signal);
-      section.hidden = link.hidden = !answer.scheduler;
-      return answer;
-    },
-  });
-  setInterval(() => {
-    if (!section.hidden && !document.hidden) each.start({ background: true });
-  }, EVERY_MS);
-  return each;
-}
+const section = document.getElementById("cluster");
+const link = document.querySelector('.nav a[href="#cluster"]').parentElement;
+
+const cluster = panel({
+  id: "cluster",
+  tables: null,
+  mount,
+  load: async (signal) => {
+    const answer = await get("/cluster", {}, signal);
+    section.hidden = link.hidden = !answer.scheduler;
+    return answer;
+  },
+});
+
+setInterval(() => {
+  if (!section.hidden && !document.hidden) cluster.start({ background: true });
+}, EVERY_MS);

@@ -95,7 +95,7 @@ function mount(content) {
   };
 }
 
-export const engagement = () => panel({
+panel({
   id: "engagement",
   tables: ["gold.sessions", "gold.engagement"],
   watches: ["event_type", ...TIME],

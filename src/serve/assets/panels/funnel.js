@@ -26,7 +26,7 @@ function mount(content) {
   };
 }
 
-export const funnel = () => panel({
+panel({
   id: "funnel",
   tables: ["gold.engagement"],
   watches: TIME,

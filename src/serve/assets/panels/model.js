@@ -59,7 +59,7 @@ function mount(content) {
   };
 }
 
-export const model = () => panel({
+panel({
   id: "model",
   tables: () => tablesOfRecommender("system.evaluations"),
   skeletonRows: 9,

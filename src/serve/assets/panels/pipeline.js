@@ -93,7 +93,7 @@ function mount(content) {
   };
 }
 
-export const pipeline = () => panel({
+panel({
   id: "pipeline",
   tables: null,
   skeletonRows: 10,

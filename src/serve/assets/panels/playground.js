@@ -143,7 +143,7 @@ function mount(content, tools) {
   };
 }
 
-export const playground = () => panel({
+panel({
   id: "playground",
   tables: () => tablesOfRecommender("gold.item_activity"),
   skeletonRows: 6,

@@ -38,7 +38,7 @@ function mount(content) {
   };
 }
 
-export const popular = () => panel({
+panel({
   id: "popular",
   tables: ["gold.item_activity"],
   watches: ["event_type", ...TIME],

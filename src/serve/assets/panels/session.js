@@ -99,7 +99,7 @@ function note(element, what) {
   replace(element, what ? [h("p", {}, what.message), what.help ? h("p", {}, withCode(what.help)) : null] : null);
 }
 
-export const session = () => panel({
+panel({
   id: "session",
   tables: () => tablesOfRecommender("gold.sessions"),
   watches: ["session", "event_type", ...TIME],
