@@ -270,8 +270,7 @@ fn make_popular(shop: &Shop, item: &str) {
 #[test]
 fn clients_are_told_when_what_is_new_begins_to_count() {
     // It declares no model, so no version of a table says that another one answers.
-    let shop = of_popularity();
-    click(&shop, &POPULAR_SESSIONS);
+    let shop = popular();
     let server = Server::start(&shop, &[]);
     let first = || {
         let answer = server.post("/api/v1/recommendations", r#"{"items": ["z"], "k": 1}"#);
