@@ -1,3 +1,7 @@
+//! How long `--follow` waits before the next batch, and how many records that takes: the pipeline's `trigger` (`every`,
+//! `records`, `bytes`), and fewer records after a batch that did not fit into memory. Steps with a schedule of their
+//! own are in `slower_steps`; the pause after a failure is in `backoff`.
+
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -18,7 +22,7 @@ const RECORDS_MIN: u64 = 1_000;
 
 /// When a batch begins, and how many records it takes.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct BatchTrigger {
     trigger: Trigger,
     /// Mean bytes of a record.
     record_bytes: f64,
@@ -27,7 +31,7 @@ pub(super) struct Pace {
     began: Option<Instant>,
 }
 
-impl Pace {
+impl BatchTrigger {
     pub fn new(trigger: Trigger) -> Self {
         Self {
             trigger,

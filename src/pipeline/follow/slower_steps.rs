@@ -1,3 +1,6 @@
+//! When a step with a schedule of its own (`every`, `refresh_after`) is due, as training is. It runs beside the
+//! batches; when these begin is in `batch_trigger`.
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
