@@ -29,7 +29,8 @@
 //!    finds what is new: `listing`, `waiting`, `look`, `pass`; [`sources::formats`] says where a record ends.
 //! 3. `pipeline/decide` decides what to do about it; `inputs/bound` says what the names in the step's SQL stand for.
 //! 4. `pipeline/leaving_out.rs` runs the step: `pipeline/step/mod.rs` and its phases `plan`, `write`, `check`, `merge`,
-//!    `commit`. While it writes, the plan reads the records (`sources/files/scan.rs`).
+//!    `commit`. While it writes, the plan reads the records (`sources/files/scan.rs`). A commit that loses a race:
+//!    `lake/commit.rs` goes on top where only files moved; otherwise `pipeline/lost_race.rs` plans the step again.
 //! 5. `backend/local.rs` runs the plan; `lake/write.rs` writes its rows to files, `lake/commit.rs` makes them visible.
 //!
 //! Silver goes the same way, from what changed in Bronze (`lake/changes.rs`); it replaces the rows of the same keys

@@ -20,7 +20,8 @@
 //!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
 //! - [`Reconciled`]: what became of the records of a batch; `reconciliation`: reads that.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
-//! - [`Runner`]: steps one after another, as [`RunOptions`] say.
+//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `lost_race`: one of them, and again where another writer
+//!   was faster.
 //! - `bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
@@ -41,6 +42,7 @@ mod gone;
 mod inputs;
 mod leaving_out;
 mod loss;
+mod lost_race;
 mod node;
 mod preview;
 mod quarantined;

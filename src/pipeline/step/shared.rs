@@ -1,5 +1,6 @@
-//! What the phases of a step share: what it works with ([`Tools`]), one attempt at it ([`Attempt`]), and what it did
-//! ([`Done`]).
+//! What the phases of a step share: what it works with ([`Tools`]), what they are called with ([`Attempt`]), and what
+//! it did ([`Done`]). Nothing is tried again here: `pipeline/lost_race.rs` (`run_step`) makes another attempt where
+//! another writer was faster.
 
 use std::sync::Arc;
 
