@@ -9,7 +9,7 @@ use clickrec_udfs::Variables;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use twox_hash::XxHash64;
 
-use super::expectation_plans::{self, Place};
+use super::expectation_sql::{self, Place};
 use super::node::error_at;
 use super::references::{References, references};
 use super::{Node, PipelineError};
@@ -267,7 +267,7 @@ impl ParsedStep {
     fn parse(&mut self, project: &Project, variables: &Variables) -> Result<(), PipelineError> {
         self.found = references(&self.step.sql, variables)
             .map_err(|error| error_at(&self.step, Location::new(error.line, error.column), error.message))?;
-        self.expectations = expectation_plans::references(&self.step, &project.file, variables)?;
+        self.expectations = expectation_sql::references(&self.step, &project.file, variables)?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use super::quarantined::{self, KEY, Quarantined};
+use super::quarantine_table::{self, KEY, Quarantined};
 use super::step::Tools;
 use super::{Node, PipelineError, system};
 use crate::config::TableName;
@@ -46,7 +46,7 @@ impl FailedRecord {
             false => row.clone(),
         };
         let as_json = |row: &RecordBatch| -> Result<String, DataFusionError> {
-            Ok(quarantined::as_json(std::slice::from_ref(row))?.concat())
+            Ok(quarantine_table::as_json(std::slice::from_ref(row))?.concat())
         };
         Ok(Self {
             input: input.to_owned(),
@@ -91,7 +91,7 @@ pub(super) async fn save(tools: Tools<'_>, node: &Node, records: &[FailedRecord]
         key: &record.key,
         row: &record.row,
     });
-    quarantined::put(tools.lake, &session, node, &rows.collect::<Vec<_>>()).await
+    quarantine_table::put(tools.lake, &session, node, &rows.collect::<Vec<_>>()).await
 }
 
 /// The places (`topic, partition, offset`) of an input's records that steps failed on; `None` where there are none.

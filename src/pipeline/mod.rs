@@ -6,8 +6,8 @@
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
 //! - [`system`](mod@system): the tables that no step makes; `runs_schemas`: the columns of those about runs.
 //! - [`Node`]: a step and what it reads; `step_error`: why it did not plan, or its plan did not run.
-//! - `expectation_plans`: what has to hold for the rows of a step before it commits them (`step/check.rs` runs them);
-//!   `aside`: rows that do not meet them; `quarantined`: the table where these go.
+//! - `expectation_sql`: what has to hold for the rows of a step before it commits them (`step/expectations.rs` runs it);
+//!   `rejected_rows`: rows that break an expectation; `quarantine_table`: `system.quarantine`, where these go.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Selection`]: which steps run.
 //! - `decide`: what a step has to do, and why; `loss`: rows that another engine took out of its table.
@@ -26,7 +26,6 @@
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
 
-mod aside;
 mod bindings;
 mod bisect;
 mod dag;
@@ -34,7 +33,7 @@ mod data_error;
 mod decide;
 mod declared;
 mod error;
-mod expectation_plans;
+mod expectation_sql;
 mod failed_records;
 mod failing_expression;
 pub mod follow;
@@ -45,10 +44,11 @@ mod loss;
 mod lost_race;
 mod node;
 mod preview;
-mod quarantined;
+mod quarantine_table;
 mod reconciled;
 mod reconciliation;
 pub mod references;
+mod rejected_rows;
 mod replay;
 mod report;
 mod run_options;
@@ -69,7 +69,7 @@ mod upkeep;
 pub use dag::Dag;
 pub use decide::Decision;
 pub use error::{Failure, PipelineError, chain};
-pub use expectation_plans::Checked;
+pub use expectation_sql::Checked;
 pub use inputs::{Inputs, Lookup};
 pub use node::Node;
 pub use preview::{Logic, Preview};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 
-use super::quarantined::as_json;
+use super::quarantine_table::as_json;
 use super::step::Tools;
 use super::step_error::query_error;
 use super::{Node, PipelineError, Reconciled, chain};

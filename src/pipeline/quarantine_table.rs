@@ -1,4 +1,6 @@
-//! `system.quarantine`: rows that did not meet an expectation, and records that a step's SQL fails on, one row each.
+//! The table `system.quarantine`: its columns, and how rows are written to it, each once. `step/expectations.rs` puts
+//! rows there that an expectation rejects (`save`), `failed_records` records that a step's SQL fails on (`put`). What
+//! the SQL itself does not accept goes to a table of the project's own (`silver.quarantine`).
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -15,7 +17,7 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use twox_hash::XxHash64;
 
-use super::aside::Found;
+use super::rejected_rows::RejectedRows;
 use super::{Node, PipelineError, system};
 use crate::config::Mode;
 use crate::lake::Lake;
@@ -44,7 +46,7 @@ pub(super) struct Aside {
     /// Its name.
     pub expectation: String,
     /// The rows.
-    pub found: Found,
+    pub found: RejectedRows,
 }
 
 /// Puts rows aside, in one commit. A row is known by its step and all of its values, so that one that is put aside again

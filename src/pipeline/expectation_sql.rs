@@ -1,8 +1,9 @@
-//! What has to hold for the rows that a step writes: which tables its expectations read, and whether they plan.
-//! `step/check.rs` runs them and decides what follows.
+//! The SQL of expectations (`expect`), before any step runs: which tables it reads, whether it plans, and whether it
+//! returns the columns that quarantining needs. `step/expectations.rs` runs it on what a step has written, and decides
+//! what follows.
 //!
-//! They run once the rows are in files, and before the commit that makes these files part of the table: so each is one
-//! query, and rows still stream.
+//! It runs once the rows are in files, and before the commit that makes these files part of the table: so each
+//! expectation is one query, and rows still stream.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

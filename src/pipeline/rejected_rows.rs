@@ -1,4 +1,6 @@
-//! Rows that are put aside: those among the rows that a step has written which an expectation's query returned.
+//! Takes the rows that an expectation with `severity: quarantine` rejects out of what a step has written.
+//! `step/expectations.rs` calls it: its query returned these rows, [`Unwanted`] finds them among the step's own and
+//! passes on all others.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,19 +29,19 @@ pub(super) struct Unwanted {
     converter: RowConverter,
     /// The set, and whether a row was found.
     rows: HashMap<Box<[u8]>, AtomicBool>,
-    found: Mutex<Found>,
+    found: Mutex<RejectedRows>,
     memory: MemoryReservation,
 }
 
 /// Rows that were taken out, and the memory that they have.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct RejectedRows {
     /// The rows.
     pub batches: Vec<RecordBatch>,
     memory: MemoryReservation,
 }
 
-impl Found {
+impl RejectedRows {
     fn none(pool: &Arc<dyn MemoryPool>) -> Self {
         Self {
             batches: vec![],
@@ -85,7 +87,7 @@ impl Unwanted {
             schema: schema.clone(),
             columns,
             rows: HashMap::new(),
-            found: Mutex::new(Found::none(pool)),
+            found: Mutex::new(RejectedRows::none(pool)),
             memory: MemoryConsumer::new("rows to put aside").register(pool),
         };
         for batch in batches {
@@ -134,9 +136,9 @@ impl Unwanted {
     }
 
     /// The rows of the streams that are in the set.
-    pub fn found(&self, pool: &Arc<dyn MemoryPool>) -> Found {
+    pub fn found(&self, pool: &Arc<dyn MemoryPool>) -> RejectedRows {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *found, Found::none(pool))
+        std::mem::replace(&mut *found, RejectedRows::none(pool))
     }
 }
 

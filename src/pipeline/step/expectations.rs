@@ -1,5 +1,6 @@
-//! Runs the expectations of a step over the files that it has written, and decides what follows: the step fails, rows
-//! are put aside, or the number is only reported. `Attempt::complete` calls it between `write` and `merge`.
+//! The phase `check` of a step: runs its expectations over the files that it has written, and decides by `severity`
+//! what follows. The step fails, rows that break an expectation go to the quarantine, or their number is only reported.
+//! `Attempt::complete` calls it between `write` and `merge`.
 
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ use crate::config::{Expectation, Severity};
 use crate::engine::{self, Bindings};
 use crate::lake::DataFilesScan;
 use crate::lake::write::{Layout, Written, discard, write_streams};
-use crate::pipeline::aside::Unwanted;
-use crate::pipeline::quarantined::{self, Aside};
+use crate::pipeline::quarantine_table::{self, Aside};
+use crate::pipeline::rejected_rows::Unwanted;
 use crate::pipeline::step_error::{backend_error, query_error};
 use crate::pipeline::{Checked, PipelineError};
 
@@ -67,7 +68,7 @@ pub async fn save(attempt: Attempt<'_>, aside: &[Aside]) -> Result<(), PipelineE
     }
     let tools = attempt.tools;
     let session = tools.engine_here().session(&Bindings::default()).await?;
-    quarantined::save(tools.lake, &session, attempt.node, aside).await
+    quarantine_table::save(tools.lake, &session, attempt.node, aside).await
 }
 
 /// A session of this process in which the step's own name stands for the rows that it has written, and other names for
@@ -118,7 +119,7 @@ impl Checker<'_> {
     }
 
     fn failed(&self, expectation: &Expectation, offending: &Offending) -> Result<PipelineError, DataFusionError> {
-        let rows = quarantined::as_json(&offending.batches)?;
+        let rows = quarantine_table::as_json(&offending.batches)?;
         Ok(PipelineError::Expectation {
             step: self.attempt.node.name().to_string(),
             name: expectation.name.clone(),
