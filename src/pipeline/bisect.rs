@@ -1,4 +1,4 @@
-//! The search for records that make a step's SQL fail, by halving one of its inputs. `leaving_out` calls it after a
+//! The search for records that make a step's SQL fail, by halving one of its inputs. `leave_out_failed_records` calls it after a
 //! step failed with an error that data can cause, and runs the step on the other records.
 //!
 //! The input is spilled to a file, and the SQL runs on halves of it, without writing, until each record that fails by

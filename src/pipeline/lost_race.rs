@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 
-use super::leaving_out::run_leaving_out_failed_records;
+use super::leave_out_failed_records::run_leaving_out_failed_records;
 use super::step::Done;
 use super::{
     Decision, Lookup, Node, Outcome, PipelineError, RunEvent, Runner, StepProgress, failed_records, reconciliation,

@@ -10,13 +10,13 @@
 //!   `rejected_rows`: rows that break an expectation; `quarantine_table`: `system.quarantine`, where these go.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
 //! - [`Selection`]: which steps run.
-//! - `decide`: what a step has to do, and why; `loss`: rows that another engine took out of its table.
+//! - `decide`: what a step has to do, and why; `removed_rows`: rows that another engine removed from its table.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
 //! - `step`: a step in phases: plan, write, check, merge, commit.
 //! - [`trial`]: a step over tables in memory.
 //! - `declared`: whether the steps have what the project file says of them; `schemas`: the columns of every table.
-//! - `gone`: tables that were deleted, replaced, or lost rows.
-//! - `leaving_out`: runs a step; where records make its SQL fail, without them. `bisect` finds these records, with
+//! - `deleted_tables`: tables that were deleted, replaced, or lost rows.
+//! - `leave_out_failed_records`: runs a step; where records make its SQL fail, without them. `bisect` finds these, with
 //!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
 //! - [`Reconciled`]: what became of the records of a batch; `reconciliation`: reads that.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
@@ -32,15 +32,14 @@ mod dag;
 mod data_error;
 mod decide;
 mod declared;
+mod deleted_tables;
 mod error;
 mod expectation_sql;
 mod failed_records;
 mod failing_expression;
 pub mod follow;
-mod gone;
 mod inputs;
-mod leaving_out;
-mod loss;
+mod leave_out_failed_records;
 mod lost_race;
 mod node;
 mod preview;
@@ -49,6 +48,7 @@ mod reconciled;
 mod reconciliation;
 pub mod references;
 mod rejected_rows;
+mod removed_rows;
 mod replay;
 mod report;
 mod run_options;

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, ident};
 use datafusion::prelude::SessionContext;
 
 use super::inputs::Lookup;
-use super::leaving_out::run_leaving_out_failed_records;
+use super::leave_out_failed_records::run_leaving_out_failed_records;
 use super::step::{self, Attempt, DELETED};
 use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, failed_records};
 use crate::config::{Mode, TableName};

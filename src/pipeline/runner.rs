@@ -16,7 +16,8 @@ use super::run_options::lookup;
 use super::schemas::{Planned, foreign_tables, schemas};
 use super::step::Tools;
 use super::{
-    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress, gone,
+    Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress,
+    deleted_tables,
 };
 use crate::backend::{self, Backend, LocalBackend};
 use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
@@ -182,7 +183,7 @@ impl Runner {
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
         self.check([node.name()])?;
         let inputs = Inputs::find(node, self.world(), lookup).await?;
-        gone::check(&self.dag, &self.lake, node, &inputs, lookup).await?;
+        deleted_tables::check(&self.dag, &self.lake, node, &inputs, lookup).await?;
         Ok(inputs)
     }
 

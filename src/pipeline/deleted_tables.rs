@@ -1,10 +1,11 @@
-//! Tables that were deleted, made anew, or robbed of rows behind the back of the steps.
+//! Tables that were deleted, made anew, or robbed of rows (`removed_rows`) behind the back of the steps: refuses what
+//! would silently start from nothing.
 //!
 //! What a step computes from tables it can compute again, and says so. A table that is filled from a source cannot be
 //! made again from it for certain, as the source may hold less by now: that is never done unasked. Only where another
 //! engine took such a table back to a version of ours is it known what is missing, and that is read again.
 
-use super::loss::{last_commit, refuse};
+use super::removed_rows::{last_commit, refuse};
 use super::{Dag, Decision, Inputs, Lookup, Node, PipelineError};
 use crate::config::Mode;
 use crate::lake::{Lake, LakeTable, positions};
