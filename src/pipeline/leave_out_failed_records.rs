@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::bisect::{Found, Input, Search};
+use super::bisect::{NamedInput, Search, Searched};
 use super::data_error::is_of_data;
 use super::step::{self, Done, Tools};
 use super::{Inputs, Node, PipelineError, StepProgress, chain, failed_records};
@@ -61,19 +61,22 @@ pub(super) async fn run_leaving_out_failed_records(
 
 /// The inputs to search, and whether the others that are read in part stand empty meanwhile: first what is new, input
 /// by input (two sources may each have such a record), then tables that are read as a whole.
-fn candidates(node: &Node) -> Vec<(Input, bool)> {
+fn candidates(node: &Node) -> Vec<(NamedInput, bool)> {
     let tables = node.changed_tables.iter().map(ToString::to_string);
-    let changes: Vec<Input> = tables.chain(node.sources.iter().cloned()).map(Input::Changes).collect();
+    let changes: Vec<NamedInput> = tables
+        .chain(node.sources.iter().cloned())
+        .map(NamedInput::Changes)
+        .collect();
     let alone = changes.iter().cloned().map(|input| (input, true));
     let together = changes.iter().cloned().map(|input| (input, false));
-    let whole = node.tables.iter().cloned().map(|name| (Input::Table(name), false));
+    let whole = node.tables.iter().cloned().map(|name| (NamedInput::Table(name), false));
     alone
         .chain(together.filter(|_| changes.len() > 1))
         .chain(whole)
         .collect()
 }
 
-fn tell(node: &Node, input: &Input, found: &Found) {
+fn tell(node: &Node, input: &NamedInput, found: &Searched) {
     let first = found.records.first();
     tracing::warn!(
         step = %node.name(),

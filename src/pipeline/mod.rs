@@ -22,11 +22,10 @@
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
 //! - [`Runner`]: steps one after another, as [`RunOptions`] say; `lost_race`: one of them, and again where another writer
 //!   was faster.
-//! - `bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
+//! - `lake_bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
 
-mod bindings;
 mod bisect;
 mod dag;
 mod data_error;
@@ -39,6 +38,7 @@ mod failed_records;
 mod failing_expression;
 pub mod follow;
 mod inputs;
+mod lake_bindings;
 mod leave_out_failed_records;
 mod lost_race;
 mod node;

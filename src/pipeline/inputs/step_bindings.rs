@@ -1,4 +1,5 @@
-//! What the names in a step's SQL stand for, once it is decided what to do with what was found.
+//! What the names in a step's SQL stand for: what `changes('…')`, `latest('…')`, `previous('…')` and plain tables read,
+//! once it is decided what to do with what was found. `engine/functions.rs` takes the calls' rows from here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
