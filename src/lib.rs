@@ -25,8 +25,8 @@
 //!
 //! 1. `cli/run.rs` loads the project (`config/load.rs`) and starts [`pipeline::Runner`] (`pipeline/runner.rs`,
 //!    `run_once`), which runs one step after another.
-//! 2. `pipeline/inputs/` finds what a step reads (`find`, `found`). For files, `sources/files/source.rs` (`pending`)
-//!    finds what is new: `listing`, `waiting`, `look`, `pass`; [`sources::formats`] says where a record ends.
+//! 2. `pipeline/inputs/` finds what a step reads (`find`, `found`). For files, `sources/files/pending.rs`
+//!    finds what is new: `listing`, `new_lines`, `compare`, `rotation`, `pass`; [`sources::formats`] says where a record ends.
 //! 3. `pipeline/decide` decides what to do about it; `inputs/step_bindings` says what the names in the step's SQL stand for.
 //! 4. `pipeline/leave_out_failed_records.rs` runs the step: `pipeline/step/mod.rs` and its phases `plan`, `write`, `expectations`,
 //!    `merge`, `commit`. While it writes, the plan reads the records (`sources/files/scan.rs`). A commit that loses a race:

@@ -1,4 +1,5 @@
-//! What is pending in the files of a source, and the positions to commit with it.
+//! What is pending in the files of a source, and the positions to commit with it: lists the files, finds the new lines
+//! in them (`new_lines`), and makes the scan that reads these lines.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 
 use super::FilesSource;
-use super::state::Known;
-use super::waiting::Waiting;
+use super::new_lines::NewLines;
+use super::read_so_far::Known;
 use crate::sources::{Committed, Pending, ReadOptions, Source, SourceError};
 
 /// A run that has reread more than this many bytes only to find nothing new commits what it learned, so that the next
@@ -33,12 +34,12 @@ impl Source for FilesSource {
         let found_us = i64::try_from(found_us).unwrap_or(i64::MAX);
         let files = self.listing().await?;
         let known = Known::committed(committed, files.iter().map(|file| &file.place)).await?;
-        let waiting = Waiting::find(self, &files, &known, options.on_loss).await?;
-        let ranges = waiting.file_ranges(&files, found_us);
+        let new = NewLines::find(self, &files, &known, options.on_loss).await?;
+        let ranges = new.file_ranges(&files, found_us);
         let records = ranges.iter().map(|range| range.records).sum();
         Ok(Pending {
-            next: waiting.positions(&files, &known),
-            keep: waiting.renamed || waiting.read_again > READ_AGAIN_MAX,
+            next: new.positions(&files, &known),
+            keep: new.renamed || new.read_again > READ_AGAIN_MAX,
             provider: Arc::new(self.scan(ranges)),
             records,
             lag: BTreeMap::from([(self.config.path.clone(), records)]),

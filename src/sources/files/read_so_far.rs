@@ -1,4 +1,5 @@
-//! How far files were read, as positions in the lake.
+//! How far each file was read, as positions in the lake: its lines and bytes, a fingerprint of them, and the file's
+//! metadata (`FILE`, `FILE#bytes`, `FILE#content`, `FILE#stamp`).
 
 use std::collections::BTreeMap;
 

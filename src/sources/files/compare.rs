@@ -1,4 +1,6 @@
-//! Opens files to find out what they contain, and whether they still begin with what was read.
+//! Opens files and compares them with what was read: whether a file still begins with that and has grown, whether a new
+//! one begins with the text of a renamed or rotated log (`copytruncate`: the copy does, and the emptied log no longer
+//! does), and whether two files are copies. For a large file, it compares samples (`appended`).
 
 use bytes::Bytes;
 use datafusion::error::DataFusionError;
@@ -8,9 +10,9 @@ use object_store::ObjectStoreExt;
 use super::codec::{Chunks, Codec, Kind, bytes_of, is_damage, peek};
 use super::files_source::FilesSource;
 use super::fingerprint::{Fingerprint, WHOLE};
-use super::listing::Found;
+use super::listing::Listed;
 use super::pass::{Checkpoint, HEAD_BYTES, Mark, Pass, Passing, Print, head};
-use super::state::ReadSoFar;
+use super::read_so_far::ReadSoFar;
 use crate::sources::SourceError;
 use crate::sources::formats::{Format, Start};
 
@@ -42,7 +44,7 @@ impl FilesSource {
     /// Checks whether files still begin with what was read from them, and what follows. The only checkpoint has ID 0.
     pub(super) async fn look_again(
         &self,
-        files: &[Found],
+        files: &[Listed],
         states: &[ReadSoFar],
         which: Vec<usize>,
     ) -> Result<Vec<(usize, Seen)>, SourceError> {
@@ -57,7 +59,7 @@ impl FilesSource {
     /// Inspects files: what they contain, and which of the checkpoints they begin with.
     pub(super) async fn look(
         &self,
-        files: &[Found],
+        files: &[Listed],
         which: Vec<usize>,
         checkpoints: &[Checkpoint],
     ) -> Result<Vec<(usize, Seen)>, SourceError> {
@@ -69,7 +71,7 @@ impl FilesSource {
         looks.buffered(AT_ONCE).try_collect().await
     }
 
-    async fn whole(&self, file: &Found, checkpoints: &[Checkpoint]) -> Result<Seen, DataFusionError> {
+    async fn whole(&self, file: &Listed, checkpoints: &[Checkpoint]) -> Result<Seen, DataFusionError> {
         let path = &file.meta.location;
         let (first, bytes) = peek(bytes_of(&*self.store, path, 0..file.meta.size).await?).await?;
         let codec = match Kind::of(self.config.format, path, &first) {
@@ -82,7 +84,7 @@ impl FilesSource {
         Ok(Seen::Text(codec, pass))
     }
 
-    async fn compared(&self, file: &Found, read: ReadSoFar) -> Result<Seen, DataFusionError> {
+    async fn compared(&self, file: &Listed, read: ReadSoFar) -> Result<Seen, DataFusionError> {
         let print = read.print.unwrap_or(Print::Content(0));
         let checkpoint = |print| Checkpoint {
             length: read.bytes,
@@ -104,14 +106,14 @@ impl FilesSource {
         }
     }
 
-    async fn is_plain(&self, file: &Found) -> Result<bool, DataFusionError> {
+    async fn is_plain(&self, file: &Listed) -> Result<bool, DataFusionError> {
         let path = &file.meta.location;
         let first = self.store.get_range(path, 0..file.meta.size.min(MAGIC_BYTES)).await?;
         Ok(Kind::of(self.config.format, path, &first) == Kind::Text(Codec::Plain))
     }
 
     /// For a large file: rereads samples of what was read, and everything that follows.
-    async fn appended(&self, file: &Found, read: u64, content: i64) -> Result<Seen, DataFusionError> {
+    async fn appended(&self, file: &Listed, read: u64, content: i64) -> Result<Seen, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
         if size < read || self.fingerprint(file, read).await? != content {
             return Ok(Seen::Text(Codec::Plain, nothing(self.config.format, size)));
@@ -133,7 +135,7 @@ impl FilesSource {
         Ok(Seen::Text(Codec::Plain, pass))
     }
 
-    async fn fingerprint(&self, file: &Found, length: u64) -> Result<i64, DataFusionError> {
+    async fn fingerprint(&self, file: &Listed, length: u64) -> Result<i64, DataFusionError> {
         let parts = Fingerprint::parts(length);
         let parts: Vec<Bytes> = self.store.get_ranges(&file.meta.location, &parts).await?;
         Ok(Fingerprint::of_parts(length, &parts))
@@ -142,7 +144,7 @@ impl FilesSource {
     /// For a compressed file of which an older version has read this many lines.
     async fn lines_skipped(
         &self,
-        file: &Found,
+        file: &Listed,
         codec: Codec,
         bytes: u64,
         hash: i64,
@@ -170,12 +172,12 @@ impl FilesSource {
     }
 
     /// How the text of a file relates to that of another, as far as it can be read.
-    pub(super) async fn likeness(&self, file: &Found, other: &Found) -> Result<Likeness, SourceError> {
+    pub(super) async fn likeness(&self, file: &Listed, other: &Listed) -> Result<Likeness, SourceError> {
         let compared = self.compare(file, other).await;
         compared.map_err(|error| self.failed(&file.place, &error))
     }
 
-    async fn compare(&self, file: &Found, other: &Found) -> Result<Likeness, DataFusionError> {
+    async fn compare(&self, file: &Listed, other: &Listed) -> Result<Likeness, DataFusionError> {
         let (mut a, mut b) = (self.text(file).await?, self.text(other).await?);
         let (mut left, mut right, mut last) = (Bytes::new(), Bytes::new(), None);
         loop {
@@ -197,7 +199,7 @@ impl FilesSource {
         }
     }
 
-    async fn text(&self, file: &Found) -> Result<Chunks, DataFusionError> {
+    async fn text(&self, file: &Listed) -> Result<Chunks, DataFusionError> {
         let path = &file.meta.location;
         let (first, bytes) = peek(bytes_of(&*self.store, path, 0..file.meta.size).await?).await?;
         Ok(match Kind::of(self.config.format, path, &first) {

@@ -1,17 +1,19 @@
-//! Finds what is new in the files: which have grown, which are new, and which were only renamed.
+//! Finds what is new in the files: which have grown, which are new, and which only continue a text that was read under
+//! another name (`rotation`: renamed, rotated, `copytruncate`). Warns of last lines that stay incomplete and of damaged
+//! files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use super::codec::Codec;
+use super::compare::Seen;
 use super::copies::Copies;
 use super::file_range::FileRange;
 use super::files_source::FilesSource;
-use super::listing::Found;
-use super::look::Seen;
-use super::names;
-use super::pass::{Checkpoint, Mark, Pass, Print};
-use super::state::{Known, ReadSoFar};
+use super::listing::Listed;
+use super::pass::{Mark, Pass, Print};
+use super::read_so_far::{Known, ReadSoFar};
+use super::rotation::{self, Displaced};
 use crate::sources::{OnLoss, Positions, SourceError};
 
 /// A last line that has been incomplete for this long is worth a warning.
@@ -19,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(5 * 60);
 
 /// What is new in a source's files.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(super) struct NewLines {
     reads: Vec<Read>,
     /// Known names that are now free for another file.
     moved: Vec<(String, ReadSoFar)>,
@@ -44,32 +46,24 @@ struct Read {
     is_copy: bool,
 }
 
-/// A text that was read under some name and is no longer there under that name.
-struct Displaced {
-    place: String,
-    read: ReadSoFar,
-    /// The file that has the name now.
-    by: Option<usize>,
-}
-
-impl Waiting {
+impl NewLines {
     /// Checks all files, and opens those whose metadata has changed.
     pub async fn find(
         source: &FilesSource,
-        files: &[Found],
+        files: &[Listed],
         known: &Known,
         on_loss: OnLoss,
     ) -> Result<Self, SourceError> {
-        let mut waiting = Self::default();
+        let mut new = Self::default();
         let states: Vec<ReadSoFar> = files.iter().map(|file| known.get(&file.place)).collect();
         let changed = (0..files.len()).filter(|index| !states[*index].is_told_by(files[*index].stamp));
         let (again, mut fresh): (Vec<usize>, Vec<usize>) = changed.partition(|index| states[*index].bytes > 0);
-        let mut displaced = absent(files, known);
+        let mut displaced = rotation::absent(files, known);
         for (index, seen) in source.look_again(files, &states, again).await? {
             match seen {
                 Seen::Text(codec, mut pass) if pass.marks.iter().any(|mark| mark.id.is_some()) => {
                     if let Some(mark) = pass.marks.pop() {
-                        waiting.add(index, codec, pass, mark, states[index].lines);
+                        new.add(index, codec, pass, mark, states[index].lines);
                     }
                 }
                 _ => {
@@ -83,22 +77,18 @@ impl Waiting {
             }
         }
         let copies = Copies::find(source, files, fresh.clone()).await?;
-        waiting.left_out = copies.growing;
-        fresh.retain(|index| !waiting.left_out.contains(index));
+        new.left_out = copies.growing;
+        fresh.retain(|index| !new.left_out.contains(index));
         fresh.sort_unstable();
-        let seen = source.look(files, fresh, &checkpoints(&displaced)).await?;
-        let claims = waiting.take_new(source, files, &states, &displaced, seen);
-        for read in waiting
-            .reads
-            .iter_mut()
-            .filter(|read| copies.whole.contains(&read.file))
-        {
+        let seen = source.look(files, fresh, &rotation::checkpoints(&displaced)).await?;
+        let claims = new.take_new(source, files, &states, &displaced, seen);
+        for read in new.reads.iter_mut().filter(|read| copies.whole.contains(&read.file)) {
             read.is_copy = true;
         }
-        waiting.renamed = !claims.is_empty();
-        waiting.check(files, &states, &displaced, &claims, on_loss)?;
-        waiting.warn(source, files);
-        Ok(waiting)
+        new.renamed = !claims.is_empty();
+        new.check(files, &states, &displaced, &claims, on_loss)?;
+        new.warn(source, files);
+        Ok(new)
     }
 
     fn add(&mut self, file: usize, codec: Codec, pass: Pass, mark: Mark, line: u64) {
@@ -117,7 +107,7 @@ impl Waiting {
     fn take_new(
         &mut self,
         source: &FilesSource,
-        files: &[Found],
+        files: &[Listed],
         states: &[ReadSoFar],
         displaced: &[Displaced],
         seen: Vec<(usize, Seen)>,
@@ -132,7 +122,7 @@ impl Waiting {
                 }
             }
         }
-        let claims = claims(&texts);
+        let claims = rotation::claims(&texts);
         for (index, codec, mut pass) in texts {
             let claim = claims.iter().find(|(_, claimant)| **claimant == index);
             let displaced = claim.map(|(id, _)| (*id, &displaced[*id]));
@@ -158,27 +148,17 @@ impl Waiting {
         claims
     }
 
-    /// Whatever was read must still exist, under its own name or another; or its name must be gone too.
+    /// Refuses what was replaced or truncated, unless that is accepted: the file is then read from its first line.
     fn check(
         &mut self,
-        files: &[Found],
+        files: &[Listed],
         states: &[ReadSoFar],
         displaced: &[Displaced],
         claims: &BTreeMap<usize, usize>,
         on_loss: OnLoss,
     ) -> Result<(), SourceError> {
-        for (id, gone) in displaced.iter().enumerate() {
-            let Some(by) = gone.by.filter(|_| !claims.contains_key(&id)) else {
-                continue;
-            };
-            // A rotation drops the oldest file, and the next one takes its name.
-            let by_known = claims.values().any(|claimant| *claimant == by);
-            let still_there = |index: usize| index != by && same(&states[index], &gone.read);
-            let is_displaced = |index: usize| displaced.iter().any(|other| other.by == Some(index));
-            if by_known || (0..files.len()).any(|index| still_there(index) && !is_displaced(index)) {
-                continue;
-            }
-            let lost = lost(&files[by], &gone.read);
+        for (gone, by) in rotation::lost(states, displaced, claims) {
+            let lost = gone.lost_to(&files[by]);
             if on_loss == OnLoss::Refuse {
                 return Err(lost);
             }
@@ -192,7 +172,7 @@ impl Waiting {
     }
 
     /// Warns about what is left unread.
-    fn warn(&mut self, source: &FilesSource, files: &[Found]) {
+    fn warn(&mut self, source: &FilesSource, files: &[Listed]) {
         for read in &self.reads {
             let file = &files[read.file];
             let (place, left) = (&file.place, read.pass.length.saturating_sub(read.bytes()));
@@ -217,7 +197,7 @@ impl Waiting {
     }
 
     /// What to read, and how to name the records.
-    pub fn file_ranges(&self, files: &[Found], found_us: i64) -> Vec<FileRange> {
+    pub fn file_ranges(&self, files: &[Listed], found_us: i64) -> Vec<FileRange> {
         let reads = self.reads.iter().filter(|read| read.records() > 0);
         let range = |read: &Read| {
             let (file, count) = (&files[read.file], read.mark.counter.count());
@@ -237,7 +217,7 @@ impl Waiting {
     }
 
     /// How far the files will have been read afterwards.
-    pub fn positions(&self, files: &[Found], known: &Known) -> Positions {
+    pub fn positions(&self, files: &[Listed], known: &Known) -> Positions {
         let mut next: BTreeMap<&String, ReadSoFar> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
             if !self.left_out.contains(&index) {
@@ -301,73 +281,7 @@ fn free(read: &ReadSoFar) -> ReadSoFar {
     }
 }
 
-/// What was read from files that no longer exist.
-fn absent(files: &[Found], known: &Known) -> Vec<Displaced> {
-    let there: BTreeSet<&String> = files.iter().map(|file| &file.place).collect();
-    let absent = known
-        .iter()
-        .filter(|(place, read)| read.bytes > 0 && !there.contains(place));
-    absent
-        .map(|(place, read)| Displaced {
-            place: place.clone(),
-            read: *read,
-            by: None,
-        })
-        .collect()
-}
-
-fn checkpoints(displaced: &[Displaced]) -> Vec<Checkpoint> {
-    let checkpoints = displaced.iter().enumerate().filter_map(|(id, gone)| {
-        Some(Checkpoint {
-            length: gone.read.bytes,
-            print: gone.read.print?,
-            id,
-        })
-    });
-    let mut checkpoints: Vec<Checkpoint> = checkpoints.collect();
-    checkpoints.sort_by_key(|checkpoint| checkpoint.length);
-    checkpoints
-}
-
-/// Which file continues which displaced text: the longest match first, each used only once.
-fn claims(texts: &[(usize, Codec, Pass)]) -> BTreeMap<usize, usize> {
-    let mut matches: Vec<(u64, usize, usize)> = vec![];
-    for (index, _, pass) in texts {
-        let marks = pass.marks.iter();
-        matches.extend(marks.filter_map(|mark| Some((mark.length, *index, mark.id?))));
-    }
-    matches.sort_by_key(|(length, index, _)| (std::cmp::Reverse(*length), *index));
-    let (mut claims, mut claimants) = (BTreeMap::new(), BTreeSet::new());
-    for (_, index, id) in matches {
-        if !claims.contains_key(&id) && claimants.insert(index) {
-            claims.insert(id, index);
-        }
-    }
-    claims
-}
-
-fn same(one: &ReadSoFar, other: &ReadSoFar) -> bool {
-    one.bytes == other.bytes && one.print == other.print
-}
-
-fn is_settled(file: &Found) -> bool {
+fn is_settled(file: &Listed) -> bool {
     let age = SystemTime::now().duration_since(SystemTime::from(file.meta.last_modified));
     age.is_ok_and(|age| age >= SETTLED)
-}
-
-fn lost(file: &Found, read: &ReadSoFar) -> SourceError {
-    let reason = if file.meta.size < read.bytes && names::compression(&file.place).is_none() {
-        "the file was replaced or truncated, and no other file holds what was read from it"
-    } else {
-        "the file was replaced: it no longer begins with what was read from it, and no other file does"
-    };
-    SourceError::PositionLost {
-        place: file.place.clone(),
-        committed: i64::try_from(read.bytes).unwrap_or(i64::MAX),
-        available: format!("{} bytes", file.meta.size),
-        reason: reason.to_owned(),
-        help: "restore it, or give the new file another name; if logs are rotated, set `path` to a pattern that \
-               matches the rotated ones, too (clicks.json*); to read it as a new file: clickrec run --accept-loss"
-            .to_owned(),
-    }
 }
