@@ -1,3 +1,6 @@
+//! What follows an item within a few clicks, in past sessions (sequential rules). The mathematics of
+//! `item_transitions`; the function is `functions/item_transitions.rs`.
+
 use std::collections::HashMap;
 
 use super::SessionHistory;

@@ -1,6 +1,8 @@
+//! A query in the form of `quantized`, and the loop that bounds its products with quantized vectors.
+
 /// A query, quantized like the vectors.
 #[derive(Debug)]
-pub(super) struct RoughQuery {
+pub(super) struct QuantizedQuery {
     pub values: Vec<i16>,
     pub step: f32,
     pub length: f32,
@@ -12,7 +14,7 @@ pub(super) struct RoughQuery {
 pub(super) fn fill(
     (bounds, values): (&mut [f32], &[i8]),
     (steps, errors): (&[f32], &[f32]),
-    query: &RoughQuery,
+    query: &QuantizedQuery,
     of_query: f32,
     product: impl Fn(&[i8], &[i16]) -> i32,
 ) {

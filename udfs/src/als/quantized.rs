@@ -1,8 +1,9 @@
-//! An approximate copy of vectors, quantized to eight bits per number, with bounds on the error of products.
+//! An approximate copy of vectors, quantized to eight bits per number, with bounds on the error of products. `top_k`
+//! searches it first where few queries would wait for memory.
 
 use super::Factors;
 use super::kernels::dot;
-use super::rough_query::{RoughQuery, fill, product};
+use super::quantized_query::{QuantizedQuery, fill, product};
 
 /// The largest integer that represents a number of an item.
 const ITEM_MAX: f32 = 127.0;
@@ -15,7 +16,7 @@ const ROUNDING: f32 = 1e-5;
 /// memory, so a search reads a quarter as much; `‖query‖ · error` bounds the error of a vector's product (Cauchy,
 /// Schwarz).
 #[derive(Debug, Clone)]
-pub(super) struct Rough {
+pub(super) struct Quantized {
     dims: usize,
     values: Vec<i8>,
     steps: Vec<f32>,
@@ -23,10 +24,10 @@ pub(super) struct Rough {
     errors: Vec<f32>,
 }
 
-impl Rough {
+impl Quantized {
     pub fn of(factors: &Factors) -> Self {
         let (dims, rows) = (factors.dims(), factors.rows());
-        let mut rough = Self {
+        let mut quantized = Self {
             dims,
             values: Vec::with_capacity(rows * dims),
             steps: Vec::with_capacity(rows),
@@ -36,21 +37,21 @@ impl Rough {
             let row = factors.row(row);
             let step = step(row, ITEM_MAX);
             let rounded = row.iter().map(|value| (value / step).round() as i8);
-            rough.values.extend(rounded);
-            let kept = &rough.values[rough.values.len() - dims..];
-            rough
+            quantized.values.extend(rounded);
+            let kept = &quantized.values[quantized.values.len() - dims..];
+            quantized
                 .errors
                 .push(off(row, kept.iter().map(|value| f32::from(*value)), step));
-            rough.steps.push(step);
+            quantized.steps.push(step);
         }
-        rough
+        quantized
     }
 
-    pub fn query(query: &[f32]) -> RoughQuery {
+    pub fn query(query: &[f32]) -> QuantizedQuery {
         let fits = (i32::MAX as f32 / (ITEM_MAX * query.len().max(1) as f32)).floor();
         let step = step(query, QUERY_MAX.min(fits));
         let values: Vec<i16> = query.iter().map(|value| (value / step).round() as i16).collect();
-        RoughQuery {
+        QuantizedQuery {
             error: off(query, values.iter().map(|value| f32::from(*value)), step),
             length: dot(query, query).sqrt(),
             values,
@@ -59,7 +60,7 @@ impl Rough {
     }
 
     /// Upper bounds of the products of the query with the vectors from `first` on; none is longer than `longest`.
-    pub fn bounds(&self, query: &RoughQuery, first: usize, longest: f32, bounds: &mut [f32]) {
+    pub fn bounds(&self, query: &QuantizedQuery, first: usize, longest: f32, bounds: &mut [f32]) {
         let last = first + bounds.len();
         let values = &self.values[first * self.dims..last * self.dims];
         // A rounded vector is at most twice as long as the original.
@@ -105,7 +106,7 @@ mod avx2 {
         _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_si256,
     };
 
-    use super::RoughQuery;
+    use super::QuantizedQuery;
 
     /// Numbers multiplied at once, and the number of vectors whose sums are combined.
     const LANES: usize = 16;
@@ -115,7 +116,7 @@ mod avx2 {
     pub(super) fn fill(
         (bounds, values): (&mut [f32], &[i8]),
         (steps, errors): (&[f32], &[f32]),
-        query: &RoughQuery,
+        query: &QuantizedQuery,
         of_query: f32,
     ) {
         let dims = query.values.len();
@@ -207,7 +208,7 @@ mod tests {
             let factors = Factors::from_vec(7, dims, values).unwrap();
             let longest = (0..7).map(|row| dot(factors.row(row), factors.row(row)).sqrt()).fold(0.0, f32::max);
             let mut bounds = vec![0.0; 7];
-            Rough::of(&factors).bounds(&Rough::query(&query), 0, longest, &mut bounds);
+            Quantized::of(&factors).bounds(&Quantized::query(&query), 0, longest, &mut bounds);
             let length = dot(&query, &query).sqrt();
             for (row, bound) in bounds.iter().enumerate() {
                 let product = dot(factors.row(row), &query);
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn zeros_are_zeros() {
         let mut bounds = vec![1.0; 2];
-        Rough::of(&Factors::zeros(2, 3)).bounds(&Rough::query(&[1.0, 2.0, 3.0]), 0, 0.0, &mut bounds);
+        Quantized::of(&Factors::zeros(2, 3)).bounds(&Quantized::query(&[1.0, 2.0, 3.0]), 0, 0.0, &mut bounds);
         assert_eq!(bounds, [0.0, 0.0]);
     }
 }
