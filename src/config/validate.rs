@@ -1,4 +1,5 @@
-//! Validates the file as written into a project.
+//! Validates the file as written into a project: applies the target, fills in variables, refuses credentials that are
+//! written out, and checks the lake and the steps.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

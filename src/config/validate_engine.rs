@@ -1,3 +1,5 @@
+//! Validates `engine`.
+
 use std::num::NonZeroUsize;
 
 use serde_yaml::Spanned;

@@ -1,3 +1,5 @@
+//! Writes the figures of an evaluation to the table `system.evaluations`, one row each.
+
 use std::sync::Arc;
 
 use arrow::array::{
