@@ -1,5 +1,5 @@
-//! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one snapshot of the lake.
-//! In them, `silver.events` stands for the project's table of events.
+//! The queries behind the page's panels and the API's reports: SQL files in `src/serve/sql`, with parameters, over one
+//! snapshot of the lake. In them, `silver.events` stands for the project's table of events.
 
 use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;
