@@ -1,4 +1,4 @@
-//! Parts of record headers that an insert would lose.
+//! What of its record headers an insert into a topic would silently lose.
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};

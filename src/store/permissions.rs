@@ -1,3 +1,6 @@
+//! Finds out what the lake's store allows (list, read, create, delete), with a probe file; and whether it keeps its
+//! promise never to overwrite a file, on which commits depend. `clickrec plan` shows it.
+
 use std::fmt;
 
 use futures::TryStreamExt;
