@@ -10,7 +10,7 @@ use super::references::references;
 use super::runs_schemas::{expectations_schema, runs_schema};
 use super::step::{result, stored_schema};
 use super::step_error::plan_error;
-use super::{Dag, Node, PipelineError, chain, declared, expectation_sql, quarantine_table, system};
+use super::{Dag, Node, PipelineError, chain, declared_scores, expectation_sql, quarantine_table, system};
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::{Lake, SYSTEM_LAYER};
@@ -123,7 +123,7 @@ impl Planned {
             .create_physical_plan()
             .await
             .map_err(|error| plan_error(node, &error))?;
-        declared::check(node, &schema, project)?;
+        declared_scores::check(node, &schema, project)?;
         self.schemas.insert(node.name().clone(), schema);
         expectation_sql::plan(node, engine, &self.schemas, &project.file).await
     }

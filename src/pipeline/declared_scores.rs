@@ -1,4 +1,5 @@
-//! Whether the steps have what the project file says of them.
+//! Whether the step that recommends returns the parts of the score that the project file declares (`scores`), as
+//! numbers.
 
 use arrow::datatypes::Schema;
 
