@@ -22,6 +22,7 @@ mod table_name;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_credentials;
 mod validate_engine;
 mod validate_expectation;
 mod validate_maintenance;

@@ -9,8 +9,8 @@ use serde_json::error::Category;
 use serde_json::{Deserializer, Map, Value};
 
 use super::commit_keys::{FILES_KEY, ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSION_KEY};
-use super::commits::RestoredTo;
 use super::diagnose::{NEWEST_HELP, OLDER_HELP, SYSTEM_HELP, UNKNOWN_HELP, log_file};
+use super::foreign_commits::RestoredTo;
 use super::{ForeignCommit, LakeError, LakeTable, SYSTEM_LAYER, Version, positions};
 
 /// One line of an entry. Unlisted kinds of actions and unknown fields are skipped, because the protocol allows engines

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::commits::RestoredTo;
+use super::foreign_commits::RestoredTo;
 use super::log_entry::LogEntry;
 use super::{ForeignCommit, LakeError, LakeTable, LastCommit, Restored};
 

@@ -1,12 +1,12 @@
-//! The search for records that make a step's SQL fail, by halving one of its inputs. `leave_out_failed_records` calls it after a
-//! step failed with an error that data can cause, and runs the step on the other records.
+//! The search for records that make a step's SQL fail, by halving one of its inputs. `leave_out_failed_records` calls
+//! it after a step failed with an error that data can cause, and runs the step on the other records.
 //!
 //! The input is spilled to a file, and the SQL runs on halves of it, without writing, until each record that fails by
 //! itself is known. An input with one such record is read about twice more; each further record costs as many small
 //! runs as the input can be halved.
 //!
-//! What it does not do: an error that no single record causes (a sum that overflows) remains an error of the step, and so
-//! does one that nearly all records cause, which is the fault of the SQL or the source.
+//! What it does not do: an error that no single record causes (a sum that overflows) remains an error of the step, and
+//! so does one that nearly all records cause, which is the fault of the SQL or the source.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What names stand for outside of a step (the shell, the server, `recommend`): the whole lake, now or as it was (`\at`).
-//! For a step it is `inputs/step_bindings.rs`; both fill the `Bindings` of `engine`.
+//! What names stand for outside of a step (the shell, the server, `recommend`): the whole lake, now or as it was
+//! (`\at`). For a step it is `inputs/step_bindings.rs`; both fill the `Bindings` of `engine`.
 
 use std::sync::Arc;
 

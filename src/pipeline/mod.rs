@@ -6,10 +6,10 @@
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
 //! - [`system`](mod@system): the tables that no step makes; `runs_schemas`: the columns of those about runs.
 //! - [`Node`]: a step and what it reads; `step_error`: why it did not plan, or its plan did not run.
-//! - `expectation_sql`: what has to hold for the rows of a step before it commits them (`step/expectations.rs` runs it);
-//!   `rejected_rows`: rows that break an expectation; `quarantine_table`: `system.quarantine`, where these go.
-//! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched. `fingerprint`: whether a
-//!   step's logic has changed.
+//! - `expectation_sql`: what has to hold for the rows of a step before it commits them (`step/expectations.rs` runs
+//!   it); `rejected_rows`: rows that break an expectation; `quarantine_table`: `system.quarantine`, where these go.
+//! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched. `fingerprint`: whether
+//!   a step's logic has changed.
 //! - [`Selection`]: which steps run.
 //! - `decide`: what a step has to do, and why; `removed_rows`: rows that another engine removed from its table.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
@@ -22,8 +22,8 @@
 //!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
 //! - [`Reconciled`] (`reconciliation`): what became of the records of a batch.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
-//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `lost_race`: one of them, and again where another writer
-//!   was faster.
+//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `lost_race`: one of them, and again where another
+//!   writer was faster.
 //! - `lake_bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.

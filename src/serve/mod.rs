@@ -18,8 +18,8 @@
 //! - `watch`: follows the lake, and replaces these.
 //! - `listen`: accepts connections; `guard`: checks every request; `options`, `limits`: the settings of a server, and
 //!   what it allows at most; `assets`: the page.
-//! - `api`: the routes, a file per topic. `api/recommendations` asks the `answer_cache`, or finds a session's events and
-//!   calls `answers`, which runs the statement once for several requests; others run a query of `panels`.
+//! - `api`: the routes, a file per topic. `api/recommendations` asks the `answer_cache`, or finds a session's events
+//!   and calls `answers`, which runs the statement once for several requests; others run a query of `panels`.
 //!   `api/commit_stream` reports new commits.
 
 mod answer_cache;

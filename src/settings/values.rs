@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_yaml::{Location, Spanned};
 
 use super::Secret;
+use super::environment::VariableResolver;
 use super::interpolate::interpolate;
 use super::missing::Missing;
-use super::variables::VariableResolver;
 
 /// Text with its location, not yet interpolated.
 pub type Text = Spanned<String>;

@@ -3,8 +3,8 @@
 //! changed its rows, a full refresh was asked for; `refresh_after` makes it wait.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
-//! and binds the step's inputs accordingly. `fingerprint.rs` makes the fingerprint of a step's logic; `inputs/found.rs` reads
-//! the stored one. `plan` shows the same decision that `run` follows.
+//! and binds the step's inputs accordingly. `fingerprint.rs` makes the fingerprint of a step's logic; `inputs/found.rs`
+//! reads the stored one. `plan` shows the same decision that `run` follows.
 //!
 //! Two questions are answered elsewhere: whether a step may continue when rows are gone for good (`removed_rows`,
 //! `deleted_tables`), and when a scheduled step (`every`) is due (`follow/slower_steps.rs`).

@@ -5,7 +5,8 @@
 //! again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or rotated
 //! continues under its new name. A file whose content was replaced is refused.
 //!
-//! - [`FilesSource`] (`files_source`): the files of a source, and how to reach them; `pending`: what is pending in them.
+//! - [`FilesSource`] (`files_source`): the files of a source, and how to reach them; `pending`: what is pending in
+//!   them.
 //! - `listing`: lists the files; `names`: what file names mean.
 //! - `new_lines`: what is new in the files. It recognises growth by calling `compare`, which compares a file with what
 //!   was read of it (`appended`: samples of it, if the file is large).

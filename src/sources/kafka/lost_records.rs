@@ -7,8 +7,8 @@ use std::ops::Range as Offsets;
 use super::KafkaConfig;
 use crate::sources::{OnLoss, SourceError};
 
-/// The offset from which a partition is read on. Where records after the committed one are gone, that is an error, or the
-/// first record that is left.
+/// The offset from which a partition is read on. Where records after the committed one are gone, that is an error, or
+/// the first record that is left.
 ///
 /// # Errors
 /// When records are gone, and that is not accepted.

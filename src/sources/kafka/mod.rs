@@ -6,10 +6,10 @@
 //! - `scan`: the plan leaf, with one plan partition per Kafka partition and offset ranges fixed at planning time.
 //! - `reader`: reads partitions into record batches. It checks once more that the topic was not recreated; `range`: the
 //!   offsets that it reads.
-//! - [`KafkaTable`] (`sink`): a whole topic for SQL: `select` and `insert into`.
-//! - [`Producer`] (`producer`): writes records to a topic, for the simulator and the sink.
+//! - [`KafkaTable`] (`kafka_table`): a whole topic for SQL: `select` and `insert into`.
+//! - [`Producer`] (`producer`): writes records to a topic, for the simulator and for `insert into`.
 //! - `create_topic`: creates a topic, or waits until the brokers have done so.
-//! - `outgoing`: turns inserted rows into records.
+//! - `inserted_rows`: turns inserted rows into records, and refuses what cannot be written.
 //! - [`EmbeddedBroker`] (`embedded`): a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: librdkafka's settings, and its errors in our words.
 //! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
@@ -27,17 +27,17 @@ mod client;
 mod create_topic;
 mod embedded;
 mod filters;
+mod inserted_rows;
+mod kafka_table;
 mod kind;
 mod lost_records;
 mod metadata;
 mod native;
-mod outgoing;
 mod producer;
 mod range;
 mod reader;
 mod scan;
 mod settings;
-mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -46,11 +46,11 @@ mod wire;
 
 pub use create_topic::{Created, create_topic};
 pub use embedded::EmbeddedBroker;
+pub use kafka_table::KafkaTable;
 pub(crate) use kind::Kafka;
 pub use producer::{Producer, ProducerRecord};
 pub use range::Range;
 pub use scan::KafkaScan;
 pub(crate) use settings::RawKafka;
 pub use settings::{KafkaConfig, Security};
-pub use sink::KafkaTable;
 pub use source::KafkaSource;

@@ -24,8 +24,8 @@
 //!   (iALS++; Rendle, Krichene, Zhang, Koren, 2021).
 //! - [`RowSolver`]: half-steps whose factors are spread over several processes.
 //! - [`FoldIn`]: the factors of a user that training has not seen.
-//! - [`ItemIndex`], [`similar`] (`top_k`): the best and the most similar items; `quantized`, `quantized_query`: a copy of
-//!   the factors in eight bits, which is searched first.
+//! - [`ItemIndex`], [`similar`] (`top_k`): the best and the most similar items; `quantized`, `quantized_query`: a copy
+//!   of the factors in eight bits, which is searched first.
 //! - `gramian`, `product`, `kernels`: the sums, products and inner loops that the others share.
 //!
 //! Everything but the loss is `f32`. Results depend on the data and the seed, never on the number of threads.

@@ -1,5 +1,6 @@
-//! Resolves `${NAME}`: from the command line, the environment, the `.env` file next to the project file, the file named
-//! in `NAME_FILE`, or the output of the command in `NAME_COMMAND`.
+//! Finds the value of `${NAME}`: on the command line (`--var`), in the environment, in the `.env` file next to the
+//! project file, in the file named in `NAME_FILE`, or in the output of the command in `NAME_COMMAND`. `var('NAME', …)`
+//! of the SQL is `udfs/src/variables.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Time travel: reading tables as of a version or a time.
+//! Time travel: reading tables as of a version or a time (`\at` in the shell).
 
 use std::fmt;
 use std::str::FromStr;

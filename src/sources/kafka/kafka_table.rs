@@ -18,7 +18,7 @@ use futures::TryStreamExt;
 use tokio::sync::mpsc;
 
 use super::KafkaConfig;
-use super::outgoing::Outgoing;
+use super::inserted_rows::Outgoing;
 use super::times::keeps_times;
 use super::{KafkaSource, Producer, filters};
 use crate::sources::{SourceError, record_schema};

@@ -1,4 +1,5 @@
-//! The logs of tables that were opened before, in memory.
+//! The logs of tables that were opened before, in memory: for servers and followers, which open the same tables again
+//! and again, and then read only the newest entries.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,9 +12,9 @@ use crate::config::TableName;
 
 /// Tables that were opened before. Only the log entries written since then need to be read, however long the log is.
 #[derive(Debug, Default)]
-pub(super) struct Opened(Mutex<HashMap<TableName, (DeltaTable, ObjectMeta)>>);
+pub(super) struct LogCache(Mutex<HashMap<TableName, (DeltaTable, ObjectMeta)>>);
 
-impl Opened {
+impl LogCache {
     /// The table as it was last time, unless it has been deleted or recreated since.
     pub async fn get(&self, name: &TableName) -> Option<DeltaTable> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();

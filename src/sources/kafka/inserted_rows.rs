@@ -1,4 +1,5 @@
-//! Turns inserted rows into records. Rejects what a producer cannot write, with an error that names it.
+//! Turns the rows of an `insert into kafka.SOURCE` into records. Refuses what a producer cannot write, with an error
+//! that names the column: times before 1971, partitions that the topic does not have, another topic, an offset.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,

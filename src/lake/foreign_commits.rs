@@ -1,4 +1,5 @@
-//! Versions of a table, and commits that others made.
+//! Commits that other engines made (`DELETE`, `RESTORE`, …): what they did to a table's rows; and the type of a
+//! version.
 
 use std::fmt;
 
