@@ -1,4 +1,4 @@
-//! Validates `engine`.
+//! Validates `engine`: `local`, or the scheduler and partitions of a cluster.
 
 use std::num::NonZeroUsize;
 

@@ -1,4 +1,4 @@
-//! Validates `recommender:`.
+//! Validates `recommender`: tables that exist, SQL files, the parts of a score with their colors.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The lake itself: a folder of Delta tables. Opens them.
+//! The lake itself: a folder of Delta tables. Opens them, and keeps what a process needs of them again and again.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,5 @@
-//! Reads entries of a table's log, and tolerates whatever other engines add to them.
+//! Reads single entries of a table's log: who made a commit, and what it did. Tolerates whatever other engines add, and
+//! recognises an entry that is truncated.
 
 use std::collections::BTreeMap;
 

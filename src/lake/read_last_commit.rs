@@ -1,4 +1,5 @@
-//! Reads the [`LastCommit`] of a table from its log.
+//! Reads the [`LastCommit`] of a table from its log: goes back from the newest entry to the step's own, and collects
+//! what others did since.
 
 use std::collections::{BTreeMap, BTreeSet};
 

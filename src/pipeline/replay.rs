@@ -1,4 +1,5 @@
-//! Records that were not accepted, judged again by the SQL as it is now.
+//! `clickrec quarantine replay`: records that were not accepted, judged again by the SQL as it is now; what it accepts
+//! moves on, and nothing else is rebuilt.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The columns of every table, found before any runs.
+//! The columns of every table, found before any step runs, by planning each step over empty tables; steps that do not
+//! plan are broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

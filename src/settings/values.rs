@@ -1,4 +1,4 @@
-//! Values as written, and the problems in them.
+//! Values of the file as written, with line and column, and all problems that are found in them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! The history file.
+//! The file of the lines typed before (`~/.local/state/clickrec/history`), which only its owner can read. `\history` is
+//! in `describe`.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;

@@ -1,4 +1,5 @@
-//! Rewrites statements before they are planned.
+//! Rewrites statements before they are planned: `… at time zone …` becomes a call, and casts of one column to several
+//! types get names.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
