@@ -2,7 +2,8 @@
 //!
 //! Standard output carries only results; progress, logs and errors go to standard error. Exit codes: 0 success, 1
 //! failure, 2 usage error or invalid configuration (`exit`). `global` has the options of all commands, `signals` Ctrl-C
-//! and SIGTERM; every other file is a command, or what commands share: `output`, `progress`, `graph`, `step_result`.
+//! and SIGTERM; each option can also be set in the environment (`CLICKREC_…`), which `command` arranges; every other
+//! file is a command, or what commands share: `output`, `progress`, `graph`, `step_result`.
 
 mod completions;
 mod demo;

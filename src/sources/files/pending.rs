@@ -1,5 +1,6 @@
 //! What is pending in the files of a source, and the positions to commit with it: lists the files, finds the new lines
-//! in them (`new_lines`), and makes the scan that reads these lines.
+//! in them (`new_lines`), and makes the scan that reads these lines. The time of their records is the moment when they
+//! were found, never a file's modification time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
