@@ -23,27 +23,44 @@
 //!
 //! # How a record becomes a row of a table
 //!
-//! 1. `cli/run.rs` loads the project (`config/load.rs`) and starts [`pipeline::Runner`] (`pipeline/runner.rs`,
-//!    `run_once`), which runs one step after another.
-//! 2. `pipeline/inputs/` finds what a step reads (`find`, `found`). For files, `sources/files/source.rs` (`pending`)
-//!    finds what is new: `listing`, `waiting`, `look`, `pass`; [`sources::formats`] says where a record ends.
-//! 3. `pipeline/decide` decides what to do about it; `inputs/bound` says what the names in the step's SQL stand for.
-//! 4. `pipeline/leaving_out.rs` runs the step: `pipeline/step/mod.rs` and its phases `plan`, `write`, `check`, `merge`,
-//!    `commit`. While it writes, the plan reads the records (`sources/files/scan.rs`).
+//! 1. `cli/run.rs` takes the project and a runner of its steps from `cli/global.rs` (`runner`; `config/load.rs` reads
+//!    the file), and calls [`pipeline::Runner`] (`pipeline/runner.rs`, `run_once`), which runs one step after another.
+//!    `pipeline/dag.rs` orders the steps by the names in their SQL (`pipeline/references.rs`).
+//! 2. `pipeline/inputs/` finds what a step reads (`find`, `found`, `sources`). For files, `sources/files/pending.rs`
+//!    finds what is new: `listing`, `new_lines`, `compare`, `rotation`, `pass`; [`sources::formats`] says where a
+//!    record ends. For a topic, it is `sources/kafka/source.rs`, with `lost_records`.
+//! 3. `pipeline/decide` decides what to do about it; `inputs/step_bindings` says what the names in the step's SQL stand
+//!    for.
+//! 4. `pipeline/leave_out_failed_records.rs` runs the step: `pipeline/step/mod.rs` and its phases `plan`, `write`,
+//!    `expectations`, `merge`, `commit`. `engine` plans the SQL; `engine/functions.rs` is where `changes('…')` becomes
+//!    what `inputs/step_bindings` bound. While the step writes, the plan reads the records (`sources/files/scan.rs`,
+//!    `sources/kafka/reader.rs`).
 //! 5. `backend/local.rs` runs the plan; `lake/write.rs` writes its rows to files, `lake/commit.rs` makes them visible.
+//!    A commit that loses a race: `lake/commit.rs` goes on top where only files moved; otherwise
+//!    `pipeline/lost_race.rs` plans the step again.
 //!
 //! Silver goes the same way, from what changed in Bronze (`lake/changes.rs`); it replaces the rows of the same keys
 //! (`lake/merge.rs`).
+//!
+//! So does Gold: `sql/gold/requests.sql` (a view) names the sessions; `sql/gold/recommendations.sql` calls
+//! `session_knn` and `recommend`: `udfs/src/functions/`, over `udfs/src/sessions` and `udfs/src/als`;
+//! `udfs/src/relation` makes tables arguments.
+//!
+//! `run --follow` repeats all of this: `pipeline/follow`.
 //!
 //! # How a request becomes JSON
 //!
 //! 1. `cli/serve.rs` starts [`serve`] (`serve/mod.rs`): the state of the server (`shop`), connections (`listen`),
 //!    checks of every request (`guard`), and what follows new commits (`watch`).
-//! 2. `serve/api/recommendations.rs` answers from the cache of the shop, or finds the session's events: in memory
-//!    (`serve/clicks.rs`), or in the lake (`serve/snapshot.rs`).
-//! 3. It takes the planned statement (`serve/statements.rs`); `serve/answers.rs` runs it for several requests at once.
-//! 4. `recommender/requests.rs` turns the events into rows of `gold.requests`; `recommender/planned.rs` runs
-//!    `sql/gold/recommendations.sql` over them.
+//! 2. `serve/api/recommendations.rs` validates the request and takes the planned statements (`serve/statements.rs`).
+//!    Then it answers from the cache (`serve/answer_cache.rs`), or finds the session's events: in memory
+//!    (`serve/clicks.rs`), or by a query of the snapshot (`serve/snapshot.rs`; the query is in
+//!    `recommender/events.rs`).
+//! 3. The statements were planned before, in the background (`serve/watch.rs`): `recommender/length.rs` (`of_length`)
+//!    picks the SQL, `recommender/mod.rs` (`over`) puts the request's rows in place of the view (`request_table`), and
+//!    `recommender/planned.rs` plans it.
+//! 4. `serve/answers.rs` runs the statement for several requests at once: `recommender/requests.rs` turns their events
+//!    into rows of `gold.requests`, and `recommender/planned.rs` runs `sql/gold/recommendations.sql` over them.
 //! 5. `recommender/lists.rs` makes lists of the rows, and `serve/api/recommendations.rs` JSON.
 //!
 //! # Modules

@@ -14,7 +14,7 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::kernel::Add;
 
-use super::{Backend, BackendError, BackendStatus, Job, MergeKeys, SplitIntoStages, Target, keys};
+use super::{Backend, BackendError, BackendStatus, Job, MergeKeys, SplitIntoStages, Target, merge_keys};
 use crate::cluster::{Client, Codec, Ran, stages};
 use crate::config::Project;
 use crate::engine::Engine;
@@ -119,7 +119,7 @@ impl Backend for ClusterBackend {
         keys: MergeKeys,
     ) -> Result<MergeKeys, BackendError> {
         let Some(merge) = to.merge.filter(|_| keys.are_kept()) else {
-            keys::check(to, here, files).await?;
+            merge_keys::check(to, here, files).await?;
             return Ok(keys);
         };
         let keys = keys.into_files()?;

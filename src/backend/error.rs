@@ -1,3 +1,6 @@
+//! Why a plan did not run on a backend: the query, the lake, or the cluster; the same again after it went through
+//! DataFusion's errors.
+
 use datafusion::error::DataFusionError;
 
 use crate::cluster::ClusterError;

@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 use deltalake::kernel::Add;
 use futures::TryStreamExt;
 
-use super::{Backend, BackendError, Job, MergeKeys, StepProgress, Target, keys};
+use super::{Backend, BackendError, Job, MergeKeys, StepProgress, Target, merge_keys};
 use crate::engine::Engine;
 use crate::lake::write::{Written, write_streams};
 use crate::lake::{CommitMode, Merge};
@@ -92,7 +92,7 @@ impl Backend for LocalBackend {
         keys: MergeKeys,
     ) -> Result<MergeKeys, BackendError> {
         if !keys.are_kept() {
-            keys::check(to, here, files).await?;
+            merge_keys::check(to, here, files).await?;
             return Ok(keys);
         }
         let merge = keys.into_memory()?;

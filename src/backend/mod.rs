@@ -14,8 +14,8 @@ pub mod by_queries;
 mod cluster;
 mod error;
 mod job;
-mod keys;
 mod local;
+mod merge_keys;
 mod open;
 mod progress;
 
@@ -35,8 +35,8 @@ use crate::lake::write::Written;
 
 pub use error::BackendError;
 pub use job::{Job, Target};
-pub use keys::MergeKeys;
 pub use local::LocalBackend;
+pub use merge_keys::MergeKeys;
 pub use open::open;
 pub use progress::StepProgress;
 

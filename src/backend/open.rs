@@ -1,4 +1,4 @@
-//! The only place that chooses a backend.
+//! Chooses the backend of a project (`engine`, `--engine`): the only place that does.
 
 use std::sync::Arc;
 

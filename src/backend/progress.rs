@@ -1,3 +1,6 @@
+//! How far a step is: rows and bytes that its plan has read, and rows written. `cli/progress.rs` draws it,
+//! `pipeline/follow/status.rs` notices a step that is stuck.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 

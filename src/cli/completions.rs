@@ -1,3 +1,6 @@
+//! `clickrec completions`: scripts that complete commands and options in bash, zsh, fish and others. Completion of SQL
+//! is `shell/complete.rs`.
+
 use clap::Args;
 use clap_complete::{Shell, generate};
 

@@ -1,3 +1,6 @@
+//! `clickrec demo`: a shop from simulated clicks to recommendations, with an embedded Kafka broker; counts the records
+//! of every layer, and shows lists (`--serve`: on the dashboard).
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,3 +1,5 @@
+//! `clickrec docs`: writes the manual of a project as HTML, Markdown or JSON (`docs` makes it).
+
 use std::path::PathBuf;
 
 use anyhow::Context;

@@ -1,3 +1,6 @@
+//! `clickrec evaluate`: measures the recommendations against simpler models on sessions held out from training, and
+//! tunes them over `--grid`; prints the table and saves the figures (`evaluate` does the work).
+
 use std::path::PathBuf;
 use std::time::Duration;
 

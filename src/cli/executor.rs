@@ -1,3 +1,6 @@
+//! `clickrec executor`: starts an executor of a cluster; refuses to listen beyond loopback without `--trusted-network`
+//! (`cluster/executor.rs` runs it).
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 

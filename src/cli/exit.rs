@@ -1,9 +1,8 @@
-//! Errors as users see them, exit codes, and signals.
+//! Errors as users see them, with their causes and help, and exit codes: 1 for a failure, 2 for a usage error or a
+//! project that is wrong.
 
 use std::error::Error;
 use std::process::ExitCode;
-
-use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigError;
 use crate::evaluate::EvaluationError;
@@ -16,29 +15,6 @@ const MISSING_FILE_HELP: &str = "\n  help: a vacuum deleted the file while it wa
 
 const MEMORY_HELP: &str =
     "\n  help: raise --memory, or lower --threads (on a cluster: --memory and --cores of its executors)";
-
-/// The user or the system requested a stop.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted; uncommitted work was rolled back")]
-pub(super) struct Interrupted;
-
-/// Waits for Ctrl-C or SIGTERM. If the command can stop by itself, the first signal requests that, and this waits for a
-/// second one. A command may handle Ctrl-C itself.
-pub(super) async fn signal(tell: Option<&CancellationToken>, own_ctrl_c: bool) {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    let mut terminate = terminate.ok();
-    let mut either = async || match &mut terminate {
-        Some(terminate) if own_ctrl_c => _ = terminate.recv().await,
-        Some(terminate) => tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} },
-        None => _ = tokio::signal::ctrl_c().await,
-    };
-    either().await;
-    if let Some(stop) = tell {
-        tracing::warn!("stopping after the current step; send the signal again to stop at once");
-        stop.cancel();
-        either().await;
-    }
-}
 
 /// An error with its causes, as users see it.
 pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {

@@ -1,4 +1,4 @@
-//! What `run --follow` shows: a status line on a terminal, JSON lines otherwise.
+//! What `run --follow` shows: a status line on a terminal, JSON lines otherwise. The loop itself is `pipeline/follow`.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;

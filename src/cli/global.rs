@@ -1,4 +1,5 @@
-//! Options that every command takes.
+//! Options that every command takes (`--target`, `--var`, `--memory`, …), and what comes of them: logging, the project
+//! ([`Global::project`]), the engine, and the runner of its steps ([`Global::runner`]).
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};

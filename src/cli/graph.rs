@@ -1,4 +1,4 @@
-//! The steps as a graph, drawn with lines for a terminal.
+//! The steps as a graph, drawn with lines for a terminal, for `clickrec plan`.
 
 use std::collections::BTreeSet;
 

@@ -1,3 +1,5 @@
+//! `clickrec history`: the commits of a table, newest first (`lake/history.rs` reads them).
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat};

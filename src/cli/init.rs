@@ -1,3 +1,5 @@
+//! `clickrec init`: writes the files of a new project: `pipelines.yaml`, `sql/`, `sample_data/`, settings for editors.
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};

@@ -1,3 +1,5 @@
+//! `clickrec man`: the manual pages, made from the options of the commands.
+
 use std::path::PathBuf;
 
 use anyhow::Context;

@@ -1,4 +1,5 @@
-//! Prometheus metrics and health over HTTP.
+//! `run --follow --metrics`: Prometheus metrics (`/metrics`) and health (`/health`) over HTTP, from
+//! `pipeline/follow/status.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -1,7 +1,9 @@
 //! The command line: what users type, and what they get back.
 //!
-//! Standard output carries only results; progress, logs and errors go to standard error. Exit codes: 0 success,
-//! 1 failure, 2 usage error or invalid configuration.
+//! Standard output carries only results; progress, logs and errors go to standard error. Exit codes: 0 success, 1
+//! failure, 2 usage error or invalid configuration (`exit`). `global` has the options of all commands, `signals` Ctrl-C
+//! and SIGTERM; each option can also be set in the environment (`CLICKREC_…`), which `command` arranges; every other
+//! file is a command, or what commands share: `output`, `progress`, `graph`, `step_result`.
 
 mod completions;
 mod demo;
@@ -27,6 +29,7 @@ mod run;
 mod scheduler;
 mod schema;
 mod serve;
+mod signals;
 mod similar;
 mod sql;
 mod step_result;
@@ -166,7 +169,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             // First, so that it listens before the command begins.
             biased;
             // Dropping the command rolls back: uncommitted work stays invisible.
-            _ = exit::signal(tell, own_ctrl_c) => Err(anyhow::Error::new(exit::Interrupted)),
+            _ = signals::signal(tell, own_ctrl_c) => Err(anyhow::Error::new(signals::Interrupted)),
             ended = command => ended,
         }
     });

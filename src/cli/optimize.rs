@@ -1,3 +1,6 @@
+//! `clickrec optimize`: compacts small files on request (`lake/compact.rs`); what a run does by itself is
+//! `lake/maintain.rs`.
+
 use std::time::Instant;
 
 use bytesize::ByteSize;

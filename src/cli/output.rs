@@ -1,4 +1,4 @@
-//! Results on standard output.
+//! Results on standard output: tables, JSON, large numbers.
 
 use std::io::Write;
 

@@ -1,3 +1,6 @@
+//! `clickrec plan`: checks everything, draws the steps (`graph`), and says what a run would do and why, what waits, and
+//! what the lake's store allows. Changes nothing.
+
 use std::collections::BTreeSet;
 use std::error::Error as _;
 

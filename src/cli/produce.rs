@@ -1,3 +1,6 @@
+//! `clickrec produce`: sends simulated traffic (`simulate`) to a topic or a file, at a rate; `--create-topic` creates
+//! the topic.
+
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A line when a step starts and when it ends, and a progress bar in between.
+//! What `run` shows: a line when a step starts and when it ends, and a progress bar in between.
 
 use std::fmt::Write;
 use std::sync::Arc;

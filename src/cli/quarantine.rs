@@ -1,3 +1,6 @@
+//! `clickrec quarantine`: why records and rows were not accepted, and what they hold; `replay` lets the SQL of today
+//! judge them again (`pipeline/replay.rs`).
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};

@@ -1,3 +1,6 @@
+//! `clickrec recommend`: the list of a session, or of items that a visitor has viewed, and with `--explain` the reasons
+//! (`recommender` answers).
+
 use std::sync::Arc;
 
 use anyhow::bail;

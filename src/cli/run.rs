@@ -1,4 +1,5 @@
-//! `clickrec run`: runs a pipeline once, or with `--follow` until it is stopped (`follow`).
+//! `clickrec run`: runs a pipeline once, or with `--follow` until it is stopped (`follow`): options such as `--select`,
+//! `--full-refresh`, `--accept-loss` and `--from-timestamp`, and the exit code.
 
 use std::net::SocketAddr;
 

@@ -1,3 +1,5 @@
+//! `clickrec scheduler`: starts the scheduler of a cluster (`cluster/scheduler.rs` runs it).
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

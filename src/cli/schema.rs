@@ -1,3 +1,5 @@
+//! `clickrec schema`: the JSON schema of `pipelines.yaml`, with which editors complete and check it.
+
 use clap::Args;
 
 use super::output::write_all;

@@ -1,3 +1,6 @@
+//! `clickrec similar`: the items most similar to one, by the statement that the project declares
+//! (`recommender/similar.rs`).
+
 use clap::Args;
 
 use super::global::Global;

@@ -1,3 +1,6 @@
+//! `clickrec sql`: statements, a script or the interactive shell over the lake (`shell`); `--write` and `--safe` say
+//! what it may do.
+
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! What a step did as a line of JSON, for `run --json` and `run --follow --json`.
+
 use serde::Serialize;
 
 use super::exit::with_causes;

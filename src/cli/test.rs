@@ -1,3 +1,6 @@
+//! `clickrec test`: runs the unit tests of the SQL in memory, or generates one from rows of the lake (`testing`);
+//! `test_report` prints the outcome.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

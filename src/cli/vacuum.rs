@@ -1,3 +1,6 @@
+//! `clickrec vacuum`: deletes data files that no version within the retention (`retain`) needs, or lists them
+//! (`lake/vacuum.rs`); refuses less than a day without `--even-if-in-use`.
+
 use std::time::Duration;
 
 use bytesize::ByteSize;

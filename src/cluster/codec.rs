@@ -1,3 +1,6 @@
+//! Plans as bytes for a cluster: encodes and decodes our own plan nodes and functions, without credentials, and leaves
+//! all others to Ballista.
+
 use std::sync::Arc;
 
 use ballista_core::serde::BallistaPhysicalExtensionCodec;

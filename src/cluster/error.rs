@@ -1,3 +1,6 @@
+//! Why a plan did not run on a cluster, and what follows: whether it may pass, was the data's fault, lacked memory, or
+//! lost an executor.
+
 use datafusion::error::DataFusionError;
 
 use super::texts;

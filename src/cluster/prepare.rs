@@ -1,3 +1,6 @@
+//! Rewrites a plan so that several tasks may share a stage without doubling or losing rows: scattered leaves
+//! (`scattered`), unions, nested-loop joins.
+
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};

@@ -1,3 +1,6 @@
+//! The plan node that deals the partitions of a source's leaf to the tasks of a stage; without it, every task would
+//! read all of them.
+
 use std::fmt;
 use std::sync::Arc;
 

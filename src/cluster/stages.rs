@@ -1,3 +1,5 @@
+//! Into how many tasks a cluster will split each stage of a plan, for `clickrec plan`.
+
 use std::sync::Arc;
 
 use ballista_core::JobId;

@@ -1,3 +1,6 @@
+//! `engine`: where steps run, in this process or on a cluster (`df://HOST:PORT`), as written in the file or after
+//! `--engine`.
+
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 

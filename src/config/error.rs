@@ -1,3 +1,5 @@
+//! What is wrong with a project file: every problem with file, line, column and a way out.
+
 use std::fmt;
 use std::path::PathBuf;
 

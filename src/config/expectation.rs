@@ -1,3 +1,6 @@
+//! An expectation (`expect`), validated: its query, and its severity (`fail`, `quarantine`, `warn`).
+//! `validate_expectation` makes it; `pipeline/step/expectations.rs` runs it.
+
 use std::fmt;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Reads `pipelines.yaml` and its SQL files, and validates them ([`Project::load`]).
+
 use std::path::Path;
 
 use super::raw::RawProject;

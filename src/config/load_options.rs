@@ -1,3 +1,5 @@
+//! What a project is loaded with besides its file: the target, `--var`, the environment.
+
 use std::collections::BTreeMap;
 use std::fmt;
 

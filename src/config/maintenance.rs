@@ -1,3 +1,6 @@
+//! `maintenance`: how tables are kept in shape, with the defaults: compaction, checkpoints, retention of data files
+//! (`retain`) and of the log (`log_retain`).
+
 use std::num::NonZeroU64;
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! `pipelines.yaml`: parsed as written, then validated into what the rest of the program uses.
 //!
 //! - `raw`: the file as written; unknown keys are rejected, and every value knows its line.
-//! - `load`: reads the file; `validate` and `validate_…`: turn the raw file into a [`Project`], collecting as many problems as possible.
+//! - `load`: reads the file; `validate` and `validate_…`: turn the raw file into a [`Project`], collecting as many
+//!   problems as possible.
 //! - `share`: how shares are written.
 //! - [`ConfigError`]: what is wrong, with file, line and column, and how to fix it.
 
@@ -11,7 +12,6 @@ mod expectation;
 mod load;
 mod load_options;
 mod maintenance;
-mod name;
 mod ordered_map;
 mod project;
 mod raw;
@@ -20,9 +20,11 @@ mod raw_recommender;
 mod recommender;
 mod share;
 mod storage;
+mod table_name;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_credentials;
 mod validate_engine;
 mod validate_expectation;
 mod validate_maintenance;
@@ -35,12 +37,12 @@ pub use error::ConfigError;
 pub use expectation::{Expectation, Severity};
 pub use load_options::LoadOptions;
 pub use maintenance::{MIN_RETAIN, MaintenanceConfig};
-pub use name::{NotATableName, TableName, nearest};
 pub use project::{LakeConfig, Mode, Pipeline, Project, Step, Trigger};
 pub use raw::problem as yaml_problem;
 pub use recommender::{BLEND, Color, RecommenderConfig, Score, SqlFile};
 pub use share::percent;
 pub use storage::Storage;
+pub use table_name::{NotATableName, TableName, nearest};
 
 pub use crate::settings::{Environment, Problem, Secret, redact};
 

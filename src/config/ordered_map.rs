@@ -1,3 +1,5 @@
+//! A mapping of the file in its written order: pipelines, models and the checks of an expectation keep theirs.
+
 use serde::Deserialize;
 
 /// A mapping in the file's order.

@@ -1,3 +1,6 @@
+//! A validated project: lake, sources, pipelines, their steps (`mode`, `key`, `every`, `refresh_after`, …) and when
+//! batches start (`trigger`, with its defaults).
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;

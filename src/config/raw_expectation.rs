@@ -1,4 +1,4 @@
-//! `expect:` as written.
+//! `expect` as written: `not_null`, `unique`, `accepted_values`, `range`, `references`, `sql`, `severity`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

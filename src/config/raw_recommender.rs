@@ -1,4 +1,4 @@
-//! `recommender:` as written.
+//! `recommender` as written.
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! `recommender`, validated: which tables, SQL files and parts of a score the recommender consists of.
+
 use std::fmt;
 use std::path::PathBuf;
 

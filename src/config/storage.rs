@@ -1,3 +1,6 @@
+//! `storage`: the settings of the lake's object store, all of them secret; reads them again where a token may have been
+//! replaced (`store/renewed.rs` asks).
+
 use std::collections::BTreeMap;
 use std::fmt;
 

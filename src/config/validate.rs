@@ -1,4 +1,5 @@
-//! Validates the file as written into a project.
+//! Validates the file as written into a project: applies the target, fills in variables, and checks the lake and the
+//! steps. Each other part has a `validate_…` of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::raw::{RawPipeline, RawProject, RawStep};
 use super::{
     ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Storage, TableName, Trigger, nearest, share,
 };
-use crate::settings::{Secret, Text, Values, VariableResolver, as_secret, is_credential, is_literal, normal};
+use crate::settings::{Secret, Text, Values, VariableResolver, as_secret, normal};
 use crate::sources::layer;
 
 /// The URL schemes a lake can have.
@@ -115,30 +116,6 @@ impl<'a> Validator<'a> {
 
     pub(super) fn optional(&mut self, text: Option<&Text>) -> Option<String> {
         self.values.optional(text)
-    }
-
-    /// Rejects credentials written in the file, in any target, where everyone with access to the project would see
-    /// them.
-    fn refuse_literals(&mut self, raw: &RawProject) {
-        let stores =
-            std::iter::once(&raw.storage).chain(raw.targets.values().filter_map(|target| target.storage.as_ref()));
-        let settings = stores.flatten().filter(|(name, _)| is_credential(name));
-        let sources = raw
-            .sources
-            .values()
-            .chain(raw.targets.values().flat_map(|target| target.sources.values()));
-        let all = settings
-            .map(|(name, text)| (name.as_str(), text))
-            .chain(sources.flat_map(|source| source.value.credentials()));
-        for (name, text) in all.filter(|(_, text)| is_literal(&text.value)) {
-            let variable = name.to_ascii_uppercase();
-            let help = format!("remove it, rotate it, and write {name}: \"${{{variable}}}\"");
-            self.problem(
-                text.referenced,
-                format!("the file contains the secret `{name}`"),
-                Some(help),
-            );
-        }
     }
 
     /// The values in the file, overridden by those on the command line.

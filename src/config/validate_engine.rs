@@ -1,3 +1,5 @@
+//! Validates `engine`: `local`, or the scheduler and partitions of a cluster.
+
 use std::num::NonZeroUsize;
 
 use serde_yaml::Spanned;

@@ -1,3 +1,6 @@
+//! Validates `expect`: turns `not_null`, `unique`, `accepted_values`, `range` and `references` into queries for the
+//! rows that violate them, and reads the files of own queries.
+
 use std::path::PathBuf;
 
 use serde_yaml::{Location, Spanned};

@@ -1,4 +1,4 @@
-//! Validates the maintenance settings.
+//! Validates `maintenance`: counts, sizes, times; refuses a retention of less than a day.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

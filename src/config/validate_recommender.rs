@@ -1,15 +1,15 @@
-//! Validates `recommender:`.
+//! Validates `recommender`: tables that exist, SQL files, the parts of a score with their colors.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_yaml::Spanned;
 
-use super::name::is_identifier;
 use super::ordered_map::OrderedMap;
 use super::raw::RawProject;
 use super::raw_recommender::{RawRecommender, RawScore};
 use super::recommender::{BLEND, Color, RecommenderConfig, Score, SqlFile};
+use super::table_name::is_identifier;
 use super::validate::Validator;
 use super::{Mode, Pipeline, Step, TableName, nearest};
 use crate::settings::Text;

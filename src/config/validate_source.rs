@@ -1,10 +1,10 @@
-//! Validates the sources.
+//! Validates a source: exactly one kind, whose own settings then validate themselves (`sources/…/settings.rs`).
 
 use std::sync::Arc;
 
 use serde_yaml::Spanned;
 
-use super::name::is_identifier;
+use super::table_name::is_identifier;
 use super::validate::Validator;
 use crate::sources::{RawSource, SourceConfig};
 

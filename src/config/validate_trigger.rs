@@ -1,4 +1,4 @@
-//! Validates when batches start.
+//! Validates `trigger`: when a batch of `run --follow` starts (`every`, `records`, `bytes`).
 
 use std::time::Duration;
 

@@ -1,3 +1,6 @@
+//! Collects the content of a manual: from the project file, the comments of the SQL (`comments`), the plans' lineage,
+//! and the tests.
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Escapes text for HTML.
+
 /// Text escaped for HTML elements and attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -1,3 +1,5 @@
+//! The manual as one self-contained HTML page, with search and highlighted SQL (`page.css`, `page.js`).
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

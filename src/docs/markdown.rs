@@ -1,3 +1,5 @@
+//! The manual as Markdown, with a chapter per table.
+
 use std::fmt::Write;
 
 use super::model::{Column, Manual, Table};

@@ -1,3 +1,5 @@
+//! The content of a manual, whatever its format; `clickrec docs --json` prints it as it is.
+
 use serde::Serialize;
 
 use crate::lineage::Origin;

@@ -1,3 +1,5 @@
+//! Splits a comment into text and `code`, as its backticks say.
+
 /// A part of a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part<'a> {

@@ -1,4 +1,5 @@
-//! What the names in a step's SQL stand for.
+//! What the names in a statement stand for, as the engine is told: [`Bindings`]. `pipeline/inputs/step_bindings.rs`
+//! fills it for a step, `pipeline/lake_bindings.rs` for everything else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

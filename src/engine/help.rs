@@ -1,4 +1,4 @@
-//! Documentation of the functions, for help and completion.
+//! The documentation of the functions, for `\df` and completion in the shell.
 
 use clickrec_udfs::relation::Parameter;
 use datafusion::logical_expr::Documentation;

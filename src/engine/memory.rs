@@ -1,4 +1,4 @@
-//! A memory pool that records its peak reservation.
+//! The memory limit (`--memory`) as a pool that records its peak, which `\timing` shows.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,7 +3,7 @@
 //! A step's SQL sees the world through its [`Bindings`]: the rows that each table name, `changes('…')` and
 //! `previous('…')` refer to. The engine knows nothing else about steps.
 //!
-//! - [`query`](fn@query): the only way from SQL to a plan. `statement` rewrites the statement before it is planned;
+//! - [`query`](fn@query): the only way from SQL to a plan. `rewrite_statement` rewrites the statement before it is planned;
 //!   then `not_in` and `typed_nulls` rewrite the plan, where DataFusion would return wrong rows or fail. `known_wrong`
 //!   rejects what DataFusion would still answer with wrong rows.
 //! - `functions`: all functions of a session, with `checked_sum` in the place of DataFusion's `sum`; [`help`](fn@help):
@@ -23,8 +23,8 @@ mod not_in;
 mod one_by_one;
 mod planner;
 mod query;
+mod rewrite_statement;
 mod split_joined;
-mod statement;
 #[cfg(test)]
 mod test_session;
 mod typed_nulls;

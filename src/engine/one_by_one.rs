@@ -1,4 +1,4 @@
-//! With one thread, reads the inputs of a union one after another.
+//! With one thread, as the server plans its statements, reads the inputs of a union one after another.
 
 use std::fmt;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
-use super::{known_wrong, not_in, statement, typed_nulls};
+use super::{known_wrong, not_in, rewrite_statement, typed_nulls};
 
 /// Plans a statement without running it.
 ///
@@ -23,9 +23,9 @@ pub async fn plan(session: &SessionContext, sql: &str) -> Result<LogicalPlan> {
         clickrec_udfs::substitute(&mut statement, &variables)?;
     }
     clickrec_udfs::relations_as_subqueries(&mut statement);
-    statement::prepare(&mut statement);
+    rewrite_statement::prepare(&mut statement);
     let plan = state.statement_to_plan(statement).await;
-    let plan = plan.map_err(statement::with_help)?;
+    let plan = plan.map_err(rewrite_statement::with_help)?;
     known_wrong::check_subqueries(&plan)?;
     let plan = not_in::null_aware(plan)?;
     let plan = typed_nulls::typed(plan)?;

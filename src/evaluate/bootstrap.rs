@@ -1,3 +1,5 @@
+//! Confidence intervals of 95 %: a bootstrap that draws sessions, as the cases of one session depend on each other.
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;

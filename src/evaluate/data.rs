@@ -1,3 +1,6 @@
+//! Training and test events, from the lake, cut at a point in time, or from two files; refuses test sessions that are
+//! in the training file (`overlap`).
+
 use std::path::PathBuf;
 
 use arrow::array::{AsArray, RecordBatch};

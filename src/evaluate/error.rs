@@ -1,3 +1,5 @@
+//! Why an evaluation failed: [`EvaluationError`].
+
 use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;

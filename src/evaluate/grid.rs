@@ -1,3 +1,5 @@
+//! All combinations of the values of `--grid`.
+
 use std::collections::BTreeMap;
 
 /// Every combination of the values of each name; the last name varies fastest.

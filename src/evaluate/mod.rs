@@ -4,25 +4,26 @@
 //! The sessions after it are revealed step by step, and each answer is compared with what came next. Every item in the
 //! training sessions is a candidate; ties count against us.
 //!
-//! - [`Data`]: training and test events, from the lake or from files.
+//! - [`Data`]: training and test events, from the lake (`split`) or from files (`import`, `overlap`).
 //! - [`Cases`]: the steps of test sessions.
 //! - [`Scratch`]: the lake in which the models learn.
 //! - [`models`](fn@models): the models to compare, as the project declares them.
 //! - [`metrics`]: the metrics, one per file; [`bootstrap`](mod@bootstrap): their confidence intervals.
-//! - [`Report`]: all figures.
+//! - [`Exam`] (`measure`): runs the models and scores their answers; `grid`: the combinations that `--grid` tries.
+//! - [`Report`]: all figures; [`save`](fn@save): writes them to `system.evaluations`.
 
 mod bootstrap;
 mod cases;
 mod data;
 mod error;
 mod grid;
-mod history;
 mod import;
 mod measure;
 pub mod metrics;
 mod models;
 mod overlap;
 mod report;
+mod save;
 mod scratch;
 mod split;
 
@@ -32,10 +33,10 @@ pub use bootstrap::Estimate;
 pub use cases::{Case, Cases, Reveal};
 pub use data::{Data, Origin};
 pub use error::EvaluationError;
-pub use history::save;
 pub use measure::Exam;
 pub use models::{Model, models};
 pub use report::{Figures, Latency, MEASURES, Measured, Report};
+pub use save::save;
 pub use scratch::Scratch;
 pub use split::{Cut, Split, split};
 

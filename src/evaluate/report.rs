@@ -1,3 +1,6 @@
+//! What an evaluation found: figures by model and list length, intervals, latency; as rows for tables, JSON and
+//! `system.evaluations`.
+
 use serde::Serialize;
 
 use super::bootstrap::Estimate;

@@ -1,3 +1,6 @@
+//! A lake in a temporary folder in which the project's own steps learn from the training sessions alone, with the
+//! values of `--grid`.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::dataframe::DataFrame;

@@ -1,3 +1,6 @@
+//! Splits the lake's events by time into training and test sessions (`--test-share`, `--test-days`); a few sessions
+//! with wrong clocks do not move the cut.
+
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::dataframe::DataFrame;

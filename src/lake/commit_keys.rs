@@ -1,4 +1,4 @@
-//! The keys of commit info that are ours, and their values.
+//! What our commits say of themselves in the log (`clickrec.commit`, `clickrec.mode`, …).
 
 /// The commit info key that holds the unique ID of a commit.
 pub(super) const ID_KEY: &str = "clickrec.commit";

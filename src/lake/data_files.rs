@@ -1,4 +1,4 @@
-//! The data files of a table, as its log lists them.
+//! The data files of a table, as its log lists them, and their rows.
 
 use deltalake::kernel::Add;
 

@@ -1,3 +1,5 @@
+//! Why the lake could not be read or written: [`LakeError`].
+
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use deltalake::kernel::transaction::TransactionError;

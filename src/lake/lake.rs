@@ -1,4 +1,4 @@
-//! The lake itself: a folder of Delta tables. Opens them.
+//! The lake itself: a folder of Delta tables. Opens them, and keeps what a process needs of them again and again.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +11,7 @@ use url::{Position, Url};
 
 use super::diagnose::diagnose;
 use super::keys::KeyFilters;
-use super::opened::Opened;
+use super::log_cache::LogCache;
 use super::{LakeError, LakeTable};
 use crate::config::{LakeConfig, TableName};
 use crate::store;
@@ -24,7 +24,7 @@ pub struct Lake {
     /// Created when the first table is opened.
     store: Arc<OnceLock<Arc<dyn ObjectStore>>>,
     filters: Option<Arc<KeyFilters>>,
-    opened: Option<Arc<Opened>>,
+    opened: Option<Arc<LogCache>>,
 }
 
 impl Lake {

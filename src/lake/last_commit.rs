@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::commits::{ForeignCommit, Version};
+use super::foreign_commits::{ForeignCommit, Version};
 
 /// How far the rows of a table were read from its inputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

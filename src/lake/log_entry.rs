@@ -1,4 +1,5 @@
-//! Reads entries of a table's log, and tolerates whatever other engines add to them.
+//! Reads single entries of a table's log: who made a commit, and what it did. Tolerates whatever other engines add, and
+//! recognises an entry that is truncated.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,8 @@ use serde_json::error::Category;
 use serde_json::{Deserializer, Map, Value};
 
 use super::commit_keys::{FILES_KEY, ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSION_KEY};
-use super::commits::RestoredTo;
 use super::diagnose::{NEWEST_HELP, OLDER_HELP, SYSTEM_HELP, UNKNOWN_HELP, log_file};
+use super::foreign_commits::RestoredTo;
 use super::{ForeignCommit, LakeError, LakeTable, SYSTEM_LAYER, Version, positions};
 
 /// One line of an entry. Unlisted kinds of actions and unknown fields are skipped, because the protocol allows engines

@@ -2,14 +2,15 @@
 //!
 //! Opening and reading:
 //!
-//! - [`Lake`] (`lake`): opens tables; `opened`: the logs of those it opened before; `diagnose`: why one does not open.
-//! - [`LakeTable`] (`table`): a table as of that moment; [`At`]: time travel; [`schema`](mod@schema): which columns a
-//!   table can store.
+//! - [`Lake`] (`lake`): opens tables; `log_cache`: the logs of those it opened before; `diagnose`: why one does not
+//!   open.
+//! - [`LakeTable`] (`table`): a table as of that moment; [`At`] (`time_travel`): versions and times;
+//!   [`schema`](mod@schema): which columns a table can store.
 //! - `provider`: a table in a session; `data_files`: what its log lists; [`DataFilesScan`]: some of its data files,
 //!   through `file_reads`; [`keys`]: which data files can hold the keys being looked up.
 //! - [`Changes`]: the rows that arrived after a version.
-//! - [`LastCommit`]: how far the inputs of a table were read, and what others have done to it since (`commits`);
-//!   `read_last_commit` reads it, entry by entry (`log_entry`).
+//! - [`LastCommit`]: how far the inputs of a table were read, and what others have done to it since
+//!   (`foreign_commits`); `read_last_commit` reads it, entry by entry (`log_entry`).
 //! - [`positions`]: how far inputs were read, as Delta application transactions.
 //! - [`history`](fn@history): what each commit did.
 //!
@@ -31,29 +32,28 @@
 //!
 //! The module knows nothing about steps or SQL files: callers pass in what to write.
 
-mod at;
 mod changes;
 mod commit;
 mod commit_keys;
-mod commits;
 mod compact;
 mod data_files;
 mod data_files_scan;
 mod diagnose;
 mod error;
 mod file_reads;
+mod foreign_commits;
 mod history;
 pub mod keys;
 #[expect(clippy::module_inception, reason = "it holds `Lake`, the lake itself")]
 mod lake;
 mod last_commit;
+mod log_cache;
 mod log_entry;
 mod maintain;
 mod merge;
 mod merge_keys;
 mod merge_plans;
 mod old_rows;
-mod opened;
 pub mod positions;
 mod provider;
 mod read_last_commit;
@@ -61,17 +61,17 @@ pub mod schema;
 mod table;
 #[cfg(test)]
 mod tests;
+mod time_travel;
 mod vacuum;
 pub mod write;
 mod write_exec;
 
-pub use at::{At, NotAMoment};
 pub use changes::{Changes, Replaced};
 pub use commit::{Commit, CommitMode, append};
-pub use commits::{ForeignCommit, Version};
 pub use compact::{Compacted, Compaction, compact, compactable};
 pub use data_files_scan::DataFilesScan;
 pub use error::LakeError;
+pub use foreign_commits::{ForeignCommit, Version};
 pub use history::{CommitSummary, history};
 pub use lake::Lake;
 pub use last_commit::{LastCommit, Restored};
@@ -79,5 +79,6 @@ pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
 pub use merge_keys::NullKeys;
 pub use table::{LakeTable, SYSTEM_LAYER};
+pub use time_travel::{At, NotAMoment};
 pub use vacuum::{UnusedFile, unused_files, vacuum};
 pub use write_exec::{KeyFiles, MergeKey, WriteExec, WriteTo, written};

@@ -1,4 +1,5 @@
-//! Reads a table in a session.
+//! A table of the lake in a session: the Delta library's scan, or our own where a join looks up keys or plans run in
+//! other processes.
 
 use std::sync::Arc;
 

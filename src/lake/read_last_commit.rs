@@ -1,10 +1,11 @@
-//! Reads the [`LastCommit`] of a table from its log.
+//! Reads the [`LastCommit`] of a table from its log: goes back from the newest entry to the step's own, and collects
+//! what others did since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::commits::RestoredTo;
+use super::foreign_commits::RestoredTo;
 use super::log_entry::LogEntry;
 use super::{ForeignCommit, LakeError, LakeTable, LastCommit, Restored};
 

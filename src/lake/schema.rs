@@ -1,4 +1,4 @@
-//! Maps the schema of a query result to what a Delta table can store.
+//! Maps the columns of a query's result to what a Delta table can store: types, time zones, nullability.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
-//! Deletes data files that no version within the retention period needs.
+//! Deletes data files that no version within the retention (`retain`) needs: replaced by merges and compactions, or
+//! left behind by a killed step. The Delta library decides which; the least `retain` is checked in `cli/vacuum.rs` and
+//! the configuration (`config/validate_maintenance.rs`), and `maintain` calls it when it is due.
 
 use std::collections::HashMap;
 use std::time::Duration;

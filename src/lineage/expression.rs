@@ -1,3 +1,5 @@
+//! The origins of an expression's values: columns, windows, aggregates, subqueries.
+
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;

@@ -1,3 +1,5 @@
+//! A column that values are computed from.
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! A table without rows that keeps its name, for statements that are planned only for their lineage.
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

@@ -1,3 +1,5 @@
+//! Follows columns through a logical plan, from its tables upwards: joins, unions, windows, recursive queries.
+
 use std::collections::BTreeMap;
 
 use datafusion::common::{DFSchema, JoinType};

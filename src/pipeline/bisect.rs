@@ -1,12 +1,12 @@
-//! The search for records that make a step's SQL fail, by halving one of its inputs. `leaving_out` calls it after a
-//! step failed with an error that data can cause, and runs the step on the other records.
+//! The search for records that make a step's SQL fail, by halving one of its inputs. `leave_out_failed_records` calls
+//! it after a step failed with an error that data can cause, and runs the step on the other records.
 //!
 //! The input is spilled to a file, and the SQL runs on halves of it, without writing, until each record that fails by
 //! itself is known. An input with one such record is read about twice more; each further record costs as many small
 //! runs as the input can be halved.
 //!
-//! What it does not do: an error that no single record causes (a sum that overflows) remains an error of the step, and so
-//! does one that nearly all records cause, which is the fault of the SQL or the source.
+//! What it does not do: an error that no single record causes (a sum that overflows) remains an error of the step, and
+//! so does one that nearly all records cause, which is the fault of the SQL or the source.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,14 +34,14 @@ const EXPLAINED: usize = 10;
 
 /// An input of a step, as its SQL names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Input {
+pub(super) enum NamedInput {
     /// `changes('NAME')`.
     Changes(String),
     /// A table by its plain name.
     Table(TableName),
 }
 
-impl Input {
+impl NamedInput {
     pub fn name(&self) -> String {
         match self {
             Self::Changes(name) => name.clone(),
@@ -65,7 +65,7 @@ impl Input {
 }
 
 /// What a search of one input found.
-pub(super) struct Found {
+pub(super) struct Searched {
     pub records: Vec<FailedRecord>,
     /// All rows of the input.
     pub rows: u64,
@@ -79,7 +79,7 @@ pub(super) struct Search<'a> {
     pub node: &'a Node,
     pub inputs: &'a Inputs,
     /// The input to search.
-    pub input: Input,
+    pub input: NamedInput,
     /// Whether the other inputs that are read in part stand empty meanwhile.
     pub is_alone: bool,
 }
@@ -89,7 +89,7 @@ type Failures = Vec<(u64, PipelineError)>;
 
 impl Search<'_> {
     /// `None` where no record of this input makes the SQL fail by itself.
-    pub async fn run(&self) -> Result<Option<Found>, PipelineError> {
+    pub async fn run(&self) -> Result<Option<Searched>, PipelineError> {
         let Some(table) = self.input.table(&self.inputs.bindings) else {
             return Ok(None);
         };
@@ -181,7 +181,7 @@ impl Search<'_> {
         table.map_err(|source| query_error(self.node, source))
     }
 
-    async fn found(&self, spilled: &Arc<Spilled>, failures: Failures) -> Result<Found, PipelineError> {
+    async fn found(&self, spilled: &Arc<Spilled>, failures: Failures) -> Result<Searched, PipelineError> {
         let query = |source| query_error(self.node, source);
         let (mut records, mut good, mut next) = (vec![], vec![], 0);
         for (row, error) in failures {
@@ -198,7 +198,7 @@ impl Search<'_> {
         }
         good.push(next..spilled.rows());
         let threads = self.tools.engine_here().threads();
-        Ok(Found {
+        Ok(Searched {
             records,
             rows: spilled.rows(),
             good: self.part(spilled, &good, threads)?,

@@ -1,15 +1,14 @@
-//! Which step reads which: the order of the steps, from the names in their SQL, and the fingerprint of each step's
-//! logic. [`Runner::new`](super::Runner::new) builds it before any data is touched; steps that cannot run are kept as
-//! broken.
+//! Which step reads which: the order of the steps, from the names in their SQL (`references`).
+//! [`Runner::new`](super::Runner::new) builds it before any data is touched; steps that cannot run, as they read what
+//! nobody makes, are kept as broken.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hasher;
 
 use clickrec_udfs::Variables;
 use datafusion::sql::sqlparser::tokenizer::Location;
-use twox_hash::XxHash64;
 
-use super::expectation_plans::{self, Place};
+use super::expectation_sql::{self, Place};
+use super::fingerprint::fingerprint;
 use super::node::error_at;
 use super::references::{References, references};
 use super::{Node, PipelineError};
@@ -232,26 +231,6 @@ fn help(name: &str, known: &[String]) -> String {
     }
 }
 
-fn fingerprint(node: &Node, found: &References, variables: &Variables) -> i64 {
-    let mut hasher = XxHash64::with_seed(0);
-    let mut add = |text: &str| {
-        hasher.write(text.as_bytes());
-        hasher.write_u8(0);
-    };
-    add(&found.normalized);
-    for view in &node.views {
-        // A view that parses is in the order before its readers; its text is stable but for comments.
-        let found = references(&view.sql, variables);
-        add(&found.map(|found| found.normalized).unwrap_or_default());
-    }
-    add(&node.step.mode.to_string());
-    node.step.key.iter().for_each(|column| add(column));
-    add(node.step.delete.as_deref().unwrap_or_default());
-    node.step.partition_by.iter().for_each(|column| add(column));
-    // Delta's transaction versions are signed and 63 bits are plenty.
-    i64::try_from(hasher.finish() >> 1).unwrap_or(i64::MAX)
-}
-
 type Parsed = BTreeMap<TableName, ParsedStep>;
 
 struct ParsedStep {
@@ -267,7 +246,7 @@ impl ParsedStep {
     fn parse(&mut self, project: &Project, variables: &Variables) -> Result<(), PipelineError> {
         self.found = references(&self.step.sql, variables)
             .map_err(|error| error_at(&self.step, Location::new(error.line, error.column), error.message))?;
-        self.expectations = expectation_plans::references(&self.step, &project.file, variables)?;
+        self.expectations = expectation_sql::references(&self.step, &project.file, variables)?;
         Ok(())
     }
 }

@@ -1,3 +1,6 @@
+//! Why a pipeline cannot run or a step failed ([`PipelineError`]), and which failures pass by themselves, so that
+//! `--follow` tries again ([`Failure`]).
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;

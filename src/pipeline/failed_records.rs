@@ -1,4 +1,5 @@
-//! Records that make a step's SQL fail, in `system.quarantine`.
+//! Records that make a step's SQL fail (`bisect` finds them), as rows of `system.quarantine`: written, read, and
+//! forgotten once they were judged again.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options, concat_batches};
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use super::quarantined::{self, KEY, Quarantined};
+use super::quarantine_table::{self, KEY, Quarantined};
 use super::step::Tools;
 use super::{Node, PipelineError, system};
 use crate::config::TableName;
@@ -46,7 +47,7 @@ impl FailedRecord {
             false => row.clone(),
         };
         let as_json = |row: &RecordBatch| -> Result<String, DataFusionError> {
-            Ok(quarantined::as_json(std::slice::from_ref(row))?.concat())
+            Ok(quarantine_table::as_json(std::slice::from_ref(row))?.concat())
         };
         Ok(Self {
             input: input.to_owned(),
@@ -91,7 +92,7 @@ pub(super) async fn save(tools: Tools<'_>, node: &Node, records: &[FailedRecord]
         key: &record.key,
         row: &record.row,
     });
-    quarantined::put(tools.lake, &session, node, &rows.collect::<Vec<_>>()).await
+    quarantine_table::put(tools.lake, &session, node, &rows.collect::<Vec<_>>()).await
 }
 
 /// The places (`topic, partition, offset`) of an input's records that steps failed on; `None` where there are none.

@@ -6,47 +6,51 @@
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
 //! - [`system`](mod@system): the tables that no step makes; `runs_schemas`: the columns of those about runs.
 //! - [`Node`]: a step and what it reads; `step_error`: why it did not plan, or its plan did not run.
-//! - `expectation_plans`: what has to hold for the rows of a step before it commits them (`step/check.rs` runs them);
-//!   `aside`: rows that do not meet them; `quarantined`: the table where these go.
-//! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched.
+//! - `expectation_sql`: what has to hold for the rows of a step before it commits them (`step/expectations.rs` runs
+//!   it); `rejected_rows`: rows that break an expectation; `quarantine_table`: `system.quarantine`, where these go.
+//! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched. `fingerprint`: whether
+//!   a step's logic has changed.
 //! - [`Selection`]: which steps run.
-//! - `decide`: what a step has to do, and why; `loss`: rows that another engine took out of its table.
+//! - `decide`: what a step has to do, and why; `removed_rows`: rows that another engine removed from its table.
 //! - [`Inputs`]: what a step reads, as of now, and what of it is new.
 //! - `step`: a step in phases: plan, write, check, merge, commit.
 //! - [`trial`]: a step over tables in memory.
-//! - `declared`: whether the steps have what the project file says of them; `schemas`: the columns of every table.
-//! - `gone`: tables that were deleted, replaced, or lost rows.
-//! - `leaving_out`: runs a step; where records make its SQL fail, without them. `bisect` finds these records, with
+//! - `declared_scores`: whether the recommendations have the parts that `scores` declares; `schemas`: the columns of
+//!   every table.
+//! - `deleted_tables`: tables that were deleted, replaced, or lost rows.
+//! - `leave_out_failed_records`: runs a step; where records make its SQL fail, without them. `bisect` finds these, with
 //!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
-//! - [`Reconciled`]: what became of the records of a batch; `reconciliation`: reads that.
+//! - [`Reconciled`] (`reconciliation`): what became of the records of a batch.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
-//! - [`Runner`]: steps one after another, as [`RunOptions`] say.
-//! - `bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
+//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `lost_race`: one of them, and again where another
+//!   writer was faster.
+//! - `lake_bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
 
-mod aside;
-mod bindings;
 mod bisect;
 mod dag;
 mod data_error;
 mod decide;
-mod declared;
+mod declared_scores;
+mod deleted_tables;
 mod error;
-mod expectation_plans;
+mod expectation_sql;
 mod failed_records;
 mod failing_expression;
+mod fingerprint;
 pub mod follow;
-mod gone;
 mod inputs;
-mod leaving_out;
-mod loss;
+mod lake_bindings;
+mod leave_out_failed_records;
+mod lost_race;
 mod node;
 mod preview;
-mod quarantined;
-mod reconciled;
+mod quarantine_table;
 mod reconciliation;
 pub mod references;
+mod rejected_rows;
+mod removed_rows;
 mod replay;
 mod report;
 mod run_options;
@@ -67,11 +71,11 @@ mod upkeep;
 pub use dag::Dag;
 pub use decide::Decision;
 pub use error::{Failure, PipelineError, chain};
-pub use expectation_plans::Checked;
+pub use expectation_sql::Checked;
 pub use inputs::{Inputs, Lookup};
 pub use node::Node;
 pub use preview::{Logic, Preview};
-pub use reconciled::Reconciled;
+pub use reconciliation::Reconciled;
 pub use replay::Replayed;
 pub use report::{Failed, Outcome, RunReport, Skipped};
 pub use run_options::RunOptions;

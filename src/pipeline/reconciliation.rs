@@ -1,15 +1,120 @@
-//! Reads what became of the records of a batch from the table that says so.
+//! What became of the records of a batch: read = accepted + repeated + quarantined. Reads the counts from the table
+//! `reconciliation` that a step has just written, and warns where they do not add up, where nothing is accepted, and of
+//! impossible record times.
 
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
+use serde::{Deserialize, Serialize};
 
-use super::quarantined::as_json;
+use super::quarantine_table::as_json;
 use super::step::Tools;
 use super::step_error::query_error;
-use super::{Node, PipelineError, Reconciled, chain};
+use super::{Node, PipelineError, chain};
 use crate::engine::Bindings;
 use crate::lake::{At, Changes, Version};
+
+/// Of so many records at least one should be accepted.
+const MANY: u64 = 20;
+
+/// The rows that a step has written into a table named `reconciliation`: see `sql/silver/reconciliation.sql`. Columns
+/// that a project's own table does not have are 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reconciled {
+    /// Records that were judged.
+    pub read: u64,
+    /// Those that became events.
+    pub accepted: u64,
+    /// Those that were deliveries of an event that is there.
+    pub repeated: u64,
+    /// Those that are in quarantine.
+    pub quarantined: u64,
+    /// Those of them whose id is that of another event.
+    pub conflicting: u64,
+    /// The reason of most of those in quarantine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commonest_reason: Option<String>,
+    /// Records whose own time cannot be right.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub odd_times: u64,
+    /// One of these times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub odd_time: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Reconciled {
+    /// Takes up another batch.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.accepted += other.accepted;
+        self.repeated += other.repeated;
+        self.quarantined += other.quarantined;
+        self.conflicting += other.conflicting;
+        self.odd_times += other.odd_times;
+        if other.commonest_reason.is_some() {
+            self.commonest_reason.clone_from(&other.commonest_reason);
+        }
+        if other.odd_time.is_some() {
+            self.odd_time.clone_from(&other.odd_time);
+        }
+    }
+
+    /// Records that are nowhere, below zero those that are in more than one place.
+    pub fn missing(&self) -> i128 {
+        let found = [self.accepted, self.repeated, self.quarantined];
+        i128::from(self.read) - found.iter().map(|count| i128::from(*count)).sum::<i128>()
+    }
+
+    /// What somebody should look at.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let Self {
+            read,
+            accepted,
+            repeated,
+            quarantined,
+            odd_times,
+            ..
+        } = self;
+        let mut warnings = vec![];
+        let counts =
+            format!("{read} read, but {accepted} accepted + {repeated} repeated + {quarantined} in quarantine");
+        match self.missing() {
+            0 => {}
+            missing @ 1.. => warnings.push(format!(
+                "{missing} of {read} records are in none of the tables ({counts})\n  help: a record that the SQL drops \
+                 needs a reason in the view that checks records, so that it goes to quarantine; rows that expectations \
+                 rejected are in system.quarantine"
+            )),
+            doubled => warnings.push(format!(
+                "{} records are in more than one of the tables ({counts})\n  help: look at the SQL of the quarantine",
+                -doubled
+            )),
+        }
+        if *accepted == 0 && *read >= MANY {
+            let reason = self.commonest_reason.as_deref();
+            let mostly = reason.map_or_else(String::new, |reason| format!("; most common reason: {reason}"));
+            warnings.push(format!(
+                "none of {read} records was accepted ({repeated} repeated, {quarantined} in quarantine{mostly})\n  help: \
+                 clickrec quarantine"
+            ));
+        }
+        if *odd_times > 0 {
+            let example = self.odd_time.as_deref().unwrap_or("no time");
+            warnings.push(format!(
+                "{odd_times} of {read} records have an impossible record time ({example}), so clickrec cannot tell \
+                 which events are in the future\n  help: Kafka's record times are milliseconds since 1970; check which \
+                 unit the producer sends"
+            ));
+        }
+        warnings
+    }
+}
 
 /// What the step says that tells what became of the records, once it has committed a version; warns of what somebody
 /// should look at. `None` for other steps.
@@ -59,4 +164,50 @@ async fn read_reconciled(tools: Tools<'_>, node: &Node, version: Version) -> Res
         all.add(&row);
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(read: u64, accepted: u64, repeated: u64, quarantined: u64) -> Reconciled {
+        Reconciled {
+            read,
+            accepted,
+            repeated,
+            quarantined,
+            ..Reconciled::default()
+        }
+    }
+
+    #[test]
+    fn counts_that_add_up_warn_of_nothing() {
+        assert_eq!(counts(100, 90, 7, 3).warnings(), Vec::<String>::new());
+        assert_eq!(
+            counts(19, 0, 0, 19).warnings(),
+            Vec::<String>::new(),
+            "a few may all be bad"
+        );
+        assert_eq!(counts(0, 0, 0, 0).warnings(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn lost_and_doubled_records_nothing_accepted_and_odd_times_are_told() {
+        let told = |reconciled: Reconciled| reconciled.warnings().join("\n");
+        assert!(told(counts(100, 90, 7, 1)).contains("2 of 100 records are in none of the tables"));
+        assert!(told(counts(100, 90, 7, 4)).contains("1 records are in more than one"));
+        let nothing = Reconciled {
+            commonest_reason: Some("timestamp is in the future".to_owned()),
+            ..counts(20, 0, 1, 19)
+        };
+        assert!(told(nothing).contains(
+            "none of 20 records was accepted (1 repeated, 19 in quarantine; most common reason: timestamp is"
+        ));
+        let odd = Reconciled {
+            odd_times: 5,
+            odd_time: Some("+55870-01-01T00:00:00Z".to_owned()),
+            ..counts(5, 5, 0, 0)
+        };
+        assert!(told(odd).contains("5 of 5 records have an impossible record time (+55870-01-01T00:00:00Z)"));
+    }
 }

@@ -1,4 +1,5 @@
-//! Records that were not accepted, judged again by the SQL as it is now.
+//! `clickrec quarantine replay`: records that were not accepted, judged again by the SQL as it is now; what it accepts
+//! moves on, and nothing else is rebuilt.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use datafusion::logical_expr::{Expr, ident};
 use datafusion::prelude::SessionContext;
 
 use super::inputs::Lookup;
-use super::leaving_out::run_leaving_out_failed_records;
+use super::leave_out_failed_records::run_leaving_out_failed_records;
 use super::step::{self, Attempt, DELETED};
 use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, failed_records};
 use crate::config::{Mode, TableName};

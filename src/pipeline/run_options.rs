@@ -1,3 +1,6 @@
+//! What to run and how: selection, full refresh, `--accept-loss`, `--from-timestamp`; and what of it holds for each
+//! step: one that reads a source is rebuilt only if it is selected by its name.
+
 use super::{Lookup, Node, Selection};
 use crate::sources::ReadOptions;
 

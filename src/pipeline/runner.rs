@@ -1,34 +1,30 @@
-//! Runs the steps of a pipeline one after another: finds what each reads ([`Inputs::find`]), runs it, and plans it
-//! again where another writer was faster. `run` calls [`Runner::run_once`] once, and [`follow`](super::follow)
-//! repeatedly; other commands use it to see what a step would do, and for sessions over the lake.
+//! Runs the steps of a pipeline one after another: finds what each reads ([`Inputs::find`]) and runs it (`run_step` in
+//! `lost_race`, which plans a step again where another writer was faster). Steps that read a failed one are skipped.
+//! `run` calls [`Runner::run_once`] once, and [`follow`](super::follow) runs the steps again and again; other commands
+//! use it to see what a step would do, how much waits for it (`lag`), and for sessions over the lake.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
-use chrono::Utc;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 
 use super::inputs::{Lookup, World};
-use super::leaving_out::run_leaving_out_failed_records;
 use super::run_options::lookup;
 use super::schemas::{Planned, foreign_tables, schemas};
-use super::step::{Done, Tools};
+use super::step::Tools;
 use super::{
     Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress,
-    failed_records, gone, reconciliation,
+    deleted_tables,
 };
 use crate::backend::{self, Backend, LocalBackend};
 use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
 use crate::engine::{Bindings, Engine};
+use crate::lake::Lake;
 use crate::lake::positions::SourcePositions;
-use crate::lake::{Lake, LakeError};
 use crate::sources::{ReadOptions, Source, SourceConfig};
-
-/// How often a step that lost a race is planned anew from the new state.
-const ATTEMPTS: usize = 3;
 
 /// What happens during a run, in order.
 #[derive(Debug)]
@@ -187,7 +183,7 @@ impl Runner {
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
         self.check([node.name()])?;
         let inputs = Inputs::find(node, self.world(), lookup).await?;
-        gone::check(&self.dag, &self.lake, node, &inputs, lookup).await?;
+        deleted_tables::check(&self.dag, &self.lake, node, &inputs, lookup).await?;
         Ok(inputs)
     }
 
@@ -268,56 +264,6 @@ impl Runner {
         Ok(report)
     }
 
-    /// Runs one step, as often as another writer is faster.
-    pub(super) async fn run_step(
-        &self,
-        node: &Node,
-        lookup: Lookup,
-        on_event: &mut dyn FnMut(RunEvent<'_>),
-    ) -> Result<Outcome, PipelineError> {
-        let (started, begun) = (Instant::now(), Utc::now());
-        let mut attempt = 1;
-        loop {
-            let inputs = self.inspect(node, lookup).await?;
-            if let Decision::UpToDate(_) = inputs.decision {
-                return Ok(outcome(node, inputs.decision, None, started));
-            }
-            let progress = Arc::new(StepProgress::default());
-            let (decision, waiting) = (&inputs.decision, inputs.waiting);
-            on_event(RunEvent::Started {
-                step: node,
-                decision,
-                waiting,
-                progress: progress.clone(),
-            });
-            match run_leaving_out_failed_records(self.tools(), node, &inputs, &progress).await {
-                Ok(done) => {
-                    if matches!(inputs.decision, Decision::Full(_)) {
-                        // What failed before was read again with everything else.
-                        failed_records::forget(self.tools_here(), &[node], begun).await?;
-                    }
-                    let mut reconciled = reconciliation::reconciled(self.tools_here(), node, done.version).await;
-                    if let Some(records) = &mut reconciled {
-                        // The step has not seen the records that its SQL fails on.
-                        records.read += done.failed;
-                        records.quarantined += done.failed;
-                    }
-                    let outcome = outcome(node, inputs.decision, Some(done), started);
-                    return Ok(Outcome { reconciled, ..outcome });
-                }
-                // The other writer's commit is part of the state that the next attempt plans from.
-                Err(PipelineError::Lake {
-                    source: LakeError::Conflict { .. },
-                    ..
-                }) if attempt < ATTEMPTS => {
-                    tracing::warn!(step = %node.name(), attempt, "another writer was faster; planning again");
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     pub(super) fn tools(&self) -> Tools<'_> {
         Tools {
             backend: self.backend.as_ref(),
@@ -338,21 +284,6 @@ impl Runner {
             schemas: &self.planned.schemas,
             session: &self.planning,
         }
-    }
-}
-
-fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
-    Outcome {
-        step: node.name().clone(),
-        decision,
-        read: done.as_ref().map_or(0, |done| done.read),
-        written: done.as_ref().map_or(0, |done| done.written),
-        bytes: done.as_ref().map_or(0, |done| done.bytes),
-        version: done.as_ref().map(|done| done.version),
-        took: started.elapsed(),
-        failed: done.as_ref().map_or(0, |done| done.failed),
-        checked: done.map(|done| done.checked).unwrap_or_default(),
-        reconciled: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The columns of the tables that say what runs did.
+//! The columns of `system.runs` and `system.expectations`.
 
 use std::sync::Arc;
 

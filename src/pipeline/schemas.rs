@@ -1,4 +1,5 @@
-//! The columns of every table, found before any runs.
+//! The columns of every table, found before any step runs, by planning each step over empty tables; steps that do not
+//! plan are broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::references::references;
 use super::runs_schemas::{expectations_schema, runs_schema};
 use super::step::{result, stored_schema};
 use super::step_error::plan_error;
-use super::{Dag, Node, PipelineError, chain, declared, expectation_plans, quarantined, system};
+use super::{Dag, Node, PipelineError, chain, declared_scores, expectation_sql, quarantine_table, system};
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::{Lake, SYSTEM_LAYER};
@@ -63,7 +64,7 @@ fn of_system(name: &TableName) -> Option<SchemaRef> {
     match name.table.as_str() {
         system::RUNS => Some(runs_schema()),
         system::EXPECTATIONS => Some(expectations_schema()),
-        system::QUARANTINE => Some(quarantined::schema()),
+        system::QUARANTINE => Some(quarantine_table::schema()),
         _ => None,
     }
 }
@@ -123,9 +124,9 @@ impl Planned {
             .create_physical_plan()
             .await
             .map_err(|error| plan_error(node, &error))?;
-        declared::check(node, &schema, project)?;
+        declared_scores::check(node, &schema, project)?;
         self.schemas.insert(node.name().clone(), schema);
-        expectation_plans::plan(node, engine, &self.schemas, &project.file).await
+        expectation_sql::plan(node, engine, &self.schemas, &project.file).await
     }
 
     /// Whether the columns of all that a step reads are known.

@@ -1,4 +1,4 @@
-//! Which steps of a pipeline run: `--select` and `--exclude`.
+//! Which steps of a pipeline run: `--select STEP+`, `--exclude`, layers (`gold.*`).
 
 use std::collections::BTreeSet;
 

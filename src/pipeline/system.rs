@@ -1,4 +1,5 @@
-//! Tables that no step makes: what clickrec writes down about its own work, in the layer `system`.
+//! The tables that no step makes, in the layer `system`: what clickrec writes down about its own work (`runs`,
+//! `expectations`, `quarantine`, `evaluations`). Writing is tried again where other writers are faster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

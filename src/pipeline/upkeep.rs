@@ -1,3 +1,6 @@
+//! Keeps the tables that were written in shape: compaction, checkpoint, clean-up of the log, vacuum. `lake/maintain.rs`
+//! decides what is due, by the project's and the step's settings.
+
 use datafusion::prelude::SessionContext;
 
 use super::{PipelineError, Runner};

@@ -1,3 +1,5 @@
+//! Why there is no recommender, or no answer: [`RecommenderError`].
+
 use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;

@@ -1,4 +1,4 @@
-//! The events of one session: from the lake, or of a visitor that the lake does not know.
+//! The events of one session: from the lake, or made up of the actions of a visitor that the lake does not know.
 
 use std::sync::Arc;
 

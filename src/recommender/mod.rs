@@ -4,16 +4,19 @@
 //!
 //! - [`Recommender`]: the statement, planned once and run for every request. Whatever does not depend on the request
 //!   (models, indices, popularity) is read once.
+//! - [`Length`] (`length`): the statement for lists of some length; [`lists`](fn@lists): an answer as lists.
+//! - `request_table`: the table of the requested sessions, in place of the view.
 //! - `planned`: a plan that is run repeatedly; `once`: the parts of it that are computed once.
-//! - [`Length`]: the statement for lists of some length; [`lists`](fn@lists): an answer as lists.
 //! - [`Requests`]: turns the events of sessions into rows of the view of requests, with the project's own SQL.
-//! - [`events_of_session`], [`events_of_visitor`]: the events of one session.
+//! - [`events_of_session`], [`events_of_visitor`] (`events`): the events of one session.
 //! - [`reasons`](fn@reasons): which of a session's items explain a recommendation.
 //! - [`similar`](fn@similar): similar items, by the statement that the project declares.
+//! - `steps`: the steps and tables that the project declares; `columns`: columns of an answer by name.
 
 mod columns;
 mod error;
 mod events;
+mod length;
 mod lists;
 mod once;
 mod planned;
@@ -32,7 +35,8 @@ use datafusion::error::DataFusionError;
 pub use columns::{column, floats, texts};
 pub use error::RecommenderError;
 pub use events::{Action, events_of_session, events_of_visitor};
-pub use lists::{Length, Recommended, is_fallback, lists, usual_length};
+pub use length::{Length, usual_length};
+pub use lists::{Recommended, is_fallback, lists};
 pub use reasons::{Reason, reasons};
 pub use requests::Requests;
 pub use similar::{Similar, SimilarItem, similar};

@@ -1,4 +1,5 @@
-//! The tables that hold the requested sessions in a run of a plan; they replace tables of the lake.
+//! The tables that hold the requested sessions in a run of a plan: they stand in place of the view of requests, so that
+//! one plan answers every request.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -1,4 +1,5 @@
-//! The steps that a recommender needs, by the names that the project gives them.
+//! The steps that a recommender needs, by the names that the project gives them (`recommender`): that they are there,
+//! which of them lead from events to requests, and which tables decide the answers.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The page: its files are part of the program.
+//! Serves the page: its files are part of the program.
 
 use axum::extract::Path;
 use axum::http::header;

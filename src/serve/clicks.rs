@@ -1,4 +1,4 @@
-//! The newest events, in memory, by session: the latest clicks count immediately, and no request
+//! The newest events (`--recent-events`), in memory, by session: the latest clicks count immediately, and no request
 //! searches files for them. Partly loaded sessions are not served: a session that began before the loaded events is not
 //! known here.
 

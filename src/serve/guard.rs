@@ -1,4 +1,6 @@
-//! Checks on every request: authentication, Host, Origin, and limits.
+//! Checks on every request: the bearer token, the Host (against DNS rebinding), the Origin (cross-origin requests of
+//! other pages get 403; there are no CORS headers), the page's content security policy, and limits: body size,
+//! timeouts, requests in progress.
 
 use std::sync::Arc;
 

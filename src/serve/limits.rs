@@ -1,3 +1,6 @@
+//! The limits of the server: sizes, times, concurrent requests, queries and connections, rows of an answer. `guard`,
+//! `listen` and the handlers keep them.
+
 use std::time::Duration;
 
 /// Limits per request, and for all requests together.

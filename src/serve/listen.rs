@@ -1,4 +1,5 @@
-//! Accepts connections until the server stops, and limits how long each may take.
+//! Accepts connections until the server stops, limits their number and how long the headers of a request may take, and
+//! lets active requests finish at shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;

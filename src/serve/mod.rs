@@ -16,11 +16,13 @@
 //! - `shop`: the state shared by all requests; `snapshot`: one version of each table; `clicks`: the newest events, by
 //!   session; `statements`: the recommendation statement, planned over a snapshot.
 //! - `watch`: follows the lake, and replaces these.
-//! - `listen`: accepts connections; `guard`: checks every request; `assets`: the page.
-//! - `api`: the routes, a file per topic. `api/recommendations` finds a session's events and calls `answers`, which
-//!   runs the statement once for several requests; others run a query of `panels`. `api/commit_stream` reports new
-//!   commits.
+//! - `listen`: accepts connections; `guard`: checks every request; `options`, `limits`: the settings of a server, and
+//!   what it allows at most; `assets`: the page.
+//! - `api`: the routes, a file per topic. `api/recommendations` asks the `answer_cache`, or finds a session's events
+//!   and calls `answers`, which runs the statement once for several requests; others run a query of `panels`.
+//!   `api/commit_stream` reports new commits.
 
+mod answer_cache;
 mod answers;
 #[allow(unused_qualifications, reason = "utoipa's macros name types so")]
 mod api;

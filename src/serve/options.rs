@@ -1,3 +1,5 @@
+//! The settings of a server (`clickrec serve`); refuses to serve an address that is not loopback without a token.
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The queries behind pages and answers: SQL files in `src/serve/sql`, with parameters, over one snapshot of the lake.
-//! In them, `silver.events` stands for the project's table of events; other tables of the shipped project may be missing in
-//! another one.
+//! The queries behind the page's panels and the API's reports: SQL files in `src/serve/sql`, with parameters, over one
+//! snapshot of the lake. In them, `silver.events` stands for the project's table of events; other tables of the shipped
+//! project may be missing in another one.
 
 use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;

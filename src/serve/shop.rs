@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use bytes::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::answer_cache::{self, AnswerCache};
 use super::answers::Answers;
 use super::clicks::Clicks;
 use super::error::ApiError;
@@ -21,31 +19,8 @@ use crate::config::RecommenderConfig;
 use crate::pipeline::Runner;
 use crate::recommender::{self, RecommenderError};
 
-/// The size of the answer cache in bytes; an answer with ten items has about two thousand.
-const KEPT_BYTES: u64 = 64 << 20;
-const KEPT_BYTES_EACH: u64 = 2_000;
 /// The server keeps logs of its tables in memory, because it opens them repeatedly, but it joins nothing by key.
 const KEY_FILTER_BYTES: u64 = 0;
-
-/// The key of a cached answer: the page with its parameters, and the state of its inputs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct AnswerKey {
-    pub page: String,
-    /// The generation of statements and clicks.
-    pub of: u64,
-    /// How many clicks the session had.
-    pub clicks: usize,
-}
-
-/// The size of a cached answer.
-#[derive(Debug, Clone)]
-pub(super) struct Weight;
-
-impl Weighter<AnswerKey, Bytes> for Weight {
-    fn weight(&self, key: &AnswerKey, answer: &Bytes) -> u64 {
-        (key.page.len() + answer.len()) as u64
-    }
-}
 
 /// What clients are told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +35,7 @@ pub(super) struct Shop {
     pub options: ServeOptions,
     pub runner: Runner,
     pub answers: Answers,
-    pub kept: Cache<AnswerKey, Bytes, Weight>,
+    pub kept: AnswerCache,
     pub queries: Semaphore,
     pub started: Instant,
     /// Publishes what is new.
@@ -104,7 +79,7 @@ impl Shop {
         let runs = std::thread::available_parallelism().map_or(1, usize::from);
         let shop = Self {
             answers: Answers::start(runs),
-            kept: Cache::with_weighter((KEPT_BYTES / KEPT_BYTES_EACH) as usize, KEPT_BYTES, Weight),
+            kept: answer_cache::empty(),
             queries: Semaphore::new(options.limits.queries),
             started: Instant::now(),
             news: watch::Sender::new(News {

@@ -1,5 +1,6 @@
-//! Follows the lake: a new version of a table becomes a new snapshot, new events are added to the clicks, and
-//! new statements are planned in the background while the old ones still answer.
+//! Follows the lake (`--poll`): a new version of a table becomes a new snapshot, new events are added to the clicks,
+//! and new statements are planned in the background while the old ones still answer: at once for a new model, for new
+//! data at most every ten seconds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Which settings are credentials.
+//! Which settings are credentials, by their names; where the file may not hold them is
+//! `config/validate_credentials.rs`.
 
 use super::Secret;
 

@@ -1,7 +1,7 @@
 //! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`.
 
+use super::environment::VariableResolver;
 use super::missing::Missing;
-use super::variables::VariableResolver;
 
 /// Replaces the variables in a value.
 ///

@@ -1,3 +1,5 @@
+//! Why `${NAME}` has no value.
+
 /// Why a value could not be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {

@@ -1,4 +1,4 @@
-//! A value that does not print itself.
+//! A value that does not print itself, in logs and debug output neither.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Values as written, and the problems in them.
+//! Values of the file as written, with line and column, and all problems that are found in them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_yaml::{Location, Spanned};
 
 use super::Secret;
+use super::environment::VariableResolver;
 use super::interpolate::interpolate;
 use super::missing::Missing;
-use super::variables::VariableResolver;
 
 /// Text with its location, not yet interpolated.
 pub type Text = Spanned<String>;

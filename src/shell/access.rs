@@ -1,3 +1,5 @@
+//! What a session may do: read only, `--write`, or `--safe`; `restrictions` enforces it.
+
 /// What a session may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

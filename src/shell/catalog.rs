@@ -1,4 +1,5 @@
-//! The known names, for completion and for suggestions after a typo.
+//! The names that completion offers and that are suggested after a typo: tables with their columns, functions,
+//! commands.
 
 use datafusion::prelude::SessionContext;
 

@@ -1,4 +1,5 @@
-//! Backslash commands, in the spirit of psql.
+//! Backslash commands, in the spirit of psql: their list for help, how each is parsed, and what is suggested for a
+//! mistyped one.
 
 use std::time::Duration;
 

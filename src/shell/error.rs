@@ -1,3 +1,5 @@
+//! Why a statement or a command failed, with the line in its script and a way out: unknown names get suggestions.
+
 use std::error::Error;
 use std::{fmt, io};
 

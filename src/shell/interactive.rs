@@ -1,4 +1,4 @@
-//! The prompt: reads an input, runs it, and reads the next one, until Ctrl-D.
+//! The prompt: reads an input, runs it, and reads the next one, until Ctrl-D; Ctrl-C cancels a running query.
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::editor::{Editor, Names, ShellPrompt, Typed};
 use super::script::Flow;
-use super::{Shell, ShellError, history};
+use super::{Shell, ShellError, history_file};
 use crate::lake::At;
 use crate::pipeline::chain;
 
@@ -54,7 +54,7 @@ where
 {
     let leave = Leave(Arc::default());
     let names = Names::default();
-    let file = history::file().unwrap_or_else(|error| {
+    let file = history_file::file().unwrap_or_else(|error| {
         eprintln!("this session keeps no history: {error}");
         None
     });

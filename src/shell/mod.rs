@@ -2,11 +2,12 @@
 //!
 //! - [`Shell`]: a session, which runs scripts.
 //! - `split`, `tokens`: split a text into statements and commands.
-//! - `command`: the commands; `describe`, `functions`, `travel`, `repeat`: what they do.
+//! - `command`: the commands; `describe` (`\d`, `\history`, …), `functions` (`\df`), `travel` (`\at`), `repeat`
+//!   (`\watch`), `run_step` (`\run`): what they do. `query`: a statement; `output`: where results go (`\o`).
 //! - `restrictions`: refuses what a session may not do.
 //! - [`print`](mod@print): rows as text; `progress`: the progress of a query.
 //! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colours;
-//!   `history`, `secrets`: the history, and what it leaves out.
+//!   `history_file`, `secrets`: the lines typed before, and what is not kept of them.
 
 mod access;
 mod catalog;
@@ -17,7 +18,7 @@ mod editor;
 mod error;
 mod functions;
 mod highlight;
-mod history;
+mod history_file;
 mod interactive;
 mod output;
 pub mod print;

@@ -1,4 +1,5 @@
-//! Where results go.
+//! Where results go: standard output, also if the reader of a pipe has left, or a file (`\o`); and the width of the
+//! terminal.
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};

@@ -1,4 +1,4 @@
-//! The progress of a long query: how many of their rows its scans have read.
+//! The progress of a query that takes longer than half a second: how many rows its scans have read.
 
 use std::io::{self, Write};
 use std::sync::Arc;

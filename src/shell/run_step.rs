@@ -1,4 +1,4 @@
-//! `\run`: a step of the pipeline, from the shell.
+//! `\run`: runs steps of the pipeline from the shell; needs `--write`.
 
 use super::restrictions::refused;
 use super::{Access, Shell, ShellError};

@@ -1,4 +1,4 @@
-//! What the names in an unfinished statement refer to.
+//! What the names in an unfinished statement refer to: its tables, their aliases and columns, for completion.
 
 use datafusion::sql::sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS;
 use datafusion::sql::sqlparser::tokenizer::Token;

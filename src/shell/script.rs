@@ -1,4 +1,5 @@
-//! Statements and commands, one after another.
+//! Runs a script (`-c`, `-f`, standard input, `\i`): statements and commands, one after another, up to the first that
+//! fails.
 
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! The items of the simulated shop: in categories, popular ones more often, neighbours in rank alike.
+
 use std::collections::HashSet;
 
 use rand::Rng;

@@ -1,3 +1,5 @@
+//! The size of the simulated shop and its stream, and the seed.
+
 use chrono::{DateTime, TimeZone, Utc};
 
 /// The shop, its visitors and its stream.

@@ -1,3 +1,5 @@
+//! Many visits at once as one stream of records in the order of delivery, with late, repeated and broken ones.
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::Write;

@@ -1,3 +1,5 @@
+//! What a kind of source implements ([`SourceKind`], [`SourceConfig`]), and the macro that registers the kinds.
+
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -4,16 +4,16 @@
 //! passes those positions back the next time. A Kafka partition and a file are both a "place".
 //!
 //! - [`Source`]: what is pending since a position, what was lost, and the positions to commit.
-//! - [`record_schema`]: the columns of a record, which all sources share; `headers`: what an insert would lose.
+//! - [`record_schema`]: the columns of a record, which all sources share; `dropped_headers`: what an insert would lose.
 //! - [`SourceConfig`]: the settings of a source, and what the program needs to know of them; `kind`: how to register
 //!   one.
 //! - [`SourceTable`]: a whole source as a table.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
 //! - [`kafka`], [`files`]: the kinds.
 
+mod dropped_headers;
 pub mod files;
 pub mod formats;
-mod headers;
 pub mod kafka;
 mod kind;
 mod record;
@@ -21,7 +21,7 @@ mod source;
 mod table;
 mod wire;
 
-pub use headers::dropped_by_headers;
+pub use dropped_headers::dropped_by_headers;
 pub use kind::{Layer, SourceConfig};
 pub(crate) use kind::{RawSettings, SourceKind};
 pub use record::{RecordBatchBuilder, RecordRef, record_schema};

@@ -1,4 +1,5 @@
-//! A record as it arrived: Kafka and files have the same columns.
+//! A record as it arrived: topic, partition, offset, timestamp, key, value, headers, the same for Kafka and files; and
+//! its columns in a batch.
 
 use std::sync::{Arc, LazyLock};
 

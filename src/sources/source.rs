@@ -1,4 +1,5 @@
-//! Reading from a position onwards.
+//! What every source does: says what is pending after a position ([`Source`], [`Pending`]); how it is read
+//! (`--accept-loss`, `--from-timestamp`); and why it cannot be ([`SourceError`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,3 +1,5 @@
+//! A whole source as a table, for `changes('SOURCE')` outside of a step.
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

@@ -1,3 +1,6 @@
+//! A cache in memory, at most 64 MiB, of what is read again and again from a cloud store and never changes: entries of
+//! the log, small files, Parquet footers.
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Opens a cloud store (Azure, S3) with settings under its own names, by way of the Delta library.
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

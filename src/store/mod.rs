@@ -4,13 +4,14 @@
 //! - `cached`: caches log entries, small files and footers in memory.
 //! - `renewed`: reloads the credentials when the store refuses them, and retries.
 //! - `refusal`: explains a refusal: which permission is missing, or when a token expired.
-//! - [`access`](fn@access): finds out which permissions we have.
+//! - [`access`](fn@access) (`permissions`): finds out which permissions we have.
+//! - `cloud`: the cloud stores that the Delta library knows; `faults`: a store that fails now and then, for tests.
 
-mod access;
 mod cached;
 mod cloud;
 #[cfg(debug_assertions)]
 mod faults;
+mod permissions;
 mod refusal;
 mod renewed;
 
@@ -22,9 +23,9 @@ use object_store::local::LocalFileSystem;
 
 use crate::config::LakeConfig;
 
-pub use access::{Access, Permission, access};
 use cached::CachedStore;
 use cloud::faulty;
+pub use permissions::{Access, Permission, access};
 use renewed::RenewedStore;
 
 /// The maximum size of the in-memory cache for a cloud store.

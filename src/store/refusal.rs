@@ -1,3 +1,5 @@
+//! Explains why a store refuses a request: an expired SAS token, a missing permission; and how to mend it.
+
 use std::collections::BTreeMap;
 use std::fmt;
 

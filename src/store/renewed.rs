@@ -1,3 +1,6 @@
+//! Tokens that expire: reads the credentials again where the store refuses a request, and repeats the request once if
+//! they have changed.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,3 +1,5 @@
+//! One batch of a test: turns its given rows into tables and its expected rows into an Arrow batch.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;

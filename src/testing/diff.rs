@@ -1,3 +1,5 @@
+//! Compares expected with actual rows: missing, unexpected, different or reordered.
+
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};

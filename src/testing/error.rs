@@ -1,3 +1,5 @@
+//! Why tests cannot run, or a test cannot be generated: [`TestingError`].
+
 use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;

@@ -1,3 +1,5 @@
+//! Reads test files from paths and folders, and prepares the tests in them.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

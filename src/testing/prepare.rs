@@ -1,3 +1,5 @@
+//! Turns a written test into one that can run: resolves its step, CTE, variables and inputs.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Runs one test: its step over the given rows, batch by batch, and what does not match.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Scored items, and top-k selection.
+//! Scored items, and the selection of the best k; among equals, the lower index comes first.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

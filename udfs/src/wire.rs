@@ -1,4 +1,4 @@
-//! Helpers for plans that span several processes.
+//! Arrow schemas as bytes, for plans that span several processes.
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::ipc::reader::StreamReader;

@@ -1,3 +1,5 @@
+//! MAP: precision at the rank of each item to come, averaged.
+
 /// MAP@k: the mean, over the items to come (at most `k` of them), of the precision at each one's rank.
 pub fn average_precision(list: &[u32], to_come: &[u32], k: usize) -> f64 {
     let (mut found, mut sum) = (0.0, 0.0);

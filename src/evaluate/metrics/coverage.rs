@@ -1,3 +1,5 @@
+//! Coverage: how many of all items are ever shown.
+
 use std::collections::HashSet;
 
 /// Coverage@k: the share of all items that are among the first `k` of some list.

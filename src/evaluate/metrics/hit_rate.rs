@@ -1,3 +1,5 @@
+//! HR: how often the next item is in the list.
+
 /// HR@k: 1 if the next item is among the first `k`, else 0.
 pub fn hit_rate(rank: Option<usize>, k: usize) -> f64 {
     f64::from(rank.is_some_and(|rank| rank <= k))

@@ -1,3 +1,5 @@
+//! Popularity bias: how popular the recommended items are.
+
 /// Popularity@k: the mean popularity of the first `k` items of all lists, where the most popular item counts 1 and an
 /// item without sessions 0 (Ludewig, Jannach, UMUAI 2018). `sessions` is the number of training sessions per item.
 pub fn popularity_bias<'a>(lists: impl Iterator<Item = &'a [u32]>, sessions: &[f64], k: usize) -> f64 {

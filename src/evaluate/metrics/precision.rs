@@ -1,3 +1,5 @@
+//! Precision: how much of the list is to come.
+
 /// Precision@k: the share of the first `k` ranks whose items are to come. Missing ranks of a short list count as
 /// misses.
 pub fn precision(list: &[u32], to_come: &[u32], k: usize) -> f64 {

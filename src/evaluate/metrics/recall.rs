@@ -1,3 +1,5 @@
+//! Recall: how much of what is to come is in the list.
+
 /// Recall@k: the share of the items to come that are among the first `k`.
 pub fn recall(list: &[u32], to_come: &[u32], k: usize) -> f64 {
     let found = list.iter().take(k).filter(|item| to_come.contains(item)).count();

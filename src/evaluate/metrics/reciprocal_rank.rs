@@ -1,3 +1,5 @@
+//! MRR: one divided by the rank of the next item.
+
 /// MRR@k: the reciprocal rank of the next item if it is among the first `k`, else 0.
 pub fn reciprocal_rank(rank: Option<usize>, k: usize) -> f64 {
     rank.filter(|rank| *rank <= k).map_or(0.0, |rank| 1.0 / rank as f64)

@@ -1,3 +1,6 @@
+//! Filters of the keys in data files (binary fuse filters), in memory up to a limit; they say which files cannot hold a
+//! key.
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};

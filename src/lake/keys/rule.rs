@@ -1,3 +1,5 @@
+//! The optimizer rule that puts a tap and a scan to work where a hash join looks up keys in a table: [`PruneByKeys`].
+
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;

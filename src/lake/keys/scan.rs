@@ -1,3 +1,6 @@
+//! The plan leaf that waits for a join's keys and then opens only the files of a table that may hold one of them; it
+//! builds the filters of files that have none yet.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! The keys of a join's build side, complete once all of its partitions have ended.
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{BooleanArray, RecordBatch};

@@ -1,3 +1,5 @@
+//! The plan node that collects the keys of the rows that pass through it.
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Dates and times next to a key: rules out files by the statistics in the log, without a filter.
+
 use std::collections::HashMap;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};

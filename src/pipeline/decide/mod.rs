@@ -1,10 +1,13 @@
-//! What a step has to do, and why: a pure function of the state of the lake and the sources.
+//! What a step has to do, and why: a pure function of the state of the lake and the sources. A step is up to date,
+//! reads on from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
+//! changed its rows, a full refresh was asked for; `refresh_after` makes it wait.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
-//! and binds the step's inputs accordingly. `plan` shows the same decision that `run` follows.
+//! and binds the step's inputs accordingly. `fingerprint.rs` makes the fingerprint of a step's logic; `inputs/found.rs`
+//! reads the stored one. `plan` shows the same decision that `run` follows.
 //!
-//! Two questions are answered elsewhere: whether a step may continue when rows are gone for good (`gone`), and when a
-//! scheduled step (`every`) is due (`follow`).
+//! Two questions are answered elsewhere: whether a step may continue when rows are gone for good (`removed_rows`,
+//! `deleted_tables`), and when a scheduled step (`every`) is due (`follow/slower_steps.rs`).
 
 #[cfg(test)]
 mod tests;

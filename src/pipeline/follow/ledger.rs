@@ -1,3 +1,6 @@
+//! Sums up what the steps did while `--follow` runs, and writes it to `system.runs` every five minutes and at the end:
+//! a row for each batch would be too many.
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -3,15 +3,19 @@
 //! - [`Follower`]: the two loops. One takes what waits in the sources through the steps that keep up with them; the
 //!   other runs the steps that have a slower schedule (training), beside it. They share the memory limit and nothing
 //!   else: each step is one commit, so neither can see half of what the other does.
-//! - `trigger`: when a batch begins, and how much it takes.
+//! - `batch_trigger`: how long it waits before the next batch, and how many records that takes.
+//! - `backoff`: how long it pauses after a failed batch before it tries again.
+//! - `slower_steps`: when the steps of a slower schedule (`every`, `refresh_after`) are due.
+//! - `ledger`: what the steps did, for `system.runs`, every few minutes.
 //! - [`Status`]: how it goes, for whoever shows it: lag, rates, commits, failures, health.
 
+mod backoff;
+mod batch_trigger;
 mod ledger;
-mod schedule;
+mod slower_steps;
 mod status;
 #[cfg(test)]
 mod tests;
-mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,18 +27,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use self::backoff::Backoff;
+use self::batch_trigger::BatchTrigger;
 use self::ledger::Ledger;
-use self::schedule::Schedule;
-use self::trigger::Pace;
+use self::slower_steps::Schedule;
 use super::run_options::lookup;
 use super::{Decision, Failure, Node, Outcome, PipelineError, RunEvent, RunOptions, Runner};
 use crate::config::{Mode, Pipeline};
 use crate::sources::OnLoss;
 
 pub use status::{Health, Snapshot, Status, TableStatus};
-
-/// The longest pause after a failure.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// How a pipeline is followed.
 #[derive(Debug, Clone, Default)]
@@ -101,7 +103,7 @@ impl<'a> Follower<'a> {
         runner.check(&selected)?;
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
-        let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| schedule::is_slower(node));
+        let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| slower_steps::is_slower(node));
         let (written, to_maintain) = unbounded_channel();
         let reads_sources = batch.iter().any(|node: &&Node| !node.sources.is_empty());
         Ok(Self {
@@ -162,17 +164,17 @@ impl<'a> Follower<'a> {
     }
 
     async fn follow_sources(&self, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
-        let mut pace = Pace::new(self.pipeline.trigger);
-        let mut pause = Duration::ZERO;
+        let mut trigger = BatchTrigger::new(self.pipeline.trigger);
+        let mut backoff = Backoff::default();
         let mut options = self.options.run.clone();
         let (mut was_reached, mut behind) = (false, false);
-        while self.options.once || pace.wait(&self.status, &self.stop).await {
-            match self.one_batch(&mut options, &mut pace, behind, on_event).await {
+        while self.options.once || trigger.wait(&self.status, &self.stop).await {
+            match self.one_batch(&mut options, &mut trigger, behind, on_event).await {
                 Ok(left) => {
                     // More may wait than the steps that caught up have read.
                     let left = std::mem::take(&mut behind) || left;
-                    pause = Duration::ZERO;
-                    pace.take_more();
+                    backoff.reset();
+                    trigger.take_more();
                     was_reached = true;
                     // What was lost before is accepted, not what may be lost later; and every source has its start.
                     options.read.on_loss = OnLoss::Refuse;
@@ -185,7 +187,7 @@ impl<'a> Follower<'a> {
                     match error.failure() {
                         Failure::Passing if !self.options.once => {}
                         Failure::Unreachable if !self.options.once && was_reached => {}
-                        Failure::OutOfMemory if pace.take_less() => {}
+                        Failure::OutOfMemory if trigger.take_less() => {}
                         _ => {
                             self.status.failed(&error);
                             return Err(error);
@@ -193,7 +195,7 @@ impl<'a> Follower<'a> {
                     }
                     // What was read goes through the other steps before more is read, or it would get more and more.
                     behind = true;
-                    pause = (pause * 2).clamp(Duration::from_secs(1), PAUSE_MAX);
+                    let pause = backoff.failed();
                     self.status.failed(&error);
                     on_event(FollowEvent::Failed { error: &error, pause });
                     tokio::select! {
@@ -211,13 +213,13 @@ impl<'a> Follower<'a> {
     async fn one_batch(
         &self,
         options: &mut RunOptions,
-        pace: &mut Pace,
+        trigger: &mut BatchTrigger,
         behind: bool,
         on_event: OnEvent<'_>,
     ) -> Result<bool, PipelineError> {
         let started = Instant::now();
         let (mut left, mut records) = (false, 0);
-        options.read.records_max = Some(pace.records_max());
+        options.read.records_max = Some(trigger.records_max());
         let mut outcomes = vec![];
         let steps = self.batch.iter().filter(|node| !behind || node.sources.is_empty());
         for wave in waves(steps.copied()) {
@@ -229,7 +231,7 @@ impl<'a> Follower<'a> {
                 if matches!(outcome.decision, Decision::UpToDate(_)) {
                     continue;
                 }
-                pace.learn(&outcome);
+                trigger.learn(&outcome);
                 if !node.sources.is_empty() {
                     left = true;
                     records += outcome.read;
@@ -316,7 +318,7 @@ impl<'a> Follower<'a> {
                     Ok(true) => {}
                     Ok(false) => schedule.soon(node, self.pipeline.trigger.every),
                     Err(error) => {
-                        let pause = schedule::pause(node, self.pipeline.trigger.every);
+                        let pause = slower_steps::pause(node, self.pipeline.trigger.every);
                         self.status.failed_beside(node, &error);
                         on_event(FollowEvent::Failed { error: &error, pause });
                     }

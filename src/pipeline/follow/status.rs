@@ -1,3 +1,6 @@
+//! How `--follow` gets on: lag, rates, commits, failures, and whether it is healthy (stalled sources, stuck steps).
+//! `cli/metrics.rs` serves it as `/health` and `/metrics`, `cli/follow.rs` shows it.
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::schedule::{Schedule, is_slower, pause};
-use super::trigger::Pace;
+use super::batch_trigger::BatchTrigger;
+use super::slower_steps::{Schedule, is_slower, pause};
 use super::{Status, waves};
 use crate::config::{Mode, Step, Trigger};
 use crate::pipeline::test_project::{dag, project, step, table};
@@ -143,35 +143,39 @@ fn trigger(records: u64, bytes: u64) -> Trigger {
 #[test]
 fn a_batch_takes_as_many_records_as_their_size_allows() {
     // Records are taken to have 512 bytes before one was seen.
-    assert_eq!(Pace::new(trigger(1_000, 1 << 30)).records_max(), 1_000);
-    assert_eq!(Pace::new(trigger(1, 0)).records_max(), 1);
-    let mut pace = Pace::new(trigger(1_000_000, 1_024_000));
-    assert_eq!(pace.records_max(), 2_000);
+    assert_eq!(BatchTrigger::new(trigger(1_000, 1 << 30)).records_max(), 1_000);
+    assert_eq!(BatchTrigger::new(trigger(1, 0)).records_max(), 1);
+    let mut batches = BatchTrigger::new(trigger(1_000_000, 1_024_000));
+    assert_eq!(batches.records_max(), 2_000);
     // Steps that read no records, or none whose size is known, tell nothing.
-    pace.learn(&read(0, 0));
-    pace.learn(&read(10, 0));
-    assert_eq!(pace.records_max(), 2_000);
+    batches.learn(&read(0, 0));
+    batches.learn(&read(10, 0));
+    assert_eq!(batches.records_max(), 2_000);
     // 512 + 0.3 * (1,512 - 512) = 812 bytes.
-    pace.learn(&read(10, 15_120));
-    assert_eq!(pace.records_max(), 1_261);
+    batches.learn(&read(10, 15_120));
+    assert_eq!(batches.records_max(), 1_261);
     // Again and again, and the size is that of the records.
-    (0..100).for_each(|_| pace.learn(&read(10, 10_000)));
-    assert!((1_023..=1_024).contains(&pace.records_max()), "{}", pace.records_max());
+    (0..100).for_each(|_| batches.learn(&read(10, 10_000)));
+    assert!(
+        (1_023..=1_024).contains(&batches.records_max()),
+        "{}",
+        batches.records_max()
+    );
 }
 
 #[test]
 fn a_batch_that_does_not_fit_is_halved_and_grows_again() {
-    let mut pace = Pace::new(trigger(4_000, 1 << 30));
-    assert!(pace.take_less());
-    assert_eq!(pace.records_max(), 2_000);
-    assert!(pace.take_less());
-    assert_eq!(pace.records_max(), 1_000);
+    let mut batches = BatchTrigger::new(trigger(4_000, 1 << 30));
+    assert!(batches.take_less());
+    assert_eq!(batches.records_max(), 2_000);
+    assert!(batches.take_less());
+    assert_eq!(batches.records_max(), 1_000);
     // So few records are no reason for a lack of memory.
-    assert!(!pace.take_less());
-    assert_eq!(pace.records_max(), 1_000);
+    assert!(!batches.take_less());
+    assert_eq!(batches.records_max(), 1_000);
     for expected in [2_000, 4_000, 4_000] {
-        pace.take_more();
-        assert_eq!(pace.records_max(), expected);
+        batches.take_more();
+        assert_eq!(batches.records_max(), expected);
     }
 }
 
@@ -179,20 +183,20 @@ fn a_batch_that_does_not_fit_is_halved_and_grows_again() {
 async fn a_batch_begins_at_once_and_then_after_the_pause_or_when_enough_waits() {
     let (status, stop) = (Status::new(HOUR, true), CancellationToken::new());
     let waiting = |records| BTreeMap::from([("clicks".to_owned(), BTreeMap::from([("0".to_owned(), records)]))]);
-    let mut pace = Pace::new(trigger(10, 1 << 30));
-    assert!(pace.wait(&status, &stop).await);
-    assert!(timeout(MOMENT, pace.wait(&status, &stop)).await.is_err());
+    let mut batches = BatchTrigger::new(trigger(10, 1 << 30));
+    assert!(batches.wait(&status, &stop).await);
+    assert!(timeout(MOMENT, batches.wait(&status, &stop)).await.is_err());
     status.measured(waiting(9));
-    assert!(timeout(MOMENT, pace.wait(&status, &stop)).await.is_err());
+    assert!(timeout(MOMENT, batches.wait(&status, &stop)).await.is_err());
     status.measured(waiting(10));
-    assert!(pace.wait(&status, &stop).await);
+    assert!(batches.wait(&status, &stop).await);
     // What waited before a batch says nothing about what it left.
     status.batch(MOMENT, 10, true);
-    assert!(timeout(MOMENT, pace.wait(&status, &stop)).await.is_err());
+    assert!(timeout(MOMENT, batches.wait(&status, &stop)).await.is_err());
     stop.cancel();
-    assert!(!pace.wait(&status, &stop).await);
+    assert!(!batches.wait(&status, &stop).await);
 
-    let mut hurried = Pace::new(Trigger {
+    let mut hurried = BatchTrigger::new(Trigger {
         every: Duration::ZERO,
         ..trigger(10, 1 << 30)
     });

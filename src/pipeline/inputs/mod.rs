@@ -1,10 +1,11 @@
 //! What a step reads, in three parts: what is there (`found`, `sources`), what is to be done about it
-//! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`bound`). `find` goes through them.
+//! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`step_bindings`). `find` goes
+//! through them.
 
-mod bound;
 mod find;
 mod found;
 mod sources;
+mod step_bindings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The waiting records of a step's sources.
+//! The waiting records of a step's sources: asks each source what arrived after the positions in the step's table.
+//! Keeps the positions of places that are missing at the moment, and refuses a source that was renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use datafusion::catalog::TableProvider;
 use crate::lake::LakeTable;
 use crate::lake::positions::{self, SourcePositions};
 use crate::pipeline::decide::{Loss, SourceFacts};
-use crate::pipeline::{Node, PipelineError, loss};
+use crate::pipeline::{Node, PipelineError, removed_rows};
 use crate::sources::{Committed, FromTheStart, ReadOptions, Source};
 
 /// The waiting records of a step's sources.
@@ -33,7 +34,7 @@ impl FoundSources {
     ) -> Result<Self, PipelineError> {
         let mut found = Self::default();
         if !from_start {
-            found.facts.loss = loss::loss(node, target).await?;
+            found.facts.loss = removed_rows::loss(node, target).await?;
             found.positions = kept_positions(node, target).await?;
         }
         if found.facts.loss == Loss::ReadAgain {
@@ -57,7 +58,7 @@ impl FoundSources {
             found.positions.extend(next);
         }
         if found.facts.loss == Loss::ReadAgain {
-            loss::is_read_again(node, target, read.on_loss, &found.positions).await?;
+            removed_rows::is_read_again(node, target, read.on_loss, &found.positions).await?;
         }
         Ok(found)
     }

@@ -1,7 +1,7 @@
 //! The last phase of a step: what was put aside goes into the quarantine, then one Delta commit makes the step's files
 //! and positions visible.
 
-use super::check::{Passed, save};
+use super::expectations::{Passed, save};
 use super::{Attempt, Done};
 use crate::lake::write::Layout;
 use crate::lake::{Commit, CommitMode};

@@ -2,7 +2,7 @@
 //! finds the old rows of these keys.
 
 use super::Attempt;
-use super::check::{Passed, session};
+use super::expectations::{Passed, session};
 use super::shape::Shape;
 use crate::backend::MergeKeys;
 use crate::config::Mode;

@@ -2,21 +2,21 @@
 //! are the names of files.
 //!
 //! - `shape`: how the result will lie in the table.
-//! - `attempt`: what the phases work with, and what they did.
+//! - `shared`: what the phases work with, and what they did.
 //! - `plan`: the query, and its plan.
 //! - `write`: the rows into files that no reader sees yet.
-//! - `check`: expectations; rows that are put aside are in none of the files any more.
+//! - `expectations` (`check`): rows that break one are put aside, and are in none of the files any more.
 //! - `merge`: what remains of the table beside the new rows.
 //! - `commit`: the quarantine, then the files.
 //! - `rehearse`: `plan` and `write` without the files.
 
-mod attempt;
-mod check;
 mod commit;
+mod expectations;
 mod merge;
 mod plan;
 mod rehearse;
 mod shape;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -30,10 +30,10 @@ use super::step_error::query_error;
 use super::{Inputs, Node, PipelineError, StepProgress};
 use crate::backend::by_queries::Calls;
 
-pub(super) use attempt::{Attempt, Done, Tools};
 pub(super) use plan::result;
 pub(super) use rehearse::rehearse;
 pub(super) use shape::{DELETED, stored_schema};
+pub(super) use shared::{Attempt, Done, Tools};
 
 /// Runs the SQL of a step over its inputs and makes the one commit.
 pub(super) async fn run(
@@ -62,7 +62,7 @@ impl Attempt<'_> {
         let plan = plan::physical(self, result, Calls::Required).await?;
         let started = Instant::now();
         let wrote = write::write(self, &shape, result, plan).await?;
-        let passed = check::check(self, &shape.layout, wrote.files).await?;
+        let passed = expectations::check(self, &shape.layout, wrote.files).await?;
         let mode = merge::merge(self, &shape, &passed, wrote.keys).await?;
         tracing::debug!(step = %self.node.name(), took = ?started.elapsed(), "ready to commit");
         commit::commit(self, shape.layout, passed, mode).await

@@ -9,7 +9,7 @@ use datafusion::dataframe::DataFrame;
 use crate::config::Mode;
 use crate::lake::write::Layout;
 use crate::lake::{LakeError, Merge, schema};
-use crate::pipeline::{Decision, Inputs, Node, PipelineError, expectation_plans};
+use crate::pipeline::{Decision, Inputs, Node, PipelineError, expectation_sql};
 
 /// The column that holds a merge's `delete` predicate while it runs.
 pub const DELETED: &str = "__deleted";
@@ -29,7 +29,7 @@ pub fn shape(node: &Node, inputs: &Inputs, result: &DataFrame) -> Result<Shape, 
     let layout = layout(node, inputs, result.schema().as_arrow());
     Ok(Shape {
         layout: layout.map_err(|source| node.lake_error(source))?,
-        merge: merge(node).map(|merge| merge.with_null_keys(expectation_plans::null_keys(node))),
+        merge: merge(node).map(|merge| merge.with_null_keys(expectation_sql::null_keys(node))),
         keeps_rest: inputs.decision == Decision::Incremental,
     })
 }

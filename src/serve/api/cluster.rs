@@ -1,3 +1,5 @@
+//! `GET /api/v1/cluster`: the scheduler of the project's cluster, its executors and jobs.
+
 use std::sync::Arc;
 
 use axum::Json;

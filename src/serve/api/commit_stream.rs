@@ -1,4 +1,4 @@
-//! The stream of commits: which tables changed, as server-sent events.
+//! `GET /api/v1/events`, the stream of commits: which tables changed, as server-sent events.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Extractors for requests, which report invalid input as our own errors.
+//! Reads parameters, paths and bodies of requests, and reports invalid ones as our own errors.
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};

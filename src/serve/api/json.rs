@@ -1,3 +1,5 @@
+//! A response whose body is JSON already.
+
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;

@@ -1,4 +1,5 @@
-//! The state of the pipeline, of the server's health, and its metrics.
+//! `GET /api/v1/pipeline`, `/health`, `/metrics`: the state of the pipeline, the server's health, and its Prometheus
+//! metrics.
 
 use std::sync::Arc;
 

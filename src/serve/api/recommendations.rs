@@ -1,6 +1,6 @@
 //! What to show a session, or a visitor that the lake does not know, next. Validates the request, finds the session's
 //! events in memory (`clicks`) or else in the snapshot, and lets `answers` run the statement. Answers for sessions in
-//! memory are cached in the shop until a click, the clicks or the statements change.
+//! memory are cached (`answer_cache`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Body, EventType, Id, Params, moment};
 use super::json::json;
 use crate::recommender::{Action, events_of_session, events_of_visitor, is_fallback, reasons};
+use crate::serve::answer_cache::AnswerKey;
 use crate::serve::answers::{Because, List};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::shop::{AnswerKey, Shop, read};
+use crate::serve::shop::{Shop, read};
 use crate::serve::statements::Statements;
 
 /// The maximum number of events per session, the newest ones.

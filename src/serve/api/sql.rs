@@ -1,4 +1,5 @@
-//! Runs a query of a client over the snapshot, within the server's limits.
+//! `POST /api/v1/sql`: runs a query of a client over the snapshot, if its plan only reads tables of the lake, within
+//! limits on rows, bytes and memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Values as text for people: bytes that are text, rounded numbers, escaped control characters.
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};

@@ -1,3 +1,5 @@
+//! Rows as a table in Markdown.
+
 use std::io::Write;
 
 use super::cells::Cells;

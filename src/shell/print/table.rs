@@ -1,3 +1,5 @@
+//! Rows as a table in the terminal, fitted to its width; and whether they fit at all.
+
 use std::io::Write;
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent, Width, presets};

@@ -1,3 +1,5 @@
+//! Rows one below the other, a line per column (`\x`).
+
 use std::io::Write;
 
 use super::cells::Cells;

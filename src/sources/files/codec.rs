@@ -1,4 +1,5 @@
-//! Compressed files, and files that are not text.
+//! How files are compressed (gzip, bzip2, xz, zstd), by name or first bytes; their decompression as a stream; and files
+//! that are not text at all.
 
 use std::io;
 

@@ -1,10 +1,10 @@
-//! Files that temporarily exist twice: plain and compressed.
+//! Files that exist twice, plain and compressed (`gzip -k`, or while `gzip` is running): only one of the two is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::compare::Likeness;
 use super::files_source::FilesSource;
-use super::listing::Found;
-use super::look::Likeness;
+use super::listing::Listed;
 use super::names;
 use crate::sources::SourceError;
 
@@ -19,7 +19,7 @@ pub(super) struct Copies {
 
 impl Copies {
     /// Compares new files with those of the same name.
-    pub async fn find(source: &FilesSource, files: &[Found], mut new: Vec<usize>) -> Result<Self, SourceError> {
+    pub async fn find(source: &FilesSource, files: &[Listed], mut new: Vec<usize>) -> Result<Self, SourceError> {
         let mut copies = Self::default();
         if new.is_empty() {
             return Ok(copies);

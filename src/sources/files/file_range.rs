@@ -1,4 +1,4 @@
-//! The new lines of one file, as `waiting` counted them and `scan` reads them.
+//! The new lines of one file, as `new_lines` counted them and `scan` reads them.
 
 use std::ops::Range;
 

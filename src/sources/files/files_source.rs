@@ -1,4 +1,5 @@
-//! The files of a source: their path, and the store that holds them.
+//! The type [`FilesSource`]: the path of a source of files, and the local disk or object store that holds them. What is
+//! pending in them is in `pending`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Fingerprints that identify the beginning of a text.
+//! Fingerprints that identify the beginning of a text, whatever the file is called: every byte of the first 16 MiB, and
+//! samples of what follows.
 
 use std::hash::Hasher;
 use std::ops::Range;

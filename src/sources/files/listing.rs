@@ -1,4 +1,5 @@
-//! Lists the files of a source.
+//! Lists the files of a source: which a folder, a pattern or a URL takes, and a stamp of each one's metadata (size,
+//! times, inode, tag), so that an unchanged file is not opened. Warns where nothing is read.
 
 use std::hash::Hasher;
 use std::path::Path as LocalPath;
@@ -27,7 +28,7 @@ const EXAMPLES: usize = 3;
 
 /// A file to read.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct Listed {
     pub meta: ObjectMeta,
     /// Its name in the records.
     pub place: String,
@@ -74,7 +75,7 @@ fn matches(pattern: &Pattern, parts: &[&str]) -> bool {
 
 impl FilesSource {
     /// The files, sorted by path.
-    pub(super) async fn listing(&self) -> Result<Vec<Found>, SourceError> {
+    pub(super) async fn listing(&self) -> Result<Vec<Listed>, SourceError> {
         let listed_at = SystemTime::now();
         let scope = self.scope().await?;
         let metas = match &scope {
@@ -91,9 +92,9 @@ impl FilesSource {
             self.warn_of(&scope, &others);
         }
         wanted.sort_by(|a, b| a.location.cmp(&b.location));
-        let mut found: Vec<Found> = wanted
+        let mut found: Vec<Listed> = wanted
             .into_iter()
-            .map(|meta| Found {
+            .map(|meta| Listed {
                 place: self.place(&meta.location),
                 stamp: stamp_of_store(&meta, listed_at),
                 meta,

@@ -5,15 +5,17 @@
 //! again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or rotated
 //! continues under its new name. A file whose content was replaced is refused.
 //!
-//! - [`FilesSource`]: the files of a source, and how to reach them; `source`: what is pending in them.
+//! - [`FilesSource`] (`files_source`): the files of a source, and how to reach them; `pending`: what is pending in
+//!   them.
 //! - `listing`: lists the files; `names`: what file names mean.
-//! - `waiting`: what is new in the files, and which of them were moved. It recognises growth by calling `look`, which
-//!   compares a file with what was read of it (`appended`: samples of it, if the file is large).
+//! - `new_lines`: what is new in the files. It recognises growth by calling `compare`, which compares a file with what
+//!   was read of it (`appended`: samples of it, if the file is large).
+//! - `rotation`: files that were renamed, rotated, or copied and cut (`copytruncate`).
 //! - `file_range`: the lines of one file to read.
 //! - `copies`: files that exist both plain and compressed.
-//! - `look`: opens files; `codec`: decompresses them; `pass`: scans their text once.
+//! - `compare`: opens files; `codec`: decompresses them; `pass`: scans their text once.
 //! - `fingerprint`: identifies the content of a file.
-//! - `state`: how far the files were read, as positions.
+//! - `read_so_far`: how far the files were read, as positions.
 //! - `scan`: the plan leaf that reads them.
 //! - `settings`: the settings of files in `pipelines.yaml`; `kind`: the kind of the files source.
 //! - `wire`: the plan leaf as bytes, for another process.
@@ -24,22 +26,23 @@
 //! part of a plain file, and all of a compressed one, is therefore read twice.
 
 mod codec;
+mod compare;
 mod copies;
 mod file_range;
 mod files_source;
 mod fingerprint;
 mod kind;
 mod listing;
-mod look;
 mod names;
+mod new_lines;
 mod pass;
+mod pending;
+mod read_so_far;
+mod rotation;
 mod scan;
 mod settings;
-mod source;
-mod state;
 #[cfg(test)]
 mod tests;
-mod waiting;
 mod wire;
 
 pub use files_source::FilesSource;

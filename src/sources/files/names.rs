@@ -1,4 +1,5 @@
-//! What file names mean.
+//! What file names mean: the extensions that a folder is read for, compression, the numbers and dates of rotated logs,
+//! and files that are hidden or still being written (`.tmp`, `.part`), which are skipped.
 
 const COMPRESSED: [&str; 6] = [".gz", ".gzip", ".bz2", ".xz", ".zst", ".zstd"];
 /// The extensions of files that are still being written, or were left behind half-written.

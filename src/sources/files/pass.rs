@@ -1,4 +1,6 @@
-//! Scans a text once: counts its lines, and checks whether it begins with known content.
+//! Scans a text once: counts its lines up to the last complete one, and checks whether it begins with known content, as
+//! a grown file does, or the copy of a rotated log (`copytruncate`). Damage, and lines of more than 256 MiB, end the
+//! scan.
 
 use std::hash::Hasher;
 

@@ -1,4 +1,4 @@
-//! Serializes the plan leaf.
+//! The plan leaf that reads files as bytes, for executors of a cluster.
 
 use std::sync::Arc;
 

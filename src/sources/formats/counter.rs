@@ -1,3 +1,6 @@
+//! Counts the records of a text before they are read, so that the positions to commit are known; their hash tells
+//! whether the same are read later.
+
 use std::hash::Hasher;
 
 use twox_hash::XxHash64;

@@ -1,3 +1,5 @@
+//! What a format of files has to say: its name, its extensions, where records end, and how they are counted and read.
+
 use std::fmt::Debug;
 
 use super::{Counter, Splitter, Start, lines};

@@ -1,4 +1,5 @@
-//! Lines of text that arrives in chunks.
+//! Records that are lines: where they end, how they are counted and read, with byte order marks and empty lines; and
+//! what a file is that holds no text (UTF-16, zip, Parquet).
 
 use datafusion::error::Result;
 

@@ -1,4 +1,4 @@
-//! One JSON value per line.
+//! The format `ndjson`: one JSON value per line; a last line may be complete without a line break.
 
 use serde::de::IgnoredAny;
 

@@ -1,3 +1,5 @@
+//! Collects the records of files into batches, with their places and times.
+
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 

@@ -1,3 +1,5 @@
+//! Reads the records of a text that arrives in chunks.
+
 use datafusion::error::Result;
 
 use super::Rows;

@@ -1,4 +1,4 @@
-//! One record per line, whatever it holds.
+//! The format `text`: one record per line, whatever it holds.
 
 use super::Format;
 use super::lines::unfinished;

@@ -1,4 +1,5 @@
-//! Translates librdkafka's errors: what a failure means, and what to do about it.
+//! Translates librdkafka's errors: a wrong key, a bad certificate, a missing topic, a denied one; and what to do about
+//! it.
 
 use std::time::Duration;
 

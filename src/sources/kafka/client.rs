@@ -1,4 +1,4 @@
-//! librdkafka's settings and errors.
+//! librdkafka's clients: settings, security, requests that are repeated with growing timeouts, and their errors.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Creates a topic, or waits until the brokers have done so.
+//! Creates a topic (`produce --create-topic`), or waits until the brokers have done so by themselves.
 
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! A Kafka broker inside this process, for the demo and the tests: librdkafka's mock cluster.
+
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 

@@ -1,4 +1,4 @@
-//! Turns predicates on `partition`, `offset` and `timestamp` into offset ranges.
+//! Turns predicates on `partition`, `offset` and `timestamp` into offset ranges, so that a query reads only these.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the brokers say of a topic.
+//! What the brokers say of a topic: its partitions, its identity, and whether it exists at all.
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

@@ -1,17 +1,20 @@
 //! Kafka as a table: reads a topic up to its current end, and writes to it.
 //!
-//! - [`KafkaSource`] (`source`): the records in a topic after the committed offsets. It recognises a recreated topic
-//!   (`is_recreated`).
+//! - [`KafkaSource`] (`source`): the records in a topic after the committed offsets.
+//! - `lost_records`: records that are gone before they were read (retention, a recreated topic): the errors, and what
+//!   `--accept-loss` does; `source` notices them before a run, `reader` during it.
 //! - `scan`: the plan leaf, with one plan partition per Kafka partition and offset ranges fixed at planning time.
-//! - `reader`: reads partitions into record batches. It checks once more that the topic was not recreated.
-//! - [`KafkaTable`]: a whole topic for SQL: `select` and `insert into`.
-//! - [`Producer`]: writes records to a topic, for the simulator and the sink.
+//! - `reader`: reads partitions into record batches. It checks once more that the topic was not recreated; `range`: the
+//!   offsets that it reads.
+//! - [`KafkaTable`] (`kafka_table`): a whole topic for SQL: `select` and `insert into`.
+//! - [`Producer`] (`producer`): writes records to a topic, for the simulator and for `insert into`.
 //! - `create_topic`: creates a topic, or waits until the brokers have done so.
-//! - `outgoing`: turns inserted rows into records.
-//! - [`EmbeddedBroker`]: a broker inside the process, for the demo and the tests.
+//! - `inserted_rows`: turns inserted rows into records, and refuses what cannot be written.
+//! - [`EmbeddedBroker`] (`embedded`): a broker inside the process, for the demo and the tests.
 //! - `client`, `cause`: librdkafka's settings, and its errors in our words.
 //! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
-//! - `metadata`: the brokers' metadata of a topic; `lost`: the errors for records that are gone.
+//! - `filters`: turns predicates on `partition`, `offset` and `timestamp` into offset ranges.
+//! - `metadata`: the brokers' metadata of a topic.
 //! - `settings`: the settings of a topic in `pipelines.yaml`; `kind`: the kind of the Kafka source.
 //! - `wire`: the plan leaf as bytes, for another process.
 //! - `native`: the few librdkafka calls that its crate does not offer.
@@ -24,17 +27,17 @@ mod client;
 mod create_topic;
 mod embedded;
 mod filters;
+mod inserted_rows;
+mod kafka_table;
 mod kind;
-mod lost;
+mod lost_records;
 mod metadata;
 mod native;
-mod outgoing;
 mod producer;
 mod range;
 mod reader;
 mod scan;
 mod settings;
-mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -43,11 +46,11 @@ mod wire;
 
 pub use create_topic::{Created, create_topic};
 pub use embedded::EmbeddedBroker;
+pub use kafka_table::KafkaTable;
 pub(crate) use kind::Kafka;
 pub use producer::{Producer, ProducerRecord};
 pub use range::Range;
 pub use scan::KafkaScan;
 pub(crate) use settings::RawKafka;
 pub use settings::{KafkaConfig, Security};
-pub use sink::KafkaTable;
 pub use source::KafkaSource;

@@ -1,4 +1,4 @@
-//! Sends records to a topic, and waits until the brokers have them.
+//! Sends records to a topic, and waits until the brokers have them: for `produce` and `insert into`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,3 +1,5 @@
+//! Which offsets of a partition are read, and what all readers of a scan share.
+
 use std::sync::Arc;
 
 use super::KafkaConfig;

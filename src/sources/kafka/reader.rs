@@ -1,4 +1,5 @@
-//! Reads offset ranges of a topic's partitions into record batches.
+//! Reads offset ranges of a topic's partitions into record batches: waits for brokers that are silent or fail for a
+//! moment, and notices records that disappear meanwhile (`lost_records`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::cause::Cause;
 use super::client::{ANSWER, Context, consumer, failed, is_passing, refused};
-use super::lost::{lost, recreated};
+use super::lost_records::{lost, recreated};
 use super::metadata::{identity, metadata};
 use super::native::{Messages, Received};
 use super::range::{Range, Task};

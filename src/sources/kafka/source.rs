@@ -1,5 +1,6 @@
-//! What is pending in a topic, and the positions to commit with it. Recognises a topic that was deleted and recreated
-//! (`is_recreated`): its committed offsets mean nothing.
+//! What is pending in a topic, and the positions to commit with it: from the committed offset of each partition to its
+//! current end, all fixed before the run. Where records are gone by then (retention, a topic that was deleted and
+//! recreated), `lost_records` refuses or continues.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaConfig;
 use super::client::{Context, consumer, with_retries};
-use super::lost::{lost, recreated};
+use super::lost_records::{is_recreated, read_on};
 use super::metadata::{identity, metadata, numbers};
 use super::times::{TimeOffset, offsets_at};
 use super::{KafkaScan, Range};
@@ -107,15 +108,7 @@ impl KafkaSource {
                 (None, None) => offsets.start,
                 (None, Some(_)) => self.from(topic.from.get(index), offsets)?,
                 (Some(_), Some(_)) => return Err(self.was_read(place)),
-                (Some(next), None) if offsets.start <= next && next <= offsets.end => next,
-                (Some(next), None) => {
-                    let lost = lost(&place, next, offsets);
-                    if options.on_loss == OnLoss::Refuse {
-                        return Err(lost);
-                    }
-                    tracing::warn!("{lost}; continuing from offset {}", offsets.start);
-                    offsets.start
-                }
+                (Some(next), None) => read_on(&place, next, offsets, options.on_loss)?,
             };
             ranges.push(Range {
                 partition: *partition,
@@ -153,15 +146,7 @@ impl KafkaSource {
         let (Some(now), Some(then)) = (topic.id, committed.position(&self.place(&"id")).await?) else {
             return Ok(false);
         };
-        if now == then {
-            return Ok(false);
-        }
-        let recreated = recreated(&self.config);
-        if on_loss == OnLoss::Refuse {
-            return Err(recreated);
-        }
-        tracing::warn!("{recreated}; reading it from its beginning");
-        Ok(true)
+        is_recreated(&self.config, now, then, on_loss)
     }
 
     /// Resets partitions that only the old topic had, in case the new one grows to as many.

@@ -1,4 +1,5 @@
-//! Finds the offsets of a start time.
+//! Finds the offsets of a start time (`--from-timestamp`, filters on `timestamp`), and whether a topic keeps the
+//! timestamps that are sent to it.
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! Why a model cannot be trained or used: [`AlsError`].
+
 /// Why a model cannot be trained or used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AlsError {

@@ -1,3 +1,5 @@
+//! The factors of one side, users or items: one vector per row, in one piece of memory.
+
 use super::AlsError;
 
 /// One vector per row, contiguous in memory: `rows x dims`.

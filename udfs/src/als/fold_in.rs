@@ -1,3 +1,6 @@
+//! Fold-in: the factors of a session that training has not seen, or that has gone on since, from the item factors of a
+//! trained model. Called by `functions/recommend.rs` for every request, and by `holdout` to measure a model.
+
 use super::solve::{Row, Side, Workspace, cholesky};
 use super::spectrum::Spectrum;
 use super::train::turned;

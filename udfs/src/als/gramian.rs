@@ -1,3 +1,6 @@
+//! The Gramian `YᵀY` of a side's factors, which all rows of a half-step share; the same numbers with any number of
+//! threads.
+
 use rayon::prelude::*;
 
 use super::Factors;

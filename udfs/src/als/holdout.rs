@@ -1,3 +1,6 @@
+//! Early stopping (`holdout`, `patience` of `als_train`): hides one interaction of some users from training, ranks the
+//! hidden ones after each iteration, and keeps the model that ranks them best.
+
 use std::ops::{ControlFlow, Range};
 
 use rand::rngs::StdRng;

@@ -1,3 +1,6 @@
+//! The sparse matrix that training reads: weights of user and item pairs, by user and by item. Sums repeated pairs, and
+//! refuses negative weights.
+
 use std::sync::OnceLock;
 
 use sprs::CsMatI;

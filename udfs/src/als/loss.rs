@@ -1,3 +1,6 @@
+//! The loss that training minimises, over all pairs, observed or not, computed by way of the Gramians;
+//! `als_sql/loss_of.rs` is the same in SQL.
+
 use multiversion::multiversion;
 use rayon::prelude::*;
 use sprs::CsMatI;

@@ -24,7 +24,9 @@
 //!   (iALS++; Rendle, Krichene, Zhang, Koren, 2021).
 //! - [`RowSolver`]: half-steps whose factors are spread over several processes.
 //! - [`FoldIn`]: the factors of a user that training has not seen.
-//! - [`ItemIndex`], [`similar`]: the best and the most similar items.
+//! - [`ItemIndex`], [`similar`] (`top_k`): the best and the most similar items; `quantized`, `quantized_query`: a copy
+//!   of the factors in eight bits, which is searched first.
+//! - `gramian`, `product`, `kernels`: the sums, products and inner loops that the others share.
 //!
 //! Everything but the loss is `f32`. Results depend on the data and the seed, never on the number of threads.
 
@@ -40,8 +42,8 @@ mod loss;
 mod model;
 mod params;
 mod product;
-mod rough;
-mod rough_query;
+mod quantized;
+mod quantized_query;
 mod row_solver;
 mod solve;
 mod spectrum;

@@ -1,3 +1,6 @@
+//! A model: user and item factors; and the random numbers that training starts from, which depend on the seed alone. An
+//! earlier model as a start is `functions/warm_start.rs`.
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};

@@ -1,3 +1,6 @@
+//! The hyperparameters of training: factors, iterations, alpha, regularization, the solver (`cg`, `block`, `cholesky`);
+//! their defaults and what is allowed.
+
 use std::fmt;
 use std::str::FromStr;
 

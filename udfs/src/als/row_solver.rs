@@ -1,3 +1,7 @@
+//! Solves single rows for training by queries: sums up a row's interactions as they arrive, joins parts of the same
+//! row, and solves it from the other side's Gramian. `als_sql/solve.rs` makes an aggregate function of it; training in
+//! memory uses `solve`.
+
 use faer::linalg::solvers::Solve;
 use faer::{Col, Mat, Side as Triangle};
 

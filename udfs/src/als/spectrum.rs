@@ -1,3 +1,6 @@
+//! The coordinates in which the Gramian of a side is diagonal (its eigendecomposition), so that the unobserved pairs
+//! cost a row next to nothing.
+
 use faer::{MatRef, Side};
 
 use super::gramian::gramian;

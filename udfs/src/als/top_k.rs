@@ -1,11 +1,14 @@
+//! The best items for a query vector (maximum inner product search, exact), and the items most similar to another.
+//! `functions/recommend.rs` and `functions/similar_items.rs` call it.
+
 use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Factors;
 use super::kernels::dot;
 use super::product::times_transposed;
-use super::rough::Rough;
-use super::rough_query::RoughQuery;
+use super::quantized::Quantized;
+use super::quantized_query::QuantizedQuery;
 use crate::ranking::{Best, Scored};
 
 /// The number of queries and items multiplied at once: their scores stay in the L2 cache.
@@ -39,7 +42,7 @@ pub struct ItemIndex {
     places: Vec<u32>,
     /// The length at the start of each block of items.
     longest: Vec<f32>,
-    rough: Rough,
+    quantized: Quantized,
 }
 
 impl ItemIndex {
@@ -60,7 +63,7 @@ impl ItemIndex {
             .map(|item| lengths[*item as usize])
             .collect();
         Self {
-            rough: Rough::of(&factors),
+            quantized: Quantized::of(&factors),
             factors,
             order,
             places,
@@ -127,18 +130,18 @@ impl ItemIndex {
     /// Searches for few queries: computes the product only with items whose bound is high enough. A block of the
     /// approximate copy is read once for all of them.
     fn top_of_few(&self, queries: &Factors, searches: &mut [Search], bounds: &mut [f32]) {
-        let rough: Vec<RoughQuery> = searches
+        let quantized: Vec<QuantizedQuery> = searches
             .iter()
-            .map(|search| Rough::query(queries.row(search.query)))
+            .map(|search| Quantized::query(queries.row(search.query)))
             .collect();
         for (longest, first) in self.longest.iter().zip((0..).step_by(ITEMS)) {
             let last = (first + ITEMS).min(self.order.len());
             let bounds = &mut bounds[..last - first];
             let mut goes_on = false;
-            for (search, rough) in searches.iter_mut().zip(&rough) {
+            for (search, quantized) in searches.iter_mut().zip(&quantized) {
                 if search.may_gain(*longest) {
                     goes_on = true;
-                    self.rough.bounds(rough, first, *longest, bounds);
+                    self.quantized.bounds(quantized, first, *longest, bounds);
                     search.leave_out(bounds, first);
                     self.look(queries.row(search.query), search, first, bounds);
                 }

@@ -1,3 +1,6 @@
+//! Training in memory: alternates the half-steps over users and items, in parallel, from random factors or those of an
+//! earlier model; and how much memory that takes.
+
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;

@@ -1,3 +1,5 @@
+//! Columns of vectors: factors as lists of numbers in Arrow arrays.
+
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray};

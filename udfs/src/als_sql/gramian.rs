@@ -1,3 +1,5 @@
+//! The aggregate function `als_gramian(factors)`: the Gramian `YᵀY` of a column of vectors.
+
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray};

@@ -1,3 +1,5 @@
+//! The function `als_error(x, y, weight)`: what one interaction adds to the loss, of which `train` sums up the rest.
+
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 

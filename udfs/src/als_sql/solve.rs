@@ -1,3 +1,6 @@
+//! The aggregate function `als_solve(factors, weight)`: solves one row of a half-step from its interactions, with
+//! `als/row_solver.rs`.
+
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 

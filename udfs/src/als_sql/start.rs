@@ -1,3 +1,5 @@
+//! The function `als_start(place)`: the random vector with which training by queries starts an item.
+
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The function `als_weight(user, item, weight)`: refuses rows that cannot be trained on (NULL, a negative weight).
+
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray};

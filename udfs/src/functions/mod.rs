@@ -1,4 +1,8 @@
-//! The SQL functions, one per file; what the engine registers is at the end.
+//! The SQL functions, one per file; what the engine registers is at the end. `changes('…')` and its like are not here
+//! but in `src/engine/functions.rs`, as they depend on the lake.
+//!
+//! What several functions share: `clicks` and `ids` read relations, `model_argument` and `warm_start` read a model,
+//! `columns` parses declared columns, `ranked` and `blocks` make rows.
 
 mod als_train;
 mod blocks;

@@ -1,3 +1,6 @@
+//! The parameters and arguments of such functions (`item => 'prod_88'`, `k => 10`): their kinds, defaults and checks,
+//! and the errors that name the argument.
+
 use std::collections::BTreeMap;
 
 use datafusion::arrow::datatypes::DataType;

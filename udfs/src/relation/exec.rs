@@ -1,3 +1,7 @@
+//! A call in the physical plan: runs the function's `Operation` over the streams of its inputs, spread over partitions
+//! or executors where its rows allow that; keeps what it derived from the first inputs for plans that run again and
+//! again (a model, a history).
+
 use std::fmt;
 use std::sync::Arc;
 

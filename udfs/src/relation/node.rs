@@ -1,3 +1,5 @@
+//! A call in the logical plan: what makes two calls equal, and how `explain` shows one.
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};

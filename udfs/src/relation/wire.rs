@@ -1,3 +1,5 @@
+//! A call as bytes, for executors of a cluster.
+
 use std::sync::Arc;
 
 use datafusion::common::{Result, exec_datafusion_err};

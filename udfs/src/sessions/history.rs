@@ -1,3 +1,6 @@
+//! Past sessions in memory, by age, and the newest sessions that contain an item (an inverted index): what
+//! `session_knn` and `item_transitions` look things up in.
+
 /// One click of a past session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Click {

@@ -7,6 +7,8 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::*;
+use crate::sources::files::new_lines::NewLines;
+use crate::sources::files::read_so_far::Known;
 
 /// The time that file systems may need to tell two timestamps apart.
 const SETTLED: Duration = Duration::from_millis(30);
@@ -327,13 +329,11 @@ async fn files_of_which_nothing_new_is_told_are_not_opened() {
     log.reads(&lines(0, 19)).await;
     log.append("7.json", &lines(20, 20));
     let files = log.source.listing().await.unwrap();
-    let known = crate::sources::files::state::Known::committed(&At(&log.positions), std::iter::empty())
+    let known = Known::committed(&At(&log.positions), std::iter::empty()).await.unwrap();
+    let new = NewLines::find(&log.source, &files, &known, OnLoss::Refuse)
         .await
         .unwrap();
-    let waiting = crate::sources::files::waiting::Waiting::find(&log.source, &files, &known, OnLoss::Refuse)
-        .await
-        .unwrap();
-    assert_eq!(waiting.opened(), 1);
+    assert_eq!(new.opened(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

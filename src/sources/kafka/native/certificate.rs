@@ -1,3 +1,5 @@
+//! Why a broker's certificate is rejected: expired, for another host, of an unknown authority.
+
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};

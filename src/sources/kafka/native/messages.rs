@@ -1,3 +1,5 @@
+//! Takes a consumer's messages in batches, and reports where a partition ends.
+
 use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 use std::ptr::null_mut;

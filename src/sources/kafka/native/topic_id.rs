@@ -1,3 +1,5 @@
+//! Kafka's identity of a topic (from 2.8 on), which tells a recreated topic from the old one.
+
 use std::ffi::{CString, c_char, c_int};
 use std::ptr::null_mut;
 use std::time::Duration;

@@ -1,0 +1,233 @@
+//! Opens files and compares them with what was read: whether a file still begins with that and has grown, whether a new
+//! one begins with the text of a renamed or rotated log (`copytruncate`: the copy does, and the emptied log no longer
+//! does), and whether two files are copies. For a large file, it compares samples (`appended`).
+
+use bytes::Bytes;
+use datafusion::error::DataFusionError;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStoreExt;
+
+use super::codec::{Chunks, Codec, Kind, bytes_of, is_damage, peek};
+use super::files_source::FilesSource;
+use super::fingerprint::{Fingerprint, WHOLE};
+use super::listing::Listed;
+use super::pass::{Checkpoint, HEAD_BYTES, Mark, Pass, Passing, Print, head};
+use super::read_so_far::ReadSoFar;
+use crate::sources::SourceError;
+use crate::sources::formats::{Format, Start};
+
+/// The number of files open at a time.
+const AT_ONCE: usize = 16;
+/// Enough bytes to recognise what a file is.
+const MAGIC_BYTES: u64 = 16;
+
+/// What a file contains.
+pub(super) enum Seen {
+    /// Lines of text.
+    Text(Codec, Pass),
+    /// Something else, described.
+    Foreign(&'static str),
+}
+
+/// How the text of one file relates to that of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// They differ.
+    Other,
+    /// The same, as far as it goes.
+    Beginning,
+    /// The same up to the end of the last line.
+    Same,
+}
+
+impl FilesSource {
+    /// Checks whether files still begin with what was read from them, and what follows. The only checkpoint has ID 0.
+    pub(super) async fn look_again(
+        &self,
+        files: &[Listed],
+        states: &[ReadSoFar],
+        which: Vec<usize>,
+    ) -> Result<Vec<(usize, Seen)>, SourceError> {
+        let looks = stream::iter(which).map(|index| async move {
+            let seen = self.compared(&files[index], states[index]).await;
+            let seen = seen.map_err(|error| self.failed(&files[index].place, &error))?;
+            Ok((index, seen))
+        });
+        looks.buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Inspects files: what they contain, and which of the checkpoints they begin with.
+    pub(super) async fn look(
+        &self,
+        files: &[Listed],
+        which: Vec<usize>,
+        checkpoints: &[Checkpoint],
+    ) -> Result<Vec<(usize, Seen)>, SourceError> {
+        let looks = stream::iter(which).map(|index| async move {
+            let seen = self.whole(&files[index], checkpoints).await;
+            let seen = seen.map_err(|error| self.failed(&files[index].place, &error))?;
+            Ok((index, seen))
+        });
+        looks.buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn whole(&self, file: &Listed, checkpoints: &[Checkpoint]) -> Result<Seen, DataFusionError> {
+        let path = &file.meta.location;
+        let (first, bytes) = peek(bytes_of(&*self.store, path, 0..file.meta.size).await?).await?;
+        let codec = match Kind::of(self.config.format, path, &first) {
+            _ if first.is_empty() => Codec::Plain,
+            Kind::Text(codec) => codec,
+            Kind::Foreign(what) => return Ok(Seen::Foreign(what)),
+        };
+        let passing = Passing::whole(self.config.format, checkpoints);
+        let pass = passing.run(codec.text(bytes), codec != Codec::Plain).await?;
+        Ok(Seen::Text(codec, pass))
+    }
+
+    async fn compared(&self, file: &Listed, read: ReadSoFar) -> Result<Seen, DataFusionError> {
+        let print = read.print.unwrap_or(Print::Content(0));
+        let checkpoint = |print| Checkpoint {
+            length: read.bytes,
+            print,
+            id: 0,
+        };
+        match print {
+            Print::Content(content) if read.bytes > WHOLE && self.is_plain(file).await? => {
+                self.appended(file, read.bytes, content).await
+            }
+            Print::Content(_) => self.whole(file, &[checkpoint(print)]).await,
+            Print::Head { hash, lines } => match self.whole(file, &[checkpoint(print)]).await? {
+                // Older versions hashed and counted the raw bytes of a compressed file, not those of its text.
+                Seen::Text(codec, _) if codec != Codec::Plain => {
+                    self.lines_skipped(file, codec, read.bytes, hash, lines).await
+                }
+                seen => Ok(seen),
+            },
+        }
+    }
+
+    async fn is_plain(&self, file: &Listed) -> Result<bool, DataFusionError> {
+        let path = &file.meta.location;
+        let first = self.store.get_range(path, 0..file.meta.size.min(MAGIC_BYTES)).await?;
+        Ok(Kind::of(self.config.format, path, &first) == Kind::Text(Codec::Plain))
+    }
+
+    /// For a large file: rereads samples of what was read, and everything that follows.
+    async fn appended(&self, file: &Listed, read: u64, content: i64) -> Result<Seen, DataFusionError> {
+        let (path, size) = (&file.meta.location, file.meta.size);
+        if size < read || self.fingerprint(file, read).await? != content {
+            return Ok(Seen::Text(Codec::Plain, nothing(self.config.format, size)));
+        }
+        let last = self.store.get_range(path, read - 1..read).await?;
+        let mark = Mark {
+            id: Some(0),
+            length: read,
+            content,
+            counter: self.config.format.counter(Start {
+                at: read,
+                continues: last.first() != Some(&b'\n'),
+                skip: 0,
+            }),
+        };
+        let bytes = bytes_of(&*self.store, path, read..size).await?;
+        let mut pass = Passing::from(self.config.format, mark, &[]).run(bytes, false).await?;
+        pass.content = self.fingerprint(file, pass.end).await?;
+        Ok(Seen::Text(Codec::Plain, pass))
+    }
+
+    async fn fingerprint(&self, file: &Listed, length: u64) -> Result<i64, DataFusionError> {
+        let parts = Fingerprint::parts(length);
+        let parts: Vec<Bytes> = self.store.get_ranges(&file.meta.location, &parts).await?;
+        Ok(Fingerprint::of_parts(length, &parts))
+    }
+
+    /// For a compressed file of which an older version has read this many lines.
+    async fn lines_skipped(
+        &self,
+        file: &Listed,
+        codec: Codec,
+        bytes: u64,
+        hash: i64,
+        lines: u64,
+    ) -> Result<Seen, DataFusionError> {
+        let (path, size) = (&file.meta.location, file.meta.size);
+        let first = self
+            .store
+            .get_range(path, 0..bytes.min(HEAD_BYTES as u64).min(size))
+            .await?;
+        if size < bytes || head(&first) != hash {
+            return Ok(Seen::Text(codec, nothing(self.config.format, size)));
+        }
+        let mark = Mark {
+            id: Some(0),
+            counter: self.config.format.counter(Start {
+                skip: lines,
+                ..Start::default()
+            }),
+            ..Mark::beginning(self.config.format)
+        };
+        let text = codec.text(bytes_of(&*self.store, path, 0..size).await?);
+        let pass = Passing::from(self.config.format, mark, &[]).run(text, true).await?;
+        Ok(Seen::Text(codec, pass))
+    }
+
+    /// How the text of a file relates to that of another, as far as it can be read.
+    pub(super) async fn likeness(&self, file: &Listed, other: &Listed) -> Result<Likeness, SourceError> {
+        let compared = self.compare(file, other).await;
+        compared.map_err(|error| self.failed(&file.place, &error))
+    }
+
+    async fn compare(&self, file: &Listed, other: &Listed) -> Result<Likeness, DataFusionError> {
+        let (mut a, mut b) = (self.text(file).await?, self.text(other).await?);
+        let (mut left, mut right, mut last) = (Bytes::new(), Bytes::new(), None);
+        loop {
+            if left.is_empty() {
+                left = next(&mut a).await?;
+            }
+            if right.is_empty() {
+                right = next(&mut b).await?;
+            }
+            if left.is_empty() {
+                let ended = right.is_empty() && last.is_none_or(|byte| byte == b'\n');
+                return Ok(if ended { Likeness::Same } else { Likeness::Beginning });
+            }
+            last = left.last().copied();
+            let length = left.len().min(right.len());
+            if length == 0 || left.split_to(length) != right.split_to(length) {
+                return Ok(Likeness::Other);
+            }
+        }
+    }
+
+    async fn text(&self, file: &Listed) -> Result<Chunks, DataFusionError> {
+        let path = &file.meta.location;
+        let (first, bytes) = peek(bytes_of(&*self.store, path, 0..file.meta.size).await?).await?;
+        Ok(match Kind::of(self.config.format, path, &first) {
+            Kind::Text(codec) if !first.is_empty() => codec.text(bytes),
+            _ => bytes,
+        })
+    }
+}
+
+/// The next non-empty chunk; an empty one at the end, or where the file is damaged.
+async fn next(text: &mut Chunks) -> Result<Bytes, DataFusionError> {
+    loop {
+        match text.try_next().await {
+            Ok(Some(piece)) if piece.is_empty() => {}
+            Ok(piece) => return Ok(piece.unwrap_or_default()),
+            Err(error) if is_damage(&error) => return Ok(Bytes::new()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The result for a text that does not begin with what was read.
+fn nothing(format: &dyn Format, length: u64) -> Pass {
+    Pass {
+        marks: vec![Mark::beginning(format)],
+        end: 0,
+        content: 0,
+        length,
+        damage: None,
+    }
+}

@@ -1,0 +1,49 @@
+//! What is pending in the files of a source, and the positions to commit with it: lists the files, finds the new lines
+//! in them (`new_lines`), and makes the scan that reads these lines. The time of their records is the moment when they
+//! were found, never a file's modification time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use super::FilesSource;
+use super::new_lines::NewLines;
+use super::read_so_far::Known;
+use crate::sources::{Committed, Pending, ReadOptions, Source, SourceError};
+
+/// A run that has reread more than this many bytes only to find nothing new commits what it learned, so that the next
+/// run need not reread them.
+const READ_AGAIN_MAX: u64 = 64 << 20;
+
+#[async_trait]
+impl Source for FilesSource {
+    async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
+        if options.from_timestamp_millis.is_some() {
+            return Err(SourceError::FromTimestamp {
+                what: "files".to_owned(),
+                reason: "lines of files have no times of their own".to_owned(),
+                help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
+            });
+        }
+        // One time for all: a file records when it was written, not when its records arrived.
+        let found_us = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_micros();
+        let found_us = i64::try_from(found_us).unwrap_or(i64::MAX);
+        let files = self.listing().await?;
+        let known = Known::committed(committed, files.iter().map(|file| &file.place)).await?;
+        let new = NewLines::find(self, &files, &known, options.on_loss).await?;
+        let ranges = new.file_ranges(&files, found_us);
+        let records = ranges.iter().map(|range| range.records).sum();
+        Ok(Pending {
+            next: new.positions(&files, &known),
+            keep: new.renamed || new.read_again > READ_AGAIN_MAX,
+            provider: Arc::new(self.scan(ranges)),
+            records,
+            lag: BTreeMap::from([(self.config.path.clone(), records)]),
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Turns the rows of an `insert into kafka.SOURCE` into records. Refuses what a producer cannot write, with an error
+//! that names the column: times before 1971, partitions that the topic does not have, another topic, an offset.
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray, new_null_array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use datafusion::common::{Result, exec_err};
+use rdkafka::message::{Header, OwnedHeaders};
+
+use super::ProducerRecord;
+use crate::sources::record_schema;
+
+/// The start of 1971: milliseconds or seconds mistaken for microseconds are earlier.
+const FIRST_MILLIS: i64 = 31_536_000_000;
+/// The end of the year 9999.
+const LAST_MILLIS: i64 = 253_402_300_799_999;
+
+/// A batch of rows, each of which can be sent.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    keys: BinaryArray,
+    values: BinaryArray,
+    timestamps: TimestampMicrosecondArray,
+    partitions: Int32Array,
+    headers: ListArray,
+}
+
+impl Outgoing {
+    /// Prepares the rows for a topic with this many partitions (0 if unknown).
+    ///
+    /// # Errors
+    /// When a row contains something that cannot be written.
+    pub fn new(batch: &RecordBatch, topic: &str, partitions: i32) -> Result<Self> {
+        let schema = record_schema();
+        let column = |name: &str| -> Result<ArrayRef> {
+            let data_type = schema.field_with_name(name)?.data_type();
+            match batch.column_by_name(name) {
+                Some(column) => Ok(cast(column, data_type)?),
+                None => Ok(new_null_array(data_type, batch.num_rows())),
+            }
+        };
+        check_topics(column("topic")?.as_string(), topic)?;
+        check_offsets(column("offset")?.as_primitive::<Int64Type>())?;
+        let rows = Self {
+            keys: column("key")?.as_binary().clone(),
+            values: column("value")?.as_binary().clone(),
+            timestamps: column("timestamp")?.as_primitive::<TimestampMicrosecondType>().clone(),
+            partitions: column("partition")?.as_primitive::<Int32Type>().clone(),
+            headers: column("headers")?.as_list().clone(),
+        };
+        check_partitions(&rows.partitions, topic, partitions)?;
+        check_times(&rows.timestamps)?;
+        (0..batch.num_rows()).try_for_each(|row| check_headers(rows.headers_of(row).as_ref()))?;
+        Ok(rows)
+    }
+
+    /// Whether any row has a timestamp.
+    pub fn has_times(&self) -> bool {
+        self.timestamps.null_count() < self.timestamps.len()
+    }
+
+    /// The records, in row order.
+    pub fn records(&self) -> impl Iterator<Item = ProducerRecord<'_>> {
+        (0..self.values.len()).map(|row| ProducerRecord {
+            key: self.keys.is_valid(row).then(|| self.keys.value(row)),
+            value: self.values.is_valid(row).then(|| self.values.value(row)),
+            timestamp_millis: self
+                .timestamps
+                .is_valid(row)
+                .then(|| millis(self.timestamps.value(row))),
+            partition: self.partitions.is_valid(row).then(|| self.partitions.value(row)),
+            headers: self.headers_of(row).map(|headers| owned(&headers)),
+        })
+    }
+
+    /// The headers of a row, if it has any.
+    fn headers_of(&self, row: usize) -> Option<StructArray> {
+        let is_given = self.headers.is_valid(row) && self.headers.value_length(row) > 0;
+        is_given.then(|| self.headers.value(row).as_struct().clone())
+    }
+}
+
+/// Kafka's timestamps have no microseconds.
+fn millis(micros: i64) -> i64 {
+    micros.div_euclid(1_000)
+}
+
+fn owned(headers: &StructArray) -> OwnedHeaders {
+    let (keys, values) = parts(headers);
+    let header = |owned: OwnedHeaders, row: usize| {
+        owned.insert(Header {
+            key: keys.value(row),
+            value: values.is_valid(row).then(|| values.value(row)),
+        })
+    };
+    (0..headers.len()).fold(OwnedHeaders::new_with_capacity(headers.len()), header)
+}
+
+fn parts(headers: &StructArray) -> (&StringArray, &BinaryArray) {
+    (headers.column(0).as_string(), headers.column(1).as_binary())
+}
+
+fn check_topics(topics: &StringArray, own: &str) -> Result<()> {
+    match topics.iter().flatten().find(|topic| *topic != own) {
+        Some(topic) => exec_err!(
+            "`topic` cannot be written: this table writes to topic `{own}`, and a row has topic `{topic}`\n  help: leave \
+             `topic` out, and insert into the table of the other topic"
+        ),
+        None => Ok(()),
+    }
+}
+
+fn check_offsets(offsets: &Int64Array) -> Result<()> {
+    match offsets.iter().flatten().next() {
+        Some(offset) => exec_err!(
+            "`offset` cannot be written: the broker assigns offsets, and a row has offset {offset}\n  help: name the \
+             columns to write: insert into … (key, value, \"timestamp\", headers) select key, value, \"timestamp\", headers \
+             from …"
+        ),
+        None => Ok(()),
+    }
+}
+
+fn check_partitions(given: &Int32Array, topic: &str, partitions: i32) -> Result<()> {
+    let is_wrong = |partition: &i32| *partition < 0 || (partitions > 0 && *partition >= partitions);
+    match given.iter().flatten().find(is_wrong) {
+        Some(partition) if partitions > 0 => exec_err!(
+            "`partition` {partition} does not exist: topic `{topic}` has {partitions}, numbered from 0\n  help: leave \
+             `partition` out, or set it to NULL, to let the key decide"
+        ),
+        Some(partition) => exec_err!("`partition` {partition} does not exist: partitions are numbered from 0"),
+        None => Ok(()),
+    }
+}
+
+fn check_times(times: &TimestampMicrosecondArray) -> Result<()> {
+    let is_wrong = |micros: &i64| !(FIRST_MILLIS..=LAST_MILLIS).contains(&millis(*micros));
+    match times.iter().flatten().find(is_wrong) {
+        Some(micros) => exec_err!(
+            "`timestamp` {} cannot be written: it is implausible, before 1971 or after 9999\n  help: a number \
+             counts microseconds; for other units, use to_timestamp_millis(…) or to_timestamp_seconds(…). NULL is the \
+             time at which the record is sent",
+            chrono::DateTime::from_timestamp_micros(micros).map_or_else(|| micros.to_string(), |at| at.to_rfc3339())
+        ),
+        None => Ok(()),
+    }
+}
+
+fn check_headers(headers: Option<&StructArray>) -> Result<()> {
+    let Some(headers) = headers else { return Ok(()) };
+    let (keys, _) = parts(headers);
+    if headers.null_count() > 0 || keys.null_count() > 0 {
+        return exec_err!(
+            "`headers` cannot be written: one of them has no key\n  help: write a header as named_struct('key', …, \
+             'value', …)"
+        );
+    }
+    match keys.iter().flatten().find(|key| key.contains('\0')) {
+        Some(key) => {
+            exec_err!("`headers` cannot be written: the key {key:?} contains a NUL, where readers cut it off")
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn refusal(column: &str, value: ArrayRef) -> String {
+        let batch = RecordBatch::try_from_iter([(column, value)]).unwrap();
+        Outgoing::new(&batch, "t", 2).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_a_producer_cannot_write_is_refused_by_name() {
+        let times = |micros| Arc::new(TimestampMicrosecondArray::from(vec![None, Some(micros)])) as ArrayRef;
+        let partitions = |partition| Arc::new(Int32Array::from(vec![Some(1), None, Some(partition)])) as ArrayRef;
+        for (column, value, expected) in [
+            (
+                "offset",
+                Arc::new(Int64Array::from(vec![None, Some(7)])) as ArrayRef,
+                "a row has offset 7",
+            ),
+            (
+                "topic",
+                Arc::new(StringArray::from(vec!["t", "other"])),
+                "a row has topic `other`",
+            ),
+            (
+                "partition",
+                partitions(2),
+                "`partition` 2 does not exist: topic `t` has 2",
+            ),
+            ("partition", partitions(-1), "`partition` -1 does not exist"),
+            (
+                "timestamp",
+                times(0),
+                "`timestamp` 1970-01-01T00:00:00+00:00 cannot be written",
+            ),
+            ("timestamp", times(1_750_000_000_123), "`timestamp` 1970-01-21"),
+            (
+                "timestamp",
+                times(-1),
+                "`timestamp` 1969-12-31T23:59:59.999999+00:00 cannot be written",
+            ),
+            ("timestamp", times(253_402_300_800_000_000), "after 9999"),
+        ] {
+            let refusal = refusal(column, value);
+            assert!(refusal.contains(expected), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_is_null_or_the_topics_own_is_no_obstacle() {
+        let batch = RecordBatch::try_from_iter([
+            ("topic", Arc::new(StringArray::from(vec![Some("t"), None])) as ArrayRef),
+            ("offset", Arc::new(Int64Array::from(vec![None, None]))),
+            ("value", Arc::new(StringArray::from(vec![Some("a"), None]))),
+        ])
+        .unwrap();
+        let rows = Outgoing::new(&batch, "t", 2).unwrap();
+        let values: Vec<_> = rows.records().map(|record| record.value).collect();
+        assert_eq!((values, rows.has_times()), (vec![Some(&b"a"[..]), None], false));
+    }
+}
