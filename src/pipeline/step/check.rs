@@ -22,6 +22,7 @@ use crate::pipeline::aside::Unwanted;
 use crate::pipeline::quarantined::{self, Aside};
 use crate::pipeline::step_error::{backend_error, query_error};
 use crate::pipeline::{Checked, PipelineError};
+use crate::plural::counted;
 
 /// How many offending rows an error shows.
 const EXAMPLES: usize = 3;
@@ -189,8 +190,9 @@ impl Checker<'_> {
                 .unwrap_or_else(|| self.attempt.node.step.file.clone()),
             at: None,
             message: format!(
-                "{rows} rows of the result match no row that `{}` is about to write, so they cannot be quarantined; \
-                 nothing was written\n  help: select the columns of `{}` as they are",
+                "{} no row that `{}` is about to write, and only such rows can be quarantined; nothing was written\n  \
+                 help: select the columns of `{}` as they are",
+                counted(rows as u64, "row of the result matches", "rows of the result match"),
                 self.attempt.node.name(),
                 self.attempt.node.name()
             ),
