@@ -17,7 +17,7 @@ const COLUMNS_CHANGED: &str = "everything: another program changed its columns: 
 const CHANGED: &str = "everything: its input has changed";
 const OVERWRITTEN: &str = "everything: `in.t0`: its rows were replaced in version 3 (WRITE by Spark)";
 const OVERWRITTEN_PLAIN: &str = "everything: `in.t1`: its rows were replaced in version 3 (WRITE by Spark)";
-const RESTORED: &str = "everything: `in.t0`: it is at version 2, older than version 5 that was read";
+const RESTORED: &str = "everything: `in.t0`: it is at version 2, but version 5 has already been read";
 
 fn told(decision: &Decision) -> String {
     match decision {
