@@ -43,6 +43,7 @@ use models::chosen;
 
 use crate::pipeline::Runner;
 use crate::pipeline::references::references;
+use crate::plural::counted;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -96,7 +97,8 @@ pub async fn evaluate(
     let mut measured = vec![];
     for seen in [true, false] {
         for model in &models {
-            observe(&format!("testing {} on {} cases", model.name, cases.all().len()));
+            let number = counted(cases.all().len() as u64, "case", "cases");
+            observe(&format!("testing {} on {number}", model.name));
             measured.push(exam.measure(model, seen, true).await?);
         }
     }
