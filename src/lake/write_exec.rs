@@ -133,7 +133,9 @@ impl WriteExec {
     /// When the node comes from another version, or no store can be created from the lake's settings.
     pub fn from_wire(bytes: &[u8], input: Arc<dyn ExecutionPlan>, lake: &Lake) -> Result<Self> {
         let unknown = |error: &dyn fmt::Display| {
-            exec_datafusion_err!("cannot decode a write step; it may come from another version of clickrec: {error}")
+            exec_datafusion_err!(
+                "cannot decode a plan that writes; it may come from another version of clickrec: {error}"
+            )
         };
         let wire: Wire = serde_json::from_slice(bytes).map_err(|error| unknown(&error))?;
         if wire.lake != lake.url().as_str() {

@@ -12,6 +12,7 @@ use super::look::Seen;
 use super::names;
 use super::pass::{Checkpoint, Mark, Pass, Print};
 use super::state::{Known, ReadSoFar};
+use crate::plural::counted;
 use crate::sources::{OnLoss, Positions, SourceError};
 
 /// A last line that has been incomplete for this long is worth a warning.
@@ -144,7 +145,7 @@ impl Waiting {
             let mut line = states[index].lines;
             if let Some((_, Displaced { place, read, by })) = displaced {
                 tracing::info!(
-                    "{} was {place} before: reading continues where it stopped",
+                    "{} was formerly {place}; reading continues where it stopped",
                     files[index].place
                 );
                 line = line.max(read.lines);
@@ -182,7 +183,7 @@ impl Waiting {
             if on_loss == OnLoss::Refuse {
                 return Err(lost);
             }
-            tracing::warn!("{lost}; reading the file from its first line");
+            tracing::warn!("{lost}\n  accepted: reading the file from its first line");
             self.renamed = true;
             if self.left_out.contains(&by) {
                 self.moved.push((gone.place.clone(), free(&gone.read)));
@@ -364,10 +365,11 @@ fn lost(file: &Found, read: &ReadSoFar) -> SourceError {
     SourceError::PositionLost {
         place: file.place.clone(),
         committed: i64::try_from(read.bytes).unwrap_or(i64::MAX),
-        available: format!("{} bytes", file.meta.size),
+        available: counted(file.meta.size, "byte", "bytes"),
         reason: reason.to_owned(),
-        help: "restore it, or give the new file another name; if logs are rotated, set `path` to a pattern that \
-               matches the rotated ones, too (clicks.json*); to read it as a new file: clickrec run --accept-loss"
-            .to_owned(),
+        help:
+            "restore the old file, or give the new one another name; if logs are rotated, set `path` to a pattern that \
+               also matches the rotated files (clicks.json*); to read the file as a new one: clickrec run --accept-loss"
+                .to_owned(),
     }
 }

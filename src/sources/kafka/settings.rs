@@ -147,7 +147,7 @@ impl RawKafka {
         let mut options = BTreeMap::new();
         for (key, value) in &self.options {
             if RESERVED_OPTIONS.contains(&key.as_str()) {
-                let help = "clickrec sets it itself: exactly-once reading depends on it".to_owned();
+                let help = "clickrec sets this option itself, because exactly-once reading depends on it".to_owned();
                 values.problem(
                     value.referenced,
                     format!("the option `{key}` cannot be set"),

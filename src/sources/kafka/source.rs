@@ -113,7 +113,7 @@ impl KafkaSource {
                     if options.on_loss == OnLoss::Refuse {
                         return Err(lost);
                     }
-                    tracing::warn!("{lost}; continuing from offset {}", offsets.start);
+                    tracing::warn!("{lost}\n  accepted: continuing from offset {}", offsets.start);
                     offsets.start
                 }
             };
@@ -160,7 +160,7 @@ impl KafkaSource {
         if on_loss == OnLoss::Refuse {
             return Err(recreated);
         }
-        tracing::warn!("{recreated}; reading it from its beginning");
+        tracing::warn!("{recreated}\n  accepted: reading the new topic from its beginning");
         Ok(true)
     }
 
@@ -186,7 +186,7 @@ impl KafkaSource {
             Some(TimeOffset::Unknown) | None if offsets.is_empty() => Ok(offsets.end),
             Some(TimeOffset::Unknown) | None => Err(SourceError::FromTimestamp {
                 what: format!("topic `{}`", self.config.topic),
-                reason: "the broker does not support timestamps".to_owned(),
+                reason: "the broker cannot look up offsets by time".to_owned(),
                 help: "leave --from-timestamp out, and filter by `timestamp` in the SQL".to_owned(),
             }),
         }
@@ -195,7 +195,7 @@ impl KafkaSource {
     fn was_read(&self, place: String) -> SourceError {
         SourceError::FromTimestamp {
             what: format!("topic `{}`", self.config.topic),
-            reason: format!("{place} was read before, and its records are in the table"),
+            reason: format!("{place} has already been read, and its records are in the table"),
             help:
                 "to replace the table with the records from then on: clickrec run --from-timestamp TIME --full-refresh \
                    --select STEP+; to continue where the last run ended, leave --from-timestamp out"
