@@ -107,7 +107,7 @@ impl Arguments {
         match self.values.get(name) {
             Some(Value::Relation(plan)) => Ok(plan),
             _ => plan_err!(
-                "{}: `{name}` is missing; it is {}",
+                "{}: `{name}` is missing; it must be {}",
                 self.function,
                 Kind::Relation.describe()
             ),
