@@ -135,8 +135,8 @@ impl TableFunctionImpl for Previous {
         for field in &fields {
             if known.index_of(field.name()).is_err() {
                 return plan_err!(
-                    "previous('…'): the table has no column `{}`; its columns are {}\n  help: if you have added the column to \
-                     the SQL, run with --full-refresh",
+                    "previous('…'): the table has no column `{}`; its columns are {}\n  help: if you have added the \
+                     column to the SQL, run with --full-refresh",
                     field.name(),
                     known
                         .fields()

@@ -64,8 +64,8 @@ pub async fn split(
     .await?;
     let Some(at) = at else {
         return Err(EvaluationError::TooFew(format!(
-            "{events} has no sessions\n  help: fill the table with `clickrec run`, or use other data: clickrec evaluate \
-             --train FILE --test FILE"
+            "{events} has no sessions\n  help: fill the table with `clickrec run`, or use other data: clickrec \
+             evaluate --train FILE --test FILE"
         )));
     };
     let train = format!(

@@ -144,8 +144,8 @@ fn refuse_column_mapping(table: &LakeTable) -> Result<(), LakeError> {
         Some(_) => Err(LakeError::Unsupported {
             table: table.name().to_string(),
             feature: "column mapping",
-            help: "rewrite the table without column mapping (delta.columnMapping.mode = none), or read the whole table by \
-                   its plain name, with --engine local",
+            help: "rewrite the table without column mapping (delta.columnMapping.mode = none), or read the whole table \
+                   by its plain name, with --engine local",
         }),
     }
 }

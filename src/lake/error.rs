@@ -78,8 +78,8 @@ pub enum LakeError {
     },
     /// The files do not hold as many rows as the log says.
     #[error(
-        "compaction of `{table}` read {}, but the table's log counts {}; nothing was changed\n  help: rebuild the table: \
-         clickrec run --full-refresh --select {table}",
+        "compaction of `{table}` read {}, but the table's log counts {}; nothing was changed\n  help: rebuild the \
+         table: clickrec run --full-refresh --select {table}",
         counted(*written, "row", "rows"),
         HumanCount(*known)
     )]

@@ -140,8 +140,8 @@ impl WriteExec {
         let wire: Wire = serde_json::from_slice(bytes).map_err(|error| unknown(&error))?;
         if wire.lake != lake.url().as_str() {
             return exec_err!(
-                "the plan writes to the lake {}, but the lake of this process is {}\n  help: start this process with the \
-                 same pipelines.yaml and target, in a folder with the same path",
+                "the plan writes to the lake {}, but the lake of this process is {}\n  help: start this process with \
+                 the same pipelines.yaml and target, in a folder with the same path",
                 wire.lake,
                 lake.url()
             );

@@ -35,8 +35,8 @@ pub(super) fn check(node: &Node, result: &Schema, project: &Project) -> Result<(
         };
         if !field.data_type().is_numeric() {
             return Err(error(format!(
-                "the column `{column}` of `{table}` is declared as a part of its score, so it must be a number, but its type \
-                 is {}\n  help: select a number in {}",
+                "the column `{column}` of `{table}` is declared as a part of its score, so it must be a number, but \
+                 its type is {}\n  help: select a number in {}",
                 field.data_type(),
                 node.step.file.display()
             )));

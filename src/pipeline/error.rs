@@ -186,7 +186,10 @@ pub enum PipelineError {
         source: Box<PipelineError>,
     },
     /// The steps need each other.
-    #[error("steps form a cycle: {}\n  help: break the cycle, or read the step's own earlier rows with previous('…')", cycle.join(" -> "))]
+    #[error(
+        "steps form a cycle: {}\n  help: break the cycle, or read the step's own earlier rows with previous('…')",
+        cycle.join(" -> ")
+    )]
     Cycle {
         /// The steps on the circle, the first one again at the end.
         cycle: Vec<String>,

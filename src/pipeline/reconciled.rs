@@ -102,9 +102,9 @@ impl Reconciled {
         if self.odd_times > 0 {
             let example = self.odd_time.as_deref().unwrap_or("no time");
             warnings.push(format!(
-                "{odd_times} of {read} records arrived with an impossible record time ({example}), so clickrec cannot tell \
-                 which events are in the future\n  help: Kafka's record times are milliseconds since 1970; check which \
-                 unit the producer sends"
+                "{odd_times} of {read} records arrived with an impossible record time ({example}), so clickrec cannot \
+                 tell which events are in the future\n  help: Kafka's record times are milliseconds since 1970; check \
+                 which unit the producer sends"
             ));
         }
         warnings

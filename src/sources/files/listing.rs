@@ -198,8 +198,8 @@ impl FilesSource {
                 examples()
             )),
             Scope::Below { pattern: None, .. } if !visible.is_empty() => self.warn(format!(
-                "nothing in {path} is read: it holds {} ({}), but none with an extension that clickrec reads from folders: \
-                 {}; to read other files, use a pattern such as {path}/*.log",
+                "nothing in {path} is read: it holds {} ({}), but none with an extension that clickrec reads from \
+                 folders: {}; to read other files, use a pattern such as {path}/*.log",
                 counted(visible.len() as u64, "file", "files"),
                 examples(),
                 names::listed(self.config.format.endings())

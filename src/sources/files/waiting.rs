@@ -367,9 +367,9 @@ fn lost(file: &Found, read: &ReadSoFar) -> SourceError {
         committed: i64::try_from(read.bytes).unwrap_or(i64::MAX),
         available: counted(file.meta.size, "byte", "bytes"),
         reason: reason.to_owned(),
-        help:
-            "restore the old file, or give the new one another name; if logs are rotated, set `path` to a pattern that \
-               also matches the rotated files (clicks.json*); to read the file as a new one: clickrec run --accept-loss"
-                .to_owned(),
+        help: "restore the old file, or give the new one another name; if logs are rotated, set `path` to a pattern \
+               that also matches the rotated files (clicks.json*); to read the file as a new one: clickrec run \
+               --accept-loss"
+            .to_owned(),
     }
 }

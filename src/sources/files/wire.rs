@@ -50,8 +50,8 @@ pub fn from_wire<'a>(
     let config = sources.find(|config| (&*config.path, config.format.name()) == (&*wire.source, &*wire.format));
     let config = config.cloned().ok_or_else(|| {
         exec_datafusion_err!(
-            "this process has no source with the files {} ({})\n  help: start this process with the same pipelines.yaml \
-             and target, in a folder with the same path",
+            "this process has no source with the files {} ({})\n  help: start this process with the same \
+             pipelines.yaml and target, in a folder with the same path",
             wire.source,
             wire.format
         )

@@ -120,8 +120,8 @@ fn missing(config: &KafkaConfig) -> SourceError {
     SourceError::Missing {
         what: named(config),
         reason: "it does not exist, and the brokers do not create topics automatically".to_owned(),
-        help: "create it with Kafka's own tools or with `clickrec produce --create-topic PARTITIONS`; or check `topic` of \
-               the source"
+        help: "create it with Kafka's own tools or with `clickrec produce --create-topic PARTITIONS`; or check \
+               `topic` of the source"
             .to_owned(),
     }
 }

@@ -106,8 +106,8 @@ fn parts(headers: &StructArray) -> (&StringArray, &BinaryArray) {
 fn check_topics(topics: &StringArray, own: &str) -> Result<()> {
     match topics.iter().flatten().find(|topic| *topic != own) {
         Some(topic) => exec_err!(
-            "`topic` cannot be written: this table writes to topic `{own}`, but a row has topic `{topic}`\n  help: leave \
-             `topic` out, or insert into the table of the other topic"
+            "`topic` cannot be written: this table writes to topic `{own}`, but a row has topic `{topic}`\n  help: \
+             leave `topic` out, or insert into the table of the other topic"
         ),
         None => Ok(()),
     }
@@ -128,8 +128,8 @@ fn check_partitions(given: &Int32Array, topic: &str, partitions: i32) -> Result<
     let is_wrong = |partition: &i32| *partition < 0 || (partitions > 0 && *partition >= partitions);
     match given.iter().flatten().find(is_wrong) {
         Some(partition) if partitions > 0 => exec_err!(
-            "`partition` {partition} does not exist: topic `{topic}` has {}, numbered from 0\n  help: leave `partition` \
-             out, or set it to NULL, to let the key decide",
+            "`partition` {partition} does not exist: topic `{topic}` has {}, numbered from 0\n  help: leave \
+             `partition` out, or set it to NULL, to let the key decide",
             counted(partitions.unsigned_abs().into(), "partition", "partitions")
         ),
         Some(partition) => exec_err!("`partition` {partition} does not exist: partitions are numbered from 0"),
@@ -162,7 +162,8 @@ fn check_headers(headers: Option<&StructArray>) -> Result<()> {
     match keys.iter().flatten().find(|key| key.contains('\0')) {
         Some(key) => {
             exec_err!(
-                "`headers` cannot be written: the key {key:?} contains a NUL character, at which readers would cut it off"
+                "`headers` cannot be written: the key {key:?} contains a NUL character, at which readers would cut it \
+                 off"
             )
         }
         None => Ok(()),
