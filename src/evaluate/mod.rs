@@ -54,7 +54,7 @@ pub struct Plan {
     pub models: Vec<String>,
     /// Values to try for each `var('…', …)`.
     pub grid: Vec<(String, Vec<String>)>,
-    /// The measure that the grid search maximises: at the largest `k`, for the last of the models.
+    /// The measure that the grid search maximizes: at the largest `k`, for the last of the models.
     pub judge: String,
     /// The part of the training sessions that validates the grid.
     pub validation: Cut,

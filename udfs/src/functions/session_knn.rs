@@ -1,7 +1,7 @@
 //! `session_knn(HISTORY, SESSIONS, session => …, item => …, at => …, k => 10, …)`: the items clicked in the past
 //! sessions most similar to each session.
 //!
-//! Both relations contain clicks in the same columns. A session in the history is not its own neighbour. Items unknown
+//! Both relations contain clicks in the same columns. A session in the history is not its own neighbor. Items unknown
 //! to the history are skipped; a session with no known items gets no rows. Sessions are returned block by block,
 //! ascending by ID.
 //!

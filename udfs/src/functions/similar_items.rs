@@ -22,7 +22,7 @@ use crate::ranking::Scored;
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "similar_items";
-/// The number of items whose neighbours are computed and returned at once.
+/// The number of items whose neighbors are computed and returned at once.
 const BLOCK: usize = 512;
 
 /// The model does not know the item.
