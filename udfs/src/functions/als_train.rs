@@ -60,12 +60,7 @@ impl RelationFunction for AlsTrain {
                     "how strong the interaction is; not negative",
                 ),
                 Parameter::optional("factors", Kind::Integer, "64", "dimensions of taste space"),
-                Parameter::optional(
-                    "iterations",
-                    Kind::Integer,
-                    "15",
-                    "how many times both sides are solved",
-                ),
+                Parameter::optional("iterations", Kind::Integer, "15", "how many times each side is solved"),
                 Parameter::optional("regularization", Kind::Number, "0.1", "higher values shrink factors"),
                 Parameter::optional(
                     "alpha",
@@ -192,10 +187,7 @@ pub(super) fn interaction_columns(
     };
     let (user, item) = (arguments.column("user")?, arguments.column("item")?);
     if user == item {
-        return plan_err!(
-            "{}: user and item are both the column `{user}`; name two different columns",
-            arguments.function()
-        );
+        return plan_err!("{}: user and item are both the column `{user}`", arguments.function());
     }
     Ok(vec![
         arguments.column_of(relation, user, &DataType::Utf8)?,
