@@ -24,7 +24,7 @@ const PARTITIONS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// The text does not name an engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not an engine: write `local`, or the scheduler of a cluster, df://HOST:PORT", without_user(.0))]
+#[error("`{}` is not an engine: write `local`, or a cluster's scheduler as df://HOST:PORT", without_user(.0))]
 pub struct NotAnEngine(String);
 
 /// Removes user information from the text.

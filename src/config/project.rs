@@ -174,7 +174,12 @@ impl Project {
                 .find(|pipeline| pipeline.name == name)
                 .ok_or_else(|| problem(format!("there is no pipeline `{name}`"))),
             (None, [only]) => Ok(only),
-            (None, _) => Err(problem("there are several pipelines: name one of them".to_owned())),
+            (None, []) => Err(ConfigError::single(
+                self.file.clone(),
+                "there are no pipelines",
+                "add one under `pipelines`",
+            )),
+            (None, _) => Err(problem("there are several pipelines; name one of them".to_owned())),
         }
     }
 }

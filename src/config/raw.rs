@@ -56,7 +56,7 @@ pub(super) struct RawMaintenance {
     /// The number of small files of similar size that triggers a compaction: `32`.
     #[schemars(with = "Option<RawOption>")]
     pub compact_after: Option<Text>,
-    /// In tables that merges rewrite, compaction leaves younger files alone: `10m`.
+    /// In tables that merges rewrite, compaction leaves files younger than this alone: `10m`.
     #[schemars(with = "Option<String>")]
     pub compact_min_age: Option<Text>,
     /// The size of new files: `128MiB`.
@@ -79,7 +79,7 @@ pub(super) struct RawTarget {
     /// Another lake.
     #[schemars(with = "Option<String>")]
     pub lake: Option<Text>,
-    /// Settings of its store.
+    /// Settings of that lake's store.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub storage: Option<BTreeMap<String, Text>>,
     /// Another engine.
@@ -103,7 +103,7 @@ pub(super) enum RawEngine {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCluster {
-    /// Its scheduler: `df://host:50050`.
+    /// The cluster's scheduler: `df://host:50050`.
     #[schemars(with = "String")]
     pub ballista: Text,
     /// The number of parts that work is split into: roughly the total number of cores of all executors.
@@ -132,18 +132,18 @@ pub(super) enum RawTrigger {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
-    /// After this time: `10s`.
+    /// Start a batch when this much time has passed since the last one started: `10s`.
     pub every: Option<String>,
-    /// When this many records are waiting.
+    /// Start a batch when this many records are waiting.
     pub records: Option<u64>,
-    /// When this many bytes are waiting: `256MiB`.
+    /// Start a batch when this many bytes are waiting: `256MiB`.
     pub bytes: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStep {
-    /// The table, `LAYER.TABLE`.
+    /// The name of the table, `LAYER.TABLE`.
     #[schemars(with = "String")]
     pub name: Text,
     /// The SQL file, which holds one query.
@@ -166,13 +166,13 @@ pub(super) struct RawStep {
     /// For `merge`: a predicate over the result; rows for which it is true only delete the old rows of their key.
     #[schemars(with = "Option<String>")]
     pub delete: Option<Text>,
-    /// For `overwrite`: recompute only once this share of the inputs' rows is new: `5%`.
+    /// For `overwrite`: recompute as soon as this share of the inputs' rows is new: `5%`.
     #[schemars(with = "Option<RawOption>")]
     pub refresh_after: Option<Text>,
     /// With `run --follow`: run the step alongside the batches, at most this often: `5m`.
     #[schemars(with = "Option<String>")]
     pub every: Option<Text>,
-    /// For `merge`: compaction leaves younger files alone.
+    /// For `merge`: compaction leaves files younger than this alone.
     #[schemars(with = "Option<String>")]
     pub compact_min_age: Option<Text>,
     /// Columns by which the table is partitioned into folders.
@@ -209,7 +209,7 @@ pub fn problem(error: &Error) -> Problem {
         Error::SerdeUnknownField { field, expected, .. } => {
             let help = nearest(field, expected.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             (
-                format!("unknown key `{field}`; known here: {}", expected.join(", ")),
+                format!("unknown key `{field}`; the valid keys are {}", expected.join(", ")),
                 help,
             )
         }
@@ -224,7 +224,7 @@ pub fn problem(error: &Error) -> Problem {
             (
                 text.lines()
                     .next()
-                    .unwrap_or("is not YAML")
+                    .unwrap_or("this is not YAML")
                     .trim_start_matches("error: ")
                     .to_owned(),
                 None,

@@ -22,14 +22,14 @@ pub(super) struct RawCheck {
     /// The name of the expectation in messages.
     #[schemars(with = "Option<String>")]
     pub name: Option<Text>,
-    /// What to do with rows that violate it: `warn`, `quarantine` or `fail` (the default).
+    /// What to do with rows that violate the expectation: `warn`, `quarantine` or `fail` (the default).
     #[schemars(with = "Option<String>", extend("enum" = ["warn", "quarantine", "fail", null]))]
     pub severity: Option<Text>,
-    /// An SQL file with a query for the offending rows.
+    /// An SQL file with a query for the rows that violate the expectation.
     pub sql: Option<String>,
     /// Columns that must not be NULL.
     pub not_null: Option<Vec<String>>,
-    /// Columns whose values together are unique.
+    /// Columns whose values must be unique in combination.
     pub unique: Option<Vec<String>>,
     /// The values that a column may have.
     #[schemars(with = "Option<BTreeMap<String, Vec<RawValue>>>")]
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for RawExpectation {
             type Value = RawExpectation;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an SQL file or a mapping like { not_null: [item_id] }")
+                f.write_str("an SQL file, or a mapping like { not_null: [item_id] }")
             }
 
             fn visit_str<E>(self, file: &str) -> Result<Self::Value, E> {

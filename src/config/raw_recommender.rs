@@ -24,7 +24,7 @@ pub(super) struct RawRecommender {
     /// The table whose one row describes the model.
     #[schemars(with = "Option<String>")]
     pub description: Option<Text>,
-    /// Tables whose new version means new models; the first is the model whose version and time answers report.
+    /// Tables whose new versions mean new models; the first is the model: answers report its version and training time.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub stale_after: Vec<Text>,
@@ -43,19 +43,19 @@ pub(super) struct RawRecommender {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawScore {
-    /// Its column in the recommendations.
+    /// The part's column in the recommendations.
     #[schemars(with = "String")]
     pub column: Text,
-    /// Its display name.
+    /// The part's display name; by default, the name of the column.
     #[schemars(with = "Option<String>")]
     pub label: Option<Text>,
-    /// Its color on the page; by default, the first one that no other part has.
+    /// The part's color on the page; by default, the first one that no other part has.
     #[schemars(
         with = "Option<String>",
         extend("enum" = ["blue", "green", "orange", "purple", "red", "teal", "pink", "gray", null])
     )]
     pub color: Option<Text>,
-    /// The part does not depend on the session, like popularity: everyone gets it.
+    /// Whether the part does not depend on the session, like popularity: everyone gets it.
     #[serde(default)]
     pub fallback: bool,
     /// An SQL file with which `clickrec evaluate` measures this part alone: session_id, item_id, score.

@@ -19,7 +19,7 @@ pub struct RecommenderConfig {
     pub recommendations: TableName,
     /// The table whose one row describes the model.
     pub description: Option<TableName>,
-    /// Tables whose new version means new models; the first is the model whose version answers report. If there are
+    /// Tables whose new versions mean new models; the first is the model: answers report its version. If there are
     /// none, the tables that `recommendations` reads decide.
     pub stale_after: Vec<TableName>,
     /// The statement that finds similar items.
@@ -46,7 +46,7 @@ pub struct Score {
     pub column: String,
     /// Its display name.
     pub label: String,
-    /// How the page colours it.
+    /// How the page colors it.
     pub color: Color,
     /// Whether it does not depend on the session: everyone gets it.
     pub is_fallback: bool,
@@ -56,7 +56,7 @@ pub struct Score {
     pub at: (u64, u64),
 }
 
-/// The colour of a part of a score.
+/// The color of a part of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Color {
@@ -79,7 +79,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// All colours, by their names in the file, in the order in which parts get them.
+    /// All colors, by their names in the file, in the order in which parts get them.
     pub(super) const ALL: [(&'static str, Self); 8] = [
         ("blue", Self::Blue),
         ("green", Self::Green),

@@ -11,7 +11,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     share.ok().filter(|share| (0.0..=1.0).contains(share))
 }
 
-/// A share in per cent, with the fewest digits that read back as the same share: `5 %`.
+/// A share in per cent, with the fewest digits that read back as the same share: `5%`.
 pub fn percent(share: f64) -> String {
     // `0.07`, with the fewest digits; the point moves by two places.
     let written = share.to_string();
@@ -24,8 +24,8 @@ pub fn percent(share: f64) -> String {
         whole => whole,
     };
     match fraction {
-        "" => format!("{whole} %"),
-        fraction => format!("{whole}.{fraction} %"),
+        "" => format!("{whole}%"),
+        fraction => format!("{whole}.{fraction}%"),
     }
 }
 
@@ -38,17 +38,17 @@ mod tests {
     #[test]
     fn per_cent_are_printed_as_they_were_written() {
         for (written, printed) in [
-            ("5%", "5 %"),
-            ("7%", "7 %"),
-            ("0.07", "7 %"),
-            ("0.7%", "0.7 %"),
-            ("12.5 %", "12.5 %"),
-            ("28.999%", "28.999 %"),
-            ("0.29", "29 %"),
-            ("100%", "100 %"),
-            ("1", "100 %"),
-            ("0", "0 %"),
-            ("0.00001", "0.001 %"),
+            ("5%", "5%"),
+            ("7%", "7%"),
+            ("0.07", "7%"),
+            ("0.7%", "0.7%"),
+            ("12.5 %", "12.5%"),
+            ("28.999%", "28.999%"),
+            ("0.29", "29%"),
+            ("100%", "100%"),
+            ("1", "100%"),
+            ("0", "0%"),
+            ("0.00001", "0.001%"),
         ] {
             assert_eq!(percent(parse(written).unwrap()), printed, "{written}");
         }

@@ -43,7 +43,7 @@ impl Storage {
             Ok(value) => Ok((name.clone(), as_secret(name, value))),
             Err(Missing::Variable(variable)) => Err(format!("the environment does not define `{variable}`")),
             Err(Missing::Unread(reason)) => Err(reason),
-            Err(Missing::Unclosed) => Err(format!("`${{` without `}}` in {name}")),
+            Err(Missing::Unclosed) => Err(format!("`${{` without a closing `}}` in {name}")),
         };
         written.iter().map(value).collect()
     }

@@ -91,7 +91,7 @@ impl<'a> Validator<'a> {
         let Some(target) = raw.targets.remove(name) else {
             let known: Vec<&str> = raw.targets.keys().map(String::as_str).collect();
             let help = if known.is_empty() {
-                "the file has none".to_owned()
+                "the file has no `targets`".to_owned()
             } else {
                 format!("the targets are {}", known.join(", "))
             };
@@ -147,11 +147,12 @@ impl<'a> Validator<'a> {
             _ => Url::from_directory_path(normal(&self.values.root().join(&path))).ok(),
         };
         if url.is_none() || path.trim().is_empty() {
-            self.problem(lake.referenced, "the lake is neither a folder nor a URL", None);
+            let help = "write a folder, like ./lake, or a URL, like s3://bucket/lake".to_owned();
+            self.problem(lake.referenced, "`lake` must be a folder or a URL", Some(help));
             return None;
         }
         if let Some(scheme) = url.as_ref().map(Url::scheme).filter(|scheme| !STORES.contains(scheme)) {
-            let help = format!("use a folder, or a URL that begins with {}", STORES.join(", "));
+            let help = format!("use a folder, or a URL with one of the schemes {}", STORES.join(", "));
             self.problem(
                 lake.referenced,
                 format!("the lake cannot be in `{scheme}://`"),
@@ -175,8 +176,9 @@ impl<'a> Validator<'a> {
             for step in &pipeline.steps {
                 let Some(valid) = self.step(step) else { continue };
                 if let Some(first) = lines.insert(valid.name.clone(), valid.line) {
-                    let message = format!("two steps write `{}`, here and in line {first}", valid.name);
-                    self.problem(step.value.name.referenced, message, None);
+                    let message = format!("two steps write `{}`: this one and the one on line {first}", valid.name);
+                    let help = "remove or rename one of them".to_owned();
+                    self.problem(step.value.name.referenced, message, Some(help));
                 }
                 steps.push(valid);
             }
@@ -235,7 +237,8 @@ impl<'a> Validator<'a> {
         let name = self.text(text)?;
         match name.parse::<TableName>() {
             Ok(name) if RESERVED_LAYERS.contains(&name.layer.as_str()) || layer(&name.layer).is_some() => {
-                self.problem(text.referenced, format!("the layer `{}` is reserved", name.layer), None);
+                let message = format!("the layer name `{}` is reserved", name.layer);
+                self.problem(text.referenced, message, Some("choose another layer".to_owned()));
                 None
             }
             Ok(name) => Some(name),
@@ -261,7 +264,8 @@ impl<'a> Validator<'a> {
     pub(super) fn sql(&mut self, file: &Path, at: Location) -> Option<String> {
         match std::fs::read_to_string(self.values.root().join(file)) {
             Ok(sql) if sql.trim().is_empty() => {
-                self.problem(at, format!("{} is empty", file.display()), None);
+                let help = "write one query into it: select …".to_owned();
+                self.problem(at, format!("{} is empty", file.display()), Some(help));
                 None
             }
             Ok(sql) => Some(sql),
@@ -284,7 +288,7 @@ impl<'a> Validator<'a> {
             self.problem(
                 text.referenced,
                 format!("`{value}` is not a share"),
-                Some("write it like 5% or 0.05".to_owned()),
+                Some("write a share from 0% to 100%, like 5% or 0.05".to_owned()),
             );
         }
         share
@@ -306,14 +310,19 @@ impl<'a> Validator<'a> {
             ("cluster_by", step.cluster_by.first(), mode != Mode::View),
         ];
         if let Some(first) = step.expect.first().filter(|_| mode == Mode::View) {
-            self.problem(first.referenced, "a step of mode `view` cannot have `expect`", None);
+            let help = "a view writes no rows; give `expect` to a step that reads the view".to_owned();
+            self.problem(
+                first.referenced,
+                "a step with `mode: view` cannot have `expect`",
+                Some(help),
+            );
         }
         for (name, given, allowed) in misplaced {
             if let Some(text) = given.filter(|_| !allowed) {
                 self.problem(
                     text.referenced,
-                    format!("a step of mode `{mode}` cannot have `{name}`"),
-                    None,
+                    format!("a step with `mode: {mode}` cannot have `{name}`"),
+                    Some(format!("remove `{name}`, or choose another mode")),
                 );
             }
         }

@@ -21,7 +21,7 @@ impl Validator<'_> {
             .chain(sources.flat_map(|source| source.value.credentials()));
         for (name, text) in all.filter(|(_, text)| is_literal(&text.value)) {
             let variable = name.to_ascii_uppercase();
-            let help = format!("remove it, rotate it, and write {name}: \"${{{variable}}}\"");
+            let help = format!("rotate this secret, and replace it in the file: {name}: \"${{{variable}}}\"");
             self.problem(
                 text.referenced,
                 format!("the file contains the secret `{name}`"),

@@ -74,8 +74,8 @@ impl Validator<'_> {
         if queries.len() != 1 {
             let message =
                 "an expectation needs exactly one of sql, not_null, unique, accepted_values, range, references";
-            let help = "write it like { not_null: [item_id], severity: warn }, or name an SQL file with a query for the \
-                        offending rows";
+            let help = "write it like { not_null: [item_id], severity: warn }, or name an SQL file with a query for \
+                        the rows that violate it";
             self.problem(at, message, Some(help.to_owned()));
         }
         queries.pop().filter(|_| queries.is_empty())

@@ -90,14 +90,14 @@ impl Validator<'_> {
         let text = written.events.as_ref()?;
         let name = self.table(text)?;
         if steps.is_view(&name) {
-            let message = format!("`events` is a table, and `{name}` is a view");
+            let message = format!("`events` must be a table, but `{name}` is a view");
             self.problem(
                 text.referenced,
                 message,
-                Some("name the table that it reads".to_owned()),
+                Some("name the table that the view reads".to_owned()),
             );
         } else if !steps.has(&name) && !steps.read(&name) {
-            let message = format!("`events`: no step makes or reads `{name}`");
+            let message = format!("`events`: no step writes or reads `{name}`");
             self.problem(text.referenced, message, Some(steps.help(&name)));
         }
         Some(name)
@@ -108,7 +108,7 @@ impl Validator<'_> {
         if let (Some(text), Some(step)) = (&written.requests, steps.get(&name))
             && step.mode != Mode::View
         {
-            let message = format!("`requests` is a view, and the mode of `{name}` is {}", step.mode);
+            let message = format!("`requests` must be a view, but `{name}` has mode `{}`", step.mode);
             let help = "give that step `mode: view`; requests for other sessions replace its rows".to_owned();
             self.problem(text.referenced, message, Some(help));
         }
@@ -118,19 +118,19 @@ impl Validator<'_> {
     fn description(&mut self, written: &RawRecommender, steps: &Steps<'_>) -> Option<TableName> {
         let name = self.made("description", written.description.as_ref(), steps)?;
         if let Some(text) = written.description.as_ref().filter(|_| steps.is_view(&name)) {
-            let message = format!("`description` is a table, and `{name}` is a view: no step writes it");
+            let message = format!("`description` must be a table, but `{name}` is a view");
             let help = "give that step `mode: overwrite`".to_owned();
             self.problem(text.referenced, message, Some(help));
         }
         Some(name)
     }
 
-    /// A table that a step makes.
+    /// A table or view that is a step.
     fn made(&mut self, key: &str, text: Option<&Text>, steps: &Steps<'_>) -> Option<TableName> {
         let text = text?;
         let name = self.table(text)?;
         if !steps.has(&name) {
-            let message = format!("`{key}`: no step makes `{name}`");
+            let message = format!("`{key}`: there is no step `{name}`");
             self.problem(text.referenced, message, Some(steps.help(&name)));
         }
         Some(name)
@@ -141,10 +141,10 @@ impl Validator<'_> {
         let name = self.table(text)?;
         if steps.is_view(&name) {
             let message = format!("`stale_after`: `{name}` is a view, which has no versions");
-            let help = "name the tables that it reads".to_owned();
+            let help = "name the tables that the view reads".to_owned();
             self.problem(text.referenced, message, Some(help));
         } else if !steps.has(&name) && !steps.read(&name) {
-            let message = format!("`stale_after`: no step makes or reads `{name}`");
+            let message = format!("`stale_after`: no step writes or reads `{name}`");
             self.problem(text.referenced, message, Some(steps.help(&name)));
         }
         Some(name)
@@ -172,14 +172,17 @@ impl Validator<'_> {
             };
             let at = score.column.referenced;
             if NOT_PARTS.contains(&column.as_str()) {
-                self.problem(at, format!("`{column}` is not a part of the score"), None);
+                let message =
+                    format!("`{column}` cannot be a part of the score: every recommendation has such a field");
+                let help = "remove it from `scores`, or give the column another name".to_owned();
+                self.problem(at, message, Some(help));
             }
             if let Some(other) = scores.iter().find(|other| other.column == column) {
                 let message = format!(
-                    "the score has the part `{column}` twice, here and in line {}",
+                    "the score has the part `{column}` twice, here and on line {}",
                     other.at.0
                 );
-                self.problem(at, message, None);
+                self.problem(at, message, Some("remove one of them".to_owned()));
             }
             let label = self.optional(score.label.as_ref()).unwrap_or_else(|| column.clone());
             let taken = |color: Color| colors.contains(&Some(color)) || scores.iter().any(|other| other.color == color);
@@ -237,10 +240,10 @@ impl Validator<'_> {
             }
             if name == BLEND {
                 let help = "choose another name".to_owned();
-                let message = format!("the model `{BLEND}` is the SQL of the recommendations themselves");
+                let message = format!("the name `{BLEND}` is reserved for the project's own recommendations");
                 self.problem(at, message, Some(help));
             } else if parts.contains(name.as_str()) {
-                let message = format!("there are two models `{name}`: the part of the score has one too");
+                let message = format!("two models are named `{name}`: this one and that of the score's part `{name}`");
                 self.problem(at, message, Some("choose another name".to_owned()));
             }
             valid.extend(self.sql_file(text).map(|file| (name.clone(), file)));

@@ -38,7 +38,7 @@ pub(super) fn svg(manual: &Manual) -> String {
     let mut places: BTreeMap<&str, PlacedTable<'_>> = BTreeMap::new();
     for (number, line) in lines.iter().enumerate() {
         let y = MARGIN + number * LINE_HEIGHT;
-        // Shorter rows are centred.
+        // Shorter rows are centered.
         let mut x = MARGIN + (widest - line_width(line)) / 2;
         for table in line {
             let width = box_width(table);
@@ -113,7 +113,7 @@ fn ordered<'a>(manual: &'a Manual, ranks: &BTreeMap<&str, usize>) -> Vec<Vec<&'a
             .iter()
             .filter(|table| ranks.get(table.name.as_str()) == Some(&rank));
         tables.extend(of_rank);
-        // Each box goes below the centre of its inputs.
+        // Each box goes below the center of its inputs.
         let wanted = |table: &&Table| {
             let read: Vec<usize> = table
                 .reads

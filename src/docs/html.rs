@@ -66,9 +66,9 @@ fn missing(manual: &Manual) -> Option<String> {
     let told: Vec<&str> = told.map(|(told, _)| told.as_str()).collect();
     (!told.is_empty()).then(|| {
         format!(
-            "{} are not described. To describe a column, add a comment next to it in the final select; to describe a \
-             table, add one at the top of its file. Or set <code>columns</code> and <code>description</code> of the \
-             step in pipelines.yaml.",
+            "Without a description: {}. To describe a column, add a comment next to it in the final select; to \
+             describe a table, add one at the top of its file. Or set <code>columns</code> and \
+             <code>description</code> of the step in pipelines.yaml.",
             told.join(" and ")
         )
     })

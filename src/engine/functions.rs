@@ -23,8 +23,8 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
     (
         "changes",
         "changes('NAME')",
-        "The rows of a source or lake table that arrived since the step last committed; all rows on the first run, and \
-         outside of a step.",
+        "The rows of a source or lake table that arrived since the step last committed; all rows on the first run and \
+         outside a step.",
     ),
     (
         "latest",
@@ -34,18 +34,18 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
     (
         "previous",
         "previous('COLUMN TYPE, …')",
-        "The rows that the step has written so far; no rows on the first run, and outside of a step. You declare the \
+        "The rows that the step has written so far; no rows on the first run and outside a step. You declare the \
          columns with their types, because the table may not exist yet.",
     ),
     (
         "range",
         "range([START,] STOP[, STEP])",
-        "The numbers or times from START (0 by default) up to STOP, without STOP.",
+        "The numbers or times from START (0 by default) up to, but excluding, STOP.",
     ),
     (
         "generate_series",
         "generate_series([START,] STOP[, STEP])",
-        "The numbers or times from START (0 by default) up to STOP, including STOP.",
+        "The numbers or times from START (0 by default) up to and including STOP.",
     ),
 ];
 
@@ -102,7 +102,7 @@ impl TableFunctionImpl for Named {
             None => {
                 let known: Vec<&str> = self.tables.keys().map(String::as_str).collect();
                 plan_err!(
-                    "{function}('{name}'): no such source or table; known here: {}",
+                    "{function}('{name}'): no such source or table; available: {}",
                     known.join(", ")
                 )
             }
@@ -135,8 +135,8 @@ impl TableFunctionImpl for Previous {
         for field in &fields {
             if known.index_of(field.name()).is_err() {
                 return plan_err!(
-                    "previous('…'): the table has no column `{}`; it has {}\n  help: if you have added it to the SQL, run \
-                     with --full-refresh",
+                    "previous('…'): the table has no column `{}`; its columns are {}\n  help: if you have added the \
+                     column to the SQL, run with --full-refresh",
                     field.name(),
                     known
                         .fields()

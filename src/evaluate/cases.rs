@@ -9,7 +9,7 @@ use datafusion::error::DataFusionError;
 use super::EvaluationError;
 use crate::recommender::texts;
 
-/// No session in a lake has an ID with this prefix, so a case never matches a neighbouring session by chance.
+/// No session in a lake has an ID with this prefix, so a case never matches a neighboring session by chance.
 const ID: &str = "evaluate#";
 
 /// The maximum number of known events per case, the newest ones: the cost of a bot's session would otherwise be

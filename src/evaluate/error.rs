@@ -13,8 +13,8 @@ use crate::recommender::RecommenderError;
 pub enum EvaluationError {
     /// A file's columns match none of the supported formats.
     #[error(
-        "{file}: no column for the {missing}; the columns are {found}\n  help: name columns session_id, item_id and \
-         timestamp (or position), or test_id, prefix and target in a test file",
+        "{file}: no column for the {missing}; the columns are {found}\n  help: rename the columns to session_id, \
+         item_id and timestamp (or position), or test_id, prefix and target in a test file",
         file = file.display()
     )]
     Columns {
@@ -35,8 +35,8 @@ pub enum EvaluationError {
     },
     /// Some test sessions also occur in the training data.
     #[error(
-        "{sessions} of the {of} sessions of {test} are in {train} too (among them {examples}): testing a model on its \
-         training data proves nothing\n  help: {help}",
+        "{train} also contains {sessions} of the {of} sessions in {test} (among them {examples}): testing a model on \
+         its training data proves nothing\n  help: {help}",
         test = test.display(),
         train = train.display()
     )]

@@ -205,7 +205,9 @@ async fn read(session: &SessionContext, file: &Path) -> Result<DataFrame, Evalua
         file: file.to_owned(),
         reason,
     };
-    let path = file.to_str().ok_or_else(|| failed("its name is not text".to_owned()))?;
+    let path = file
+        .to_str()
+        .ok_or_else(|| failed("its name is not valid UTF-8".to_owned()))?;
     if path.ends_with(".parquet") {
         let rows = session.read_parquet(path, ParquetReadOptions::default()).await;
         return rows.map_err(|error| failed(error.strip_backtrace()));

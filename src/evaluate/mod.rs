@@ -44,6 +44,7 @@ use models::chosen;
 
 use crate::pipeline::Runner;
 use crate::pipeline::references::references;
+use crate::plural::counted;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ pub struct Plan {
     pub models: Vec<String>,
     /// Values to try for each `var('…', …)`.
     pub grid: Vec<(String, Vec<String>)>,
-    /// The measure that the grid search maximises: at the largest `k`, for the last of the models.
+    /// The measure that the grid search maximizes: at the largest `k`, for the last of the models.
     pub judge: String,
     /// The part of the training sessions that validates the grid.
     pub validation: Cut,
@@ -97,7 +98,8 @@ pub async fn evaluate(
     let mut measured = vec![];
     for seen in [true, false] {
         for model in &models {
-            observe(&format!("testing {} on {} cases", model.name, cases.all().len()));
+            let number = counted(cases.all().len() as u64, "case", "cases");
+            observe(&format!("testing {} on {number}", model.name));
             measured.push(exam.measure(model, seen, true).await?);
         }
     }

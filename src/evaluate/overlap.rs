@@ -20,6 +20,7 @@ use twox_hash::XxHash64;
 use super::EvaluationError;
 use super::cases::Reveal;
 use super::import::Order;
+use crate::plural::counted;
 use crate::recommender::texts;
 
 /// Sessions with this many items no longer match by chance.
@@ -50,7 +51,7 @@ pub(super) async fn check(
     let finding = overlap.finding();
     let (train, test) = files;
     let help = "split the events at a point in time: earlier sessions into the training file, later ones into \
-                the test file. `clickrec evaluate` without files does that with the events of the lake \
+                the test file. `clickrec evaluate` without files splits the events of the lake in this way \
                 (--test-share, --test-days)";
     if let Some(sessions) = finding.refused {
         return Err(EvaluationError::Learned {
@@ -63,11 +64,12 @@ pub(super) async fn check(
         });
     }
     for (sessions, what) in finding.doubtful {
+        let of = finding.of;
+        let (one, many) = (format!("of {of} sessions has"), format!("of {of} sessions have"));
         tracing::warn!(
-            "{} of {} sessions of {} {what} {} (among them {})\n  help: {help}",
-            sessions.len(),
-            finding.of,
+            "{}: {} {what} {} (among them {})\n  help: {help}",
             test.display(),
+            counted(sessions.len() as u64, &one, &many),
             train.display(),
             overlap.examples(&sessions)
         );
@@ -208,18 +210,12 @@ impl Overlap {
         let mut doubtful = vec![];
         let alike = of_length(&self.alike, if timed { 0 } else { SHORT });
         if timed && !alike.is_empty() {
-            doubtful.push((
-                alike,
-                "have the same items at the same times as sessions of other ids in",
-            ));
+            doubtful.push((alike, "the same items at the same times as sessions with other ids in"));
         } else if !timed && are_most(&alike) {
-            doubtful.push((alike, "have the same items in the same order as sessions in"));
+            doubtful.push((alike, "the same items in the same order as sessions in"));
         }
         if timed && !self.split.is_empty() {
-            doubtful.push((
-                self.split.clone(),
-                "have the same id as a session, but different events, in",
-            ));
+            doubtful.push((self.split.clone(), "the same id as a session, but different events, in"));
         }
         Finding { refused, doubtful, of }
     }

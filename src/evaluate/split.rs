@@ -67,8 +67,8 @@ pub async fn split(
     .await?;
     let Some(at) = at else {
         return Err(EvaluationError::TooFew(format!(
-            "{events} has no sessions\n  help: `clickrec run` takes up events; `clickrec evaluate --train FILE --test \
-             FILE` reads other data"
+            "{events} has no sessions\n  help: fill the table with `clickrec run`, or use other data: clickrec \
+             evaluate --train FILE --test FILE"
         )));
     };
     let train = format!(
@@ -106,13 +106,13 @@ const NEWEST: &str = "select coalesce(min(case when is_odd then earlier end), ma
 
 async fn warn_of_clocks(session: &SessionContext, sessions: &str) -> Result<(), EvaluationError> {
     let sql = format!(
-        "with {sessions}, newest as ({NEWEST}) select arrow_cast(concat(count(*), ' of the sessions end after ', \
+        "with {sessions}, newest as ({NEWEST}) select arrow_cast(concat(count(*), ' of the sessions ended after ', \
          min(newest)), 'Utf8') from sessions cross join newest where ended_at > newest having count(*) > 0"
     );
     if let Some(late) = one_text(session, &sql).await? {
         tracing::warn!(
-            "{late}, more than a day after all others: their clocks are assumed to be wrong, and --test-days counts \
-             back from that time"
+            "{late}, more than a day after all others; clickrec assumes wrong clocks, and counts --test-days back from \
+             that time"
         );
     }
     Ok(())

@@ -38,10 +38,10 @@ pub enum Replaced {
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
     /// Data files that held rows have been deleted.
-    #[error("a vacuum deleted files of version {0} on")]
+    #[error("a vacuum deleted files of version {0} or later")]
     Vacuumed(Version),
     /// The table was restored to an older version.
-    #[error("it is at version {now}, older than version {read} that was read")]
+    #[error("it is at version {now}, but version {read} has already been read")]
     Restored {
         /// Its current version.
         now: Version,
@@ -137,7 +137,7 @@ impl Changes {
 async fn are_there(table: &LakeTable, files: impl Iterator<Item = &Add>) -> Result<bool, LakeError> {
     let store = table.delta().object_store();
     for file in files {
-        let failed = || LakeError::delta("look for the files of", table.name());
+        let failed = || LakeError::delta("check the files of", table.name());
         let path = Path::parse(&file.path).map_err(|error| failed()(object_store::Error::from(error).into()))?;
         match store.head(&path).await {
             Ok(_) => {}

@@ -224,7 +224,7 @@ impl Commit {
             return Err(LakeError::Schema {
                 table: table.name().to_string(),
                 reason: format!(
-                    "it is partitioned by [{}], not by [{}]",
+                    "the table is partitioned by [{}], not by [{}]",
                     state.metadata().partition_columns().join(", "),
                     self.layout.partition_by.join(", ")
                 ),

@@ -224,7 +224,7 @@ async fn commit(
         match replace(&table, &rewrites, compaction).await {
             Ok(version) => return Ok(compacted(&rewrites, version)),
             Err(LakeError::Conflict { .. }) if attempt < ATTEMPTS => {
-                tracing::debug!(table = %table.name(), attempt, "another writer was faster than the compaction");
+                tracing::debug!(table = %table.name(), attempt, "another writer committed before the compaction");
                 attempt += 1;
                 table = table.reopened().await?;
             }

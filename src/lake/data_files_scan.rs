@@ -144,7 +144,8 @@ fn refuse_column_mapping(table: &LakeTable) -> Result<(), LakeError> {
         Some(_) => Err(LakeError::Unsupported {
             table: table.name().to_string(),
             feature: "column mapping",
-            help: "rewrite the table without it (delta.columnMapping.mode = none), or read it with --engine local",
+            help: "rewrite the table without column mapping (delta.columnMapping.mode = none), or read the whole table \
+                   by its plain name, with --engine local",
         }),
     }
 }
@@ -163,7 +164,8 @@ fn partitioned_file(
         return Err(LakeError::Unsupported {
             table: table.name().to_string(),
             feature: "deletion vectors",
-            help: "rewrite the table without them (delta.enableDeletionVectors = false, then REORG … APPLY (PURGE))",
+            help: "rewrite the table without deletion vectors (delta.enableDeletionVectors = false, then REORG … APPLY \
+                   (PURGE)), or read the whole table by its plain name, with --engine local",
         });
     }
     let mut values = Vec::with_capacity(partition_columns.len() + 1);

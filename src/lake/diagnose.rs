@@ -8,8 +8,8 @@ use object_store::path::Path;
 use super::{LakeError, LakeTable, SYSTEM_LAYER, Version};
 use crate::config::TableName;
 
-pub(super) const NEWEST_HELP: &str = "it is the newest entry: move it away, and the table is as before that commit; \
-                                      the next run continues from there, without loss or duplicates";
+pub(super) const NEWEST_HELP: &str = "it is the newest entry: if you move it away, the table is as it was before that \
+                                      commit, and the next run continues from there, without loss or duplicates";
 pub(super) const OLDER_HELP: &str = "restore the file from a copy, or rebuild the table from its input: clickrec run \
                                      --full-refresh --select TABLE+";
 /// For a table that no step writes: the content of a lost entry cannot be recomputed from anywhere.
@@ -19,9 +19,9 @@ pub(super) const SYSTEM_HELP: &str = "restore the file from a copy; without one,
 pub(super) const UNKNOWN_HELP: &str = "leave the file where it is: it is intact, but in a format that this version \
                                        does not know; to find the engine that wrote it: clickrec history TABLE";
 const HINT: &str = "_last_checkpoint";
-const HINT_HELP: &str = "if all entries from 00000000000000000000.json on exist, move _last_checkpoint away, and they \
-                         are read instead; otherwise restore the checkpoint from a copy";
-const CHECKPOINT_HELP: &str = "move it and _last_checkpoint away, and the entries before it are read instead, as far as \
+const HINT_HELP: &str = "if all entries from 00000000000000000000.json on exist, move _last_checkpoint away, so that \
+                         they are read instead; otherwise restore the checkpoint from a copy";
+const CHECKPOINT_HELP: &str = "move it and _last_checkpoint away, so that the entries before it are read instead, if \
                                they still exist (`log_retain`); otherwise restore it from a copy";
 /// The magic bytes at both ends of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
@@ -80,7 +80,7 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
             let missing = format!("{expected:020}.json");
             return error(
                 &missing,
-                format!("is missing, although {} exists", file.filename()?),
+                format!("it is missing, although {} exists", file.filename()?),
                 OLDER_HELP,
             );
         }
@@ -95,7 +95,7 @@ pub(super) async fn diagnose(table: &DeltaTable, name: &TableName) -> Option<Lak
                 false if newest => NEWEST_HELP,
                 false => OLDER_HELP,
             };
-            return error(file.filename()?, format!("it is torn: {reason}"), help);
+            return error(file.filename()?, format!("it is truncated or damaged: {reason}"), help);
         }
     }
     None

@@ -3,6 +3,9 @@
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use deltalake::kernel::transaction::TransactionError;
+use indicatif::HumanCount;
+
+use crate::plural::counted;
 
 /// Why the lake could not be read or written. Nothing was committed.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,7 @@ pub enum LakeError {
     },
     /// Another writer committed to the table while this one worked.
     #[error(
-        "another writer committed to `{table}` at the same time; nothing of this attempt was written\n  \
+        "another writer committed to `{table}` at the same time, so this attempt committed nothing\n  \
          help: let only one `clickrec run` work on a step at a time, and run again"
     )]
     Conflict {
@@ -42,7 +45,10 @@ pub enum LakeError {
         source: Box<DeltaTableError>,
     },
     /// A column whose type Delta cannot hold.
-    #[error("column `{column}` of `{table}` has the type {data_type}, which Delta tables cannot hold\n  help: cast it")]
+    #[error(
+        "column `{column}` of `{table}` has the type {data_type}, which Delta tables cannot hold\n  help: cast it to \
+         another type"
+    )]
     Type {
         /// `layer.table`.
         table: String,
@@ -74,8 +80,10 @@ pub enum LakeError {
     },
     /// The files do not hold as many rows as the log says.
     #[error(
-        "compaction of `{table}` read {written} rows, but its log says {known}; nothing was changed\n  help: rebuild \
-         the table: clickrec run --full-refresh --select {table}"
+        "compaction of `{table}` read {}, but the table's log counts {}; nothing was changed\n  help: rebuild the \
+         table: clickrec run --full-refresh --select {table}",
+        counted(*written, "row", "rows"),
+        HumanCount(*known)
     )]
     Compaction {
         /// `layer.table`.
@@ -86,7 +94,7 @@ pub enum LakeError {
         written: u64,
     },
     /// A log file is unusable.
-    #[error("the log of `{table}` is damaged: {file}: {reason}\n  help: {help}")]
+    #[error("cannot read the log of `{table}`: {file}: {reason}\n  help: {help}")]
     Log {
         /// `layer.table`.
         table: String,
@@ -98,7 +106,7 @@ pub enum LakeError {
         help: &'static str,
     },
     /// A feature of the table that incremental reading does not support.
-    #[error("`{table}` uses {feature}, which clickrec cannot read incrementally\n  help: {help}")]
+    #[error("`{table}` uses {feature}, which clickrec cannot read incrementally or on a cluster\n  help: {help}")]
     Unsupported {
         /// `layer.table`.
         table: String,
@@ -118,7 +126,7 @@ impl LakeError {
         Self::Conflict {
             table: table.to_string(),
             source: Box::new(DeltaTableError::generic(
-                "another run has read its inputs further in the meantime",
+                "another run has meanwhile read further into the same inputs",
             )),
         }
     }

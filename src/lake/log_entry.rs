@@ -141,7 +141,7 @@ impl LogEntry {
         for line in lines(bytes) {
             let line = line.map_err(|error| match error.classify() {
                 Category::Data => Damage::Unknown(error.to_string()),
-                _ => Damage::Torn(error.to_string()),
+                _ => Damage::Torn(format!("it is truncated or damaged: {error}")),
             })?;
             if let Some(add) = line.add {
                 files += 1;

@@ -103,7 +103,7 @@ pub async fn maintain(
     let failed = |action| LakeError::delta(action, table.name());
     create_checkpoint(table.delta(), None)
         .await
-        .map_err(failed("make a checkpoint of"))?;
+        .map_err(failed("write a checkpoint for"))?;
     done.checkpoint = table.version();
     let version = table.version().unwrap_or_default();
     let log = table.delta().log_store();

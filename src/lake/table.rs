@@ -78,7 +78,7 @@ impl LakeTable {
     pub async fn as_of(&self, version: Version) -> Result<Self, LakeError> {
         let mut delta = self.delta.clone();
         let loaded = delta.load_version(version).await;
-        loaded.map_err(LakeError::delta("go back in", &self.name))?;
+        loaded.map_err(LakeError::delta("read an earlier version of", &self.name))?;
         Ok(self.with_past(delta))
     }
 
@@ -89,7 +89,7 @@ impl LakeTable {
     pub(super) async fn as_of_time(&self, time: DateTime<Utc>) -> Result<Self, LakeError> {
         let mut delta = self.delta.clone();
         let loaded = delta.load_with_datetime(time).await;
-        loaded.map_err(LakeError::delta("go back in", &self.name))?;
+        loaded.map_err(LakeError::delta("read an earlier version of", &self.name))?;
         Ok(self.with_past(delta))
     }
 

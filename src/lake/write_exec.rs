@@ -132,13 +132,16 @@ impl WriteExec {
     /// # Errors
     /// When the node comes from another version, or no store can be created from the lake's settings.
     pub fn from_wire(bytes: &[u8], input: Arc<dyn ExecutionPlan>, lake: &Lake) -> Result<Self> {
-        let unknown =
-            |error: &dyn fmt::Display| exec_datafusion_err!("cannot decode a write of another version: {error}");
+        let unknown = |error: &dyn fmt::Display| {
+            exec_datafusion_err!(
+                "cannot decode a plan that writes; it may come from another version of clickrec: {error}"
+            )
+        };
         let wire: Wire = serde_json::from_slice(bytes).map_err(|error| unknown(&error))?;
         if wire.lake != lake.url().as_str() {
             return exec_err!(
-                "the lake is {}, but that of this process is {}\n  help: start it with the same pipelines.yaml and \
-                 target, in a folder of the same path",
+                "the plan writes to the lake {}, but the lake of this process is {}\n  help: start this process with \
+                 the same pipelines.yaml and target, in a folder with the same path",
                 wire.lake,
                 lake.url()
             );

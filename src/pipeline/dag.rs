@@ -179,7 +179,7 @@ impl Dag {
         }
         if let (Some(at), Mode::View | Mode::Overwrite) = (found.previous, node.step.mode) {
             let message = format!(
-                "previous('…') reads rows that the step wrote before, and a step of mode `{}` keeps none; \
+                "previous('…') reads the rows that the step wrote before, but a step with mode `{}` keeps none; \
                  use `merge` or `append`",
                 node.step.mode
             );
@@ -196,7 +196,7 @@ impl Dag {
         for (name, place) in &step.expectations {
             match self.get(name) {
                 Some(node) if node.step.mode == Mode::View => {
-                    return Err(place.error(format!("an expectation reads tables, and `{name}` is a view")));
+                    return Err(place.error(format!("an expectation can read only tables, but `{name}` is a view")));
                 }
                 None if !lake_has(name) => return Err(place.error(self.unknown_table(&name.to_string()))),
                 _ => {}
@@ -208,7 +208,7 @@ impl Dag {
     fn unknown_table(&self, name: &str) -> String {
         let known: Vec<String> = self.nodes.iter().map(|node| node.name().to_string()).collect();
         format!(
-            "no step makes `{name}`, and the lake has no such table{}",
+            "no step writes `{name}`, and the lake has no such table{}",
             help(name, &known)
         )
     }
@@ -227,7 +227,7 @@ impl Dag {
 fn help(name: &str, known: &[String]) -> String {
     match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("\n  help: did you mean `{near}`?"),
-        None => format!("\n  help: there are {}", known.join(", ")),
+        None => format!("\n  help: the known names are {}", known.join(", ")),
     }
 }
 

@@ -30,14 +30,14 @@ pub(super) fn check(node: &Node, result: &Schema, project: &Project) -> Result<(
             };
             return Err(error(format!(
                 "`{table}` has no column `{column}`, which is declared as a part of its score\n  help: {near} Select the \
-                 column in {}, or take the part out of `scores`",
+                 column in {}, or remove the part from `scores`",
                 node.step.file.display()
             )));
         };
         if !field.data_type().is_numeric() {
             return Err(error(format!(
-                "the column `{column}` of `{table}` is declared as a part of its score, and is {}\n  help: select a number \
-                 in {}",
+                "the column `{column}` of `{table}` is declared as a part of its score, so it must be a number, but \
+                 its type is {}\n  help: select a number in {}",
                 field.data_type(),
                 node.step.file.display()
             )));
@@ -83,6 +83,9 @@ mod tests {
             "{missing}"
         );
         let text = checked("gold.recommendations", "mine", DataType::Utf8).unwrap_err();
-        assert!(text.contains("is Utf8") && text.contains("select a number"), "{text}");
+        assert!(
+            text.contains("its type is Utf8") && text.contains("select a number"),
+            "{text}"
+        );
     }
 }

@@ -42,10 +42,10 @@ async fn has_its_rows(node: &Node, table: &LakeTable, on_loss: OnLoss) -> Result
     let last = last_commit(node, table).await?;
     if let Some(restored) = &last.restored {
         tracing::warn!(
-            "`{}`: {}: what was read after version {} is read again",
+            "`{}` was restored to version {} ({}): what was read after that version is read again",
             node.name(),
-            restored.by,
-            restored.to
+            restored.to,
+            restored.by
         );
     }
     match last.rows_taken() {

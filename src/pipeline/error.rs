@@ -11,6 +11,7 @@ use deltalake::DeltaTableError;
 use crate::cluster::ClusterError;
 use crate::config::redact;
 use crate::lake::LakeError;
+use crate::plural::counted;
 use crate::sources::SourceError;
 
 /// Why a pipeline cannot run, or a step of it failed. A failed step has committed nothing.
@@ -65,7 +66,7 @@ pub enum PipelineError {
     /// A table that is filled from a source was deleted.
     #[error(
         "`{table}` is gone from the lake, although `{reader}` has read it, and its source may now hold fewer records\n  \
-         help: put it back, or rebuild it and the steps after it from what the source still holds: clickrec run \
+         help: put the table back, or rebuild it and the steps after it from what the source still holds: clickrec run \
          --full-refresh --select {table}+"
     )]
     TableGone {
@@ -97,9 +98,9 @@ pub enum PipelineError {
     },
     /// Another engine took rows out of a table that is filled from a source.
     #[error(
-        "`{table}` no longer holds all that was read into it: {by} removed rows\n  help: put them back, by RESTORE to \
-         version {whole}; or rebuild it and the steps after it from what the source still holds: clickrec run \
-         --full-refresh --select {table}+; or continue without them: clickrec run --accept-loss"
+        "`{table}` no longer holds all that was read into it: {by} removed rows\n  help: bring them back with \
+         RESTORE to version {whole}; or rebuild the table and the steps after it from what the source still holds: \
+         clickrec run --full-refresh --select {table}+; or continue without the rows: clickrec run --accept-loss"
     )]
     RowsTaken {
         /// `layer.table`.
@@ -138,7 +139,7 @@ pub enum PipelineError {
         source: LakeError,
     },
     /// The cluster that the steps run on did not do it.
-    #[error("step `{step}` failed on the cluster; nothing of it was committed")]
+    #[error("step `{step}` failed on the cluster; nothing was committed")]
     Cluster {
         /// `layer.table`.
         step: String,
@@ -151,8 +152,9 @@ pub enum PipelineError {
     Unwritable(LakeError),
     /// Rows do not meet an expectation that may not fail.
     #[error(
-        "{rows} rows of `{step}` do not meet `{name}`; nothing was written; for example{}\n  help: fix the SQL, or let \
-         them through with `severity: warn`, or quarantine them with `severity: quarantine`",
+        "`{step}`: {} `{name}`; nothing was written. Examples:{}\n  help: fix the SQL, or let such rows through with \
+         `severity: warn`, or quarantine them with `severity: quarantine`",
+        counted(*rows, "row violates", "rows violate"),
         examples.concat()
     )]
     Expectation {
@@ -168,7 +170,7 @@ pub enum PipelineError {
     /// So many records make the SQL fail that it must be wrong.
     #[error(
         "the SQL of `{step}` fails on {failed} of the first {looked_at} rows of `{input}`, too many to leave out; nothing was \
-         written\n  help: correct {}; `clickrec quarantine show` lists records that were left out before",
+         written\n  help: correct {}; `clickrec quarantine show` lists the records left out in earlier runs",
         file.display()
     )]
     RecordsFail {
@@ -187,7 +189,10 @@ pub enum PipelineError {
         source: Box<PipelineError>,
     },
     /// The steps need each other.
-    #[error("steps read each other in a circle: {}\n  help: break it, or read the step's own earlier rows with previous('…')", cycle.join(" -> "))]
+    #[error(
+        "steps form a cycle: {}\n  help: break the cycle, or read the step's own earlier rows with previous('…')",
+        cycle.join(" -> ")
+    )]
     Cycle {
         /// The steps on the circle, the first one again at the end.
         cycle: Vec<String>,
@@ -213,7 +218,7 @@ pub enum PipelineError {
     #[error(transparent)]
     Broken(Arc<PipelineError>),
     /// A step that cannot be planned, as one that it reads cannot.
-    #[error("step `{step}` cannot be planned, as it reads `{because_of}`, which is broken: {reason}")]
+    #[error("step `{step}` cannot be planned, because it reads `{because_of}`, which is broken: {reason}")]
     ReadsBroken {
         /// `layer.table`.
         step: String,

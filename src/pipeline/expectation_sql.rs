@@ -88,8 +88,8 @@ pub(super) fn references(
             message: error.message,
         })?;
         if !found.changes.is_empty() || found.previous.is_some() || !found.latest.is_empty() {
-            let help = "an expectation reads tables by their plain names: the step's own stands for the rows that are \
-                        about to be written";
+            let help = "an expectation reads tables by their plain names: the name of the step's own table stands for \
+                        the rows that are about to be written";
             return Err(place.error(format!(
                 "an expectation cannot use changes(), previous() or latest()\n  help: {help}"
             )));

@@ -80,8 +80,9 @@ fn tell(node: &Node, input: &NamedInput, found: &Searched) {
     let first = found.records.first();
     tracing::warn!(
         step = %node.name(),
-        "the SQL fails on {} of {} rows of `{}`: they are in system.quarantine, the others are committed; the first is {}: {}\n  \
-         help: `clickrec quarantine` lists them; correct the SQL (a try_ function gives NULL), then run again",
+        "the SQL fails on {} of {} rows of `{}`. Failed rows are in system.quarantine, and the step continues without \
+         them. The first is {}: {}\n  help: `clickrec quarantine show` lists the rows; correct the SQL (a try_ \
+         function gives NULL), then run again",
         found.records.len(),
         found.rows,
         input.name(),

@@ -60,7 +60,7 @@ impl Runner {
                     source: LakeError::Conflict { .. },
                     ..
                 }) if attempt < ATTEMPTS => {
-                    tracing::warn!(step = %node.name(), attempt, "another writer was faster; planning again");
+                    tracing::warn!(step = %node.name(), attempt, "another writer committed first; planning again");
                     attempt += 1;
                 }
                 Err(error) => return Err(error),

@@ -103,10 +103,10 @@ fn column_changes(old: &Schema, new: &Schema) -> Vec<String> {
         .filter_map(|field| match old.field_with_name(field.name()) {
             Err(_) => Some(format!("adds column {} {}", field.name(), field.data_type())),
             Ok(before) if before.data_type() != field.data_type() => Some(format!(
-                "makes column {} {}, from {}",
+                "changes the type of column {} from {} to {}",
                 field.name(),
-                field.data_type(),
-                before.data_type()
+                before.data_type(),
+                field.data_type()
             )),
             Ok(_) => None,
         });

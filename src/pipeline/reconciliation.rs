@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
+use indicatif::HumanCount;
 use serde::{Deserialize, Serialize};
 
 use super::quarantine_table::as_json;
@@ -13,6 +14,7 @@ use super::step_error::query_error;
 use super::{Node, PipelineError, chain};
 use crate::engine::Bindings;
 use crate::lake::{At, Changes, Version};
+use crate::plural::counted;
 
 /// Of so many records at least one should be accepted.
 const MANY: u64 = 20;
@@ -73,30 +75,34 @@ impl Reconciled {
 
     /// What somebody should look at.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let Self {
-            read,
-            accepted,
-            repeated,
-            quarantined,
-            odd_times,
-            ..
-        } = self;
+        let counts = [
+            self.read,
+            self.accepted,
+            self.repeated,
+            self.quarantined,
+            self.odd_times,
+        ];
+        let [read, accepted, repeated, quarantined, odd_times] = counts.map(HumanCount);
         let mut warnings = vec![];
         let counts =
             format!("{read} read, but {accepted} accepted + {repeated} repeated + {quarantined} in quarantine");
-        match self.missing() {
+        let missing = self.missing();
+        let number = u64::try_from(missing.unsigned_abs()).unwrap_or(u64::MAX);
+        match missing {
             0 => {}
-            missing @ 1.. => warnings.push(format!(
-                "{missing} of {read} records are in none of the tables ({counts})\n  help: a record that the SQL drops \
+            1.. => warnings.push(format!(
+                "{} of {read} records ended up in none of the tables ({counts})\n  help: a record that the SQL drops \
                  needs a reason in the view that checks records, so that it goes to quarantine; rows that expectations \
-                 rejected are in system.quarantine"
+                 rejected are in system.quarantine",
+                HumanCount(number)
             )),
-            doubled => warnings.push(format!(
-                "{} records are in more than one of the tables ({counts})\n  help: look at the SQL of the quarantine",
-                -doubled
+            _ => warnings.push(format!(
+                "{} in more than one of the tables ({counts})\n  help: check that the SQL of the quarantine takes each \
+                 record once, and no accepted ones",
+                counted(number, "record is", "records are")
             )),
         }
-        if *accepted == 0 && *read >= MANY {
+        if self.accepted == 0 && self.read >= MANY {
             let reason = self.commonest_reason.as_deref();
             let mostly = reason.map_or_else(String::new, |reason| format!("; most common reason: {reason}"));
             warnings.push(format!(
@@ -104,12 +110,12 @@ impl Reconciled {
                  clickrec quarantine"
             ));
         }
-        if *odd_times > 0 {
+        if self.odd_times > 0 {
             let example = self.odd_time.as_deref().unwrap_or("no time");
             warnings.push(format!(
-                "{odd_times} of {read} records have an impossible record time ({example}), so clickrec cannot tell \
-                 which events are in the future\n  help: Kafka's record times are milliseconds since 1970; check which \
-                 unit the producer sends"
+                "{odd_times} of {read} records arrived with an impossible record time ({example}), so clickrec cannot \
+                 tell which events are in the future\n  help: Kafka's record times are milliseconds since 1970; check \
+                 which unit the producer sends"
             ));
         }
         warnings
@@ -194,8 +200,8 @@ mod tests {
     #[test]
     fn lost_and_doubled_records_nothing_accepted_and_odd_times_are_told() {
         let told = |reconciled: Reconciled| reconciled.warnings().join("\n");
-        assert!(told(counts(100, 90, 7, 1)).contains("2 of 100 records are in none of the tables"));
-        assert!(told(counts(100, 90, 7, 4)).contains("1 records are in more than one"));
+        assert!(told(counts(100, 90, 7, 1)).contains("2 of 100 records ended up in none of the tables"));
+        assert!(told(counts(100, 90, 7, 4)).contains("1 record is in more than one"));
         let nothing = Reconciled {
             commonest_reason: Some("timestamp is in the future".to_owned()),
             ..counts(20, 0, 1, 19)
@@ -208,6 +214,6 @@ mod tests {
             odd_time: Some("+55870-01-01T00:00:00Z".to_owned()),
             ..counts(5, 5, 0, 0)
         };
-        assert!(told(odd).contains("5 of 5 records have an impossible record time (+55870-01-01T00:00:00Z)"));
+        assert!(told(odd).contains("5 of 5 records arrived with an impossible record time (+55870-01-01T00:00:00Z)"));
     }
 }

@@ -60,7 +60,7 @@ pub fn references(sql: &str, variables: &Variables) -> Result<References, Syntax
     let statement = match statements.iter().collect::<Vec<_>>()[..] {
         [Statement::Statement(statement)] if matches!(**statement, SqlStatement::Query(_)) => statement,
         _ => {
-            let message = "a step is one query: `select …` or `with … select …`".to_owned();
+            let message = "the SQL must be one query: `select …` or `with … select …`".to_owned();
             return Err(SyntaxError {
                 line: 1,
                 column: 1,

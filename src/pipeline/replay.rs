@@ -120,7 +120,7 @@ impl Runner {
         }
         match judges.iter().find(|node| node.step.mode != Mode::Merge) {
             Some(node) => Err(refused(format!(
-                "`{}` has mode `{}`, which would store a record twice; use `mode: merge`",
+                "`{}` has mode `{}`, so a replay could store a record twice; use `mode: merge`",
                 node.name(),
                 node.step.mode
             ))),
@@ -242,7 +242,7 @@ impl Runner {
 fn not_built(quarantine: &Node, node: &Node) -> PipelineError {
     PipelineError::Replay {
         table: quarantine.name().to_string(),
-        reason: format!("`{}` has to be built first: clickrec run", node.name()),
+        reason: format!("`{}` has not been built yet\n  help: clickrec run", node.name()),
     }
 }
 

@@ -192,6 +192,6 @@ async fn append(
 async fn maintain(runner: &Runner, table: &TableName) {
     match runner.maintain(table).await {
         Ok(done) => tracing::debug!(%table, ?done, "maintained"),
-        Err(error) => tracing::warn!(%table, error = chain(&error, ": "), "not maintained"),
+        Err(error) => tracing::warn!(%table, error = chain(&error, ": "), "cannot maintain the table"),
     }
 }

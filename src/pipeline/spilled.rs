@@ -13,7 +13,7 @@ use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, SpillFile, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
@@ -44,7 +44,7 @@ impl Spilled {
         let file = session.runtime_env().disk_manager.create_tmp_file("rows of an input")?;
         let path = file
             .path()
-            .ok_or_else(|| exec_datafusion_err!("queries spill to no local file"))?;
+            .ok_or_else(|| exec_datafusion_err!("there is no local folder to spill rows to"))?;
         let mut batches = session.read_table(table)?.execute_stream().await?;
         let schema = batches.schema();
         let mut writer = FileWriter::try_new_buffered(File::create(path)?, &schema)?;
@@ -63,6 +63,10 @@ impl Spilled {
             schema,
             ends,
         })
+    }
+
+    fn incomplete(&self) -> DataFusionError {
+        exec_datafusion_err!("the spilled rows in {} are incomplete; run again", self.path.display())
     }
 
     /// How many rows there are.
@@ -171,13 +175,11 @@ impl Rows {
                     .insert(FileReader::try_new_buffered(File::open(&self.spilled.path)?, None)?),
             };
             reader.set_index(index)?;
-            let batch = reader
-                .next()
-                .ok_or_else(|| exec_datafusion_err!("spilled rows are gone"))??;
+            let batch = reader.next().ok_or_else(|| self.spilled.incomplete())??;
             self.batch = Some((index, first, batch));
         }
         let Some((_, first, batch)) = &self.batch else {
-            return Err(exec_datafusion_err!("spilled rows are gone"));
+            return Err(self.spilled.incomplete());
         };
         let offset = usize::try_from(self.range.start - first).unwrap_or(usize::MAX);
         let wanted = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);

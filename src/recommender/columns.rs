@@ -40,6 +40,9 @@ pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Arc<dyn Arra
     batch.column_by_name(name).ok_or_else(|| {
         let fields = batch.schema_ref().fields().iter();
         let known: Vec<&str> = fields.map(|field| field.name().as_str()).collect();
-        plan_datafusion_err!("the result has no column `{name}`; it has {}", known.join(", "))
+        plan_datafusion_err!(
+            "the result has no column `{name}`; its columns are {}",
+            known.join(", ")
+        )
     })
 }

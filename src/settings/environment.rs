@@ -90,18 +90,14 @@ impl VariableResolver {
     }
 
     fn of_file(&self, name: &str) -> Result<Option<String>, Missing> {
-        // The library's error quotes the line, which may contain a secret.
-        let unread = |_| {
-            Missing::Unread(format!(
-                "{} does not consist of lines NAME=VALUE",
-                self.dotenv.display()
-            ))
-        };
+        let unread = |reason: &str| Missing::Unread(format!("{}: {reason}", self.dotenv.display()));
         if !self.dotenv.is_file() {
             return Ok(None);
         }
-        for line in dotenvy::from_path_iter(&self.dotenv).map_err(unread)? {
-            let (known, value) = line.map_err(unread)?;
+        let lines = dotenvy::from_path_iter(&self.dotenv);
+        for line in lines.map_err(|error| unread(&format!("cannot be read: {error}")))? {
+            // The library's error quotes the line, which may contain a secret.
+            let (known, value) = line.map_err(|_| unread("every line must have the form NAME=VALUE"))?;
             if known == name {
                 return Ok(Some(value));
             }

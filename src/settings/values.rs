@@ -14,7 +14,7 @@ use super::missing::Missing;
 /// Text with its location, not yet interpolated.
 pub type Text = Spanned<String>;
 
-/// A librdkafka setting; librdkafka takes all of them as text.
+/// Text, a whole number, or true or false.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum RawOption {
@@ -105,8 +105,8 @@ impl Values {
             Err(Missing::Unclosed) => {
                 self.problem(
                     text.referenced,
-                    "`${` without `}`",
-                    Some("write `$${` for a plain `${`".to_owned()),
+                    "`${` without a closing `}`",
+                    Some("write `$${` for a literal `${`".to_owned()),
                 );
                 None
             }

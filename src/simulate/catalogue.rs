@@ -12,7 +12,7 @@ const ITEM_SKEW: f64 = 0.9;
 const CATEGORY_SKEW: f64 = 0.4;
 
 /// Items `prod_0`, `prod_1`, … in categories. Item `i` is in category `i mod categories`, with popularity rank
-/// `i div categories` in it; neighbours in rank are similar.
+/// `i div categories` in it; neighbors in rank are similar.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
     items: u32,
@@ -69,7 +69,7 @@ impl Catalogue {
         self.at(category, self.ranks.sample(random) as u32 - 1)
     }
 
-    /// An item similar to this one: a near neighbour in the same category.
+    /// An item similar to this one: a near neighbor in the same category.
     pub(super) fn neighbour(&self, item: u32, random: &mut impl Rng) -> u32 {
         let rank = item / self.categories;
         let step = random.random_range(1..=3);

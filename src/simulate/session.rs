@@ -7,7 +7,7 @@ use super::Catalogue;
 
 /// Share of clicks in the session's own categories.
 const AT_HOME: f64 = 0.9;
-/// How often a click goes to a neighbour of the last item, and how often back to it.
+/// How often a click goes to a neighbor of the last item, and how often back to it.
 const TO_NEIGHBOUR: f64 = 0.5;
 const REPEAT: f64 = 0.1;
 /// The funnel.
@@ -61,7 +61,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A visit of `clicks` clicks by a user, who prefers one or two favourite categories.
+    /// A visit of `clicks` clicks by a user, who prefers one or two favorite categories.
     pub fn start(id: u64, user: u64, favourites: [u32; 2], at: i64, clicks: u32, random: &mut impl Rng) -> Self {
         let home = if random.random_bool(0.6) {
             [favourites[0]; 2]

@@ -209,7 +209,7 @@ impl Simulation {
         self.next_session = (id + 1, at + gap as i64);
     }
 
-    /// A user always has the same favourites.
+    /// A user always has the same favorites.
     fn favourites(&self, user: u64) -> [u32; 2] {
         let mut taste = StdRng::seed_from_u64(self.config.seed ^ user.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         [self.catalogue.category(&mut taste), self.catalogue.category(&mut taste)]

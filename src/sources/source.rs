@@ -146,7 +146,7 @@ pub enum SourceError {
         help: String,
     },
     /// Records after a committed position are gone.
-    #[error("{place} was read up to {committed}, but now holds {available}: {reason}\n  help: {help}")]
+    #[error("{place} was read up to position {committed}, but now holds {available}: {reason}\n  help: {help}")]
     PositionLost {
         /// `topic/partition` or a file's path.
         place: String,
@@ -160,7 +160,9 @@ pub enum SourceError {
         help: String,
     },
     /// The source was replaced by another one with the same name.
-    #[error("{what} was deleted and recreated since it was read: it now holds other records\n  help: {help}")]
+    #[error(
+        "{what} has been deleted and recreated since it was last read, and now holds other records\n  help: {help}"
+    )]
     Recreated {
         /// The topic.
         what: String,
@@ -168,7 +170,7 @@ pub enum SourceError {
         help: String,
     },
     /// A start time cannot be used.
-    #[error("cannot start {what} from a time: {reason}\n  help: {help}")]
+    #[error("cannot read {what} from a given time: {reason}\n  help: {help}")]
     FromTimestamp {
         /// Which source.
         what: String,

@@ -93,8 +93,8 @@ async fn create(store: &dyn ObjectStore, probe: &Path) -> Result<()> {
         Err(error) => Err(error),
         Ok(_) => Err(Error::Generic {
             store: "lake",
-            source: "it overwrites existing files although the request forbids it: two writers would overwrite each \
-                     other's commits"
+            source: "the store overwrites existing files although the request forbids it: two writers would overwrite \
+                     each other's commits"
                 .into(),
         }),
     }

@@ -19,8 +19,9 @@ const REFUSALS: [&str; 5] = [
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
 ];
-const RENEWAL: &str = "replace them; a running clickrec reads them again from the file in NAME_FILE, the command in \
-                       NAME_COMMAND, or .env";
+const RENEWAL: &str = "replace the credentials; a running clickrec reloads them from the file in NAME_FILE, the \
+                       command in NAME_COMMAND, or .env";
+const WAIT: &str = "check this machine's clock, or wait until then";
 const GRANT: &str = "ask the store's administrator for this permission, or use another token";
 
 /// Whether the store rejected the credentials.
@@ -38,18 +39,13 @@ pub(super) fn is_refusal(error: &Error) -> bool {
 /// A refusal that names what is missing and how to fix it.
 #[derive(Debug)]
 struct Refusal {
-    permission: Permission,
     why: String,
     help: &'static str,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the store does not allow {}: {}\n  help: {}",
-            self.permission, self.why, self.help
-        )
+        write!(f, "{}\n  help: {}", self.why, self.help)
     }
 }
 
@@ -78,7 +74,7 @@ pub(super) fn explained(
                 "the SAS token is not valid before {}",
                 starts.format("%Y-%m-%d %H:%M:%S UTC")
             ),
-            RENEWAL,
+            WAIT,
         ),
         Some(Token { permissions, .. }) if !permission.is_in(&permissions) => (
             format!("the SAS token lacks the permission `{permission}` (it has sp={permissions})"),
@@ -94,13 +90,13 @@ pub(super) fn explained(
                     format!("the credentials lack the permission `{permission}` ({words})"),
                     GRANT,
                 ),
-                _ => (format!("it does not accept the credentials ({words})"), RENEWAL),
+                _ => (format!("the store does not accept the credentials ({words})"), RENEWAL),
             }
         }
     };
     Error::PermissionDenied {
         path: path.to_string(),
-        source: Box::new(Refusal { permission, why, help }),
+        source: Box::new(Refusal { why, help }),
     }
 }
 

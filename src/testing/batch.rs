@@ -40,7 +40,7 @@ impl Preparation<'_> {
         for (key, rows) in given.0 {
             let Some(input) = Input::parse(&key.name) else {
                 let message = format!("`{}` is not the name of an input", key.name);
-                let help = Some("LAYER.TABLE, changes('NAME'), latest('LAYER.TABLE') or previous".to_owned());
+                let help = Some("write LAYER.TABLE, changes('NAME'), latest('LAYER.TABLE') or previous".to_owned());
                 let at = key.at;
                 return Err(problem(self.file, Misfit { at, message, help }));
             };
@@ -59,7 +59,8 @@ impl Preparation<'_> {
         if let Some((at, _)) = given.get(&Input::Previous) {
             let misfit = Misfit {
                 at: *at,
-                message: "a batch starts with the rows that the previous batch left".to_owned(),
+                message: "a batch cannot give `previous`: it starts with the rows that the preceding batch left"
+                    .to_owned(),
                 help: Some("put the rows that the first batch starts with into the test's own `given`".to_owned()),
             };
             return Err(problem(self.file, misfit));

@@ -48,7 +48,7 @@ fn text(name: &str, cell: Option<&Cell>) -> Result<Option<String>, Misfit> {
     let Some(cell) = given(cell) else { return Ok(None) };
     let unquoted = |written: &str| Misfit {
         at: cell.at,
-        message: format!("`{name}` is text, and `{written}` is not"),
+        message: format!("`{name}` must be text, but `{written}` is not"),
         help: Some(format!("write it in quotes: '{written}'")),
     };
     match &cell.value {
@@ -142,13 +142,14 @@ fn scalar(name: &str, cells: &[Option<&Cell>], data_type: &DataType) -> Result<A
 /// The error for an unknown column, field or input, with the nearest known name.
 pub(super) fn unknown_name(key: &Key, message: &str, known: &[&str]) -> Misfit {
     let help = match nearest(&key.name, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known here: {}", known.join(", ")),
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("the known names are {}", known.join(", "))),
     };
     Misfit {
         at: key.at,
         message: format!("{message} `{}`", key.name),
-        help: Some(help),
+        help,
     }
 }
 

@@ -37,7 +37,7 @@ pub enum TestingError {
         file: PathBuf,
     },
     /// The lake has no rows to generate a test from.
-    #[error("the lake has no rows that `{step}` reads\n  help: `clickrec run` fills it")]
+    #[error("the lake has no rows that `{step}` reads\n  help: fill the lake with `clickrec run`")]
     NoRows {
         /// The step.
         step: String,

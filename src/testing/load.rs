@@ -78,8 +78,9 @@ pub(super) async fn prepare_file(
     for test in raw.tests {
         let name = &test.value.name;
         if let Some(first) = names.insert(name.value.clone(), name.referenced.line()) {
-            let message = format!("another test has the same name, in line {first}");
-            errors.push(wrong(file, name.referenced, message, None));
+            let message = format!("the test on line {first} has the same name");
+            let help = Some("rename one of them".to_owned());
+            errors.push(wrong(file, name.referenced, message, help));
         }
         if runner
             .dag()

@@ -38,8 +38,8 @@ pub(super) async fn prepare(file: &Path, raw: Spanned<RawTest>, runner: &Runner)
     let mut common = preparation.given(raw.given)?;
     let before = common.remove(&Input::Previous);
     if let (Some((at, _)), Mode::View | Mode::Overwrite) = (&before, node.step.mode) {
-        let message = format!("a step of mode `{}` never reads rows of its own", node.step.mode);
-        let (at, help) = (*at, None);
+        let message = format!("a step with mode `{}` never reads its own rows", node.step.mode);
+        let (at, help) = (*at, Some("leave `previous` out".to_owned()));
         return Err(problem(file, Misfit { at, message, help }));
     }
     let before = before.map(|(_, rows)| rows.table("the table", &schema)).transpose()?;
@@ -84,7 +84,7 @@ fn check_shape(file: &Path, raw: &RawTest) -> Result<(), ConfigError> {
         return Err(wrong(
             file,
             own.referenced,
-            "a test with `batches` cannot have expectations of its own",
+            "a test with `batches` cannot have an `expect` or `expect_table` of its own",
             Some(help),
         ));
     }

@@ -136,7 +136,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/sessions.sql",
         "silver.events as events",
         "gold.sessions as events",
-        &["in a circle: gold.sessions -> gold.sessions"],
+        &["steps form a cycle: gold.sessions -> gold.sessions"],
     ),
     (
         "sql/gold/recommendations.sql",
@@ -154,7 +154,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/bronze/clicks.sql",
         "select",
         "delete from x; select",
-        &["a step is one query"],
+        &["the SQL must be one query"],
     ),
 ];
 

@@ -11,7 +11,7 @@ const BROKEN: [(&str, &str); 4] = [
     ("select no_such_column from gold.session_items", "no_such_column"),
     (
         "select 1 as n from gold.no_such_table",
-        "no step makes `gold.no_such_table`",
+        "no step writes `gold.no_such_table`",
     ),
     ("select 1 as n, 2 as n from gold.session_items", "n"),
 ];

@@ -121,7 +121,7 @@ fn record_times_of_another_unit_are_told_and_their_events_accepted() {
         send(&broker, &backfill(2026), seconds * unit);
         let log = run(&shop, &broker);
         assert!(
-            log.contains("120 of 120 records have an impossible record time"),
+            log.contains("120 of 120 records arrived with an impossible record time"),
             "{unit}: {log}"
         );
         assert_eq!(shop.number("select count(*) from silver.events"), 120, "{unit}");

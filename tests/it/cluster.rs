@@ -291,7 +291,7 @@ fn a_model_that_memory_does_not_hold_is_trained_by_queries() {
         let said = String::from_utf8_lossy(&ran.stderr);
         assert!(ran.status.success(), "{target}: {said}");
         assert!(
-            said.contains("the model does not fit into memory: training it by queries"),
+            said.contains("the model does not fit into memory; training it with SQL queries"),
             "{target}: {said}"
         );
         let solver = rows_of(&shop, target, "select solver from gold.model");

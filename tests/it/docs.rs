@@ -131,7 +131,7 @@ fn the_graph_fits_a_page_and_comments_are_shown_as_they_are_meant() {
         "{engagement}"
     );
     assert!(
-        page.contains("columns") && page.contains("are not described."),
+        page.contains("columns") && page.contains("Without a description: "),
         "{page}"
     );
     let source = between(&page, "<section id=\"clicks\">", "</section>");

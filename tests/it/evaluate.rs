@@ -169,18 +169,18 @@ fn a_test_set_that_was_learned_from_is_refused() {
         (
             "train.csv",
             "train.csv",
-            "10 of the 10 sessions of train.csv are in train.csv too (among them s0, s1, s2)",
+            "train.csv also contains 10 of the 10 sessions in train.csv (among them s0, s1, s2)",
         ),
         (
             "train.csv",
             "copy.csv.gz",
-            "10 of the 10 sessions of copy.csv.gz are in train.csv too",
+            "train.csv also contains 10 of the 10 sessions in copy.csv.gz",
         ),
         ("train.csv", "renamed.csv", "10 of the 10 sessions"),
         (
             "train.csv",
             "overlapping.tsv",
-            "2 of the 10 sessions of overlapping.tsv are in train.csv too (among them s8, s9)",
+            "train.csv also contains 2 of the 10 sessions in overlapping.tsv (among them s8, s9)",
         ),
         ("positions.csv", "positions.csv", "10 of the 10 sessions"),
         ("train.csv", "positions.csv", "10 of the 10 sessions"),
@@ -246,7 +246,7 @@ fn one_event_of_a_wrong_clock_does_not_move_the_last_days() {
         .unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.success() && log.contains("1 of the sessions end after 2015-02-28"),
+        output.status.success() && log.contains("1 of the sessions ended after 2015-02-28"),
         "{log}"
     );
     let after: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -43,7 +43,7 @@ fn a_step_that_fails_writes_nothing_and_what_reads_it_is_skipped() {
     let (code, error) = shop.fails(&["run"]);
     assert_eq!(code, 1);
     for told in [
-        "rows of `silver.events` do not meet `accepted_values event_type`",
+        "rows violate `accepted_values event_type`",
         "\"event_type\":\"purchase\"",
         "severity: warn",
         "skip    it reads silver.events",
@@ -109,7 +109,7 @@ fn each_kind_of_check_finds_its_rows() {
     let (code, error) = shop.fails(&["run"]);
     assert_eq!(code, 2);
     assert!(
-        error.contains("pipelines.yaml:") && error.contains("no step makes `catalogue.items`"),
+        error.contains("pipelines.yaml:") && error.contains("no step writes `catalogue.items`"),
         "{error}"
     );
     shop.edit("pipelines.yaml", "catalogue.items.id", "bronze.clicks.topic");

@@ -30,7 +30,7 @@ enum Next {
 use Next::*;
 
 const GONE: &str = "no longer holds all that was read into it";
-const ROWS: &str = "something else changed its rows";
+const ROWS: &str = "another program changed its rows";
 
 /// The change and its table; then what the next run does without new records, and with new records.
 const CASES: &[(&str, Act, Next)] = &[
@@ -57,14 +57,14 @@ const CASES: &[(&str, Act, Next)] = &[
     (
         "silver.prices",
         AddColumn,
-        Rebuilt("something else changed its columns"),
+        Rebuilt("another program changed its columns"),
     ),
     ("gold.total", Restore(0), Rebuilt("its input has changed")),
     ("gold.total", DeleteAll, Rebuilt(ROWS)),
     ("gold.total", Overwrite, Rebuilt(ROWS)),
     ("gold.total", Replace, Rebuilt(ROWS)),
     ("gold.total", Append, Rebuilt(ROWS)),
-    ("gold.total", AddColumn, Rebuilt("something else changed its columns")),
+    ("gold.total", AddColumn, Rebuilt("another program changed its columns")),
     ("gold.total", Checkpoint, Invisible),
 ];
 

@@ -201,7 +201,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
     );
     let told = log(&shop.run(&["run"]));
     assert!(
-        told.contains(&format!("{unknown} of 500 records are in none of the tables")),
+        told.contains(&format!("{unknown} of 500 records ended up in none of the tables")),
         "{told}"
     );
     let [read, accepted, repeated, quarantined, _] = shop.records_of_last_run();
@@ -220,7 +220,7 @@ fn a_record_that_the_sql_drops_is_missed_aloud() {
     let told = log(&shop.run(&["run"]));
     let views = 500 - shop.number("select count(*) from silver.events");
     assert!(
-        told.contains(&format!("{views} of 500 records are in none of the tables")),
+        told.contains(&format!("{views} of 500 records ended up in none of the tables")),
         "{told}"
     );
 

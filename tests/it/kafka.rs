@@ -71,7 +71,7 @@ fn a_recreated_topic_is_refused_and_never_read_in_silence() {
     );
     shop.assert_nothing_lost(500);
     let (ok, log) = run(&shop, &other, &["run", "--accept-loss"]);
-    assert!(ok && log.contains("reading it from its beginning"), "{log}");
+    assert!(ok && log.contains("reading the new topic from its beginning"), "{log}");
     assert_eq!(
         shop.number("select count(*) from bronze.clicks"),
         600,

@@ -56,7 +56,10 @@ fn records_that_the_broker_deleted_before_they_were_read_are_missed_aloud() {
     topic.send(numbered(200..400, 2));
     topic.delete_records(1, 130);
     let log = shop.fails(&["run"]);
-    let place = format!("{}/1 was read up to 100, but now holds offsets 130 to 200", topic.name);
+    let place = format!(
+        "{}/1 was read up to position 100, but now holds offsets 130 to 200",
+        topic.name
+    );
     assert!(
         log.contains(&place) && log.contains("30 records") && log.contains("--accept-loss"),
         "{log}"

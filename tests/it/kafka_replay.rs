@@ -49,7 +49,7 @@ fn a_new_lake_can_start_from_a_time_and_a_lake_that_is_there_only_when_it_is_rep
 
     let log = shop.fails(&[&["run"], &from[..]].concat());
     assert!(
-        log.contains("was read before") && log.contains("--full-refresh"),
+        log.contains("has already been read") && log.contains("--full-refresh"),
         "{log}"
     );
     assert_eq!(shop.bronze().len(), 9, "never a silent reset");
@@ -77,7 +77,7 @@ fn files_cannot_be_started_from_a_time() {
     let shop = crate::support::Shop::with_sample_data();
     let (code, log) = shop.fails(&["run", "--from-timestamp", "2025-06-15T15:20:40Z"]);
     assert!(
-        code == 1 && log.contains("no times of their own") && log.contains("help:"),
+        code == 1 && log.contains("no timestamps of their own") && log.contains("help:"),
         "{log}"
     );
     let (code, log) = shop.fails(&["run", "--from-timestamp", "yesterday"]);

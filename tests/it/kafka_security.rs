@@ -132,10 +132,10 @@ fn a_wrong_key_or_secret_is_named() {
     let topic = broker.topic("credentials", 1, &[]);
     let mut cloud = CloudShop::new(broker, &topic);
     cloud.secret = "not-the-secret-77";
-    cloud.assert_fails(&["refuses the key or the secret", "`password`"]);
+    cloud.assert_fails(&["rejects the user name or the password", "`password`"]);
     cloud.secret = SECRETS[0];
     cloud.user = "nobody";
-    cloud.assert_fails(&["refuses the key or the secret", "`username`"]);
+    cloud.assert_fails(&["rejects the user name or the password", "`username`"]);
     cloud.user = "shop";
     cloud
         .shop

@@ -30,7 +30,7 @@ const fn declared(from: &'static str, to: &'static str, expected: &'static [&'st
 const STALE: &str = "stale_after: [gold.followers]";
 
 const MISTAKES: [Mistake; 19] = [
-    // Tables that no step makes, or of the wrong kind.
+    // Tables that no step writes, or of the wrong kind.
     declared(
         STALE,
         "events: silver.evnts",
@@ -45,7 +45,7 @@ const MISTAKES: [Mistake; 19] = [
     declared(
         STALE,
         "requests: gold.recommendations",
-        &["the mode of `gold.recommendations` is merge", "mode: view"],
+        &["`gold.recommendations` has mode `merge`", "mode: view"],
     ),
     declared(
         STALE,
@@ -65,7 +65,7 @@ const MISTAKES: [Mistake; 19] = [
     declared(
         STALE,
         "stale_after: [gold.requests]",
-        &["`gold.requests` is a view", "name the tables that it reads"],
+        &["`gold.requests` is a view", "name the tables that the view reads"],
     ),
     declared(STALE, "stale_after: [followers]", &["`followers` is not LAYER.TABLE"]),
     // Parts of the score.
@@ -94,7 +94,7 @@ const MISTAKES: [Mistake; 19] = [
     declared(
         "column: follows",
         "column: rank",
-        &["`rank` is not a part of the score"],
+        &["`rank` cannot be a part of the score"],
     ),
     declared(
         "column: follows",
@@ -131,7 +131,7 @@ const MISTAKES: [Mistake; 19] = [
     declared(
         STALE,
         "models: { follows: sql/models/similar.sql }",
-        &["two models `follows`", "choose another name"],
+        &["two models are named `follows`", "choose another name"],
     ),
 ];
 

@@ -140,7 +140,7 @@ fn files_with_mistakes_are_refused_at_their_place() {
         ),
         (
             test("gold.sessions", "    expect:\n      - { session_id: 12 }\n"),
-            "one.yaml:5:23: `session_id` is text, and `12` is not\n  help: write it in quotes: '12'",
+            "one.yaml:5:23: `session_id` must be text, but `12` is not\n  help: write it in quotes: '12'",
         ),
         (
             test("gold.sessions", "    expect:\n      - { evnts: 12 }\n"),

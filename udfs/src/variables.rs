@@ -24,7 +24,8 @@ pub fn documentation() -> &'static Documentation {
     static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
         Documentation::builder(
             DOC_SECTION_OTHER,
-            "The default, a number, a string or a boolean, unless --var NAME=VALUE or the project's vars say otherwise.",
+            "The default (a number, a string or a boolean), unless --var NAME=VALUE or the project's `vars` set \
+             another value.",
             "var('NAME', DEFAULT)",
         )
         .with_sql_example("select * from gold.recommendations where rank <= var('k', 10);")

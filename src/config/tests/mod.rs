@@ -152,18 +152,18 @@ fn every_kind_of_mistake_in_a_step_is_found() {
         (
             "mode: append",
             "mode: append, key: [x]",
-            "a step of mode `append` cannot have `key`",
+            "a step with `mode: append` cannot have `key`",
         ),
         ("bronze.clicks", "Bronze", "`Bronze` is not LAYER.TABLE"),
-        ("bronze.clicks", "kafka.clicks", "the layer `kafka` is reserved"),
+        ("bronze.clicks", "kafka.clicks", "the layer name `kafka` is reserved"),
         (
             "gold.items",
             "bronze.clicks",
-            "two steps write `bronze.clicks`, here and in line 22",
+            "two steps write `bronze.clicks`: this one and the one on line 22",
         ),
         ("refresh_after: 5%", "refresh_after: much", "`much` is not a share"),
         ("trigger: 10s", "trigger: soon", "`soon` is not a duration"),
-        ("lake: ./lake", "lake: ${X", "`${` without `}`"),
+        ("lake: ./lake", "lake: ${X", "`${` without a closing `}`"),
         ("lake: ./lake", "lake: ftp://x/lake", "the lake cannot be in `ftp://`"),
         ("mode: append", "", "`mode` is missing"),
     ] {

@@ -67,7 +67,7 @@ fn all_keys_are_read() {
         ("yours", Color::Blue, false, (12, 17)),
         ("popular", Color::Orange, true, (13, 17)),
     ];
-    assert_eq!(scores, expected, "colours are the first ones that are free");
+    assert_eq!(scores, expected, "colors are the first ones that are free");
     let compared: Vec<&str> = recommender.compared().into_iter().map(|(name, _)| name).collect();
     assert_eq!(compared, ["popular", "second", "first", "mine"]);
     assert_eq!(recommender.files().count(), 5);
@@ -78,35 +78,35 @@ fn every_kind_of_mistake_is_found_at_its_line() {
     for (keys, expected) in [
         (
             "  events: silver.evnts",
-            "4:11: `events`: no step makes or reads `silver.evnts`\n  help: did you mean `silver.events`?",
+            "4:11: `events`: no step writes or reads `silver.evnts`\n  help: did you mean `silver.events`?",
         ),
         (
             "  events: gold.requests",
-            "4:11: `events` is a table, and `gold.requests` is a view",
+            "4:11: `events` must be a table, but `gold.requests` is a view",
         ),
         (
             "  requests: gold.model",
-            "4:13: `requests` is a view, and the mode of `gold.model` is overwrite",
+            "4:13: `requests` must be a view, but `gold.model` has mode `overwrite`",
         ),
         (
             "  requests: gold.request",
-            "4:13: `requests`: no step makes `gold.request`",
+            "4:13: `requests`: there is no step `gold.request`",
         ),
         (
             "  recommendations: gold.lists",
-            "4:20: `recommendations`: no step makes `gold.lists`",
+            "4:20: `recommendations`: there is no step `gold.lists`",
         ),
         (
             "  description: gold.modl",
-            "4:16: `description`: no step makes `gold.modl`\n  help: did you mean `gold.model`?",
+            "4:16: `description`: there is no step `gold.modl`\n  help: did you mean `gold.model`?",
         ),
         (
             "  description: gold.requests",
-            "4:16: `description` is a table, and `gold.requests` is a view: no step writes it",
+            "4:16: `description` must be a table, but `gold.requests` is a view",
         ),
         (
             "  stale_after: [gold.model, gold.factors]",
-            "4:29: `stale_after`: no step makes or reads `gold.factors`",
+            "4:29: `stale_after`: no step writes or reads `gold.factors`",
         ),
         (
             "  stale_after: [gold.requests]",
@@ -117,11 +117,11 @@ fn every_kind_of_mistake_is_found_at_its_line() {
         ("  scores: [{ column: x, model: b.sql }]", "4:32: b.sql cannot be read"),
         (
             "  scores:\n    - { column: x }\n    - { column: x }",
-            "6:17: the score has the part `x` twice, here and in line 5",
+            "6:17: the score has the part `x` twice, here and on line 5",
         ),
         (
             "  scores: [{ column: rank }]",
-            "4:22: `rank` is not a part of the score",
+            "4:22: `rank` cannot be a part of the score",
         ),
         (
             "  scores: [{ column: x, color: gren }]",
@@ -137,11 +137,11 @@ fn every_kind_of_mistake_is_found_at_its_line() {
         ),
         (
             "  models: { blend: a.sql }",
-            "4:20: the model `blend` is the SQL of the recommendations themselves",
+            "4:20: the name `blend` is reserved for the project's own recommendations",
         ),
         (
             "  scores: [{ column: x, model: a.sql }]\n  models: { x: a.sql }",
-            "5:16: there are two models `x`",
+            "5:16: two models are named `x`",
         ),
     ] {
         let text = error(&with(keys), None);
@@ -152,7 +152,7 @@ fn every_kind_of_mistake_is_found_at_its_line() {
 #[test]
 fn a_table_that_another_program_writes_may_be_a_model() {
     let shop = with("  stale_after: [gold.factors]");
-    assert!(error(&shop, None).contains("no step makes or reads `gold.factors`"));
+    assert!(error(&shop, None).contains("no step writes or reads `gold.factors`"));
     let read = shop.replace("sql: a.sql, mode: merge", "sql: reader.sql, mode: merge");
     let stale = load(&read, None, &[]).unwrap().recommender.stale_after;
     assert_eq!(stale[0].to_string(), "gold.factors");

@@ -159,7 +159,7 @@ impl LakeFacts {
             return Some("its table does not exist yet".to_owned());
         };
         if self.full_refresh {
-            return Some("a full refresh was asked for".to_owned());
+            return Some("a full refresh was requested".to_owned());
         }
         // The source may hold less by now, so such a table is never rebuilt automatically.
         if self.reads == Reads::Sources {
@@ -169,8 +169,8 @@ impl LakeFacts {
             return Some("its SQL has changed".to_owned());
         }
         match &table.others {
-            Others::Rows(by) => return Some(format!("something else changed its rows: {by}")),
-            Others::Columns(by) => return Some(format!("something else changed its columns: {by}")),
+            Others::Rows(by) => return Some(format!("another program changed its rows: {by}")),
+            Others::Columns(by) => return Some(format!("another program changed its columns: {by}")),
             Others::Nothing => {}
         }
         match self.reads {
@@ -216,7 +216,7 @@ fn recompute(lake: &LakeFacts) -> Decision {
         }) if (new as f64) < after * rows as f64 => {
             let share = 100.0 * new as f64 / rows as f64;
             let wanted = percent(after);
-            Decision::UpToDate(format!("{share:.1} % of its input is new, it waits for {wanted}"))
+            Decision::UpToDate(format!("{share:.1}% of its input is new; the step waits for {wanted}"))
         }
         _ => Decision::Full("its input has changed".to_owned()),
     }

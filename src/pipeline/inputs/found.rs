@@ -230,7 +230,7 @@ impl Finder<'_> {
                 .await
                 .map_err(|error| self.failed(error))?
                 .map_err(|replaced| replaced.to_string()),
-            None => Err("it was not read before".to_owned()),
+            None => Err("it has not been read yet".to_owned()),
         };
         let (changes, reread) = match since {
             Ok(changes) => (changes, None),

@@ -23,6 +23,7 @@ use crate::pipeline::quarantine_table::{self, Aside};
 use crate::pipeline::rejected_rows::Unwanted;
 use crate::pipeline::step_error::{backend_error, query_error};
 use crate::pipeline::{Checked, PipelineError};
+use crate::plural::counted;
 
 /// How many offending rows an error shows.
 const EXAMPLES: usize = 3;
@@ -190,8 +191,9 @@ impl Checker<'_> {
                 .unwrap_or_else(|| self.attempt.node.step.file.clone()),
             at: None,
             message: format!(
-                "{rows} rows of the result match no row that `{}` is about to write, so they cannot be quarantined; \
-                 nothing was written\n  help: select the columns of `{}` as they are",
+                "{} no row that `{}` is about to write, and only such rows can be quarantined; nothing was written\n  \
+                 help: select the columns of `{}` as they are",
+                counted(rows as u64, "row of the result matches", "rows of the result match"),
                 self.attempt.node.name(),
                 self.attempt.node.name()
             ),

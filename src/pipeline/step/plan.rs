@@ -61,7 +61,7 @@ pub async fn result(node: &Node, session: &SessionContext) -> Result<DataFrame, 
                 .map(|field| field.name().as_str())
                 .collect();
             let message = format!(
-                "the {setting} column `{column}` of `{}` is not in the result; it has {}",
+                "the {setting} column `{column}` of `{}` is not in the result, which has {}",
                 node.name(),
                 columns.join(", ")
             );

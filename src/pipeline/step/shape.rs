@@ -69,12 +69,12 @@ fn fits(node: &Node, table: Option<&Schema>, result: &Schema) -> Result<(), Lake
         let reason = match result.field_with_name(old.name()) {
             Ok(new) if new.data_type() == old.data_type() => continue,
             Ok(new) => format!(
-                "column `{}` is {} in the table and {} in the result",
+                "column `{}` has type {} in the table, but {} in the result",
                 old.name(),
                 old.data_type(),
                 new.data_type()
             ),
-            Err(_) => format!("column `{}` of the table is missing in the result", old.name()),
+            Err(_) => format!("column `{}` of the table is missing from the result", old.name()),
         };
         return Err(LakeError::Schema {
             table: node.name().to_string(),

@@ -18,7 +18,7 @@ use crate::sources::formats::{Format, Start};
 
 /// The number of files open at a time.
 const AT_ONCE: usize = 16;
-/// Enough bytes to recognise what a file is.
+/// Enough bytes to recognize what a file is.
 const MAGIC_BYTES: u64 = 16;
 
 /// What a file contains.

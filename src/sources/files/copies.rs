@@ -44,7 +44,7 @@ impl Copies {
                 };
                 found.insert(index);
                 tracing::info!(
-                    "{} is a copy of {}: it is not read",
+                    "{} is a copy of {} and is not read",
                     files[index].place,
                     files[other].place
                 );

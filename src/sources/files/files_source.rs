@@ -37,7 +37,7 @@ impl FilesSource {
     /// When the path is not a readable path or URL.
     pub fn new(config: FilesConfig) -> Result<Self, SourceError> {
         let unusable = |reason: String| SourceError::Unreachable {
-            what: format!("files {}", config.path),
+            what: format!("the files in {}", config.path),
             reason,
             help: "set `path` to a folder, a file, a pattern like data/*.json, or a URL".to_owned(),
         };
@@ -69,9 +69,9 @@ impl FilesSource {
 
     pub(super) fn unreachable(&self, error: &dyn std::error::Error) -> SourceError {
         SourceError::Unreachable {
-            what: format!("files {}", self.config.path),
+            what: format!("the files in {}", self.config.path),
             reason: error.to_string(),
-            help: "check the path, and that you may read it".to_owned(),
+            help: "check the path and its permissions".to_owned(),
         }
     }
 

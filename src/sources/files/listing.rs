@@ -16,6 +16,7 @@ use url::Url;
 use super::files_source::FilesSource;
 use super::fingerprint::positive;
 use super::names;
+use crate::plural::counted;
 use crate::sources::SourceError;
 use crate::sources::formats::Format;
 
@@ -172,9 +173,9 @@ impl FilesSource {
 
     fn missing(&self, reason: &str) -> SourceError {
         SourceError::Missing {
-            what: format!("files {}", self.config.path),
+            what: format!("the path {}", self.config.path),
             reason: reason.to_owned(),
-            help: "check `path` of the source; it is relative to the folder of the project file".to_owned(),
+            help: "check `path` of the source, which is relative to the folder of the project file".to_owned(),
         }
     }
 
@@ -190,17 +191,17 @@ impl FilesSource {
         };
         match scope {
             Scope::Below { pattern: Some(_), .. } if visible.is_empty() => {
-                self.warn(format!("no file matches {path}: nothing is read"));
+                self.warn(format!("no file matches {path}, so nothing is read"));
             }
             Scope::Below { pattern: Some(_), .. } => self.warn(format!(
-                "no file matches {path}: nothing is read; there are {} others ({})",
+                "no file matches {path}, so nothing is read; other files there: {} ({})",
                 visible.len(),
                 examples()
             )),
             Scope::Below { pattern: None, .. } if !visible.is_empty() => self.warn(format!(
-                "nothing in {path} is read: none of its {} files ({}) has an extension that is read from a folder: \
-                 {}; to read other files, use a pattern such as {path}/*.log",
-                visible.len(),
+                "nothing in {path} is read: it holds {} ({}), but none with an extension that clickrec reads from \
+                 folders: {}; to read other files, use a pattern such as {path}/*.log",
+                counted(visible.len() as u64, "file", "files"),
                 examples(),
                 names::listed(self.config.format.endings())
             )),

@@ -1,7 +1,7 @@
 //! Files of records as a source: a growing folder is read like a topic.
 //!
 //! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the line
-//! number is the offset. Files are recognised by content, not by name. A file whose metadata is unchanged is not opened
+//! number is the offset. Files are recognized by content, not by name. A file whose metadata is unchanged is not opened
 //! again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or rotated
 //! continues under its new name. A file whose content was replaced is refused.
 //!

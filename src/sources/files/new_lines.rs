@@ -134,7 +134,7 @@ impl NewLines {
             let mut line = states[index].lines;
             if let Some((_, Displaced { place, read, by })) = displaced {
                 tracing::info!(
-                    "{} was {place} before: reading continues where it stopped",
+                    "{} was formerly {place}; reading continues where it stopped",
                     files[index].place
                 );
                 line = line.max(read.lines);
@@ -162,7 +162,7 @@ impl NewLines {
             if on_loss == OnLoss::Refuse {
                 return Err(lost);
             }
-            tracing::warn!("{lost}; reading the file from its first line");
+            tracing::warn!("{lost}\n  accepted: reading the file from its first line");
             self.renamed = true;
             if self.left_out.contains(&by) {
                 self.moved.push((gone.place.clone(), free(&gone.read)));

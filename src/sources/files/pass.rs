@@ -134,10 +134,7 @@ impl<'a> Passing<'a> {
                 None => rest.extend_from_slice(&chunk),
             }
             if rest.len() > RECORD_BYTES_MAX {
-                let line = self.marks[0].counter.count().lines + 1;
-                damage = Some(format!(
-                    "the line after {line} others is longer than {RECORD_BYTES_MAX} bytes"
-                ));
+                damage = Some(format!("the next record is longer than {} MiB", RECORD_BYTES_MAX >> 20));
                 break;
             }
         }

@@ -10,6 +10,7 @@ use super::listing::Listed;
 use super::names;
 use super::pass::{Checkpoint, Pass};
 use super::read_so_far::{Known, ReadSoFar};
+use crate::plural::counted;
 use crate::sources::SourceError;
 
 /// A text that was read under some name and is no longer there under that name.
@@ -32,10 +33,11 @@ impl Displaced {
         SourceError::PositionLost {
             place: file.place.clone(),
             committed: i64::try_from(read.bytes).unwrap_or(i64::MAX),
-            available: format!("{} bytes", file.meta.size),
+            available: counted(file.meta.size, "byte", "bytes"),
             reason: reason.to_owned(),
-            help: "restore it, or give the new file another name; if logs are rotated, set `path` to a pattern that \
-                   matches the rotated ones, too (clicks.json*); to read it as a new file: clickrec run --accept-loss"
+            help: "restore the old file, or give the new one another name; if logs are rotated, set `path` to a pattern \
+                   that also matches the rotated files (clicks.json*); to read the file as a new one: clickrec run \
+                   --accept-loss"
                 .to_owned(),
         }
     }

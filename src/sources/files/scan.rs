@@ -263,7 +263,7 @@ async fn text(store: &dyn ObjectStore, range: &FileRange) -> Result<Chunks> {
 fn changed(range: &FileRange) -> DataFusionError {
     DataFusionError::External(Box::new(SourceError::Unreachable {
         what: range.name.clone(),
-        reason: "it was replaced or renamed while it was read".to_owned(),
-        help: "none of its lines were committed: run again".to_owned(),
+        reason: "it was replaced or renamed while it was being read".to_owned(),
+        help: "none of its new lines were committed; run again".to_owned(),
     }))
 }

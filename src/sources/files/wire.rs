@@ -42,13 +42,16 @@ pub fn from_wire<'a>(
     bytes: &[u8],
     mut sources: impl Iterator<Item = &'a FilesConfig>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let wire: Wire = serde_json::from_slice(bytes)
-        .map_err(|error| exec_datafusion_err!("cannot decode a read of files, perhaps of another version: {error}"))?;
+    let wire: Wire = serde_json::from_slice(bytes).map_err(|error| {
+        exec_datafusion_err!(
+            "cannot decode a plan that reads files; it may come from another version of clickrec: {error}"
+        )
+    })?;
     let config = sources.find(|config| (&*config.path, config.format.name()) == (&*wire.source, &*wire.format));
     let config = config.cloned().ok_or_else(|| {
         exec_datafusion_err!(
-            "this process has no source with the files {} ({})\n  help: start it with the same pipelines.yaml and \
-             target, in a folder of the same path",
+            "this process has no source with the files {} ({})\n  help: start this process with the same \
+             pipelines.yaml and target, in a folder with the same path",
             wire.source,
             wire.format
         )

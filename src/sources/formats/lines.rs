@@ -4,6 +4,7 @@
 use datafusion::error::Result;
 
 use super::{Count, Counter, RecordHash, Rows, Splitter, Start};
+use crate::plural::counted;
 
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -13,15 +14,15 @@ const FOREIGN: [(&[u8], &str); 8] = [
     (b"\xfe\xff", "UTF-16 text; convert it with: iconv -f UTF-16 -t UTF-8"),
     (
         b"PK\x03\x04",
-        "a zip archive; unpack it, or compress it with gzip, bzip2, xz or zstd",
+        "a zip archive; unpack it, or compress its contents with gzip, bzip2, xz or zstd instead",
     ),
     (
         b"\x04\x22\x4d\x18",
-        "compressed with lz4; compress it with gzip, bzip2, xz or zstd",
+        "compressed with lz4; use gzip, bzip2, xz or zstd instead",
     ),
     (
         b"\xff\x06\x00\x00sNaPpY",
-        "compressed with snappy; compress it with gzip, bzip2, xz or zstd",
+        "compressed with snappy; use gzip, bzip2, xz or zstd instead",
     ),
     (b"PAR1", "a Parquet file"),
     (b"Obj\x01", "an Avro file"),
@@ -42,8 +43,9 @@ pub(super) fn last_end(text: &[u8]) -> Option<usize> {
 /// The warning about a last line that seems incomplete; `is` says why.
 pub(super) fn unfinished(place: &str, bytes: u64, is: &str) -> String {
     format!(
-        "the last line of {place} ({bytes} bytes) {is}: it is not read, because it may be incomplete; if it is \
-         complete, add a line break"
+        "the last line of {place} ({}) {is}: it is not read, because it may be incomplete; if it is complete, add a \
+         line break",
+        counted(bytes, "byte", "bytes")
     )
 }
 

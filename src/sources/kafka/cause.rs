@@ -59,7 +59,7 @@ impl Cause {
     pub fn explain(self, settings: &ClientConfig) -> (&'static str, &'static str) {
         match self {
             Self::Credentials => (
-                "the broker refuses the key or the secret",
+                "the broker rejects the user name or the password",
                 "check `username`, `password` and `mechanism` under `security`",
             ),
             Self::Mechanism => (
@@ -72,7 +72,7 @@ impl Cause {
                 "check `protocol` under `security`, and the port in `brokers`",
             ),
             Self::Denied => (
-                "this user is not allowed to read it",
+                "this user is not allowed to read the topic",
                 "grant the user READ and DESCRIBE on the topic (by an ACL or a role)",
             ),
             Self::UnknownHost => ("the host name cannot be resolved", "check `brokers`"),

@@ -60,10 +60,10 @@ fn not_created(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
             "grant the user CREATE on the topic or the cluster (by an ACL or a role), or let an administrator create it"
         }
         InvalidPartitions | InvalidReplicationFactor | PolicyViolation => {
-            "choose another number of partitions, or create it with Kafka's own tools, which have more settings"
+            "choose another number of partitions, or create the topic with Kafka's own tools, which have more settings"
         }
-        InvalidTopic => "choose another `topic`: letters, digits, `.`, `_` and `-`, 249 at most",
-        _ => "check the brokers, or create it with Kafka's own tools",
+        InvalidTopic => "choose another `topic`: at most 249 characters, only letters, digits, `.`, `_` and `-`",
+        _ => "check the brokers, or create the topic with Kafka's own tools",
     };
     SourceError::NotCreated {
         what: named(config),
@@ -120,8 +120,8 @@ fn missing(config: &KafkaConfig) -> SourceError {
     SourceError::Missing {
         what: named(config),
         reason: "it does not exist, and the brokers do not create topics automatically".to_owned(),
-        help: "create it, with Kafka's own tools or with `clickrec produce --create-topic PARTITIONS`; or check `topic` of \
-               the source"
+        help: "create it with Kafka's own tools or with `clickrec produce --create-topic PARTITIONS`; or check \
+               `topic` of the source"
             .to_owned(),
     }
 }

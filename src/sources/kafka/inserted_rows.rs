@@ -11,6 +11,7 @@ use datafusion::common::{Result, exec_err};
 use rdkafka::message::{Header, OwnedHeaders};
 
 use super::ProducerRecord;
+use crate::plural::counted;
 use crate::sources::record_schema;
 
 /// The start of 1971: milliseconds or seconds mistaken for microseconds are earlier.
@@ -106,8 +107,8 @@ fn parts(headers: &StructArray) -> (&StringArray, &BinaryArray) {
 fn check_topics(topics: &StringArray, own: &str) -> Result<()> {
     match topics.iter().flatten().find(|topic| *topic != own) {
         Some(topic) => exec_err!(
-            "`topic` cannot be written: this table writes to topic `{own}`, and a row has topic `{topic}`\n  help: leave \
-             `topic` out, and insert into the table of the other topic"
+            "`topic` cannot be written: this table writes to topic `{own}`, but a row has topic `{topic}`\n  help: \
+             leave `topic` out, or insert into the table of the other topic"
         ),
         None => Ok(()),
     }
@@ -116,7 +117,7 @@ fn check_topics(topics: &StringArray, own: &str) -> Result<()> {
 fn check_offsets(offsets: &Int64Array) -> Result<()> {
     match offsets.iter().flatten().next() {
         Some(offset) => exec_err!(
-            "`offset` cannot be written: the broker assigns offsets, and a row has offset {offset}\n  help: name the \
+            "`offset` cannot be written: the broker assigns offsets, but a row has offset {offset}\n  help: name the \
              columns to write: insert into … (key, value, \"timestamp\", headers) select key, value, \"timestamp\", headers \
              from …"
         ),
@@ -128,8 +129,9 @@ fn check_partitions(given: &Int32Array, topic: &str, partitions: i32) -> Result<
     let is_wrong = |partition: &i32| *partition < 0 || (partitions > 0 && *partition >= partitions);
     match given.iter().flatten().find(is_wrong) {
         Some(partition) if partitions > 0 => exec_err!(
-            "`partition` {partition} does not exist: topic `{topic}` has {partitions}, numbered from 0\n  help: leave \
-             `partition` out, or set it to NULL, to let the key decide"
+            "`partition` {partition} does not exist: topic `{topic}` has {}, numbered from 0\n  help: leave \
+             `partition` out, or set it to NULL, to let the key decide",
+            counted(partitions.unsigned_abs().into(), "partition", "partitions")
         ),
         Some(partition) => exec_err!("`partition` {partition} does not exist: partitions are numbered from 0"),
         None => Ok(()),
@@ -160,7 +162,10 @@ fn check_headers(headers: Option<&StructArray>) -> Result<()> {
     }
     match keys.iter().flatten().find(|key| key.contains('\0')) {
         Some(key) => {
-            exec_err!("`headers` cannot be written: the key {key:?} contains a NUL, where readers cut it off")
+            exec_err!(
+                "`headers` cannot be written: the key {key:?} contains a NUL character, at which readers would cut it \
+                 off"
+            )
         }
         None => Ok(()),
     }

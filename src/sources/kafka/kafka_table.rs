@@ -21,6 +21,7 @@ use super::KafkaConfig;
 use super::inserted_rows::Outgoing;
 use super::times::keeps_times;
 use super::{KafkaSource, Producer, filters};
+use crate::plural::counted;
 use crate::sources::{SourceError, record_schema};
 
 /// The error for statements that would do more than add records.
@@ -187,7 +188,10 @@ fn check_times(config: &KafkaConfig) -> Result<()> {
 fn after(error: DataFusionError, sent: u64) -> DataFusionError {
     match sent {
         0 => error,
-        _ => error.context(format!("after {sent} records had been sent")),
+        _ => {
+            let sent = counted(sent, "record had been sent", "records had been sent");
+            error.context(format!("after {sent}"))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::ops::Range as Offsets;
 
 use super::KafkaConfig;
+use crate::plural::counted;
 use crate::sources::{OnLoss, SourceError};
 
 /// The offset from which a partition is read on. Where records after the committed one are gone, that is an error, or
@@ -25,7 +26,7 @@ pub(super) fn read_on(
     if on_loss == OnLoss::Refuse {
         return Err(lost);
     }
-    tracing::warn!("{lost}; continuing from offset {}", offsets.start);
+    tracing::warn!("{lost}\n  accepted: continuing from offset {}", offsets.start);
     Ok(offsets.start)
 }
 
@@ -41,7 +42,7 @@ pub(super) fn is_recreated(config: &KafkaConfig, now: i64, then: i64, on_loss: O
     if on_loss == OnLoss::Refuse {
         return Err(recreated);
     }
-    tracing::warn!("{recreated}; reading it from its beginning");
+    tracing::warn!("{recreated}\n  accepted: reading the new topic from its beginning");
     Ok(true)
 }
 
@@ -49,7 +50,7 @@ pub(super) fn is_recreated(config: &KafkaConfig, now: i64, then: i64, on_loss: O
 pub(super) fn recreated(config: &KafkaConfig) -> SourceError {
     SourceError::Recreated {
         what: format!("topic `{}` at {}", config.topic, config.brokers),
-        help: "to read the new topic from its beginning, and keep the table's records: clickrec run --accept-loss"
+        help: "to read the new topic from its beginning, and to keep the table's records: clickrec run --accept-loss"
             .to_owned(),
     }
 }
@@ -57,7 +58,12 @@ pub(super) fn recreated(config: &KafkaConfig) -> SourceError {
 /// The error for records that are gone after a committed offset.
 pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> SourceError {
     let reason = if committed < offsets.start {
-        format!("{} records expired before they were read", offsets.start - committed)
+        let expired = offsets.start.abs_diff(committed);
+        counted(
+            expired,
+            "record expired before it was read",
+            "records expired before they were read",
+        )
     } else {
         "the topic was deleted and recreated, or truncated".to_owned()
     };
@@ -66,7 +72,7 @@ pub(super) fn lost(place: &str, committed: i64, offsets: &Offsets<i64>) -> Sourc
         committed,
         available: format!("offsets {} to {}", offsets.start, offsets.end),
         reason,
-        help: "to continue with the topic's current records, and keep the table's: clickrec run --accept-loss"
+        help: "to continue with the topic's current records, and to keep the table's: clickrec run --accept-loss"
             .to_owned(),
     }
 }

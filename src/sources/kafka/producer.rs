@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 use super::KafkaConfig;
 use super::client::{ANSWER, settings, unusable};
 use super::create_topic::wait_for;
+use crate::plural::counted;
 use crate::sources::SourceError;
 
 /// How long delivery of the last records may take.
@@ -197,10 +198,10 @@ impl Producer {
         let restamped = self.deliveries.restamped.load(Ordering::Relaxed);
         if restamped > 0 && self.timed > 0 {
             tracing::warn!(
-                "topic `{}` sets its own timestamps (message.timestamp.type is LogAppendTime): those of {} records \
-                 were replaced",
+                "topic `{}` sets its own timestamps (message.timestamp.type is LogAppendTime), and replaced those \
+                 of {}",
                 self.config.topic,
-                self.timed.min(restamped)
+                counted(self.timed.min(restamped), "record", "records")
             );
         }
         Ok(self.deliveries.delivered.load(Ordering::Relaxed))
@@ -225,7 +226,7 @@ impl Producer {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         Err(self.failed(format!(
-            "{failed} of {} records were not delivered: {}",
+            "{failed} of {} records could not be delivered: {}",
             self.sent,
             first.unwrap_or_default()
         )))

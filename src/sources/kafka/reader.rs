@@ -252,7 +252,7 @@ impl<'a> Connection<'a> {
         let is_final = said.as_ref().is_some_and(|said| Cause::of(None, said).is_final());
         if silent > SILENCE || (is_final && silent > SHORT_SILENCE) {
             let said = said.unwrap_or_else(|| "no error was reported".to_owned());
-            let reason = format!("it sent nothing for {} s: {said}", silent.as_secs());
+            let reason = format!("it has sent nothing for {} s: {said}", silent.as_secs());
             return Err(refused(&self.task.config, None, &reason));
         }
         Ok(())

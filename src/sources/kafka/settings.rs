@@ -39,10 +39,10 @@ const SECURITY_OPTIONS: [(&str, &str); 7] = [
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawKafka {
-    /// `host:port`, several separated by commas.
+    /// `host:port`, or several of them, separated by commas.
     #[schemars(with = "String")]
     pub brokers: Text,
-    /// The topic.
+    /// The name of the topic.
     #[schemars(with = "String")]
     pub topic: Text,
     /// Encryption and authentication.
@@ -72,7 +72,7 @@ pub(crate) struct RawSecurity {
     /// A PEM file of the certificate authorities to trust.
     #[schemars(with = "Option<String>")]
     pub ca: Option<Text>,
-    /// The certificates themselves, as PEM text: `"${KAFKA_CA}"`.
+    /// The authorities' certificates themselves, as PEM text: `"${KAFKA_CA}"`.
     #[schemars(with = "Option<String>")]
     pub ca_pem: Option<Text>,
 }
@@ -147,7 +147,7 @@ impl RawKafka {
         let mut options = BTreeMap::new();
         for (key, value) in &self.options {
             if RESERVED_OPTIONS.contains(&key.as_str()) {
-                let help = "clickrec sets it itself: exactly-once reading depends on it".to_owned();
+                let help = "clickrec sets this option itself, because exactly-once reading depends on it".to_owned();
                 values.problem(
                     value.referenced,
                     format!("the option `{key}` cannot be set"),

@@ -171,7 +171,7 @@ impl KafkaSource {
             Some(TimeOffset::Unknown) | None if offsets.is_empty() => Ok(offsets.end),
             Some(TimeOffset::Unknown) | None => Err(SourceError::FromTimestamp {
                 what: format!("topic `{}`", self.config.topic),
-                reason: "the broker does not support timestamps".to_owned(),
+                reason: "the broker cannot look up offsets by time".to_owned(),
                 help: "leave --from-timestamp out, and filter by `timestamp` in the SQL".to_owned(),
             }),
         }
@@ -180,7 +180,7 @@ impl KafkaSource {
     fn was_read(&self, place: String) -> SourceError {
         SourceError::FromTimestamp {
             what: format!("topic `{}`", self.config.topic),
-            reason: format!("{place} was read before, and its records are in the table"),
+            reason: format!("{place} has already been read, and its records are in the table"),
             help:
                 "to replace the table with the records from then on: clickrec run --from-timestamp TIME --full-refresh \
                    --select STEP+; to continue where the last run ended, leave --from-timestamp out"

@@ -14,6 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use super::client::settings;
 use super::*;
 use super::{KafkaConfig, Security};
+use crate::plural::counted;
 use crate::sources::{Committed, FromTheStart, OnLoss, Positions, ReadOptions, Source, SourceError};
 
 const ACCEPT: ReadOptions = ReadOptions {
@@ -295,10 +296,8 @@ async fn an_insert_that_fails_says_how_much_was_sent() {
         .to_string();
     let sent = count(&context, "select count(*) from t").await;
     assert!(sent > 0 && sent < 30_000, "{sent}");
-    assert!(
-        error.contains(&format!("after {sent} records had been sent")),
-        "{error}"
-    );
+    let sent = counted(sent.unsigned_abs(), "record", "records");
+    assert!(error.contains(&format!("after {sent} had been sent")), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,7 +343,7 @@ async fn positions_that_the_topic_does_not_have_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("t/0 was read up to 11") && error.contains("recreated"),
+        error.contains("t/0 was read up to position 11") && error.contains("recreated"),
         "{error}"
     );
     let end = At(BTreeMap::from([("t/0".to_owned(), 10)]));

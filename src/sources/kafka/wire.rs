@@ -49,13 +49,16 @@ pub fn from_wire<'a>(
     bytes: &[u8],
     mut sources: impl Iterator<Item = &'a KafkaConfig>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let wire: Wire = serde_json::from_slice(bytes)
-        .map_err(|error| exec_datafusion_err!("cannot decode a read of Kafka, perhaps of another version: {error}"))?;
+    let wire: Wire = serde_json::from_slice(bytes).map_err(|error| {
+        exec_datafusion_err!(
+            "cannot decode a plan that reads Kafka; it may come from another version of clickrec: {error}"
+        )
+    })?;
     let config = sources.find(|config| (&config.brokers, &config.topic) == (&wire.brokers, &wire.topic));
     let config = config.cloned().ok_or_else(|| {
         exec_datafusion_err!(
-            "this process has no source for the topic {} at {}\n  help: start it with the same pipelines.yaml and \
-             target",
+            "this process has no source for the topic {} at {}\n  help: start this process with the same \
+             pipelines.yaml and target",
             wire.topic,
             wire.brokers
         )

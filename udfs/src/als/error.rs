@@ -14,7 +14,7 @@ pub enum AlsError {
         weight: f32,
     },
     /// An index outside the matrix.
-    #[error("user {user}, item {item} is outside the matrix of {users} x {items}")]
+    #[error("the pair of user {user} and item {item} is outside the matrix of {users} x {items}")]
     OutOfRange {
         /// Row.
         user: u32,

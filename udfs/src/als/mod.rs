@@ -3,7 +3,7 @@
 //! A visit is not a rating: it only raises our confidence that a user (here a session) likes an item. Hu, Koren and
 //! Volinsky ("Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008) give every pair a preference `p` (1
 //! where there was an interaction, 0 elsewhere) and a confidence `c = 1 + alpha · weight`, and look for user factors
-//! `x` and item factors `y` that minimise
+//! `x` and item factors `y` that minimize
 //!
 //! ```text
 //! Σ_ui c_ui (p_ui − x_u·y_i)² + λ (Σ_u |x_u|² + Σ_i |y_i|²)

@@ -109,7 +109,7 @@ impl Default for Params {
     }
 }
 
-/// The parameters of the objective that training minimises.
+/// The parameters of the objective that training minimizes.
 ///
 /// Frequency-scaled regularization (Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of iALS on Item
 /// Recommendation Benchmarks", RecSys 2022): a row of `n` interactions has `λ_row = λ (n + α₀ · others)^ν`, where

@@ -97,7 +97,7 @@ fn off(row: &[f32], rounded: impl Iterator<Item = f32>, step: f32) -> f32 {
     squares.sum::<f32>().sqrt()
 }
 
-/// AVX2 multiplies sixteen pairs and adds neighbours in one instruction, which compilers do not use by themselves.
+/// AVX2 multiplies sixteen pairs and adds neighbors in one instruction, which compilers do not use by themselves.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{

@@ -41,7 +41,7 @@ impl ByQueries for Training {
     }
 
     fn notice(&self) -> &'static str {
-        "the model does not fit into memory: training it by queries, as with als_train(…, engine => 'sql')"
+        "the model does not fit into memory; training it with SQL queries, as with als_train(…, engine => 'sql')"
     }
 
     async fn run(&self, inputs: &[Arc<dyn TableProvider>], runner: &dyn QueryRunner) -> Result<Option<DataFrame>> {

@@ -43,8 +43,8 @@ impl RelationFunction for AlsTrain {
 
     fn doc(&self) -> &'static str {
         "Learns a position in taste space for every user (here a session) and item, by alternating least squares for \
-         implicit feedback. Returns kind ('user' or 'item', and 'model' for one row), id, factors, and model, which \
-         describes the training, in that one row."
+         implicit feedback. Returns kind ('user', 'item', or 'model' for the one row that describes the training), \
+         id, factors, and model (that description)."
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -60,7 +60,7 @@ impl RelationFunction for AlsTrain {
                     "how strong the interaction is; not negative",
                 ),
                 Parameter::optional("factors", Kind::Integer, "64", "dimensions of taste space"),
-                Parameter::optional("iterations", Kind::Integer, "15", "how often both sides are solved"),
+                Parameter::optional("iterations", Kind::Integer, "15", "how many times each side is solved"),
                 Parameter::optional("regularization", Kind::Number, "0.1", "higher values shrink factors"),
                 Parameter::optional(
                     "alpha",
@@ -79,7 +79,7 @@ impl RelationFunction for AlsTrain {
                     "nu",
                     Kind::Number,
                     "0",
-                    "how much more rows with many interactions are regularized, 0 to 1",
+                    "how much more strongly rows with many interactions are regularized, 0 to 1",
                 ),
                 Parameter::optional(
                     "init_scale",
@@ -104,8 +104,9 @@ impl RelationFunction for AlsTrain {
                     "engine",
                     Kind::Text,
                     "'auto'",
-                    "'memory': in one process; 'sql': by joins and aggregates, for a pipeline step whose matrix does \
-                     not fit into one process; 'auto': in memory, and by 'sql' if a step finds that it does not fit",
+                    "'memory': in one process; 'sql': with joins and aggregates, for a pipeline step whose matrix does \
+                     not fit into one process; 'auto': in memory, or with SQL if a step finds that the matrix does not \
+                     fit",
                 ),
                 Parameter::optional(
                     "warm_start",
@@ -308,7 +309,7 @@ impl Train {
         memory.try_grow(bytes).map_err(|error| {
             error.context(format!(
                 "{NAME}: {users} users, {items} items and {nnz} interactions at {factors} factors need about {} MiB \
-                 more; raise --memory, lower factors, or train by queries in a pipeline step, with engine => 'sql'",
+                 more; raise --memory, lower factors, or train with SQL queries in a pipeline step (engine => 'sql')",
                 bytes.div_ceil(1 << 20)
             ))
         })

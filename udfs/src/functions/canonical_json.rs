@@ -1,4 +1,4 @@
-//! `canonical_json(text)`: normalises JSON, whatever the order of its names and the whitespace between them, so that
+//! `canonical_json(text)`: normalizes JSON, whatever the order of its names and the whitespace between them, so that
 //! equal content gives equal text. Numbers and strings are kept as they were sent. Text that is not JSON is returned
 //! unchanged.
 
@@ -67,7 +67,7 @@ impl ScalarUDFImpl for CanonicalJson {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_STRING,
-                "JSON with the names of its objects sorted and without whitespace, so that equal content gives \
+                "JSON with sorted object keys and no whitespace, so that equal content gives \
                  equal text. Text that is not JSON is returned unchanged.",
                 "canonical_json(text)",
             )
@@ -79,7 +79,7 @@ impl ScalarUDFImpl for CanonicalJson {
     }
 }
 
-/// Normalises a whole text; `None` if it is not JSON.
+/// Normalizes a whole text; `None` if it is not JSON.
 fn write_document(text: &str, out: &mut String) -> Option<()> {
     let rest = write_value(text.trim_start(), out, 0)?;
     rest.trim_ascii_start().is_empty().then_some(())

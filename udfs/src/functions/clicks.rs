@@ -20,7 +20,10 @@ pub(super) fn click_columns(arguments: &Arguments, relation: &str) -> Result<Vec
         arguments.column("at")?,
     );
     if session == item || session == at || item == at {
-        return plan_err!("{}: session, item and at must be three columns", arguments.function());
+        return plan_err!(
+            "{}: session, item and at must be three different columns",
+            arguments.function()
+        );
     }
     Ok(vec![
         arguments.column_of(relation, session, &DataType::Utf8)?,

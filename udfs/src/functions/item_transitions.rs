@@ -47,7 +47,7 @@ impl RelationFunction for ItemTransitions {
                     "steps",
                     Kind::Integer,
                     "10",
-                    "how many clicks later an item still counts",
+                    "up to how many clicks later an item still counts",
                 ),
                 Parameter::optional("k", Kind::Integer, "20", "how many next items per item"),
             ]

@@ -115,7 +115,8 @@ pub(super) async fn read_items(
             }
             if vector.len() != dims || vector.null_count() > 0 {
                 return exec_err!(
-                    "{function}: the factors of item '{}' have {} numbers, others have {dims}; retrain the model",
+                    "{function}: the factors of item '{}' have length {}, but those of other items have length {dims}; \
+                     retrain the model",
                     ids.value(row),
                     vector.len() - vector.null_count()
                 );
@@ -158,7 +159,7 @@ fn ascending(function: &str, mut found: Vec<(String, Vec<f32>)>, dims: usize) ->
         values.extend_from_slice(vector);
     }
     if index.len() != found.len() {
-        return exec_err!("{function}: the model has an item twice; pass only one model");
+        return exec_err!("{function}: the model contains an item twice; pass only one model");
     }
     let factors = Factors::from_vec(found.len(), dims, values)
         .map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;

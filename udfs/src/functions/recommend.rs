@@ -44,7 +44,7 @@ impl RelationFunction for Recommend {
     }
 
     fn doc(&self) -> &'static str {
-        "The best items for every user of the interactions, according to a model of als_train. Returns the user \
+        "The best items for every user of the interactions, according to a model from als_train. Returns the user \
          column, the item column, score, rank, best (the score of rank 1)."
     }
 

@@ -1,7 +1,7 @@
 //! `session_knn(HISTORY, SESSIONS, session => …, item => …, at => …, k => 10, …)`: the items clicked in the past
 //! sessions most similar to each session.
 //!
-//! Both relations contain clicks in the same columns. A session in the history is not its own neighbour. Items unknown
+//! Both relations contain clicks in the same columns. A session in the history is not its own neighbor. Items unknown
 //! to the history are skipped; a session with no known items gets no rows. Sessions are returned block by block,
 //! ascending by ID.
 //!
@@ -70,13 +70,13 @@ impl RelationFunction for SessionKnnFunction {
                     "position_decay",
                     Kind::Number,
                     "4",
-                    "how many clicks back in the session a click counts 1/e",
+                    "the number of clicks back in the session at which a click counts 1/e as much",
                 ),
                 Parameter::optional(
                     "neighbour_decay",
                     Kind::Number,
                     "2",
-                    "how many clicks away from the shared item a click counts 1/e",
+                    "the number of clicks from the shared item at which a click counts 1/e as much",
                 ),
                 Parameter::optional(
                     "recency",
@@ -84,8 +84,8 @@ impl RelationFunction for SessionKnnFunction {
                     "1",
                     "the oldest session counts exp(-recency) times as much as the newest",
                 ),
-                Parameter::optional("idf", Kind::Number, "4", "how much rare items count more"),
-                Parameter::optional("length", Kind::Number, "0.25", "how much long sessions count less"),
+                Parameter::optional("idf", Kind::Number, "4", "how much more rare items count"),
+                Parameter::optional("length", Kind::Number, "0.25", "how much less long sessions count"),
                 Parameter::optional(
                     "repeat",
                     Kind::Number,

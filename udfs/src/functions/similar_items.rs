@@ -22,7 +22,7 @@ use crate::ranking::Scored;
 use crate::relation::{Arguments, Bound, Kind, Operation, Parameter, RelationFunction};
 
 const NAME: &str = "similar_items";
-/// The number of items whose neighbours are computed and returned at once.
+/// The number of items whose neighbors are computed and returned at once.
 const BLOCK: usize = 512;
 
 /// The model does not know the item.
@@ -43,7 +43,7 @@ impl RelationFunction for SimilarItems {
     }
 
     fn doc(&self) -> &'static str {
-        "The nearest items of an item, or of every item. Returns item_id, similar_item_id, similarity (-1 to 1), rank."
+        "The items nearest to one item, or to every item. Returns item_id, similar_item_id, similarity (-1 to 1), rank."
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -51,7 +51,7 @@ impl RelationFunction for SimilarItems {
             &[
                 Parameter::required("model", Kind::Relation, "a result of als_train"),
                 Parameter::optional("item", Kind::Text, "every item", "the id of an item"),
-                Parameter::optional("k", Kind::Integer, "10", "how many neighbours"),
+                Parameter::optional("k", Kind::Integer, "10", "how many neighbors"),
             ]
         }
     }

@@ -1,4 +1,4 @@
-//! `warm_start`: initialises a new model with the factors of an earlier one.
+//! `warm_start`: initializes a new model with the factors of an earlier one.
 
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::Float32Type;

@@ -110,7 +110,7 @@ impl Arguments {
         match self.values.get(name) {
             Some(Value::Relation(plan)) => Ok(plan),
             _ => plan_err!(
-                "{}: `{name}` is missing; it is {}",
+                "{}: `{name}` is missing; it must be {}",
                 self.function,
                 Kind::Relation.describe()
             ),
@@ -192,7 +192,7 @@ impl Arguments {
         let Ok((qualifier, field)) = schema.qualified_field_with_unqualified_name(column) else {
             let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
             return plan_err!(
-                "{}: the relation `{relation}` has no column `{column}`; it has {}",
+                "{}: the relation `{relation}` has no column `{column}`; its columns are {}",
                 self.function,
                 known.join(", ")
             );

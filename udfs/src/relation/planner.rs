@@ -97,7 +97,11 @@ fn read(
             FunctionArg::Unnamed(arg) => (next(function, &values)?, arg),
         };
         let FunctionArgExpr::Expr(expression) = arg else {
-            return plan_err!("{name}: {} is {}, not {arg}", parameter.name, parameter.kind.describe());
+            return plan_err!(
+                "{name}: {} must be {}, not {arg}",
+                parameter.name,
+                parameter.kind.describe()
+            );
         };
         let value = value(name, parameter, expression, context)?;
         if values.insert(parameter.name, value).is_some() {
@@ -110,7 +114,7 @@ fn read(
         .find(|p| p.default.is_none() && !values.contains_key(p.name))
     {
         return plan_err!(
-            "{name}: `{}` is missing; it is {}",
+            "{name}: `{}` is missing; it must be {}",
             missing.name,
             missing.kind.describe()
         );
@@ -131,7 +135,7 @@ fn named(function: &dyn RelationFunction, given: &str) -> Result<&'static Parame
     let help = match near {
         Some(near) => format!("did you mean `{}`?", near.name),
         None => format!(
-            "there are {}",
+            "the arguments are {}",
             parameters.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
         ),
     };
@@ -146,7 +150,7 @@ fn next(function: &dyn RelationFunction, given: &BTreeMap<&'static str, Value>) 
     {
         Some(parameter) => Ok(parameter),
         None => plan_err!(
-            "{}: takes at most {} arguments",
+            "{} takes at most {} arguments",
             function.name(),
             function.parameters().len()
         ),

@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::SessionHistory;
 use crate::ranking::{Best, Scored};
 
-/// How neighbours are found and weighted. The defaults were tuned on the last sessions of RetailRocket's training set,
+/// How neighbors are found and weighted. The defaults were tuned on the last sessions of RetailRocket's training set,
 /// never on a test set.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KnnParams {
-    /// The number of neighbours: the most similar sessions.
+    /// The number of neighbors: the most similar sessions.
     pub neighbours: usize,
     /// The number of candidates: the newest sessions that share an item.
     pub sample: usize,
     /// The number of clicks after which the weight of a click in the current session has decayed to 1/e.
     pub position_decay: f32,
-    /// The distance in clicks from a shared click, in either direction, at which the weight of a neighbour's click has
+    /// The distance in clicks from a shared click, in either direction, at which the weight of a neighbor's click has
     /// decayed to 1/e.
     pub neighbour_decay: f32,
     /// The oldest session counts `exp(-recency)` times as much as the newest; with 0 they count the same.
@@ -49,7 +49,7 @@ impl Default for KnnParams {
 /// The size of the lookup table for distances between clicks.
 const DISTANCES: usize = 64;
 
-/// The weight of a neighbour's click at this distance from a shared one.
+/// The weight of a neighbor's click at this distance from a shared one.
 fn nearness(params: KnnParams, distance: usize) -> f32 {
     (-(distance as f32) / params.neighbour_decay).exp()
 }
@@ -95,7 +95,7 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
     }
 
     /// The `k` items that best fit a session with these clicks, oldest first. `own` is the session's number in the
-    /// history, if it is there: it is not its own neighbour. Includes items of the session itself, unless
+    /// history, if it is there: it is not its own neighbor. Includes items of the session itself, unless
     /// `exclude_seen`.
     pub fn top(&mut self, clicks: &[u32], own: Option<u32>, k: usize, exclude_seen: bool) -> Vec<Scored> {
         let recent = self.weights(clicks);
@@ -185,13 +185,13 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
         neighbours
     }
 
-    /// Every neighbour votes for its items: the closer to shared items, the more.
+    /// Every neighbor votes for its items: the closer to shared items, the more.
     fn vote(&mut self, recent: &[Weighted], neighbours: &[(u32, f32)]) {
         let history = self.history.borrow();
         let mut shared: Vec<(usize, f32)> = vec![];
         for (place, similarity) in neighbours {
             let clicks = history.clicks(*place);
-            // Where the neighbour last clicked each shared item.
+            // Where the neighbor last clicked each shared item.
             shared.clear();
             shared.extend(recent.iter().filter_map(|recent| {
                 let at = clicks.iter().rposition(|item| *item == recent.item)?;

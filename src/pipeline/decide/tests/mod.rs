@@ -10,14 +10,14 @@ type Case<'a> = (Reads, &'a [fn(&mut Facts)], &'static str);
 const NOTHING: &str = "nothing: nothing new";
 const NEW_ROWS: &str = "new rows";
 const FIRST: &str = "everything: its table does not exist yet";
-const REFRESHED: &str = "everything: a full refresh was asked for";
+const REFRESHED: &str = "everything: a full refresh was requested";
 const SQL_CHANGED: &str = "everything: its SQL has changed";
-const ROWS_CHANGED: &str = "everything: something else changed its rows: DELETE by Spark in version 4";
-const COLUMNS_CHANGED: &str = "everything: something else changed its columns: ADD COLUMN by Spark in version 4";
+const ROWS_CHANGED: &str = "everything: another program changed its rows: DELETE by Spark in version 4";
+const COLUMNS_CHANGED: &str = "everything: another program changed its columns: ADD COLUMN by Spark in version 4";
 const CHANGED: &str = "everything: its input has changed";
 const OVERWRITTEN: &str = "everything: `in.t0`: its rows were replaced in version 3 (WRITE by Spark)";
 const OVERWRITTEN_PLAIN: &str = "everything: `in.t1`: its rows were replaced in version 3 (WRITE by Spark)";
-const RESTORED: &str = "everything: `in.t0`: it is at version 2, older than version 5 that was read";
+const RESTORED: &str = "everything: `in.t0`: it is at version 2, but version 5 has already been read";
 
 fn told(decision: &Decision) -> String {
     match decision {
@@ -240,18 +240,18 @@ fn a_step_that_waits_for_much_says_how_much_is_new() {
         (
             Whole,
             &[|f| refresh(f, 0.05, Some(49))],
-            "nothing: 4.9 % of its input is new, it waits for 5 %",
+            "nothing: 4.9% of its input is new; the step waits for 5%",
         ),
         (Whole, &[|f| refresh(f, 0.05, Some(50))], CHANGED),
         (
             Whole,
             &[|f| refresh(f, 0.07, Some(1))],
-            "nothing: 0.1 % of its input is new, it waits for 7 %",
+            "nothing: 0.1% of its input is new; the step waits for 7%",
         ),
         (
             Whole,
             &[|f| refresh(f, 0.5, Some(0)), |f| news(f, 0, News::Fewer)],
-            "nothing: 0.0 % of its input is new, it waits for 50 %",
+            "nothing: 0.0% of its input is new; the step waits for 50%",
         ),
         (
             Whole,

@@ -170,7 +170,7 @@ async fn what_is_missing_or_cut_short_is_an_error_and_what_is_empty_is_not() {
     fs::write(&file, "1\n").unwrap();
     let error = read(&source, &mut positions).await.unwrap_err().to_string();
     assert!(
-        error.contains("a.json was read up to 4") && error.contains("truncated"),
+        error.contains("a.json was read up to position 4") && error.contains("truncated"),
         "{error}"
     );
     fs::write(&file, "7\n8\n9\n").unwrap();

@@ -56,7 +56,7 @@ fn the_held_out_score_is_the_gain_of_its_rank() {
 #[test]
 fn training_stops_where_the_held_out_items_rank_best() {
     let (rest, holdout) = Holdout::split(planted(300, 80), 0.5, 1).unwrap();
-    // With as many factors as items, it memorises what it has seen.
+    // With as many factors as items, it memorizes what it has seen.
     let params = Params {
         iterations: 60,
         regularization: 1e-3,

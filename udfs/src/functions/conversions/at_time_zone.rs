@@ -49,13 +49,13 @@ impl AtTimeZone {
             DOC_SECTION_DATETIME,
             format!(
                 "The instant of a local time in a time zone. A local time that occurs twice because clocks are set \
-                 back is the first of the two; one that never occurs {description}."
+                 back means the first of the two; one that never occurs {description}."
             ),
             syntax,
         )
         .with_argument(
             "value",
-            "A time, a date, or text that holds one; if it has a zone of its own, that zone applies.",
+            "A time, a date, or text that holds one; if the text has a zone of its own, that zone applies.",
         )
         .with_argument(
             "zone",
@@ -235,7 +235,7 @@ impl ScalarUDFImpl for AtTimeZone {
             && zone.parse::<Tz>().is_err()
         {
             return plan_err!(
-                "{}: there is no time zone '{zone}'\n  help: write a name such as 'Europe/Berlin', or an offset such as \
+                "{}: unknown time zone '{zone}'\n  help: write a name such as 'Europe/Berlin', or an offset such as \
                  '+02:00'",
                 self.name
             );
@@ -257,7 +257,7 @@ impl ScalarUDFImpl for AtTimeZone {
                     let zone = names.is_valid(row).then(|| names.value(row))?;
                     Some(match zone.parse::<Tz>() {
                         Ok(_) => format!("'{value}' is not a time, or does not exist in {zone}"),
-                        Err(_) => format!("there is no time zone '{zone}', which was given for '{value}'"),
+                        Err(_) => format!("unknown time zone '{zone}' for '{value}'"),
                     })
                 },
             )?;

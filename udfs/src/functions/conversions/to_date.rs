@@ -42,15 +42,15 @@ impl ToDate {
         let documentation = Documentation::builder(
             DOC_SECTION_DATETIME,
             format!(
-                "The date of a text, a time, or a number of days since 1970{or_null}. Text is YYYY-MM-DD, or in one \
-                 of the formats."
+                "The date given by text, a time, or a number of days since 1970{or_null}. Text is YYYY-MM-DD, or \
+                 matches one of the formats."
             ),
             format!("{name}(value[, format, …])"),
         )
         .with_argument("value", "Text, a number, a date or a time.")
         .with_argument(
             "format",
-            "A chrono format, such as '%d.%m.%Y'. The first one that fits applies; NULLs are skipped.",
+            "A chrono format, such as '%d.%m.%Y'. The first format that fits applies; NULLs are skipped.",
         )
         .with_sql_example(format!("select {name}('17.05.2026', '%d.%m.%Y');"));
         Self {

@@ -65,15 +65,16 @@ impl ToTimestamp {
         let documentation = Documentation::builder(
             DOC_SECTION_DATETIME,
             format!(
-                "The time, in UTC, of a text or of a number of {unit_name} since 1970{or_null}. Text is RFC 3339, also \
-                 with a space or without a zone, or in one of the formats; without a zone, it is UTC."
+                "The time, in UTC, given by text or by a number of {unit_name} since 1970{or_null}. Text is RFC 3339, \
+                 optionally with a space instead of the T and without a zone, or matches one of the formats; a time \
+                 without a zone is UTC."
             ),
             format!("{name}(value[, format, …])"),
         )
         .with_argument("value", "Text, a number, a date or a time.")
         .with_argument(
             "format",
-            "A chrono format, such as '%d.%m.%Y %H:%M'. The first one that fits applies; NULLs are skipped.",
+            "A chrono format, such as '%d.%m.%Y %H:%M'. The first format that fits applies; NULLs are skipped.",
         )
         .with_sql_example(format!("select {name}('17.05.2026 03:59', '%d.%m.%Y %H:%M');"));
         Self {

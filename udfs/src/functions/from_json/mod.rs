@@ -150,12 +150,16 @@ fn result_fields(declaration: &str) -> Result<Fields> {
     for field in &declared {
         if ERRORS.contains(&field.name().as_str()) {
             return plan_err!(
-                "{NAME}: `{}` is reserved for errors; name the column differently",
+                "{NAME}: `{}` is reserved for errors; choose another name for the column",
                 field.name()
             );
         }
         if Column::new(field.data_type()).is_none() {
-            return plan_err!("{NAME}: column `{}` cannot be {}", field.name(), field.data_type());
+            return plan_err!(
+                "{NAME}: column `{}` cannot have the type {}",
+                field.name(),
+                field.data_type()
+            );
         }
     }
     if declared.iter().filter(|field| is_rest(field)).count() > 1 {
