@@ -17,7 +17,7 @@
 //!         store, failpoint
 //!         config
 //!         sources
-//!         settings
+//!         settings, plural
 //!         clickrec-udfs (the crate of SQL functions; any of them may use it)
 //! ```
 //!
@@ -48,6 +48,7 @@
 //!
 //! # Modules
 //!
+//! - [`plural`]: numbers with their nouns, for messages: `1 row`, `2 rows`.
 //! - [`settings`]: values of a configuration file: variables, secrets, and what is wrong with them.
 //! - [`sources`]: where records come from: kinds of sources (Kafka, files) and formats of files.
 //! - [`config`]: `pipelines.yaml`, validated.
@@ -80,6 +81,7 @@ pub mod failpoint;
 pub mod lake;
 pub mod lineage;
 pub mod pipeline;
+pub mod plural;
 pub mod recommender;
 pub mod serve;
 pub mod settings;

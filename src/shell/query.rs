@@ -17,6 +17,7 @@ use super::progress::Progress;
 use super::{Access, Shell, ShellError, restrictions};
 use crate::config::nearest;
 use crate::engine::{CATALOG, plan};
+use crate::plural::counted;
 
 impl Shell {
     /// Runs a statement and prints its rows.
@@ -94,10 +95,7 @@ impl Shell {
 
 /// How many rows there were, if that is not obvious from the output.
 fn rows_message(printed: Printed, interactive: bool) -> Option<String> {
-    let rows = |count: u64| match count {
-        1 => "1 row".to_owned(),
-        count => format!("{} rows", HumanCount(count)),
-    };
+    let rows = |count| counted(count, "row", "rows");
     match printed {
         Printed {
             rows: all,
