@@ -5,7 +5,7 @@
 //! - `command`: the commands; `describe`, `functions`, `travel`, `repeat`: what they do.
 //! - `restrictions`: refuses what a session may not do.
 //! - [`print`](mod@print): rows as text; `progress`: the progress of a query.
-//! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colours;
+//! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colors;
 //!   `history`, `secrets`: the history, and what it leaves out.
 
 mod access;
