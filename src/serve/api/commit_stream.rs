@@ -19,7 +19,7 @@ struct Commit {
     tables: BTreeMap<String, Version>,
 }
 
-/// Commits as they happen: server-sent events `commit` with the tables that changed
+/// Commits as they happen: server-sent events named `commit`, which list the changed tables
 #[utoipa::path(get, path = "/api/v1/events", tag = "pipeline",
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub(super) async fn events(State(shop): State<Arc<Shop>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {

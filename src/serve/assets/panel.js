@@ -49,7 +49,7 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
   }
 
   function failed(error, background) {
-    if (error.code === "empty_lake") return explain("empty", error.message, error.help ?? "clickrec run");
+    if (error.code === "empty_lake") return explain("empty", error.message, error.help ?? "run `clickrec run`");
     if (!background || shown === null) return explain("error", error.message, error.help);
     // What is on the screen was true a moment ago: it stays, with a word about its age.
     note.hidden = false;
@@ -76,7 +76,7 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
     } catch (error) {
       if (running !== mine || error.name === "AbortError") return;
       if (!error.code) console.error(error); // ours, not the server's
-      failed(error.code ? error : { message: "This answer could not be shown.", help: null }, background);
+      failed(error.code ? error : { message: "The answer cannot be displayed.", help: null }, background);
     } finally {
       if (running === mine) {
         running = null;
@@ -125,3 +125,5 @@ function skeleton(rows) {
 }
 
 export const TIME = ["range", "from", "to"];
+/** What to do if a panel has nothing to show for the chosen time. */
+export const OTHER_PERIOD = "choose another time range, or run `clickrec run`";
