@@ -61,7 +61,7 @@ pub(super) struct ProduceArgs {
     #[arg(long, default_value = "2025-07-13T00:00:00Z", value_parser = start)]
     start: DateTime<Utc>,
 
-    /// `kafka`, a file (compressed if its name ends in `.gz`), or `-` for standard output
+    /// Where the records go: `kafka`, a file (compressed if its name ends in `.gz`), or `-` for standard output
     #[arg(long, default_value = "kafka", value_name = "kafka|FILE")]
     to: String,
 

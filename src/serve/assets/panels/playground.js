@@ -53,7 +53,7 @@ function mount(content, tools) {
     const index = events.indexOf(event);
     events.splice(index, 1);
     changed();
-    // The button that had the focus is gone: its neighbour, or the search box, takes it.
+    // The button that had the focus is gone: its neighbor, or the search box, takes it.
     (clicks.querySelectorAll(".remove")[Math.min(index, events.length - 1)] ?? box.input).focus();
   }
 
