@@ -152,7 +152,7 @@ fn several_expectations_put_aside_each_what_the_others_left_and_nothing_where_on
         ],
     );
     let error = prices.run().unwrap_err();
-    assert!(error.contains("do not meet `high.sql`"), "{error}");
+    assert!(error.contains("`high.sql`; nothing was written"), "{error}");
     assert!(
         !prices.path("lake/system/quarantine").exists(),
         "nothing is aside of what was not committed"
