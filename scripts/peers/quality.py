@@ -26,7 +26,7 @@ def users(items, prefixes, regularization, confidence):
 
 
 def quality(items, rows, regularization, confidence):
-    """HR@20 and MRR@20 in per cent over all items, those of the prefix among them; equal scores count against us."""
+    """HR@20 and MRR@20 in percent over all items, those of the prefix among them; equal scores count against us."""
     prefixes, targets = zip(*rows, strict=True)
     found, targets = users(items, prefixes, regularization, confidence), numpy.array(targets)
     ranks = numpy.full(len(rows), numpy.inf)

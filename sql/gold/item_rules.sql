@@ -1,5 +1,5 @@
 -- gold.item_rules (view): one row per item that the shop has a rule for; items without a row have no restrictions.
--- Key: item_id. Put the shop's own catalogue here: a table of the lake, or rows as below.
+-- Key: item_id. Put the shop's own catalog here: a table of the lake, or rows as below.
 select
     item_id,
     category,     -- at most `max_per_category` items of a category are shown (gold.recommendations)

@@ -5,7 +5,7 @@
 -- the day before or the day after. So only the files of three days are searched for it, however far back the table goes.
 -- silver.unaccepted shows what happens to such a record.
 --
--- A session that the shop did not name is inferred: events of a user that are no more than 30 minutes apart.
+-- If the shop names no session, one is inferred: the events of a user that are no more than 30 minutes apart.
 -- `replaced_session_ids` keeps the earlier session ids of such an event, so that Gold can remove those sessions.
 with
 
@@ -34,7 +34,7 @@ unseen as (
     left anti join written as later on arrivals.event_id = later.event_id and arrivals.day_after = later.event_date
 ),
 
--- (not row_number() by event_id: a window for each event costs more than everything else)
+-- (not row_number() partitioned by event_id: a window for each event would cost more than everything else)
 deliveries as (
     select
         *,

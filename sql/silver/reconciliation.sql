@@ -1,6 +1,6 @@
 -- silver.reconciliation: one row per batch of records: what became of them.
--- A run warns if read is not accepted + repeated + quarantined, if none of many records was accepted, and if the
--- records' own times cannot be right. The run, system.runs, the dashboard and the metrics show these counts.
+-- A run warns if the records read are not accepted + repeated + quarantined, if none of many records was accepted, and if
+-- the records' own times cannot be right. The run, system.runs, the dashboard and the metrics show these counts.
 with
 
 places as (

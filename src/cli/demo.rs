@@ -22,6 +22,7 @@ use super::{produce, run};
 use crate::config::{Environment, LoadOptions, Project, TableName};
 use crate::engine::query;
 use crate::pipeline::{RunOptions, Runner};
+use crate::plural::counted;
 use crate::simulate::{Catalogue, SimulationConfig};
 use crate::sources::kafka::EmbeddedBroker;
 
@@ -40,7 +41,7 @@ const SESSIONS_SHOWN: usize = 5;
   clickrec demo --serve
   clickrec demo --events 500_000 --lake ./demo-lake")]
 pub(super) struct DemoArgs {
-    /// How many events to simulate
+    /// Number of events to simulate
     #[arg(long, default_value = "100_000", value_name = "N", value_parser = produce::count)]
     events: u64,
 
@@ -48,7 +49,7 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 
-    /// Serve the dashboard for its lake afterwards, until Ctrl-C
+    /// Afterwards, serve the dashboard for the lake of the demo, until Ctrl-C
     #[arg(long)]
     pub serve: bool,
 
@@ -60,8 +61,8 @@ pub(super) struct DemoArgs {
 pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
     if args.events > MAX_EVENTS {
         bail!(
-            "the embedded broker holds no more than {} events\n  help: write more events to a file, and run a project \
-             on it: clickrec produce --events {} --to FILE",
+            "the embedded broker holds no more than {} events\n  help: to simulate more, write the events to a file and \
+             run a project on it: clickrec produce --events {} --to FILE",
             thousands(MAX_EVENTS),
             args.events
         );
@@ -113,8 +114,8 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
         eprintln!("{}", kept(folder));
     }
     eprintln!(
-        "{} events in {:.1} s",
-        thousands(args.events),
+        "{} in {:.1} s",
+        counted(args.events, "event", "events"),
         started.elapsed().as_secs_f64()
     );
     match args.serve {

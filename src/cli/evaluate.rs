@@ -10,8 +10,9 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::global::Global;
-use super::output::{table, thousands, write_all};
+use super::output::{table, write_all};
 use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scratch, Tried, check, evaluate, save};
+use crate::plural::counted;
 
 /// Measure how good the recommendations are, compared with simpler models, on sessions held out from training
 ///
@@ -36,12 +37,12 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     test_share: f64,
 
-    /// Test on the sessions of the last DAYS days instead; the last day is found without the few sessions that end more
-    /// than a day after all others
+    /// Test on the sessions of the last DAYS days instead; a few sessions that end more than a day after all others do
+    /// not determine the last day
     #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 
-    /// Maximum number of the lake's sessions to test on, and to score --grid on, chosen by a hash of their ids
+    /// Maximum number of sessions in the lake to test on, and to score --grid on; a hash of their ids chooses them
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
 
@@ -53,13 +54,13 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", requires = "train")]
     test: Option<PathBuf>,
 
-    /// Only these models: `blend`, which is the project's own recommendations, or those that it declares under `recommender`
-    /// in pipelines.yaml
+    /// Evaluate only these models: `blend` (the project's own recommendations) or any declared under `recommender` in
+    /// pipelines.yaml
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     model: Vec<String>,
 
-    /// Values to try for var('NAME', …) in the SQL: every combination is scored with the last selected model, on the
-    /// most recent training sessions, and the best combination is used for the test
+    /// Values to try for var('NAME', …) in the SQL: every combination is scored by running the last selected
+    /// model on the most recent training sessions, and the best combination is used for the test
     #[arg(long, value_name = "NAME=V,…", num_args = 1.., value_parser = axis)]
     grid: Vec<(String, Vec<String>)>,
 
@@ -90,7 +91,7 @@ fn share(text: &str) -> Result<f64, String> {
 fn days(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(days) if (0.001..=36_500.0).contains(&days) => Ok(days),
-        _ => Err("expected a number of days above 0".to_owned()),
+        _ => Err("expected a number of days from 0.001 to 36500".to_owned()),
     }
 }
 
@@ -212,14 +213,13 @@ fn print_tried(tried: &[Tried], plan: &Plan) -> anyhow::Result<()> {
 }
 
 fn print_report(report: &Report) -> anyhow::Result<()> {
-    let count = |number: usize| thousands(number as u64);
     write_all(&format!(
-        "{}\ntrained on {} sessions, tested {} times on {} others; percent, ± half the 95% interval; full results in \
+        "{}\ntrained on {}, tested on {} from {}; in percent, ± half the width of the 95% interval; full results in \
          system.evaluations\n",
         report.data,
-        thousands(report.train_sessions),
-        count(report.cases),
-        count(report.test_sessions),
+        counted(report.train_sessions, "session", "sessions"),
+        counted(report.cases as u64, "case", "cases"),
+        counted(report.test_sessions as u64, "other session", "other sessions"),
     ))?;
     let ks = report.measured.first().map(|measured| &measured.figures);
     for place in 0..ks.map_or(0, Vec::len) {
@@ -265,9 +265,9 @@ fn print_table(rows: &[&Measured], place: usize, seen: bool) -> anyhow::Result<(
         found.add_row(cells);
     }
     let what = if seen {
-        "seen items may come again"
+        "seen items may be recommended again"
     } else {
         "seen items are left out"
     };
-    write_all(&format!("\nthe first {k} items, {what}\n{found}\n"))
+    write_all(&format!("\ntop {k}, {what}\n{found}\n"))
 }

@@ -17,12 +17,12 @@ use crate::lake::Lake;
 
 /// Start an executor of a cluster
 ///
-/// It runs the tasks that the scheduler assigns to it: it reads Kafka and files, computes, and writes data files into
+/// An executor runs the tasks that the scheduler assigns to it: it reads Kafka and files, computes, and writes data files into
 /// the lake, with the credentials of its own environment. Start it in a copy of the project, with the same target and
-/// variables. Paths of files, and of a lake on disk, must be the same on all machines. All its tasks share `--memory`.
+/// variables. Paths of files, and of a lake on disk, must be the same on all machines. All tasks of an executor share `--memory`.
 ///
-/// There are no passwords: whoever reaches its ports can run plans and read the data that tasks exchange. By default,
-/// it listens on loopback only.
+/// There are no passwords: whoever can reach its ports can run plans and read the data that tasks exchange. By default,
+/// an executor listens on loopback only.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec executor
@@ -36,11 +36,11 @@ pub(super) struct ExecutorArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     bind: IpAddr,
 
-    /// The name by which other machines reach it [default: the address of --bind]
+    /// The name by which other machines reach the executor [default: the address of --bind]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
 
-    /// Listen on an address that is not loopback: everyone in that network can use it
+    /// Allow listening on a non-loopback address: everyone on that network can use the executor
     #[arg(long)]
     trusted_network: bool,
 
@@ -48,11 +48,11 @@ pub(super) struct ExecutorArgs {
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
 
-    /// The port on which the scheduler reaches it; 0 selects any free port
+    /// The port on which the scheduler reaches the executor; 0 selects any free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     grpc_port: u16,
 
-    /// How many tasks to run in parallel [default: the number of cores]
+    /// Number of tasks to run in parallel [default: the number of cores]
     #[arg(long, value_name = "NUMBER")]
     cores: Option<usize>,
 
@@ -94,7 +94,7 @@ pub(super) async fn run(args: &ExecutorArgs, global: &Global, stop: &Cancellatio
     }
     // It also ends if the scheduler is gone: its supervisor should restart it.
     bail!(
-        "the scheduler at {} no longer answers\n  help: start the executor again once there is one",
+        "the scheduler at {} no longer responds\n  help: start the executor again once the scheduler is running",
         args.scheduler
     )
 }
@@ -112,13 +112,15 @@ pub(super) async fn member(global: &Global) -> anyhow::Result<(SessionState, Cod
 /// Refuses to listen on a network that may have strangers in it, unless the user has declared it trusted.
 pub(super) fn check_trust(address: IpAddr, is_trusted: bool, host: Option<&str>) -> anyhow::Result<()> {
     if address.is_unspecified() && host.is_none() {
-        bail!("other machines cannot connect to {address}\n  help: pass a name that they know: --host NAME");
+        bail!(
+            "other machines cannot connect to {address}\n  help: pass the name by which they reach this one: --host NAME"
+        );
     }
     if address.is_loopback() || is_trusted {
         return Ok(());
     }
     bail!(
-        "{address} is not loopback, and a cluster has no passwords: whoever reaches it can use its permissions\n  \
-         help: use a private network, and confirm that with --trusted-network"
+        "{address} is not a loopback address, and a cluster has no passwords: whoever can reach the address can act \
+         with the cluster's permissions\n  help: use a private network, and confirm that with --trusted-network"
     )
 }

@@ -9,9 +9,9 @@ use crate::evaluate::EvaluationError;
 use crate::pipeline::{PipelineError, chain};
 use crate::testing::TestingError;
 
-const MISSING_FILE_HELP: &str = "\n  help: a vacuum deleted the file while it was in use, or someone else deleted it; run again, \
-                                 and if that does not help, rebuild the table: clickrec run --full-refresh \
-                                 --select TABLE+";
+const MISSING_FILE_HELP: &str = "\n  help: a vacuum or another program deleted the file while it was in use; run again and, if \
+                                 that does not help, rebuild the table: clickrec run --full-refresh --select \
+                                 TABLE+";
 
 const MEMORY_HELP: &str =
     "\n  help: raise --memory, or lower --threads (on a cluster: --memory and --cores of its executors)";

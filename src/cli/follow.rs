@@ -17,6 +17,7 @@ use super::metrics;
 use super::output::write_all;
 use super::step_result::StepResult;
 use crate::pipeline::follow::{FollowEvent, Follower, Health, Snapshot, Status};
+use crate::plural::counted;
 
 const REDRAW: Duration = Duration::from_millis(250);
 /// How many partitions the status line names: those with the largest lag.
@@ -138,9 +139,9 @@ impl StatusLine {
         match event {
             FollowEvent::Batch { .. } => {}
             FollowEvent::Scheduled(outcome) => self.bar.println(format!(
-                "{:<22} done    {} rows written, {:.1} s",
+                "{:<22} done    {} written, {:.1} s",
                 outcome.step.to_string(),
-                HumanCount(outcome.written),
+                counted(outcome.written, "row", "rows"),
                 outcome.took.as_secs_f64()
             )),
             FollowEvent::Failed { error, pause } => self.bar.println(format!(

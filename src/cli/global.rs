@@ -31,7 +31,7 @@ pub(super) struct Global {
     )]
     pub config: PathBuf,
 
-    /// The target in the project file to use
+    /// The target to use, by its name in the project file
     #[arg(long, global = true, env = "CLICKREC_TARGET", value_name = "NAME")]
     pub target: Option<String>,
 
@@ -49,16 +49,16 @@ pub(super) struct Global {
     )]
     pub memory: ByteSize,
 
-    /// Where steps run: `local`, or on a cluster, through its scheduler `df://HOST:PORT` [default: `engine` in the
-    /// project file]
+    /// Where steps run: `local`, or on the cluster of the scheduler `df://HOST:PORT` [default: `engine` in the project
+    /// file]
     #[arg(long, global = true, value_name = "ENGINE", value_parser = BackendConfig::from_str)]
     pub engine: Option<BackendConfig>,
 
-    /// How many threads to use [default: the number of cores]
+    /// Number of threads to use [default: the number of cores]
     #[arg(long, global = true, env = "CLICKREC_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
 
-    /// Show no progress
+    /// Do not show progress
     #[arg(long, global = true, env = "CLICKREC_NO_PROGRESS", value_parser = FalseyValueParser::new())]
     pub no_progress: bool,
 
@@ -175,8 +175,8 @@ impl Global {
         match (found.next(), found.next()) {
             (Some(kafka), None) => Ok(kafka.clone()),
             (None, _) => anyhow::bail!(
-                "the project has no Kafka source here\n  help: choose a target that has one (--target kafka), or write \
-                 to a file (--to FILE)"
+                "no Kafka source is configured\n  help: choose a target that has one (--target kafka), or write to a \
+                 file (--to FILE)"
             ),
             (Some(_), Some(_)) => {
                 anyhow::bail!("the project has several Kafka sources\n  help: keep only one of them in the target")

@@ -14,7 +14,7 @@ use crate::lake::{CommitSummary, Lake, history};
 
 /// Show the commits of a table, newest first: what each one did, and which program wrote it
 ///
-/// With -v, also show how far each commit had read its inputs.
+/// With -v, also show how far the inputs had been read at each commit.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec history silver.events

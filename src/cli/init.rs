@@ -31,8 +31,8 @@ pub(super) enum Events {
 
 /// Create a project: pipelines.yaml, sql/ and sample_data/
 ///
-/// The project is ready: `clickrec run` reads the sample data into a lake in the same folder. For editors, there are
-/// the schema of pipelines.yaml (.editor/) and a configuration of sqlfluff, which checks SQL.
+/// The project is ready: `clickrec run` reads the sample data into a lake in the same folder. The command also writes a
+/// JSON schema of pipelines.yaml for editors (.editor/), and a configuration for sqlfluff, an SQL linter.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec init shop && cd shop && clickrec run")]
@@ -48,7 +48,7 @@ pub(super) fn run(args: &InitArgs, global: &Global) -> anyhow::Result<()> {
         return Ok(());
     }
     eprintln!(
-        "project in {}\n  next: {}clickrec run",
+        "created a project in {}\n  next: {}clickrec run",
         args.folder.display(),
         match args.folder.as_os_str() {
             folder if folder == "." => String::new(),

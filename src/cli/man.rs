@@ -12,9 +12,9 @@ use super::output::write_all;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec man ~/.local/share/man/man1    then run: man clickrec-run
-  clickrec man | man -l -                 show the main page at once")]
+  clickrec man | man -l -                 show the main page directly")]
 pub(super) struct ManArgs {
-    /// The folder; without it, the page of clickrec itself goes to standard output
+    /// The folder to write to; without it, the main page is printed to standard output
     folder: Option<PathBuf>,
 }
 

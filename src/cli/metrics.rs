@@ -58,13 +58,13 @@ fn text(status: &Status) -> Result<String, std::fmt::Error> {
     let healthy = f64::from(u8::from(status.health() == Health::Good));
     registry.register(
         "healthy",
-        "1 while the run makes progress, otherwise 0",
+        "1 while the run makes progress; otherwise 0",
         ConstGauge::new(healthy),
     );
     let up = status.up().as_secs_f64();
     registry.register_with_unit(
         "up",
-        "Time since the process started to follow",
+        "Time since the process started following its sources",
         Unit::Seconds,
         ConstGauge::new(up),
     );

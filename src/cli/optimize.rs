@@ -14,8 +14,8 @@ use crate::lake::{Compacted, compact, compactable};
 
 /// Compact the small files of tables
 ///
-/// Rows do not change, and `changes('…')` does not return them again. A pipeline may run at the same time: whoever
-/// commits first wins, and the other one plans again. `clickrec run` compacts tables by itself when they have many
+/// Rows do not change, and `changes('…')` does not return them again. A pipeline may run at the same time: whichever
+/// commits first wins, and the other plans again. `clickrec run` compacts tables by itself when they have many
 /// small files (`maintenance` in the project file).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

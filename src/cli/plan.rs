@@ -9,16 +9,18 @@ use serde::Serialize;
 
 use super::global::Global;
 use super::graph::{Vertex, draw};
-use super::output::{thousands, write_all};
+use super::output::write_all;
 use crate::config::{Mode, TableName};
 use crate::pipeline::{Decision, Logic, Node, Runner, chain};
+use crate::plural::counted;
 use crate::store::Access;
 
 const SKIP: &str = "skip";
 
 /// Check the project, and show what a run would read and write
 ///
-/// Checks configuration, SQL, functions and types. Reads the lake's logs and how far the sources go, but no data.
+/// Checks configuration, SQL, functions and types. Reads the lake's logs and the end positions of the sources, but no
+/// data.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec plan
@@ -94,9 +96,11 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
         .filter(|row| row.mode != "view" && row.action == SKIP)
         .count();
     write_all(&format!(
-        "{}{}{busy} steps have work to do, {idle} do not\n",
+        "{}{}{}, {}\n",
         draw(&vertices),
         describe_access(&runner, &access),
+        counted(busy as u64, "step has work to do", "steps have work to do"),
+        counted(idle as u64, "does not", "do not"),
     ))
 }
 
@@ -144,14 +148,15 @@ fn text(row: &Row) -> String {
         .unwrap_or_default();
     let waiting = row.rows_waiting.filter(|rows| *rows > 0);
     let waiting = waiting
-        .map(|rows| format!(", {} rows waiting", thousands(rows)))
+        .map(|rows| format!(", {}", counted(rows, "row waiting", "rows waiting")))
         .unwrap_or_default();
     let mut lines = vec![format!(
         "{:<24} {:<9} {}{reason}{waiting}",
         row.step, row.mode, row.action
     )];
     if row.sql == "changed" && row.action != "build" {
-        lines.push("  its SQL has changed, which affects only new rows: --full-refresh rebuilds the others".to_owned());
+        let note = "  its SQL has changed; only new rows are affected unless you rebuild the table with --full-refresh";
+        lines.push(note.to_owned());
     }
     if !row.stages.is_empty() {
         let parts = row
@@ -160,10 +165,7 @@ fn text(row: &Row) -> String {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", ");
-        lines.push(format!(
-            "  stages on the cluster: {}, with {parts} tasks",
-            row.stages.len()
-        ));
+        lines.push(format!("  tasks of each stage on the cluster: {parts}"));
     }
     lines.extend(row.column_changes.iter().map(|change| format!("  {change}")));
     lines.join("\n")
@@ -174,13 +176,13 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
     let preview = runner.preview(node).await?;
     let waiting = preview.waiting;
     let (action, reason, rows_waiting) = match preview.decision {
-        None => ("is computed when read", None, None),
+        None => ("computed when read", None, None),
         Some(Decision::UpToDate(_)) if node.reads_any(busy) => ("process what earlier steps write", None, None),
         Some(Decision::UpToDate(reason)) => (SKIP, Some(reason), waiting),
         Some(Decision::Incremental) => ("process new rows", None, waiting),
         Some(Decision::Full(reason)) => ("build", Some(reason), waiting),
     };
-    // It is not known yet what earlier steps will add.
+    // What earlier steps will add is not known yet.
     let rows_waiting = rows_waiting.filter(|_| !node.reads_any(busy));
     let schema = runner.schemas().get(node.name());
     Ok(Row {

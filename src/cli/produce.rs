@@ -14,6 +14,7 @@ use flate2::write::GzEncoder;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::global::Global;
+use crate::plural::counted;
 use crate::simulate::{Record, Simulation, SimulationConfig};
 use crate::sources::kafka::{Created, KafkaConfig, Producer, create_topic};
 
@@ -22,8 +23,8 @@ const PARTITIONS_MAX: i64 = 100_000;
 
 /// Simulate the traffic of a shop
 ///
-/// Simulated sessions, each with tastes of its own, click through a catalogue in time order, with human pauses. Records
-/// go to the project's Kafka source, keyed by session, or to a file.
+/// Simulated sessions, each with tastes of its own, click through a catalog in time order, with human-like pauses.
+/// Records go to the project's Kafka source, keyed by session, or to a file.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec produce --events 1_000_000 --to clicks.json.gz
@@ -63,7 +64,7 @@ pub(super) struct ProduceArgs {
     #[arg(long, default_value = "2025-07-13T00:00:00Z", value_parser = start)]
     start: DateTime<Utc>,
 
-    /// `kafka`, a file (compressed if its name ends in `.gz`), or `-` for standard output
+    /// Where the records go: `kafka`, a file (compressed if its name ends in `.gz`), or `-` for standard output
     #[arg(long, default_value = "kafka", value_name = "kafka|FILE")]
     to: String,
 
@@ -200,9 +201,9 @@ fn send(config: &SimulationConfig, kafka: &KafkaConfig, rate: Option<u64>, globa
     let delivered = producer.flush()?;
     if delivered != config.events {
         bail!(
-            "{} of {} records were delivered",
+            "only {} of {} were delivered\n  help: check the brokers; a second `clickrec produce` sends all records again",
             HumanCount(delivered),
-            HumanCount(config.events)
+            counted(config.events, "record", "records")
         );
     }
     pace.finish(config.events, &where_to);
@@ -283,8 +284,8 @@ impl Pace {
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = (events as f64 / seconds.max(f64::EPSILON)) as u64;
         eprintln!(
-            "{} records to {where_to} in {seconds:.1} s, {} per second",
-            HumanCount(events),
+            "{} to {where_to} in {seconds:.1} s, {} per second",
+            counted(events, "record", "records"),
             HumanCount(rate)
         );
     }

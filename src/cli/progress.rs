@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::pipeline::{Decision, Outcome, RunEvent, StepProgress, chain};
+use crate::plural::counted;
 
 const BAR_WIDTH: usize = 24;
 
@@ -39,7 +40,8 @@ impl Progress {
                 waiting,
                 progress,
             } => {
-                let rows = waiting.map_or_else(String::new, |rows| format!(", {} rows waiting", HumanCount(rows)));
+                let rows = waiting.map(|rows| format!(", {}", counted(rows, "row waiting", "rows waiting")));
+                let rows = rows.unwrap_or_default();
                 let how = match decision {
                     Decision::Full(reason) => format!("rebuild: {reason}"),
                     Decision::Incremental => "new rows".to_owned(),
@@ -51,12 +53,9 @@ impl Progress {
             RunEvent::Finished(outcome) => {
                 eprintln!("{}", finished(outcome));
                 for checked in outcome.checked.iter().filter(|checked| checked.rows > 0) {
-                    let (rows, name) = (HumanCount(checked.rows), &checked.name);
-                    let step = outcome.step.to_string();
-                    eprintln!(
-                        "{step:<22} {:<7} {rows} rows do not meet `{name}`",
-                        checked.severity.to_string()
-                    );
+                    let rows = counted(checked.rows, "row violates", "rows violate");
+                    let (step, severity) = (outcome.step.to_string(), checked.severity.to_string());
+                    eprintln!("{step:<22} {severity:<7} {rows} `{}`", checked.name);
                 }
             }
             RunEvent::Failed(failed) => {
@@ -65,11 +64,7 @@ impl Progress {
                 eprintln!("{:<22} FAIL    {first}", failed.step.to_string());
             }
             RunEvent::Skipped(skipped) => {
-                eprintln!(
-                    "{:<22} skip    it reads {}",
-                    skipped.step.to_string(),
-                    skipped.because_of
-                );
+                eprintln!("{:<22} skip    {}", skipped.step.to_string(), skipped.reason());
             }
         }
     }
@@ -92,8 +87,8 @@ impl Progress {
         };
         let of_rows = progress.clone();
         let rows = move |_: &ProgressState, out: &mut dyn Write| {
-            let (read, written) = (HumanCount(of_rows.rows_read()), HumanCount(of_rows.rows_written()));
-            _ = write!(out, "{read} rows read, {written} written");
+            let read = counted(of_rows.rows_read(), "row read", "rows read");
+            _ = write!(out, "{read}, {} written", HumanCount(of_rows.rows_written()));
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             let bar = ProgressBar::new_spinner()
@@ -110,8 +105,8 @@ fn finished(outcome: &Outcome) -> String {
     match &outcome.decision {
         Decision::UpToDate(reason) => format!("{name:<22} skip    {reason}"),
         _ => format!(
-            "{name:<22} done    {} rows read, {} {}, {:.2} s",
-            HumanCount(outcome.read),
+            "{name:<22} done    {}, {} {}, {:.2} s",
+            counted(outcome.read, "row read", "rows read"),
             HumanCount(outcome.written),
             if outcome.is_quarantine() {
                 "quarantined"

@@ -49,7 +49,7 @@ enum QuarantineCommand {
 /// List records with their origin and their content, newest first
 #[derive(Debug, Args)]
 struct ShowArgs {
-    /// Only records with this reason, or with reasons that start with this text
+    /// List only records whose reason starts with this text
     reason: Option<String>,
 
     /// Maximum number of records
@@ -63,9 +63,9 @@ struct ShowArgs {
 
 /// Re-evaluate the quarantined records with the current SQL
 ///
-/// Records that are accepted now move on to Silver, each once, and leave the quarantine. The others stay, with their
-/// current reason. The next run does not rebuild these tables although their SQL has changed: rows that were accepted
-/// before stay as they were. If the fix affects those rows too, use run --full-refresh instead. Stop `run --follow`
+/// Records that are now accepted move on to Silver, each exactly once, and leave the quarantine. The others stay, with
+/// their current reason. The next run does not rebuild these tables, even though their SQL has changed: rows that were
+/// accepted before stay as they were. If the fix affects those rows too, use run --full-refresh instead. Stop `run --follow`
 /// first, because it keeps the SQL that it started with. If a replay is killed, run it again.
 #[derive(Debug, Args)]
 struct ReplayArgs {
@@ -113,7 +113,7 @@ struct Outcome {
 pub(super) async fn run(args: &QuarantineArgs, global: &Global) -> anyhow::Result<()> {
     let (_, runner) = global.reader().await?;
     if runner.quarantines().next().is_none() && !matches!(args.command, None | Some(QuarantineCommand::Show(_))) {
-        anyhow::bail!("no step of the project writes a table named `quarantine`");
+        anyhow::bail!("no step of the project writes a table named `quarantine`, so there is nothing to replay");
     }
     match &args.command {
         None => reasons(&runner, args.json).await,

@@ -24,14 +24,14 @@ const VISITOR: &str = "request";
 /// Recommend items to show a session next
 ///
 /// The answer comes from the SQL of the project's recommendations (gold.recommendations), for the session's current
-/// state: sessions that training has not seen, and clicks since the last run, count as well.
+/// state in the lake: sessions that training has not seen, and clicks since the last training, count as well.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec recommend --session sess_102
   clickrec recommend --session sess_102 --explain
   clickrec recommend --items prod_88,prod_12 -k 5 --json")]
 pub(super) struct RecommendArgs {
-    /// A session of the lake
+    /// A session in the lake
     #[arg(long, value_name = "ID", required_unless_present = "items", conflicts_with = "items")]
     session: Option<String>,
 
@@ -39,7 +39,7 @@ pub(super) struct RecommendArgs {
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     items: Vec<String>,
 
-    /// How many items: var('k', …) in the SQL
+    /// Number of items: var('k', …) in the SQL
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     k: Option<u32>,
 

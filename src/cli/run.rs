@@ -18,6 +18,7 @@ use crate::config::TableName;
 use crate::pipeline::follow::{FollowOptions, Follower};
 use crate::pipeline::runs::Run;
 use crate::pipeline::{Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
+use crate::plural::counted;
 use crate::sources::{OnLoss, ReadOptions};
 
 /// The key filters may use one part in this many of the memory limit.
@@ -36,12 +37,12 @@ const KEY_FILTERS_SHARE: u64 = 8;
   clickrec run --select +gold.sessions --exclude bronze.*
                                                       a step and those before it, except one layer
   clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze
-  clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake, everything since then")]
+  clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake: everything since that time")]
 pub(super) struct RunArgs {
     /// The pipeline, if the project has several
     pipeline: Option<String>,
 
-    /// Only these steps or layers (`gold.*`); `STEP+` adds the steps after it, `+STEP` those before it
+    /// Run only these steps or layers (`gold.*`); `STEP+` adds the steps after STEP, `+STEP` those before it
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     select: Vec<String>,
 
@@ -49,21 +50,22 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     exclude: Vec<String>,
 
-    /// Rebuild the tables from all of their input; steps that read a source only if you select them by name
+    /// Rebuild the tables from all of their input; steps that read a source are rebuilt only if you select them by name
     #[arg(long)]
     full_refresh: bool,
 
-    /// Continue although a source has lost records that were not read yet (expired, topic recreated, file replaced), or
-    /// another engine has removed rows from a table that is filled from a source
+    /// Continue even if a source has lost records that had not been read yet (expired, topic recreated, file replaced),
+    /// or another engine has removed rows from a table that is filled from a source
     #[arg(long)]
     accept_loss: bool,
 
-    /// Start a source that was not read yet at its first record of this time or later, RFC 3339; to replace a table
-    /// that has records already, add --full-refresh and select its step by name
+    /// Start at this time (RFC 3339) in a source that has not been read yet; to replace a table that already has
+    /// records, add --full-refresh and select its step by name
     #[arg(long, value_name = "TIME", value_parser = time)]
     from_timestamp: Option<i64>,
 
-    /// Run continuously: a batch whenever the pipeline's `trigger` is due, and alongside them the steps with `every`
+    /// Run continuously: start a batch whenever the pipeline's `trigger` is due; steps with `every` run alongside the
+    /// batches
     #[arg(long, conflicts_with = "full_refresh")]
     follow: bool,
 
@@ -216,7 +218,7 @@ pub(super) fn summary(report: &RunReport) -> String {
         summary.add_row(without_counts(&failed.step, "failed".to_owned(), seconds));
     }
     for skipped in &report.skipped {
-        let result = format!("skipped: reads {}", skipped.because_of);
+        let result = format!("skipped: {}", skipped.reason());
         summary.add_row(without_counts(&skipped.step, result, "-".to_owned()));
     }
     for column in 2..9 {
@@ -241,10 +243,14 @@ fn balance(records: &Reconciled) -> String {
         0 => String::new(),
         some => format!(" ({} of them conflicting)", thousands(some)),
     };
-    let sign = if records.missing() == 0 { "=" } else { "do NOT equal" };
+    let sign = match (records.missing(), records.read) {
+        (0, _) => "=",
+        (_, 1) => "does NOT equal",
+        _ => "do NOT equal",
+    };
     format!(
-        "{} records {sign} {} accepted + {} repeated + {} quarantined{conflicting}",
-        thousands(records.read),
+        "{} {sign} {} accepted + {} repeated + {} quarantined{conflicting}",
+        counted(records.read, "record", "records"),
         thousands(records.accepted),
         thousands(records.repeated),
         thousands(records.quarantined)

@@ -10,12 +10,12 @@ use crate::cluster::scheduler::{SchedulerOptions, run as serve};
 
 /// Start the scheduler of a cluster
 ///
-/// It plans the stages of a step and assigns the tasks to executors (`clickrec executor`). To run steps on the cluster,
+/// The scheduler plans the stages of a step and assigns the tasks to executors (`clickrec executor`). To run steps on the cluster,
 /// use `clickrec run --engine df://HOST:PORT`, or `engine` in the project file. All processes of a cluster use the same
 /// project and the same version of clickrec.
 ///
-/// There are no passwords: whoever reaches its port can run plans with the permissions of its executors. By default, it
-/// listens on loopback only. With --bind, give it an address in a private network, never a public one.
+/// There are no passwords: whoever can reach its port can run plans with the permissions of its executors. By default,
+/// the scheduler listens on loopback only. With --bind, give it an address on a private network, never a public one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec scheduler
@@ -25,11 +25,11 @@ pub(super) struct SchedulerArgs {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50050")]
     bind: SocketAddr,
 
-    /// The name by which executors reach it [default: the address of --bind]
+    /// The name by which executors reach the scheduler [default: the address of --bind]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
 
-    /// Listen on an address that is not loopback: everyone in that network can use the cluster
+    /// Allow listening on a non-loopback address: everyone on that network can use the cluster
     #[arg(long)]
     trusted_network: bool,
 

@@ -17,11 +17,11 @@ pub(super) struct SimilarArgs {
     /// The item
     item: String,
 
-    /// How many items
+    /// Number of items
     #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
 
-    /// Print them as JSON, with all digits of the scores
+    /// Print the items as JSON, with all digits of the scores
     #[arg(long)]
     json: bool,
 }

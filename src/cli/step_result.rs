@@ -41,10 +41,7 @@ impl StepResult {
                 seconds: failed.took.as_secs_f64(),
                 ..Self::without_rows(&failed.step, "failed", with_causes(&failed.error))
             }),
-            RunEvent::Skipped(skipped) => {
-                let reason = format!("reads {}", skipped.because_of);
-                Some(Self::without_rows(&skipped.step, "skipped", reason))
-            }
+            RunEvent::Skipped(skipped) => Some(Self::without_rows(&skipped.step, "skipped", skipped.reason())),
         }
     }
 

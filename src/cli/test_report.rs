@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nu_ansi_term::{Color, Style};
 
+use crate::plural::counted;
 use crate::testing::{Change, Diff, DiffRow, Failure, Outcome, Test};
 
 /// Longer values are cut.
@@ -72,7 +73,7 @@ pub(super) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Colours on a terminal, unless NO_COLOR is set.
+/// Colors on a terminal, unless NO_COLOR is set.
 struct Paint(bool);
 
 impl Paint {
@@ -101,7 +102,7 @@ fn add_diff(text: &mut String, of: &str, diff: &Diff, paint: &Paint) {
     let told = [
         (count(Change::Missing), "missing"),
         (count(Change::Unexpected), "unexpected"),
-        (count(Change::Differs), "differ"),
+        (count(Change::Differs), "different"),
         (diff.same, "as expected"),
     ];
     let told: Vec<String> = told
@@ -146,7 +147,12 @@ fn add_diff(text: &mut String, of: &str, diff: &Diff, paint: &Paint) {
     }
     let hidden = diff.columns.len() - columns.len();
     if hidden > 0 {
-        _ = writeln!(text, "    ({hidden} columns without differences are not shown)");
+        let hidden = counted(
+            hidden as u64,
+            "column without differences is",
+            "columns without differences are",
+        );
+        _ = writeln!(text, "    ({hidden} not shown)");
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Ran {
     pub spilled_bytes: u64,
 }
 
-/// A job that is cancelled when nobody waits for it any more.
+/// A job that is canceled when nobody waits for it any more.
 struct Job {
     id: String,
     scheduler: SchedulerGrpcClient<Channel>,
@@ -147,7 +147,7 @@ impl Client {
         }
     }
 
-    /// Runs a job once. A failed job has no effect: only the files that the client commits count.
+    /// Runs a job once. A failed job has no effect: only files that the client commits count.
     async fn once(&self, query: ExecuteQueryParams, config: &SessionConfig) -> Result<Ran, ClusterError> {
         let mut job = self.submit(query, config).await?;
         let parts = self.finished(&mut job).await?;
@@ -183,6 +183,13 @@ impl Client {
 
     pub(super) fn unreachable(&self, reason: impl fmt::Display) -> ClusterError {
         ClusterError::Unreachable {
+            address: self.address.to_string(),
+            reason: reason.to_string(),
+        }
+    }
+
+    pub(super) fn unreadable(&self, reason: impl fmt::Display) -> ClusterError {
+        ClusterError::Unreadable {
             address: self.address.to_string(),
             reason: reason.to_string(),
         }
@@ -284,19 +291,12 @@ impl Client {
             tracing::warn!(
                 job = id,
                 seconds,
-                "the cluster has no executors, and the job waits for one\n  help: clickrec executor --scheduler {}",
+                "the cluster has no executors; the job is waiting for one\n  help: clickrec executor --scheduler {}",
                 self.address
             );
         } else if let Some(job) = state.jobs.iter().find(|job| job.id == id) {
             let (stages, done) = (job.stages, job.stages_done);
-            tracing::info!(
-                job = id,
-                step = job.step,
-                seconds,
-                stages,
-                done,
-                "the cluster is at work"
-            );
+            tracing::info!(job = id, step = job.step, seconds, stages, done, "the job is running");
         }
     }
 
@@ -304,7 +304,7 @@ impl Client {
     async fn fetch(&self, part: PartitionLocation) -> Result<Vec<RecordBatch>, String> {
         let layout = part.layout();
         let (Some(executor), Some(partition)) = (part.executor_meta, part.partition_id) else {
-            return Err("the scheduler does not say where it is".to_owned());
+            return Err("the scheduler does not say where the result is".to_owned());
         };
         let port = u16::try_from(executor.port).map_err(|error| error.to_string())?;
         let host = executor.host.as_str();

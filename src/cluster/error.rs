@@ -36,8 +36,8 @@ impl ClusterError {
 pub enum ClusterError {
     /// Nothing answers at the scheduler's address any more, or ever did.
     #[error(
-        "the scheduler at {address} does not answer: {reason}\n  help: start it with `clickrec scheduler`, or run here \
-         with `--engine local`; nothing was committed, and the next run continues from there"
+        "the scheduler at {address} does not answer: {reason}\n  help: start it with `clickrec scheduler`, or run the \
+         step locally, with `--engine local`; nothing was committed, and the next run starts where the last commit ended"
     )]
     Unreachable {
         /// `host:port`.
@@ -55,9 +55,20 @@ pub enum ClusterError {
         /// The scheduler's message.
         reason: String,
     },
+    /// The scheduler answers, but not with what was requested.
+    #[error(
+        "cannot read the answer of the scheduler at {address}: {reason}\n  help: run the same version of clickrec \
+         everywhere"
+    )]
+    Unreadable {
+        /// `host:port`.
+        address: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
     /// The scheduler does not know the job, because it was restarted.
     #[error(
-        "the scheduler at {address} no longer knows job {job}: it was restarted\n  help: run again; nothing was \
+        "the scheduler at {address} was restarted and no longer knows job {job}\n  help: run again; nothing was \
          committed"
     )]
     Forgotten {
@@ -75,7 +86,7 @@ pub enum ClusterError {
         reason: String,
     },
     /// A plan node cannot be serialized.
-    #[error("the plan cannot be sent to a cluster: {0}\n  help: run the step here, with `--engine local`")]
+    #[error("the plan cannot be sent to a cluster: {0}\n  help: run the step locally, with `--engine local`")]
     Plan(#[source] DataFusionError),
     /// Invalid settings of a cluster process.
     #[error("{0}")]

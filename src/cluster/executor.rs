@@ -86,7 +86,11 @@ pub async fn run(
 fn host_and_port(address: &str) -> Result<(String, u16), ClusterError> {
     let parts = address.rsplit_once(':');
     let parts = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-    parts.ok_or_else(|| ClusterError::Settings(format!("`{address}` is not a scheduler's HOST:PORT")))
+    parts.ok_or_else(|| {
+        ClusterError::Settings(format!(
+            "`{address}` is not the address of a scheduler\n  help: write HOST:PORT, like 127.0.0.1:50050"
+        ))
+    })
 }
 
 /// The ports, with 0 replaced by free ones: Ballista reports the configured numbers to the scheduler.
@@ -96,7 +100,7 @@ fn ports(options: &ExecutorOptions) -> Result<[u16; 2], ClusterError> {
     for port in &mut ports {
         let listener = TcpListener::bind((options.bind, *port)).map_err(|error| {
             ClusterError::Settings(format!(
-                "cannot listen on {}:{port}: {error}\n  help: choose others with --port and --grpc-port",
+                "cannot listen on {}:{port}: {error}\n  help: choose other ports with --port and --grpc-port",
                 options.bind
             ))
         })?;

@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 
 use super::{Client, ClusterError};
 
-/// Where a scheduler serves it.
+/// Where a scheduler serves its state.
 const PATH: &str = "/cluster";
 /// How many finished jobs are remembered.
 const ENDED: usize = 50;
@@ -37,11 +37,11 @@ const ANSWER_BYTES: usize = 8 << 20;
 /// The executors and the jobs of a cluster.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ClusterState {
-    /// Those that the scheduler hears of.
+    /// The executors from which the scheduler receives heartbeats.
     pub executors: Vec<ExecutorState>,
-    /// How many jobs wait to be begun.
+    /// The number of jobs waiting to start.
     pub waiting: usize,
-    /// Those that run, then those that ended, newest first.
+    /// Running jobs, then finished ones, newest first.
     pub jobs: Vec<JobState>,
 }
 
@@ -50,44 +50,44 @@ pub struct ClusterState {
 pub struct ExecutorState {
     /// `host:port`.
     pub address: String,
-    /// How many tasks it does side by side.
+    /// The number of tasks that the executor runs in parallel.
     pub cores: u32,
-    /// When it was last heard of.
+    /// The time of the executor's last heartbeat.
     pub heard_at: Option<String>,
-    /// The most memory that it has held, where it says so.
+    /// The executor's peak memory, if it reports it.
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobOutcome {
-    /// Not begun yet.
+    /// Not started yet.
     Queued,
-    /// Tasks are on executors.
+    /// Executors are running its tasks.
     Running,
     /// All its tasks are done.
     Done,
-    /// It was given up; the run that asked for it says why.
+    /// The job failed; the run that submitted it reports the reason.
     Failed,
 }
 
 /// A job: one plan of a step.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct JobState {
-    /// Ballista's name of it, as in the logs.
+    /// Ballista's id of the job, as in the logs.
     pub id: String,
-    /// The step that it is part of.
+    /// The step that the job is part of.
     pub step: String,
-    /// How far it is.
+    /// The job's state.
     pub outcome: JobOutcome,
-    /// When it was begun.
+    /// When the job started.
     pub started_at: Option<String>,
-    /// How long it took, or takes so far.
+    /// How long the job took, or has taken so far.
     pub seconds: Option<f64>,
-    /// Its stages, while it runs.
+    /// The number of stages, while the job is running.
     pub stages: Option<usize>,
-    /// Those of them that are done.
+    /// The number of finished stages, while the job is running.
     pub stages_done: Option<usize>,
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn routes(scheduler: &Server) -> Result<Router, BallistaError> 
 async fn told(State((scheduler, ended)): State<(Server, Ended)>) -> Result<Json<ClusterState>, StatusCode> {
     let state = state(&scheduler, &ended).await;
     state.map(Json).map_err(|error| {
-        tracing::warn!(%error, "the state of the cluster could not be told");
+        tracing::warn!(%error, "cannot report the state of the cluster");
         StatusCode::INTERNAL_SERVER_ERROR
     })
 }
@@ -216,11 +216,11 @@ impl Client {
                 .await
                 .map_err(|error| self.unreachable(error))?;
             if answer.status() != StatusCode::OK {
-                return Err(self.unreachable(format!("it says {}", answer.status())));
+                return Err(self.unreadable(format!("its status is {}", answer.status())));
             }
             let body = to_bytes(Body::new(answer.into_body()), ANSWER_BYTES).await;
             let body = body.map_err(|error| self.unreachable(error))?;
-            serde_json::from_slice(&body).map_err(|error| self.unreachable(error))
+            serde_json::from_slice(&body).map_err(|error| self.unreadable(error))
         };
         match timeout(PATIENCE, asked).await {
             Ok(told) => told,

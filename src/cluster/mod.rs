@@ -10,7 +10,7 @@
 //! - [`Client`]: sends a plan, waits, and fetches the result.
 //! - [`ClusterState`]: executors and jobs, as reported by the scheduler.
 //! - `placement`: which executors get tasks, and which jobs have to restart.
-//! - `texts`: what the errors of a cluster, which arrive as text, are recognised by.
+//! - `texts`: what the errors of a cluster, which arrive as text, are recognized by.
 //! - [`stages`](fn@stages): how a plan will be split into stages.
 //! - [`scheduler`], [`executor`]: the processes of a cluster.
 

@@ -1,7 +1,7 @@
 //! Decides which executors get tasks, and which jobs have to restart because they lost an executor.
 //!
 //! Ballista 55.0 continues a job that lost an executor: stages that read its shuffles are rolled back and run again.
-//! Two things go wrong then, so here such a job gets no more tasks and is cancelled, and the client restarts it.
+//! Two things go wrong then, so here such a job gets no more tasks and is canceled, and the client restarts it.
 //!
 //! - The shuffles that a stage had written before the rollback are still read, in addition to those of its second run:
 //!   rows are duplicated.

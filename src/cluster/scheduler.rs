@@ -54,7 +54,7 @@ pub async fn run(
     let listener = TcpListener::bind(options.bind).await;
     let listener = listener.map_err(|error| {
         ClusterError::Settings(format!(
-            "cannot listen on {}: {error}\n  help: choose another place with --bind HOST:PORT",
+            "cannot listen on {}: {error}\n  help: choose another address with --bind HOST:PORT",
             options.bind
         ))
     })?;
@@ -71,7 +71,7 @@ pub async fn run(
     let canceller = scheduler.clone();
     tokio::spawn(async move {
         while let Some(job) = broken_jobs.recv().await {
-            tracing::warn!(%job, "a job lost tasks or shuffle files and is cancelled; its client will retry it");
+            tracing::warn!(%job, "canceling a job that lost tasks or shuffle files; its client will retry it");
             if let Err(error) = canceller.cancel_job(job).await {
                 tracing::error!(%error, "cannot cancel the job");
             }

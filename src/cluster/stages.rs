@@ -21,6 +21,6 @@ pub fn stages(plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Ve
     let job = JobId::new("plan".to_owned());
     let stages = DefaultDistributedPlanner::new().plan_query_stages(&job, plan, config.options());
     let stages =
-        stages.map_err(|error| ClusterError::Settings(format!("the plan cannot be cut into stages: {error}")))?;
+        stages.map_err(|error| ClusterError::Settings(format!("the plan cannot be split into stages: {error}")))?;
     Ok(stages.iter().map(|stage| stage.input_partition_count()).collect())
 }

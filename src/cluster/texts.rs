@@ -1,10 +1,10 @@
 //! The texts by which the errors of a cluster are told apart. Executors and scheduler pass errors on as text, some as
 //! `Display`, some as `Debug`; the types are lost. Nothing else reads such text.
 
-/// Why Ballista says that a job failed which the scheduler cancelled. Only ours does: it had lost an executor.
+/// Why Ballista says that a job failed which the scheduler canceled. Only ours does: it had lost an executor.
 const CANCELLED: &str = "Cancelled";
 /// What is said of such a job instead.
-const LOST_EXECUTOR: &str = "an executor was lost in the middle of it";
+const LOST_EXECUTOR: &str = "an executor was lost while the job was running";
 /// What is said of a job whose result did not arrive.
 const NOT_FETCHED: &str = "could not be fetched";
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_job_has_lost_an_executor() {
+    fn a_canceled_job_has_lost_an_executor() {
         assert!(has_lost_an_executor(&reason("Cancelled".to_owned())));
         assert!(is_passing(&reason("Cancelled".to_owned())));
         assert_eq!(reason("Task cancelled".to_owned()), "Task cancelled");

@@ -71,13 +71,20 @@ pub struct Failed {
     pub took: Duration,
 }
 
-/// A step that did not run, as it reads one that failed.
+/// A step that did not run, because it reads one that failed or was skipped.
 #[derive(Debug, Clone)]
 pub struct Skipped {
     /// `layer.table`.
     pub step: TableName,
     /// A step that failed or was skipped.
     pub because_of: TableName,
+}
+
+impl Skipped {
+    /// Why the step was skipped, for people.
+    pub fn reason(&self) -> String {
+        format!("{} failed or was skipped", self.because_of)
+    }
 }
 
 /// How a run ended.

@@ -166,8 +166,7 @@ impl Run {
     }
 
     fn skipped(&self, skipped: &Skipped) -> Row<'_> {
-        let reason = format!("reads {}", skipped.because_of);
-        self.row(skipped.step.to_string(), "skipped", Some(reason))
+        self.row(skipped.step.to_string(), "skipped", Some(skipped.reason()))
     }
 }
 

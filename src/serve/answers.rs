@@ -32,7 +32,7 @@ pub(super) struct Recommendation {
     /// The other numbers that the recommendations have: the parts of the score.
     #[serde(flatten)]
     pub parts: BTreeMap<String, f64>,
-    /// The session's items that speak for it, if requested; none if it is popular with everyone.
+    /// The session's items that support the recommendation, if requested; empty if the item is popular with everyone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Vec<Because>>,
 }
@@ -49,11 +49,11 @@ impl From<Recommended> for Recommendation {
     }
 }
 
-/// An item of the session that speaks for a recommendation.
+/// An item of the session that supports a recommendation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(super) struct Because {
     pub item_id: String,
-    /// Its share of all that speaks for it, 0 to 1.
+    /// Its share of the support that all items of the session give, 0 to 1.
     pub share: f64,
 }
 

@@ -20,7 +20,7 @@ pub(super) async fn asset(Path(path): Path<String>) -> Result<Response, ApiError
 
 fn file(path: &str) -> Result<Response, ApiError> {
     let file = ASSETS.get_file(path);
-    let file = file.ok_or_else(|| ApiError::NotFound("there is no such page".to_owned()))?;
+    let file = file.ok_or_else(|| ApiError::NotFound("there is no such file".to_owned()))?;
     let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",

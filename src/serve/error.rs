@@ -43,7 +43,7 @@ struct Told {
     code: String,
     /// A message for people.
     message: String,
-    /// How to fix it, if known.
+    /// How to fix the problem, if known.
     help: Option<String>,
 }
 
@@ -62,8 +62,8 @@ pub(super) enum ApiError {
     NotDeclared(String, &'static str),
     /// Rejected because of its token, Host or Origin.
     Refused(StatusCode, &'static str, &'static str),
-    /// The statement is not allowed here.
-    Sql(String),
+    /// The statement is wrong or not allowed here; what to do instead, if known.
+    Sql(String, Option<&'static str>),
     /// The server is overloaded.
     Overloaded,
     /// The request timed out.
@@ -107,18 +107,19 @@ impl ApiError {
     /// An error of a client's own statement; its message is returned if the statement is to blame.
     pub fn statement(error: &DataFusionError) -> Self {
         match error.find_root() {
-            DataFusionError::ResourcesExhausted(_) => {
-                Self::Sql("the statement needs more memory than is allowed here".to_owned())
-            }
+            DataFusionError::ResourcesExhausted(_) => Self::Sql(
+                "the statement needs more memory than the server allows".to_owned(),
+                Some("read fewer rows or columns, or use `clickrec sql`"),
+            ),
             DataFusionError::SQL(..)
             | DataFusionError::Plan(_)
             | DataFusionError::SchemaError(..)
             | DataFusionError::NotImplemented(_)
             | DataFusionError::Execution(_)
-            | DataFusionError::ArrowError(..) => Self::Sql(first_line(&error.find_root().to_string()).to_owned()),
+            | DataFusionError::ArrowError(..) => Self::Sql(first_line(&error.find_root().to_string()).to_owned(), None),
             _ => {
                 tracing::error!(%error, "a client's statement failed");
-                Self::Sql("the statement failed; the server's log has the reason".to_owned())
+                Self::Sql("the statement failed; the server's log has the reason".to_owned(), None)
             }
         }
     }
@@ -137,16 +138,11 @@ impl ApiError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "empty_lake",
                 "the lake has no events yet".to_owned(),
-                Some("clickrec run"),
+                Some("run `clickrec run`"),
             ),
             Self::NotDeclared(message, help) => (StatusCode::NOT_FOUND, "not_declared", message, Some(help)),
             Self::Refused(status, message, help) => (status, "refused", message.to_owned(), Some(help)),
-            Self::Sql(message) => (
-                StatusCode::BAD_REQUEST,
-                "sql",
-                message,
-                Some("send one statement that only reads: select …"),
-            ),
+            Self::Sql(message, help) => (StatusCode::BAD_REQUEST, "sql", message, help),
             Self::Overloaded => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "overloaded",

@@ -83,7 +83,7 @@ async fn admit(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> R
     if !is_ours(&shop, request.headers()) {
         return refused(
             StatusCode::MISDIRECTED_REQUEST,
-            "this host name is not one of the server's",
+            "the server does not answer under this host name",
             "use the server's address, or start it with --host NAME",
         );
     }
@@ -99,7 +99,7 @@ async fn admit(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> R
     if !is_open && !has_token(&shop, request.headers()) {
         return refused(
             StatusCode::UNAUTHORIZED,
-            "a token is needed",
+            "a token is required",
             "send the header Authorization: Bearer TOKEN",
         );
     }

@@ -68,7 +68,7 @@ impl Trouble {
     /// What is wrong with the statements, for clients. The previous ones still answer.
     pub fn of_statements(self) -> Option<String> {
         self.statements_failed
-            .then(|| "no new models could be made; the server's log says why".to_owned())
+            .then(|| "the new models could not be prepared; the server's log says why".to_owned())
     }
 }
 
@@ -157,7 +157,9 @@ impl Shop {
         let most = self.options.limits.rows;
         match asked.unwrap_or(usual) {
             rows if (1..=most).contains(&rows) => Ok(rows),
-            _ => Err(ApiError::BadRequest(format!("expected 1 to {most} rows"))),
+            _ => Err(ApiError::BadRequest(format!(
+                "expected a number of rows from 1 to {most}"
+            ))),
         }
     }
 

@@ -90,7 +90,7 @@ impl Watch {
                     tracing::warn!(error = %chain(&error, ": "), "cannot prepare the models; trying again");
                 }
                 // The task panicked; the log says where.
-                Err(error) => tracing::error!(%error, "no models were made"),
+                Err(error) => tracing::error!(%error, "preparing the models failed"),
             }
         }
         if self.making.is_none() && self.statements_are_due(shop, snapshot) {

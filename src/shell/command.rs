@@ -15,17 +15,17 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     (
         "\\d",
         "[TABLE]",
-        "show the columns of a table, and its step; without a table, as \\dt",
+        "show the columns of a table and the step that writes it; without a table, the same as \\dt",
     ),
     (
         "\\dt",
         "[TEXT]",
-        "list tables, views and topics (whose names contain TEXT)",
+        "list tables, views and topics, or only those whose names contain TEXT",
     ),
     (
         "\\df",
         "[FUNCTION]",
-        "show help for a function, or list functions (by a part of their name)",
+        "show help for a function, or list the functions whose names contain FUNCTION",
     ),
     (
         "\\layers",
@@ -36,12 +36,12 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     (
         "\\at",
         "[VERSION | TIME | now]",
-        "read the lake as it was then, until \\at now; alone: show the versions read",
+        "read the lake as it was then, until \\at now; without an argument, show which versions are read",
     ),
     (
         "\\run",
         "STEP[+]",
-        "run a step (with +, also the steps after it); needs --write",
+        "run a step (and, with +, the steps after it); needs --write",
     ),
     (
         "\\explain",
@@ -65,8 +65,12 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
         "[on | off]",
         "show how long statements take, and their peak memory",
     ),
-    ("\\o", "[FILE]", "write results to a file; alone: to the terminal again"),
-    ("\\i", "FILE", "run the statements and commands of a file"),
+    (
+        "\\o",
+        "[FILE]",
+        "write results to a file; without a file, to the terminal again",
+    ),
+    ("\\i", "FILE", "run the statements and commands in a file"),
     ("\\?", "", "show this help"),
     ("\\q", "", "leave the shell, as Ctrl-D does"),
 ];

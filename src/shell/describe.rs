@@ -234,10 +234,11 @@ fn made_by(node: &Node) -> String {
         true => String::new(),
         false => format!(", key {}", step.key.join(", ")),
     };
+    let verb = if step.mode == Mode::View { "computed" } else { "written" };
     format!(
-        "{} of {} ({}{key}); reads {}",
-        step.mode,
+        "{verb} by {}, mode {}{key}, pipeline {}; reads {}",
         step.file.display(),
+        step.mode,
         node.pipeline,
         reads(node)
     )

@@ -90,7 +90,7 @@ impl Editor {
             .with_ansi_colors(colors)
             .with_break_signal(leave)
             .use_bracketed_paste(true);
-        // Without colours, a hint could not be distinguished from typed text.
+        // Without colors, a hint could not be distinguished from typed text.
         let hinter = DefaultHinter::default()
             .with_style(Style::new().dimmed())
             .with_min_chars(2);

@@ -1,4 +1,4 @@
-//! Syntax highlighting: the parts of an input, and their colours.
+//! Syntax highlighting: the parts of an input, and their colors.
 
 use std::ops::Range;
 
@@ -109,7 +109,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Colours that are readable on a dark and on a light background.
+    /// Colors that are readable on a dark and on a light background.
     pub fn style(self) -> Style {
         match self {
             Self::Plain => Style::new(),

@@ -55,7 +55,7 @@ where
     let leave = Leave(Arc::default());
     let names = Names::default();
     let file = history_file::file().unwrap_or_else(|error| {
-        eprintln!("this session keeps no history: {error}");
+        eprintln!("the history of this session is not saved: {error}");
         None
     });
     let editor = Editor::new(names.clone(), file, leave.0.clone())?;
@@ -116,8 +116,8 @@ async fn typed(
     tokio::select! {
         biased;
         read = reading => read.map_err(|error| ShellError::file("read", "the terminal", std::io::Error::other(error))),
-        _ = signals.hangups.recv() => Err(ShellError::Command("the terminal is gone".to_owned())),
-        () = refresh => Err(ShellError::Command("reading the input has stopped".to_owned())),
+        _ = signals.hangups.recv() => Err(ShellError::Command("the terminal was closed".to_owned())),
+        () = refresh => Err(ShellError::Command("cannot read any more input".to_owned())),
     }
 }
 
@@ -138,7 +138,7 @@ impl Shell {
             None => {
                 self.files.clear();
                 _ = self.output.writer().flush();
-                eprintln!("cancelled");
+                eprintln!("canceled");
             }
         }
         Flow::GoOn

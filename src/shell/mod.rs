@@ -6,8 +6,8 @@
 //!   (`\watch`), `run_step` (`\run`): what they do. `query`: a statement; `output`: where results go (`\o`).
 //! - `restrictions`: refuses what a session may not do.
 //! - [`print`](mod@print): rows as text; `progress`: the progress of a query.
-//! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colours;
-//!   `history_file`, `secrets`: the lines typed before, and what is not kept of them.
+//! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colors;
+//!   `history_file`, `secrets`: the history, and what it leaves out.
 
 mod access;
 mod catalog;

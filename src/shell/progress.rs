@@ -9,6 +9,7 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 
 use super::output::terminal_width;
+use crate::plural::counted;
 
 /// Queries that take less time show no bar.
 const DELAY: Duration = Duration::from_millis(500);
@@ -44,10 +45,10 @@ impl Progress {
                 _ = write!(out, "{}{}", "█".repeat(filled), "░".repeat(BAR_WIDTH - filled));
             };
             let rows = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
-                let read = HumanCount(rows_read(&scans));
-                _ = match total {
-                    Some(total) => write!(out, "{read} of {} rows read", HumanCount(total as u64)),
-                    None => write!(out, "{read} rows read"),
+                let read = rows_read(&scans);
+                _ = match total.map(|total| counted(total as u64, "row", "rows")) {
+                    Some(total) => write!(out, "{} of {total} read", HumanCount(read)),
+                    None => write!(out, "{} read", counted(read, "row", "rows")),
                 };
             };
             bar.set_style(style.with_key("read_bar", read_bar).with_key("rows", rows));

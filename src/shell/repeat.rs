@@ -10,7 +10,7 @@ use chrono::{SecondsFormat, Utc};
 use super::{Shell, ShellError};
 
 impl Shell {
-    /// Repeats the last statement, this many times or until it is cancelled.
+    /// Repeats the last statement, this many times or until it is canceled.
     pub(super) async fn watch(&mut self, every: Duration, times: Option<u32>) -> Result<(), ShellError> {
         let sql = self.last("\\watch")?;
         let mut ticks = tokio::time::interval(every);

@@ -40,7 +40,8 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
             LogicalPlan::Dml(write) if write.table_name.schema().and_then(layer).is_none() => {
                 let names = |name: fn(&Layer) -> String| layers().map(name).collect::<Vec<_>>().join(" or ");
                 refused = Some(format!(
-                    "`{}` is not a {}\n  help: only {} writes; the steps of pipelines.yaml write the tables of the lake",
+                    "`{}` is not a {}\n  help: only {} is allowed; the tables of the lake are written by the steps in \
+                     pipelines.yaml",
                     write.table_name,
                     names(|layer| layer.table.to_owned()),
                     names(|layer| format!("`insert into {}.SOURCE`", layer.name)),
@@ -56,7 +57,8 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
             }
             LogicalPlan::Copy(_) => {
                 refused = Some(
-                    "`copy` is not available\n  help: \\o FILE and \\format csv, or redirect --format csv to a file"
+                    "`copy` is not available\n  help: use \\o FILE with \\format csv, or redirect the output of --format csv \
+                     to a file"
                         .to_owned(),
                 );
             }

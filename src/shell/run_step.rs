@@ -4,6 +4,7 @@ use super::restrictions::refused;
 use super::{Access, Shell, ShellError};
 use crate::config::nearest;
 use crate::pipeline::{Decision, Outcome, RunEvent, RunOptions, Selection};
+use crate::plural::counted;
 
 impl Shell {
     /// Runs a step or, with `STEP+`, also the steps after it.
@@ -38,7 +39,7 @@ impl Shell {
         };
         let report = self.runner.run_once(pipeline, &options, &mut tell).await?;
         for skipped in &report.skipped {
-            eprintln!("{}: skipped, it reads {}", skipped.step, skipped.because_of);
+            eprintln!("{}: skipped: {}", skipped.step, skipped.reason());
         }
         report.into_outcomes()?;
         Ok(())
@@ -60,8 +61,8 @@ fn finished(outcome: &Outcome) -> String {
     match &outcome.decision {
         Decision::UpToDate(reason) => format!("{step}: up to date, {reason}"),
         _ => format!(
-            "{step}: {} rows read, {} written, {:.2} s",
-            indicatif::HumanCount(outcome.read),
+            "{step}: {}, {} written, {:.2} s",
+            counted(outcome.read, "row read", "rows read"),
             indicatif::HumanCount(outcome.written),
             outcome.took.as_secs_f64()
         ),

@@ -9,6 +9,7 @@ use super::print::Format;
 use super::restrictions::refused;
 use super::split::{Item, Placed, is_farewell, split};
 use super::{Access, Shell, ShellError};
+use crate::plural::counted;
 
 /// A text to run, and its name in errors.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ impl Shell {
         self.limit = limit.unwrap_or(self.limit);
         if self.options.interactive {
             self.tell(&match self.limit {
-                Limit::Rows(rows) => format!("at most {rows} rows are shown"),
+                Limit::Rows(rows) => format!("at most {}", counted(rows as u64, "row is shown", "rows are shown")),
                 Limit::Off => "all rows are shown".to_owned(),
             });
         }

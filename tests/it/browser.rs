@@ -30,7 +30,7 @@ const QUIET: [&str; 7] = [
     "lang=en-US",
 ];
 
-/// The centre of an element that is uncovered and at the same position in two consecutive frames; otherwise nothing.
+/// The center of an element that is uncovered and at the same position in two consecutive frames; otherwise nothing.
 /// From then on, `wasClicked` says whether a click reached that element.
 const REACHABLE: &str = "(async () => {
     const middle = () => {

@@ -26,7 +26,7 @@ fn rows_that_only_warn_are_written_and_told() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
         told.contains(&format!(
-            "warn    {purchases} rows do not meet `accepted_values event_type`"
+            "warn    {purchases} rows violate `accepted_values event_type`"
         )),
         "{told}"
     );
@@ -46,7 +46,7 @@ fn a_step_that_fails_writes_nothing_and_what_reads_it_is_skipped() {
         "rows violate `accepted_values event_type`",
         "\"event_type\":\"purchase\"",
         "severity: warn",
-        "skip    it reads silver.events",
+        "skip    silver.events failed or was skipped",
         "1 ok, 1 failed,",
     ] {
         assert!(error.contains(told), "{told}: {error}");

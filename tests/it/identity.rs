@@ -81,7 +81,7 @@ fn an_id_with_other_content_goes_to_quarantine_and_is_counted_wherever_a_user_lo
     deliver(&shop, "3.json", &[&second[1]]);
     let summary = shop.ok(&["run"]);
     assert!(
-        summary.contains("1 records = 0 accepted + 0 repeated + 1 quarantined (1 of them conflicting)"),
+        summary.contains("1 record = 0 accepted + 0 repeated + 1 quarantined (1 of them conflicting)"),
         "{summary}"
     );
     deliver(&shop, "4.json", &[&first[0], &second[0]]);

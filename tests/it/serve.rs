@@ -326,7 +326,7 @@ fn an_empty_lake_says_what_to_run_and_the_first_run_is_noticed() {
             (503, "empty_lake"),
             "{page}: {answer:?}"
         );
-        assert_eq!(answer.json()["error"]["help"], "clickrec run");
+        assert_eq!(answer.json()["error"]["help"], "run `clickrec run`");
     }
     assert_eq!(server.get("/api/v1/health").code, 503);
     assert_eq!(server.get("/api/v1/pipeline").json()["sources"][0]["waiting"], 2_000);

@@ -114,7 +114,7 @@ fn ctrl_c_ends_the_query_and_not_the_shell() {
     terminal.send(ENDLESS);
     terminal.wait("rows read");
     terminal.send("\x03");
-    let screen = terminal.wait("\ncancelled");
+    let screen = terminal.wait("\ncanceled");
     assert!(!screen.contains("rows read"), "the bar goes with its query:\n{screen}");
     terminal.wait_for_prompt();
     terminal.send("select 6 * 7 as answer;\r");
@@ -142,7 +142,7 @@ fn watch_goes_on_until_ctrl_c() {
     terminal.send("select count(*) as rounds from silver.quarantine \\watch 0.1\r");
     terminal.wait_until("three rounds", |screen| screen.matches("every 100ms").count() >= 3);
     terminal.send("\x03");
-    terminal.wait("cancelled");
+    terminal.wait("canceled");
     terminal.wait_for_prompt();
 }
 

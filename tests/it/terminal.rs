@@ -98,7 +98,7 @@ impl Terminal {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    /// The colour at the last occurrence of a text, and whether it is bold.
+    /// The color at the last occurrence of a text, and whether it is bold.
     pub fn color_of(&self, text: &str) -> (vt100::Color, bool) {
         let screen = self.screen.lock().unwrap();
         let screen = screen.screen();

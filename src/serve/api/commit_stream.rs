@@ -34,7 +34,7 @@ impl Commit {
     }
 }
 
-/// Commits as they happen: server-sent events `commit` with the tables that changed, and with what answers requests
+/// Commits as they happen: server-sent events named `commit`, which list the changed tables, and what answers requests
 #[utoipa::path(get, path = "/api/v1/events", tag = "pipeline",
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub(super) async fn events(State(shop): State<Arc<Shop>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {

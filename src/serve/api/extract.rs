@@ -76,10 +76,10 @@ impl EventType {
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Range {
-    /// The first moment.
+    /// The start of the range, inclusive.
     #[serde(default, deserialize_with = "moment")]
     pub from: Option<DateTime<Utc>>,
-    /// The moment after the last.
+    /// The end of the range, exclusive.
     #[serde(default, deserialize_with = "moment")]
     pub to: Option<DateTime<Utc>>,
 }

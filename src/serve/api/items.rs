@@ -14,7 +14,7 @@ use crate::serve::panels::{self, moment, number, text};
 use crate::serve::shop::Shop;
 use crate::serve::statements::is_ready;
 
-/// An item, and what happened to it.
+/// An item, and its number of events.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Item {
     item_id: String,
@@ -22,7 +22,7 @@ pub(super) struct Item {
     views: i64,
     add_to_carts: i64,
     purchases: i64,
-    /// How many sessions had it, where that is known.
+    /// The number of sessions that interacted with the item, if known.
     sessions: Option<i64>,
 }
 
@@ -34,9 +34,9 @@ pub(super) struct Items {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Only items whose id has this in it.
+    /// Only items whose id contains this text.
     search: Option<String>,
-    /// At most so many.
+    /// The maximum number of items.
     #[param(minimum = 1, maximum = 1000, default = 20)]
     limit: Option<usize>,
 }
@@ -60,14 +60,14 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Popular {
-    /// Only this counts.
+    /// Rank by events of this type only; by default, by all events.
     event_type: Option<EventType>,
-    /// At most so many.
+    /// The maximum number of items.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<usize>,
 }
 
-/// Items by what happened to them in whole days of a range
+/// Items ranked by their events on the days of a range
 #[utoipa::path(get, path = "/api/v1/items/popular", tag = "items", params(Popular, Range),
     responses((status = 200, body = Items), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn popular(
@@ -89,7 +89,7 @@ pub(super) async fn popular(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WantedSimilar {
-    /// How many items.
+    /// The number of items.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     k: Option<usize>,
 }
@@ -99,7 +99,7 @@ pub(super) struct WantedSimilar {
 pub(super) struct Alike {
     item_id: String,
     rank: u64,
-    /// Their similarity, as computed by the project's SQL for similar items.
+    /// How similar the two items are, as computed by the project's SQL.
     score: f64,
 }
 

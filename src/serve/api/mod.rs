@@ -32,7 +32,7 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "clickrec", description = "What should this visitor see next? Times are UTC, ranges are [from, to)."),
+    info(title = "clickrec", description = "What should this visitor see next? Times are UTC; ranges are [from, to)."),
     modifiers(&Token),
     security((), ("token" = []))
 )]
@@ -83,7 +83,7 @@ pub(super) fn routes(shop: &Arc<Shop>) -> Router {
     api.route("/", get(assets::page))
         .route("/assets/{*path}", get(assets::asset))
         .route(DOCUMENT, get(async || json(document)))
-        .fallback(async || ApiError::NotFound(format!("there is no such page; {DOCUMENT} lists them")))
+        .fallback(async || ApiError::NotFound(format!("there is no such path; {DOCUMENT} lists the paths")))
         .method_not_allowed_fallback(async || {
             ApiError::BadRequest(format!(
                 "this path does not support that method; {DOCUMENT} lists the methods"

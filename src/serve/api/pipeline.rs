@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::config::Mode;
 use crate::lake::history;
+use crate::plural::counted;
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels;
 use crate::serve::shop::{Shop, read};
@@ -37,12 +38,12 @@ pub(super) struct Pipeline {
     rates: Rates,
     tables: Vec<Table>,
     steps: Vec<Step>,
-    /// The rate of the newest run that has read records.
+    /// What became of the records of the latest run that counted them.
     records: Option<Records>,
     quarantine: Vec<Reason>,
 }
 
-/// The records that wait in a source.
+/// The records waiting in a source.
 #[derive(Debug, Serialize, ToSchema)]
 struct Source {
     source: String,
@@ -70,7 +71,7 @@ impl Place {
 
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 struct Rates {
-    /// The rate of the newest run that has read records.
+    /// The rate of the latest run that read any records.
     records_per_s: Option<f64>,
 }
 
@@ -94,7 +95,7 @@ struct Step {
     error: Option<String>,
 }
 
-/// What happened to the records of a run: records = accepted + repeated + quarantined.
+/// What became of the records of a run: records = accepted + repeated + quarantined.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct Records {
     started_at: String,
@@ -107,8 +108,19 @@ struct Records {
 }
 
 impl Records {
-    fn missing(&self) -> i64 {
-        self.records - self.accepted - self.repeated - self.quarantined
+    /// What is wrong if they do not add up.
+    fn imbalance(&self) -> Option<String> {
+        let missing = self.records - self.accepted - self.repeated - self.quarantined;
+        let number = counted(
+            missing.unsigned_abs(),
+            "record of the last run is",
+            "records of the last run are",
+        );
+        match missing {
+            0 => None,
+            1.. => Some(format!("{number} unaccounted for")),
+            _ => Some(format!("{number} in several tables")),
+        }
     }
 }
 
@@ -147,10 +159,7 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
         .filter_map(|source| Some((&source.source, source.error.as_ref()?)));
     reasons.extend(silent.map(|(source, error)| format!("source {source}: {error}")));
     let records = records.into_iter().next();
-    let missing = records.as_ref().map_or(0, Records::missing);
-    if missing != 0 {
-        reasons.push(format!("{missing} of the last run's records are not accounted for"));
-    }
+    reasons.extend(records.as_ref().and_then(Records::imbalance));
     Ok(Json(Pipeline {
         status: if reasons.is_empty() {
             Status::Ok
@@ -282,7 +291,7 @@ pub(super) async fn metrics(State(shop): State<Arc<Shop>>) -> Response {
         let took = ConstGauge::new(statements.took.as_secs_f64());
         registry.register_with_unit(
             "models_made_in",
-            "Time that it took to prepare the models",
+            "Time taken to prepare the models",
             Unit::Seconds,
             took,
         );

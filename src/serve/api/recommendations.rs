@@ -31,7 +31,7 @@ pub(super) struct Recommendations {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
     model: ModelRef,
-    /// Whether no part of the scores depends on the session: then these are the most popular items.
+    /// Whether no score depends on the session, in which case these are the most popular items.
     only_popular: bool,
     recommendations: List,
 }
@@ -47,14 +47,14 @@ struct ModelRef {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// How many items; the server says at most how many.
+    /// The number of items; the server sets the maximum (`clickrec serve --max-k`).
     #[param(minimum = 1, default = 10)]
     k: Option<u32>,
-    /// Say which of the session's items speak for each.
+    /// Include the session's items that support each recommendation.
     explain: Option<bool>,
 }
 
-/// What to show a session of the lake next, its newest clicks included
+/// Recommendations for a session in the lake, based on its events up to the newest click
 #[utoipa::path(get, path = "/api/v1/sessions/{id}/recommendations", tag = "recommendations",
     params(("id" = String, Path, description = "The session"), Wanted),
     responses((status = 200, body = Recommendations), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
@@ -85,22 +85,22 @@ pub(super) async fn of_session(
     Ok(json(body))
 }
 
-/// A session that the lake does not know, or not as the client does.
+/// A session that the lake does not know, or knows only in part.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Visitor {
-    /// Items that it viewed, oldest first.
+    /// The items that the session viewed, oldest first.
     #[serde(default)]
     #[schema(max_items = 1000)]
     items: Vec<String>,
-    /// What it did, in any order.
+    /// What the session did, in any order if there are timestamps.
     #[serde(default)]
     #[schema(max_items = 1000)]
     events: Vec<Event>,
-    /// How many items.
+    /// The number of items; the server sets the maximum (`clickrec serve --max-k`).
     #[schema(minimum = 1)]
     k: Option<u32>,
-    /// Say which of the session's items speak for each.
+    /// Include the session's items that support each recommendation.
     explain: Option<bool>,
 }
 
@@ -109,7 +109,7 @@ pub(super) struct Visitor {
 pub(super) struct Event {
     item_id: String,
     event_type: Option<EventType>,
-    /// RFC 3339; events without are a second apart, in the order given.
+    /// RFC 3339; events without a timestamp are placed one second apart, in the given order, until now.
     #[serde(default, deserialize_with = "moment")]
     timestamp: Option<DateTime<Utc>>,
 }
@@ -124,7 +124,7 @@ impl<'a> From<&'a Event> for Action<'a> {
     }
 }
 
-/// What to show a visitor next who did this, without any training
+/// Recommendations for a visitor with these events; nothing is stored or trained
 #[utoipa::path(post, path = "/api/v1/recommendations", tag = "recommendations", request_body = Visitor,
     responses((status = 200, body = Recommendations), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn of_events(
@@ -166,7 +166,7 @@ impl ValidRequest {
         let k = k.unwrap_or(most.min(10));
         if k == 0 || k > most {
             return Err(ApiError::BadRequest(format!(
-                "k must be 1 to {most} (clickrec serve --max-k)"
+                "k must be from 1 to {most} (`clickrec serve --max-k` sets the maximum)"
             )));
         }
         Ok(Self {

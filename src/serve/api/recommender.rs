@@ -59,13 +59,13 @@ impl From<&ModelVersion> for DeclaredModel {
 /// A part of a score.
 #[derive(Debug, Serialize, ToSchema)]
 struct ScorePart {
-    /// Its column in the recommendations.
+    /// The part's column in the recommendations.
     column: String,
-    /// Its display name.
+    /// The part's display name.
     label: String,
     #[schema(value_type = String, example = "blue")]
     color: Color,
-    /// Whether it does not depend on the session.
+    /// Whether the part does not depend on the session.
     fallback: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::serve::panels::{self, moment, text};
 use crate::serve::shop::Shop;
 use crate::serve::snapshot::Snapshot;
 
-/// Averages over the sessions of a time range.
+/// Counts and averages over the sessions of a time range.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub(super) struct Counts {
     sessions: i64,
@@ -58,7 +58,7 @@ pub(super) enum Bucket {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Engagement {
     bucket: Bucket,
-    /// The newest event of the lake.
+    /// The time of the newest event in the lake.
     newest_at: Option<String>,
     points: Vec<Point>,
     totals: Counts,
@@ -145,7 +145,7 @@ pub(super) struct Funnel {
     purchased: i64,
 }
 
-/// How many sessions viewed, added to the cart and bought anything
+/// How many sessions viewed items, added items to the cart, and bought something
 #[utoipa::path(get, path = "/api/v1/funnel", tag = "reports", params(Range),
     responses((status = 200, body = Funnel), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn funnel(

@@ -91,7 +91,7 @@ pub(super) async fn one(State(shop): State<Arc<Shop>>, Id(id): Id) -> Result<Jso
     let sql = panels::over_events(include_str!("../sql/session.sql"), &shop.recommender().events);
     let clicks: Vec<Click> = panels::rows(&shop, &*shop.filled()?, "the session", &sql, parameters).await?;
     if clicks.is_empty() {
-        return Err(ApiError::NotFound("there is no such session in the lake".to_owned()));
+        return Err(ApiError::NotFound("the lake has no such session".to_owned()));
     }
     Ok(Json(Clicks { session_id: id, clicks }))
 }

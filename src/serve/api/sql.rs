@@ -25,6 +25,10 @@ use crate::shell::print::as_json;
 /// The maximum memory for the rows of an answer.
 const BYTES: usize = 16 << 20;
 
+/// Why a statement is refused, and what to do instead.
+type Refusal = (&'static str, &'static str);
+const WRITES: Refusal = ("only statements that read are allowed", "send one query: select …");
+
 /// A read-only statement.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,33 +98,36 @@ fn check(plan: &LogicalPlan) -> Result<(), ApiError> {
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(plan);
-    reads_only.map_err(|_| ApiError::Sql("only statements that read are allowed".to_owned()))?;
+    let refusal = |(message, help): Refusal| ApiError::Sql(message.to_owned(), Some(help));
+    reads_only.map_err(|_| refusal(WRITES))?;
     let mut refused = None;
     let walked = plan.apply_with_subqueries(|node| {
         if let LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) = node {
-            refused = Some("only statements that read are allowed");
+            refused = Some(WRITES);
         }
         // Clients must not see the server's settings.
         if let LogicalPlan::TableScan(scan) = node
             && scan.table_name.schema() == Some("information_schema")
         {
-            refused = Some("the information schema is not available here; use `clickrec sql`");
+            refused = Some(("the information schema is not available here", "use `clickrec sql`"));
         }
         // Functions such as als_train, which would continue after the client has disconnected.
         if let LogicalPlan::Extension(_) = node {
-            refused = Some("functions that learn or recommend are not available here; use `clickrec sql`");
+            refused = Some((
+                "functions that learn or recommend are not available here",
+                "use `clickrec sql`",
+            ));
         }
         // Plans reveal where the files are.
         if let LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) = node {
-            refused = Some("plans are not available here; use `clickrec sql`");
+            refused = Some(("plans are not available here", "use `clickrec sql`"));
         }
         Ok(TreeNodeRecursion::Continue)
     });
     match (walked, refused) {
         (Ok(_), None) => Ok(()),
-        (_, refused) => Err(ApiError::Sql(
-            refused.unwrap_or("the statement cannot be checked").to_owned(),
-        )),
+        (_, Some(found)) => Err(refusal(found)),
+        (Err(_), None) => Err(ApiError::Sql("the statement cannot be checked".to_owned(), None)),
     }
 }
 

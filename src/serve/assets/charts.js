@@ -3,7 +3,7 @@ import uPlot from "/assets/vendor/uplot/uPlot.esm.js";
 import { h, svg } from "./dom.js";
 import { compact, date, dayMonth, dateTime, hour, number, percent } from "./format.js";
 
-/** A canvas needs a colour, not `var(--x)`: let the browser work it out, whatever theme it is in. */
+/** A canvas needs a color, not `var(--x)`: let the browser work it out, whatever theme it is in. */
 function colour(name) {
   const probe = h("span", { style: { color: `var(${name})` } });
   document.body.append(probe);
@@ -81,7 +81,7 @@ export function timeSeries() {
   return { element, update };
 }
 
-/** 1,250 must not be told as 1.3k next to 1k; from 10,000 on the short form is exact enough. */
+/** 1,250 must not be shown as 1.3k next to 1k; from 10,000 on, the short form is exact enough. */
 const countLabel = (v, ticks) => (!Number.isInteger(v) ? "" : ticks.at(-1) < 10_000 ? number(v) : compact(v));
 
 const fromZero = (least) => (_, __, max) => [0, Math.max(least, (max ?? 0) * 1.1)];
@@ -96,7 +96,7 @@ function timeLabels(_, ticks, __, ___, step) {
   });
 }
 
-/** A bar of `share` (0 to 1) of its track; what it says stands beside it in words. */
+/** A bar of `share` (0 to 1) of its track; its value is also next to it, in words. */
 export function bar(share, kind = "") {
   return h("span", { class: "bar", "aria-hidden": "true" },
     h("span", { class: `bar-fill ${kind}`, style: { width: `${Math.max(0, Math.min(1, share || 0)) * 100}%` } }));

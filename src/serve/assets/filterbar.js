@@ -45,7 +45,7 @@ async function chooseRange(range) {
 function apply(event) {
   event.preventDefault();
   const [from, to] = ["filter-from", "filter-to"].map((id) => byId(id).value);
-  const error = !from && !to ? "Give at least one of the two." : from && to && from >= to ? "“From” must be before “to”." : "";
+  const error = !from && !to ? "Enter at least one of the two times." : from && to && from >= to ? "“From” must be before “to”." : "";
   byId("filter-error").textContent = error;
   if (error) return byId(from && !to ? "filter-to" : "filter-from").focus();
   const instant = (text) => (text ? `${text.length === 16 ? `${text}:00` : text}Z` : null);
@@ -63,7 +63,7 @@ function draw() {
   drawWindow();
 }
 
-/** Which time that is, in words; also after a commit, when "last" has moved on. */
+/** The range in words; also after a commit, when "last" has moved on. */
 export async function drawWindow() {
   const now = filters.get();
   let text = "";

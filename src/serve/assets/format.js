@@ -21,6 +21,8 @@ export const NONE = "–";
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
 
 export const number = (n) => (missing(n) ? NONE : whole.format(n));
+/** 1 view, 2 views. */
+export const counted = (n, one, many) => `${number(n)} ${n === 1 ? one : many}`;
 export const mebibytes = (n) => (missing(n) ? NONE : `${whole.format(n / 2 ** 20)} MiB`);
 export const compact = (n) => (missing(n) ? NONE : compactNumber.format(n));
 export const percent = (n) => (missing(n) ? NONE : percents.format(n));

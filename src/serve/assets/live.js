@@ -3,7 +3,7 @@ import { address, authorization } from "./api.js";
 import { timeElement } from "./format.js";
 import { announce, h, replace } from "./dom.js";
 
-const WORDS = { connecting: "Connecting…", connected: "Live", reconnecting: "Reconnecting…", locked: "A token is needed" };
+const WORDS = { connecting: "Connecting…", connected: "Live", reconnecting: "Reconnecting…", locked: "Token required" };
 const MAX_WAIT_MS = 30_000;
 
 /** Stands among the names of tables for what answers requests: other models, or clicks that were read again. */

@@ -54,7 +54,7 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
   }
 
   function failed(error, background) {
-    if (error.code === "empty_lake") return explain("empty", error.message, error.help ?? "clickrec run");
+    if (error.code === "empty_lake") return explain("empty", error.message, error.help ?? "run `clickrec run`");
     // Neither a fault nor a lack of data: the project does without what this panel shows.
     if (error.code === "not_declared") return explain("absent", "Not in this project", [error.message, error.help].filter(Boolean).join("; "));
     if (!background || shown === null) return explain("error", error.message, error.help);
@@ -83,7 +83,7 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
     } catch (error) {
       if (running !== mine || error.name === "AbortError") return;
       if (!error.code) console.error(error); // ours, not the server's
-      failed(error.code ? error : { message: "This answer could not be shown.", help: null }, background);
+      failed(error.code ? error : { message: "The answer cannot be displayed.", help: null }, background);
     } finally {
       if (running === mine) {
         running = null;
@@ -133,3 +133,5 @@ function skeleton(rows) {
 }
 
 export const TIME = ["range", "from", "to"];
+/** What to do if a panel has nothing to show for the chosen time. */
+export const OTHER_PERIOD = "choose another time range, or run `clickrec run`";

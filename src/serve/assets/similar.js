@@ -1,4 +1,4 @@
-// What is like an item, in a dialog over the page.
+// What is similar to an item, in a dialog over the page.
 import { get, part } from "./api.js";
 import { bar } from "./charts.js";
 import { h, replace, withCode } from "./dom.js";

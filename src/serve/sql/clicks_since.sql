@@ -1,5 +1,5 @@
--- The minute from which on there are about $limit events, a few more; NULL where there are fewer in all. Counts of whole
--- hours say which hour's events are to be looked at.
+-- The minute since which there have been about $limit events, or slightly more; NULL if there are fewer in total. Hourly
+-- counts show in which hour to look.
 with
 
 hours as (

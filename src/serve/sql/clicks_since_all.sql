@@ -1,4 +1,4 @@
--- Like clicks_since.sql, for a project without counts of whole hours (gold.engagement).
+-- Like clicks_since.sql, for a project without hourly counts (gold.engagement).
 with
 
 minutes as (

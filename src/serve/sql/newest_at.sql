@@ -1,5 +1,5 @@
--- When the newest event happened. Sessions after the newest day from which on there is a hundredth of all events, and no
--- fewer than ten (half of them, where there are few), are those of clocks that are ahead.
+-- When the newest event happened. Ignores sessions that started after the newest day since which at least 1% of all
+-- events, and at least ten (half of them, if there are few), occurred: their clocks are ahead.
 with
 
 days as (

@@ -1,2 +1,2 @@
--- The oldest first: they are forgotten first.
+-- Oldest first, because the oldest are evicted first.
 select * from silver.events where $since is null or event_at >= $since order by event_at

@@ -1,5 +1,5 @@
 -- Sessions that began before $since: not all of their events are among the newest. Gold may not have counted the last events
--- yet, so those of a day before count too.
+-- yet, so sessions with events in the day before $since are included too.
 select session_id from gold.sessions where started_at < $since
 
 union

@@ -1,4 +1,4 @@
--- Items by what happened to them on the days of a range, by $event_type where one is given.
+-- Items ranked by their events on the days of a range, or only by those of $event_type if it is given.
 with
 
 counted as (

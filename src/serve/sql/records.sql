@@ -1,4 +1,4 @@
--- What became of the records of the newest runs that say so, newest first.
+-- What became of the records of the latest run that counted them.
 select started_at, records, accepted, repeated, quarantined, conflicting
 from system.runs
 where records is not null

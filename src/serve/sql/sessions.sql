@@ -1,4 +1,4 @@
--- Sessions that did most, by $event_type where one is given; the one that is called $search comes first.
+-- The most active sessions, by $event_type if it is given; an exact match of $search comes first.
 select
     session_id, user_id, started_at, ended_at, duration_s, events, views, add_to_carts, purchases, distinct_items, converted
 from gold.sessions

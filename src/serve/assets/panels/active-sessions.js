@@ -1,14 +1,14 @@
-// Which sessions did most; one of them can be looked at in the first panel.
+// The most active sessions; the first panel shows the one that is chosen.
 import { get } from "../api.js";
 import { dataTable, h, scrollToPanel } from "../dom.js";
 import { bareDayTime, dateTimeSeconds, duration, number } from "../format.js";
-import { panel, TIME } from "../panel.js";
+import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { filters, timeWindow } from "../state.js";
 
 function mount(content) {
   let shown = null;
   const table = dataTable({
-    label: "Top active sessions, as a table", testid: "active-session",
+    label: "Most active sessions, as a table", testid: "active-session",
     columns: [
       { label: "Session", header: true, cell: (s) => h("button", {
         class: "item", type: "button", title: `Recommendations for ${s.session_id}`, data: { key: s.session_id, session: s.session_id },
@@ -41,5 +41,5 @@ panel({
   skeletonRows: 10,
   mount,
   load: async (signal) => get("/sessions", { ...(await timeWindow()), event_type: filters.get().event_type, limit: 10 }, signal),
-  empty: ({ sessions }) => (sessions.length ? null : { message: "No session was active in this time.", help: "clickrec run" }),
+  empty: ({ sessions }) => (sessions.length ? null : { message: "No session was active in this period.", help: OTHER_PERIOD }),
 });

@@ -1,4 +1,4 @@
-// Where steps run: the executors of a cluster, and how far its jobs are. Hidden where steps run in one process.
+// Where steps run: the executors of a cluster, and the progress of its jobs. Hidden where steps run in one process.
 import { get } from "../api.js";
 import { dataTable, h, replace } from "../dom.js";
 import { decimal, mebibytes, NONE, timeElement } from "../format.js";
@@ -17,9 +17,9 @@ function mount(content) {
     label: "Executors", testid: "executor-row",
     columns: [
       { label: "Executor", header: true, cell: (e) => e.address },
-      { label: "Tasks at once", numeric: true, cell: (e) => String(e.cores) },
-      { label: "Most memory", numeric: true, cell: (e) => mebibytes(e.peak_memory_bytes) },
-      { label: "Heard of", cell: (e) => timeElement(e.heard_at, { relative: true }) },
+      { label: "Parallel tasks", numeric: true, cell: (e) => String(e.cores) },
+      { label: "Peak memory", numeric: true, cell: (e) => mebibytes(e.peak_memory_bytes) },
+      { label: "Last heartbeat", cell: (e) => timeElement(e.heard_at, { relative: true }) },
     ],
   });
   const jobs = dataTable({
@@ -29,7 +29,7 @@ function mount(content) {
       { label: "State", cell: (j) => h("span", { class: "badge", data: { kind: KINDS[j.outcome] ?? "" } }, j.outcome) },
       { label: "Stages done", numeric: true, cell: stages },
       { label: "Seconds", numeric: true, cell: (j) => decimal(j.seconds) },
-      { label: "Begun", cell: (j) => timeElement(j.started_at, { relative: true }) },
+      { label: "Started", cell: (j) => timeElement(j.started_at, { relative: true }) },
     ],
   });
   const bad = h("p", { class: "bad small", role: "alert" });
@@ -42,7 +42,7 @@ function mount(content) {
     if (!scheduler) return; // steps run in one process
     const running = (state?.jobs ?? []).filter((j) => j.outcome === "running").length;
     replace(summary, `Scheduler ${scheduler}`, state ? ` · ${running} running, ${state.waiting} waiting` : "");
-    const trouble = error ?? (state.executors.length ? null : "There are no executors: jobs wait until one is started.");
+    const trouble = error ?? (state.executors.length ? null : "There are no executors; jobs wait until one is started.");
     bad.hidden = !trouble;
     replace(bad, trouble ?? "");
     parts.hidden = !state;

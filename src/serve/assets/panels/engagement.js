@@ -1,9 +1,9 @@
-// How much goes on: totals, and how they came about over time.
+// Activity: totals, and their course over time.
 import { get } from "../api.js";
 import { timeSeries } from "../charts.js";
 import { dataTable, h, replace } from "../dom.js";
-import { date, dateTime, decimal, duration, number, percent } from "../format.js";
-import { panel, TIME } from "../panel.js";
+import { counted, date, dateTime, decimal, duration, number, percent } from "../format.js";
+import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { filters, HOURS, newestAt, timeWindow } from "../state.js";
 
 const HOUR_MS = 3600e3;
@@ -16,7 +16,7 @@ async function load(signal) {
   const window = await timeWindow();
   const hours = await rangeHours(window);
   let answer = await get("/engagement", { ...window, bucket: hours <= HOURLY_UP_TO ? "hour" : "day" }, signal);
-  // The lake may hold less than was asked for: two points are no curve, so a short history is shown by the hour.
+  // The lake may hold less than was requested: two points are no curve, so a short history is shown by the hour.
   if (answer.bucket === "day" && answer.points.length && answer.points.length <= 3) {
     answer = await get("/engagement", { ...window, bucket: "hour" }, signal);
   }
@@ -64,7 +64,7 @@ function mount(content) {
       { label: "Carts", numeric: true, cell: (p) => number(p.add_to_carts) },
       { label: "Purchases", numeric: true, cell: (p) => number(p.purchases) },
       { label: "Mean duration", numeric: true, cell: (p) => duration(p.mean_duration_s) },
-      { label: "Events a session", numeric: true, cell: (p) => decimal(p.mean_events) },
+      { label: "Events per session", numeric: true, cell: (p) => decimal(p.mean_events) },
       { label: "Conversion", numeric: true, cell: (p) => percent(p.conversion) },
     ],
   });
@@ -75,10 +75,10 @@ function mount(content) {
     bucket = by;
     content.hidden = false;
     replace(tiles,
-      tile("Sessions", number(totals.sessions), `${number(totals.events)} events`, "kpi-sessions"),
+      tile("Sessions", number(totals.sessions), counted(totals.events, "event", "events"), "kpi-sessions"),
       tile("Mean duration", duration(totals.mean_duration_s), "of a session", "kpi-duration"),
-      tile("Events a session", decimal(totals.mean_events), `${number(totals.views)} views in all`, "kpi-events"),
-      tile("Conversion", percent(totals.conversion), `${number(totals.purchases)} purchases`, "kpi-conversion"));
+      tile("Events per session", decimal(totals.mean_events), `${counted(totals.views, "view", "views")} in total`, "kpi-events"),
+      tile("Conversion", percent(totals.conversion), counted(totals.purchases, "purchase", "purchases"), "kpi-conversion"));
     const whole = filled(points, bucket);
     const [label, field] = LINES[type];
     chart.update({
@@ -89,7 +89,7 @@ function mount(content) {
         { label: "Sessions", values: whole.map((p) => p.sessions), colour: "--accent", scale: "count" },
         { label: "Conversion", values: whole.map((p) => p.conversion), colour: "--series-3", scale: "share" },
       ],
-      summary: `${label}, sessions and conversion by ${bucket}, ${points.length} points. The same numbers are in the table below.`,
+      summary: `${label}, sessions and conversion by ${bucket}, ${counted(points.length, "point", "points")}. The same numbers are in the table below.`,
     });
     table.update([...points].reverse());
   };
@@ -101,5 +101,5 @@ panel({
   watches: ["event_type", ...TIME],
   skeletonRows: 8,
   mount, load,
-  empty: ({ points }) => (points.length ? null : { message: "Nothing happened in this time.", help: "clickrec run" }),
+  empty: ({ points }) => (points.length ? null : { message: "Nothing happened in this period.", help: OTHER_PERIOD }),
 });

@@ -1,9 +1,9 @@
-// View → cart → purchase: how many sessions got as far as each.
+// View → cart → purchase: how many sessions reached each step.
 import { get } from "../api.js";
 import { bar } from "../charts.js";
 import { h, replace } from "../dom.js";
 import { number, percent } from "../format.js";
-import { panel, TIME } from "../panel.js";
+import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { timeWindow } from "../state.js";
 
 const STEPS = [["viewed", "Viewed"], ["added_to_cart", "Added to cart"], ["purchased", "Purchased"]];
@@ -33,5 +33,5 @@ panel({
   skeletonRows: 6,
   mount,
   load: async (signal) => get("/funnel", await timeWindow(), signal),
-  empty: ({ sessions }) => (sessions ? null : { message: "No session in this time.", help: "clickrec run" }),
+  empty: ({ sessions }) => (sessions ? null : { message: "No sessions in this period.", help: OTHER_PERIOD }),
 });

@@ -36,11 +36,11 @@ const isTrained = ({ version, trained_at }) => version !== null || Boolean(train
 /** What is missing: a model that was never trained, or, in a project without one, anything to say about it. */
 function missing(model) {
   if (isTrained(model)) return null;
-  if (model.declared) return { message: "No model has been trained yet.", help: "clickrec run" };
+  if (model.declared) return { message: "No model has been trained yet.", help: "run `clickrec run`" };
   if (model.evaluation || Object.keys(model.details ?? {}).length) return null;
   return {
     message: "This project declares no model.",
-    help: "`recommender: { stale_after: [TABLE], description: TABLE }` in pipelines.yaml declares one.",
+    help: "declare one in pipelines.yaml: `recommender: { stale_after: [TABLE], description: TABLE }`",
   };
 }
 

@@ -1,8 +1,8 @@
-// Is the pipeline well, how far behind is it, and what did it not accept?
+// The health of the pipeline, its lag, and what it did not accept.
 import { get } from "../api.js";
 import { bar } from "../charts.js";
 import { dataTable, h, replace } from "../dom.js";
-import { decimal, number, NONE, timeElement } from "../format.js";
+import { counted, decimal, number, NONE, timeElement } from "../format.js";
 import { committedAt } from "../live.js";
 import { panel } from "../panel.js";
 
@@ -19,7 +19,7 @@ function sourceCard(source) {
   const places = source.places ?? [];
   return h("li", { class: "source", data: { testid: "source" } },
     h("p", { class: "source-head" }, h("span", { class: "bar-name" }, source.source),
-      h("strong", {}, source.waiting === null || source.waiting === undefined ? "lag not known" : source.waiting ? `${number(source.waiting)} waiting` : "nothing waits")),
+      h("strong", {}, source.waiting === null || source.waiting === undefined ? "lag unknown" : source.waiting ? `${number(source.waiting)} waiting` : "nothing waiting")),
     source.error ? h("p", { class: "bad small" }, source.error) : null,
     places.length > 1 ? h("details", {}, h("summary", {}, `${places.length} places`),
       h("ul", { class: "places" }, places.map((p) => h("li", {}, h("span", {}, String(p.place)), h("span", {}, number(p.waiting)))))) : null);
@@ -32,14 +32,14 @@ function outcome({ outcome: word, error }) {
 
 /** What became of the records of the last run. */
 function balance(records) {
-  if (!records) return h("p", { class: "muted" }, "No run has said yet what became of its records.");
+  if (!records) return h("p", { class: "muted" }, "No run has reported its record counts yet.");
   const { records: read, accepted, repeated, quarantined, conflicting } = records;
   const missing = read - accepted - repeated - quarantined;
   return h("p", { class: "balance", data: { testid: "records" } },
-    h("strong", {}, number(read)), missing ? " records are not " : " records = ",
+    h("strong", {}, counted(read, "record", "records")), missing ? (read === 1 ? " is not " : " are not ") : " = ",
     `${number(accepted)} accepted + ${number(repeated)} repeated + ${number(quarantined)} quarantined`,
     conflicting ? ` (${number(conflicting)} of them conflicting)` : "",
-    missing ? h("span", { class: "bad" }, ` ${number(Math.abs(missing))} ${missing > 0 ? "are nowhere" : "are in several tables"}`) : "");
+    missing ? h("span", { class: "bad" }, ` ${counted(Math.abs(missing), "is", "are")} ${missing > 0 ? "unaccounted for" : "in several tables"}`) : "");
 }
 
 function mount(content) {
@@ -81,7 +81,7 @@ function mount(content) {
     steps.update(data.steps);
     steps.element.hidden = !data.steps.length;
     const began = data.steps.map((s) => s.started_at).filter(Boolean).sort()[0];
-    replace(stepsAt, began ? ["began ", timeElement(began, { relative: true })] : "nothing ran yet");
+    replace(stepsAt, began ? ["started ", timeElement(began, { relative: true })] : "nothing has run yet");
     replace(records, balance(data.records));
     const most = Math.max(...data.quarantine.map((q) => q.records), 1);
     replace(quarantine, data.quarantine.length

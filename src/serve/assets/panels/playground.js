@@ -2,7 +2,7 @@
 import { get, post } from "../api.js";
 import { combobox } from "../combobox.js";
 import { announce, debounce, h, replace, withCode } from "../dom.js";
-import { decimal, number } from "../format.js";
+import { counted, decimal, number } from "../format.js";
 import { panel } from "../panel.js";
 import { origin, recommendationList } from "../recommendations.js";
 import { recommender, tablesOfRecommender } from "../recommender.js";
@@ -22,7 +22,7 @@ function mount(content, tools) {
   const box = combobox({
     id: "item-search", label: "Search for an item to click", placeholder: "Search for an item…", clears: true,
     search: async (search, signal) => (await get("/items", { search, limit: 20 }, signal)).items
-      .map((item) => ({ id: item.item_id, detail: `${number(item.views)} views` })),
+      .map((item) => ({ id: item.item_id, detail: counted(item.views, "view", "views") })),
     select: add,
   });
   tools.append(box.element);
@@ -53,7 +53,7 @@ function mount(content, tools) {
     const index = events.indexOf(event);
     events.splice(index, 1);
     changed();
-    // The button that had the focus is gone: its neighbour, or the search box, takes it.
+    // The button that had the focus is gone: its neighbor, or the search box, takes it.
     (clicks.querySelectorAll(".remove")[Math.min(index, events.length - 1)] ?? box.input).focus();
   }
 
@@ -95,7 +95,7 @@ function mount(content, tools) {
     answer.textContent = "";
     note.hidden = true;
     hint.hidden = false;
-    hint.textContent = "Click a product, and see at once what this visitor would be shown.";
+    hint.textContent = "Click a product to see at once what this visitor would be shown.";
     list.update([]);
   }
 
@@ -127,7 +127,7 @@ function mount(content, tools) {
     answer.textContent = `${from ? `${from} · answered` : "Answered"} in ${took < 10 ? decimal(took, 1) : number(took)} ms`;
     list.update(rows, before);
     before = new Map(rows.map((row) => [row.item_id, row.rank]));
-    announce(rows.length ? `${rows.length} recommendations, first ${rows[0].item_id}` : "Nothing to recommend");
+    announce(rows.length ? `${counted(rows.length, "recommendation", "recommendations")}, first ${rows[0].item_id}` : "Nothing to recommend");
   }
 
   drawClicks();
@@ -154,5 +154,5 @@ panel({
     signal.throwIfAborted();
     return { items: popular.items, help: popular.help, declared };
   },
-  empty: ({ items }) => (items.length ? null : { message: "No item was clicked yet.", help: "clickrec run" }),
+  empty: ({ items }) => (items.length ? null : { message: "No item has been clicked yet.", help: "run `clickrec run`" }),
 });

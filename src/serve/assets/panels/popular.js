@@ -3,7 +3,7 @@ import { get } from "../api.js";
 import { bar } from "../charts.js";
 import { h, replace } from "../dom.js";
 import { number } from "../format.js";
-import { panel, TIME } from "../panel.js";
+import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { recommender } from "../recommender.js";
 import { showSimilar } from "../similar.js";
 import { filters, timeWindow } from "../state.js";
@@ -11,7 +11,7 @@ import { filters, timeWindow } from "../state.js";
 const KINDS = {
   all: ["Most viewed products", "views"],
   view: ["Most viewed products", "views"],
-  add_to_cart: ["Products most added to carts", "add_to_carts"],
+  add_to_cart: ["Products added to carts most often", "add_to_carts"],
   purchase: ["Most purchased products", "purchases"],
 };
 const WORDS = { views: ["view", "views"], add_to_carts: ["time added", "times added"], purchases: ["purchase", "purchases"] };
@@ -52,5 +52,5 @@ panel({
     signal.throwIfAborted();
     return { type: event_type ?? "all", similar, ...answer };
   },
-  empty: ({ items }) => (items.length ? null : { message: "No product was clicked in this time.", help: "clickrec run" }),
+  empty: ({ items }) => (items.length ? null : { message: "No product was clicked in this period.", help: OTHER_PERIOD }),
 });

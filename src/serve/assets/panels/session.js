@@ -2,8 +2,8 @@
 import { get, part } from "../api.js";
 import { combobox } from "../combobox.js";
 import { announce, badge, dataTable, h, replace, withCode } from "../dom.js";
-import { bareTime, date, dateTimeSeconds, number } from "../format.js";
-import { panel, TIME } from "../panel.js";
+import { bareTime, counted, date, dateTimeSeconds } from "../format.js";
+import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { origin, recommendationList } from "../recommendations.js";
 import { recommender, tablesOfRecommender } from "../recommender.js";
 import { itemWithSimilar } from "../similar.js";
@@ -13,13 +13,13 @@ const LIMIT = 20;
 let shownSession = null;
 
 async function find(search, signal) {
-  // A name that is looked for is found whenever it was active; without one, the filters say which sessions matter.
+  // A session that is searched for is found whenever it was active; without a name, the filters say which sessions matter.
   const where = search ? { search } : { ...(await timeWindow()), event_type: filters.get().event_type };
   const { sessions } = await get("/sessions", { ...where, limit: LIMIT }, signal);
   return sessions;
 }
 
-const detail = (s) => `${number(s.events)} ${s.events === 1 ? "event" : "events"}${s.converted ? " · bought" : ""}`;
+const detail = (s) => `${counted(s.events, "event", "events")}${s.converted ? " · bought" : ""}`;
 
 async function load(signal) {
   const declared = await recommender();
@@ -84,13 +84,13 @@ function mount(content, tools) {
     clicks.update(clicked.clicks ?? []);
     if (another) clicks.element.scrollTop = 0;
     const events = clicked.clicks ?? [];
-    count.textContent = events.length ? `${number(events.length)} ${events.length === 1 ? "click" : "clicks"}, the last on ${date(events[0].event_at)}` : "";
+    count.textContent = events.length ? `${counted(events.length, "click", "clicks")}, the last on ${date(events[0].event_at)}` : "";
 
     const rows = recommended.recommendations ?? [];
-    note(listNote, recommended.failure ?? (rows.length ? null : { message: "There is nothing to recommend to this session.", help: recommended.help ?? "clickrec run" }));
+    note(listNote, recommended.failure ?? (rows.length ? null : { message: "There is nothing to recommend to this session.", help: recommended.help ?? "run `clickrec run`" }));
     from.textContent = recommended.failure ? "" : origin(recommended, declared);
     list.update(rows);
-    if (another) announce(`${rows.length} recommendations for ${id}`);
+    if (another) announce(`${counted(rows.length, "recommendation", "recommendations")} for ${id}`);
   };
 }
 
@@ -105,5 +105,5 @@ panel({
   watches: ["session", "event_type", ...TIME],
   skeletonRows: 10,
   mount, load,
-  empty: ({ id }) => (id === null ? { message: "No session clicked anything in this time.", help: "clickrec run" } : null),
+  empty: ({ id }) => (id === null ? { message: "No session clicked anything in this period.", help: OTHER_PERIOD } : null),
 });
