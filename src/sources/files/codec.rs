@@ -1,5 +1,6 @@
 //! Compressed files, and files that are not text.
 
+use std::error::Error;
 use std::io;
 
 use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
@@ -146,6 +147,18 @@ pub(super) fn is_damage(error: &DataFusionError) -> bool {
     };
     let of_store = error.get_ref().is_some_and(|inner| inner.is::<DataFusionError>());
     !of_store && (matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof) || is_of_codec(error))
+}
+
+/// The error of a store that caused this one.
+pub(super) fn store_error(error: &DataFusionError) -> Option<&object_store::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Decompressors report some damage as an untyped error; store errors always have a type of their own.

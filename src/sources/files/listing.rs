@@ -16,7 +16,7 @@ use super::files_source::FilesSource;
 use super::fingerprint::positive;
 use super::names;
 use crate::sources::SourceError;
-use crate::sources::formats::Format;
+use crate::sources::formats::{Format, Layout};
 
 /// File system clocks tick at least this often: a file changed within the last tick may change again unnoticed.
 const TICK: Duration = Duration::from_millis(20);
@@ -86,7 +86,7 @@ impl FilesSource {
         };
         let (mut wanted, others): (Vec<ObjectMeta>, Vec<ObjectMeta>) = metas
             .into_iter()
-            .partition(|meta| scope.takes(&meta.location, self.config.format));
+            .partition(|meta| scope.takes(&meta.location, &*self.config.format));
         if wanted.is_empty() {
             self.warn_of(&scope, &others);
         }
@@ -187,6 +187,7 @@ impl FilesSource {
             let more = if visible.len() > EXAMPLES { ", …" } else { "" };
             format!("{}{more}", visible[..visible.len().min(EXAMPLES)].join(", "))
         };
+        let is_text = matches!(self.config.format.layout(), Layout::Text(_));
         match scope {
             Scope::Below { pattern: Some(_), .. } if visible.is_empty() => {
                 self.warn(format!("no file matches {path}: nothing is read"));
@@ -201,7 +202,7 @@ impl FilesSource {
                  {}; to read other files, use a pattern such as {path}/*.log",
                 visible.len(),
                 examples(),
-                names::listed(self.config.format.endings())
+                names::listed(self.config.format.endings(), is_text)
             )),
             _ => {}
         }

@@ -21,7 +21,7 @@ impl Source for FilesSource {
         if options.from_timestamp_millis.is_some() {
             return Err(SourceError::FromTimestamp {
                 what: "files".to_owned(),
-                reason: "lines of files have no times of their own".to_owned(),
+                reason: "records of files have no times of their own".to_owned(),
                 help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
             });
         }
