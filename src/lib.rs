@@ -27,8 +27,8 @@
 //!    the file), and calls [`pipeline::Runner`] (`pipeline/runner.rs`, `run_once`), which runs one step after another.
 //!    `pipeline/dag.rs` orders the steps by the names in their SQL (`pipeline/references.rs`).
 //! 2. `pipeline/inputs/` finds what a step reads (`find`, `found`, `sources`). For files, `sources/files/pending.rs`
-//!    finds what is new: `listing`, `new_lines`, `compare`, `rotation`, `pass`; [`sources::formats`] says where a
-//!    record ends. For a topic, it is `sources/kafka/source.rs`, with `lost_records`.
+//!    finds what is new: `listing`, `new_lines`, `compare`, `rotation`, `pass`, `tables`; [`sources::formats`]
+//!    says where a record ends. For a topic, it is `sources/kafka/source.rs`, with `lost_records`.
 //! 3. `pipeline/decide` decides what to do about it; `inputs/step_bindings` says what the names in the step's SQL stand
 //!    for.
 //! 4. `pipeline/leave_out_failed_records.rs` runs the step: `pipeline/step/mod.rs` and its phases `plan`, `write`,

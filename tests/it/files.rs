@@ -67,10 +67,10 @@ fn the_format_decides_which_files_of_a_folder_are_read_and_which_last_lines_are_
     fs::write(&log, &lines).unwrap();
     shop.ok(&BRONZE);
     assert_eq!(bronze(&shop), 3);
-    shop.edit("pipelines.yaml", "format: text", "format: csv");
+    shop.edit("pipelines.yaml", "format: text", "format: xml");
     let (_, error) = shop.fails(&BRONZE);
     assert!(
-        error.contains("unknown format `csv`") && error.contains("the formats are"),
+        error.contains("unknown format `xml`") && error.contains("the formats are"),
         "{error}"
     );
 }

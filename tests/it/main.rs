@@ -38,6 +38,7 @@ mod files;
 mod follow;
 mod foreign_acts;
 mod foreign_writers;
+mod formats;
 mod identity;
 mod kafka;
 mod kafka_data;

@@ -1,6 +1,7 @@
 //! How files are compressed (gzip, bzip2, xz, zstd), by name or first bytes; their decompression as a stream; and files
 //! that are not text at all.
 
+use std::error::Error;
 use std::io;
 
 use async_compression::tokio::bufread::{BzDecoder, GzipDecoder, XzDecoder, ZstdDecoder};
@@ -147,6 +148,18 @@ pub(super) fn is_damage(error: &DataFusionError) -> bool {
     };
     let of_store = error.get_ref().is_some_and(|inner| inner.is::<DataFusionError>());
     !of_store && (matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof) || is_of_codec(error))
+}
+
+/// The error of a store that caused this one.
+pub(super) fn store_error(error: &DataFusionError) -> Option<&object_store::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Decompressors report some damage as an untyped error; store errors always have a type of their own.

@@ -14,17 +14,17 @@ use super::listing::Listed;
 use super::pass::{Checkpoint, HEAD_BYTES, Mark, Pass, Passing, Print, head};
 use super::read_so_far::ReadSoFar;
 use crate::sources::SourceError;
-use crate::sources::formats::{Format, Start};
+use crate::sources::formats::{Layout, Start, TextFormat};
 
 /// The number of files open at a time.
 const AT_ONCE: usize = 16;
 /// Enough bytes to recognize what a file is.
-const MAGIC_BYTES: u64 = 16;
+pub(super) const MAGIC_BYTES: u64 = 16;
 
 /// What a file contains.
 pub(super) enum Seen {
-    /// Lines of text.
-    Text(Codec, Pass),
+    /// Records.
+    Records(Codec, Pass),
     /// Something else, described.
     Foreign(&'static str),
 }
@@ -72,34 +72,58 @@ impl FilesSource {
     }
 
     async fn whole(&self, file: &Listed, checkpoints: &[Checkpoint]) -> Result<Seen, DataFusionError> {
+        match self.config.format.layout() {
+            Layout::Text(format) => self.whole_text(file, format, checkpoints).await,
+            Layout::Table(format) => self.table(file, format, checkpoints).await,
+        }
+    }
+
+    async fn compared(&self, file: &Listed, read: ReadSoFar) -> Result<Seen, DataFusionError> {
+        let checkpoint = Checkpoint {
+            length: read.bytes,
+            print: read.print.unwrap_or(Print::Content(0)),
+            id: 0,
+        };
+        match self.config.format.layout() {
+            Layout::Text(format) => self.compared_text(file, format, checkpoint).await,
+            Layout::Table(_) => self.compared_table(file, checkpoint).await,
+        }
+    }
+
+    async fn whole_text(
+        &self,
+        file: &Listed,
+        format: &dyn TextFormat,
+        checkpoints: &[Checkpoint],
+    ) -> Result<Seen, DataFusionError> {
         let path = &file.meta.location;
         let (first, bytes) = peek(bytes_of(&*self.store, path, 0..file.meta.size).await?).await?;
-        let codec = match Kind::of(self.config.format, path, &first) {
+        let codec = match Kind::of(&*self.config.format, path, &first) {
             _ if first.is_empty() => Codec::Plain,
             Kind::Text(codec) => codec,
             Kind::Foreign(what) => return Ok(Seen::Foreign(what)),
         };
-        let passing = Passing::whole(self.config.format, checkpoints);
-        let pass = passing.run(codec.text(bytes), codec != Codec::Plain).await?;
-        Ok(Seen::Text(codec, pass))
+        let passing = Passing::whole(format, checkpoints);
+        let is_final = codec != Codec::Plain || !self.config.growing;
+        Ok(Seen::Records(codec, passing.run(codec.text(bytes), is_final).await?))
     }
 
-    async fn compared(&self, file: &Listed, read: ReadSoFar) -> Result<Seen, DataFusionError> {
-        let print = read.print.unwrap_or(Print::Content(0));
-        let checkpoint = |print| Checkpoint {
-            length: read.bytes,
-            print,
-            id: 0,
-        };
-        match print {
-            Print::Content(content) if read.bytes > WHOLE && self.is_plain(file).await? => {
-                self.appended(file, read.bytes, content).await
+    async fn compared_text(
+        &self,
+        file: &Listed,
+        format: &dyn TextFormat,
+        checkpoint: Checkpoint,
+    ) -> Result<Seen, DataFusionError> {
+        let read = checkpoint.length;
+        match checkpoint.print {
+            Print::Content(content) if read > WHOLE && self.is_plain(file).await? => {
+                self.appended(file, format, read, content).await
             }
-            Print::Content(_) => self.whole(file, &[checkpoint(print)]).await,
-            Print::Head { hash, lines } => match self.whole(file, &[checkpoint(print)]).await? {
+            Print::Content(_) => self.whole_text(file, format, &[checkpoint]).await,
+            Print::Head { hash, lines } => match self.whole_text(file, format, &[checkpoint]).await? {
                 // Older versions hashed and counted the raw bytes of a compressed file, not those of its text.
-                Seen::Text(codec, _) if codec != Codec::Plain => {
-                    self.lines_skipped(file, codec, read.bytes, hash, lines).await
+                Seen::Records(codec, _) if codec != Codec::Plain => {
+                    self.lines_skipped(file, format, codec, (read, hash, lines)).await
                 }
                 seen => Ok(seen),
             },
@@ -109,46 +133,48 @@ impl FilesSource {
     async fn is_plain(&self, file: &Listed) -> Result<bool, DataFusionError> {
         let path = &file.meta.location;
         let first = self.store.get_range(path, 0..file.meta.size.min(MAGIC_BYTES)).await?;
-        Ok(Kind::of(self.config.format, path, &first) == Kind::Text(Codec::Plain))
+        Ok(Kind::of(&*self.config.format, path, &first) == Kind::Text(Codec::Plain))
     }
 
     /// For a large file: rereads samples of what was read, and everything that follows.
-    async fn appended(&self, file: &Listed, read: u64, content: i64) -> Result<Seen, DataFusionError> {
+    async fn appended(
+        &self,
+        file: &Listed,
+        format: &dyn TextFormat,
+        read: u64,
+        content: i64,
+    ) -> Result<Seen, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
         if size < read || self.fingerprint(file, read).await? != content {
-            return Ok(Seen::Text(Codec::Plain, nothing(self.config.format, size)));
+            return Ok(Seen::Records(Codec::Plain, Pass::nothing(size)));
         }
         let last = self.store.get_range(path, read - 1..read).await?;
-        let mark = Mark {
-            id: Some(0),
-            length: read,
-            content,
-            counter: self.config.format.counter(Start {
-                at: read,
-                continues: last.first() != Some(&b'\n'),
-                skip: 0,
-            }),
+        let start = Start {
+            at: read,
+            continues: last.first() != Some(&b'\n'),
+            skip: 0,
         };
         let bytes = bytes_of(&*self.store, path, read..size).await?;
-        let mut pass = Passing::from(self.config.format, mark, &[]).run(bytes, false).await?;
+        let passing = Passing::from(format, Mark::at(Some(0), read, content), start, &[]);
+        let mut pass = passing.run(bytes, !self.config.growing).await?;
         pass.content = self.fingerprint(file, pass.end).await?;
-        Ok(Seen::Text(Codec::Plain, pass))
+        Ok(Seen::Records(Codec::Plain, pass))
     }
 
-    async fn fingerprint(&self, file: &Listed, length: u64) -> Result<i64, DataFusionError> {
+    /// Identifies the beginning of a file that is longer than [`WHOLE`].
+    pub(super) async fn fingerprint(&self, file: &Listed, length: u64) -> Result<i64, DataFusionError> {
         let parts = Fingerprint::parts(length);
         let parts: Vec<Bytes> = self.store.get_ranges(&file.meta.location, &parts).await?;
         Ok(Fingerprint::of_parts(length, &parts))
     }
 
-    /// For a compressed file of which an older version has read this many lines.
+    /// For a compressed file of which an older version has read a number of bytes, with this hash and number of lines.
     async fn lines_skipped(
         &self,
         file: &Listed,
+        format: &dyn TextFormat,
         codec: Codec,
-        bytes: u64,
-        hash: i64,
-        lines: u64,
+        (bytes, hash, lines): (u64, i64, u64),
     ) -> Result<Seen, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
         let first = self
@@ -156,19 +182,15 @@ impl FilesSource {
             .get_range(path, 0..bytes.min(HEAD_BYTES as u64).min(size))
             .await?;
         if size < bytes || head(&first) != hash {
-            return Ok(Seen::Text(codec, nothing(self.config.format, size)));
+            return Ok(Seen::Records(codec, Pass::nothing(size)));
         }
-        let mark = Mark {
-            id: Some(0),
-            counter: self.config.format.counter(Start {
-                skip: lines,
-                ..Start::default()
-            }),
-            ..Mark::beginning(self.config.format)
+        let start = Start {
+            skip: lines,
+            ..Start::default()
         };
         let text = codec.text(bytes_of(&*self.store, path, 0..size).await?);
-        let pass = Passing::from(self.config.format, mark, &[]).run(text, true).await?;
-        Ok(Seen::Text(codec, pass))
+        let passing = Passing::from(format, Mark::at(Some(0), 0, 0), start, &[]);
+        Ok(Seen::Records(codec, passing.run(text, true).await?))
     }
 
     /// How the text of a file relates to that of another, as far as it can be read.
@@ -202,7 +224,7 @@ impl FilesSource {
     async fn text(&self, file: &Listed) -> Result<Chunks, DataFusionError> {
         let path = &file.meta.location;
         let (first, bytes) = peek(bytes_of(&*self.store, path, 0..file.meta.size).await?).await?;
-        Ok(match Kind::of(self.config.format, path, &first) {
+        Ok(match Kind::of(&*self.config.format, path, &first) {
             Kind::Text(codec) if !first.is_empty() => codec.text(bytes),
             _ => bytes,
         })
@@ -218,16 +240,5 @@ async fn next(text: &mut Chunks) -> Result<Bytes, DataFusionError> {
             Err(error) if is_damage(&error) => return Ok(Bytes::new()),
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// The result for a text that does not begin with what was read.
-fn nothing(format: &dyn Format, length: u64) -> Pass {
-    Pass {
-        marks: vec![Mark::beginning(format)],
-        end: 0,
-        content: 0,
-        length,
-        damage: None,
     }
 }

@@ -1,4 +1,4 @@
-//! The new lines of one file, as `new_lines` counted them and `scan` reads them.
+//! The new records of one file, as `new_lines` counted them and `scan` reads them.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::Codec;
 
-/// A range of lines in one file.
+/// A range of records in one file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FileRange {
     /// Its location in the store.
@@ -19,14 +19,16 @@ pub(super) struct FileRange {
     pub codec: Codec,
     /// Its size in bytes when it was counted.
     pub size: u64,
-    /// The byte range of the lines in the text.
+    /// The byte range of the records in the text; for a table, the whole file.
     pub text: Range<u64>,
-    /// How many of them are not empty.
+    /// How many they are, without empty lines.
     pub records: u64,
-    /// The number of the first line.
+    /// The number of the first line, or row.
     pub first_line: u64,
-    /// A hash of these lines: they are read again, and must be the same.
+    /// A hash of the records of a text: they are read again, and must be the same.
     pub hash: i64,
+    /// The entity tag of a table: it is read again, and must be the same.
+    pub tag: Option<String>,
     /// When the source found them, in microseconds since 1970.
     pub found_us: i64,
 }

@@ -12,10 +12,10 @@ use url::Url;
 
 use super::FilesConfig;
 use super::file_range::FileRange;
-use super::scan::LinesScan;
+use super::scan::FilesScan;
 use crate::sources::SourceError;
 
-/// Files of records. Places are file names, with the number of the last line read as the position.
+/// Files of records. Places are file names, with the number of the last line or row read as the position.
 /// `FILE#bytes`, `FILE#content` and `FILE#stamp` record what was read: how much, a hash of it, and a hash of the file's
 /// metadata at the time.
 #[derive(Debug, Clone)]
@@ -62,9 +62,9 @@ impl FilesSource {
         })
     }
 
-    /// These lines of its files as a table.
-    pub(super) fn scan(&self, ranges: Vec<FileRange>) -> LinesScan {
-        LinesScan::new(&self.config, self.store.clone(), ranges)
+    /// These records of its files as a table.
+    pub(super) fn scan(&self, ranges: Vec<FileRange>) -> FilesScan {
+        FilesScan::new(&self.config, self.store.clone(), ranges)
     }
 
     pub(super) fn unreachable(&self, error: &dyn std::error::Error) -> SourceError {

@@ -34,7 +34,7 @@ impl SourceConfig for FilesConfig {
     fn description(&self) -> String {
         let root = self.root.to_string_lossy();
         let path = self.path.strip_prefix(&*root).unwrap_or(&self.path);
-        format!("Lines of the files in {}.", path.trim_start_matches('/'))
+        format!("Records of the files in {}.", path.trim_start_matches('/'))
     }
 
     fn reads_files(&self) -> bool {

@@ -18,7 +18,7 @@ use super::fingerprint::positive;
 use super::names;
 use crate::plural::counted;
 use crate::sources::SourceError;
-use crate::sources::formats::Format;
+use crate::sources::formats::{Format, Layout};
 
 /// File system clocks tick at least this often: a file changed within the last tick may change again unnoticed.
 const TICK: Duration = Duration::from_millis(20);
@@ -88,7 +88,7 @@ impl FilesSource {
         };
         let (mut wanted, others): (Vec<ObjectMeta>, Vec<ObjectMeta>) = metas
             .into_iter()
-            .partition(|meta| scope.takes(&meta.location, self.config.format));
+            .partition(|meta| scope.takes(&meta.location, &*self.config.format));
         if wanted.is_empty() {
             self.warn_of(&scope, &others);
         }
@@ -189,6 +189,7 @@ impl FilesSource {
             let more = if visible.len() > EXAMPLES { ", …" } else { "" };
             format!("{}{more}", visible[..visible.len().min(EXAMPLES)].join(", "))
         };
+        let is_text = matches!(self.config.format.layout(), Layout::Text(_));
         match scope {
             Scope::Below { pattern: Some(_), .. } if visible.is_empty() => {
                 self.warn(format!("no file matches {path}, so nothing is read"));
@@ -203,7 +204,7 @@ impl FilesSource {
                  folders: {}; to read other files, use a pattern such as {path}/*.log",
                 counted(visible.len() as u64, "file", "files"),
                 examples(),
-                names::listed(self.config.format.endings())
+                names::listed(self.config.format.endings(), is_text)
             )),
             _ => {}
         }

@@ -1,29 +1,31 @@
 //! Files of records as a source: a growing folder is read like a topic.
 //!
-//! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the line
-//! number is the offset. Files are recognized by content, not by name. A file whose metadata is unchanged is not opened
-//! again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or rotated
-//! continues under its new name. A file whose content was replaced is refused.
+//! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the number of
+//! the line or row is the offset. Files are recognized by content, not by name. A file whose metadata is unchanged is
+//! not opened again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or
+//! rotated continues under its new name. A file whose content was replaced is refused.
 //!
 //! - [`FilesSource`] (`files_source`): the files of a source, and how to reach them; `pending`: what is pending in
 //!   them.
 //! - `listing`: lists the files; `names`: what file names mean.
-//! - `new_lines`: what is new in the files. It recognises growth by calling `compare`, which compares a file with what
+//! - `new_lines`: what is new in the files. It recognizes growth by calling `compare`, which compares a file with what
 //!   was read of it (`appended`: samples of it, if the file is large).
 //! - `rotation`: files that were renamed, rotated, or copied and cut (`copytruncate`).
-//! - `file_range`: the lines of one file to read.
+//! - `file_range`: the records of one file to read.
 //! - `copies`: files that exist both plain and compressed.
-//! - `compare`: opens files; `codec`: decompresses them; `pass`: scans their text once.
+//! - `compare`: opens files; `codec`: decompresses them; `pass`: scans their text once; `tables`: the same for files
+//!   that hold a table.
 //! - `fingerprint`: identifies the content of a file.
 //! - `read_so_far`: how far the files were read, as positions.
 //! - `scan`: the plan leaf that reads them.
 //! - `settings`: the settings of files in `pipelines.yaml`; `kind`: the kind of the files source.
 //! - `wire`: the plan leaf as bytes, for another process.
 //!
-//! The format of a text determines where its records begin and end ([`formats`](super::formats)).
+//! The format of a text determines where its records begin and end ([`formats`](super::formats)); a table is read as a
+//! whole.
 //!
 //! New records are counted before they are read, so that the positions to commit are known at planning time. The new
-//! part of a plain file, and all of a compressed one, is therefore read twice.
+//! part of a plain file, and all of a compressed one or of a table, is therefore read twice.
 
 mod codec;
 mod compare;
@@ -41,12 +43,13 @@ mod read_so_far;
 mod rotation;
 mod scan;
 mod settings;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use files_source::FilesSource;
 pub(crate) use kind::Files;
-pub use scan::LinesScan;
+pub use scan::FilesScan;
 pub use settings::FilesConfig;
 pub(crate) use settings::RawFiles;

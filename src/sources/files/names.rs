@@ -17,13 +17,16 @@ const UNFINISHED: [&str; 11] = [
     "~",
 ];
 
-/// The extensions of a format, for messages.
-pub(super) fn listed(endings: &[&str]) -> String {
+/// The extensions of a format, for messages; `of_text` may be compressed, and logs are rotated.
+pub(super) fn listed(endings: &[&str], of_text: bool) -> String {
     let rotated = endings.first().copied().unwrap_or_default();
     let all = match endings {
         [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
         _ => endings.concat(),
     };
+    if !of_text {
+        return all;
+    }
     format!("{all}, plain or with .gz, .bz2, .xz or .zst, and with the number or date of a rotated log ({rotated}.1)")
 }
 
@@ -83,8 +86,9 @@ mod tests {
 
     #[test]
     fn a_message_lists_the_endings() {
-        assert!(listed(&JSON).starts_with(".json, .ndjson and .jsonl, plain"));
-        assert!(listed(&[".log"]).starts_with(".log, plain"));
+        assert!(listed(&JSON, true).starts_with(".json, .ndjson and .jsonl, plain"));
+        assert!(listed(&[".log"], true).starts_with(".log, plain"));
+        assert_eq!(listed(&[".parquet"], false), ".parquet");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::listing::Listed;
 use super::pass::{Mark, Pass, Print};
 use super::read_so_far::{Known, ReadSoFar};
 use super::rotation::{self, Displaced};
+use crate::sources::formats::Layout;
 use crate::sources::{OnLoss, Positions, SourceError};
 
 /// A last line that has been incomplete for this long is worth a warning.
@@ -61,7 +62,7 @@ impl NewLines {
         let mut displaced = rotation::absent(files, known);
         for (index, seen) in source.look_again(files, &states, again).await? {
             match seen {
-                Seen::Text(codec, mut pass) if pass.marks.iter().any(|mark| mark.id.is_some()) => {
+                Seen::Records(codec, mut pass) if pass.marks.iter().any(|mark| mark.id.is_some()) => {
                     if let Some(mark) = pass.marks.pop() {
                         new.add(index, codec, pass, mark, states[index].lines);
                     }
@@ -115,7 +116,7 @@ impl NewLines {
         let mut texts = vec![];
         for (index, seen) in seen {
             match seen {
-                Seen::Text(codec, pass) => texts.push((index, codec, pass)),
+                Seen::Records(codec, pass) => texts.push((index, codec, pass)),
                 Seen::Foreign(what) => {
                     source.warn(format!("{} is not read: it is {what}", files[index].place));
                     self.left_out.insert(index);
@@ -131,6 +132,11 @@ impl NewLines {
                 .iter()
                 .position(|mark| mark.id == displaced.map(|(id, _)| id));
             let mark = pass.marks.swap_remove(mark.unwrap_or_default());
+            if let Some(reason) = &mark.refused {
+                source.warn(format!("{} is not read: {reason}", files[index].place));
+                self.left_out.insert(index);
+                continue;
+            }
             let mut line = states[index].lines;
             if let Some((_, Displaced { place, read, by })) = displaced {
                 tracing::info!(
@@ -176,13 +182,18 @@ impl NewLines {
         for read in &self.reads {
             let file = &files[read.file];
             let (place, left) = (&file.place, read.pass.length.saturating_sub(read.bytes()));
-            if let Some(reason) = &read.pass.damage {
-                source.warn(format!(
+            match (&read.pass.damage, source.config.format.layout()) {
+                (Some(reason), Layout::Text(_)) => source.warn(format!(
                     "{place} cannot be read beyond line {}: {reason}; the rest is skipped until the file changes",
                     read.line + read.lines()
-                ));
-            } else if left > 0 && is_settled(file) {
-                source.warn(source.config.format.unfinished(place, left));
+                )),
+                (Some(reason), Layout::Table(_)) => {
+                    source.warn(format!("{place} is not read until it changes: {reason}"));
+                }
+                (None, Layout::Text(format)) if left > 0 && is_settled(file) => {
+                    source.warn(format.unfinished(place, left));
+                }
+                _ => {}
             }
             if read.records() == 0 && read.next(file.stamp).is_told_by(file.stamp) {
                 self.read_again += file.meta.size;
@@ -200,7 +211,7 @@ impl NewLines {
     pub fn file_ranges(&self, files: &[Listed], found_us: i64) -> Vec<FileRange> {
         let reads = self.reads.iter().filter(|read| read.records() > 0);
         let range = |read: &Read| {
-            let (file, count) = (&files[read.file], read.mark.counter.count());
+            let (file, count) = (&files[read.file], read.mark.count);
             FileRange {
                 path: file.meta.location.clone(),
                 name: file.place.clone(),
@@ -210,6 +221,7 @@ impl NewLines {
                 records: read.records(),
                 first_line: read.line + 1,
                 hash: count.hash,
+                tag: read.pass.tag.clone(),
                 found_us,
             }
         };
@@ -240,14 +252,14 @@ impl Read {
         if self.pass.end < self.mark.length {
             0
         } else {
-            self.mark.counter.count().lines
+            self.mark.count.lines
         }
     }
 
     fn records(&self) -> u64 {
         match self.is_copy || self.pass.end < self.mark.length {
             true => 0,
-            false => self.mark.counter.count().records,
+            false => self.mark.count.records,
         }
     }
 

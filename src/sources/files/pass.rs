@@ -1,6 +1,6 @@
-//! Scans a text once: counts its lines up to the last complete one, and checks whether it begins with known content, as
-//! a grown file does, or the copy of a rotated log (`copytruncate`). Damage, and lines of more than 256 MiB, end the
-//! scan.
+//! Scans a text once: counts its records up to the last complete one, and checks whether it begins with known content,
+//! as a grown file does, or the copy of a rotated log (`copytruncate`). Damage, and records of more than 256 MiB, end
+//! the scan.
 
 use std::hash::Hasher;
 
@@ -10,7 +10,7 @@ use twox_hash::XxHash64;
 
 use super::codec::{Chunks, is_damage};
 use super::fingerprint::{Fingerprint, positive};
-use crate::sources::formats::{Counter, Format, Start};
+use crate::sources::formats::{Count, Counter, Start, TextFormat};
 
 /// A record must fit in memory: a file without line breaks does not contain lines.
 const RECORD_BYTES_MAX: usize = 256 << 20;
@@ -45,18 +45,21 @@ pub(super) struct Mark {
     pub length: u64,
     /// Their fingerprint.
     pub content: i64,
-    /// Counts the records from there on.
-    pub counter: Box<dyn Counter>,
+    /// The records from there on.
+    pub count: Count,
+    /// Why they cannot be read.
+    pub refused: Option<String>,
 }
 
 impl Mark {
-    /// Where a text begins.
-    pub fn beginning(format: &dyn Format) -> Self {
+    /// A position without records after it.
+    pub fn at(id: Option<usize>, length: u64, content: i64) -> Self {
         Self {
-            id: None,
-            length: 0,
-            content: 0,
-            counter: format.counter(Start::default()),
+            id,
+            length,
+            content,
+            count: Count::of_rows(0),
+            refused: None,
         }
     }
 }
@@ -73,13 +76,30 @@ pub(super) struct Pass {
     pub length: u64,
     /// Why the rest cannot be read: the file is damaged or still being written.
     pub damage: Option<String>,
+    /// The entity tag of a file that must be read as it is now.
+    pub tag: Option<String>,
+}
+
+impl Pass {
+    /// Nothing can be read, or nothing was read before.
+    pub fn nothing(length: u64) -> Self {
+        Self {
+            marks: vec![Mark::at(None, 0, 0)],
+            end: 0,
+            content: 0,
+            length,
+            damage: None,
+            tag: None,
+        }
+    }
 }
 
 /// A scan in progress.
 pub(super) struct Passing<'a> {
-    format: &'static dyn Format,
+    format: &'a dyn TextFormat,
     checkpoints: &'a [Checkpoint],
-    marks: Vec<Mark>,
+    /// With what counts the records from there on.
+    marks: Vec<(Mark, Box<dyn Counter>)>,
     print: Fingerprint,
     /// Where the scanned text starts: the fingerprint covers the text only if this is its beginning.
     from: u64,
@@ -90,17 +110,17 @@ pub(super) struct Passing<'a> {
 
 impl<'a> Passing<'a> {
     /// Scans from the beginning of a text, with checkpoints sorted by length.
-    pub fn whole(format: &'static dyn Format, checkpoints: &'a [Checkpoint]) -> Self {
-        Self::from(format, Mark::beginning(format), checkpoints)
+    pub fn whole(format: &'a dyn TextFormat, checkpoints: &'a [Checkpoint]) -> Self {
+        Self::from(format, Mark::at(None, 0, 0), Start::default(), checkpoints)
     }
 
-    /// Scans from a mark on.
-    pub fn from(format: &'static dyn Format, mark: Mark, checkpoints: &'a [Checkpoint]) -> Self {
+    /// Scans from a mark on, and counts from there.
+    pub fn from(format: &'a dyn TextFormat, mark: Mark, start: Start, checkpoints: &'a [Checkpoint]) -> Self {
         let from = mark.length;
         Self {
             format,
             checkpoints,
-            marks: vec![mark],
+            marks: vec![(mark, format.counter(start))],
             print: Fingerprint::default(),
             from,
             at: from,
@@ -113,6 +133,7 @@ impl<'a> Passing<'a> {
     /// complete.
     pub async fn run(mut self, mut text: Chunks, is_final: bool) -> Result<Pass, DataFusionError> {
         let (mut rest, mut length, mut damage) = (vec![], self.from, None);
+        let mut ends = self.format.ends();
         loop {
             let chunk = match text.try_next().await {
                 Ok(Some(chunk)) => chunk,
@@ -124,7 +145,7 @@ impl<'a> Passing<'a> {
                 Err(error) => return Err(error),
             };
             length += chunk.len() as u64;
-            match self.format.last_end(&chunk) {
+            match ends.last_end(&chunk) {
                 Some(end) => {
                     self.take(&rest);
                     rest.clear();
@@ -140,7 +161,7 @@ impl<'a> Passing<'a> {
         }
         if damage.is_none() && (is_final || self.format.is_complete(&rest)) {
             self.take(&rest);
-            self.marks.iter_mut().for_each(|mark| mark.counter.end());
+            self.marks.iter_mut().for_each(|(_, counter)| counter.end());
             return Ok(self.done(length, damage));
         }
         let (at, print) = (self.at, self.print.clone());
@@ -150,12 +171,18 @@ impl<'a> Passing<'a> {
     }
 
     fn done(self, length: u64, damage: Option<String>) -> Pass {
+        let counted = |(mark, counter): (Mark, Box<dyn Counter>)| Mark {
+            count: counter.count(),
+            refused: counter.refused(),
+            ..mark
+        };
         Pass {
-            marks: self.marks,
+            marks: self.marks.into_iter().map(counted).collect(),
             end: self.at,
             content: self.print.value(),
             length,
             damage,
+            tag: None,
         }
     }
 
@@ -177,23 +204,19 @@ impl<'a> Passing<'a> {
             self.checkpoints = later;
             let content = self.print.value();
             let same = now.iter().filter(|checkpoint| self.is_at(checkpoint.print, content));
-            let marks: Vec<Mark> = same.map(|checkpoint| self.mark(checkpoint.id, content)).collect();
+            let marks: Vec<_> = same.map(|checkpoint| self.mark(checkpoint.id, content)).collect();
             self.marks.extend(marks);
         }
         self.step(text, count);
     }
 
-    fn mark(&self, id: usize, content: i64) -> Mark {
-        Mark {
-            id: Some(id),
-            length: self.at,
-            content,
-            counter: self.format.counter(Start {
-                at: self.at,
-                continues: self.last != Some(b'\n'),
-                skip: 0,
-            }),
-        }
+    fn mark(&self, id: usize, content: i64) -> (Mark, Box<dyn Counter>) {
+        let start = Start {
+            at: self.at,
+            continues: self.last != Some(b'\n'),
+            skip: 0,
+        };
+        (Mark::at(Some(id), self.at, content), self.format.counter(start))
     }
 
     fn step(&mut self, text: &[u8], count: bool) {
@@ -203,7 +226,7 @@ impl<'a> Passing<'a> {
             self.head.extend_from_slice(&text[..missing.min(text.len())]);
         }
         if count {
-            self.marks.iter_mut().for_each(|mark| mark.counter.update(text));
+            self.marks.iter_mut().for_each(|(_, counter)| counter.update(text));
         }
         self.at += text.len() as u64;
         self.last = text.last().copied().or(self.last);
@@ -213,7 +236,7 @@ impl<'a> Passing<'a> {
         match print {
             Print::Content(known) => known == content,
             Print::Head { hash, lines } => {
-                let counted = self.marks[0].counter.count();
+                let counted = self.marks[0].1.count();
                 let begun = u64::from(self.last != Some(b'\n'));
                 hash == head(&self.head) && lines == counted.lines + begun
             }

@@ -1,6 +1,6 @@
-//! What is pending in the files of a source, and the positions to commit with it: lists the files, finds the new lines
-//! in them (`new_lines`), and makes the scan that reads these lines. The time of their records is the moment when they
-//! were found, never a file's modification time.
+//! What is pending in the files of a source, and the positions to commit with it: lists the files, finds the new
+//! records in them (`new_lines`), and makes the scan that reads these. Their time is the moment when they were found,
+//! never a file's modification time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Source for FilesSource {
         if options.from_timestamp_millis.is_some() {
             return Err(SourceError::FromTimestamp {
                 what: "files".to_owned(),
-                reason: "lines in files have no timestamps of their own".to_owned(),
+                reason: "records in files have no timestamps of their own".to_owned(),
                 help: "leave --from-timestamp out, or choose a target that reads Kafka".to_owned(),
             });
         }

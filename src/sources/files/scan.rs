@@ -1,4 +1,4 @@
-//! The plan leaf that reads new lines of files.
+//! The plan leaf that reads new records of files.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,26 +23,30 @@ use object_store::ObjectStore;
 use tokio::sync::mpsc::Sender;
 
 use super::FilesConfig;
-use super::codec::{Chunks, Codec, bytes_of};
+use super::codec::{Chunks, Codec, bytes_of, store_error};
 use super::file_range::FileRange;
-use crate::sources::formats::{Format, RecordHash, Rows};
+use crate::sources::formats::{
+    Format, FormatOptions, Layout, RecordHash, Rows, TableFile, TableFormat, TextFormat, add_rows,
+};
 use crate::sources::{RecordBatchBuilder, SourceError, record_schema};
 
-/// Lines of files as a table, fixed when they were counted.
+/// Records of files as a table, fixed when they were counted.
 #[derive(Debug, Clone)]
-pub struct LinesScan {
+pub struct FilesScan {
     /// The source's path, as written in the project.
     source: Arc<str>,
-    format: &'static dyn Format,
+    format: Arc<dyn Format>,
+    options: FormatOptions,
     store: Arc<dyn ObjectStore>,
     ranges: Vec<FileRange>,
 }
 
-impl LinesScan {
+impl FilesScan {
     pub(super) fn new(config: &FilesConfig, store: Arc<dyn ObjectStore>, ranges: Vec<FileRange>) -> Self {
         Self {
             source: config.path.as_str().into(),
-            format: config.format,
+            format: config.format.clone(),
+            options: config.options.clone(),
             store,
             ranges,
         }
@@ -64,7 +68,7 @@ impl LinesScan {
 }
 
 #[async_trait]
-impl TableProvider for LinesScan {
+impl TableProvider for FilesScan {
     fn schema(&self) -> SchemaRef {
         record_schema()
     }
@@ -81,15 +85,16 @@ impl TableProvider for LinesScan {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let groups = self.groups(state.config().target_partitions());
-        Ok(Arc::new(LinesExec::new(self, groups, projection.cloned(), limit)))
+        Ok(Arc::new(FilesExec::new(self, groups, projection.cloned(), limit)))
     }
 }
 
 /// The plan leaf: one plan partition per group of files.
 #[derive(Debug)]
-pub(super) struct LinesExec {
+pub(super) struct FilesExec {
     pub source: Arc<str>,
-    pub format: &'static dyn Format,
+    pub format: Arc<dyn Format>,
+    pub options: FormatOptions,
     store: Arc<dyn ObjectStore>,
     pub groups: Vec<Vec<FileRange>>,
     pub projection: Option<Vec<usize>>,
@@ -98,9 +103,9 @@ pub(super) struct LinesExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-impl LinesExec {
+impl FilesExec {
     pub fn new(
-        scan: &LinesScan,
+        scan: &FilesScan,
         groups: Vec<Vec<FileRange>>,
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
@@ -115,7 +120,8 @@ impl LinesExec {
         let metrics = ExecutionPlanMetricsSet::new();
         Self {
             source: scan.source.clone(),
-            format: scan.format,
+            format: scan.format.clone(),
+            options: scan.options.clone(),
             store: scan.store.clone(),
             groups,
             projection,
@@ -126,11 +132,11 @@ impl LinesExec {
     }
 }
 
-impl DisplayAs for LinesExec {
+impl DisplayAs for FilesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = || self.groups.iter().flatten();
         let bytes: u64 = all().map(|range| range.bytes()).sum();
-        write!(f, "LinesExec: files={}, bytes={bytes}", all().count())?;
+        write!(f, "FilesExec: files={}, bytes={bytes}", all().count())?;
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),
             None => Ok(()),
@@ -138,9 +144,9 @@ impl DisplayAs for LinesExec {
     }
 }
 
-impl ExecutionPlan for LinesExec {
+impl ExecutionPlan for FilesExec {
     fn name(&self) -> &str {
-        "LinesExec"
+        "FilesExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -168,12 +174,12 @@ impl ExecutionPlan for LinesExec {
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let Some(group) = self.groups.get(partition).cloned() else {
-            return exec_err!("LinesExec has {} partitions, not {partition}", self.groups.len());
+            return exec_err!("FilesExec has {} partitions, not {partition}", self.groups.len());
         };
         let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
-        let mut reader = LinesReader {
+        let mut reader = FilesReader {
             store: self.store.clone(),
-            format: self.format,
+            format: self.format.clone(),
             rows: Rows::new(self.projection.as_deref(), self.limit),
             metrics: BaselineMetrics::new(&self.metrics, partition),
             out: stream.tx(),
@@ -195,20 +201,32 @@ impl ExecutionPlan for LinesExec {
     }
 }
 
-struct LinesReader {
+struct FilesReader {
     store: Arc<dyn ObjectStore>,
-    format: &'static dyn Format,
+    format: Arc<dyn Format>,
     rows: Rows,
     metrics: BaselineMetrics,
     out: Sender<Result<RecordBatch>>,
 }
 
-impl LinesReader {
-    /// Reads the lines of a file into batches; returns `false` once no more are wanted.
+impl FilesReader {
+    /// Reads the records of a file into batches; returns `false` once no more are wanted.
     async fn read(&mut self, range: &FileRange) -> Result<bool> {
-        let mut chunks = text(&*self.store, range).await?;
-        let (mut splitter, mut hash) = (self.format.splitter(), RecordHash::default());
         self.rows.begin(&range.name, range.first_line, range.found_us);
+        let format = self.format.clone();
+        match format.layout() {
+            Layout::Text(format) => self.read_text(format, range).await,
+            Layout::Table(format) => self.read_table(format, range).await,
+        }
+    }
+
+    async fn read_text(&mut self, format: &dyn TextFormat, range: &FileRange) -> Result<bool> {
+        let head = match format.has_head() {
+            true => head(&*self.store, format, range).await?,
+            false => vec![],
+        };
+        let mut chunks = text(&*self.store, range, range.text.start).await?;
+        let (mut splitter, mut hash) = (format.splitter(&head), RecordHash::default());
         let mut at = match range.codec {
             Codec::Plain => range.text.start,
             _ => 0,
@@ -234,6 +252,29 @@ impl LinesReader {
         Ok(self.rows.are_wanted())
     }
 
+    async fn read_table(&mut self, format: &dyn TableFormat, range: &FileRange) -> Result<bool> {
+        let file = TableFile::new(self.store.clone(), range.path.clone(), range.size, range.tag.clone());
+        let (mut batches, mut read) = (format.batches(file), 0);
+        while self.rows.are_wanted() {
+            let next = batches.try_next().await;
+            let Some(batch) = next.map_err(|error| unless_changed(error, range))? else {
+                break;
+            };
+            read += batch.num_rows() as u64;
+            let mut row = 0;
+            while row < batch.num_rows() && self.rows.are_wanted() {
+                row += add_rows(&batch, row, &mut self.rows)?;
+                if self.rows.is_full() && !self.send().await? {
+                    return Ok(false);
+                }
+            }
+        }
+        if self.rows.are_wanted() && read != range.records {
+            return Err(changed(range));
+        }
+        Ok(self.rows.are_wanted())
+    }
+
     /// Returns `false` once the receiver is gone.
     async fn send(&mut self) -> Result<bool> {
         if self.rows.is_empty() {
@@ -245,18 +286,35 @@ impl LinesReader {
     }
 }
 
-/// The text that contains the lines; for a plain file, exactly these lines.
-async fn text(store: &dyn ObjectStore, range: &FileRange) -> Result<Chunks> {
-    let opened = match range.codec {
-        Codec::Plain => bytes_of(store, &range.path, range.text.clone()).await,
-        _ => bytes_of(store, &range.path, 0..range.size).await,
+/// The text that contains the records; for a plain file, from this place on, and no more.
+async fn text(store: &dyn ObjectStore, range: &FileRange, from: u64) -> Result<Chunks> {
+    let bytes = match range.codec {
+        Codec::Plain => from..range.text.end,
+        _ => 0..range.size,
     };
-    match opened {
-        // The file was rotated at just this moment.
-        Err(DataFusionError::ObjectStore(error)) if matches!(*error, object_store::Error::NotFound { .. }) => {
-            Err(changed(range))
+    let opened = bytes_of(store, &range.path, bytes).await;
+    Ok(range.codec.text(opened.map_err(|error| unless_changed(error, range))?))
+}
+
+/// The text up to the first end of a record.
+async fn head(store: &dyn ObjectStore, format: &dyn TextFormat, range: &FileRange) -> Result<Vec<u8>> {
+    let mut chunks = text(store, range, 0).await?;
+    let (mut ends, mut head) = (format.ends(), vec![]);
+    while let Some(chunk) = chunks.try_next().await? {
+        let end = ends.next_end(&chunk);
+        head.extend_from_slice(&chunk[..end.unwrap_or(chunk.len())]);
+        if end.is_some() {
+            break;
         }
-        opened => Ok(range.codec.text(opened?)),
+    }
+    Ok(head)
+}
+
+/// A file that was rotated or replaced at just this moment is not damaged.
+fn unless_changed(error: DataFusionError, range: &FileRange) -> DataFusionError {
+    match store_error(&error) {
+        Some(object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. }) => changed(range),
+        _ => error,
     }
 }
 
@@ -264,6 +322,6 @@ fn changed(range: &FileRange) -> DataFusionError {
     DataFusionError::External(Box::new(SourceError::Unreachable {
         what: range.name.clone(),
         reason: "it was replaced or renamed while it was being read".to_owned(),
-        help: "none of its new lines were committed; run again".to_owned(),
+        help: "none of its new records were committed; run again".to_owned(),
     }))
 }

@@ -26,6 +26,11 @@ pub trait Counter: Send + Sync {
 
     /// What was counted so far.
     fn count(&self) -> Count;
+
+    /// Why the records cannot be read, if that shows in what precedes them.
+    fn refused(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Records that were counted.
@@ -39,6 +44,18 @@ pub struct Count {
     pub records: u64,
     /// The [`RecordHash`] of their bytes, from the start on.
     pub hash: i64,
+}
+
+impl Count {
+    /// Rows of a table, or none.
+    pub fn of_rows(rows: u64) -> Self {
+        Self {
+            start: 0,
+            lines: rows,
+            records: rows,
+            hash: 0,
+        }
+    }
 }
 
 /// A hash of the bytes of records: the records read must be those that were counted.

@@ -2,12 +2,14 @@
 
 use std::fmt::Debug;
 
-use super::{Counter, Splitter, Start, lines};
+use arrow::array::RecordBatch;
+use datafusion::error::Result;
+use futures::stream::BoxStream;
 
-/// A layout of records in a file. Unless a format says otherwise, a record is a line.
-///
-/// Counting and reading must agree: the records are counted first, so that the positions to commit are known, and the
-/// same bytes are read later.
+use super::lines::{LineCounter, LineEnds};
+use super::{Counter, Ends, Splitter, Start, TableFile, magic};
+
+/// How the records of a file are laid out.
 pub trait Format: Debug + Send + Sync {
     /// Its name in `pipelines.yaml`.
     fn name(&self) -> &'static str;
@@ -17,28 +19,61 @@ pub trait Format: Debug + Send + Sync {
 
     /// If a file cannot have this format, judging by its first bytes: what it is, and what to do about it.
     fn foreign(&self, first: &[u8]) -> Option<&'static str> {
-        lines::foreign(first)
+        magic::known(first)
     }
 
-    /// Where the last complete record in a part of a text ends. Everything up to there may be read, even if the file
-    /// grows later; a format whose files are written as a whole has no such place.
-    fn last_end(&self, text: &[u8]) -> Option<usize> {
-        lines::last_end(text)
+    /// What reads it.
+    fn layout(&self) -> Layout<'_>;
+}
+
+/// The two kinds of formats.
+pub enum Layout<'a> {
+    /// Records follow one another in a text, which may be compressed and may grow.
+    Text(&'a dyn TextFormat),
+    /// The file is a table, written as a whole, and perhaps compressed inside.
+    Table(&'a dyn TableFormat),
+}
+
+/// A format of text. Unless it says otherwise, a record is a line.
+///
+/// Counting and reading must agree: the records are counted first, so that the positions to commit are known, and the
+/// same bytes are read later.
+pub trait TextFormat: Send + Sync {
+    /// Finds the ends of records. Everything up to there may be read, even if the file grows later; a format whose
+    /// files are written as a whole has no such place.
+    fn ends(&self) -> Box<dyn Ends> {
+        Box::<LineEnds>::default()
     }
 
-    /// Whether the text after the last end is a record, too, although the file may still grow.
+    /// Whether the text after the last end is complete, too, although the file may still grow.
     fn is_complete(&self, rest: &[u8]) -> bool;
 
     /// A warning: the last bytes of a file have been incomplete for long, and are not read.
     fn unfinished(&self, place: &str, bytes: u64) -> String;
 
-    /// Counts the records of a text.
+    /// Counts the records of a text. A head is none.
     fn counter(&self, start: Start) -> Box<dyn Counter> {
-        Box::new(lines::LineCounter::new(start))
+        Box::new(LineCounter::new(start))
     }
 
-    /// Reads the records of a text.
-    fn splitter(&self) -> Box<dyn Splitter> {
-        Box::<lines::LineSplitter>::default()
+    /// Whether the text up to the first end says what the records consist of.
+    fn has_head(&self) -> bool {
+        false
     }
+
+    /// Reads the records of a text of a file with this head; it is empty for a format without one.
+    fn splitter(&self, head: &[u8]) -> Box<dyn Splitter>;
+}
+
+/// The rows of a table, in order.
+pub type Batches = BoxStream<'static, Result<RecordBatch>>;
+
+/// A format of tables. Each row is a record.
+pub trait TableFormat: Send + Sync {
+    /// Reads a table piece by piece, never the whole file at once.
+    ///
+    /// # Errors
+    /// An error that an [`object_store::Error`] caused comes from the store; any other means that the file is damaged,
+    /// incomplete, or has something that cannot be read.
+    fn batches(&self, file: TableFile) -> Batches;
 }

@@ -1,50 +1,41 @@
-//! Records that are lines: where they end, how they are counted and read, with byte order marks and empty lines; and
-//! what a file is that holds no text (UTF-16, zip, Parquet).
+//! Records that are lines: where they end, how they are counted and read, with byte order marks and empty lines.
 
 use datafusion::error::Result;
 
-use super::{Count, Counter, RecordHash, Rows, Splitter, Start};
+use super::{Count, Counter, Ends, RecordHash, Rows, Splitter, Start};
 use crate::plural::counted;
 
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Formats that are not text, by their first bytes.
-const FOREIGN: [(&[u8], &str); 8] = [
-    (b"\xff\xfe", "UTF-16 text; convert it with: iconv -f UTF-16 -t UTF-8"),
-    (b"\xfe\xff", "UTF-16 text; convert it with: iconv -f UTF-16 -t UTF-8"),
-    (
-        b"PK\x03\x04",
-        "a zip archive; unpack it, or compress its contents with gzip, bzip2, xz or zstd instead",
-    ),
-    (
-        b"\x04\x22\x4d\x18",
-        "compressed with lz4; use gzip, bzip2, xz or zstd instead",
-    ),
-    (
-        b"\xff\x06\x00\x00sNaPpY",
-        "compressed with snappy; use gzip, bzip2, xz or zstd instead",
-    ),
-    (b"PAR1", "a Parquet file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"ARROW1", "an Arrow file"),
-];
-
-/// Describes a file that does not hold lines of text.
-pub(super) fn foreign(first: &[u8]) -> Option<&'static str> {
-    let found = FOREIGN.iter().find(|(magic, _)| first.starts_with(magic));
-    found.map(|(_, what)| *what)
+/// Finds line breaks.
+#[derive(Debug, Default)]
+pub(super) struct LineEnds {
+    has_begun: bool,
 }
 
-/// Where the last whole line ends.
-pub(super) fn last_end(text: &[u8]) -> Option<usize> {
-    memchr::memrchr(b'\n', text).map(|end| end + 1)
+impl Ends for LineEnds {
+    fn next_end(&mut self, text: &[u8]) -> Option<usize> {
+        let end = memchr::memchr(b'\n', text).map(|end| end + 1);
+        self.has_begun = end.is_none() && (self.has_begun || !text.is_empty());
+        end
+    }
+
+    fn last_end(&mut self, text: &[u8]) -> Option<usize> {
+        let end = memchr::memrchr(b'\n', text).map(|end| end + 1);
+        self.has_begun = end.map_or(self.has_begun || !text.is_empty(), |end| end < text.len());
+        end
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
+    }
 }
 
 /// The warning about a last line that seems incomplete; `is` says why.
 pub(super) fn unfinished(place: &str, bytes: u64, is: &str) -> String {
     format!(
         "the last line of {place} ({}) {is}: it is not read, because it may be incomplete; if it is complete, add a \
-         line break",
+         line break, or set `growing: false` if files do not grow",
         counted(bytes, "byte", "bytes")
     )
 }

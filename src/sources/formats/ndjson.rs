@@ -2,8 +2,8 @@
 
 use serde::de::IgnoredAny;
 
-use super::Format;
-use super::lines::{BOM, unfinished};
+use super::lines::{BOM, LineSplitter, unfinished};
+use super::{Format, Layout, Splitter, TextFormat};
 
 /// Newline-delimited JSON. The values are passed on as they are: SQL parses them.
 #[derive(Debug)]
@@ -18,6 +18,12 @@ impl Format for Ndjson {
         &[".json", ".ndjson", ".jsonl"]
     }
 
+    fn layout(&self) -> Layout<'_> {
+        Layout::Text(self)
+    }
+}
+
+impl TextFormat for Ndjson {
     /// A JSON value that cannot be extended is complete without a line break. `12` may become `123`.
     fn is_complete(&self, rest: &[u8]) -> bool {
         let value = rest.strip_prefix(BOM).unwrap_or(rest).trim_ascii();
@@ -26,6 +32,10 @@ impl Format for Ndjson {
 
     fn unfinished(&self, place: &str, bytes: u64) -> String {
         unfinished(place, bytes, "has no line break and is not a complete JSON object")
+    }
+
+    fn splitter(&self, _: &[u8]) -> Box<dyn Splitter> {
+        Box::<LineSplitter>::default()
     }
 }
 

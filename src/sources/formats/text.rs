@@ -1,7 +1,7 @@
 //! The format `text`: one record per line, whatever it holds.
 
-use super::Format;
-use super::lines::unfinished;
+use super::lines::{LineSplitter, unfinished};
+use super::{Format, Layout, Splitter, TextFormat};
 
 /// Lines of a log, which SQL parses.
 #[derive(Debug)]
@@ -16,6 +16,12 @@ impl Format for Text {
         &[".log", ".txt"]
     }
 
+    fn layout(&self) -> Layout<'_> {
+        Layout::Text(self)
+    }
+}
+
+impl TextFormat for Text {
     /// Any text may continue.
     fn is_complete(&self, _: &[u8]) -> bool {
         false
@@ -23,5 +29,9 @@ impl Format for Text {
 
     fn unfinished(&self, place: &str, bytes: u64) -> String {
         unfinished(place, bytes, "has no line break")
+    }
+
+    fn splitter(&self, _: &[u8]) -> Box<dyn Splitter> {
+        Box::<LineSplitter>::default()
     }
 }

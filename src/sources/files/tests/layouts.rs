@@ -1,7 +1,7 @@
 //! What a format decides, and that records need not be lines.
 
 use super::*;
-use crate::sources::formats::{Count, Counter, Format, RecordHash, Rows, Splitter, Start, format};
+use crate::sources::formats::{Count, Counter, Ends, Layout, RecordHash, Rows, Splitter, Start, TextFormat};
 
 const MAGIC: &[u8] = b"CARDS";
 const END: &[u8] = b"END";
@@ -23,8 +23,14 @@ impl Format for Cards {
         (!first.starts_with(MAGIC)).then_some("no file of cards")
     }
 
-    fn last_end(&self, _: &[u8]) -> Option<usize> {
-        None
+    fn layout(&self) -> Layout<'_> {
+        Layout::Text(self)
+    }
+}
+
+impl TextFormat for Cards {
+    fn ends(&self) -> Box<dyn Ends> {
+        Box::new(Whole)
     }
 
     fn is_complete(&self, rest: &[u8]) -> bool {
@@ -43,8 +49,21 @@ impl Format for Cards {
         })
     }
 
-    fn splitter(&self) -> Box<dyn Splitter> {
+    fn splitter(&self, _: &[u8]) -> Box<dyn Splitter> {
         Box::<CardSplitter>::default()
+    }
+}
+
+/// The file is one piece.
+struct Whole;
+
+impl Ends for Whole {
+    fn next_end(&mut self, _: &[u8]) -> Option<usize> {
+        None
+    }
+
+    fn has_begun(&self) -> bool {
+        true
     }
 }
 
@@ -91,26 +110,11 @@ impl Splitter for CardSplitter {
     }
 }
 
-fn source_of(folder: &Path, format: &'static dyn Format) -> FilesSource {
-    FilesSource::new(FilesConfig {
-        path: folder.display().to_string(),
-        root: folder.to_owned(),
-        format,
-    })
-    .unwrap()
-}
-
-fn gzipped(text: &[u8]) -> Vec<u8> {
-    let mut gzip = GzEncoder::new(vec![], Compression::default());
-    gzip.write_all(text).unwrap();
-    gzip.finish().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_written_as_a_whole_is_read_once_it_is_complete() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let source = source_of(folder.path(), &Cards);
+    let source = source_of(folder.path(), Arc::new(Cards));
     let mut positions = Positions::new();
     fs::write(at("a.cards"), "CARDSK\n02Q\n").unwrap();
     fs::write(at("a.json"), "{}\n").unwrap();
@@ -139,7 +143,7 @@ async fn a_file_that_is_written_as_a_whole_is_read_once_it_is_complete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn text_that_may_go_on_waits_for_its_line_break() {
     let folder = TempDir::new().unwrap();
-    let source = source_of(folder.path(), format("text").unwrap());
+    let source = source_of(folder.path(), of("text"));
     let mut positions = Positions::new();
     fs::write(folder.path().join("a.log"), "GET /\n{\"n\":1}").unwrap();
     fs::write(folder.path().join("a.json"), "{}\n").unwrap();
@@ -149,4 +153,25 @@ async fn text_that_may_go_on_waits_for_its_line_break() {
         texts(read(&source, &mut positions).await.unwrap()),
         ["{\"n\":1} and more"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_stops_reading() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.json"), "1\n".repeat(1_000)).unwrap();
+    let pending = source(folder.path())
+        .pending(&At(&Positions::new()), ReadOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(pending.records, 1_000);
+    let context = SessionContext::new();
+    let rows = context
+        .read_table(pending.provider)
+        .unwrap()
+        .limit(0, Some(7))
+        .unwrap()
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 7);
 }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{FilesConfig, FilesSource};
-use crate::sources::formats::default_format;
+use crate::sources::formats::{Format, FormatOptions, default_format, format};
 use crate::sources::{Committed, FromTheStart, OnLoss, Positions, ReadOptions, Source, SourceError};
 
 const ACCEPT: ReadOptions = ReadOptions {
@@ -28,6 +28,8 @@ const ACCEPT: ReadOptions = ReadOptions {
 mod layouts;
 mod model;
 mod moved;
+mod rows;
+mod tables;
 
 struct At<'a>(&'a Positions);
 
@@ -42,13 +44,34 @@ impl Committed for At<'_> {
     }
 }
 
+fn config(path: String, root: &Path, format: Arc<dyn Format>) -> FilesConfig {
+    FilesConfig {
+        path,
+        root: root.to_owned(),
+        format,
+        options: FormatOptions::default(),
+        growing: true,
+    }
+}
+
+/// The format of a name, without options.
+fn of(name: &str) -> Arc<dyn Format> {
+    format(name, &FormatOptions::default()).unwrap().unwrap()
+}
+
 fn source(path: &Path) -> FilesSource {
-    FilesSource::new(FilesConfig {
-        path: path.display().to_string(),
-        root: if path.is_dir() { path } else { path.parent().unwrap() }.to_owned(),
-        format: default_format(),
-    })
-    .unwrap()
+    let root = if path.is_dir() { path } else { path.parent().unwrap() };
+    FilesSource::new(config(path.display().to_string(), root, of(default_format()))).unwrap()
+}
+
+fn source_of(folder: &Path, format: Arc<dyn Format>) -> FilesSource {
+    FilesSource::new(config(folder.display().to_string(), folder, format)).unwrap()
+}
+
+fn gzipped(text: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(vec![], Compression::default());
+    gzip.write_all(text).unwrap();
+    gzip.finish().unwrap()
 }
 
 type Rows = Vec<(String, i64, String)>;
@@ -215,11 +238,7 @@ async fn one_file_is_read_whatever_its_name() {
     let whole = read(&source(folder.path()), &mut Positions::new()).await.unwrap();
     assert_eq!(whole.len(), 7);
     let url = format!("file://{}/my%20clicks.json", folder.path().display());
-    let by_url = FilesSource::new(FilesConfig {
-        path: url,
-        root: folder.path().to_owned(),
-        format: default_format(),
-    });
+    let by_url = FilesSource::new(config(url, folder.path(), of(default_format())));
     assert_eq!(read(&by_url.unwrap(), &mut Positions::new()).await.unwrap().len(), 1);
 }
 
@@ -343,27 +362,6 @@ async fn all_compressions_are_read_with_all_their_members() {
         let rows = read(&source(&file), &mut Positions::new()).await.unwrap();
         assert_eq!(texts(rows), ["1", "2"], "{program}, by its first bytes");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_limit_stops_reading() {
-    let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("a.json"), "1\n".repeat(1_000)).unwrap();
-    let pending = source(folder.path())
-        .pending(&At(&Positions::new()), ReadOptions::default())
-        .await
-        .unwrap();
-    assert_eq!(pending.records, 1_000);
-    let context = SessionContext::new();
-    let rows = context
-        .read_table(pending.provider)
-        .unwrap()
-        .limit(0, Some(7))
-        .unwrap()
-        .collect()
-        .await
-        .unwrap();
-    assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 7);
 }
 
 proptest! {

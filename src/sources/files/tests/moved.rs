@@ -340,12 +340,8 @@ async fn files_of_which_nothing_new_is_told_are_not_opened() {
 async fn objects_that_are_renamed_and_replaced_are_told_by_content() {
     let mut log = Log::new();
     let store = Arc::new(InMemory::new());
-    log.source = FilesSource::new(FilesConfig {
-        path: "memory:///clicks".to_owned(),
-        root: log.folder.path().to_owned(),
-        format: default_format(),
-    })
-    .unwrap();
+    let there = config("memory:///clicks".to_owned(), log.folder.path(), of(default_format()));
+    log.source = FilesSource::new(there).unwrap();
     log.source.store = store.clone();
     let put = async |name: &str, text: String| store.put(&name.into(), PutPayload::from(text)).await.unwrap();
     put("clicks/a.json", lines(1, 3)).await;

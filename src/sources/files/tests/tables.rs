@@ -1,0 +1,100 @@
+//! Files that hold tables, which are read as a whole.
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use datafusion::parquet::arrow::ArrowWriter;
+use object_store::memory::InMemory;
+use object_store::{ObjectStoreExt, PutPayload};
+
+use super::*;
+
+fn parquet(from: i64, to: i64) -> Vec<u8> {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(from..to));
+    let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+    let mut written = vec![];
+    let mut writer = ArrowWriter::try_new(&mut written, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    written
+}
+
+fn numbers(from: i64, to: i64) -> Vec<String> {
+    (from..to).map(|n| format!("{{\"n\":{n}}}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_read_once_whatever_it_is_called() {
+    let folder = TempDir::new().unwrap();
+    let (source, mut positions) = (source_of(folder.path(), of("parquet")), Positions::new());
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a.parquet"), parquet(0, 3)).unwrap();
+    fs::write(at("a.json"), "{}\n").unwrap();
+    let rows = read(&source, &mut positions).await.unwrap();
+    let places: Vec<(&str, i64)> = rows.iter().map(|(file, row, _)| (file.as_str(), *row)).collect();
+    assert_eq!(places, [("a.parquet", 1), ("a.parquet", 2), ("a.parquet", 3)]);
+    assert_eq!(texts(rows), numbers(0, 3));
+    fs::write(at("a.parquet"), parquet(0, 3)).unwrap();
+    assert!(
+        read(&source, &mut positions).await.unwrap().is_empty(),
+        "the same again"
+    );
+    fs::rename(at("a.parquet"), at("b.parquet")).unwrap();
+    fs::write(at("a.parquet"), parquet(3, 5)).unwrap();
+    assert_eq!(texts(read(&source, &mut positions).await.unwrap()), numbers(3, 5));
+    fs::write(at("a.parquet"), parquet(9, 10)).unwrap();
+    let lost = read(&source, &mut positions).await.unwrap_err();
+    assert!(matches!(lost, SourceError::PositionLost { .. }), "{lost}");
+    let rows = read_with(&source, &mut positions, ACCEPT).await.unwrap();
+    assert_eq!(rows, [("a.parquet".to_owned(), 6, "{\"n\":9}".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_cannot_be_read_blocks_no_other_and_is_read_once_it_can() {
+    let folder = TempDir::new().unwrap();
+    let (source, mut positions) = (source_of(folder.path(), of("parquet")), Positions::new());
+    let at = |name: &str| folder.path().join(name);
+    let whole = parquet(0, 100);
+    fs::write(at("a.parquet"), &whole[..whole.len() - 20]).unwrap();
+    fs::write(at("b.parquet"), "id,name\n").unwrap();
+    fs::write(at("c.parquet"), "").unwrap();
+    fs::write(at("d.parquet.gz"), gzipped(&whole)).unwrap();
+    fs::write(at("e.parquet"), gzipped(&whole)).unwrap();
+    fs::write(at("f.parquet"), parquet(7, 8)).unwrap();
+    fs::write(at("g.parquet"), parquet(0, 0)).unwrap();
+    assert_eq!(texts(read(&source, &mut positions).await.unwrap()), numbers(7, 8));
+    assert!(read(&source, &mut positions).await.unwrap().is_empty());
+    for name in ["a.parquet", "b.parquet", "c.parquet"] {
+        fs::write(at(name), &whole).unwrap();
+        let mut found = texts(read(&source, &mut positions).await.unwrap());
+        found.sort_by_key(|text| (text.len(), text.clone()));
+        assert_eq!(found, numbers(0, 100), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_replaced_while_it_is_read_is_not_read() {
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(InMemory::new());
+    let there = config("memory:///tables".to_owned(), folder.path(), of("parquet"));
+    let mut source = FilesSource::new(there).unwrap();
+    source.store = store.clone();
+    let path = "tables/a.parquet".into();
+    store.put(&path, PutPayload::from(parquet(0, 3))).await.unwrap();
+    let pending = source.pending(&FromTheStart, ReadOptions::default()).await.unwrap();
+    assert_eq!(pending.records, 3);
+    store.put(&path, PutPayload::from(parquet(3, 6))).await.unwrap();
+    let table = SessionContext::new().read_table(pending.provider).unwrap();
+    let error = table.collect().await.unwrap_err().to_string();
+    assert!(error.contains("replaced") && error.contains("run again"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_table_is_read_in_batches_and_a_limit_stops_it() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.parquet"), parquet(0, 50_000)).unwrap();
+    let source = source_of(folder.path(), of("parquet"));
+    assert_eq!(read(&source, &mut Positions::new()).await.unwrap().len(), 50_000);
+    let pending = source.pending(&FromTheStart, ReadOptions::default()).await.unwrap();
+    let table = SessionContext::new().read_table(pending.provider).unwrap();
+    let few = table.limit(0, Some(7)).unwrap().collect().await.unwrap();
+    assert_eq!(few.iter().map(RecordBatch::num_rows).sum::<usize>(), 7);
+}

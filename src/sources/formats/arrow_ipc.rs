@@ -1,0 +1,172 @@
+//! The format `arrow`: IPC files and streams, which are read message by message.
+
+use arrow::array::RecordBatch;
+use arrow::buffer::Buffer;
+use arrow::ipc::reader::{StreamDecoder, read_footer_length};
+use bytes::Bytes;
+use datafusion::common::{Result, exec_err};
+use datafusion::error::DataFusionError;
+use futures::TryStreamExt;
+use futures::stream::{self, BoxStream, StreamExt};
+
+use super::{Batches, Format, Layout, TableFile, TableFormat, magic};
+
+/// What a file begins with; zeros fill it up to eight bytes.
+const FILE: &[u8] = b"ARROW1";
+/// What a stream begins with.
+const STREAM: &[u8] = b"\xff\xff\xff\xff";
+/// What a stream ends with.
+const END: &[u8] = b"\xff\xff\xff\xff\0\0\0\0";
+/// The length of what precedes the first message of a file.
+const BEFORE: u64 = 8;
+/// The length of what follows the footer of a file: its length, and the mark.
+const AFTER: u64 = 10;
+
+/// Messages with batches of rows. A file is a stream of them with a footer that is not needed to read all.
+#[derive(Debug)]
+pub(super) struct ArrowIpc;
+
+impl Format for ArrowIpc {
+    fn name(&self) -> &'static str {
+        "arrow"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &[".arrow", ".arrows", ".feather", ".ipc"]
+    }
+
+    fn foreign(&self, first: &[u8]) -> Option<&'static str> {
+        magic::other_than(&[FILE, STREAM], first, "not an Arrow file")
+    }
+
+    fn layout(&self) -> Layout<'_> {
+        Layout::Table(self)
+    }
+}
+
+impl TableFormat for ArrowIpc {
+    fn batches(&self, file: TableFile) -> Batches {
+        let opened = async move {
+            let messages = Messages {
+                pieces: open(&file).await?,
+                bytes: Buffer::default(),
+                decoder: StreamDecoder::new(),
+            };
+            Ok::<_, DataFusionError>(stream::try_unfold(messages, |mut messages| async move {
+                let batch = messages.next_batch().await?;
+                Ok::<_, DataFusionError>(batch.map(|batch| (batch, messages)))
+            }))
+        };
+        stream::once(opened).try_flatten().boxed()
+    }
+}
+
+/// The messages of a file that is there as a whole.
+async fn open(file: &TableFile) -> Result<BoxStream<'static, Result<Bytes>>> {
+    let size = file.size();
+    let first = file.get(0..size.min(FILE.len() as u64)).await?;
+    if first != FILE {
+        let last = file.get(size.saturating_sub(END.len() as u64)..size).await?;
+        return match last == END {
+            true => Ok(file.pieces(0..size)),
+            false => exec_err!("the stream does not end: it was cut off, or its writer was not closed"),
+        };
+    }
+    let after = file.get(size.saturating_sub(AFTER)..size).await?;
+    let footer = match <[u8; AFTER as usize]>::try_from(&after[..]) {
+        Ok(after) if after.ends_with(FILE) => read_footer_length(after)? as u64,
+        _ => return exec_err!("it has no footer: it was cut off, or its writer was not closed"),
+    };
+    match size.checked_sub(AFTER + footer) {
+        Some(end) if end >= BEFORE => Ok(file.pieces(BEFORE..end)),
+        _ => exec_err!("its footer is damaged"),
+    }
+}
+
+/// A stream in progress.
+struct Messages {
+    pieces: BoxStream<'static, Result<Bytes>>,
+    /// What was read and not decoded.
+    bytes: Buffer,
+    decoder: StreamDecoder,
+}
+
+impl Messages {
+    async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.decoder.decode(&mut self.bytes)? {
+                return Ok(Some(batch));
+            }
+            match self.pieces.try_next().await? {
+                Some(piece) => self.bytes = Buffer::from(piece),
+                None => {
+                    self.decoder.finish()?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, DictionaryArray, Int64Array};
+    use arrow::datatypes::Int8Type;
+    use arrow::ipc::CompressionType;
+    use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+
+    use super::super::testing::read_table;
+    use super::*;
+
+    fn batch(from: i64) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + 1_000));
+        let kinds: DictionaryArray<Int8Type> = (0..1_000).map(|n| ["view", "purchase"].get(n % 3).copied()).collect();
+        RecordBatch::try_from_iter_with_nullable([("id", ids, false), ("kind", Arc::new(kinds) as ArrayRef, true)])
+            .unwrap()
+    }
+
+    fn file(compression: Option<CompressionType>) -> Vec<u8> {
+        let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+        let mut writer = FileWriter::try_new_with_options(vec![], &batch(0).schema(), options).unwrap();
+        writer.write(&batch(0)).unwrap();
+        writer.write(&batch(1_000)).unwrap();
+        writer.finish().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn streamed() -> Vec<u8> {
+        let mut writer = StreamWriter::try_new(vec![], &batch(0).schema()).unwrap();
+        writer.write(&batch(0)).unwrap();
+        writer.write(&batch(1_000)).unwrap();
+        writer.finish().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn files_and_streams_are_read() {
+        for bytes in [
+            file(None),
+            file(Some(CompressionType::ZSTD)),
+            file(Some(CompressionType::LZ4_FRAME)),
+            streamed(),
+        ] {
+            let rows = read_table(&ArrowIpc, bytes).await.unwrap();
+            assert_eq!(rows.len(), 2_000);
+            assert_eq!(rows[1_998..], [r#"{"id":1998}"#, r#"{"id":1999,"kind":"view"}"#]);
+            assert_eq!(rows[2], r#"{"id":2}"#);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_off_is_an_error() {
+        for whole in [file(None), streamed()] {
+            for length in [5, 9, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+                read_table(&ArrowIpc, whole[..length].to_vec()).await.unwrap_err();
+            }
+        }
+    }
+}

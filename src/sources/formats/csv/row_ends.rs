@@ -1,0 +1,100 @@
+//! Finds where the rows of a CSV file end, byte by byte: a quoted field may contain line breaks.
+
+use super::super::Ends;
+use super::dialect::Dialect;
+
+/// Finds the ends of rows: line breaks outside quotes. Empty lines and comments belong to the row after them.
+#[derive(Debug, Clone)]
+pub(super) struct RowEnds {
+    dialect: Dialect,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a row, with the number of bytes of a byte order mark that were seen.
+    Before(u8),
+    InComment,
+    BeforeField,
+    InField,
+    InQuotes,
+    /// The next byte in quotes is escaped.
+    AfterEscape,
+    /// The quotes ended, unless another quote follows.
+    AfterQuote,
+}
+
+impl RowEnds {
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            state: State::Before(0),
+        }
+    }
+
+    /// Whether nothing has begun, not even a comment.
+    pub fn is_between(&self) -> bool {
+        matches!(self.state, State::Before(_))
+    }
+
+    /// How many of the next bytes change nothing.
+    fn plain(&self, text: &[u8]) -> usize {
+        let Dialect {
+            delimiter,
+            quote,
+            escape,
+            ..
+        } = self.dialect;
+        let special = match (self.state, quote) {
+            (State::InField, _) => memchr::memchr2(delimiter, b'\n', text),
+            (State::InQuotes, Some(quote)) => memchr::memchr2(quote, escape.unwrap_or(quote), text),
+            (State::InComment, _) => memchr::memchr(b'\n', text),
+            _ => return 0,
+        };
+        special.unwrap_or(text.len())
+    }
+
+    /// Takes the next byte. Returns whether the row ends with it.
+    fn take(&mut self, byte: u8) -> bool {
+        let is = |special: Option<u8>| special == Some(byte);
+        self.state = match self.state {
+            State::Before(_) if matches!(byte, b'\r' | b'\n') => State::Before(0),
+            State::Before(_) if is(self.dialect.comment) => State::InComment,
+            State::Before(0) if byte == 0xef => State::Before(1),
+            State::Before(1) if byte == 0xbb => State::Before(2),
+            State::Before(2) if byte == 0xbf => State::Before(0),
+            State::InComment if byte == b'\n' => State::Before(0),
+            State::InComment => State::InComment,
+            State::Before(0) | State::BeforeField if is(self.dialect.quote) => State::InQuotes,
+            State::InQuotes if is(self.dialect.quote) => State::AfterQuote,
+            State::InQuotes if is(self.dialect.escape) => State::AfterEscape,
+            State::InQuotes | State::AfterEscape => State::InQuotes,
+            State::AfterQuote if is(self.dialect.quote) => State::InQuotes,
+            _ if byte == self.dialect.delimiter => State::BeforeField,
+            _ if byte == b'\n' => {
+                self.state = State::Before(0);
+                return true;
+            }
+            _ => State::InField,
+        };
+        false
+    }
+}
+
+impl Ends for RowEnds {
+    fn next_end(&mut self, text: &[u8]) -> Option<usize> {
+        let mut at = self.plain(text);
+        while let Some(byte) = text.get(at) {
+            at += 1;
+            if self.take(*byte) {
+                return Some(at);
+            }
+            at += self.plain(&text[at..]);
+        }
+        None
+    }
+
+    fn has_begun(&self) -> bool {
+        !matches!(self.state, State::Before(_) | State::InComment)
+    }
+}
