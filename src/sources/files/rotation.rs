@@ -35,10 +35,11 @@ impl Displaced {
             committed: i64::try_from(read.bytes).unwrap_or(i64::MAX),
             available: counted(file.meta.size, "byte", "bytes"),
             reason: reason.to_owned(),
-            help: "restore the old file, or give the new one another name; if logs are rotated, set `path` to a pattern \
+            help:
+                "restore the old file, or give the new one another name; if logs are rotated, set `path` to a pattern \
                    that also matches the rotated files (clicks.json*); to read the file as a new one: clickrec run \
                    --accept-loss"
-                .to_owned(),
+                    .to_owned(),
         }
     }
 }
