@@ -1,4 +1,4 @@
-//! Avro object container files, block by block.
+//! The format `avro`: object container files, which are read block by block.
 
 use std::io::Read;
 
@@ -19,6 +19,8 @@ const BATCH_ROWS: usize = 1_024;
 const GROUP_BYTES: usize = 1 << 20;
 /// A block must fit in memory.
 const BLOCK_BYTES_MAX: usize = 256 << 20;
+/// What precedes the blocks holds little more than the schema: a longer head is damaged.
+const HEAD_BYTES_MAX: usize = 16 << 20;
 /// The length of the mark that ends a block.
 const SYNC: usize = 16;
 
@@ -115,7 +117,9 @@ impl Blocks {
                         sync: head.sync(),
                     });
                 }
-                Err(AvroError::EOF(_)) if !self.have_ended => self.read_on().await?,
+                Err(AvroError::EOF(_)) if !self.have_ended && self.bytes.len() < HEAD_BYTES_MAX => {
+                    self.read_on().await?;
+                }
                 Err(error) => return Err(ArrowError::from(error).into()),
             }
         }
@@ -143,7 +147,7 @@ fn whole_blocks(bytes: &[u8], sync: [u8; SYNC]) -> Result<Group> {
         };
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         if size > BLOCK_BYTES_MAX {
-            return exec_err!("a block of {size} bytes is longer than {BLOCK_BYTES_MAX}");
+            return exec_err!("a block is longer than {} MiB", BLOCK_BYTES_MAX >> 20);
         }
         let data = count_length + size_length + size;
         match rest.get(data..data + SYNC) {
@@ -185,7 +189,7 @@ fn decode(head: &[u8], blocks: &[u8], records: u64) -> Result<Vec<RecordBatch>> 
     let batches: Vec<RecordBatch> = reader.collect::<Result<_, ArrowError>>()?;
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     if rows as u64 != records {
-        return exec_err!("blocks hold {rows} records, and not {records} as they say");
+        return exec_err!("some blocks hold {rows} records instead of the {records} that they declare");
     }
     Ok(batches)
 }
