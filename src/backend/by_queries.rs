@@ -3,7 +3,8 @@
 //!
 //! Takes such calls out of a step's plan and runs their queries on the backend. `pipeline/step/write.rs` decides when:
 //! always for calls that require it; for others, when memory did not suffice and the step's write begins again by
-//! queries. `udfs/relation/by_queries.rs` is the interface to the calls; a function implements it next to its queries.
+//! queries. `udfs/src/relation/by_queries.rs` is the interface to the calls; a function implements it next to its
+//! queries.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

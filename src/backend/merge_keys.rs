@@ -1,4 +1,6 @@
-//! The keys of a merge's result, in memory or in files, depending on the backend.
+//! Where a merge's keys are until their old rows are found: in this process's memory (`lake/merge.rs`), or in files
+//! that executors read (`lake/merge_plans.rs`), depending on the backend. How keys are taken out of rows, and what
+//! happens to a NULL key, is `lake/merge_keys.rs`.
 
 use datafusion::common::internal_datafusion_err;
 use datafusion::prelude::SessionContext;

@@ -6,7 +6,8 @@
 //! - [`LocalBackend`]: in this process.
 //! - `cluster`: on the executors of a cluster.
 //! - [`by_queries`]: calls that are computed by queries on a backend, for data that memory does not hold.
-//! - [`MergeKeys`]: the keys of a merge's result, from when they are written until their old rows are found.
+//! - [`MergeKeys`] (`merge_keys`): where the keys of a merge's result are until their old rows are found: in memory or
+//!   in files.
 //! - [`StepProgress`]: how far it is.
 //! - [`open`](fn@open): the backend that a project names.
 

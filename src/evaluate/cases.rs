@@ -1,4 +1,4 @@
-//! Sessions revealed step by step: what was known at each step, what came next, and what was still to come.
+//! Cuts test sessions into cases, step by step: what is known at a step, what comes next, and what is still to come.
 
 use std::ops::Range;
 

@@ -9,7 +9,7 @@ use datafusion::dataframe::DataFrame;
 
 use super::cases::Reveal;
 use super::import::Order;
-use super::split::{Cut, split};
+use super::train_test::{Cut, split};
 use super::{EvaluationError, import, overlap};
 use crate::engine::query;
 use crate::pipeline::Runner;

@@ -4,8 +4,8 @@
 //! The sessions after it are revealed step by step, and each answer is compared with what came next. Every item in the
 //! training sessions is a candidate; ties count against us.
 //!
-//! - [`Data`]: training and test events, from the lake (`split`) or from files (`import`, `overlap`).
-//! - [`Cases`]: the steps of test sessions.
+//! - [`Data`]: training and test events, from the lake (`train_test`) or from files (`import`, `overlap`).
+//! - [`Cases`] (`cases`): test sessions cut into what is known and what is to be predicted.
 //! - [`Scratch`]: the lake in which the models learn.
 //! - [`models`](fn@models): the models to compare, as the project declares them.
 //! - [`metrics`]: the metrics, one per file; [`bootstrap`](mod@bootstrap): their confidence intervals.
@@ -25,7 +25,7 @@ mod overlap;
 mod report;
 mod save;
 mod scratch;
-mod split;
+mod train_test;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ pub use models::{Model, models};
 pub use report::{Figures, Latency, MEASURES, Measured, Report};
 pub use save::save;
 pub use scratch::Scratch;
-pub use split::{Cut, Split, split};
+pub use train_test::{Cut, Split, split};
 
 use models::chosen;
 

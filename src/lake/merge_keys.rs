@@ -1,4 +1,5 @@
-//! The keys of a merge's result: extracted from its rows, and kept until the old rows of these keys are looked up.
+//! The keys of a merge's result: extracted from its rows, and kept until the old rows of these keys are looked up; and
+//! what happens to a NULL key. Where a backend keeps them meanwhile is `backend/merge_keys.rs`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -22,8 +22,8 @@
 //!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
 //! - [`Reconciled`] (`reconciliation`): what became of the records of a batch.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
-//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `lost_race`: one of them, and again where another
-//!   writer was faster.
+//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `run_step`: one of them, planned again where its
+//!   commit lost a race.
 //! - `lake_bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
@@ -43,7 +43,6 @@ pub mod follow;
 mod inputs;
 mod lake_bindings;
 mod leave_out_failed_records;
-mod lost_race;
 mod node;
 mod preview;
 mod quarantine_table;
@@ -54,6 +53,7 @@ mod removed_rows;
 mod replay;
 mod report;
 mod run_options;
+mod run_step;
 mod runner;
 pub mod runs;
 mod runs_schemas;

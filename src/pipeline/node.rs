@@ -1,4 +1,5 @@
-//! A step in the order of a project: its configuration, what it reads, and the errors that name it.
+//! A step in the order of a project: its configuration, what it reads (also through views: `go_through`), and the
+//! errors that name it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,6 +87,7 @@ impl Node {
         error_at(&self.step, at, message)
     }
 
+    /// Passes on what a view reads: whoever reads the view reads that too, and goes through the views below it.
     pub(super) fn go_through(&mut self, view: &Node) {
         let itself = View {
             name: view.name().clone(),

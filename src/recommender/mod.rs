@@ -1,13 +1,14 @@
 //! Recommends items for given sessions, with the SQL of the project's recommendations in which the sessions replace the
-//! view of requests. The table and the answers therefore come from the same statement. The project file declares the names
-//! and the parts of the score (`recommender:`), and this module knows no model.
+//! view of requests. The table and the answers therefore come from the same statement. The project file declares the
+//! names and the parts of the score (`recommender:`), and this module knows no model.
 //!
 //! - [`Recommender`]: the statement, planned once and run for every request. Whatever does not depend on the request
 //!   (models, indices, popularity) is read once.
 //! - [`Length`] (`length`): the statement for lists of some length; [`lists`](fn@lists): an answer as lists.
 //! - `request_table`: the table of the requested sessions, in place of the view.
 //! - `planned`: a plan that is run repeatedly; `once`: the parts of it that are computed once.
-//! - [`Requests`]: turns the events of sessions into rows of the view of requests, with the project's own SQL.
+//! - [`Requests`] (`events_to_requests`): turns the events of sessions into rows of the view of requests, with the
+//!   project's own SQL.
 //! - [`events_of_session`], [`events_of_visitor`] (`events`): the events of one session.
 //! - [`reasons`](fn@reasons): which of a session's items explain a recommendation.
 //! - [`similar`](fn@similar): similar items, by the statement that the project declares.
@@ -16,13 +17,13 @@
 mod columns;
 mod error;
 mod events;
+mod events_to_requests;
 mod length;
 mod lists;
 mod once;
 mod planned;
 mod reasons;
 mod request_table;
-mod requests;
 mod similar;
 mod steps;
 
@@ -35,10 +36,10 @@ use datafusion::error::DataFusionError;
 pub use columns::{column, floats, texts};
 pub use error::RecommenderError;
 pub use events::{Action, events_of_session, events_of_visitor};
+pub use events_to_requests::Requests;
 pub use length::{Length, usual_length};
 pub use lists::{Recommended, is_fallback, lists};
 pub use reasons::{Reason, reasons};
-pub use requests::Requests;
 pub use similar::{Similar, SimilarItem, similar};
 pub use steps::{check, step, tables_read};
 

@@ -1,5 +1,6 @@
-//! A plan that is run for every request: whatever does not depend on the request is computed once (`once`). `requests`
-//! has one for each step between events and requests, and [`Recommender`](super::Recommender) one for the answer.
+//! A plan that is run for every request: whatever does not depend on the request is computed once (`once`).
+//! `events_to_requests` has one for each step between events and requests, and [`Recommender`](super::Recommender) one
+//! for the answer.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! One version of each table, opened together: whatever a request reads belongs to the same state of the lake.
-//! `watch` opens a new one when a commit lands.
+//! One version of each table, opened together: whatever a request reads belongs to the same state of the lake. `watch`
+//! opens a new one when a commit lands. What names stand for in it comes from `Runner::bindings`
+//! (`pipeline/lake_bindings.rs`).
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

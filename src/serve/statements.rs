@@ -1,5 +1,6 @@
-//! The project's recommendation statement, planned once over a snapshot and kept until its tables change. `watch` plans
-//! and warms it up in the background; `answers` and `api/recommendations` run it.
+//! The project's recommendation statement, planned once over a snapshot (`plan`), warmed up, and kept until its tables
+//! change. `watch` has it planned in the background, and swaps in the new one when it is ready; `answers` and
+//! `api/recommendations` run it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -159,6 +159,40 @@ fn kinds_of_sources_and_formats_are_known_to_their_registries_alone() {
     }
 }
 
+/// The files and folders (`lake/commit.rs`, `serve/assets/`) that the header of a module names.
+fn named_in_header(text: &str) -> impl Iterator<Item = &str> {
+    let header = text.lines().map_while(|line| line.strip_prefix("//!"));
+    let words =
+        header.flat_map(|line| line.split(|letter: char| !letter.is_alphanumeric() && !"_-./…".contains(letter)));
+    let words = words.map(|word| word.trim_end_matches('.'));
+    words.filter(|word| {
+        let is_name = word.starts_with(char::is_alphanumeric) && !word.contains('…') && *word != "mod.rs";
+        is_name && [".rs", ".sql", "/"].iter().any(|end| word.ends_with(end))
+    })
+}
+
+/// The headers, and the map in `lib.rs` above all, are how a reader finds a file: relative to a folder above the one that
+/// names it, or to `src`.
+#[test]
+fn files_that_headers_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let src = root.join("src");
+    let (mut named, mut missing) = (0, vec![]);
+    for folder in ["src", "udfs/src", "tests", "benches"] {
+        for (path, text) in sources(folder) {
+            for name in named_in_header(&text) {
+                let above = path.ancestors().skip(1).take_while(|above| above.starts_with(root));
+                named += 1;
+                if !above.chain([src.as_path()]).any(|above| above.join(name).exists()) {
+                    missing.push(format!("{} names {name}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(named > 300, "only {named} names were found");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
 #[test]
 fn files_stay_small() {
     for folder in ["src", "udfs/src", "tests"] {

@@ -1,18 +1,45 @@
 //! SQL functions of clickrec. The crate depends on Arrow and DataFusion, but knows nothing about clickrec itself.
 //!
-//! - [`als`]: alternating least squares, independent of DataFusion.
-//! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process.
-//! - `factors_table`: the rows of a model.
-//! - [`sessions`]: models of click order (neighbouring sessions), also independent of DataFusion.
-//! - [`ranking`]: scored items, and top-k selection.
-//! - [`functions`]: one SQL function per file.
-//! - [`variables`]: values in SQL that can be overridden from outside.
-//! - [`wire`]: helpers for plans that are sent to other processes.
-//! - [`relation`]: lets a table function take relations and named arguments, which DataFusion's own cannot.
+//! Modules depend one way: `functions` on all others, `als_sql` on [`relation`], `factors_table` and [`als`]. The
+//! program's engine registers the lists below.
 //!
-//! Modules depend one way: `functions` on all others, `als_sql` on [`relation`], `factors_table` and [`als`].
+//! # Where to look
 //!
-//! The program's engine registers the lists below.
+//! Paths are relative to `udfs/src/`.
+//!
+//! - [`functions`]: one SQL function per file
+//!   - which functions there are: `functions/mod.rs`; `changes('…')` and its like are in `src/engine/functions.rs`
+//!   - JSON parsed, `schema: evolve` (values of another type): `functions/from_json/mod.rs`
+//!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id: `functions/first_within.rs`
+//!   - `try_to_timestamp`, formats of times: `functions/conversions/to_timestamp.rs`
+//!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
+//!   - `try_add`, …: `functions/conversions/arithmetic.rs`; failing rows found: `functions/conversions/halves.rs`
+//!   - `als_train`, its arguments and memory: `functions/als_train.rs`; warm start: `functions/warm_start.rs`
+//!   - `recommend`, items seen left out: `functions/recommend.rs`; similar items: `functions/similar_items.rs`
+//!   - `session_knn`: `functions/session_knn.rs`; `item_transitions`: `functions/item_transitions.rs`
+//!   - text ids as numbers: `functions/ids.rs`; a model read as an argument: `functions/model_argument.rs`
+//! - [`als`]: alternating least squares, independent of DataFusion
+//!   - training in memory, half-steps in parallel: `als/train.rs`; hyperparameters, their defaults: `als/params.rs`
+//!   - one row solved (conjugate gradients, Cholesky): `als/solve.rs`; block by block (iALS++): `als/block.rs`
+//!   - the Gramian: `als/gramian.rs`; its diagonal coordinates: `als/spectrum.rs`; the loss: `als/loss.rs`
+//!   - fold-in of sessions that training has not seen: `als/fold_in.rs`; random start, seed: `als/model.rs`
+//!   - early stopping (`holdout`, `patience`): `als/holdout.rs`; repeated pairs summed: `als/interactions.rs`
+//!   - search for the best items: `als/top_k.rs`; in eight bits first: `als/quantized.rs`
+//!   - vectorized inner loops: `als/kernels.rs`; matrix products: `als/product.rs`
+//! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process
+//!   - the queries, half-step by half-step: `als_sql/train.rs`; rows solved by an aggregate: `als_sql/solve.rs`
+//!   - training rows refused (NULL, negative weights): `als_sql/weight.rs`
+//! - `factors_table`: the rows of a model: `factors_table/mod.rs`; its own description: `factors_table/model_row.rs`
+//! - [`sessions`]: models of click order, also independent of DataFusion
+//!   - neighbor sessions found and weighed: `sessions/knn.rs`; past sessions, inverted index: `sessions/history.rs`
+//! - [`ranking`]: scored items, top-k selection, ties: `ranking.rs`
+//! - [`variables`]: `var('NAME', …)`, values in SQL that can be overridden from outside: `variables.rs`
+//! - [`relation`]: lets a table function take relations and named arguments, which DataFusion's own cannot
+//!   - tables as arguments, before planning: `relation/rewrite.rs`; calls planned: `relation/planner.rs`
+//!   - kinds, defaults and checks of arguments: `relation/arguments.rs`
+//!   - calls run in parallel; models and indices kept between runs: `relation/exec.rs`
+//!   - a call as a sequence of queries, for data that memory does not hold: `relation/by_queries.rs`
+//! - [`wire`]: helpers for plans that are sent to other processes: `wire.rs`; calls as bytes: `relation/wire.rs`
 
 pub mod als;
 pub mod als_sql;

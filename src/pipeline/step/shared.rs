@@ -1,6 +1,6 @@
 //! What the phases of a step share: what it works with ([`Tools`]), what they are called with ([`Attempt`]), and what
-//! it did ([`Done`]). Nothing is tried again here: `pipeline/lost_race.rs` (`run_step`) makes another attempt where
-//! another writer was faster.
+//! it did ([`Done`]). Nothing is tried again here: `pipeline/run_step.rs` makes another attempt where another writer
+//! was faster.
 
 use std::sync::Arc;
 

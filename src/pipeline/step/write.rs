@@ -4,8 +4,8 @@
 //!
 //! - here: notices that memory does not suffice, plans again, and writes again.
 //! - `backend/by_queries.rs`: takes the calls out of the plan, and runs their queries on the backend.
-//! - `udfs/relation/by_queries.rs`: the interface between a call and whoever runs its queries.
-//! - `udfs/als_sql/train.rs`: the queries of `als_train`.
+//! - `udfs/src/relation/by_queries.rs`: the interface between a call and whoever runs its queries.
+//! - `udfs/src/als_sql/train.rs`: the queries of `als_train`.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! How files are compressed (gzip, bzip2, xz, zstd), by name or first bytes; their decompression as a stream; and files
-//! that are not text at all.
+//! How files are compressed (gzip, bzip2, xz, zstd), by name or first bytes; their decompression as a stream; which of
+//! its errors are damage (`is_damage`: `pass` ends there, and `new_lines` warns); and files that are not text at all.
 
 use std::error::Error;
 use std::io;

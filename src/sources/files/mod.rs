@@ -1,9 +1,11 @@
 //! Files of records as a source: a growing folder is read like a topic.
 //!
-//! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the number of
-//! the line or row is the offset. Files are recognized by content, not by name. A file whose metadata is unchanged is
-//! not opened again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or
-//! rotated continues under its new name. A file whose content was replaced is refused.
+//! A file maps to a topic: its path relative to the project's folder is the topic, 0 is the partition, and the number
+//! of the line or row is the offset. Files are recognized by content, not by name. A file whose metadata is unchanged
+//! is not opened again. If a file has grown, reading continues where it stopped. A file that was renamed, compressed or
+//! rotated continues under its new name. A file whose content was replaced is refused. A damaged text is read up to the
+//! damage (`codec` recognizes it, and `pass` ends there), a damaged table not at all (`tables`); `new_lines` warns, and
+//! the rest is skipped until the file changes.
 //!
 //! - [`FilesSource`] (`files_source`): the files of a source, and how to reach them; `pending`: what is pending in
 //!   them.
@@ -13,8 +15,8 @@
 //! - `rotation`: files that were renamed, rotated, or copied and cut (`copytruncate`).
 //! - `file_range`: the records of one file to read.
 //! - `copies`: files that exist both plain and compressed.
-//! - `compare`: opens files; `codec`: decompresses them; `pass`: scans their text once; `tables`: the same for files
-//!   that hold a table.
+//! - `compare`: opens files; `codec`: decompresses them; `pass`: goes through their text once, to count the records and
+//!   compare; `tables`: the same for files that hold a table.
 //! - `fingerprint`: identifies the content of a file.
 //! - `read_so_far`: how far the files were read, as positions.
 //! - `scan`: the plan leaf that reads them.

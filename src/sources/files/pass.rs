@@ -1,6 +1,6 @@
-//! Scans a text once: counts its records up to the last complete one, and checks whether it begins with known content,
-//! as a grown file does, or the copy of a rotated log (`copytruncate`). Damage, and records of more than 256 MiB, end
-//! the scan.
+//! One pass over the text of a file, before its records are read: counts them up to the last complete one, and checks
+//! whether the text begins with known content, as a grown file does, or the copy of a rotated log (`copytruncate`).
+//! Damage, and records of more than 256 MiB, end the pass: what comes before is read, and `new_lines` warns.
 
 use std::hash::Hasher;
 

@@ -1,10 +1,9 @@
-//! Records that are gone before they were read: retention has deleted them (they expired), or the topic was deleted and
-//! recreated. `source` asks before a run where to read on, `reader` reports during it what the broker no longer has.
-//! `--accept-loss` continues with what is left.
+//! Records that are gone before they were read, because retention has deleted them (they expired). `source` asks before
+//! a run where to read on, `reader` reports during it what the broker no longer has. `--accept-loss` continues with what
+//! is left. A topic that was deleted and created again is `recreated`.
 
 use std::ops::Range as Offsets;
 
-use super::KafkaConfig;
 use crate::plural::counted;
 use crate::sources::{OnLoss, SourceError};
 
@@ -28,31 +27,6 @@ pub(super) fn read_on(
     }
     tracing::warn!("{lost}\n  accepted: continuing from offset {}", offsets.start);
     Ok(offsets.start)
-}
-
-/// Whether a topic has another identity than the one that was read.
-///
-/// # Errors
-/// When it has, and that is not accepted.
-pub(super) fn is_recreated(config: &KafkaConfig, now: i64, then: i64, on_loss: OnLoss) -> Result<bool, SourceError> {
-    if now == then {
-        return Ok(false);
-    }
-    let recreated = recreated(config);
-    if on_loss == OnLoss::Refuse {
-        return Err(recreated);
-    }
-    tracing::warn!("{recreated}\n  accepted: reading the new topic from its beginning");
-    Ok(true)
-}
-
-/// The error for a topic that was recreated since it was read.
-pub(super) fn recreated(config: &KafkaConfig) -> SourceError {
-    SourceError::Recreated {
-        what: format!("topic `{}` at {}", config.topic, config.brokers),
-        help: "to read the new topic from its beginning, and to keep the table's records: clickrec run --accept-loss"
-            .to_owned(),
-    }
 }
 
 /// The error for records that are gone after a committed offset.

@@ -1,11 +1,10 @@
 //! Kafka as a table: reads a topic up to its current end, and writes to it.
 //!
 //! - [`KafkaSource`] (`source`): the records in a topic after the committed offsets.
-//! - `lost_records`: records that are gone before they were read (retention, a recreated topic): the errors, and what
-//!   `--accept-loss` does; `source` notices them before a run, `reader` during it.
+//! - `lost_records`: records that retention deleted before they were read; `recreated`: a topic that was deleted and
+//!   created again: the errors, and what `--accept-loss` does. `source` notices both before a run, `reader` during it.
 //! - `scan`: the plan leaf, with one plan partition per Kafka partition and offset ranges fixed at planning time.
-//! - `reader`: reads partitions into record batches. It checks once more that the topic was not recreated; `range`: the
-//!   offsets that it reads.
+//! - `reader`: reads partitions into record batches; `range`: the offsets that it reads.
 //! - [`KafkaTable`] (`kafka_table`): a whole topic for SQL: `select` and `insert into`.
 //! - [`Producer`] (`producer`): writes records to a topic, for the simulator and for `insert into`.
 //! - `create_topic`: creates a topic, or waits until the brokers have done so.
@@ -36,6 +35,7 @@ mod native;
 mod producer;
 mod range;
 mod reader;
+mod recreated;
 mod scan;
 mod settings;
 mod source;

@@ -1,5 +1,5 @@
 //! Reads offset ranges of a topic's partitions into record batches: waits for brokers that are silent or fail for a
-//! moment, and notices records that disappear meanwhile (`lost_records`).
+//! moment, and notices records that disappear meanwhile (`lost_records`, `recreated`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,11 @@ use tokio::sync::mpsc::Sender;
 
 use super::cause::Cause;
 use super::client::{ANSWER, Context, consumer, failed, is_passing, refused};
-use super::lost_records::{lost, recreated};
+use super::lost_records::lost;
 use super::metadata::{identity, metadata};
 use super::native::{Messages, Received};
 use super::range::{Range, Task};
+use super::recreated::recreated;
 use crate::sources::{RecordBatchBuilder, RecordRef, SourceError};
 
 /// A broker that sends nothing for this long is considered lost.
@@ -224,11 +225,7 @@ impl<'a> Connection<'a> {
                 let (low, high) = client
                     .fetch_watermarks(&config.topic, partition, ANSWER)
                     .map_err(|error| refused(config, Some(&error), reason))?;
-                Err(lost(
-                    &format!("{}/{partition}", config.topic),
-                    place.position,
-                    &(low..high),
-                ))
+                Err(lost(&config.place(partition), place.position, &(low..high)))
             }
             _ if is_passing(&error) && !Cause::of(Some(&error), reason).is_final() => {
                 tracing::warn!(%code, reason, "a broker failed; waiting for it to recover");

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -111,6 +112,11 @@ impl KafkaConfig {
     /// The settings of a Kafka source; `None` for other kinds.
     pub fn of(source: &dyn SourceConfig) -> Option<&Self> {
         (source as &dyn Any).downcast_ref()
+    }
+
+    /// The place of a partition of the topic, or of its `id`: the name of a position.
+    pub(super) fn place(&self, of: impl Display) -> String {
+        format!("{}/{of}", self.topic)
     }
 }
 

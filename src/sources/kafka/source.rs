@@ -1,6 +1,6 @@
 //! What is pending in a topic, and the positions to commit with it: from the committed offset of each partition to its
-//! current end, all fixed before the run. Where records are gone by then (retention, a topic that was deleted and
-//! recreated), `lost_records` refuses or continues.
+//! current end, all fixed before the run. Where records are gone by then, it is refused or continued: after retention by
+//! `lost_records`, where the topic was deleted and created again by `recreated`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaConfig;
 use super::client::{Context, consumer, with_retries};
-use super::lost_records::{is_recreated, read_on};
+use super::lost_records::read_on;
 use super::metadata::{identity, metadata, numbers};
+use super::recreated::{forget, is_recreated};
 use super::times::{TimeOffset, offsets_at};
 use super::{KafkaScan, Range};
-use crate::sources::{Committed, FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
+use crate::sources::{Committed, FromTheStart, Pending, Positions, ReadOptions, Source, SourceError};
 
 /// A topic. Places are `topic/partition`, positions are the next offset to read; `topic/id` holds the topic's identity.
 #[derive(Clone)]
@@ -98,10 +99,10 @@ impl KafkaSource {
     /// Fixes what to read, and the positions to commit with it.
     async fn pin(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pinned, SourceError> {
         let topic = self.describe(options.from_timestamp_millis).await?;
-        let is_new = self.is_recreated(&topic, committed, options.on_loss).await?;
+        let is_new = is_recreated(&self.config, topic.id, committed, options.on_loss).await?;
         let (mut ranges, mut next) = (vec![], Positions::new());
         for (index, (partition, offsets)) in topic.partitions.iter().enumerate() {
-            let place = self.place(partition);
+            let place = self.config.place(partition);
             let committed = committed.position(&place).await?;
             let start = match (committed.filter(|_| !is_new), options.from_timestamp_millis) {
                 // A partition that was never read starts at its earliest available record.
@@ -116,52 +117,23 @@ impl KafkaSource {
                 end: offsets.end,
             });
         }
-        let waits = |range: &Range| (self.place(&range.partition), range.end.abs_diff(range.start));
+        let waits = |range: &Range| (self.config.place(range.partition), range.end.abs_diff(range.start));
         let lag = ranges.iter().map(waits).collect();
         if let Some(most) = options.records_max {
             shorten(&mut ranges, most);
         }
-        next.extend(ranges.iter().map(|range| (self.place(&range.partition), range.end)));
+        let ends = ranges.iter();
+        next.extend(ends.map(|range| (self.config.place(range.partition), range.end)));
         if is_new {
-            self.forget(&mut next, committed).await?;
+            forget(&self.config, &mut next, committed).await?;
         }
-        next.extend(topic.id.map(|id| (self.place(&"id"), id)));
+        next.extend(topic.id.map(|id| (self.config.place("id"), id)));
         Ok(Pinned {
             records: ranges.iter().map(|range| range.end.abs_diff(range.start)).sum(),
             scan: KafkaScan::new(self.config.clone(), topic.id, ranges),
             next,
             lag,
         })
-    }
-
-    /// Whether the committed positions belong to a deleted topic with the same name.
-    async fn is_recreated(
-        &self,
-        topic: &Topic,
-        committed: &dyn Committed,
-        on_loss: OnLoss,
-    ) -> Result<bool, SourceError> {
-        // Lakes of earlier versions, and brokers that do not report it, have no identity: it is recorded once there is
-        // one.
-        let (Some(now), Some(then)) = (topic.id, committed.position(&self.place(&"id")).await?) else {
-            return Ok(false);
-        };
-        is_recreated(&self.config, now, then, on_loss)
-    }
-
-    /// Resets partitions that only the old topic had, in case the new one grows to as many.
-    async fn forget(&self, next: &mut Positions, committed: &dyn Committed) -> Result<(), SourceError> {
-        for partition in 0.. {
-            let place = self.place(&partition);
-            if next.contains_key(&place) {
-                continue;
-            }
-            if committed.position(&place).await?.is_none() {
-                break;
-            }
-            next.insert(place, 0);
-        }
-        Ok(())
     }
 
     fn from(&self, from: Option<&TimeOffset>, offsets: &Offsets<i64>) -> Result<i64, SourceError> {
@@ -186,10 +158,6 @@ impl KafkaSource {
                    --select STEP+; to continue where the last run ended, leave --from-timestamp out"
                     .to_owned(),
         }
-    }
-
-    fn place(&self, of: &dyn fmt::Display) -> String {
-        format!("{}/{of}", self.config.topic)
     }
 }
 

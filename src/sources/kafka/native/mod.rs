@@ -1,6 +1,6 @@
 //! Features of librdkafka that the `rdkafka` crate does not offer: only calls into the C library.
 //!
-//! - `topic_id`: Kafka's identity of a topic, which distinguishes a recreated topic from the old one.
+//! - `topic_id`: fetches Kafka's identity of a topic, by which `kafka/recreated.rs` tells a recreated one.
 //! - `certificate`: why a broker's certificate is rejected. librdkafka's own error says only that it is.
 //! - `messages`: takes a consumer's messages in batches, and reports where a partition ends.
 

@@ -1,4 +1,4 @@
-//! Kafka's identity of a topic (from 2.8 on), which tells a recreated topic from the old one.
+//! Fetches Kafka's identity of a topic (from 2.8 on). What follows where it has changed is `kafka/recreated.rs`.
 
 use std::ffi::{CString, c_char, c_int};
 use std::ptr::null_mut;

@@ -1,6 +1,7 @@
-//! Runs one step, and plans it again from the new state where its commit lost a race: another writer (a second runner,
-//! another engine) committed to the table first. `lake/commit.rs` goes on top of a commit that only moved rows between
-//! files; every other one is a conflict, which ends here.
+//! Runs one step: looks at what it reads, decides, runs it; and all of that again from the new state where its commit
+//! lost a race (three attempts): another writer (a second runner, another engine) committed to the table first.
+//! `lake/commit.rs` goes on top of a commit that only moved rows between files; every other one is a conflict, which
+//! ends here.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! From the events of sessions to rows of the view of requests, by the project's own SQL.
+//! From the events of sessions to rows of the view of requests, by the project's own SQL: the steps in between
+//! (`steps`, `between`) run in memory.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Splits the lake's events by time into training and test sessions (`--test-share`, `--test-days`); a few sessions
-//! with wrong clocks do not move the cut.
+//! The split into training and test sessions: the lake's events, cut at a point in time (`--test-share`,
+//! `--test-days`). A few sessions with wrong clocks do not move the cut. How a test session is cut further is `cases`.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
