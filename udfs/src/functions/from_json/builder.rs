@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, ListArray, MapArray, NullBufferBuilder, StructArray};
+use datafusion::arrow::array::{Array, ArrayRef, ListArray, MapArray, NullBufferBuilder, StructArray};
 use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::common::{Result, exec_err};
 
@@ -128,6 +128,15 @@ impl<'s> Builder<'s> {
         matches!(self, Self::Leaf(leaf) if leaf.reads_text())
     }
 
+    /// The first character of the lists or objects that it takes, if it is nested.
+    pub fn bracket(&self) -> Option<u8> {
+        match self {
+            Self::Leaf(_) => None,
+            Self::List(_) => Some(b'['),
+            Self::Map(_) | Self::Struct(_) => Some(b'{'),
+        }
+    }
+
     /// Why a value does not fit.
     pub fn misfit(&self, value: &Json<'_>, sent: &str) -> Cow<'static, str> {
         let expected = match self {
@@ -185,8 +194,7 @@ impl Map<'_> {
         self.order.clear();
         self.order.extend(keys);
         let key = |place: usize| self.keys.value(place);
-        self.order
-            .sort_unstable_by(|left, right| self.keys.value(*left).cmp(self.keys.value(*right)));
+        self.order.sort_unstable_by(|left, right| key(*left).cmp(key(*right)));
         let twice = self.order.windows(2).find(|pair| key(pair[0]) == key(pair[1]))?;
         Some(String::from_utf8_lossy(key(twice[0])).into_owned())
     }

@@ -72,7 +72,7 @@ pub(super) fn shown(sent: &str) -> Cow<'_, str> {
 /// The text in a JSON string; `None` if no Rust string can hold it.
 pub(super) fn unquoted(sent: &str) -> Option<Cow<'_, str>> {
     if sent.contains('\\') {
-        return serde_json::from_str(sent).ok().map(Cow::Owned);
+        return serde_json::from_str::<String>(sent).ok().map(Cow::Owned);
     }
     sent.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
 }

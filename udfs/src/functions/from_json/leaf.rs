@@ -127,7 +127,7 @@ impl<'s> Leaf<'s> {
                 true
             }
             Self::Integer(column, range) if widen => {
-                let number = integer_digits(sent).and_then(|digits| digits.parse().ok());
+                let number = integer_digits(sent).and_then(|digits| digits.parse::<i64>().ok());
                 put(column, number.filter(|number| range.contains(number)))
             }
             Self::Epoch(column, power) => put(column, epoch(sent, *power)),

@@ -263,7 +263,7 @@ impl<'b, 's, 'r> Value<'b, 's, 'r> {
             return Ok(());
         }
         match sent.as_bytes().first() {
-            Some(b'{' | b'[') => {
+            Some(first) if self.builder.bracket() == Some(*first) => {
                 let mut parser = serde_json::Deserializer::from_str(sent);
                 Deserializer::deserialize_any(&mut parser, self).map_err(E::custom)
             }
@@ -339,9 +339,9 @@ impl<'r> Visitor<'r> for Value<'_, '_, 'r> {
     }
 
     fn visit_seq<A: SeqAccess<'r>>(self, mut items: A) -> Result<(), A::Error> {
-        let Builder::List(list) = &mut *self.builder else {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            return self.append(&Json::Array);
+        // Only the fast attempt comes here with another builder: `read_text` looks at the first character.
+        let Builder::List(list) = self.builder else {
+            return Err(A::Error::custom(UNFIT));
         };
         let mut place = 0;
         loop {
@@ -354,8 +354,8 @@ impl<'r> Visitor<'r> for Value<'_, '_, 'r> {
         }
     }
 
-    fn visit_map<A: MapAccess<'r>>(self, mut fields: A) -> Result<(), A::Error> {
-        match &mut *self.builder {
+    fn visit_map<A: MapAccess<'r>>(self, fields: A) -> Result<(), A::Error> {
+        match self.builder {
             Builder::Struct(object) => {
                 let row = object.len();
                 let Object { tree, columns } = &mut object.object;
@@ -364,10 +364,7 @@ impl<'r> Visitor<'r> for Value<'_, '_, 'r> {
                 Ok(())
             }
             Builder::Map(map) => read_entries(map, self.reading, fields),
-            _ => {
-                while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                self.append(&Json::Object)
-            }
+            Builder::Leaf(_) | Builder::List(_) => Err(A::Error::custom(UNFIT)),
         }
     }
 }

@@ -162,6 +162,16 @@ fn a_reason_names_the_path_and_the_value_stands_beside_it() {
         (r#"{"by":[1]}"#, "by: expected object, found array", "[1]"),
         (r#"{"by":{"\ud800":1}}"#, "by: not Unicode text", r#""\ud800""#),
         (
+            r#"{"items":{"\ud800":1}}"#,
+            "items: expected array, found object",
+            r#"{"\ud800":1}"#,
+        ),
+        (
+            r#"{"id":{"\ud800":1}}"#,
+            "id: expected string, found object",
+            r#"{"\ud800":1}"#,
+        ),
+        (
             r#"{"user":{"age":"x"}}"#,
             "user.age: expected integer, found string",
             "x",
