@@ -1,21 +1,16 @@
 //! Columns and their types.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
-
-/// The metadata key of the column that collects the fields without a column.
-const REST: &str = "clickrec.rest";
 
 /// A declared column, or a field of a struct.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::functions) struct Column {
     pub name: String,
     pub kind: Kind,
-    /// Where its value is in a record: in the field of its name unless declared otherwise. `None`: it collects the fields
-    /// without a column.
-    pub path: Option<Vec<Step>>,
+    /// Where its value is in a record: in the field of its name unless declared otherwise. Empty for [`Kind::Rest`].
+    pub path: Vec<Step>,
 }
 
 /// A step of a path.
@@ -46,6 +41,8 @@ pub(in crate::functions) enum Kind {
     Date(Vec<String>),
     /// Any value, as its text.
     Json,
+    /// The fields that no other column takes, as the text of one object. Only a column of a record has this type.
+    Rest,
     List(Box<Kind>),
     /// From text to values of a type.
     Map(Box<Kind>),
@@ -55,14 +52,20 @@ pub(in crate::functions) enum Kind {
 impl Column {
     /// Its Arrow field, which may be null.
     pub fn field(&self) -> Field {
-        let metadata = self.path.is_none().then(|| (REST.to_owned(), String::new()));
-        let metadata: HashMap<String, String> = metadata.into_iter().collect();
-        Field::new(&self.name, self.kind.data_type(), true).with_metadata(metadata)
+        Field::new(&self.name, self.kind.data_type(), true)
     }
 
-    /// Whether its value is in the field of its name.
-    pub fn is_by_name(&self) -> bool {
-        matches!(self.path.as_deref(), Some([Step::Name(name)]) if *name == self.name)
+    pub fn is_rest(&self) -> bool {
+        matches!(self.kind, Kind::Rest)
+    }
+
+    /// Whether its value is elsewhere than in the field of its name.
+    pub fn is_elsewhere(&self) -> bool {
+        match &self.path[..] {
+            [] => false,
+            [Step::Name(name)] => *name != self.name,
+            _ => true,
+        }
     }
 }
 
@@ -70,7 +73,7 @@ impl Kind {
     /// Its Arrow type. Times are in microseconds and UTC.
     pub fn data_type(&self) -> DataType {
         match self {
-            Self::String | Self::Json => DataType::Utf8,
+            Self::String | Self::Json | Self::Rest => DataType::Utf8,
             Self::BigInt => DataType::Int64,
             Self::Int => DataType::Int32,
             Self::Double => DataType::Float64,

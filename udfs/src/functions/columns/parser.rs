@@ -9,8 +9,8 @@ use super::scanner::Scanner;
 use crate::functions::conversions::{Format, not_a_format};
 
 const TYPES: &str = "string, bigint, int, double, float, boolean, decimal(precision, scale), date, timestamp, timestamp_s, \
-                     timestamp_ms, timestamp_us, timestamp_ns, json, struct(name type, …), map(string, type), and lists of \
-                     them (string[])";
+                     timestamp_ms, timestamp_us, timestamp_ns, json, struct(name type, …), map(string, type), lists of them \
+                     (string[]), and rest";
 /// How deep types may be nested. Reading a record recurses this deep, too.
 const DEPTH_MAX: usize = 32;
 /// The digits of the largest decimal.
@@ -23,10 +23,7 @@ const PRECISION_MAX: u8 = 38;
 /// A plan error that names the column when a type is unknown, or a name is missing or repeated.
 pub fn parse_columns(function: &str, declaration: &str) -> Result<Fields> {
     let columns = parse_declaration(function, declaration)?;
-    if let Some(column) = columns
-        .iter()
-        .find(|column| column.path.is_some() && !column.is_by_name())
-    {
+    if let Some(column) = columns.iter().find(|column| column.is_elsewhere()) {
         return plan_err!(
             "{function}: column `{}` cannot have a path: there is no record",
             column.name
@@ -68,6 +65,9 @@ impl Parser<'_> {
             if column.kind.depth() > DEPTH_MAX {
                 return self.too_deep(&column.name);
             }
+            if column.is_rest() && columns.iter().any(Column::is_rest) {
+                return self.misplaced_rest(&column.name);
+            }
             columns.push(column);
             self.text.skip_space();
             if !self.text.eat(',') {
@@ -92,11 +92,11 @@ impl Parser<'_> {
             );
         }
         let kind = self.kind(&name, word, level)?;
-        let path = self.path(&name, level)?;
-        let path = match (path, &kind) {
-            (None, Kind::Json) if level == 0 => None,
-            (None, _) => Some(vec![Step::Name(name.clone())]),
-            (path, _) => path,
+        let path = match (&kind, self.path(&name, level)?) {
+            (Kind::Rest, None) => vec![],
+            (Kind::Rest, Some(_)) => return self.misplaced_rest(&name),
+            (_, Some(path)) => path,
+            (_, None) => vec![Step::Name(name.clone())],
         };
         Ok(Column { name, kind, path })
     }
@@ -112,6 +112,7 @@ impl Parser<'_> {
             "date" => Kind::Date(self.formats(column)?),
             "map" => self.map(column, level)?,
             "struct" => self.fields(column, level)?,
+            "rest" if level > 0 => return self.misplaced_rest(column),
             lower => match plain(lower) {
                 Some(kind) => kind,
                 None => {
@@ -124,6 +125,9 @@ impl Parser<'_> {
         };
         let mut lists = 0;
         while self.eat('[') {
+            if let Kind::Rest = kind {
+                return self.misplaced_rest(column);
+            }
             self.expect(column, ']')?;
             lists += 1;
             if lists == DEPTH_MAX {
@@ -259,6 +263,14 @@ impl Parser<'_> {
             self.function
         )
     }
+
+    fn misplaced_rest<T>(&self, column: &str) -> Result<T> {
+        plan_err!(
+            "{}: `{column}` cannot be a rest: `rest` is for one column of the record, without a path, and collects the \
+             fields that no other column takes\n  help: for the text of one value, declare json",
+            self.function
+        )
+    }
 }
 
 /// A type that is one word, in lower case.
@@ -275,6 +287,7 @@ fn plain(word: &str) -> Option<Kind> {
         "timestamp_us" => Kind::Epoch(TimeUnit::Microsecond),
         "timestamp_ns" => Kind::Epoch(TimeUnit::Nanosecond),
         "json" => Kind::Json,
+        "rest" => Kind::Rest,
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use datafusion::arrow::datatypes::TimeUnit;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use super::{Column, Kind, Step, parse_columns, parse_declaration};
 
@@ -30,18 +30,38 @@ fn types_nest() {
         kinds,
         expected.iter().map(|(name, kind)| (*name, kind)).collect::<Vec<_>>()
     );
-    // Only a column of a record collects the other fields.
-    let Kind::Struct(fields) = column("s struct(j json)").kind else {
-        panic!()
-    };
-    assert_eq!(fields[0].path, Some(names(&["j"])));
-    assert_eq!(column("j json").path, None);
-    assert_eq!(column("j json from $.j").path, Some(names(&["j"])));
+    assert_eq!(fields[0].path, names(&["id"]));
+    assert_eq!(column("j json").path, names(&["j"]));
+}
+
+#[test]
+fn a_rest_has_no_path() {
+    let declared = column("extra REST");
+    assert!(declared.is_rest() && declared.path.is_empty());
+    // A name may be that of a type.
+    assert_eq!(column("rest json").path, names(&["rest"]));
+    for misplaced in [
+        "a rest, b rest",
+        "a rest[]",
+        "a rest from $.a",
+        "a struct(b rest)",
+        "a struct(b rest[])[]",
+        "a map(string, rest)",
+    ] {
+        let error = parse_declaration("f", misplaced).unwrap_err().to_string();
+        assert!(
+            error.contains("`rest` is for one column of the record"),
+            "{misplaced}: {error}"
+        );
+    }
+    // A table has it as text.
+    let fields = parse_columns("previous", "id string, extra rest").unwrap();
+    assert_eq!(fields[1].data_type(), &DataType::Utf8);
 }
 
 #[test]
 fn paths_may_be_quoted() {
-    let deep = Some(names(&["properties", "product_id"]));
+    let deep = names(&["properties", "product_id"]);
     for path in [
         "$.properties.product_id",
         "'$.properties.product_id'",
@@ -57,7 +77,7 @@ fn paths_may_be_quoted() {
         Step::Index(3),
         Step::Name("größe".to_owned()),
     ];
-    assert_eq!(column("x int from $['a, b]'''][3].größe").path, Some(steps));
+    assert_eq!(column("x int from $['a, b]'''][3].größe").path, steps);
 }
 
 #[test]

@@ -213,14 +213,12 @@ impl Struct<'_> {
 }
 
 impl<'s> Object<'s> {
-    /// A column without a path has no builder.
+    /// The rest has no builder.
     pub fn new(columns: &'s [Column], rows: usize) -> Self {
-        let with_path = columns.iter().filter(|column| column.path.is_some());
+        let typed = columns.iter().filter(|column| !column.is_rest());
         Self {
             tree: Node::root(columns.iter()),
-            columns: with_path
-                .filter_map(|column| Builder::new(&column.kind, rows))
-                .collect(),
+            columns: typed.filter_map(|column| Builder::new(&column.kind, rows)).collect(),
         }
     }
 

@@ -57,7 +57,7 @@ macro_rules! storage {
 }
 
 impl<'s> Leaf<'s> {
-    /// `None` for a nested type.
+    /// `None` for a nested type, and for the rest.
     pub fn new(kind: &'s Kind, rows: usize) -> Option<Self> {
         Some(match kind {
             Kind::String => Self::Text(Texts::new(rows)),
@@ -71,7 +71,7 @@ impl<'s> Leaf<'s> {
             Kind::Timestamp(given) => Self::Time(Values::new(rows), formats(given)),
             Kind::Epoch(unit) => Self::Epoch(Values::new(rows), power(*unit)),
             Kind::Date(given) => Self::Date(Values::new(rows), formats(given)),
-            Kind::List(_) | Kind::Map(_) | Kind::Struct(_) => return None,
+            Kind::List(_) | Kind::Map(_) | Kind::Struct(_) | Kind::Rest => return None,
         })
     }
 

@@ -7,8 +7,8 @@
 //! missing or null is NULL without an error (SQL decides which fields are required); undeclared fields are skipped; a
 //! value of the wrong type is NULL with an error; and anything that is not a JSON object is NULL in every column.
 //!
-//! A column of type `json` without a path collects the fields that no column takes whole in one JSON object, as they were
-//! sent; NULL if there are none. With `'evolve'` as the third argument, it also takes fields with values of the wrong
+//! A column of type `rest` collects the fields that no other column takes whole in one JSON object, as they were sent;
+//! NULL if there are none. With `'evolve'` as the third argument, it also takes fields with values of the wrong
 //! type, which are then no error; text columns accept numbers and booleans as text, and integer columns accept `7.0`.
 //!
 //! Values stream from the parser into the builders of the columns: no tree is built, and nothing is allocated for a good
@@ -134,8 +134,8 @@ impl ScalarUDFImpl for FromJson {
                  date and timestamp (as text, or in formats that follow: timestamp '%d.%m.%Y %H:%M'), timestamp_s, \
                  timestamp_ms, timestamp_us and timestamp_ns (numbers since 1970), json (any value, as its text), \
                  struct(name type, …), map(string, type), and lists of them, like string[]. A column is the field of its \
-                 name, or is elsewhere: item_id string from $.properties.items[0]['product id']. A column of type json \
-                 without a path collects the fields that no column takes, as they were sent.",
+                 name, or is elsewhere: item_id string from $.properties.items[0]['product id']. One column of type rest \
+                 collects the fields that no other column takes, as they were sent.",
             )
             .with_argument(
                 "policy",
@@ -184,14 +184,6 @@ fn result_fields(columns: &[Column]) -> Result<Fields> {
                 column.name
             );
         }
-    }
-    let mut rest = columns.iter().filter(|column| column.path.is_none());
-    if let (Some(_), Some(second)) = (rest.next(), rest.next()) {
-        return plan_err!(
-            "{NAME}: only one column may have the type json without a path: it collects all fields without a column\n  \
-             help: for the text of a field, write where it is: {0} json from $.{0}",
-            second.name
-        );
     }
     let declared = columns.iter().map(Column::field);
     let errors = ERRORS.map(|name| Field::new(name, DataType::Utf8, true));

@@ -51,7 +51,7 @@ struct Rows<'s> {
 
 impl<'s> Rows<'s> {
     fn new(columns: &'s [Column], policy: Policy, rows: usize) -> Self {
-        let rest = columns.iter().any(|column| column.path.is_none());
+        let rest = columns.iter().any(Column::is_rest);
         Self {
             record: Object::new(columns, rows),
             rest: rest.then(|| Texts::new(rows)),
@@ -114,12 +114,12 @@ impl<'s> Rows<'s> {
     }
 
     fn finish(mut self, columns: &[Column], fields: &Fields) -> Result<StructArray> {
-        let with_path = columns.iter().zip(fields).filter(|(column, _)| column.path.is_some());
-        let typed: Fields = with_path.map(|(_, field)| field.clone()).collect();
+        let typed = columns.iter().zip(fields).filter(|(column, _)| !column.is_rest());
+        let typed: Fields = typed.map(|(_, field)| field.clone()).collect();
         let mut typed = self.record.finish(&typed)?.into_iter();
         let mut arrays: Vec<ArrayRef> = vec![];
         for column in columns {
-            let array = match self.rest.take_if(|_| column.path.is_none()) {
+            let array = match self.rest.take_if(|_| column.is_rest()) {
                 Some(rest) => Some(rest.finish()?),
                 None => typed.next(),
             };

@@ -16,12 +16,11 @@ pub(super) struct Node<'s> {
 }
 
 impl<'s> Node<'s> {
-    /// The root of the paths of columns, in their order. A column without a path takes part in none.
+    /// The root of the paths of columns, in their order. The rest has none.
     pub fn root(columns: impl Iterator<Item = &'s Column>) -> Self {
         let mut root = Self::new(0);
-        let paths = columns.filter_map(|column| column.path.as_deref());
-        for (column, path) in paths.enumerate() {
-            root.insert(path, column);
+        for (place, column) in columns.filter(|column| !column.is_rest()).enumerate() {
+            root.insert(&column.path, place);
         }
         root
     }

@@ -52,8 +52,8 @@ fn a_good_object_has_its_types() {
 
 /// `id`, `n`, the fields without a column, and the error for one text.
 fn with_rest(value: &str, policy: Policy) -> [Option<String>; 4] {
-    let row = parsed_with("id string, rest json, n bigint", value, policy);
-    ["id", "n", "rest", "error"].map(|column| cell(&row, column))
+    let row = parsed_with("id string, extra rest, n bigint", value, policy);
+    ["id", "n", "extra", "error"].map(|column| cell(&row, column))
 }
 
 fn parsed_with(declaration: &str, value: &str, policy: Policy) -> StructArray {
@@ -72,6 +72,9 @@ fn fields_without_a_column_are_kept_where_a_column_takes_them() {
         assert_eq!(with_rest(added, policy), [owned("a"), owned("1"), rest, None]);
         assert_eq!(with_rest(r#"{"id":"a"}"#, policy), [owned("a"), None, None, None]);
         assert_eq!(with_rest(r#"{"id":"a","none":null}"#, policy)[2], None);
+        // The field that is called like the rest is one of them.
+        let same = r#"{"extra":{"extra":1}}"#;
+        assert_eq!(with_rest(same, policy), [None, None, owned(same), None]);
     }
 }
 
@@ -155,7 +158,7 @@ fn numbers_become_text_by_their_digits_where_types_evolve() {
 
 #[test]
 fn integers_take_other_spellings_where_types_evolve() {
-    let fields = "n bigint, i int, x double, f float, rest json";
+    let fields = "n bigint, i int, x double, f float, extra rest";
     for (field, sent, integer) in [
         ("n", "355908.0", Some("355908")),
         ("n", "-1e3", Some("-1000")),
@@ -169,7 +172,7 @@ fn integers_take_other_spellings_where_types_evolve() {
     ] {
         let row = parsed_with(fields, &format!(r#"{{"{field}":{sent}}}"#), Policy::Evolve);
         let kept = integer.is_none().then(|| format!(r#"{{"{field}":{sent}}}"#));
-        let found = ["error", field, "rest"].map(|column| cell(&row, column));
+        let found = ["error", field, "extra"].map(|column| cell(&row, column));
         assert_eq!(found, [None, integer.map(str::to_owned), kept], "{field} {sent}");
     }
     for (value, kind) in [
@@ -308,10 +311,7 @@ fn declarations_are_checked() {
         ("a int, a int", "is declared twice"),
         ("error string", "is reserved for errors"),
         ("a string, error_value string", "`error_value` is reserved for errors"),
-        (
-            "a json, b json",
-            "only one column may have the type json without a path",
-        ),
+        ("a rest, b rest", "`rest` is for one column of the record"),
     ] {
         let literal = ScalarValue::from(declaration);
         let columns = declared(Some(&literal));

@@ -50,25 +50,26 @@ fn types_nest() {
 
 #[test]
 fn json_is_the_text_of_a_value_at_any_depth() {
-    let declaration = "payload json from $.payload, s struct(raw json), l json[], m map(string, json)";
+    let declaration = "payload json, other json from $.s.raw, s struct(raw json), l json[], m map(string, json)";
     let value = r#"{"payload" : { "price" : 19.90, "n": 12345678901234567890123 },
                     "s":{"raw":[1.0, "\ud800"]},"l":[1e5,null,{"a":1E+999}],"m":{"k":"v\u00e9"}}"#;
     let expected = [
         r#"{ "price" : 19.90, "n": 12345678901234567890123 }"#,
+        r#"[1.0, "\ud800"]"#,
         r#"{raw: [1.0, "\ud800"]}"#,
         r#"[1e5, -, {"a":1E+999}]"#,
         r#"{k: "v\u00e9"}"#,
     ];
     assert_eq!(good(declaration, value), expected);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(good("d json from $.d", &format!("{{\"d\":{deep}}}")), [deep]);
+    assert_eq!(good("d json", &format!("{{\"d\":{deep}}}")), [deep]);
 }
 
 #[test]
 fn paths_lead_to_values_elsewhere() {
     let declaration = "item string from $.properties.product_id, first string from $.items[0].id, \
                        third struct(id string) from $.items[2], again string from '$.properties.product_id', \
-                       properties json from $.properties, items json from $.items, a bigint from $['a b'].c, c bigint";
+                       properties json, items json, a bigint from $['a b'].c, c bigint";
     let value =
         r#"{"items":[{"id":"x"},null, {"id":"z"},{"id":5}],"properties":{"product_id":"p"},"a b":{"c":1},"c":2}"#;
     assert_eq!(
@@ -98,13 +99,18 @@ fn paths_lead_to_values_elsewhere() {
 
 #[test]
 fn the_rest_has_what_no_column_takes_whole() {
-    let declaration = "item string from $.properties.id, s struct(a int), rest json";
+    let declaration = "item string from $.properties.id, s struct(a int), extra rest";
     let value = r#"{"properties":{"id":"p","more":1.0},"s":{"a":1,"b":2},"x":[]}"#;
     let rest = r#"{"properties":{"id":"p","more":1.0},"x":[]}"#;
     assert_eq!(good(declaration, value), ["p", "{a: 1}", rest]);
     assert_eq!(
         good(declaration, r#"{"properties":null,"s":{"b":2}}"#),
         ["-", "{a: -}", "-"]
+    );
+    // A json column takes any field whole.
+    assert_eq!(
+        good("properties json, extra rest", value),
+        [r#"{"id":"p","more":1.0}"#, r#"{"s":{"a":1,"b":2},"x":[]}"#]
     );
     // A field whose value does not fit somewhere is kept as a whole.
     let row = printed(declaration, r#"{"s":{"a":"b"},"properties":{}}"#, Policy::Evolve);

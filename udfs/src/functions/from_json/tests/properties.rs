@@ -79,17 +79,17 @@ proptest! {
             let kept: Vec<String> = kept.map(|(name, value)| format!("{name}:{value}")).collect();
             (!kept.is_empty()).then(|| format!("{{{}}}", kept.join(",")))
         };
-        let columns = "id string, n bigint, at timestamp, ok boolean, x double, rest json";
+        let columns = "id string, n bigint, at timestamp, ok boolean, x double, extra rest";
         let row = parsed_with(columns, &sent, Policy::Quarantine);
         match cell(&row, "error") {
             Some(kind) => prop_assert!(is_known(&kind) && cell(&row, "error_value").is_some(), "{}", kind),
-            None => prop_assert_eq!(cell(&row, "rest"), rest_of(&|name, _| column_of(name).is_none())),
+            None => prop_assert_eq!(cell(&row, "extra"), rest_of(&|name, _| column_of(name).is_none())),
         }
         let row = parsed_with(columns, &sent, Policy::Evolve);
         match cell(&row, "error") {
             Some(kind) => prop_assert!(kind.starts_with("duplicate field"), "{}", kind),
             // What a column cannot hold is kept: nothing silently becomes NULL.
-            None => prop_assert_eq!(cell(&row, "rest"), rest_of(&|name, _| {
+            None => prop_assert_eq!(cell(&row, "extra"), rest_of(&|name, _| {
                 column_of(name).is_none_or(|column| cell(&row, column).is_none())
             })),
         }

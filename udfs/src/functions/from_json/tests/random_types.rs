@@ -38,7 +38,7 @@ fn columns_of(kinds: Vec<Kind>) -> Vec<Column> {
     let column = |(number, kind): (usize, Kind)| {
         let name = format!("f{number}");
         Column {
-            path: Some(vec![Step::Name(name.clone())]),
+            path: vec![Step::Name(name.clone())],
             name,
             kind,
         }
@@ -143,7 +143,7 @@ fn read_by_arrow(columns: &[Column], records: &[String]) -> RecordBatch {
 /// Every kind of column. `other` is read whole, and in part.
 const NESTED: &str = "id string, items struct(id string, n bigint[], ok map(string, boolean))[] from $.at, \
                       at timestamp_ms[] from $.n, x decimal(5, 2), ok struct(ok struct(n int), x json), \
-                      n date from $.other.n[0], other map(string, json), rest json";
+                      n date from $.other.n[0], other map(string, json), extra rest";
 const GOOD: &str = r#"{"id":"a","at":[{"id":"b","n":[1,null],"ok":{"x":true}},null],"n":[1.5],"x":19.90,"ok":{"ok":{"n":1},
                       "x":{"y":1.0}},"other":{"n":["2026-03-01",2]},"more":1}"#;
 
