@@ -1,4 +1,5 @@
-//! Events a second into Bronze, from Kafka and from files, and from there into Silver: `cargo bench --bench ingest`.
+//! Events a second into Bronze, from Kafka and from files, and from there into Silver; and records a second that
+//! `from_json` parses, flat and nested: `cargo bench --bench ingest`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -7,13 +8,19 @@ mod support;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use clickrec::config::{Environment, LoadOptions, Project};
 use clickrec::engine::{Engine, EngineOptions};
 use clickrec::pipeline::{RunEvent, RunOptions, RunReport, Runner, Selection};
 use clickrec::simulate::{Record, Simulation, SimulationConfig};
 use clickrec::sources::kafka::{EmbeddedBroker, Producer};
 use criterion::{Criterion, criterion_group, criterion_main};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs};
 
 use support::measure;
 use tempfile::TempDir;
@@ -136,5 +143,97 @@ fn files_to_bronze_to_silver(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, kafka_to_bronze, files_to_bronze_to_silver);
+/// The records of `from_json`, and how many come in a batch.
+const RECORDS: usize = 100_000;
+const BATCH: usize = 8_192;
+
+/// The same 13 values, as fields of a record and nested in it.
+const FLAT: &str = "event_id string, timestamp timestamp, session_id string, user_id string, item_1 string, price_1 double, \
+                    quantity_1 bigint, item_2 string, price_2 double, quantity_2 bigint, item_3 string, price_3 double, \
+                    quantity_3 bigint";
+const NESTED: &str = "event_id string, timestamp timestamp, session_id string from $.visitor.session, \
+                      user_id string from $.visitor.user, items struct(item string, price double, quantity bigint)[]";
+
+fn flat_record(n: usize) -> String {
+    let items: Vec<String> = (1..=3)
+        .map(|item| format!(r#""item_{item}":"item-{n}","price_{item}":{n}.25,"quantity_{item}":{item}"#))
+        .collect();
+    format!(
+        r#"{{"event_id":"event-{n}","timestamp":"2025-07-13T18:42:10.123Z","session_id":"session-{n}","user_id":"user-{n}",{}}}"#,
+        items.join(",")
+    )
+}
+
+fn nested_record(n: usize) -> String {
+    let items: Vec<String> = (1..=3)
+        .map(|item| format!(r#"{{"item":"item-{n}","price":{n}.25,"quantity":{item}}}"#))
+        .collect();
+    format!(
+        r#"{{"event_id":"event-{n}","timestamp":"2025-07-13T18:42:10.123Z","visitor":{{"session":"session-{n}","user":"user-{n}"}},"items":[{}]}}"#,
+        items.join(",")
+    )
+}
+
+fn batches(record: impl Fn(usize) -> String) -> Vec<ArrayRef> {
+    let records: Vec<String> = (0..RECORDS).map(record).collect();
+    let batch = |records: &[String]| Arc::new(StringArray::from_iter_values(records)) as ArrayRef;
+    records.chunks(BATCH).map(batch).collect()
+}
+
+/// Parses all batches on one core.
+fn parse(columns: &str, batches: &[ArrayRef]) {
+    let functions = clickrec_udfs::scalar_functions();
+    let from_json = functions
+        .iter()
+        .find(|function| function.name() == "from_json")
+        .unwrap();
+    let columns = ScalarValue::from(columns);
+    let field = |name| -> FieldRef { Arc::new(Field::new(name, DataType::Utf8, true)) };
+    let arg_fields = vec![field("value"), field("columns")];
+    let return_field = from_json
+        .return_field_from_args(ReturnFieldArgs {
+            arg_fields: &arg_fields,
+            scalar_arguments: &[None, Some(&columns)],
+        })
+        .unwrap();
+    for batch in batches {
+        let parsed = from_json.invoke_with_args(ScalarFunctionArgs {
+            args: vec![
+                ColumnarValue::Array(batch.clone()),
+                ColumnarValue::Scalar(columns.clone()),
+            ],
+            arg_fields: arg_fields.clone(),
+            number_rows: batch.len(),
+            return_field: return_field.clone(),
+            config_options: Arc::default(),
+        });
+        let rows = parsed.unwrap().into_array(batch.len()).unwrap();
+        let errors = rows.as_struct().column_by_name("error").unwrap();
+        assert_eq!(errors.null_count(), batch.len());
+    }
+}
+
+fn from_json(criterion: &mut Criterion) {
+    let (flat, nested) = (batches(flat_record), batches(nested_record));
+    let seconds = |columns: &str, batches: &[ArrayRef]| {
+        let start = Instant::now();
+        parse(columns, batches);
+        start.elapsed().as_secs_f64()
+    };
+    // In turns, so that whatever else the machine does slows down both.
+    let mut ratios: Vec<f64> = (0..11)
+        .map(|_| seconds(NESTED, &nested) / seconds(FLAT, &flat))
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    eprintln!(
+        "from_json: nested records take {:.2} times as long as flat ones with the same values",
+        ratios[ratios.len() / 2]
+    );
+    measure(criterion, "from_json", "flat", RECORDS as u64, || parse(FLAT, &flat));
+    measure(criterion, "from_json", "nested", RECORDS as u64, || {
+        parse(NESTED, &nested)
+    });
+}
+
+criterion_group!(benches, from_json, kafka_to_bronze, files_to_bronze_to_silver);
 criterion_main!(benches);

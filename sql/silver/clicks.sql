@@ -15,7 +15,7 @@ records as (
         from_json(
             value,
             'event_id string, timestamp timestamp, session_id string, user_id string, item_id string, event_type string,
-             extra json',
+             extra rest',
             var('schema', 'quarantine')
         ) as click
     from changes('bronze.clicks')

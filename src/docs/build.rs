@@ -208,6 +208,13 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Binary => "binary".to_owned(),
         DataType::Decimal128(precision, scale) => format!("decimal({precision}, {scale})"),
         DataType::List(item) => format!("{}[]", type_name(item.data_type())),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) => {
+                let types = fields.iter().map(|field| type_name(field.data_type()));
+                format!("map({})", types.collect::<Vec<_>>().join(", "))
+            }
+            other => type_name(other),
+        },
         DataType::Struct(fields) => {
             let fields = fields
                 .iter()

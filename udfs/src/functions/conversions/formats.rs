@@ -14,7 +14,7 @@ const ZONE_NAME: &str = "%Z";
 
 /// One format.
 #[derive(Debug)]
-struct Format<'a> {
+pub(in crate::functions) struct Format<'a> {
     items: Vec<Item<'a>>,
     /// Whether a space and the name of a zone follow.
     names_zone: bool,
@@ -22,7 +22,7 @@ struct Format<'a> {
 
 impl<'a> Format<'a> {
     /// `None` if it is not a valid format.
-    fn new(text: &'a str) -> Option<Self> {
+    pub fn new(text: &'a str) -> Option<Self> {
         let without_zone = text.trim_end().strip_suffix(" %Z");
         let pattern = without_zone.unwrap_or(text);
         let items: Vec<Item<'a>> = StrftimeItems::new(pattern).collect();
@@ -34,7 +34,7 @@ impl<'a> Format<'a> {
     }
 
     /// The instant that a text represents; UTC if it has no zone, midnight if it has no time of day.
-    fn read(&self, text: &str) -> Option<DateTime<Utc>> {
+    pub fn read(&self, text: &str) -> Option<DateTime<Utc>> {
         let (text, zone) = if self.names_zone {
             let (text, zone) = text.trim_end().rsplit_once(' ')?;
             (text, Some(zone.parse::<Tz>().ok()?))
@@ -117,14 +117,18 @@ pub(super) fn check_literals(function: &str, literals: &[Option<&ScalarValue>]) 
         if let Some(text) = text_of(literal)
             && Format::new(text).is_none()
         {
-            return plan_err!(
-                "{function}: '{text}' is not a format such as '%Y-%m-%d %H:%M:%S'; %Z is allowed only at its end, \
-                 after a space\n  help: https://docs.rs/chrono/latest/chrono/format/strftime/index.html lists what a \
-                 format can contain"
-            );
+            return plan_err!("{function}: {}", not_a_format(text));
         }
     }
     Ok(())
+}
+
+/// Why a text is not a format.
+pub(in crate::functions) fn not_a_format(text: &str) -> String {
+    format!(
+        "'{text}' is not a format such as '%Y-%m-%d %H:%M:%S'; %Z is allowed only at its end, after a space\n  help: \
+         https://docs.rs/chrono/latest/chrono/format/strftime/index.html lists what a format can contain"
+    )
 }
 
 fn text_of(value: &ScalarValue) -> Option<&str> {

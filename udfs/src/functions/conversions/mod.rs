@@ -14,6 +14,8 @@ mod values;
 
 use datafusion::logical_expr::ScalarUDF;
 
+pub(super) use formats::{Format, not_a_format};
+
 /// All conversion functions.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     [

@@ -29,6 +29,20 @@ impl<'a> Fault<'a> {
         }
     }
 
+    /// Of a value at a place, if the kind does not say which.
+    pub fn at(kind: String, place: Option<String>, value: Option<Cow<'a, str>>) -> Self {
+        let value = match (place, value) {
+            (Some(place), Some(value)) => Some(format!("{place}: {}", cut(&value)).into()),
+            (Some(place), None) => Some(place.into()),
+            (None, Some(value)) => return Self::new(kind, value),
+            (None, None) => None,
+        };
+        Self {
+            kind: kind.into(),
+            value,
+        }
+    }
+
     pub fn without_value(kind: &'static str) -> Self {
         Self {
             kind: kind.into(),
@@ -37,7 +51,8 @@ impl<'a> Fault<'a> {
     }
 }
 
-fn cut(value: &str) -> &str {
+/// A value as errors show it.
+pub(super) fn cut(value: &str) -> &str {
     let end = value.char_indices().nth(SHOWN);
     end.map_or(value, |(end, _)| &value[..end])
 }

@@ -1,30 +1,46 @@
-//! `from_json(value, 'timestamp timestamp, session_id string, …')`: parses JSON objects into typed columns.
+//! `from_json(value, 'at timestamp, user_id string from $.user.id, items struct(id string, price double)[], …')`: parses
+//! JSON objects into typed columns.
 //!
 //! The result is a struct of the declared columns, `error`, and `error_value`. `error` is NULL on success; otherwise it
 //! is a reason without any values, so that reasons can be counted. `error_value` is the offending value, truncated to
-//! 40 characters. A row never fails the query. A field that is missing or null is NULL without an error (SQL decides
-//! which fields are required); undeclared fields are skipped; a value of the wrong type is NULL with an error; and
-//! anything that is not a JSON object is NULL in every column.
+//! 40 characters; if the value is in a list or a map, its place comes first. A row never fails the query. A field that is
+//! missing or null is NULL without an error (SQL decides which fields are required); undeclared fields are skipped; a
+//! value of the wrong type is NULL with an error; and anything that is not a JSON object is NULL in every column.
 //!
-//! A column of type `json` collects the fields without a column in one JSON object, as they were sent; NULL if there
-//! are none. With `'evolve'` as the third argument, it also takes values of the wrong type, which are then no error;
-//! text columns accept numbers and booleans as text, and integer columns accept `7.0`.
+//! A column of type `rest` collects the fields that no other column takes whole in one JSON object, as they were sent;
+//! NULL if there are none. With `'evolve'` as the third argument, it also takes fields with values of the wrong
+//! type, which are then no error; text columns accept numbers and booleans as text, and integer columns accept `7.0`.
 //!
-//! Values stream from the parser into Arrow builders: no tree is built, and nothing is allocated for a good row.
+//! Values stream from the parser into the builders of the columns: no tree is built, and nothing is allocated for a good
+//! row. The paths of all columns are merged, so a record is read once. Only a value that several columns take, or of which
+//! one column takes a part and another the whole, is read once for each.
+//!
+//! The declaration is parsed again for each batch, so the function has no state beyond its arguments.
 //!
 //! - `rows`: turns a column of texts into columns of values.
-//! - `json`: extracts the declared fields of one text.
-//! - `sent`: all its fields as they were sent, for rows that need them.
-//! - `fault`: why a text does not match its declaration.
-//! - `column`: builds one column.
+//! - `read`: reads one record into a row; `reading` is its state, `names` maps names of fields to columns.
+//! - `tree`: the merged paths.
+//! - `builder`: builds a column of any type, with `leaf` for plain values, over `storage`.
+//! - `json`: a value by itself; `numbers`: numbers by their digits.
+//! - `rest`: the fields that no column takes.
+//! - `fault`: why a text does not match its declaration; `misfit` and `place`: which value, and where it is.
 
-mod column;
+mod builder;
 mod fault;
 mod json;
+mod leaf;
+mod misfit;
+mod names;
+mod numbers;
+mod place;
+mod read;
+mod reading;
+mod rest;
 mod rows;
-mod sent;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::sync::{Arc, LazyLock};
 
@@ -36,11 +52,12 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::parse_columns;
-use column::Column;
-use rows::{ERRORS, Policy, is_rest, parse};
+use super::columns::{Column, parse_declaration};
+use rows::{Policy, parse};
 
 const NAME: &str = "from_json";
+/// The columns of the result in addition to the declared ones.
+const ERRORS: [&str; 2] = ["error", "error_value"];
 
 /// The function; see the module.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -77,12 +94,7 @@ impl ScalarUDFImpl for FromJson {
         if !is_text(value) {
             return plan_err!("{NAME}: the first argument must be text or binary, not {value}");
         }
-        let fields = match args.scalar_arguments[1] {
-            Some(
-                ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) | ScalarValue::LargeUtf8(Some(text)),
-            ) => result_fields(text)?,
-            _ => return plan_err!("{NAME}: the second argument must be a literal, like 'id string, at timestamp'"),
-        };
+        let fields = result_fields(&declared(args.scalar_arguments[1])?)?;
         if let Some(policy) = args.scalar_arguments.get(2) {
             policy_of(*policy)?;
         }
@@ -94,12 +106,16 @@ impl ScalarUDFImpl for FromJson {
             return exec_err!("{NAME}: the result is not a struct");
         };
         let value = args.args[0].to_array(args.number_rows)?;
+        let columns = match &args.args[1] {
+            ColumnarValue::Scalar(declaration) => declared(Some(declaration))?,
+            ColumnarValue::Array(_) => declared(None)?,
+        };
         let policy = match args.args.get(2) {
             Some(ColumnarValue::Scalar(policy)) => policy_of(Some(policy))?,
             Some(ColumnarValue::Array(_)) => policy_of(None)?,
             None => Policy::Quarantine,
         };
-        Ok(ColumnarValue::Array(Arc::new(parse(&value, fields, policy)?)))
+        Ok(ColumnarValue::Array(Arc::new(parse(&value, &columns, fields, policy)?)))
     }
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -114,15 +130,22 @@ impl ScalarUDFImpl for FromJson {
             .with_argument("value", "Text or bytes with the object.")
             .with_argument(
                 "columns",
-                "The columns with their types: string, bigint, int, double, float, boolean, timestamp, and one json, \
-                 which collects the fields without a column, as they were sent.",
+                "The columns with their types: string, bigint, int, double, float, boolean, decimal(precision, scale), \
+                 date and timestamp (as text, or in formats that follow: timestamp '%d.%m.%Y %H:%M'), timestamp_s, \
+                 timestamp_ms, timestamp_us and timestamp_ns (numbers since 1970), json (any value, as its text), \
+                 struct(name type, …), map(string, type), and lists of them, like string[]. A column is the field of its \
+                 name, or is elsewhere: item_id string from $.properties.items[0]['product id']. One column of type rest \
+                 collects the fields that no other column takes, as they were sent.",
             )
             .with_argument(
                 "policy",
                 "How to treat a value of another type: as an error ('quarantine', the default), or as a field without \
                  a column ('evolve').",
             )
-            .with_sql_example("select from_json('{\"id\": \"a\"}', 'id string')['id'];")
+            .with_sql_example(
+                "select from_json('{\"id\": \"a\", \"items\": [{\"price\": 9.5}]}', 'id string, items struct(price \
+                 double)[]')['items'];",
+            )
             .build()
         });
         Some(&DOCUMENTATION)
@@ -145,26 +168,24 @@ fn is_text(data_type: &DataType) -> bool {
     )
 }
 
-fn result_fields(declaration: &str) -> Result<Fields> {
-    let declared = parse_columns(NAME, declaration)?;
-    for field in &declared {
-        if ERRORS.contains(&field.name().as_str()) {
+/// The columns in the second argument, if it is a literal.
+fn declared(argument: Option<&ScalarValue>) -> Result<Vec<Column>> {
+    match argument.and_then(|argument| argument.try_as_str().flatten()) {
+        Some(declaration) => parse_declaration(NAME, declaration),
+        None => plan_err!("{NAME}: the second argument must be a literal, like 'id string, at timestamp'"),
+    }
+}
+
+fn result_fields(columns: &[Column]) -> Result<Fields> {
+    for column in columns {
+        if ERRORS.contains(&column.name.as_str()) {
             return plan_err!(
                 "{NAME}: `{}` is reserved for errors; choose another name for the column",
-                field.name()
-            );
-        }
-        if Column::new(field.data_type()).is_none() {
-            return plan_err!(
-                "{NAME}: column `{}` cannot have the type {}",
-                field.name(),
-                field.data_type()
+                column.name
             );
         }
     }
-    if declared.iter().filter(|field| is_rest(field)).count() > 1 {
-        return plan_err!("{NAME}: only one column may have the type json: it collects all fields without a column");
-    }
-    let errors = ERRORS.map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
-    Ok(declared.iter().cloned().chain(errors).collect())
+    let declared = columns.iter().map(Column::field);
+    let errors = ERRORS.map(|name| Field::new(name, DataType::Utf8, true));
+    Ok(declared.chain(errors).map(Arc::new).collect())
 }

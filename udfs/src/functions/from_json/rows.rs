@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringBuilder, StructArray, new_null_array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringBuilder, StructArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::common::Result;
 
-use super::column::Column;
-use super::fault::Fault;
-use super::json::{Json, read_object, text};
-use super::sent::Sent;
-use crate::functions::columns::REST;
-
-/// The columns of the result in addition to the declared ones.
-pub(super) const ERRORS: [&str; 2] = ["error", "error_value"];
+use super::builder::Object;
+use super::fault::{Fault, not_an_object};
+use super::read::read_record;
+use super::reading::Reading;
+use super::rest::append_rest;
+use super::storage::Texts;
+use crate::functions::columns::Column;
 
 /// What to do with a value that does not fit its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,121 +24,87 @@ pub(super) enum Policy {
     Evolve,
 }
 
-/// Parses texts into the columns declared in `fields`, plus those for errors.
-pub(super) fn parse(values: &ArrayRef, fields: &Fields, policy: Policy) -> Result<StructArray> {
+/// Parses texts into the declared columns, plus those for errors. `fields` are all of them.
+pub(super) fn parse(values: &ArrayRef, columns: &[Column], fields: &Fields, policy: Policy) -> Result<StructArray> {
     // Converting to views is cheap for every layout.
     let values = cast(values, &DataType::BinaryView)?;
     let values = values.as_binary_view();
-    let mut rows = Rows::new(fields, policy);
-    let mut found: Vec<Option<Json<'_>>> = rows.names.iter().map(|_| None).collect();
-    let mut sent = Sent::default();
+    let mut rows = Rows::new(columns, policy, values.len());
+    let mut reading = Reading::new(policy == Policy::Evolve);
     for row in 0..values.len() {
         let bytes = values.is_valid(row).then(|| values.value(row));
-        let fault = rows.append(bytes, &mut found, &mut sent).err();
+        let fault = rows.append(row, bytes, &mut reading).err();
         rows.append_fault(fault);
     }
-    rows.finish(fields, values.len())
+    rows.finish(columns, fields)
 }
 
 /// The columns being built.
-struct Rows<'n> {
-    policy: Policy,
-    names: Vec<&'n str>,
-    columns: Vec<Column>,
-    rest: Option<StringBuilder>,
+struct Rows<'s> {
+    record: Object<'s>,
+    rest: Option<Texts>,
+    /// Whether values that do not fit are kept in `rest`.
+    keeps_misfits: bool,
     kinds: StringBuilder,
     values: StringBuilder,
-    /// The columns whose value did not fit and is kept with the fields without a column.
-    misfits: Vec<usize>,
 }
 
-impl<'n> Rows<'n> {
-    fn new(fields: &'n Fields, policy: Policy) -> Self {
-        let typed = || fields.iter().filter(|field| !is_error(field) && !is_rest(field));
+impl<'s> Rows<'s> {
+    fn new(columns: &'s [Column], policy: Policy, rows: usize) -> Self {
+        let rest = columns.iter().any(Column::is_rest);
         Self {
-            policy,
-            names: typed().map(|field| field.name().as_str()).collect(),
-            columns: typed().filter_map(|field| Column::new(field.data_type())).collect(),
-            rest: fields.iter().any(|field| is_rest(field)).then(StringBuilder::new),
+            record: Object::new(columns, rows),
+            rest: rest.then(|| Texts::new(rows)),
+            keeps_misfits: rest && policy == Policy::Evolve,
             kinds: StringBuilder::new(),
             values: StringBuilder::new(),
-            misfits: vec![],
         }
     }
 
     /// Appends a row to all columns except those for errors.
-    fn append<'a>(
-        &mut self,
-        bytes: Option<&'a [u8]>,
-        found: &mut [Option<Json<'a>>],
-        sent: &mut Sent<'a>,
-    ) -> Result<(), Fault<'a>> {
-        self.misfits.clear();
-        sent.clear();
-        let read = text(bytes).and_then(|text| Ok((text, read_object(text, &self.names, found, sent)?)));
+    fn append<'r>(&mut self, row: usize, bytes: Option<&'r [u8]>, reading: &mut Reading<'r>) -> Result<(), Fault<'r>> {
+        let read = text(bytes).and_then(|text| Ok((text, self.read(row, text, reading)?)));
         let (text, has_others) = match read {
             Ok(read) => read,
             Err(fault) => {
-                found.fill_with(|| None);
-                self.append_nulls();
+                self.record.truncate(row);
+                self.record.fill(row);
+                self.append_rest(None, reading);
                 return Err(fault);
             }
         };
-        let mut first = None;
-        for (place, value) in found.iter_mut().enumerate() {
-            if let Err(fault) = self.append_value(place, value.take(), text, sent) {
-                first.get_or_insert(fault);
-            }
-        }
-        self.append_rest(first.is_none() && has_others, text, sent);
-        first.map_or(Ok(()), Err)
+        let keeps = self.keeps_misfits && reading.has_misfits();
+        let fault = if keeps { None } else { reading.take_fault() };
+        let is_kept = keeps || (fault.is_none() && has_others);
+        self.append_rest(is_kept.then_some(text), reading);
+        fault.map_or(Ok(()), Err)
     }
 
-    fn append_value<'a>(
-        &mut self,
-        place: usize,
-        value: Option<Json<'a>>,
-        text: &'a str,
-        sent: &mut Sent<'a>,
-    ) -> Result<(), Fault<'a>> {
-        let column = &mut self.columns[place];
-        let Some(value) = value.filter(|value| !matches!(value, Json::Null)) else {
-            column.append_null();
-            return Ok(());
-        };
-        let widen = self.policy == Policy::Evolve;
-        if column.append(&value, widen) {
-            return Ok(());
-        }
-        read_sent(sent, text, &self.names);
-        let as_sent = sent.value(place);
-        if widen && value.is_number() && column.append_digits(as_sent) {
-            return Ok(());
-        }
-        column.append_null();
-        if widen && self.rest.is_some() {
-            self.misfits.push(place);
-            return Ok(());
-        }
-        let kind = format!("{}: {}", self.names[place], column.misfit(&value, as_sent));
-        Err(Fault::new(kind, value.shown(as_sent)))
+    /// Reads a record, and returns whether it has fields that no column takes whole.
+    fn read<'r>(&mut self, row: usize, text: &'r str, reading: &mut Reading<'r>) -> Result<bool, Fault<'r>> {
+        reading.start(false);
+        read_record(text, &mut self.record, row, reading).or_else(|_| self.read_carefully(row, text, reading))
     }
 
-    fn append_rest<'a>(&mut self, has_others: bool, text: &'a str, sent: &mut Sent<'a>) {
+    #[cold]
+    fn read_carefully<'r>(&mut self, row: usize, text: &'r str, reading: &mut Reading<'r>) -> Result<bool, Fault<'r>> {
+        self.record.truncate(row);
+        reading.start(true);
+        let has_others =
+            read_record(text, &mut self.record, row, reading).map_err(|error| not_an_object(text, &error))?;
+        reading.take_twice().map_or(Ok(has_others), Err)
+    }
+
+    /// Appends the fields of a text that no column takes, and those with a value that did not fit.
+    fn append_rest(&mut self, text: Option<&str>, reading: &Reading<'_>) {
         let Some(rest) = &mut self.rest else { return };
-        if !has_others && self.misfits.is_empty() {
+        let Some(text) = text else {
             rest.append_null();
             return;
-        }
-        read_sent(sent, text, &self.names);
-        sent.append_rest(&self.misfits, rest);
-    }
-
-    fn append_nulls(&mut self) {
-        self.columns.iter_mut().for_each(Column::append_null);
-        if let Some(rest) = &mut self.rest {
-            rest.append_null();
-        }
+        };
+        let tree = &self.record.tree;
+        let is_kept = |field: usize| tree.fields[field].columns.is_empty() || reading.is_unfit(tree.names[field]);
+        append_rest(text, &tree.names, is_kept, rest);
     }
 
     fn append_fault(&mut self, fault: Option<Fault<'_>>) {
@@ -148,17 +113,17 @@ impl<'n> Rows<'n> {
         self.values.append_option(value);
     }
 
-    fn finish(mut self, fields: &Fields, rows: usize) -> Result<StructArray> {
-        let mut columns = self.columns.into_iter();
+    fn finish(mut self, columns: &[Column], fields: &Fields) -> Result<StructArray> {
+        let typed = columns.iter().zip(fields).filter(|(column, _)| !column.is_rest());
+        let typed: Fields = typed.map(|(_, field)| field.clone()).collect();
+        let mut typed = self.record.finish(&typed)?.into_iter();
         let mut arrays: Vec<ArrayRef> = vec![];
-        for field in fields.iter().filter(|field| !is_error(field)) {
-            let array: ArrayRef = match &mut self.rest {
-                Some(rest) if is_rest(field) => Arc::new(rest.finish()),
-                _ => columns
-                    .next()
-                    .map_or_else(|| new_null_array(field.data_type(), rows), Column::finish),
+        for column in columns {
+            let array = match self.rest.take_if(|_| column.is_rest()) {
+                Some(rest) => Some(rest.finish()?),
+                None => typed.next(),
             };
-            arrays.push(cast(&array, field.data_type())?);
+            arrays.extend(array);
         }
         arrays.push(Arc::new(self.kinds.finish()));
         arrays.push(Arc::new(self.values.finish()));
@@ -166,17 +131,13 @@ impl<'n> Rows<'n> {
     }
 }
 
-pub(super) fn is_rest(field: &Field) -> bool {
-    field.metadata().contains_key(REST)
-}
-
-fn is_error(field: &Field) -> bool {
-    ERRORS.contains(&field.name().as_str())
-}
-
-/// Reads the row's fields as they were sent, once. The text has already been parsed, so this cannot fail.
-fn read_sent<'a>(sent: &mut Sent<'a>, text: &'a str, names: &[&str]) {
-    if sent.is_empty() {
-        _ = sent.read(text, names);
+/// The text of a record's value, without a byte order mark.
+fn text(bytes: Option<&[u8]>) -> Result<&str, Fault<'_>> {
+    let bytes = bytes.ok_or_else(|| Fault::without_value("no value (a tombstone)"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::without_value("not UTF-8"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(Fault::without_value("empty"));
     }
+    Ok(text)
 }
