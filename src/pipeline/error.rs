@@ -188,15 +188,6 @@ pub enum PipelineError {
         #[source]
         source: Box<PipelineError>,
     },
-    /// The steps need each other.
-    #[error(
-        "steps form a cycle: {}\n  help: break the cycle, or read the step's own earlier rows with previous('…')",
-        cycle.join(" -> ")
-    )]
-    Cycle {
-        /// The steps on the circle, the first one again at the end.
-        cycle: Vec<String>,
-    },
     /// `--select` or an argument names a step that is not there.
     #[error("there is no step `{name}`\n  help: the steps are {known}")]
     UnknownStep {
