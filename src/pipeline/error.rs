@@ -112,7 +112,7 @@ pub enum PipelineError {
     },
     /// A table that is filled from sources has read a table whose rows were replaced since.
     #[error(
-        "`{table}` would read rows again that it has already read: {reason}\n  help: rebuild it from what \
+        "`{table}` would read again rows that it has already read: {reason}\n  help: rebuild it from what \
          its sources still hold: clickrec run --full-refresh --select {table}+"
     )]
     ReadBefore {
