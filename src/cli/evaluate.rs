@@ -26,8 +26,9 @@ use crate::plural::counted;
   clickrec evaluate --train train.csv.gz --test test.csv.gz
   clickrec evaluate --grid factors=64,128 alpha=10,40 --model als
 
-Files have the columns session_id, item_id and timestamp (or position), as CSV, TSV or Parquet, or for --test also test_id,
-prefix (items separated by spaces) and target. Sessions that are in both files are refused.")]
+Files are CSV, TSV or Parquet, with the columns session_id, item_id and timestamp (or position). A --test file may
+instead have the columns test_id, prefix (items separated by spaces) and target. Sessions that are in both files are
+refused.")]
 pub(super) struct EvaluateArgs {
     /// Evaluate the first K items of each list
     #[arg(long, value_name = "K,…", value_delimiter = ',', default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1_000))]

@@ -61,10 +61,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
 fn is_of_the_project(error: &PipelineError) -> bool {
     match error {
         PipelineError::Broken(error) => is_of_the_project(error),
-        PipelineError::Sql { .. }
-        | PipelineError::ReadsBroken { .. }
-        | PipelineError::Cycle { .. }
-        | PipelineError::UnknownStep { .. } => true,
+        PipelineError::Sql { .. } | PipelineError::ReadsBroken { .. } | PipelineError::UnknownStep { .. } => true,
         _ => false,
     }
 }

@@ -178,9 +178,10 @@ impl Global {
                 "no Kafka source is configured\n  help: choose a target that has one (--target kafka), or write to a \
                  file (--to FILE)"
             ),
-            (Some(_), Some(_)) => {
-                anyhow::bail!("the project has several Kafka sources\n  help: keep only one of them in the target")
-            }
+            (Some(_), Some(_)) => anyhow::bail!(
+                "the project has several Kafka sources, but this command needs exactly one\n  help: choose a target \
+                 in which only one source reads Kafka, or write to a file (--to FILE)"
+            ),
         }
     }
 }

@@ -91,6 +91,9 @@ enum Command {
 
 /// The command line; every option has an environment variable: `--accept-loss` is `CLICKREC_ACCEPT_LOSS`.
 fn command() -> clap::Command {
+    fn with_envs(command: clap::Command) -> clap::Command {
+        command.mut_args(with_env).mut_subcommands(with_envs)
+    }
     fn with_env(arg: clap::Arg) -> clap::Arg {
         let Some(long) = arg
             .get_long()
@@ -105,9 +108,7 @@ fn command() -> clap::Command {
             _ => arg,
         }
     }
-    Cli::command()
-        .mut_args(with_env)
-        .mut_subcommands(|command| command.mut_args(with_env))
+    with_envs(Cli::command())
 }
 
 /// Parses the arguments, runs the command, and reports what went wrong.
@@ -189,4 +190,26 @@ async fn run_produce(args: produce::ProduceArgs, global: &Global) -> anyhow::Res
     };
     let global = global.clone();
     tokio::task::spawn_blocking(move || produce::run(&args, kafka.as_ref(), &global)).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    fn check(command: &clap::Command) {
+        for option in command.get_arguments().filter(|arg| !arg.is_positional()) {
+            assert!(
+                option.get_env().is_some(),
+                "{}: {}",
+                command.get_name(),
+                option.get_id()
+            );
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn every_option_of_every_command_can_be_set_in_the_environment() {
+        check(&command());
+    }
 }

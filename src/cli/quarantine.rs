@@ -65,8 +65,9 @@ struct ShowArgs {
 ///
 /// Records that are now accepted move on to Silver, each exactly once, and leave the quarantine. The others stay, with
 /// their current reason. The next run does not rebuild these tables, even though their SQL has changed: rows that were
-/// accepted before stay as they were. If the fix affects those rows too, use run --full-refresh instead. Stop `run --follow`
-/// first, because it keeps the SQL that it started with. If a replay is killed, run it again.
+/// accepted before stay as they were. If the fix affects those rows too, use `run` instead of a replay: it recomputes
+/// everything from Bronze. Stop `run --follow` first, because it keeps the SQL that it started with. If a replay is
+/// killed, run it again.
 #[derive(Debug, Args)]
 struct ReplayArgs {
     /// Print the outcome as JSON

@@ -40,7 +40,7 @@ pub(super) struct RecommendArgs {
     items: Vec<String>,
 
     /// Number of items: var('k', …) in the SQL
-    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     k: Option<u32>,
 
     /// Also recommend items that the session has already seen: var('seen', …) in the SQL

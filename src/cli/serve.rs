@@ -49,7 +49,7 @@ pub(super) struct ServeArgs {
     #[arg(long, default_value_t = MAX_K, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=1_000))]
     max_k: u32,
 
-    /// Number of the newest events to keep in memory, so that requests for their sessions are answered quickly
+    /// How many of the newest events to keep in memory, so that requests for their sessions are answered quickly
     #[arg(long, default_value_t = RECENT_EVENTS, value_name = "N")]
     recent_events: usize,
 

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first one lets `run --follow`, `serve` and the like end after the current step, the second
+//! Ctrl-C and SIGTERM: the first one lets `run --follow`, `serve` and the like finish the work in progress, the second
 //! one, or the first for any other command, stops at once.
 
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ pub(super) async fn signal(tell: Option<&CancellationToken>, own_ctrl_c: bool) {
     };
     either().await;
     if let Some(stop) = tell {
-        tracing::warn!("stopping after the current step; send the signal again to stop at once");
+        tracing::warn!("stopping once the work in progress is done; send the signal again to stop at once");
         stop.cancel();
         either().await;
     }

@@ -18,7 +18,7 @@ pub(super) struct SimilarArgs {
     item: String,
 
     /// Number of items
-    #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
 
     /// Print the items as JSON, with all digits of the scores

@@ -72,8 +72,8 @@ pub async fn run(
     tokio::spawn(async move {
         while let Some(job) = broken_jobs.recv().await {
             tracing::warn!(%job, "canceling a job that lost tasks or shuffle files; its client will retry it");
-            if let Err(error) = canceller.cancel_job(job).await {
-                tracing::error!(%error, "cannot cancel the job");
+            if let Err(error) = canceller.cancel_job(job.clone()).await {
+                tracing::error!(%job, %error, "cannot cancel the job");
             }
         }
     });

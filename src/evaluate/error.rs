@@ -35,7 +35,7 @@ pub enum EvaluationError {
     },
     /// Some test sessions also occur in the training data.
     #[error(
-        "{train} also contains {sessions} of the {of} sessions in {test} (among them {examples}): testing a model on \
+        "{train} also contains {sessions} of the {of} sessions in {test} (for example {examples}): testing a model on \
          its training data proves nothing\n  help: {help}",
         test = test.display(),
         train = train.display()

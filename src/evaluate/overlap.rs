@@ -67,7 +67,7 @@ pub(super) async fn check(
         let of = finding.of;
         let (one, many) = (format!("of {of} sessions has"), format!("of {of} sessions have"));
         tracing::warn!(
-            "{}: {} {what} {} (among them {})\n  help: {help}",
+            "{}: {} {what} {} (for example {})\n  help: {help}",
             test.display(),
             counted(sessions.len() as u64, &one, &many),
             train.display(),

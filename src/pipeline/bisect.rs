@@ -6,7 +6,7 @@
 //! runs as the input can be halved.
 //!
 //! What it does not do: an error that no single record causes (a sum that overflows) remains an error of the step, and
-//! so does one that nearly all records cause, which is the fault of the SQL or the source.
+//! so does one that half of the records or more cause, which is the fault of the SQL or the source.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use super::{Inputs, Node, PipelineError, chain};
 use crate::config::TableName;
 use crate::engine::Bindings;
 
-/// More records than this are not left out.
+/// This many records are not left out.
 const RECORDS_MAX: usize = 1_000;
-/// Where this many records were looked at, some of them have to be good.
+/// Nor are this many, if they are half or more of those looked at.
 const RECORDS_OF_ALL: usize = 20;
 /// For this many records the failing expression is looked for too.
 const EXPLAINED: usize = 10;

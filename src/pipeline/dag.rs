@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use clickrec_udfs::Variables;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
-use super::expectation_sql::{self, Place};
 use super::fingerprint::fingerprint;
-use super::node::error_at;
+use super::node::Place;
 use super::references::{References, references};
-use super::{Node, PipelineError};
+use super::{Node, PipelineError, expectation_sql};
 use crate::config::{Mode, Project, Step, TableName, nearest};
 
 /// The steps of a project, each after those it reads. The order comes from the SQL alone.
@@ -244,10 +243,24 @@ struct ParsedStep {
 impl ParsedStep {
     /// Finds what the step and its expectations read.
     fn parse(&mut self, project: &Project, variables: &Variables) -> Result<(), PipelineError> {
-        self.found = references(&self.step.sql, variables)
-            .map_err(|error| error_at(&self.step, Location::new(error.line, error.column), error.message))?;
+        self.found = references(&self.step.sql, variables).map_err(|error| {
+            Place::in_step(&self.step, Location::new(error.line, error.column)).error(error.message)
+        })?;
         self.expectations = expectation_sql::references(&self.step, &project.file, variables)?;
         Ok(())
+    }
+
+    /// The tables and views that the step and its expectations read, each with the place that names it.
+    fn inputs(&self) -> impl Iterator<Item = (TableName, Place)> {
+        let (step, found) = (&self.step, &self.found);
+        let in_step = move |at: &Location| Place::in_step(step, *at);
+        let named = found.tables.iter().chain(&found.versions).chain(&found.latest);
+        let named = named.map(move |(name, at)| (name.clone(), in_step(at)));
+        let expected = self.expectations.iter();
+        let expected = expected.map(|(name, place)| (name.clone(), place.clone()));
+        let changed = found.changes.iter();
+        let changed = changed.filter_map(move |(input, at)| Some((input.parse::<TableName>().ok()?, in_step(at))));
+        named.chain(expected).chain(changed)
     }
 }
 
@@ -261,22 +274,19 @@ fn visit(
     let Some(step) = parsed.get(name) else {
         return Ok(());
     };
-    let found = &step.found;
     if order.contains(name) {
         return Ok(());
     }
-    if let Some(start) = path.iter().position(|on_path| on_path == name) {
-        let cycle = path[start..].iter().chain([name]).map(ToString::to_string).collect();
-        return Err(PipelineError::Cycle { cycle });
-    }
     path.push(name.clone());
-    let changed = found.changes.keys().filter_map(|input| input.parse().ok());
-    let beside = found
-        .versions
-        .keys()
-        .chain(found.latest.keys())
-        .chain(step.expectations.keys());
-    for input in found.tables.keys().chain(beside).cloned().chain(changed) {
+    for (input, place) in step.inputs() {
+        if let Some(start) = path.iter().position(|on_path| *on_path == input) {
+            let cycle: Vec<String> = path[start..].iter().chain([&input]).map(ToString::to_string).collect();
+            return Err(place.error(format!(
+                "steps form a cycle: {}\n  help: break the cycle, or read the step's own earlier rows with \
+                 previous('…')",
+                cycle.join(" -> ")
+            )));
+        }
         visit(&input, parsed, path, order)?;
     }
     path.pop();

@@ -112,7 +112,7 @@ pub enum PipelineError {
     },
     /// A table that is filled from sources has read a table whose rows were replaced since.
     #[error(
-        "`{table}` would read rows again that it has already read: {reason}\n  help: rebuild it from what \
+        "`{table}` would read again rows that it has already read: {reason}\n  help: rebuild it from what \
          its sources still hold: clickrec run --full-refresh --select {table}+"
     )]
     ReadBefore {
@@ -187,15 +187,6 @@ pub enum PipelineError {
         /// Why the first one failed.
         #[source]
         source: Box<PipelineError>,
-    },
-    /// The steps need each other.
-    #[error(
-        "steps form a cycle: {}\n  help: break the cycle, or read the step's own earlier rows with previous('…')",
-        cycle.join(" -> ")
-    )]
-    Cycle {
-        /// The steps on the circle, the first one again at the end.
-        cycle: Vec<String>,
     },
     /// `--select` or an argument names a step that is not there.
     #[error("there is no step `{name}`\n  help: the steps are {known}")]

@@ -6,7 +6,7 @@
 //! expectation is one query, and rows still stream.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -14,6 +14,7 @@ use clickrec_udfs::Variables;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 
+use super::node::Place;
 use super::step_error::planning_message;
 use super::{Node, PipelineError, references};
 use crate::config::{Expectation, Mode, Severity, Step, TableName};
@@ -31,14 +32,8 @@ pub struct Checked {
     pub rows: u64,
 }
 
-/// Where an expectation is written.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    file: PathBuf,
-    at: Option<(u64, u64)>,
-}
-
 impl Place {
+    /// Where an expectation is written.
     fn of(expectation: &Expectation, config_file: &Path) -> Self {
         match &expectation.file {
             Some(file) => Self {
@@ -49,14 +44,6 @@ impl Place {
                 file: config_file.to_owned(),
                 at: Some((expectation.line, 1)),
             },
-        }
-    }
-
-    pub fn error(&self, message: String) -> PipelineError {
-        PipelineError::Sql {
-            file: self.file.clone(),
-            at: self.at,
-            message,
         }
     }
 

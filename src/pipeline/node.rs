@@ -1,7 +1,8 @@
 //! A step in the order of a project: its configuration, what it reads (also through views: `go_through`), and the
-//! errors that name it.
+//! errors that name it or a place in its SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use datafusion::sql::sqlparser::tokenizer::Location;
 
@@ -84,7 +85,7 @@ impl Node {
 
     /// An error at a place in the step's SQL file.
     pub(super) fn error(&self, at: Location, message: String) -> PipelineError {
-        error_at(&self.step, at, message)
+        Place::in_step(&self.step, at).error(message)
     }
 
     /// Passes on what a view reads: whoever reads the view reads that too, and goes through the views below it.
@@ -108,10 +109,28 @@ impl Node {
     }
 }
 
-pub(super) fn error_at(step: &Step, at: Location, message: String) -> PipelineError {
-    PipelineError::Sql {
-        file: step.file.clone(),
-        at: Some((at.line.max(1), at.column.max(1))),
-        message,
+/// A place in a file of the project.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub file: PathBuf,
+    /// Line and column, from 1, where they are known.
+    pub at: Option<(u64, u64)>,
+}
+
+impl Place {
+    /// A place in the SQL file of a step.
+    pub fn in_step(step: &Step, at: Location) -> Self {
+        Self {
+            file: step.file.clone(),
+            at: Some((at.line.max(1), at.column.max(1))),
+        }
+    }
+
+    pub fn error(&self, message: String) -> PipelineError {
+        PipelineError::Sql {
+            file: self.file.clone(),
+            at: self.at,
+            message,
+        }
     }
 }

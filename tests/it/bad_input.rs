@@ -136,7 +136,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/sessions.sql",
         "silver.events as events",
         "gold.sessions as events",
-        &["steps form a cycle: gold.sessions -> gold.sessions"],
+        &["sql/gold/sessions.sql:23:15: steps form a cycle: gold.sessions -> gold.sessions"],
     ),
     (
         "sql/gold/recommendations.sql",

@@ -169,7 +169,7 @@ fn a_test_set_that_was_learned_from_is_refused() {
         (
             "train.csv",
             "train.csv",
-            "train.csv also contains 10 of the 10 sessions in train.csv (among them s0, s1, s2)",
+            "train.csv also contains 10 of the 10 sessions in train.csv (for example s0, s1, s2)",
         ),
         (
             "train.csv",
@@ -180,7 +180,7 @@ fn a_test_set_that_was_learned_from_is_refused() {
         (
             "train.csv",
             "overlapping.tsv",
-            "train.csv also contains 2 of the 10 sessions in overlapping.tsv (among them s8, s9)",
+            "train.csv also contains 2 of the 10 sessions in overlapping.tsv (for example s8, s9)",
         ),
         ("positions.csv", "positions.csv", "10 of the 10 sessions"),
         ("train.csv", "positions.csv", "10 of the 10 sessions"),

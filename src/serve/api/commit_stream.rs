@@ -19,7 +19,8 @@ use crate::serve::snapshot::Versions;
 struct Commit {
     /// Tables with their new versions.
     tables: BTreeMap<String, Version>,
-    /// Another number once other models or clicks answer: any recommendation may differ from then on.
+    /// Changes when new models or other new data come into use for all sessions, or the events in memory were reloaded:
+    /// any recommendation may differ from then on.
     answers: u64,
 }
 

@@ -109,7 +109,7 @@ pub(super) struct Visitor {
 pub(super) struct Event {
     item_id: String,
     event_type: Option<EventType>,
-    /// RFC 3339; events without a timestamp are placed one second apart, in the given order, until now.
+    /// RFC 3339; events without a timestamp are placed one second apart, in the given order, ending one second ago.
     #[serde(default, deserialize_with = "moment")]
     timestamp: Option<DateTime<Utc>>,
 }
