@@ -144,7 +144,8 @@ proptest! {
         prop_assert_eq!(numbers, (1..=30).collect::<Vec<i64>>());
         for (n, text) in texts(found).into_iter().enumerate() {
             let row: serde_json::Value = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(row["n"].as_str(), Some(n.to_string().as_str()));
+            let number = n.to_string();
+            prop_assert_eq!(row["n"].as_str(), Some(number.as_str()));
             prop_assert_eq!(row["text"].as_str().unwrap_or_default(), "a\n\",".repeat(n % 4));
         }
     }
