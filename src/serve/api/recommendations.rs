@@ -183,10 +183,7 @@ impl ValidRequest {
         id: Option<String>,
         events: RecordBatch,
     ) -> Result<Recommendations, ApiError> {
-        let recommender = self
-            .statements
-            .of_length(&shop.runner, self.k, shop.options.max_k)
-            .await;
+        let recommender = self.statements.pick(&shop.runner, self.k, shop.options.max_k).await;
         let recommender = recommender.map_err(|error| ApiError::recommender("the recommendations", error))?;
         let statements = self.statements.clone();
         let mut list = shop
