@@ -30,23 +30,28 @@
 //!    the file), and calls [`pipeline::Runner`] (`pipeline/runner.rs`, `run_once`), which runs one step after another,
 //!    each by `run_step` (`pipeline/run_step.rs`): look, decide, run. `pipeline/dag.rs` orders the steps by the names
 //!    in their SQL (`pipeline/references.rs`).
-//! 2. Look: `pipeline/inputs/` finds what a step reads (`find`, `found`, `sources`), from the positions that its last
-//!    commit holds (`lake/positions.rs`). For files, `sources/files/pending.rs` finds what is new: `listing`,
+//! 2. Look (`inspect` in `pipeline/runner.rs`, which also checks `deleted_tables`): `pipeline/inputs/` finds what a
+//!    step reads (`find`, `found`, `sources`), from the positions that its last commit holds (`lake/positions.rs`).
+//!    Whether everything is read from the start (`pipeline/decide/mod.rs`, `rebuild`) is known before the sources are
+//!    asked. For files, `sources/files/pending.rs` finds what is new, as ranges of lines (`file_range`): `listing`,
 //!    `new_lines`, `compare`, `rotation`, `pass`, `tables`, with how far each was read (`read_so_far`);
 //!    [`sources::formats`] says where a record ends. For a topic, it is `sources/kafka/source.rs`, with `lost_records`
 //!    and `recreated`.
 //! 3. Decide: `pipeline/decide/mod.rs` decides what to do about it; `pipeline/inputs/step_bindings.rs` says what the
 //!    names in the step's SQL stand for.
-//! 4. Run: `pipeline/leave_out_failed_records.rs` runs the step: `pipeline/step/mod.rs` and its phases `plan`, `write`,
-//!    `expectations`, `merge`, `commit`. `engine` plans the SQL; `engine/functions.rs` is where `changes('…')` becomes
-//!    what `step_bindings` bound. While the step writes, the plan reads the records (`sources/files/scan.rs`,
-//!    `sources/kafka/reader.rs`).
+//! 4. Run: `pipeline/leave_out_failed_records.rs` runs the step: `pipeline/step/mod.rs` and its phases `shape`, `plan`,
+//!    `write`, `expectations`, `merge`, `commit`. `engine/query.rs` plans the SQL over its `Bindings`
+//!    (`engine/bindings.rs`); `engine/functions.rs` is where `changes('…')` becomes what `step_bindings` bound. `write`
+//!    goes through `backend/by_queries.rs`, which usually passes the plan on as it is. While the step writes, the plan
+//!    reads the records (`sources/files/scan.rs`, `sources/kafka/reader.rs`) and makes rows of them (of files,
+//!    `sources/formats/rows.rs`; `sources/record.rs`).
 //! 5. `backend/local.rs` runs the plan, or `backend/cluster.rs`, by `cluster/client.rs`. `lake/write.rs` writes its
 //!    rows to files, and `lake/commit.rs` makes them visible, together with the new positions (`lake/positions.rs`). A
 //!    commit that loses a race goes on top where only files moved (`lake/commit.rs`); otherwise `pipeline/run_step.rs`
 //!    plans the step again.
 //!
-//! Silver goes the same way, from what changed in Bronze (`lake/changes.rs`); it replaces the rows of the same keys
+//! Silver goes the same way, from what changed in Bronze (`lake/changes.rs`). It looks up earlier events with
+//! `previous('…')`, and `lake/keys/` opens only the files that may have them; it replaces the rows of the same keys
 //! (`lake/merge.rs`). Views (`silver.clicks`) run no step: they pass on what they read to the steps that read them
 //! (`pipeline/node.rs`, `go_through`).
 //!
@@ -62,10 +67,11 @@
 //!
 //! 1. `cli/serve.rs` starts [`serve`] (`serve/mod.rs`): the state of the server (`shop`), connections (`listen`),
 //!    checks of every request (`guard`), the routes (`serve/api/mod.rs`), and what follows new commits (`watch`).
-//! 2. `serve/api/recommendations.rs` validates the request and takes the planned statements (`serve/statements.rs`).
-//!    Then it answers from the cache (`serve/answer_cache.rs`), or finds the session's events: in memory
+//!    Errors become JSON in `serve/error.rs`.
+//! 2. `serve/api/recommendations.rs` validates the request and takes the planned statements (`serve/shop.rs`,
+//!    `answering`). Then it answers from the cache (`serve/answer_cache.rs`), or finds the session's events: in memory
 //!    (`serve/clicks.rs`), or by a query of the snapshot (`serve/snapshot.rs`; the query is in
-//!    `recommender/events.rs`).
+//!    `recommender/events.rs`). `serve/statements.rs` (`pick`) picks the statement for lists as long as requested.
 //! 3. The statements were planned before, in the background (`serve/watch.rs`, which swaps them in when they are ready,
 //!    while the old ones answer). `serve/statements.rs` (`plan`) plans them: `recommender/length.rs` (`of_length`)
 //!    picks the SQL, `recommender/mod.rs` (`over`) puts the request's rows in place of the view (`request_table`),
@@ -78,18 +84,26 @@
 //! # Where to look
 //!
 //! - [`cli`]: the command line, one thin file a subcommand
-//!   - options of all commands, logging: `cli/global.rs`; options from the environment (`CLICKREC_…`): `cli/mod.rs`
+//!   - options of all commands (`--memory`, `--threads`), log levels (`-v`, `CLICKREC_LOG`): `cli/global.rs`
+//!   - options from the environment (`CLICKREC_…`), the list of commands: `cli/mod.rs`
 //!   - exit codes, errors with causes and help: `cli/exit.rs`; Ctrl-C, SIGTERM: `cli/signals.rs`
+//!   - tables, JSON and numbers on standard output, colors (`NO_COLOR`): `cli/output.rs`
+//!   - `--json` of a run: `cli/step_result.rs`; man pages: `cli/man.rs`; completion in bash, …: `cli/completions.rs`
 //!   - progress lines and bars of a run: `cli/progress.rs`; status line of `run --follow`: `cli/follow.rs`
 //!   - Prometheus metrics and `/health` of `run --follow`: `cli/metrics.rs`; the graph of `plan`: `cli/graph.rs`
 //!   - the demo, its embedded broker, its counts: `cli/demo.rs`; the rate of simulated traffic: `cli/produce.rs`
 //! - [`simulate`]: traffic of a shop that does not exist, for the demo and `produce`
 //!   - items and their popularity: `simulate/catalogue.rs`; one visit, from view to purchase: `simulate/session.rs`
 //!   - late and repeated deliveries: `simulate/simulation.rs`; dirty records: `simulate/dirt.rs`
+//!   - sizes, the seed: `simulate/config.rs`
 //! - [`serve`]: the dashboard and the JSON API
 //!   - tokens, Host and Origin checks (CORS, DNS rebinding), content security policy: `serve/guard.rs`
-//!   - limits of sizes, times, concurrency: `serve/limits.rs`; connections, shutdown: `serve/listen.rs`
-//!   - refusal of a public address without a token: `serve/options.rs`; state of the server: `serve/shop.rs`
+//!   - too many requests, answers that take too long (503); compression of answers: `serve/guard.rs`
+//!   - the numbers: sizes, times, concurrency: `serve/limits.rs`
+//!   - queries wait for a turn (`turn`), rows of an answer (`rows`), state of the server: `serve/shop.rs`
+//!   - connections, slow clients, graceful shutdown: `serve/listen.rs`
+//!   - refusal of a public address without a token (TLS is a proxy's business): `serve/options.rs`
+//!   - the token from `CLICKREC_TOKEN`, `--poll`, `--max-k`: `cli/serve.rs`
 //!   - new commits followed, statements of a new model swapped in: `serve/watch.rs`
 //!   - statements planned and warmed up: `serve/statements.rs`; one version of every table: `serve/snapshot.rs`
 //!   - newest clicks of sessions, in memory: `serve/clicks.rs`; cache of answers: `serve/answer_cache.rs`
@@ -97,7 +111,11 @@
 //!   - routes, OpenAPI: `serve/api/mod.rs`; parameters and bodies validated: `serve/api/extract.rs`
 //!   - commits as server-sent events: `serve/api/commit_stream.rs`; SQL of clients: `serve/api/sql.rs`
 //!   - health and metrics of the server: `serve/api/pipeline.rs`; engagement, funnel: `serve/api/reports.rs`
-//!   - queries behind panels and reports: `serve/panels.rs` (in `serve/sql/`); the page itself: `serve/assets/`
+//!   - queries behind panels and reports, how their rows are sorted: `serve/panels.rs` (in `serve/sql/`)
+//!   - the page's files, how browsers cache them: `serve/assets.rs`; live updates: `serve/assets/live.js`
+//!   - panels: `serve/assets/panel.js`; time range and filters in the address: `serve/assets/state.js`
+//!   - numbers and times (UTC) on the page: `serve/assets/format.js`; light and dark: `serve/assets/theme.js`
+//!   - the page asks for a token: `serve/assets/api.js`; texts that are no markup (XSS): `serve/assets/dom.js`
 //! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen
 //!   - training and test sessions split by time: `evaluate/train_test.rs`
 //!   - test sessions cut into what is known and what is to be predicted: `evaluate/cases.rs`
@@ -123,7 +141,8 @@
 //!   - scripts (`-f`, `\i`): `shell/script.rs`; split into statements: `shell/split.rs`; `\o`: `shell/output.rs`
 //!   - one statement run, `\timing`: `shell/query.rs`; suggestions after a typo: `shell/error.rs`
 //!   - read only, `--write`, `--safe`: `shell/restrictions.rs`; progress of a query: `shell/progress.rs`
-//!   - formats of rows, `\limit`: `shell/print/mod.rs`; width of tables: `shell/print/table.rs`
+//!   - default limit of printed rows: `shell/mod.rs`; formats of rows: `shell/print/mod.rs`
+//!   - width of tables: `shell/print/table.rs`; a reader of a pipe that has left (`| head`): `shell/output.rs`
 //!   - CSV: `shell/print/lines.rs`; JSON: `shell/print/json.rs`; bytes and control characters: `shell/print/cells.rs`
 //! - [`docs`](mod@docs): a manual of a project
 //!   - what it says: `docs/build.rs`; comments of SQL as descriptions: `docs/comments.rs`
@@ -138,7 +157,8 @@
 //!   - `--select STEP+`, `--exclude`: `pipeline/select.rs`; `--full-refresh`, step by step: `pipeline/run_options.rs`
 //!   - rebuild or read on, `refresh_after`: `pipeline/decide/mod.rs`; changed SQL detected: `pipeline/fingerprint.rs`
 //!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`
-//!   - a lost commit race (conflict) is planned again: `pipeline/run_step.rs`
+//!   - two runners of one step (replicas): the slower commit is refused in `lake/commit.rs`, and planned again in
+//!     `pipeline/run_step.rs`
 //!   - steps after a failed one skipped: `pipeline/runner.rs`; errors that pass (retry) or last: `pipeline/error.rs`
 //!   - errors of SQL with file and line: `pipeline/step_error.rs`; `scores` checked: `pipeline/declared_scores.rs`
 //!   - waiting records of sources, a source that was renamed: `pipeline/inputs/sources.rs`
@@ -155,7 +175,7 @@
 //!   - read = accepted + repeated + quarantined; warnings of impossible times: `pipeline/reconciliation.rs`
 //!   - deleted tables: `pipeline/deleted_tables.rs`; `DELETE`, `RESTORE` by other engines: `pipeline/removed_rows.rs`
 //!   - batches of `--follow`, `--once`: `pipeline/follow/mod.rs`; backoff after failures: `pipeline/follow/backoff.rs`
-//!   - `trigger`; half as many records after out of memory: `pipeline/follow/batch_trigger.rs`
+//!   - `trigger`, size of a batch; half as many records after out of memory: `pipeline/follow/batch_trigger.rs`
 //!   - steps with `every`, beside the batches: `pipeline/follow/slower_steps.rs`
 //!   - lag, health (stalled, stuck): `pipeline/follow/status.rs`; sums for `system.runs`: `pipeline/follow/ledger.rs`
 //! - [`backend`], [`cluster`]: where the plans of steps run: in this process, or on several machines
@@ -166,23 +186,30 @@
 //!   - a cluster's errors told apart: `cluster/texts.rs`; executors and jobs as JSON: `cluster/jobs.rs`
 //!   - tasks of each stage, for `plan`: `cluster/stages.rs`; `--trusted-network`: `cli/executor.rs`
 //! - [`engine`]: the one builder of a query session
-//!   - sessions, memory limit, spilling: `engine/mod.rs`; peak memory: `engine/memory.rs`
+//!   - sessions, memory limit, spilling, UTC as time zone: `engine/mod.rs`; peak memory: `engine/memory.rs`
+//!   - SQL to a plan: `engine/query.rs`; what its names stand for: `engine/bindings.rs`
 //!   - `changes('…')`, `previous`, `latest`, `table_version`: `engine/functions.rs`
 //!   - refused wrong answers of DataFusion: `engine/known_wrong/mod.rs`; `not in` with NULL: `engine/not_in.rs`
+//!   - `sum(null)`: `engine/typed_nulls.rs`; registration of all functions: `engine/functions.rs`
 //!   - checked sums (overflow): `engine/checked_sum/mod.rs`; `at time zone`: `engine/rewrite_statement.rs`
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step
 //!   - one atomic commit, its lost reply, a compaction meanwhile: `lake/commit.rs`
-//!   - data files, `partition_by`: `lake/write.rs`; a lake opened, whether it can be written: `lake/lake.rs`
+//!   - data files, their compression and size, `partition_by`: `lake/write.rs`
+//!   - a lake opened, whether it can be written: `lake/lake.rs`
 //!   - merge (upsert): `lake/merge.rs`; old rows replaced: `lake/old_rows.rs`; on a cluster: `lake/merge_plans.rs`
 //!   - keys of a merge, NULL ones, `delete`: `lake/merge_keys.rs`; rows that arrived since a version: `lake/changes.rs`
-//!   - how far inputs were read: `lake/positions.rs`; read back from the log: `lake/read_last_commit.rs`
+//!   - how far inputs were read (exactly once): `lake/positions.rs`; read from the log: `lake/read_last_commit.rs`
 //!   - commits of other engines: `lake/foreign_commits.rs`; deletion vectors refused: `lake/data_files_scan.rs`
-//!   - deduplication key filter: `lake/keys/filters.rs`; joins that use it: `lake/keys/rule.rs`
+//!   - deduplication key filter: `lake/keys/filters.rs` (its share of memory: `cli/run.rs`)
+//!   - joins that use it: `lake/keys/rule.rs`
 //!   - data files ruled out by date (statistics): `lake/keys/times.rs`; types that Delta can store: `lake/schema.rs`
 //!   - compaction, `cluster_by`: `lake/compact.rs`; checkpoints, cleanup of the log: `lake/maintain.rs`
+//!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`
 //!   - vacuum: `lake/vacuum.rs`; time travel: `lake/time_travel.rs`; history of commits: `lake/history.rs`
 //!   - damaged (torn) log, missing checkpoint: `lake/diagnose.rs`; logs kept open in memory: `lake/log_cache.rs`
 //! - [`store`]: the object store of a lake, and who one is to it
+//!   - requests that fail (429, 5xx, timeouts) are repeated by the store's own client (`store/cloud.rs`); a batch that
+//!     fails nevertheless, by `--follow` (`pipeline/follow/backoff.rs`)
 //!   - tokens that expire: `store/renewed.rs`; refusals explained: `store/refusal.rs`; cache: `store/cached.rs`
 //!   - permissions probed, stores that overwrite files: `store/permissions.rs`; injected faults: `store/faults.rs`
 //! - [`failpoint`]: moments at which a test can make the program die: `failpoint.rs`
@@ -191,22 +218,25 @@
 //!   - expectations as queries: `config/validate_expectation.rs`; mistyped names: `config/table_name.rs`
 //!   - credentials written in the file refused: `config/validate_credentials.rs`
 //! - [`settings`]: values of a configuration file
-//!   - variables `${…}`: `settings/interpolate.rs`; line and column of a problem: `settings/values.rs`
+//!   - variables `${…}`: `settings/interpolate.rs`; one that is not set, its message and line: `settings/values.rs`
 //!   - values from the environment, `.env`, files, secrets by command: `settings/environment.rs`
 //!   - credentials hidden in errors and logs: `settings/redact.rs`; `var('…')` of SQL: `udfs/src/variables.rs`
 //! - [`plural`]: numbers with their nouns, for messages: `1 row`, `2 rows`
 //! - [`sources`]: where records come from: kinds of sources (Kafka, files) and formats of files
-//!   - columns of a record: `sources/record.rs`; `--accept-loss`, errors: `sources/source.rs`
+//!   - columns of a record, size of a batch: `sources/record.rs`; `--accept-loss`, errors: `sources/source.rs`
 //!   - a new kind of source: `sources/kind.rs`; a new format: `sources/formats/mod.rs`
 //!   - offsets of a topic to read, partitions added: `sources/kafka/source.rs`
 //!   - records that expired: `sources/kafka/lost_records.rs`
 //!   - a topic that was deleted and created again: `sources/kafka/recreated.rs`
-//!   - records read, silent brokers: `sources/kafka/reader.rs`; `--from-timestamp`: `sources/kafka/times.rs`
+//!   - records read, silent brokers, backpressure: `sources/kafka/reader.rs`
+//!   - `--from-timestamp`: `sources/kafka/times.rs`
 //!   - filters on offset and time pushed down: `sources/kafka/filters.rs`
-//!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`; clients, retries: `sources/kafka/client.rs`
+//!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`
+//!   - clients, timeouts, retries, memory of a consumer, aborted transactions: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
-//!   - a topic as a table, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
+//!   - a topic as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
 //!   - rows of `insert into` as records: `sources/kafka/inserted_rows.rs`; records sent: `sources/kafka/producer.rs`
+//!   - records that are refused or not delivered (too large): `sources/kafka/undelivered.rs`
 //!   - `--create-topic`: `sources/kafka/create_topic.rs`; embedded broker: `sources/kafka/embedded.rs`
 //!   - what is new in files; replaced files refused, incomplete last lines warned of: `sources/files/new_lines.rs`
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
@@ -220,9 +250,13 @@
 //!   - files of another format than they should be: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
 //!   - CSV: its options `sources/formats/csv/dialect.rs`; its header `sources/formats/csv/header.rs`
 //! - `sql/`: the shipped project; SQL functions are in `udfs/src/lib.rs`, which has a list like this one
-//!   - why records are rejected: `sql/silver/clicks.sql`; deduplication, inferred sessions: `sql/silver/events.sql`
+//!   - why records are rejected (bots are not): `sql/silver/clicks.sql`
+//!   - deduplication, sessions inferred (30 minutes), late events: `sql/silver/events.sql`
+//!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
 //!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`; hidden items: `sql/gold/item_rules.sql`
-//!   - weights of events: `sql/gold/session_items.sql`; blend of models: `sql/gold/recommendations.sql`
+//!   - weights of events, fading interest: `sql/gold/session_items.sql`; ranks: `sql/gold/item_popularity.sql`
+//!   - number of iterations, factors, seed: `sql/gold/als_factors.sql`, `udfs/src/als/params.rs` (the defaults)
+//!   - blend of models, ties, items seen, new visitors (cold start), wrong clocks: `sql/gold/recommendations.sql`
 
 pub mod backend;
 pub mod cli;

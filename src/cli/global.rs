@@ -12,6 +12,7 @@ use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
 use super::exit::with_causes;
+use super::output::has_colors;
 use crate::config::{BackendConfig, Environment, LoadOptions, Mode, Project, TableName, redact};
 use crate::engine::{Engine, EngineOptions};
 use crate::lake::LakeTable;
@@ -110,7 +111,7 @@ impl Global {
         let logs = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(|| Redacted);
-        logs.with_ansi(std::io::stderr().is_terminal()).init();
+        logs.with_ansi(has_colors(&std::io::stderr())).init();
     }
 
     /// Whether to draw progress bars.

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::global::{Global, warn_of_broken};
+use super::global::Global;
 use crate::config::Secret;
 use crate::pipeline::Runner;
 use crate::serve::{Limits, ServeOptions, serve};
@@ -73,9 +73,7 @@ impl ServeArgs {
 }
 
 pub(super) async fn run(args: &ServeArgs, global: &Global, stop: &CancellationToken) -> anyhow::Result<()> {
-    let project = global.project()?;
-    let runner = Runner::new(&project, global.engine()?).await?;
-    warn_of_broken(&runner);
+    let (_, runner) = global.reader().await?;
     let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
     start(args, runner, token.map(Secret::credential), stop).await
 }

@@ -1,12 +1,12 @@
 //! The outcome of tests for people: the expected rows next to those found.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nu_ansi_term::{Color, Style};
 
+use super::output::has_colors;
 use crate::plural::counted;
 use crate::testing::{Change, Diff, DiffRow, Failure, Outcome, Test};
 
@@ -73,13 +73,12 @@ pub(super) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Colors on a terminal, unless NO_COLOR is set.
+/// Colors, where there are any.
 struct Paint(bool);
 
 impl Paint {
     fn new() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(!refused && std::io::stdout().is_terminal())
+        Self(has_colors(&std::io::stdout()))
     }
 
     fn of(&self, style: Style, text: &str) -> String {

@@ -1,5 +1,6 @@
 //! The commit of a step: new files, removed files and input positions become visible in one entry of the log, or not at
-//! all. `pipeline/step/commit.rs` calls it; everything before only writes files that no reader sees.
+//! all. `pipeline/step/commit.rs` calls it; everything before only writes files that no reader sees. Of two runners
+//! that are at the same step, the slower one is refused ([`LakeError::Conflict`]).
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Serves the page: its files are part of the program.
+//! Serves the page: its files are part of the program. Browsers ask for them anew each time (`no-cache`).
 
 use axum::extract::Path;
 use axum::http::header;

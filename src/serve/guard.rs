@@ -1,6 +1,6 @@
 //! Checks on every request: the bearer token, the Host (against DNS rebinding), the Origin (cross-origin requests of
-//! other pages get 403; there are no CORS headers), the page's content security policy, and limits: body size,
-//! timeouts, requests in progress.
+//! other pages get 403; there are no CORS headers), the page's content security policy, and limits: body size, requests
+//! in progress and answers that take too long (503). Also compresses answers.
 
 use std::sync::Arc;
 
@@ -40,6 +40,7 @@ pub(super) fn around(routes: Router, shop: &Arc<Shop>) -> Router {
         .layer(HandleErrorLayer::new(async |_: BoxError| ApiError::Overloaded))
         .load_shed()
         .layer(GlobalConcurrencyLimitLayer::new(limits.requests));
+    // The last layer is the first to see a request.
     routes
         .layer(at_work)
         .layer(DefaultBodyLimit::max(limits.body_bytes))

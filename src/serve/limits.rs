@@ -1,5 +1,5 @@
-//! The limits of the server: sizes, times, concurrent requests, queries and connections, rows of an answer. `guard`,
-//! `listen` and the handlers keep them.
+//! The numbers of the server's limits: sizes, times, concurrent requests, queries and connections, rows of an answer.
+//! `guard`, `listen`, `shop` (turns to query) and the handlers keep them.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How long a client may take to send the headers, and to send the body.
     pub client: Duration,
-    /// How long an answer may take.
+    /// How long an answer may take; then the client gets a 503.
     pub answer: Duration,
-    /// The maximum number of active requests; more are rejected.
+    /// The maximum number of active requests; more are rejected (503).
     pub requests: usize,
-    /// The maximum number of concurrent queries over the lake; more have to wait.
+    /// The maximum number of concurrent queries over the lake; more have to wait, until `answer` is over (503).
     pub queries: usize,
     /// The maximum number of rows in an answer.
     pub rows: usize,

@@ -70,9 +70,7 @@ pub(super) async fn rows<T: DeserializeOwned>(
     parameters: Vec<Parameter>,
 ) -> Result<Vec<T>, ApiError> {
     let failed = |error: DataFusionError| ApiError::query(what, &error);
-    let Ok(_turn) = shop.queries.acquire().await else {
-        return Err(ApiError::Overloaded);
-    };
+    let _turn = shop.turn().await?;
     let found = query(&snapshot.session, sql, parameters).await;
     let found = found.map_err(|error| lacking(snapshot, what, sql).unwrap_or_else(|| failed(error)))?;
     let batches = found.collect().await.map_err(failed)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::answer_cache::{self, AnswerCache};
@@ -36,7 +36,6 @@ pub(super) struct Shop {
     pub runner: Runner,
     pub answers: Answers,
     pub kept: AnswerCache,
-    pub queries: Semaphore,
     pub started: Instant,
     /// Publishes what is new.
     pub news: watch::Sender<News>,
@@ -45,8 +44,8 @@ pub(super) struct Shop {
     snapshot: RwLock<Arc<Snapshot>>,
     statements: RwLock<Option<Arc<Statements>>>,
     generation: AtomicU64,
-    /// Explanations take many runs, so only one session is explained at a time.
-    pub explaining: Semaphore,
+    queries: Semaphore,
+    explaining: Semaphore,
     pub clicks: RwLock<Clicks>,
     pub trouble: RwLock<Trouble>,
 }
@@ -80,7 +79,6 @@ impl Shop {
         let shop = Self {
             answers: Answers::start(runs),
             kept: answer_cache::empty(),
-            queries: Semaphore::new(options.limits.queries),
             started: Instant::now(),
             news: watch::Sender::new(News {
                 tables: snapshot.versions.clone(),
@@ -89,6 +87,7 @@ impl Shop {
             snapshot: RwLock::new(Arc::new(snapshot)),
             statements: RwLock::default(),
             generation: AtomicU64::new(0),
+            queries: Semaphore::new(options.limits.queries),
             explaining: Semaphore::new(1),
             clicks: RwLock::new(Clicks::new(options.recent_events, vec![])),
             trouble: RwLock::default(),
@@ -97,6 +96,17 @@ impl Shop {
             options,
         };
         Ok(shop)
+    }
+
+    /// A turn to query the lake: waits while `limits.queries` others have one. `guard` ends the wait when the answer
+    /// takes too long (503).
+    pub async fn turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        turn(&self.queries).await
+    }
+
+    /// A turn to explain a list. An explanation takes many runs, so there is only one at a time.
+    pub async fn turn_to_explain(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        turn(&self.explaining).await
     }
 
     /// The latest snapshot of the lake.
@@ -194,6 +204,11 @@ impl Shop {
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
+}
+
+async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, ApiError> {
+    // Fails only if they are closed, and nothing closes them.
+    turns.acquire().await.map_err(|_| ApiError::Overloaded)
 }
 
 /// The versions of the lake's tables, but for models and their description those that answer requests; they are missing

@@ -84,7 +84,7 @@ impl Statements {
         };
         statements.warm(&statements.usual).await?;
         if before.is_some_and(|before| before.long.initialized()) {
-            let long = statements.of_length(runner, max_k, max_k).await?;
+            let long = statements.pick(runner, max_k, max_k).await?;
             statements.warm(&long).await?;
         }
         if before.is_some_and(|before| before.deep.initialized()) {
@@ -97,8 +97,8 @@ impl Statements {
         }))
     }
 
-    /// The statement for lists of `k` items.
-    pub async fn of_length(&self, runner: &Runner, k: u32, max_k: u32) -> Result<Arc<Recommender>, RecommenderError> {
+    /// Picks the statement for lists of `k` items; plans the one for long lists when it is first needed.
+    pub async fn pick(&self, runner: &Runner, k: u32, max_k: u32) -> Result<Arc<Recommender>, RecommenderError> {
         if k <= self.usual_k {
             return Ok(self.usual.clone());
         }

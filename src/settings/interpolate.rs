@@ -1,4 +1,5 @@
-//! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`.
+//! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`. Where a variable is not set, `values`
+//! makes an error with its line of it.
 
 use super::environment::VariableResolver;
 use super::missing::Missing;

@@ -1,4 +1,5 @@
-//! Values of the file as written, with line and column, and all problems that are found in them.
+//! Values of the file as written, with line and column, and all problems that are found in them: variables that are not
+//! set, and what others report.
 
 use std::path::{Path, PathBuf};
 

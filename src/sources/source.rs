@@ -1,5 +1,5 @@
 //! What every source does: says what is pending after a position ([`Source`], [`Pending`]); how it is read
-//! (`--accept-loss`, `--from-timestamp`); and why it cannot be ([`SourceError`]).
+//! (`--accept-loss`, `--from-timestamp`); and why it cannot be read or written ([`SourceError`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -112,7 +112,7 @@ pub trait Source: Debug + Send + Sync {
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError>;
 }
 
-/// Why a source cannot be read.
+/// Why a source cannot be read, or not be written to.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The broker, folder or store does not answer, or refuses the request.
@@ -141,6 +141,16 @@ pub enum SourceError {
         /// The topic.
         what: String,
         /// The brokers' reason.
+        reason: String,
+        /// How to fix it.
+        help: String,
+    },
+    /// The target refused a record, or its brokers did.
+    #[error("cannot send to {what}: {reason}\n  help: {help}")]
+    NotSent {
+        /// The topic, with its address.
+        what: String,
+        /// Which records, and why.
         reason: String,
         /// How to fix it.
         help: String,

@@ -1,6 +1,10 @@
-//! Topics that a producer finds missing, and those it makes, on a broker that makes none by itself.
+//! Topics that a producer finds missing, those it makes, on a broker that makes none by itself, and those that refuse its
+//! records.
 
 use std::time::{Duration, Instant};
+
+use clickrec::config::Secret;
+use clickrec::sources::kafka::Producer;
 
 use crate::broker::Broker;
 use crate::kafka_shop::KafkaShop;
@@ -47,4 +51,34 @@ fn a_topic_is_made_once_and_then_left_as_it_is() {
     assert_eq!(topic.held().len(), 500);
     shop.ok(&["run"]);
     shop.assert_holds_the_topic();
+}
+
+#[test]
+fn records_that_the_topic_refuses_are_told_with_the_way_out() {
+    let Some(broker) = Broker::shared("records_that_the_topic_refuses_are_told_with_the_way_out") else {
+        return;
+    };
+    let refused = |name: &str, setting: (&str, &str), value: &[u8]| {
+        let topic = broker.topic(name, 1, &[setting]);
+        let mut config = topic.config();
+        let plain = ("compression.type".to_owned(), Secret::new("none"));
+        config.options.extend([plain]);
+        let mut producer = Producer::connect(&config).unwrap();
+        producer.send(None, Some(value)).unwrap();
+        producer.flush().unwrap_err().to_string()
+    };
+    let error = refused("narrow", ("max.message.bytes", "1000"), &[b'x'; 2_000]);
+    assert!(
+        error.starts_with("cannot send to topic")
+            && error.contains("2,000 bytes")
+            && error.contains("max.message.bytes"),
+        "{error}"
+    );
+    let error = refused("compacted", ("cleanup.policy", "compact"), b"without a key");
+    assert!(
+        error.starts_with("cannot send to topic")
+            && error.contains("breaks a rule")
+            && error.contains("cleanup.policy"),
+        "{error}"
+    );
 }

@@ -10,16 +10,22 @@
 //! - [`functions`]: one SQL function per file
 //!   - which functions there are: `functions/mod.rs`; `changes('…')` and its like are in `src/engine/functions.rs`
 //!   - JSON parsed, `schema: evolve` (values of another type): `functions/from_json/mod.rs`
+//!   - types of declared columns: `functions/columns/parser.rs`; paths (`$.user.id`): `functions/columns/path.rs`
+//!   - why a record has no values: `functions/from_json/fault.rs`; large numbers: `functions/from_json/numbers.rs`
+//!   - fields that no column takes (`rest`): `functions/from_json/rest.rs`
 //!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id: `functions/first_within.rs`
 //!   - `try_to_timestamp`, formats of times: `functions/conversions/to_timestamp.rs`
 //!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
 //!   - `try_add`, …: `functions/conversions/arithmetic.rs`; failing rows found: `functions/conversions/halves.rs`
 //!   - `als_train`, its arguments and memory: `functions/als_train.rs`; warm start: `functions/warm_start.rs`
-//!   - `recommend`, items seen left out: `functions/recommend.rs`; similar items: `functions/similar_items.rs`
+//!   - `recommend`, items seen left out, unknown ones skipped: `functions/recommend.rs`
+//!   - similar items: `functions/similar_items.rs`
+//!   - ranks and scores as rows: `functions/ranked.rs`
 //!   - `session_knn`: `functions/session_knn.rs`; `item_transitions`: `functions/item_transitions.rs`
 //!   - text ids as numbers: `functions/ids.rs`; a model read as an argument: `functions/model_argument.rs`
 //! - [`als`]: alternating least squares, independent of DataFusion
-//!   - training in memory, half-steps in parallel: `als/train.rs`; hyperparameters, their defaults: `als/params.rs`
+//!   - training in memory, half-steps in parallel: `als/train.rs`
+//!   - number of iterations, other hyperparameters, their defaults: `als/params.rs`
 //!   - one row solved (conjugate gradients, Cholesky): `als/solve.rs`; block by block (iALS++): `als/block.rs`
 //!   - the Gramian: `als/gramian.rs`; its diagonal coordinates: `als/spectrum.rs`; the loss: `als/loss.rs`
 //!   - fold-in of sessions that training has not seen: `als/fold_in.rs`; random start, seed: `als/model.rs`

@@ -123,9 +123,7 @@ pub(super) async fn similar(
     if shop.recommender().similar.is_some() && !is_ready(shop.recommender(), &snapshot.versions) {
         return Err(ApiError::EmptyLake);
     }
-    let Ok(_turn) = shop.queries.acquire().await else {
-        return Err(ApiError::Overloaded);
-    };
+    let _turn = shop.turn().await?;
     let failed = |error| ApiError::recommender("similar items", error);
     let found = recommender::similar(&shop.runner, shop.runner.engine(), &snapshot.bindings, &id, k).await;
     let similar = found.and_then(|found| found.items()).map_err(failed)?;

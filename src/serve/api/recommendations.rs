@@ -183,10 +183,7 @@ impl ValidRequest {
         id: Option<String>,
         events: RecordBatch,
     ) -> Result<Recommendations, ApiError> {
-        let recommender = self
-            .statements
-            .of_length(&shop.runner, self.k, shop.options.max_k)
-            .await;
+        let recommender = self.statements.pick(&shop.runner, self.k, shop.options.max_k).await;
         let recommender = recommender.map_err(|error| ApiError::recommender("the recommendations", error))?;
         let statements = self.statements.clone();
         let mut list = shop
@@ -213,9 +210,7 @@ impl ValidRequest {
 
     async fn explain(&self, shop: &Arc<Shop>, events: RecordBatch, list: &mut List) -> Result<(), ApiError> {
         let failed = |error| ApiError::recommender("the reasons", error);
-        let Ok(_turn) = shop.explaining.acquire().await else {
-            return Err(ApiError::Overloaded);
-        };
+        let _turn = shop.turn_to_explain().await?;
         // Continues if the client disconnects or the answer takes too long: the next request finds it ready.
         let (statements, of_shop) = (self.statements.clone(), shop.clone());
         let deep = tokio::spawn(async move { statements.deep(&of_shop.runner).await });
@@ -239,9 +234,7 @@ async fn events_of(shop: &Shop, session: &str) -> Result<RecordBatch, ApiError> 
         return events.map_err(|error| ApiError::query("the session", &error.into()));
     }
     let snapshot = shop.filled()?;
-    let Ok(_turn) = shop.queries.acquire().await else {
-        return Err(ApiError::Overloaded);
-    };
+    let _turn = shop.turn().await?;
     let events = events_of_session(&snapshot.session, &shop.recommender().events, session).await;
     let events = events.map_err(|error| ApiError::recommender("the session", error))?;
     match events.num_rows() {

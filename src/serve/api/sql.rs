@@ -57,9 +57,7 @@ pub(super) async fn run(
             "SQL is off; clickrec serve --sql enables it".to_owned(),
         ));
     }
-    let Ok(_turn) = shop.queries.acquire().await else {
-        return Err(ApiError::Overloaded);
-    };
+    let _turn = shop.turn().await?;
     let failed = |error: &DataFusionError| ApiError::statement(error);
     // Only the tables of the lake: no sources, whose paths and settings clients must not see, and no variables.
     let snapshot = shop.snapshot();

@@ -220,7 +220,7 @@ pub(super) fn refused(config: &KafkaConfig, error: Option<&KafkaError>, reason: 
     let (what, help) = cause.explain(&settings(config));
     SourceError::Unreachable {
         what: match cause {
-            Cause::Denied => format!("topic `{}` at {}", config.topic, config.brokers),
+            Cause::Denied => config.named(),
             _ => format!("Kafka at {}", config.brokers),
         },
         reason: format!("{what} ({reason})"),

@@ -66,15 +66,10 @@ fn not_created(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
         _ => "check the brokers, or create the topic with Kafka's own tools",
     };
     SourceError::NotCreated {
-        what: named(config),
+        what: config.named(),
         reason: code.to_string(),
         help: help.to_owned(),
     }
-}
-
-/// The name of a topic in errors.
-fn named(config: &KafkaConfig) -> String {
-    format!("topic `{}` at {}", config.topic, config.brokers)
 }
 
 /// The number of partitions of a topic, from the brokers' metadata; `None` if they do not know it.
@@ -118,7 +113,7 @@ pub(super) fn wait_for(
 
 fn missing(config: &KafkaConfig) -> SourceError {
     SourceError::Missing {
-        what: named(config),
+        what: config.named(),
         reason: "it does not exist, and the brokers do not create topics automatically".to_owned(),
         help: "create it with Kafka's own tools or with `clickrec produce --create-topic PARTITIONS`; or check \
                `topic` of the source"
@@ -131,8 +126,8 @@ fn not_writable(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
         RDKafkaErrorCode::TopicAuthorizationFailed => "grant the user WRITE on the topic (by an ACL or a role)",
         _ => "check `topic` of the source, and the brokers",
     };
-    SourceError::Unreachable {
-        what: named(config),
+    SourceError::NotSent {
+        what: config.named(),
         reason: code.to_string(),
         help: help.to_owned(),
     }

@@ -2,6 +2,8 @@
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+#[cfg(test)]
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::{KafkaConfig, Security};
 use crate::sources::SourceError;
@@ -42,6 +44,12 @@ impl EmbeddedBroker {
     /// `host:port`.
     pub fn brokers(&self) -> String {
         self.cluster.bootstrap_servers()
+    }
+
+    /// Refuses the records of the next request with this error.
+    #[cfg(test)]
+    pub(super) fn refuse_next(&self, error: RDKafkaRespErr) {
+        self.cluster.request_errors(RDKafkaApiKey::Produce, &[error]);
     }
 
     /// The configuration for one of its topics.

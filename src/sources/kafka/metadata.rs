@@ -26,7 +26,7 @@ pub(super) fn identity(config: &KafkaConfig, client: &BaseConsumer<Context>, met
 pub(super) fn numbers(config: &KafkaConfig, metadata: &Metadata) -> Result<Vec<i32>, SourceError> {
     let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
     let missing = |reason: String| SourceError::Missing {
-        what: format!("topic `{}` at {}", config.topic, config.brokers),
+        what: config.named(),
         reason,
         help: "create it, or check `topic` of the source".to_owned(),
     };

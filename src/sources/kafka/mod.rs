@@ -7,6 +7,7 @@
 //! - `reader`: reads partitions into record batches; `range`: the offsets that it reads.
 //! - [`KafkaTable`] (`kafka_table`): a whole topic for SQL: `select` and `insert into`.
 //! - [`Producer`] (`producer`): writes records to a topic, for the simulator and for `insert into`.
+//! - `undelivered`: why a record does not reach its topic, and what to do about it.
 //! - `create_topic`: creates a topic, or waits until the brokers have done so.
 //! - `inserted_rows`: turns inserted rows into records, and refuses what cannot be written.
 //! - [`EmbeddedBroker`] (`embedded`): a broker inside the process, for the demo and the tests.
@@ -42,6 +43,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod times;
+mod undelivered;
 mod wire;
 
 pub use create_topic::{Created, create_topic};

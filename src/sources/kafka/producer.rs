@@ -1,7 +1,8 @@
-//! Sends records to a topic, and waits until the brokers have them: for `produce` and `insert into`.
+//! Sends records to a topic, and waits until the brokers have them: for `produce` and `insert into`. Why a record is
+//! refused or not delivered (too large, …) is in `undelivered`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -11,8 +12,9 @@ use rdkafka::message::{DeliveryResult, Message, OwnedHeaders, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use super::KafkaConfig;
-use super::client::{ANSWER, settings, unusable};
+use super::client::{ANSWER, Context, refused, settings, unusable};
 use super::create_topic::wait_for;
+use super::undelivered::Undelivered;
 use crate::plural::counted;
 use crate::sources::SourceError;
 
@@ -27,37 +29,39 @@ struct Deliveries {
     failed: AtomicU64,
     /// Records whose timestamp was replaced by the broker.
     restamped: AtomicU64,
-    first_failure: Mutex<Option<String>>,
+    first_failure: Mutex<Option<Undelivered>>,
+    /// What librdkafka reports of its connections.
+    reports: Context,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Context(Arc<Deliveries>);
-
-impl ClientContext for Context {
+impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(?level, facility, message, "librdkafka");
+        self.reports.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
+        self.reports.error(error, reason);
     }
 }
 
-impl ProducerContext for Context {
+impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
             Ok(message) => {
-                self.0.delivered.fetch_add(1, Ordering::Relaxed);
+                self.delivered.fetch_add(1, Ordering::Relaxed);
                 if matches!(message.timestamp(), Timestamp::LogAppendTime(_)) {
-                    self.0.restamped.fetch_add(1, Ordering::Relaxed);
+                    self.restamped.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Err((error, _)) => {
-                self.0.failed.fetch_add(1, Ordering::Relaxed);
-                let mut first = self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
-                first.get_or_insert_with(|| error.to_string());
+            Err((error, message)) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert_with(|| Undelivered {
+                    error: error.clone(),
+                    bytes: message.key_len() + message.payload_len(),
+                });
             }
         }
     }
@@ -81,8 +85,7 @@ pub struct ProducerRecord<'a> {
 /// Sends records to a topic, compressed and in large batches, each exactly once (idempotent, `acks=all`).
 pub struct Producer {
     config: KafkaConfig,
-    client: BaseProducer<Context>,
-    deliveries: Arc<Deliveries>,
+    client: BaseProducer<Deliveries>,
     /// How many partitions the topic has.
     partitions: i32,
     sent: u64,
@@ -119,22 +122,19 @@ impl Producer {
                 settings.set(key, value);
             }
         }
-        let context = Context::default();
-        let deliveries = context.0.clone();
-        let client: BaseProducer<Context> = settings
-            .create_with_context(context)
+        let client: BaseProducer<Deliveries> = settings
+            .create_with_context(Deliveries::default())
             .map_err(|error| unusable(config, &error))?;
         let mut producer = Self {
             config: config.clone(),
             client,
-            deliveries,
             partitions: 0,
             sent: 0,
             timed: 0,
         };
         producer.partitions = wait_for(config, || {
             let answer = producer.client.client().fetch_metadata(Some(&config.topic), ANSWER);
-            answer.map_err(|error| producer.failed(error.to_string()))
+            answer.map_err(|error| refused(config, Some(&error), &producer.cause(&error)))
         })?;
         Ok(producer)
     }
@@ -159,9 +159,10 @@ impl Producer {
     /// Sends a record; blocks while the queue is full.
     ///
     /// # Errors
-    /// When the record cannot be queued (too large), or an earlier one was not delivered.
+    /// When the record is refused (too large), or an earlier one was not delivered.
     pub fn send_record(&mut self, record: ProducerRecord<'_>) -> Result<(), SourceError> {
         self.timed += u64::from(record.timestamp_millis.is_some());
+        let bytes: usize = [record.key, record.value].into_iter().flatten().map(<[u8]>::len).sum();
         let mut record = BaseRecord::<[u8], [u8]> {
             topic: &self.config.topic,
             partition: record.partition,
@@ -173,7 +174,8 @@ impl Producer {
         };
         while let Err((error, refused)) = self.client.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(self.failed(error.to_string()));
+                let cause = self.cause(&error);
+                return Err(Undelivered { error, bytes }.not_queued(&self.config, &cause));
             }
             self.client.poll(POLL);
             record = refused;
@@ -191,11 +193,21 @@ impl Producer {
     /// # Errors
     /// When a record was not delivered.
     pub fn flush(self) -> Result<u64, SourceError> {
-        self.client
-            .flush(FLUSH)
-            .map_err(|error| self.failed(error.to_string()))?;
+        let flushed = self.client.flush(FLUSH);
+        // A record that the brokers refused says more than those that still wait.
         self.check()?;
-        let restamped = self.deliveries.restamped.load(Ordering::Relaxed);
+        if let Err(error) = flushed {
+            let waiting = self.client.in_flight_count().unsigned_abs().into();
+            let waiting = counted(waiting, "record was", "records were");
+            let reason = format!(
+                "{waiting} not confirmed within {} s: {}",
+                FLUSH.as_secs(),
+                self.cause(&error)
+            );
+            return Err(refused(&self.config, Some(&error), &reason));
+        }
+        let deliveries = self.client.context();
+        let restamped = deliveries.restamped.load(Ordering::Relaxed);
         if restamped > 0 && self.timed > 0 {
             tracing::warn!(
                 "topic `{}` sets its own timestamps (message.timestamp.type is LogAppendTime), and replaced those \
@@ -204,41 +216,78 @@ impl Producer {
                 counted(self.timed.min(restamped), "record", "records")
             );
         }
-        Ok(self.deliveries.delivered.load(Ordering::Relaxed))
+        Ok(deliveries.delivered.load(Ordering::Relaxed))
     }
 
     /// Waits for the records that were sent before another error occurred; returns how many were delivered.
     pub(super) fn settle(self) -> u64 {
         // Only the earlier error matters now.
         _ = self.client.flush(FLUSH);
-        self.deliveries.delivered.load(Ordering::Relaxed)
+        self.client.context().delivered.load(Ordering::Relaxed)
     }
 
     fn check(&self) -> Result<(), SourceError> {
-        let failed = self.deliveries.failed.load(Ordering::Relaxed);
-        if failed == 0 {
-            return Ok(());
-        }
-        let first = self
-            .deliveries
+        let deliveries = self.client.context();
+        // A copy: more failures may arrive in `cause`, and they need the lock.
+        let first = deliveries
             .first_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        Err(self.failed(format!(
-            "{failed} of {} records could not be delivered: {}",
-            self.sent,
-            first.unwrap_or_default()
-        )))
+        let Some(first) = first else { return Ok(()) };
+        let failed = deliveries.failed.load(Ordering::Relaxed);
+        let records = format!(
+            "{failed} of {} could not be delivered",
+            counted(self.sent, "record", "records")
+        );
+        Err(first.not_delivered(&self.config, &records, &self.cause(&first.error)))
     }
 
-    fn failed(&self, reason: String) -> SourceError {
-        SourceError::Unreachable {
-            what: format!("topic `{}` at {}", self.config.topic, self.config.brokers),
-            reason,
-            help: "check that a broker listens there and accepts writes (the embedded broker exists only in \
-                   `clickrec demo` and the tests), or use --to FILE, which needs no broker"
-                .to_owned(),
-        }
+    /// What librdkafka last reported of its connections; the error itself if it has reported nothing.
+    fn cause(&self, error: &KafkaError) -> String {
+        self.client.poll(Duration::ZERO);
+        let reported = self.client.context().reports.last_error();
+        reported.unwrap_or_else(|| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::types::RDKafkaRespErr;
+
+    use super::*;
+    use crate::settings::Secret;
+    use crate::sources::kafka::EmbeddedBroker;
+
+    #[test]
+    fn a_record_that_is_too_large_is_refused_by_its_size() {
+        let broker = EmbeddedBroker::start("t", 1).unwrap();
+        let mut config = broker.config("t");
+        let limit = ("message.max.bytes".to_owned(), Secret::new("10000"));
+        config.options.extend([limit]);
+        let mut producer = Producer::connect(&config).unwrap();
+        producer.send(None, Some(b"small")).unwrap();
+        let error = producer.send(Some(b"key"), Some(&[b'x'; 20_000])).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("cannot send to topic `t` at "), "{error}");
+        assert!(
+            error.contains("20,003 bytes") && error.contains("`message.max.bytes`"),
+            "{error}"
+        );
+        assert_eq!(producer.settle(), 1, "the record before it");
+    }
+
+    #[test]
+    fn a_batch_that_the_brokers_refuse_is_told_with_their_reason() {
+        let broker = EmbeddedBroker::start("t", 1).unwrap();
+        let mut producer = Producer::connect(&broker.config("t")).unwrap();
+        broker.refuse_next(RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        producer.send(None, Some(b"value")).unwrap();
+        let error = producer.flush().unwrap_err().to_string();
+        assert!(error.contains("1 of 1 record could not be delivered"), "{error}");
+        assert!(
+            error.contains("5 bytes") && error.contains("`max.message.bytes`"),
+            "{error}"
+        );
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn forget(
 /// The error for a topic that was recreated since it was read.
 pub(super) fn recreated(config: &KafkaConfig) -> SourceError {
     SourceError::Recreated {
-        what: format!("topic `{}` at {}", config.topic, config.brokers),
+        what: config.named(),
         help: "to read the new topic from its beginning, and to keep the table's records: clickrec run --accept-loss"
             .to_owned(),
     }

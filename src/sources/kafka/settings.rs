@@ -114,6 +114,11 @@ impl KafkaConfig {
         (source as &dyn Any).downcast_ref()
     }
 
+    /// The topic and its brokers, for messages.
+    pub(super) fn named(&self) -> String {
+        format!("topic `{}` at {}", self.topic, self.brokers)
+    }
+
     /// The place of a partition of the topic, or of its `id`: the name of a position.
     pub(super) fn place(&self, of: impl Display) -> String {
         format!("{}/{of}", self.topic)
