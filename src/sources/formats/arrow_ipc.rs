@@ -11,14 +11,15 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::{Batches, Format, Layout, TableFile, TableFormat, magic};
 
-/// What a file begins with; zeros fill it up to eight bytes.
+/// What a file begins with; zeros fill it up to a multiple of eight bytes, at most 64.
 const FILE: &[u8] = b"ARROW1";
 /// What a stream begins with.
 const STREAM: &[u8] = b"\xff\xff\xff\xff";
 /// What a stream ends with.
 const END: &[u8] = b"\xff\xff\xff\xff\0\0\0\0";
-/// The length of what precedes the first message of a file.
-const BEFORE: u64 = 8;
+/// The steps in which the beginning is filled up, and its greatest length.
+const ALIGNED: usize = 8;
+const BEFORE_MAX: u64 = 64;
 /// The length of what follows the footer of a file: its length, and the mark.
 const AFTER: u64 = 10;
 
@@ -77,10 +78,20 @@ async fn open(file: &TableFile) -> Result<BoxStream<'static, Result<Bytes>>> {
         Ok(after) if after.ends_with(FILE) => read_footer_length(after)? as u64,
         _ => return exec_err!("it has no footer: it was cut off, or its writer was not closed"),
     };
-    match size.checked_sub(AFTER + footer) {
-        Some(end) if end >= BEFORE => Ok(file.pieces(BEFORE..end)),
-        _ => exec_err!("its footer is damaged"),
-    }
+    let Some(end) = size.checked_sub(AFTER + footer) else {
+        return exec_err!("its footer is damaged");
+    };
+    let head = file.get(0..end.min(BEFORE_MAX)).await?;
+    Ok(file.pieces(first_message(&head)..end))
+}
+
+/// Where the first message of a file begins: after the zeros that follow its mark.
+fn first_message(head: &[u8]) -> u64 {
+    let filled = head
+        .chunks_exact(ALIGNED)
+        .skip(1)
+        .take_while(|eight| eight.iter().all(|byte| *byte == 0));
+    ((1 + filled.count()) * ALIGNED).min(head.len()) as u64
 }
 
 /// A stream in progress.
@@ -116,8 +127,8 @@ mod tests {
 
     use arrow::array::{ArrayRef, DictionaryArray, Int64Array};
     use arrow::datatypes::Int8Type;
-    use arrow::ipc::CompressionType;
     use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+    use arrow::ipc::{CompressionType, MetadataVersion};
 
     use super::super::testing::read_table;
     use super::*;
@@ -158,6 +169,18 @@ mod tests {
             assert_eq!(rows.len(), 2_000);
             assert_eq!(rows[1_998..], [r#"{"id":1998}"#, r#"{"id":1999,"kind":"view"}"#]);
             assert_eq!(rows[2], r#"{"id":2}"#);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_message_may_begin_anywhere() {
+        for alignment in [8, 16, 32, 64] {
+            let options = IpcWriteOptions::try_new(alignment, false, MetadataVersion::V5).unwrap();
+            let mut writer = FileWriter::try_new_with_options(vec![], &batch(0).schema(), options).unwrap();
+            writer.write(&batch(0)).unwrap();
+            writer.finish().unwrap();
+            let rows = read_table(&ArrowIpc, writer.into_inner().unwrap()).await.unwrap();
+            assert_eq!(rows.len(), 1_000, "{alignment}");
         }
     }
 

@@ -219,7 +219,7 @@ fn inputs_that_were_restored_or_replaced_are_read_again() {
         (
             Changes,
             &[|f| reread(f, 0, &Replaced::Vacuumed(4))],
-            "everything: `in.t0`: a vacuum deleted files of version 4 on",
+            "everything: `in.t0`: a vacuum deleted files of version 4 or later",
         ),
         // Rows that were joined with what was overwritten may be wrong, though nothing waits.
         (Changes, &[|f| overwritten(f, 1)], OVERWRITTEN_PLAIN),
