@@ -123,6 +123,7 @@
 //!   - scripts (`-f`, `\i`): `shell/script.rs`; split into statements: `shell/split.rs`; `\o`: `shell/output.rs`
 //!   - one statement run, `\timing`: `shell/query.rs`; suggestions after a typo: `shell/error.rs`
 //!   - read only, `--write`, `--safe`: `shell/restrictions.rs`; progress of a query: `shell/progress.rs`
+//!   - where `copy … to` may write: `shell/copy.rs`; completion of file names: `shell/file_names.rs`
 //!   - formats of rows, `\limit`: `shell/print/mod.rs`; width of tables: `shell/print/table.rs`
 //!   - CSV: `shell/print/lines.rs`; JSON: `shell/print/json.rs`; bytes and control characters: `shell/print/cells.rs`
 //! - [`docs`](mod@docs): a manual of a project
@@ -168,6 +169,8 @@
 //! - [`engine`]: the one builder of a query session
 //!   - sessions, memory limit, spilling: `engine/mod.rs`; peak memory: `engine/memory.rs`
 //!   - `changes('…')`, `previous`, `latest`, `table_version`: `engine/functions.rs`
+//!   - files by name (`from 'events.csv'`, `read_csv`): `engine/files/table.rs`; formats: `engine/files/format.rs`
+//!   - patterns of files, `~`: `engine/files/paths.rs`; options in a call: `engine/files/call.rs`
 //!   - refused wrong answers of DataFusion: `engine/known_wrong/mod.rs`; `not in` with NULL: `engine/not_in.rs`
 //!   - checked sums (overflow): `engine/checked_sum/mod.rs`; `at time zone`: `engine/rewrite_statement.rs`
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step
