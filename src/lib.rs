@@ -141,8 +141,9 @@
 //!   - scripts (`-f`, `\i`): `shell/script.rs`; split into statements: `shell/split.rs`; `\o`: `shell/output.rs`
 //!   - one statement run, `\timing`: `shell/query.rs`; suggestions after a typo: `shell/error.rs`
 //!   - read only, `--write`, `--safe`: `shell/restrictions.rs`; progress of a query: `shell/progress.rs`
-//!   - default limit of printed rows: `shell/mod.rs`; formats of rows: `shell/print/mod.rs`
+//!   - default limit of printed rows: `shell/mod.rs`; formats of rows, `\limit`: `shell/print/mod.rs`
 //!   - width of tables: `shell/print/table.rs`; a reader of a pipe that has left (`| head`): `shell/output.rs`
+//!   - where `copy … to` may write: `shell/copy.rs`; completion of file names: `shell/file_names.rs`
 //!   - CSV: `shell/print/lines.rs`; JSON: `shell/print/json.rs`; bytes and control characters: `shell/print/cells.rs`
 //! - [`docs`](mod@docs): a manual of a project
 //!   - what it says: `docs/build.rs`; comments of SQL as descriptions: `docs/comments.rs`
@@ -189,6 +190,8 @@
 //!   - sessions, memory limit, spilling, UTC as time zone: `engine/mod.rs`; peak memory: `engine/memory.rs`
 //!   - SQL to a plan: `engine/query.rs`; what its names stand for: `engine/bindings.rs`
 //!   - `changes('…')`, `previous`, `latest`, `table_version`: `engine/functions.rs`
+//!   - files by name (`from 'events.csv'`, `read_csv`): `engine/files/table.rs`; formats: `engine/files/format.rs`
+//!   - patterns of files, `~`: `engine/files/paths.rs`; options in a call: `engine/files/call.rs`
 //!   - refused wrong answers of DataFusion: `engine/known_wrong/mod.rs`; `not in` with NULL: `engine/not_in.rs`
 //!   - `sum(null)`: `engine/typed_nulls.rs`; registration of all functions: `engine/functions.rs`
 //!   - checked sums (overflow): `engine/checked_sum/mod.rs`; `at time zone`: `engine/rewrite_statement.rs`

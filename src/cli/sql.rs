@@ -15,17 +15,20 @@ use crate::shell::{Access, Script, Shell, ShellOptions, interactive};
 /// Query the lake in SQL: a statement, a script, or a shell
 ///
 /// Every table and view of the project is available under its name. `changes('…')` returns all rows, and `kafka.SOURCE`
-/// is the current content of a topic. At a terminal, without a statement or a file, a shell starts: it completes names,
-/// keeps a history, and has commands like \d (`\?` lists them). Scripts may use the commands, too. The first statement
-/// that fails ends a script with exit code 1.
+/// is the current content of a topic. `from 'events.csv'` reads a file, and `copy (select …) to 'FILE'` writes one. At
+/// a terminal, without a statement or a file, a shell starts: it completes names, keeps a history, and has commands
+/// like \d (`\?` lists them). Scripts may use the commands, too. The first statement that fails ends a script with exit
+/// code 1.
 ///
-/// Read-only, unless --write lets `insert into kafka.SOURCE` send records and `\run` run steps.
+/// Lake and topics are read-only, unless --write lets `insert into kafka.SOURCE` send records and `\run` run steps.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   clickrec sql
   clickrec sql -c 'select event_type, count(*) from silver.events group by 1'
   clickrec sql -c '\\d silver.events'
   clickrec sql -f report.sql --format csv
+  clickrec sql -c \"select * from 'exports/*.csv.gz' limit 10\"
+  clickrec sql -c \"copy (select * from gold.sessions) to 'sessions.parquet'\"
   echo 'select count(*) from bronze.clicks' | clickrec sql
   clickrec sql -c '\\at 3' -c 'select count(*) from silver.events'
   clickrec sql --target kafka -c 'select partition, max(\"offset\") from kafka.clicks group by partition'")]
@@ -44,12 +47,12 @@ pub(super) struct SqlArgs {
     #[arg(short = 'f', long, value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// Let `insert into kafka.SOURCE (key, value) …` send records, and `\run STEP` write tables; everything else stays
-    /// read-only
+    /// Let `insert into kafka.SOURCE (key, value) …` send records, and `\run STEP` write tables; all else of lake and
+    /// topics stays read-only
     #[arg(long)]
     write: bool,
 
-    /// Read only the lake and topics: no file sources, no \i, \o or \run, no var('…', …)
+    /// Read only the lake and topics: no files, no \i, \o, \run or copy, no var('…', …)
     #[arg(long, conflicts_with = "write")]
     safe: bool,
 

@@ -23,6 +23,27 @@ pub struct Bindings {
     pub versions: BTreeMap<String, u64>,
     /// Views, in dependency order.
     pub views: Vec<View>,
+    /// Whether the statement may name files. A view never may: it is a step.
+    pub files: FileAccess,
+}
+
+/// Whether a statement may name files: `from 'events.csv'`, `read_csv('…')`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAccess {
+    /// It may.
+    Read,
+    /// It may not, for this reason.
+    Refused(&'static str),
+}
+
+impl Default for FileAccess {
+    /// A step that read files by name would read all of them each time, and the pipeline would not know.
+    fn default() -> Self {
+        Self::Refused(
+            "only the shell (`clickrec sql`) reads files by name\n  help: a step reads files as a source: declare it \
+             in pipelines.yaml, and read changes('SOURCE')",
+        )
+    }
 }
 
 /// A step of mode `view`.

@@ -38,6 +38,29 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
          columns with their types, because the table may not exist yet.",
     ),
     (
+        "read_arrow",
+        "read_arrow('PATH')",
+        "The rows of files in Arrow's format: a file, a folder, or a pattern such as 'logs/*.arrow'.",
+    ),
+    (
+        "read_csv",
+        "read_csv('PATH', [OPTION => VALUE, …])",
+        "The rows of CSV files: a file, a folder, or a pattern such as 'logs/*.csv.gz'. Options have DataFusion's \
+         names, such as delimiter => ';', has_header => false, or schema_infer_max_rec => 0, which reads all values as \
+         text.",
+    ),
+    (
+        "read_json",
+        "read_json('PATH', [OPTION => VALUE, …])",
+        "The objects of JSON files, one on each line or all in one array: a file, a folder, or a pattern such as \
+         'logs/*.json'.",
+    ),
+    (
+        "read_parquet",
+        "read_parquet('PATH', [OPTION => VALUE, …])",
+        "The rows of Parquet files: a file, a folder, or a pattern such as 'logs/*.parquet'.",
+    ),
+    (
         "range",
         "range([START,] STOP[, STEP])",
         "The numbers or times from START (0 by default) up to, but excluding, STOP.",

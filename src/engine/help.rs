@@ -4,6 +4,7 @@ use clickrec_udfs::relation::Parameter;
 use datafusion::logical_expr::Documentation;
 use datafusion::prelude::SessionContext;
 
+use super::files;
 use super::functions::TABLE_FUNCTIONS;
 
 /// How a function is called.
@@ -130,6 +131,8 @@ pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
     let window = state.window_functions().iter();
     let window = window.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Window, f.documentation()));
     let table = state.table_functions().keys().map(|name| table_function(name));
+    // These are no table functions of the session: `files` takes them out of a statement before.
+    let of_files = files::functions().map(table_function);
     let relation = clickrec_udfs::relation_functions();
     let relation = relation
         .iter()
@@ -141,7 +144,7 @@ pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
     )];
     let mut all: Vec<FunctionHelp> = scalar.chain(higher).chain(aggregate).chain(window).collect();
     // `var` is also an alias of the variance function, which stays among the aggregates.
-    all.extend(table.chain(relation).chain(variable));
+    all.extend(table.chain(of_files).chain(relation).chain(variable));
     all.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
     all
 }
@@ -183,6 +186,10 @@ mod tests {
             "item_transitions",
             "latest",
             "previous",
+            "read_arrow",
+            "read_csv",
+            "read_json",
+            "read_parquet",
             "recommend",
             "session_knn",
             "similar_items",

@@ -6,6 +6,7 @@
 //! - [`query`](fn@query): the only way from SQL to a plan. `rewrite_statement` rewrites the statement before it is planned;
 //!   then `not_in` and `typed_nulls` rewrite the plan, where DataFusion would return wrong rows or fail. `known_wrong`
 //!   rejects what DataFusion would still answer with wrong rows.
+//! - `files`: files by name (`from 'events.csv'`), where a statement may read them ([`FileAccess`]).
 //! - `functions`: all functions of a session, with `checked_sum` in the place of DataFusion's `sum`; [`help`](fn@help):
 //!   their documentation.
 //! - `planner`: DataFusion's planner, with the table functions that take relations.
@@ -15,6 +16,7 @@
 
 mod bindings;
 mod checked_sum;
+mod files;
 mod functions;
 mod help;
 mod known_wrong;
@@ -50,7 +52,7 @@ use memory::PeakPool;
 use one_by_one::OneByOne;
 use split_joined::SplitJoined;
 
-pub use bindings::{Bindings, View};
+pub use bindings::{Bindings, FileAccess, View};
 pub use help::{FunctionHelp, FunctionKind, ParameterHelp, help};
 pub use query::{plan, query};
 
@@ -100,6 +102,8 @@ impl Engine {
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(pool.clone())
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
+            // It would keep the list of a folder's files for as long as the process runs.
+            .with_object_list_cache_limit(0)
             .build_arc()?;
         let mut config = SessionConfig::new()
             .with_create_default_catalog_and_schema(false)
@@ -234,7 +238,8 @@ impl Engine {
         functions::register(&context, bindings)?;
 
         let catalog = Arc::new(MemoryCatalogProvider::new());
-        catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;
+        let unnamed = |access| files::schema(access, &self.config, &self.runtime);
+        catalog.register_schema("public", unnamed(FileAccess::default()))?;
         #[allow(clippy::disallowed_methods, reason = "the engine is the one place that registers")]
         context.register_catalog(CATALOG, catalog.clone());
         for (name, provider) in &bindings.tables {
@@ -247,6 +252,7 @@ impl Engine {
             let provider = Arc::new(ViewTable::new(plan, Some(view.sql.clone())));
             layer(&catalog, &view.name.layer)?.register_table(view.name.table.clone(), provider)?;
         }
+        catalog.register_schema("public", unnamed(bindings.files))?;
         Ok(context)
     }
 }

@@ -14,13 +14,9 @@ use datafusion::sql::sqlparser::ast::{
 
 /// Names columns that differ only in type, and turns `… at time zone …` into calls.
 pub(super) fn prepare(statement: &mut Statement) {
-    match statement {
-        Statement::Statement(statement) => {
-            // The visitor never breaks: its break type has no values.
-            let _: ControlFlow<()> = statement.visit(&mut Preparation);
-        }
-        Statement::Explain(explain) => prepare(&mut explain.statement),
-        _ => {}
+    if let Statement::Statement(statement) = statement {
+        // The visitor never breaks: its break type has no values.
+        let _: ControlFlow<()> = statement.visit(&mut Preparation);
     }
 }
 

@@ -3,9 +3,9 @@
 /// What a session may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Read.
+    /// Read, and write files.
     Read,
-    /// Read, send records to topics, and run steps.
+    /// Also send records to topics, and run steps.
     Write,
     /// Read only the lake and topics: no files, no environment.
     Safe,

@@ -23,6 +23,8 @@ pub(super) struct Catalog {
     pub sources: Vec<String>,
     /// What `\run` accepts.
     pub steps: Vec<String>,
+    /// Whether files have names too.
+    pub files: bool,
 }
 
 impl Catalog {
@@ -57,6 +59,7 @@ impl Catalog {
             functions: help(session),
             sources,
             steps,
+            files: false,
         }
     }
 

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::catalog::Catalog;
 use super::command::COMMANDS;
+use super::file_names::file_names;
 use super::highlight::KEYWORDS;
 use super::print::Format;
 use super::scope::Scope;
@@ -45,6 +46,8 @@ pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completi
     if let Some(open) = inside_text(text, &tokens.pieces, tokens.open, cursor) {
         if before_text_of_a_name(before, open) {
             candidates.names_in_quotes(&text[open + 1..cursor], catalog);
+        } else if catalog.files && text[open..].starts_with('\'') && before_text_of_a_file(before, open) {
+            candidates.files_in_quotes(&text[open + 1..cursor]);
         }
         return candidates.done();
     }
@@ -76,12 +79,28 @@ fn inside_text(text: &str, pieces: &[Piece], open: Option<usize>, cursor: usize)
     (at.is_comment() || text[at.range.clone()].starts_with('\'')).then_some(at.range.start)
 }
 
+/// What stands before a text, the nearest first.
+fn pieces_before(before: &[Piece], open: usize) -> impl Iterator<Item = &Piece> {
+    let before = before.iter().rev();
+    before.filter(move |piece| piece.range.end <= open && !piece.is_blank())
+}
+
+/// `from '`, `join '`, `copy … to '`, `read_csv('`, and the like.
+fn before_text_of_a_file(before: &[Piece], open: usize) -> bool {
+    let mut before = pieces_before(before, open);
+    match before.next() {
+        Some(parenthesis) if parenthesis.token == Token::LParen => {
+            let function = before.next().and_then(Piece::name);
+            function.is_some_and(|function| function.starts_with("read_"))
+        }
+        Some(word) => ["from", "join", "to"].iter().any(|before| word.is_word(before)),
+        None => false,
+    }
+}
+
 /// `changes('`, `latest('`, `table_version('`, and the like.
 fn before_text_of_a_name(before: &[Piece], open: usize) -> bool {
-    let mut before = before
-        .iter()
-        .rev()
-        .filter(|piece| piece.range.end <= open && !piece.is_blank());
+    let mut before = pieces_before(before, open);
     let parenthesis = before.next().is_some_and(|piece| piece.token == Token::LParen);
     let names = ["changes", "latest", "table_version"];
     parenthesis
@@ -229,14 +248,24 @@ impl Candidates<'_> {
     }
 
     fn names_in_quotes(&mut self, word: &str, catalog: &Catalog) {
+        let sources = catalog.sources.iter().map(|name| (&**name, "source"));
+        self.in_quotes(word, sources.chain(catalog.names().map(|name| (name, "table"))));
+    }
+
+    fn files_in_quotes(&mut self, word: &str) {
+        let names = file_names(word);
+        self.in_quotes(word, names.iter().map(|(name, kind)| (&**name, *kind)));
+    }
+
+    /// Completes the whole text, in which a word of SQL may be only a part.
+    fn in_quotes<'b>(&mut self, word: &str, names: impl IntoIterator<Item = (&'b str, &'b str)>) {
         let end = self.range.end;
         let mut inner = Candidates {
             word,
             range: end - word.len()..end,
             candidates: vec![],
         };
-        inner.add(catalog.sources.iter().map(|name| (&**name, "source")));
-        inner.add(catalog.names().map(|name| (name, "table")));
+        inner.add(names);
         self.range = inner.range;
         self.candidates = inner.candidates;
     }

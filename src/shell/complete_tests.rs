@@ -45,6 +45,7 @@ fn catalog() -> Catalog {
         ],
         sources: vec!["clicks".to_owned()],
         steps: vec!["silver.events".to_owned()],
+        files: true,
     }
 }
 
@@ -124,7 +125,7 @@ fn columns_by_alias() {
 
 #[test]
 fn functions_and_keywords_in_expressions() {
-    assert_eq!(offers("select co|"), ["count(", "coalesce("]);
+    assert_eq!(offers("select co|"), ["count(", "coalesce(", "copy"]);
     assert_eq!(offers("sel|"), ["select"]);
     assert_eq!(offers("SEL|"), ["SELECT"]);
     assert_eq!(offers("select 1 from silver.events wh|"), ["when", "where"]);
@@ -153,6 +154,26 @@ fn names_in_quotes_where_a_function_takes_a_name() {
     );
     assert!(offers("select 'sil|").is_empty());
     assert!(offers("select 1 -- sil|").is_empty());
+}
+
+#[test]
+fn files_in_quotes_where_a_file_may_stand() {
+    // Unit tests run in the folder of the package.
+    assert_eq!(
+        at("select * from 'Cargo.t|"),
+        ("Cargo.t".to_owned(), vec!["Cargo.toml".to_owned()])
+    );
+    assert_eq!(offers("copy (select 1) to 'src/sh|"), ["src/shell/"]);
+    assert_eq!(offers("select * from read_csv('Cargo.t|')"), ["Cargo.toml"]);
+    assert_eq!(offers("select 1 from a join 'Cargo.t|'"), ["Cargo.toml"]);
+    assert!(offers("select 'Cargo.t|").is_empty());
+    assert!(offers("select 1 from -- Cargo.t|").is_empty());
+    let refused = Catalog {
+        files: false,
+        ..catalog()
+    };
+    let text = "select * from 'Cargo.t";
+    assert!(complete(text, text.len(), &refused).candidates.is_empty());
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "by",
     "case",
     "cast",
+    "copy",
     "cross",
     "current",
     "date",

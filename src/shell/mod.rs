@@ -4,18 +4,20 @@
 //! - `split`, `tokens`: split a text into statements and commands.
 //! - `command`: the commands; `describe` (`\d`, `\history`, …), `functions` (`\df`), `travel` (`\at`), `repeat`
 //!   (`\watch`), `run_step` (`\run`): what they do. `query`: a statement; `output`: where results go (`\o`).
-//! - `restrictions`: refuses what a session may not do.
+//! - `restrictions`: refuses what a session may not do; `copy`: where `copy … to` may write.
 //! - [`print`](mod@print): rows as text; `progress`: the progress of a query.
 //! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colors;
-//!   `history_file`, `secrets`: the history, and what it leaves out.
+//!   `file_names`: completion of files; `history_file`, `secrets`: the history, and what it leaves out.
 
 mod access;
 mod catalog;
 mod command;
 mod complete;
+mod copy;
 mod describe;
 mod editor;
 mod error;
+mod file_names;
 mod functions;
 mod highlight;
 mod history_file;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use datafusion::prelude::SessionContext;
 
 use crate::config::{Mode, Project};
+use crate::engine::FileAccess;
 use crate::lake::At;
 use crate::pipeline::Runner;
 
@@ -116,6 +119,10 @@ impl Shell {
     /// The lake at the chosen point in time, and the topics.
     async fn session(&self) -> Result<SessionContext, ShellError> {
         let mut bindings = self.runner.bindings_at(self.at).await?;
+        bindings.files = match self.options.access {
+            Access::Safe => FileAccess::Refused("--safe does not allow files"),
+            Access::Read | Access::Write => FileAccess::Read,
+        };
         if self.options.access == Access::Safe {
             for (name, source) in &self.project.sources {
                 if let (true, Some(table)) = (source.reads_files(), bindings.changes.get_mut(name)) {
@@ -134,7 +141,11 @@ impl Shell {
         let steps = nodes
             .filter(|node| node.step.mode != Mode::View)
             .map(|node| node.name().to_string());
-        Ok(Catalog::of(&self.session().await?, sources, steps.collect()).await)
+        let catalog = Catalog::of(&self.session().await?, sources, steps.collect()).await;
+        Ok(Catalog {
+            files: self.options.access != Access::Safe,
+            ..catalog
+        })
     }
 
     /// How results are currently printed.

@@ -28,7 +28,7 @@ impl Shell {
         self.runner.engine().reset_memory_peak();
         let session = self.session().await?;
         let printed = match self.planned(&session, sql).await {
-            Ok(result) => self.print_result(result).await?,
+            Ok(result) => self.print_result(result).await.map_err(with_help_for_types)?,
             Err(error) => return Err(self.with_help(error, &session)),
         };
         self.tell_rows(printed);
@@ -45,10 +45,10 @@ impl Shell {
     /// The statement's plan, if it may be run.
     pub(super) async fn planned(&self, session: &SessionContext, sql: &str) -> Result<DataFrame, ShellError> {
         if self.options.access == Access::Safe {
-            restrictions::no_variables(sql)?;
+            restrictions::check_text(sql)?;
         }
         let plan = plan(session, sql).await?;
-        restrictions::check_plan(&plan, self.options.access)?;
+        restrictions::check_plan(&plan, self.options.access, self.runner.lake().url())?;
         Ok(session.execute_logical_plan(plan).await?)
     }
 
@@ -91,6 +91,19 @@ impl Shell {
             Some(format!("did you mean `{near}`? \\dt lists the tables"))
         });
         ShellError::Query(error)
+    }
+}
+
+/// Says what to do about a value in a CSV file that does not have its column's type.
+fn with_help_for_types(error: ShellError) -> ShellError {
+    match error {
+        ShellError::Query(mut error) if error.source.strip_backtrace().contains("Error while parsing value") => {
+            let help = "the first 100,000 records of CSV decide the types; read_csv('…', schema_infer_max_rec => 0) \
+                        reads all values as text";
+            error.help = Some(help.to_owned());
+            ShellError::Query(error)
+        }
+        other => other,
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a session may not do. Each of these places calls the checks here:
 //!
-//! - `query`: no statement writes anything but records to topics; with `--safe`, none reads a variable.
-//! - `mod` (`session`): with `--safe`, the sources that read files are shut out.
+//! - `query`: no statement writes anything but records to topics, and files outside of the lake (`copy`); with
+//!   `--safe`, none writes files or reads a variable.
+//! - `mod` (`session`): with `--safe`, the sources that read files are shut out, and names of files are refused.
 //! - `script`: with `--safe`, no `\o` and no `\i`, which write and read files.
 //! - `run_step`: with `--safe`, no `\run`; otherwise it needs `--write`.
 
@@ -14,21 +15,40 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::dml::CopyTo;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::sql::parser::DFParser;
+use datafusion::sql::parser::{DFParser, Statement};
+use url::Url;
 
-use super::{Access, ShellError};
+use super::{Access, ShellError, copy};
 use crate::sources::{Layer, dropped_by_headers, layer, layers};
 
 /// Refuses a statement whose plan would write where the session may not. Nothing has run yet.
-pub(super) fn check_plan(plan: &LogicalPlan, access: Access) -> Result<(), ShellError> {
+pub(super) fn check_plan(plan: &LogicalPlan, access: Access, lake: &Url) -> Result<(), ShellError> {
+    let copy = copied(plan);
+    let rows = copy.map_or(plan, |copy| copy.input.as_ref());
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(access == Access::Write)
         .with_allow_statements(false)
-        .verify_plan(plan)?;
-    topics_only(plan)
+        .verify_plan(rows)?;
+    topics_only(rows)?;
+    match copy {
+        Some(_) if access == Access::Safe => Err(refused("`copy`")),
+        Some(copy) => copy::check_target(copy, lake),
+        None => Ok(()),
+    }
+}
+
+/// The `copy` that a plan is, or explains: `explain analyze` runs it.
+fn copied(plan: &LogicalPlan) -> Option<&CopyTo> {
+    match plan {
+        LogicalPlan::Copy(copy) => Some(copy),
+        LogicalPlan::Explain(explain) => copied(&explain.plan),
+        LogicalPlan::Analyze(analyze) => copied(&analyze.input),
+        _ => None,
+    }
 }
 
 /// Only steps write the lake's tables: any other write would lack input positions.
@@ -55,13 +75,6 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
                     )
                 }));
             }
-            LogicalPlan::Copy(_) => {
-                refused = Some(
-                    "`copy` is not available\n  help: use \\o FILE with \\format csv, or redirect the output of --format csv \
-                     to a file"
-                        .to_owned(),
-                );
-            }
             _ => {}
         }
         Ok(TreeNodeRecursion::Continue)
@@ -69,19 +82,30 @@ fn topics_only(plan: &LogicalPlan) -> Result<(), ShellError> {
     refused.map_or(Ok(()), |message| Err(ShellError::Refused(message)))
 }
 
-/// Refuses `var('NAME', …)` in a statement: its value may come from the environment, and be secret.
-pub(super) fn no_variables(sql: &str) -> Result<(), ShellError> {
+/// For `--safe`: refuses `copy`, and `var('NAME', …)` in a statement, whose value may come from the environment, and be
+/// secret.
+pub(super) fn check_text(sql: &str) -> Result<(), ShellError> {
     // The planner refuses what does not parse, and gives the position.
     let Ok(mut statements) = DFParser::parse_sql(sql) else {
         return Ok(());
     };
     for statement in &mut statements {
+        if is_copy(statement) {
+            return Err(refused("`copy`"));
+        }
         let names = clickrec_udfs::substitute(statement, &clickrec_udfs::Variables::new())?;
         if let Some(name) = names.first() {
             return Err(refused(&format!("var('{name}', …)")));
         }
     }
     Ok(())
+}
+
+fn is_copy(statement: &Statement) -> bool {
+    match statement {
+        Statement::Explain(explain) => is_copy(&explain.statement),
+        other => matches!(other, Statement::CopyTo(_)),
+    }
 }
 
 /// The error for what `--safe` blocks.

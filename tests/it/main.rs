@@ -71,6 +71,7 @@ mod serve;
 mod serve_guard;
 mod serving;
 mod shell;
+mod shell_files;
 mod shell_prompt;
 mod sql_logic;
 mod sql_unit_tests;

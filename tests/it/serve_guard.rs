@@ -267,6 +267,8 @@ fn sql_is_off_and_where_it_is_on_it_only_reads_the_lake() {
         "select * from information_schema.df_settings",
         "show all",
         "select * from '/etc/passwd'",
+        "select * from 'pipelines.csv'",
+        "select * from read_csv('/etc/passwd')",
         "select * from changes('clicks')",
         "select * from als_train(gold.session_items, user => session_id, item => item_id, weight => weight)",
         "",
@@ -282,6 +284,8 @@ fn sql_is_off_and_where_it_is_on_it_only_reads_the_lake() {
     }
     assert_eq!(shop.number("select count(*) from gold.sessions"), before);
     assert!(!std::path::Path::new("/tmp/clickrec-copy.csv").exists());
+    let refused = run("select * from read_csv('/etc/passwd')").body;
+    assert!(refused.contains("reads files by name"), "{refused}");
 
     // More memory than a query may use.
     let hungry = "select cardinality(array_agg(concat(a.event_id, b.event_id, a.session_id))) from silver.events a \

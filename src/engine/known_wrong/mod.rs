@@ -25,7 +25,6 @@ use datafusion::sql::sqlparser::ast::{
 pub(super) fn check_statement(statement: &Statement) -> Result<()> {
     let found = match statement {
         Statement::Statement(statement) => statement.visit(&mut Constructs),
-        Statement::Explain(explain) => return check_statement(&explain.statement),
         _ => ControlFlow::Continue(()),
     };
     match found {
