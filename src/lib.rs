@@ -212,7 +212,7 @@
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
 //!   - a damaged file, read up to the damage; records that are too long: `sources/files/pass.rs`
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
-//!   - rows of such files as JSON, type by type: `sources/formats/table_rows.rs`
+//!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`
 //!   - compression: `sources/files/codec.rs`; a file beside its compressed copy: `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`

@@ -39,12 +39,14 @@
 //!   - kinds, defaults and checks of arguments: `relation/arguments.rs`
 //!   - calls run in parallel; models and indices kept between runs: `relation/exec.rs`
 //!   - a call as a sequence of queries, for data that memory does not hold: `relation/by_queries.rs`
+//! - [`json_rows`]: rows of tables as JSON objects, type by type: `json_rows/mod.rs`
 //! - [`wire`]: helpers for plans that are sent to other processes: `wire.rs`; calls as bytes: `relation/wire.rs`
 
 pub mod als;
 pub mod als_sql;
 mod factors_table;
 pub mod functions;
+pub mod json_rows;
 pub mod ranking;
 pub mod relation;
 pub mod sessions;
