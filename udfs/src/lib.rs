@@ -10,6 +10,7 @@
 //! - [`functions`]: one SQL function per file
 //!   - which functions there are: `functions/mod.rs`; `changes('…')` and its like are in `src/engine/functions.rs`
 //!   - JSON parsed, `schema: evolve` (values of another type): `functions/from_json/mod.rs`
+//!   - Avro decoded, schemas of a registry: `functions/from_avro/mod.rs`; the ID before a value: `functions/frame.rs`
 //!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id: `functions/first_within.rs`
 //!   - `try_to_timestamp`, formats of times: `functions/conversions/to_timestamp.rs`
 //!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
@@ -54,7 +55,8 @@ pub mod variables;
 pub mod wire;
 
 pub use functions::{
-    UnknownItem, call_from_wire, parse_columns, relation_functions, relation_planner, relations_as_subqueries,
+    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, UnknownItem, call_from_wire, check_avro_schema, from_avro,
+    from_avro_documentation, parse_columns, relation_functions, relation_planner, relations_as_subqueries,
     scalar_functions, window_functions,
 };
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner};
