@@ -33,7 +33,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clickrec_udfs::{Distributed, FewRows, Variables};
+use clickrec_udfs::{Distributed, FewRows, SourceSchemas, Variables};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
@@ -84,6 +84,7 @@ pub struct Engine {
     runtime: Arc<RuntimeEnv>,
     config: SessionConfig,
     physical_rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
+    schemas: SourceSchemas,
 }
 
 impl Engine {
@@ -123,6 +124,7 @@ impl Engine {
             runtime,
             config,
             physical_rules: physical_rules(),
+            schemas: SourceSchemas::new(),
         };
         Ok(engine.with_variables(Variables::new()))
     }
@@ -147,6 +149,13 @@ impl Engine {
             .unwrap_or_default()
     }
 
+    /// Sets what `from_avro` in the SQL of its sessions knows of sources.
+    #[must_use]
+    pub fn with_schemas(mut self, schemas: SourceSchemas) -> Self {
+        self.schemas = schemas;
+        self
+    }
+
     /// The same engine with its own pool of this many bytes; it shares the spill folder and the object stores.
     ///
     /// # Errors
@@ -159,6 +168,7 @@ impl Engine {
             pool,
             config: self.config.clone(),
             physical_rules: self.physical_rules.clone(),
+            schemas: self.schemas.clone(),
         })
     }
 
@@ -231,7 +241,7 @@ impl Engine {
             .with_physical_optimizer_rules(self.physical_rules.clone())
             .build();
         let context = SessionContext::new_with_state(state);
-        functions::register(&context, bindings)?;
+        functions::register(&context, bindings, &self.schemas)?;
 
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;

@@ -55,9 +55,9 @@ pub mod variables;
 pub mod wire;
 
 pub use functions::{
-    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, UnknownItem, call_from_wire, check_avro_schema, from_avro,
-    from_avro_documentation, parse_columns, relation_functions, relation_planner, relations_as_subqueries,
-    scalar_functions, window_functions,
+    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, SourceSchemas, UnknownItem, call_from_wire,
+    check_avro_schema, from_avro, from_avro_documentation, parse_columns, relation_functions, relation_planner,
+    relations_as_subqueries, scalar_functions, window_functions,
 };
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner};
 pub use variables::{Variables, substitute};

@@ -51,6 +51,7 @@ impl EmbeddedBroker {
             topic: topic.to_owned(),
             security: Security::default(),
             options: Default::default(),
+            schemas: None,
         }
     }
 }

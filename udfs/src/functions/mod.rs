@@ -35,7 +35,8 @@ use crate::relation::{self, FunctionExec, RelationFunction};
 
 pub use columns::parse_columns;
 pub use from_avro::{
-    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, check_avro_schema, from_avro, from_avro_documentation,
+    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, SourceSchemas, check_avro_schema, from_avro,
+    from_avro_documentation,
 };
 pub use similar_items::UnknownItem;
 

@@ -45,7 +45,7 @@ use decode::Body;
 use texts::Texts;
 
 pub use decode::check_avro_schema;
-pub use schemas::{AvroSchemas, RegisteredSchema, SchemaRegistry};
+pub use schemas::{AvroSchemas, RegisteredSchema, SchemaRegistry, SourceSchemas};
 
 /// The function's name in SQL.
 pub const FROM_AVRO: &str = "from_avro";
@@ -53,7 +53,7 @@ pub const FROM_AVRO: &str = "from_avro";
 const REQUESTS: usize = 8;
 
 /// The function, for sources with these schemas.
-pub fn from_avro(schemas: BTreeMap<String, AvroSchemas>) -> ScalarUDF {
+pub fn from_avro(schemas: SourceSchemas) -> ScalarUDF {
     AsyncScalarUDF::new(Arc::new(FromAvro::new(schemas))).into_scalar_udf()
 }
 
@@ -87,11 +87,11 @@ pub fn from_avro_documentation() -> &'static Documentation {
 #[derive(Debug)]
 struct FromAvro {
     signature: Signature,
-    schemas: BTreeMap<String, AvroSchemas>,
+    schemas: SourceSchemas,
 }
 
 impl FromAvro {
-    fn new(schemas: BTreeMap<String, AvroSchemas>) -> Self {
+    fn new(schemas: SourceSchemas) -> Self {
         let arguments = (2..=4).map(TypeSignature::Any).collect();
         Self {
             // Volatile for the same reason as from_json.

@@ -1,5 +1,6 @@
 //! Where the schemas of Avro values come from.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ pub enum AvroSchemas {
     /// Values are records of this schema, a JSON text, and nothing stands before them.
     One(Arc<str>),
 }
+
+/// The same for several sources, by their names.
+pub type SourceSchemas = BTreeMap<String, AvroSchemas>;
 
 impl PartialEq for AvroSchemas {
     fn eq(&self, other: &Self) -> bool {
