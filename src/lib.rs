@@ -205,8 +205,8 @@
 //!   - filters on offset and time pushed down: `sources/kafka/filters.rs`
 //!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`; clients, retries: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
-//!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; a registry that does not answer, or refuses:
-//!     `sources/schema_registry/client.rs`; its settings: `sources/schema_registry/settings.rs`
+//!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; settings of a registry:
+//!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`
 //!   - a topic as a table, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
 //!   - rows of `insert into` as records: `sources/kafka/inserted_rows.rs`; records sent: `sources/kafka/producer.rs`
 //!   - `--create-topic`: `sources/kafka/create_topic.rs`; embedded broker: `sources/kafka/embedded.rs`

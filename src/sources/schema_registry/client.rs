@@ -194,8 +194,8 @@ impl Failure {
             ),
             Self::Certificate(reason) => (
                 format!("its certificate is rejected ({reason})"),
-                "set `ca` under `schema_registry` to a PEM file with the authority's certificate, and use the name in the \
-                 registry's certificate in `url`",
+                "set `ca` under `schema_registry` to a PEM file with the authority's certificate, and in `url` use the \
+                 name in the registry's certificate",
             ),
             Self::Status(StatusCode::UNAUTHORIZED) => (
                 "it rejects the user name or the password (401)".to_owned(),

@@ -31,8 +31,8 @@ pub(crate) struct RawRegistry {
 pub(crate) fn schemas(registry: Option<&RawRegistry>, file: Option<&Text>, values: &mut Values) -> Option<AvroSchemas> {
     match (registry, file) {
         (Some(_), Some(file)) => {
-            let help = "values either begin with the ID of a schema in the registry, or all have the schema of the file: \
-                        keep one of them";
+            let help = "values either begin with the ID of a schema in the registry, or all have the schema of the \
+                        file: keep one of them";
             values.problem(
                 file.referenced,
                 "`schema_registry` and `schema` cannot both be set",

@@ -1,5 +1,5 @@
-//! The frame that Kafka clients with a schema registry put around a value (Confluent's wire format): a zero byte, the ID
-//! of the value's schema in four bytes, and the value.
+//! The frame that Kafka clients with a schema registry put around a value (Confluent's wire format): a zero byte, the
+//! ID of the value's schema in four bytes, and the value.
 
 /// A value in its frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

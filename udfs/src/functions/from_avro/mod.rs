@@ -1,16 +1,16 @@
 //! `from_avro(value, 'at timestamp, user_id string from $.user.id, …')`: decodes Avro records into typed columns.
 //!
-//! The declared columns, the result and the policies are those of `from_json`, and a row never fails the query. A column
-//! is found by its name in the schema with which the record was written, so records of several schemas may be mixed: a
-//! field that a schema lacks is NULL.
+//! The declared columns, the result and the policies are those of `from_json`, and a row never fails the query. A
+//! column is found by its name in the schema with which the record was written, so records of several schemas may be
+//! mixed: a field that a schema lacks is NULL.
 //!
 //! The schema is named by the ID before the record (`frame.rs`) and comes from a registry, which is asked once for each
 //! ID. The IDs of a batch are known only when the batch is there, so the function is asynchronous: it may stand in a
 //! select list or a filter, but not in a join condition. A registry that does not answer makes the query fail, because
 //! the records are not to blame. An ID that it does not know, or whose schema is not Avro, is an error of the row.
 //!
-//! The records of each schema are decoded into a table, whose rows become JSON texts, which are read as `from_json` reads
-//! them. So Avro, files of tables and JSON have the same values, reasons and policies.
+//! The records of each schema are decoded into a table, whose rows become JSON texts, which are read as `from_json`
+//! reads them. So Avro, files of tables and JSON have the same values, reasons and policies.
 //!
 //! - `schemas`: where schemas come from.
 //! - `decode`: decodes records of one schema.
@@ -62,10 +62,10 @@ pub fn from_avro_documentation() -> &'static Documentation {
     static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
         Documentation::builder(
             DOC_SECTION_OTHER,
-            "Decodes one Avro record per row, as from_json parses JSON: into a struct of the named columns, error (NULL \
-             on success, otherwise the reason) and error_value. The schema is that with which the record was written: \
-             the ID before the record names it, and the source's `schema_registry` knows it; or it is the source's \
-             `schema`. No row makes the query fail, but a registry that does not answer does.",
+            "Decodes one Avro record per row, as from_json parses JSON: into a struct of the named columns, error \
+             (NULL on success, otherwise the reason) and error_value. The schema is that with which the record was \
+             written: the ID before the record names it, and the source's `schema_registry` knows it; or it is the \
+             source's `schema`. No row makes the query fail, but a registry that does not answer does.",
             "from_avro(value, 'COLUMN TYPE, …'[, 'quarantine' | 'evolve'[, 'SOURCE']])",
         )
         .with_argument("value", "Bytes as a Kafka client with a schema registry writes them.")
@@ -129,8 +129,8 @@ impl FromAvro {
                 self.sources()
             ),
             None => plan_err!(
-                "{FROM_AVRO}: no source has schemas\n  help: set `schema_registry: {{ url: … }}`, or `schema: FILE.avsc`, \
-                 in the settings of the Kafka source"
+                "{FROM_AVRO}: no source has schemas\n  help: set `schema_registry: {{ url: … }}`, or \
+                 `schema: FILE.avsc`, in the settings of the Kafka source"
             ),
         }
     }

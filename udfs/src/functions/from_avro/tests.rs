@@ -20,7 +20,8 @@ const CLICK: &str = r#"{
         {"name": "session_id", "type": ["null", "string"], "default": null},
         {"name": "user_id", "type": ["null", "long"], "default": null},
         {"name": "item_id", "type": "string"},
-        {"name": "event_type", "type": {"type": "enum", "name": "Kind", "symbols": ["VIEW", "ADD_TO_CART", "PURCHASE"]}},
+        {"name": "event_type",
+         "type": {"type": "enum", "name": "Kind", "symbols": ["VIEW", "ADD_TO_CART", "PURCHASE"]}},
         {"name": "price", "type": ["null", "double"], "default": null}
     ]
 }"#;
@@ -234,7 +235,8 @@ async fn a_new_version_of_the_schema_may_come_at_any_time() {
     const OLD: &str = r#"{"type":"record","name":"Click","fields":[
         {"name":"item_id","type":"string"},{"name":"amount","type":"int"}]}"#;
     const NEW: &str = r#"{"type":"record","name":"Click","fields":[
-        {"name":"amount","type":"long"},{"name":"coupon","type":["null","string"]},{"name":"item_id","type":"string"}]}"#;
+        {"name":"amount","type":"long"},{"name":"coupon","type":["null","string"]},
+        {"name":"item_id","type":"string"}]}"#;
     let old = |item: &str| framed_with(1, &[text(item), number(-3)].concat());
     let new = |item: &str| framed_with(2, &[number(5_000_000_000), number(1), text("X"), text(item)].concat());
     let stub = registry([(1, OLD), (2, NEW)]);
