@@ -40,7 +40,7 @@ pub use from_avro::{
 };
 pub use similar_items::UnknownItem;
 
-/// Scalar functions, but for [`from_avro`], which knows the schemas of sources.
+/// Scalar functions, but for [`from_avro`](fn@from_avro), which knows the schemas of sources.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let conversions = conversions::functions().into_iter().map(Arc::new);
     let of_json = [

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::error::ArrowError;
 
 use super::decode::{Body, each_batch};
@@ -42,7 +43,7 @@ impl Texts {
     /// # Errors
     /// When a type has no JSON values, which the check of the schema excludes.
     pub fn decode(&mut self, schema: &str, bodies: &[Body<'_>], broken: &str) -> Result<(), ArrowError> {
-        each_batch(schema, bodies, &mut |bodies, table| {
+        let mut take = |bodies: &[Body<'_>], table: Option<RecordBatch>| -> Result<(), ArrowError> {
             let Some(table) = table else {
                 bodies.iter().for_each(|body| self.refuse(body.row, broken.to_owned()));
                 return Ok(());
@@ -56,7 +57,8 @@ impl Texts {
                 true
             })?;
             Ok(())
-        })
+        };
+        each_batch(schema, bodies, &mut take)
     }
 
     /// The text of each row, or its fault.
