@@ -75,6 +75,7 @@ fn produce(brokers: String, topic: String, events: u64) {
         topic,
         security: Security::default(),
         options: Default::default(),
+        schemas: None,
     };
     let mut producer = Producer::connect(&config).unwrap();
     let mut simulation = Simulation::new(SimulationConfig {

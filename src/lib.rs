@@ -237,6 +237,8 @@
 //!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`
 //!   - clients, timeouts, retries, memory of a consumer, aborted transactions: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
+//!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; settings of a registry:
+//!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`
 //!   - a topic as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
 //!   - rows of `insert into` as records: `sources/kafka/inserted_rows.rs`; records sent: `sources/kafka/producer.rs`
 //!   - records that are refused or not delivered (too large): `sources/kafka/undelivered.rs`
@@ -245,7 +247,7 @@
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
 //!   - a damaged file, read up to the damage; records that are too long: `sources/files/pass.rs`
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
-//!   - rows of such files as JSON, type by type: `sources/formats/table_rows.rs`
+//!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`
 //!   - compression: `sources/files/codec.rs`; a file beside its compressed copy: `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`

@@ -102,7 +102,7 @@ pub(super) async fn run(args: &ExecutorArgs, global: &Global, stop: &Cancellatio
 /// What a cluster process needs: our functions, the project's sources, and the lake's store.
 pub(super) async fn member(global: &Global) -> anyhow::Result<(SessionState, Codec)> {
     let project = global.project()?;
-    let engine = global.engine()?;
+    let engine = global.engine()?.with_schemas(project.schemas());
     let lake = Lake::new(&project.lake);
     lake.register(engine.runtime())?;
     let session = engine.session(&Bindings::default()).await?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clickrec_udfs::SourceSchemas;
 use url::Url;
 
 use super::{
@@ -152,6 +153,12 @@ impl Project {
     pub fn variables(&self) -> BTreeMap<String, String> {
         let revealed = |(name, value): (&String, &Secret)| (name.clone(), value.reveal().to_owned());
         self.vars.iter().map(revealed).collect()
+    }
+
+    /// What describes the Avro values of sources, for `from_avro` in SQL.
+    pub fn schemas(&self) -> SourceSchemas {
+        let schemas = |(name, source): (&String, &Arc<dyn SourceConfig>)| Some((name.clone(), source.schemas()?));
+        self.sources.iter().filter_map(schemas).collect()
     }
 
     /// The pipeline with a name, or the only one.

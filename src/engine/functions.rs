@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Schema};
+use clickrec_udfs::SourceSchemas;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::ViewTable;
@@ -74,10 +75,11 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
 
 /// Registers clickrec's functions in a session.
 #[allow(clippy::disallowed_methods, reason = "the engine is the one place that registers")]
-pub(super) fn register(context: &SessionContext, bindings: &Bindings) -> Result<()> {
+pub(super) fn register(context: &SessionContext, bindings: &Bindings, schemas: &SourceSchemas) -> Result<()> {
     for function in clickrec_udfs::scalar_functions() {
         context.register_udf(function.as_ref().clone());
     }
+    context.register_udf(clickrec_udfs::from_avro(schemas.clone()));
     for function in clickrec_udfs::window_functions() {
         context.register_udwf(function.as_ref().clone());
     }

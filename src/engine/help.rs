@@ -1,6 +1,7 @@
 //! The documentation of the functions, for `\df` and completion in the shell.
 
 use clickrec_udfs::relation::Parameter;
+use clickrec_udfs::{FROM_AVRO, from_avro_documentation};
 use datafusion::logical_expr::Documentation;
 use datafusion::prelude::SessionContext;
 
@@ -123,7 +124,10 @@ fn unfenced(text: &str) -> &str {
 pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
     let state = session.state();
     let scalar = state.scalar_functions().iter();
-    let scalar = scalar.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Scalar, f.documentation()));
+    let scalar = scalar.map(|(name, f)| {
+        let asynchronous = (name == FROM_AVRO).then(from_avro_documentation);
+        FunctionHelp::new(name, FunctionKind::Scalar, f.documentation().or(asynchronous))
+    });
     let higher = state.higher_order_functions().iter();
     let higher = higher.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Scalar, f.documentation()));
     let aggregate = state.aggregate_functions().iter();
@@ -182,6 +186,7 @@ mod tests {
         let ours = [
             "als_train",
             "changes",
+            "from_avro",
             "from_json",
             "item_transitions",
             "latest",

@@ -35,7 +35,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clickrec_udfs::{Distributed, FewRows, Variables};
+use clickrec_udfs::{Distributed, FewRows, SourceSchemas, Variables};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
@@ -86,6 +86,7 @@ pub struct Engine {
     runtime: Arc<RuntimeEnv>,
     config: SessionConfig,
     physical_rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
+    schemas: SourceSchemas,
 }
 
 impl Engine {
@@ -127,6 +128,7 @@ impl Engine {
             runtime,
             config,
             physical_rules: physical_rules(),
+            schemas: SourceSchemas::new(),
         };
         Ok(engine.with_variables(Variables::new()))
     }
@@ -151,6 +153,13 @@ impl Engine {
             .unwrap_or_default()
     }
 
+    /// Sets what `from_avro` in the SQL of its sessions knows of sources.
+    #[must_use]
+    pub fn with_schemas(mut self, schemas: SourceSchemas) -> Self {
+        self.schemas = schemas;
+        self
+    }
+
     /// The same engine with its own pool of this many bytes; it shares the spill folder and the object stores.
     ///
     /// # Errors
@@ -163,6 +172,7 @@ impl Engine {
             pool,
             config: self.config.clone(),
             physical_rules: self.physical_rules.clone(),
+            schemas: self.schemas.clone(),
         })
     }
 
@@ -235,7 +245,7 @@ impl Engine {
             .with_physical_optimizer_rules(self.physical_rules.clone())
             .build();
         let context = SessionContext::new_with_state(state);
-        functions::register(&context, bindings)?;
+        functions::register(&context, bindings, &self.schemas)?;
 
         let catalog = Arc::new(MemoryCatalogProvider::new());
         let unnamed = |access| files::schema(access, &self.config, &self.runtime);

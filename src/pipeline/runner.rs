@@ -75,7 +75,9 @@ impl Runner {
     /// # Errors
     /// When a source cannot be set up, steps read each other in a circle, or the lake cannot be read.
     pub async fn new(project: &Project, engine: Engine) -> Result<Self, PipelineError> {
-        let engine = engine.with_variables(project.variables());
+        let engine = engine
+            .with_variables(project.variables())
+            .with_schemas(project.schemas());
         let lake = Lake::new(&project.lake);
         let foreign = foreign_tables(project, &lake).await?;
         let mut dag = Dag::new(project, &|name| foreign.contains_key(name))?;

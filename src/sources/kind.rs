@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use clickrec_udfs::AvroSchemas;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
@@ -58,6 +59,11 @@ pub trait SourceConfig: Any + Debug + Send + Sync {
 
     /// Whether it reads files, which `clickrec sql --safe` does not allow.
     fn reads_files(&self) -> bool;
+
+    /// What describes its values if they are Avro.
+    fn schemas(&self) -> Option<AvroSchemas> {
+        None
+    }
 
     /// The source as a table of its kind's layer, if the kind has one.
     fn table(&self) -> Option<(&'static Layer, Arc<dyn TableProvider>)>;

@@ -9,6 +9,7 @@
 //!   one.
 //! - [`SourceTable`]: a whole source as a table.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
+//! - [`schema_registry`]: where the schemas of values are.
 //! - [`kafka`], [`files`]: the kinds.
 
 mod dropped_headers;
@@ -17,6 +18,7 @@ pub mod formats;
 pub mod kafka;
 mod kind;
 mod record;
+pub mod schema_registry;
 mod source;
 mod table;
 mod wire;

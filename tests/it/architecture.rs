@@ -68,8 +68,9 @@ const MODULES: [&str; 20] = [
 ];
 
 /// The same for `udfs/src`.
-const MODULES_OF_UDFS: [&str; 9] = [
+const MODULES_OF_UDFS: [&str; 10] = [
     "wire",
+    "json_rows",
     "variables",
     "ranking",
     "sessions",

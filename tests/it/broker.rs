@@ -293,6 +293,7 @@ impl Topic<'_> {
             topic: self.name.clone(),
             security: Security::default(),
             options: Default::default(),
+            schemas: None,
         }
     }
 

@@ -15,6 +15,7 @@
 
 mod acl;
 mod architecture;
+mod avro;
 mod bad_input;
 mod broken_steps;
 mod broker;
@@ -64,6 +65,7 @@ mod quarantine_races;
 mod quarantined_rows;
 mod recommender;
 mod recommender_declared;
+mod registry;
 mod saved;
 mod script;
 mod selection;

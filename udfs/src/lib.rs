@@ -13,6 +13,7 @@
 //!   - types of declared columns: `functions/columns/parser.rs`; paths (`$.user.id`): `functions/columns/path.rs`
 //!   - why a record has no values: `functions/from_json/fault.rs`; large numbers: `functions/from_json/numbers.rs`
 //!   - fields that no column takes (`rest`): `functions/from_json/rest.rs`
+//!   - Avro decoded, schemas of a registry: `functions/from_avro/mod.rs`; the ID before a value: `functions/frame.rs`
 //!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id: `functions/first_within.rs`
 //!   - `try_to_timestamp`, formats of times: `functions/conversions/to_timestamp.rs`
 //!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
@@ -45,12 +46,14 @@
 //!   - kinds, defaults and checks of arguments: `relation/arguments.rs`
 //!   - calls run in parallel; models and indices kept between runs: `relation/exec.rs`
 //!   - a call as a sequence of queries, for data that memory does not hold: `relation/by_queries.rs`
+//! - [`json_rows`]: rows of tables as JSON objects, type by type: `json_rows/mod.rs`
 //! - [`wire`]: helpers for plans that are sent to other processes: `wire.rs`; calls as bytes: `relation/wire.rs`
 
 pub mod als;
 pub mod als_sql;
 mod factors_table;
 pub mod functions;
+pub mod json_rows;
 pub mod ranking;
 pub mod relation;
 pub mod sessions;
@@ -58,8 +61,9 @@ pub mod variables;
 pub mod wire;
 
 pub use functions::{
-    UnknownItem, call_from_wire, parse_columns, relation_functions, relation_planner, relations_as_subqueries,
-    scalar_functions, window_functions,
+    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, SourceSchemas, UnknownItem, call_from_wire,
+    check_avro_schema, from_avro, from_avro_documentation, parse_columns, relation_functions, relation_planner,
+    relations_as_subqueries, scalar_functions, window_functions,
 };
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner};
 pub use variables::{Variables, substitute};

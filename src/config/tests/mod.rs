@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod recommender;
+mod schema_registry;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use clickrec_udfs::json_rows::check_rows;
 use datafusion::common::exec_err;
 use datafusion::error::DataFusionError;
 use futures::{FutureExt, TryStreamExt};
@@ -14,7 +15,7 @@ use super::files_source::FilesSource;
 use super::fingerprint::{Fingerprint, WHOLE};
 use super::listing::Listed;
 use super::pass::{Checkpoint, Mark, Pass, Print};
-use crate::sources::formats::{Count, TableFile, TableFormat, check_rows};
+use crate::sources::formats::{Count, TableFile, TableFormat};
 
 const COMPRESSED: &str = "compressed; decompress it: files of this format are compressed inside";
 

@@ -47,7 +47,7 @@ pub use options::{FormatOptions, OptionProblem};
 pub use rows::Rows;
 pub use splitter::Splitter;
 pub use table_file::TableFile;
-pub use table_rows::{add_rows, check_rows};
+pub use table_rows::add_rows;
 
 /// Makes a format with some options.
 type Make = fn(&FormatOptions) -> Result<Arc<dyn Format>, OptionProblem>;

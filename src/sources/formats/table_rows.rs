@@ -1,20 +1,10 @@
-//! Rows of a table as JSON objects, one per record.
-//!
-//! A missing value is left out of its object, but is `null` in a list. Numbers keep all digits; NaN and infinity are
-//! `null`, because JSON has neither. Times are ISO 8601 texts. Bytes are text if they are UTF-8, and hexadecimal digits
-//! otherwise and if their number is fixed, but for UUIDs.
+//! Makes records of the rows of a table, each a JSON object, whose values `udfs/src/json_rows/mod.rs` writes.
 
-use std::io::Write as _;
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayAccessor, AsArray, FixedSizeBinaryArray, RecordBatch, StructArray, UnionArray};
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use arrow::json::writer::{NullableEncoder, make_encoder};
-use arrow::json::{Encoder, EncoderFactory, EncoderOptions};
+use clickrec_udfs::json_rows::each_row;
 
 use super::Rows;
-use super::json_text::push_string;
 
 /// Adds the rows of a batch, from the given one on, until the current batch of records is full or no more are wanted.
 /// Returns how many it added.
@@ -22,157 +12,34 @@ use super::json_text::push_string;
 /// # Errors
 /// When a column has no JSON values.
 pub fn add_rows(batch: &RecordBatch, from: usize, rows: &mut Rows) -> Result<usize, ArrowError> {
-    let table = StructArray::from(batch.clone());
-    let (field, options) = (row_field(&table), options());
-    let mut encoder = make_encoder(&field, &table, &options)?;
-    let (mut row, mut object) = (from, vec![]);
-    while row < table.len() && !rows.is_full() {
-        object.clear();
-        encoder.encode(row, &mut object);
-        row += 1;
-        if !rows.push(&object) {
-            break;
-        }
+    if rows.is_full() {
+        return Ok(0);
     }
-    Ok(row - from)
-}
-
-/// Checks that [`add_rows`] can add these rows.
-///
-/// # Errors
-/// When a column has no JSON values.
-pub fn check_rows(batch: &RecordBatch) -> Result<(), ArrowError> {
-    let table = StructArray::from(batch.clone());
-    make_encoder(&row_field(&table), &table, &options()).map(drop)
-}
-
-fn row_field(table: &StructArray) -> FieldRef {
-    Arc::new(Field::new("row", table.data_type().clone(), false))
-}
-
-fn options() -> EncoderOptions {
-    EncoderOptions::default().with_encoder_factory(Arc::new(Encoders))
-}
-
-/// Encoders for what arrow-json writes otherwise, or not at all.
-#[derive(Debug)]
-struct Encoders;
-
-impl EncoderFactory for Encoders {
-    fn make_default_encoder<'a>(
-        &self,
-        field: &'a FieldRef,
-        array: &'a dyn Array,
-        options: &'a EncoderOptions,
-    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
-        let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
-            DataType::Binary => Box::new(Bytes(array.as_binary::<i32>())),
-            DataType::LargeBinary => Box::new(Bytes(array.as_binary::<i64>())),
-            DataType::BinaryView => Box::new(Bytes(array.as_binary_view())),
-            DataType::FixedSizeBinary(16) if is_uuid(field) => Box::new(Uuid(array.as_fixed_size_binary())),
-            DataType::Dictionary(..) => match Chosen::new(field, array, options)? {
-                Some(chosen) => Box::new(chosen),
-                None => return Ok(None),
-            },
-            DataType::Union(..) => Box::new(OneOf::new(array.as_union(), options)?),
-            _ => return Ok(None),
-        };
-        Ok(Some(NullableEncoder::new(encoder, array.logical_nulls())))
-    }
-}
-
-/// Whether 16 bytes are a UUID, as Avro or Arrow says.
-fn is_uuid(field: &Field) -> bool {
-    let is = |key: &str, value: &str| field.metadata().get(key).is_some_and(|known| known == value);
-    is("logicalType", "uuid") || is("ARROW:extension:name", "arrow.uuid")
-}
-
-struct Bytes<A>(A);
-
-impl<'a, A: ArrayAccessor<Item = &'a [u8]>> Encoder for Bytes<A> {
-    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        let bytes = self.0.value(row);
-        if std::str::from_utf8(bytes).is_ok() {
-            return push_string(bytes, out);
-        }
-        out.push(b'"');
-        push_hexadecimal(bytes, out);
-        out.push(b'"');
-    }
-}
-
-struct Uuid<'a>(&'a FixedSizeBinaryArray);
-
-impl Encoder for Uuid<'_> {
-    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        let bytes = self.0.value(row);
-        for (part, before) in [(0..4, b'"'), (4..6, b'-'), (6..8, b'-'), (8..10, b'-'), (10..16, b'-')] {
-            out.push(before);
-            push_hexadecimal(&bytes[part], out);
-        }
-        out.push(b'"');
-    }
-}
-
-fn push_hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        // Writing to a vector does not fail.
-        _ = write!(out, "{byte:02x}");
-    }
-}
-
-/// A dictionary with a missing value, which arrow-json would write as another one.
-struct Chosen<'a> {
-    keys: Vec<usize>,
-    values: NullableEncoder<'a>,
-}
-
-impl<'a> Chosen<'a> {
-    fn new(field: &'a FieldRef, array: &'a dyn Array, options: &'a EncoderOptions) -> Result<Option<Self>, ArrowError> {
-        let dictionary = array.as_any_dictionary();
-        let values = dictionary.values();
-        if values.null_count() == 0 {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            keys: dictionary.normalized_keys(),
-            values: make_encoder(field, values.as_ref(), options)?,
-        }))
-    }
-}
-
-impl Encoder for Chosen<'_> {
-    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        self.values.encode(self.keys[row], out);
-    }
-}
-
-/// A value of one of several types.
-struct OneOf<'a> {
-    union: &'a UnionArray,
-    /// By the type's ID.
-    types: Vec<(i8, NullableEncoder<'a>)>,
-}
-
-impl<'a> OneOf<'a> {
-    fn new(union: &'a UnionArray, options: &'a EncoderOptions) -> Result<Self, ArrowError> {
-        let mut types = vec![];
-        for (id, field) in union.fields().iter() {
-            types.push((id, make_encoder(field, union.child(id).as_ref(), options)?));
-        }
-        Ok(Self { union, types })
-    }
-}
-
-impl Encoder for OneOf<'_> {
-    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        let (id, value) = (self.union.type_id(row), self.union.value_offset(row));
-        match self.types.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, encoder)) if !encoder.is_null(value) => encoder.encode(value, out),
-            _ => out.extend_from_slice(b"null"),
-        }
-    }
+    each_row(batch, from, |object| rows.push(object) && !rows.is_full())
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_added_in_parts_if_it_is_large() {
+        let text = "x".repeat(1 << 20);
+        let texts = StringArray::from(vec![text.as_str(); 40]);
+        let batch = RecordBatch::try_from_iter([("v", Arc::new(texts) as ArrayRef)]).unwrap();
+        let mut rows = Rows::new(None, None);
+        let added = add_rows(&batch, 0, &mut rows).unwrap();
+        assert!(added < 40, "{added}");
+        rows.finish().unwrap();
+        let more = add_rows(&batch, added, &mut rows).unwrap();
+        assert!(more > 0 && added + more <= 40, "{more}");
+        let mut few = Rows::new(None, Some(3));
+        assert_eq!(add_rows(&batch, 0, &mut few).unwrap(), 3);
+    }
+}

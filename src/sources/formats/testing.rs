@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::AsArray;
+use clickrec_udfs::json_rows::check_rows;
 use datafusion::error::Result;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 
-use super::{Format, Layout, Rows, Start, TableFile, add_rows, check_rows};
+use super::{Format, Layout, Rows, Start, TableFile, add_rows};
 
 /// The values of a text's records, as read in chunks of this size after they were counted.
 pub(super) fn read(format: &dyn Format, text: &[u8], size: usize) -> Vec<String> {

@@ -59,6 +59,7 @@ impl EmbeddedBroker {
             topic: topic.to_owned(),
             security: Security::default(),
             options: Default::default(),
+            schemas: None,
         }
     }
 }

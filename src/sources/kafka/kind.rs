@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clickrec_udfs::AvroSchemas;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
@@ -43,6 +44,10 @@ impl SourceConfig for KafkaConfig {
 
     fn reads_files(&self) -> bool {
         false
+    }
+
+    fn schemas(&self) -> Option<AvroSchemas> {
+        self.schemas.clone()
     }
 
     fn table(&self) -> Option<(&'static Layer, Arc<dyn TableProvider>)> {

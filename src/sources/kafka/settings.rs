@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use clickrec_udfs::AvroSchemas;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
 use crate::settings::{RawOption, Secret, Text, Values, as_secret, is_credential, is_literal};
+use crate::sources::schema_registry::{RawRegistry, schemas};
 use crate::sources::{RawSettings, SourceConfig};
 
 /// librdkafka settings that the reader sets itself, because exactly-once reading depends on them.
@@ -49,6 +51,11 @@ pub(crate) struct RawKafka {
     /// Encryption and authentication.
     #[serde(default)]
     pub security: RawSecurity,
+    /// The registry that has the schemas of the values, for `from_avro`.
+    pub schema_registry: Option<RawRegistry>,
+    /// A file with the Avro schema of all values, which then begin with no schema ID.
+    #[schemars(with = "Option<String>")]
+    pub schema: Option<Text>,
     /// Further librdkafka settings, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawOption>")]
@@ -89,6 +96,8 @@ pub struct KafkaConfig {
     pub security: Security,
     /// Further librdkafka settings (`fetch.max.bytes`, …), passed on unchanged. Some contain keys, so none is printed.
     pub options: BTreeMap<String, Secret>,
+    /// What describes its values if they are Avro.
+    pub schemas: Option<AvroSchemas>,
 }
 
 /// Kafka's security settings, under Kafka's own names.
@@ -131,7 +140,12 @@ impl RawSettings for RawKafka {
     }
 
     fn credentials(&self) -> Vec<(&str, &Text)> {
-        self.security.password.iter().map(|text| ("password", text)).collect()
+        let registry = self.schema_registry.as_ref();
+        let passwords = [
+            self.security.password.as_ref(),
+            registry.and_then(|registry| registry.password.as_ref()),
+        ];
+        passwords.into_iter().flatten().map(|text| ("password", text)).collect()
     }
 }
 
@@ -184,11 +198,13 @@ impl RawKafka {
                 options.insert(key.clone(), as_secret(key, value));
             }
         }
+        let schemas = schemas(self.schema_registry.as_ref(), self.schema.as_ref(), values);
         Some(KafkaConfig {
             brokers: brokers?,
             topic: topic?,
             security,
             options,
+            schemas,
         })
     }
 }

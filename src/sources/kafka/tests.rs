@@ -363,6 +363,7 @@ async fn a_broker_that_is_not_there_is_an_error_soon() {
         topic: "t".to_owned(),
         security: Security::default(),
         options: BTreeMap::new(),
+        schemas: None,
     };
     let started = Instant::now();
     let error = KafkaSource::new(config.clone())

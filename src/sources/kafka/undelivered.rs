@@ -113,6 +113,7 @@ mod tests {
             topic: "t".to_owned(),
             security: Security::default(),
             options: Default::default(),
+            schemas: None,
         };
         let error = KafkaError::MessageProduction(code);
         (config, Undelivered { error, bytes: 2_003 })

@@ -2,7 +2,7 @@
 //! but in `src/engine/functions.rs`, as they depend on the lake.
 //!
 //! What several functions share: `clicks` and `ids` read relations, `model_argument` and `warm_start` read a model,
-//! `columns` parses declared columns, `ranked` and `blocks` make rows.
+//! `columns` parses declared columns, `frame` finds the schema ID before a value, `ranked` and `blocks` make rows.
 
 mod als_train;
 mod blocks;
@@ -11,6 +11,8 @@ mod clicks;
 mod columns;
 mod conversions;
 mod first_within;
+mod frame;
+mod from_avro;
 mod from_json;
 mod ids;
 mod item_transitions;
@@ -32,9 +34,13 @@ use datafusion::sql::parser::Statement;
 use crate::relation::{self, FunctionExec, RelationFunction};
 
 pub use columns::parse_columns;
+pub use from_avro::{
+    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, SourceSchemas, check_avro_schema, from_avro,
+    from_avro_documentation,
+};
 pub use similar_items::UnknownItem;
 
-/// Scalar functions.
+/// Scalar functions, but for [`from_avro`](fn@from_avro), which knows the schemas of sources.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let conversions = conversions::functions().into_iter().map(Arc::new);
     let of_json = [

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 const SHOWN: usize = 40;
 
 /// Why a row does not match its declaration.
-pub(super) struct Fault<'a> {
+pub(in crate::functions) struct Fault<'a> {
     /// Contains no values.
     pub kind: Cow<'static, str>,
     /// The offending value, as it was sent.
@@ -43,7 +43,7 @@ impl<'a> Fault<'a> {
         }
     }
 
-    pub fn without_value(kind: &'static str) -> Self {
+    pub fn without_value(kind: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind: kind.into(),
             value: None,

@@ -8,35 +8,36 @@ use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::common::Result;
 
 use super::builder::Object;
+use super::call::{Declared, Policy};
 use super::fault::{Fault, not_an_object};
 use super::read::read_record;
 use super::reading::Reading;
 use super::rest::append_rest;
 use super::storage::Texts;
 use crate::functions::columns::Column;
+use crate::functions::frame::framed;
 
-/// What to do with a value that does not fit its column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
-    /// An error.
-    Quarantine,
-    /// It is kept with the fields without a column.
-    Evolve,
-}
-
-/// Parses texts into the declared columns, plus those for errors. `fields` are all of them.
-pub(super) fn parse(values: &ArrayRef, columns: &[Column], fields: &Fields, policy: Policy) -> Result<StructArray> {
+/// Parses the values of records into the columns of the result.
+pub(super) fn parse(values: &ArrayRef, declared: &Declared<'_>) -> Result<StructArray> {
     // Converting to views is cheap for every layout.
     let values = cast(values, &DataType::BinaryView)?;
     let values = values.as_binary_view();
-    let mut rows = Rows::new(columns, policy, values.len());
-    let mut reading = Reading::new(policy == Policy::Evolve);
-    for row in 0..values.len() {
-        let bytes = values.is_valid(row).then(|| values.value(row));
-        let fault = rows.append(row, bytes, &mut reading).err();
+    let texts = (0..values.len()).map(|row| text(values.is_valid(row).then(|| values.value(row))));
+    parse_texts(texts, declared)
+}
+
+/// The same for texts, one for each row, or the fault of a row that has none.
+pub(in crate::functions) fn parse_texts<'r>(
+    texts: impl ExactSizeIterator<Item = Result<&'r str, Fault<'r>>>,
+    declared: &Declared<'_>,
+) -> Result<StructArray> {
+    let mut rows = Rows::new(&declared.columns, declared.policy, texts.len());
+    let mut reading = Reading::new(declared.policy == Policy::Evolve);
+    for (row, text) in texts.enumerate() {
+        let fault = rows.append(row, text, &mut reading).err();
         rows.append_fault(fault);
     }
-    rows.finish(columns, fields)
+    rows.finish(&declared.columns, declared.fields)
 }
 
 /// The columns being built.
@@ -62,8 +63,13 @@ impl<'s> Rows<'s> {
     }
 
     /// Appends a row to all columns except those for errors.
-    fn append<'r>(&mut self, row: usize, bytes: Option<&'r [u8]>, reading: &mut Reading<'r>) -> Result<(), Fault<'r>> {
-        let read = text(bytes).and_then(|text| Ok((text, self.read(row, text, reading)?)));
+    fn append<'r>(
+        &mut self,
+        row: usize,
+        text: Result<&'r str, Fault<'r>>,
+        reading: &mut Reading<'r>,
+    ) -> Result<(), Fault<'r>> {
+        let read = text.and_then(|text| Ok((text, self.read(row, text, reading)?)));
         let (text, has_others) = match read {
             Ok(read) => read,
             Err(fault) => {
@@ -131,13 +137,24 @@ impl<'s> Rows<'s> {
     }
 }
 
-/// The text of a record's value, without a byte order mark.
+/// The text of a record's value, without the frame of a schema registry and a byte order mark.
 fn text(bytes: Option<&[u8]>) -> Result<&str, Fault<'_>> {
     let bytes = bytes.ok_or_else(|| Fault::without_value("no value (a tombstone)"))?;
-    let text = std::str::from_utf8(bytes).map_err(|_| Fault::without_value("not UTF-8"))?;
+    let text = std::str::from_utf8(unframed(bytes)?).map_err(|_| Fault::without_value("not UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
         return Err(Fault::without_value("empty"));
     }
     Ok(text)
+}
+
+/// A value without its frame, if it has one. No JSON begins with a zero byte, so nothing else is cut off.
+fn unframed(value: &[u8]) -> Result<&[u8], Fault<'_>> {
+    let Some(framed) = framed(value) else { return Ok(value) };
+    match framed.body.trim_ascii_start().first() {
+        Some(b'{' | b'[') | None => Ok(framed.body),
+        Some(_) => Err(Fault::without_value(
+            "not JSON: begins with a schema ID, so read it with from_avro",
+        )),
+    }
 }

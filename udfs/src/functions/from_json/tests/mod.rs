@@ -8,13 +8,23 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StructArra
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
+use super::call::{Policy, result_fields};
 use super::*;
+use crate::functions::columns::{Column, parse_declaration};
 
 fn parse_all(declaration: &str, values: Vec<Option<&[u8]>>, policy: Policy) -> StructArray {
-    let columns = parse_declaration(NAME, declaration).unwrap();
-    let fields = result_fields(&columns).unwrap();
+    parse_columns(parse_declaration(NAME, declaration).unwrap(), values, policy)
+}
+
+fn parse_columns(columns: Vec<Column>, values: Vec<Option<&[u8]>>, policy: Policy) -> StructArray {
+    let fields = result_fields(NAME, &columns).unwrap();
     let values = Arc::new(BinaryArray::from(values)) as ArrayRef;
-    parse(&values, &columns, &fields, policy).unwrap()
+    let declared = Declared {
+        columns,
+        fields: &fields,
+        policy,
+    };
+    parse(&values, &declared).unwrap()
 }
 
 fn parsed(values: Vec<Option<&[u8]>>) -> StructArray {
@@ -313,12 +323,36 @@ fn declarations_are_checked() {
         ("a string, error_value string", "`error_value` is reserved for errors"),
         ("a rest, b rest", "`rest` is for one column of the record"),
     ] {
-        let literal = ScalarValue::from(declaration);
-        let columns = declared(Some(&literal));
+        let columns = parse_declaration(NAME, declaration);
         let error = columns
-            .and_then(|columns| result_fields(&columns))
+            .and_then(|columns| result_fields(NAME, &columns))
             .unwrap_err()
             .to_string();
         assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn a_frame_with_a_schema_id_is_skipped() {
+    let framed = |body: &[u8]| [&b"\0\0\x01\x86\xa2"[..], body].concat();
+    let declaration = "id string, extra rest";
+    let good = framed(br#" {"id":"a","more":1}"#);
+    let row = parse_all(declaration, vec![Some(&good)], Policy::Quarantine);
+    assert_eq!(
+        ["id", "extra", "error"].map(|column| cell(&row, column)),
+        [owned("a"), owned(r#"{"more":1}"#), None]
+    );
+    let cases: [(&[u8], &str); 4] = [
+        (b"[1]", "not a JSON object: an array"),
+        (b"{\"id\":", "not JSON: cut off"),
+        (b"", "empty"),
+        // Avro: a text of four letters.
+        (
+            b"\x08abcd",
+            "not JSON: begins with a schema ID, so read it with from_avro",
+        ),
+    ];
+    for (body, reason) in cases {
+        assert_eq!(error(&framed(body)).0.as_deref(), Some(reason), "{body:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, NaiveDate};
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{Fields, Schema};
 use datafusion::arrow::json::ReaderBuilder;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -125,10 +125,8 @@ fn records() -> impl Strategy<Value = (Vec<Column>, Vec<String>)> {
 }
 
 fn read(columns: &[Column], records: &[String]) -> StructArray {
-    let fields = result_fields(columns).unwrap();
-    let values: Vec<&[u8]> = records.iter().map(|record| record.as_bytes()).collect();
-    let values = Arc::new(BinaryArray::from(values)) as ArrayRef;
-    parse(&values, columns, &fields, Policy::Quarantine).unwrap()
+    let values = records.iter().map(|record| Some(record.as_bytes())).collect();
+    parse_columns(columns.to_vec(), values, Policy::Quarantine)
 }
 
 fn read_by_arrow(columns: &[Column], records: &[String]) -> RecordBatch {

@@ -2,25 +2,24 @@
 
 #![allow(clippy::unwrap_used)]
 
-use arrow::array::{
+use datafusion::arrow::array::{
     ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float32Array, Float64Array,
     Int8Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray, StringArray, TimestampMicrosecondArray,
     TimestampNanosecondArray, UInt64Array,
 };
-use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::{Int8Type, Int32Type, IntervalMonthDayNano, UnionFields};
+use datafusion::arrow::buffer::ScalarBuffer;
+use datafusion::arrow::datatypes::{Int8Type, Int32Type, IntervalMonthDayNano, UnionFields};
 
 use super::*;
 
 fn written(batch: &RecordBatch) -> Vec<String> {
-    let mut rows = Rows::new(None, None);
-    assert_eq!(add_rows(batch, 0, &mut rows).unwrap(), batch.num_rows());
-    let batch = rows.finish().unwrap();
-    let values = batch.column_by_name("value").unwrap().as_binary::<i32>();
-    values
-        .iter()
-        .map(|value| String::from_utf8(value.unwrap().to_vec()).unwrap())
-        .collect()
+    let mut written = vec![];
+    let rows = each_row(batch, 0, |object| {
+        written.push(String::from_utf8(object.to_vec()).unwrap());
+        true
+    });
+    assert_eq!(rows.unwrap(), batch.num_rows());
+    written
 }
 
 /// The values of one column, as written; empty for one that is left out.
@@ -70,7 +69,7 @@ fn bytes_are_text_or_hexadecimal_digits() {
     assert_eq!(values(fixed.clone()), ["\"30313233343536373839616263646566\""]);
     let uuid = Field::new("v", DataType::FixedSizeBinary(16), false);
     let uuid = uuid.with_metadata([("logicalType".to_owned(), "uuid".to_owned())].into());
-    let schema = Arc::new(arrow::datatypes::Schema::new(vec![uuid]));
+    let schema = Arc::new(datafusion::arrow::datatypes::Schema::new(vec![uuid]));
     let batch = RecordBatch::try_new(schema, vec![Arc::new(fixed)]).unwrap();
     assert_eq!(written(&batch), [r#"{"v":"30313233-3435-3637-3839-616263646566"}"#]);
 }
@@ -118,16 +117,15 @@ fn a_dictionary_and_a_union_are_the_values_that_they_hold() {
 }
 
 #[test]
-fn a_batch_is_added_in_parts_if_it_is_large() {
-    let text = "x".repeat(1 << 20);
-    let texts = StringArray::from(vec![text.as_str(); 40]);
-    let batch = RecordBatch::try_from_iter([("v", Arc::new(texts) as ArrayRef)]).unwrap();
-    let mut rows = Rows::new(None, None);
-    let added = add_rows(&batch, 0, &mut rows).unwrap();
-    assert!(added < 40, "{added}");
-    rows.finish().unwrap();
-    let more = add_rows(&batch, added, &mut rows).unwrap();
-    assert!(more > 0 && added + more <= 40, "{more}");
-    let mut few = Rows::new(None, Some(3));
-    assert_eq!(add_rows(&batch, 0, &mut few).unwrap(), 3);
+fn rows_are_written_from_one_on_until_no_more_are_wanted() {
+    let numbers = Arc::new(Int64Array::from_iter_values(0..10)) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("v", numbers)]).unwrap();
+    let mut written = vec![];
+    let rows = each_row(&batch, 7, |object| {
+        written.push(String::from_utf8(object.to_vec()).unwrap());
+        written.len() < 2
+    });
+    assert_eq!(rows.unwrap(), 2);
+    assert_eq!(written, [r#"{"v":7}"#, r#"{"v":8}"#]);
+    assert_eq!(each_row(&batch, 10, |_| true).unwrap(), 0);
 }

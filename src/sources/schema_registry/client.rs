@@ -1,0 +1,231 @@
+//! Requests to a registry: limited in time and size, repeated while there is no answer, with errors in our words.
+
+use std::error::Error;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use reqwest::{Certificate, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::RegistryConfig;
+use crate::settings::Secret;
+use crate::sources::SourceError;
+
+/// The pause before the second attempt; it doubles with each further one, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// The API's code for a schema that is not there.
+const SCHEMA_NOT_FOUND: i64 = 40_403;
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Of one attempt.
+    pub attempt: Duration,
+    /// After this time, there is no further attempt.
+    pub attempts: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(5),
+            attempts: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A client of a registry.
+pub(super) struct Client {
+    config: RegistryConfig,
+    patience: Patience,
+    http: OnceLock<reqwest::Client>,
+}
+
+/// Why there is no answer.
+enum Failure {
+    Silent(String),
+    Certificate(String),
+    Status(StatusCode),
+    TooLong,
+    NotARegistry,
+}
+
+/// An answer that says what is wrong.
+#[derive(Deserialize)]
+struct Problem {
+    error_code: i64,
+}
+
+impl Client {
+    /// Connects on the first request.
+    pub fn new(config: RegistryConfig) -> Self {
+        Self::with(config, Patience::default())
+    }
+
+    pub fn with(config: RegistryConfig, patience: Patience) -> Self {
+        Self {
+            config,
+            patience,
+            http: OnceLock::new(),
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.config.url
+    }
+
+    /// The answer for a path; `None` if the registry does not have what it names.
+    ///
+    /// # Errors
+    /// When the registry does not answer, or refuses to.
+    pub async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, SourceError> {
+        let http = self.http()?;
+        let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let failure = match self.attempt(http, path).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if !failure.is_passing() || started.elapsed() + pause >= self.patience.attempts {
+                return Err(self.error(&failure));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(LAST_PAUSE);
+        }
+    }
+
+    /// Parses an answer.
+    ///
+    /// # Errors
+    /// When it is not what a registry returns.
+    pub fn parsed<T: DeserializeOwned>(&self, answer: &[u8]) -> Result<T, SourceError> {
+        serde_json::from_slice(answer).map_err(|_| self.error(&Failure::NotARegistry))
+    }
+
+    async fn attempt(&self, http: &reqwest::Client, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let mut request = http.get(format!("{}{path}", self.config.url));
+        if let Some(username) = &self.config.username {
+            let password = self.config.password.as_ref().map(Secret::reveal);
+            request = request.basic_auth(username.reveal(), password);
+        }
+        let mut response = request.send().await.map_err(Failure::of)?;
+        let mut answer = vec![];
+        while let Some(piece) = response.chunk().await.map_err(Failure::of)? {
+            if answer.len() + piece.len() > ANSWER_BYTES_MAX {
+                return Err(Failure::TooLong);
+            }
+            answer.extend_from_slice(&piece);
+        }
+        match response.status() {
+            StatusCode::OK => Ok(Some(answer)),
+            StatusCode::NOT_FOUND if is_unknown(&answer) => Ok(None),
+            status => Err(Failure::Status(status)),
+        }
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, SourceError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let mut builder = reqwest::Client::builder()
+            .timeout(self.patience.attempt)
+            .user_agent("clickrec");
+        if let Some(path) = &self.config.ca {
+            let unusable =
+                |reason: String| self.unreachable(format!("{path} {reason}"), "check `ca` under `schema_registry`");
+            let pem = std::fs::read(path).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+            let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+            if certificates.is_empty() {
+                return Err(unusable("contains no PEM certificate".to_owned()));
+            }
+            for certificate in certificates {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        let http = builder.build().map_err(|error| {
+            let help = "check the system's certificates, and `ca` under `schema_registry`";
+            self.unreachable(innermost(&error), help)
+        })?;
+        Ok(self.http.get_or_init(|| http))
+    }
+
+    fn error(&self, failure: &Failure) -> SourceError {
+        let (reason, help) = failure.explain();
+        self.unreachable(reason, help)
+    }
+
+    fn unreachable(&self, reason: String, help: &str) -> SourceError {
+        SourceError::Unreachable {
+            what: format!("the schema registry at {}", self.config.url),
+            reason,
+            help: help.to_owned(),
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: reqwest::Error) -> Self {
+        let reason = innermost(&error);
+        match reason.contains("certificate") {
+            true => Self::Certificate(reason),
+            false => Self::Silent(reason),
+        }
+    }
+
+    /// Whether the same request may succeed in a moment.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Silent(_) => true,
+            Self::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Certificate(_) | Self::TooLong | Self::NotARegistry => false,
+        }
+    }
+
+    /// What is wrong, and how to fix it. A cluster recognizes by `does not answer` what may pass.
+    fn explain(&self) -> (String, &'static str) {
+        const URL: &str = "check `url` under `schema_registry`; Apicurio's ends with /apis/ccompat/v7";
+        match self {
+            Self::Silent(reason) => (
+                format!("it does not answer ({reason})"),
+                "check that it runs there, and `url` under `schema_registry`",
+            ),
+            Self::Certificate(reason) => (
+                format!("its certificate is rejected ({reason})"),
+                "set `ca` under `schema_registry` to a PEM file with the authority's certificate, and in `url` use the \
+                 name in the registry's certificate",
+            ),
+            Self::Status(StatusCode::UNAUTHORIZED) => (
+                "it rejects the user name or the password (401)".to_owned(),
+                "check `username` and `password` under `schema_registry`",
+            ),
+            Self::Status(StatusCode::FORBIDDEN) => (
+                "this user may not read schemas (403)".to_owned(),
+                "grant the `username` under `schema_registry` the permission to read schemas",
+            ),
+            Self::Status(status) if self.is_passing() => (
+                format!("it does not answer requests ({status})"),
+                "look into the registry's log",
+            ),
+            Self::Status(status) => (format!("it answers {status}"), URL),
+            Self::TooLong => (format!("its answer is longer than {} MiB", ANSWER_BYTES_MAX >> 20), URL),
+            Self::NotARegistry => ("its answer is not that of a schema registry".to_owned(), URL),
+        }
+    }
+}
+
+fn is_unknown(answer: &[u8]) -> bool {
+    let problem = serde_json::from_slice::<Problem>(answer);
+    problem.is_ok_and(|problem| problem.error_code == SCHEMA_NOT_FOUND)
+}
+
+/// What caused an error; the library's own text repeats the URL.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &(dyn Error + 'static) = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
