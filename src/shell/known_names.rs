@@ -16,7 +16,7 @@ pub(super) struct Relation {
 
 /// The names of a session.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Catalog {
+pub(super) struct KnownNames {
     pub relations: Vec<Relation>,
     pub functions: Vec<FunctionHelp>,
     /// What `changes('…')` accepts in addition to tables.
@@ -25,7 +25,7 @@ pub(super) struct Catalog {
     pub steps: Vec<String>,
 }
 
-impl Catalog {
+impl KnownNames {
     /// Reads the names of a session, but no data.
     pub async fn of(session: &SessionContext, sources: Vec<String>, steps: Vec<String>) -> Self {
         let mut relations = vec![];
