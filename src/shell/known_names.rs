@@ -1,5 +1,6 @@
-//! The names that completion offers and that are suggested after a typo: tables with their columns, functions,
-//! commands.
+//! The names that completion offers: tables, views and topics with their columns, functions, sources, steps. No SQL
+//! catalog: which tables a statement sees is `pipeline/lake_bindings.rs`. What is suggested after a typo is in `query`
+//! (tables), `error` (columns) and `command`.
 
 use datafusion::prelude::SessionContext;
 
