@@ -196,7 +196,7 @@
 //!   - `system.runs`, `system.expectations`: `pipeline/runs.rs`; many writers of such tables: `pipeline/system.rs`
 //!   - failed records found by bisection; given up where so many fail that the SQL must be wrong: `pipeline/bisect.rs`
 //!     (over rows in a temporary file: `pipeline/spilled.rs`); kept in quarantine: `pipeline/failed_records.rs`
-//!   - a step run without its failed records: `pipeline/leave_out_failed_records.rs`
+//!   - a step run without failed records: `pipeline/leave_out_failed_records.rs`; tried: `pipeline/step/rehearse.rs`
 //!   - errors that data can cause: `pipeline/data_error.rs`; the expression at fault: `pipeline/failing_expression.rs`
 //!   - read = accepted + repeated + quarantined; warnings of impossible times, of none of many accepted:
 //!     `pipeline/reconciliation.rs`
@@ -231,7 +231,7 @@
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step
 //!   - one atomic commit, its lost reply, a compaction meanwhile: `lake/commit.rs`
 //!   - data files, their compression and size, `partition_by`, values that do not fit (`conform`): `lake/write.rs`
-//!   - a lake opened, whether it can be written: `lake/lake.rs`
+//!   - a lake opened, whether it can be written: `lake/lake.rs`; log entries, truncated ones: `lake/log_entry.rs`
 //!   - merge (upsert), keys with many rows: `lake/merge.rs`; old rows replaced, those with a NULL key kept:
 //!     `lake/old_rows.rs`; on a cluster: `lake/merge_plans.rs`
 //!   - keys of a merge, NULL ones, `delete`: `lake/merge_keys.rs`; rows that arrived since a version: `lake/changes.rs`
@@ -242,7 +242,7 @@
 //!     with it: `lake/provider.rs`; joins that use it: `lake/keys/rule.rs`; too many keys for it: `lake/keys/set.rs`
 //!   - data files ruled out by date (statistics): `lake/keys/times.rs`; types that Delta can store: `lake/schema.rs`
 //!   - compaction, `cluster_by`: `lake/compact.rs`; checkpoints, cleanup of the log: `lake/maintain.rs`
-//!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`
+//!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`; of less than a day: `cli/vacuum.rs`
 //!   - vacuum: `lake/vacuum.rs`; time travel: `lake/time_travel.rs`; history of commits: `lake/history.rs`
 //!   - damaged (torn) log, missing checkpoint: `lake/diagnose.rs`; logs kept open in memory: `lake/log_cache.rs`
 //! - [`store`]: the object store of a lake, and who one is to it
@@ -258,7 +258,7 @@
 //!     `config/table_name.rs`
 //!   - counts and sizes allowed, least `retain`: `config/validate_maintenance.rs`; times: `config/validate_trigger.rs`;
 //!     shares (`5%`): `config/share.rs`; parts of the score: `config/validate_recommender.rs`
-//!   - credentials written in the file refused: `config/validate_credentials.rs`
+//!   - credentials in the file refused: `config/validate_credentials.rs`; defaults of `trigger`: `config/project.rs`
 //! - [`settings`]: values of a configuration file
 //!   - variables `${…}`: `settings/interpolate.rs`; one that is not set, its message and line: `settings/values.rs`
 //!   - values from the environment, `.env`, files, secrets by command: `settings/environment.rs`
@@ -286,7 +286,8 @@
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
 //!   - a damaged file, read up to the damage; records that are too long: `sources/files/pass.rs`
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
-//!   - rows of such files as JSON, type by type: `sources/formats/table_rows.rs`
+//!   - rows of such files as JSON, type by type: `sources/formats/table_rows.rs`; records counted:
+//!     `sources/formats/counter.rs`
 //!   - compression: `sources/files/codec.rs`; a file beside its compressed copy, other files of the same content:
 //!     `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`

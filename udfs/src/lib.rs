@@ -17,7 +17,8 @@
 //!   - fields that no column takes (`rest`): `functions/from_json/rest.rs`
 //!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id, rows without one:
 //!     `functions/first_within.rs`
-//!   - `try_to_timestamp`, formats of times: `functions/conversions/to_timestamp.rs`
+//!   - `try_to_timestamp`: `functions/conversions/to_timestamp.rs`; `try_to_date`: `functions/conversions/to_date.rs`;
+//!     formats of times: `functions/conversions/formats.rs`; `try_decode`, …: `functions/conversions/tried.rs`
 //!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
 //!   - `try_add`, …: `functions/conversions/arithmetic.rs`; failing rows found: `functions/conversions/halves.rs`
 //!   - `als_train`, its arguments and memory: `functions/als_train.rs`; warm start: `functions/warm_start.rs`
@@ -39,7 +40,8 @@
 //!   - search for the best items, ties: `als/top_k.rs`; in eight bits first: `als/quantized.rs`
 //!   - vectorized inner loops: `als/kernels.rs`; matrix products: `als/product.rs`
 //! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process
-//!   - the queries, half-step by half-step: `als_sql/train.rs`; rows solved by an aggregate: `als_sql/solve.rs`
+//!   - the queries, half-step by half-step: `als_sql/train.rs`; rows solved by an aggregate: `als_sql/solve.rs`,
+//!     over `als/row_solver.rs`
 //!   - training rows refused (NULL, negative weights): `als_sql/weight.rs`
 //! - `factors_table`: the rows of a model: `factors_table/mod.rs`; its own description: `factors_table/model_row.rs`
 //! - [`sessions`]: models of click order, also independent of DataFusion
