@@ -30,30 +30,38 @@
 //!    the file), and calls [`pipeline::Runner`] (`pipeline/runner.rs`, `run_once`), which runs one step after another,
 //!    each by `run_step` (`pipeline/run_step.rs`): look, decide, run. `pipeline/dag.rs` orders the steps by the names
 //!    in their SQL (`pipeline/references.rs`).
-//! 2. Look (`inspect` in `pipeline/runner.rs`, which also checks `deleted_tables`): `pipeline/inputs/` finds what a
-//!    step reads (`find`, `found`, `sources`), from the positions that its last commit holds (`lake/positions.rs`).
-//!    Whether everything is read from the start (`pipeline/decide/mod.rs`, `rebuild`) is known before the sources are
-//!    asked. For files, `sources/files/pending.rs` finds what is new, as ranges of lines (`file_range`): `listing`,
-//!    `new_lines`, `compare`, `rotation`, `pass`, `tables`, with how far each was read (`read_so_far`);
-//!    [`sources::formats`] says where a record ends. For a topic, it is `sources/kafka/source.rs`, with `lost_records`
-//!    and `recreated`.
+//! 2. Look (`inspect` in `pipeline/runner.rs` calls `pipeline/inputs/find.rs`, which looks, decides and binds):
+//!    `pipeline/inputs/` finds what a step reads (`found`, `sources`), from the positions that its last commit holds
+//!    (`lake/positions.rs`). Whether everything is read from the start (`pipeline/decide/mod.rs`, `rebuild`) is known
+//!    before the sources are asked. For files, `sources/files/pending.rs` finds what is new, as ranges of lines
+//!    (`file_range`): `listing`, `new_lines`, `compare`, `rotation`, `pass`, `tables`, with how far each was read
+//!    (`read_so_far`); [`sources::formats`] says where a record ends. For a topic, it is `sources/kafka/source.rs`,
+//!    with `lost_records` and `recreated`.
 //! 3. Decide: `pipeline/decide/mod.rs` decides what to do about it; `pipeline/inputs/step_bindings.rs` says what the
-//!    names in the step's SQL stand for.
+//!    names in the step's SQL stand for. Then `inspect` lets `pipeline/deleted_tables.rs` (`check`) refuse what would
+//!    silently start from nothing.
 //! 4. Run: `pipeline/leave_out_failed_records.rs` runs the step: `pipeline/step/mod.rs` and its phases `shape`, `plan`,
 //!    `write`, `expectations`, `merge`, `commit`. `engine/query.rs` plans the SQL over its `Bindings`
-//!    (`engine/bindings.rs`); `engine/functions.rs` is where `changes('…')` becomes what `step_bindings` bound. `write`
-//!    goes through `backend/by_queries.rs`, which usually passes the plan on as it is. While the step writes, the plan
-//!    reads the records (`sources/files/scan.rs`, `sources/kafka/reader.rs`) and makes rows of them (of files,
-//!    `sources/formats/rows.rs`; `sources/record.rs`).
-//! 5. `backend/local.rs` runs the plan, or `backend/cluster.rs`, by `cluster/client.rs`. `lake/write.rs` writes its
-//!    rows to files, and `lake/commit.rs` makes them visible, together with the new positions (`lake/positions.rs`). A
-//!    commit that loses a race goes on top where only files moved (`lake/commit.rs`); otherwise `pipeline/run_step.rs`
-//!    plans the step again.
+//!    (`engine/bindings.rs`); `engine/functions.rs` is where `changes('…')` becomes what `step_bindings` bound.
+//!    `pipeline/step/write.rs` first calls `by_queries::compute` (`backend/by_queries.rs`), which usually leaves the
+//!    plan as it is, then `backend.write`: `backend/local.rs` runs the plan, or `backend/cluster.rs`, by
+//!    `cluster/client.rs`. Meanwhile, the plan reads the records (`sources/files/scan.rs`, `sources/kafka/reader.rs`)
+//!    and makes rows of them (of files, `sources/formats/rows.rs`; `sources/record.rs`), and `lake/write.rs` writes its
+//!    rows to files.
+//! 5. `pipeline/step/expectations.rs` checks these files. Where the step merges, `pipeline/step/merge.rs` calls
+//!    `backend.merge`, which finds the old rows of the same keys (`lake/merge.rs`). `pipeline/step/commit.rs` calls
+//!    `lake/commit.rs`, which makes the files visible, together with the new positions (`lake/positions.rs`). A commit
+//!    that loses a race goes on top where only files moved; otherwise `pipeline/run_step.rs` plans the step again.
+//! 6. After the commit, `run_step` asks what became of the records (`pipeline/reconciliation.rs`). `cli/run.rs` adds
+//!    the run to `system.runs` (`pipeline/runs.rs`) and maintains the tables that were written (`pipeline/upkeep.rs`).
 //!
-//! Silver goes the same way, from what changed in Bronze (`lake/changes.rs`). It looks up earlier events with
-//! `previous('…')`, and `lake/keys/` opens only the files that may have them; it replaces the rows of the same keys
-//! (`lake/merge.rs`). Views (`silver.clicks`) run no step: they pass on what they read to the steps that read them
-//! (`pipeline/node.rs`, `go_through`).
+//! Silver goes the same way, from what changed in Bronze (`lake/changes.rs`). The view `sql/silver/clicks.sql` calls
+//! `from_json` (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with
+//! `previous('…')`, and replaces the rows of the same keys. The look-up opens only the files that may have them if the
+//! lake keeps key filters: `lake/provider.rs` (`lookup_provider`), `lake/data_files_scan.rs`, `lake/keys/`. Only
+//! `run --follow` (`cli/run.rs`) and the shell (for `\run`) ask for that (`with_memory` in `lake/lake.rs`). A plain
+//! `clickrec run` takes the Delta library's scan, and a cluster never has key filters. Views (`silver.clicks`) run no
+//! step: they pass on what they read to the steps that read them (`pipeline/node.rs`, `go_through`).
 //!
 //! So does Gold, step by step from `silver.events`: the view `gold.touched_sessions` names the sessions that changed;
 //! `sql/gold/session_items.sql` weighs their items; `sql/gold/als_factors.sql` calls `als_train`
@@ -74,8 +82,9 @@
 //!    `recommender/events.rs`). `serve/statements.rs` (`pick`) picks the statement for lists as long as requested.
 //! 3. The statements were planned before, in the background (`serve/watch.rs`, which swaps them in when they are ready,
 //!    while the old ones answer). `serve/statements.rs` (`plan`) plans them: `recommender/length.rs` (`of_length`)
-//!    picks the SQL, `recommender/mod.rs` (`over`) puts the request's rows in place of the view (`request_table`),
-//!    `recommender/planned.rs` plans it, and `recommender/once.rs` keeps what does not depend on the request.
+//!    picks the SQL, `recommender/mod.rs` (`over`) puts an empty `RequestTable` in place of the view of requests,
+//!    `recommender/planned.rs` plans it, and `recommender/once.rs` keeps what does not depend on the request. Each run
+//!    brings its own rows, through the task context (`RequestRows::task` in `recommender/request_table.rs`).
 //! 4. `serve/answers.rs` answers several requests at once: `recommender/events_to_requests.rs` turns their events into
 //!    rows of `gold.requests`, by running the steps in between (`recommender/steps.rs`, `between`) in memory;
 //!    `Recommender::answer` (`recommender/mod.rs`) runs `sql/gold/recommendations.sql` over them.
@@ -85,6 +94,7 @@
 //!
 //! - [`cli`]: the command line, one thin file a subcommand
 //!   - options of all commands (`--memory`, `--threads`), log levels (`-v`, `CLICKREC_LOG`): `cli/global.rs`
+//!   - ranges of options (`-k`, `--max-k`, …): at the option, in the file of its command
 //!   - options from the environment (`CLICKREC_…`), the list of commands: `cli/mod.rs`
 //!   - exit codes, errors with causes and help: `cli/exit.rs`; Ctrl-C, SIGTERM: `cli/signals.rs`
 //!   - tables, JSON and numbers on standard output, colors (`NO_COLOR`): `cli/output.rs`
@@ -99,16 +109,18 @@
 //! - [`serve`]: the dashboard and the JSON API
 //!   - tokens, Host and Origin checks (CORS, DNS rebinding), content security policy: `serve/guard.rs`
 //!   - too many requests, answers that take too long (503); compression of answers: `serve/guard.rs`
-//!   - the numbers: sizes, times, concurrency: `serve/limits.rs`
-//!   - queries wait for a turn (`turn`), rows of an answer (`rows`), state of the server: `serve/shop.rs`
-//!   - connections, slow clients, graceful shutdown: `serve/listen.rs`
+//!   - queries wait for a turn (`turn`), numbers of rows checked (`rows`), state of the server: `serve/shop.rs`
+//!   - sizes, times, concurrency (the numbers): `serve/limits.rs`; slow clients, graceful shutdown: `serve/listen.rs`
 //!   - refusal of a public address without a token (TLS is a proxy's business): `serve/options.rs`
 //!   - the token from `CLICKREC_TOKEN`, `--poll`, `--max-k`: `cli/serve.rs`
 //!   - new commits followed, statements of a new model swapped in: `serve/watch.rs`
 //!   - statements planned and warmed up: `serve/statements.rs`; one version of every table: `serve/snapshot.rs`
-//!   - newest clicks of sessions, in memory: `serve/clicks.rs`; cache of answers: `serve/answer_cache.rs`
-//!   - concurrent requests answered together (batching): `serve/answers.rs`; HTTP errors: `serve/error.rs`
-//!   - routes, OpenAPI: `serve/api/mod.rs`; parameters and bodies validated: `serve/api/extract.rs`
+//!   - newest clicks of sessions, in memory, whole sessions only: `serve/clicks.rs`
+//!   - cache of answers: `serve/answer_cache.rs`; HTTP errors: `serve/error.rs`
+//!   - concurrent requests answered together (batching), a full queue: `serve/answers.rs`
+//!   - routes, OpenAPI: `serve/api/mod.rs`; parameters, times and bodies parsed: `serve/api/extract.rs`
+//!   - `k` checked against `--max-k`, items and events of a visitor: `serve/api/recommendations.rs`
+//!   - `k` of similar items (a number of rows, up to 1,000): `serve/api/items.rs`, `serve/shop.rs` (`rows`)
 //!   - commits as server-sent events: `serve/api/commit_stream.rs`; SQL of clients: `serve/api/sql.rs`
 //!   - health and metrics of the server: `serve/api/pipeline.rs`; engagement, funnel: `serve/api/reports.rs`
 //!   - queries behind panels and reports, how their rows are sorted: `serve/panels.rs` (in `serve/sql/`)
@@ -117,29 +129,36 @@
 //!   - numbers and times (UTC) on the page: `serve/assets/format.js`; light and dark: `serve/assets/theme.js`
 //!   - the page asks for a token: `serve/assets/api.js`; texts that are no markup (XSS): `serve/assets/dom.js`
 //! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen
-//!   - training and test sessions split by time: `evaluate/train_test.rs`
+//!   - training and test sessions split by time, sessions at the cut, wrong clocks: `evaluate/train_test.rs`
 //!   - test sessions cut into what is known and what is to be predicted: `evaluate/cases.rs`
 //!   - test sessions found in the training data (leakage): `evaluate/overlap.rs`
-//!   - CSV, TSV, Parquet of published data sets: `evaluate/import.rs`; baselines: `evaluate/models.rs`
+//!   - items seen before count as targets: `evaluate/metrics/mod.rs`; unknown ones are misses, items to come that
+//!     repeat count once: `evaluate/measure.rs` (`targets`)
+//!   - CSV, TSV, Parquet of published data sets, units of their times: `evaluate/import.rs`
 //!   - the temporary lake in which models learn: `evaluate/scratch.rs`; answers scored, latency: `evaluate/measure.rs`
-//!   - hit rate, MRR, NDCG, …: `evaluate/metrics/`; ties: `evaluate/metrics/rank.rs`
-//!   - bootstrap confidence intervals: `evaluate/bootstrap.rs`
-//!   - tuning over `--grid`: `evaluate/mod.rs` (`tune`); figures kept in `system.evaluations`: `evaluate/save.rs`
+//!   - hit rate, MRR, NDCG, …: `evaluate/metrics/`; ties: `evaluate/metrics/rank.rs`, `evaluate/measure.rs`
+//!   - bootstrap confidence intervals: `evaluate/bootstrap.rs`; baselines: `evaluate/models.rs`
+//!   - tuning over `--grid` (the first among equals): `evaluate/mod.rs`; figures in `system.evaluations`:
+//!     `evaluate/save.rs`
 //! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations; it knows no model
 //!   - events of a session, or of an invented visitor: `recommender/events.rs`
-//!   - events turned into rows of requests: `recommender/events_to_requests.rs`
+//!   - events turned into rows of requests: `recommender/events_to_requests.rs`; these rows in a run of a plan:
+//!     `recommender/request_table.rs`
 //!   - models read once and not per request: `recommender/once.rs`; longer lists (`k`): `recommender/length.rs`
 //!   - answers that are only popular items (fallback): `recommender/lists.rs`
 //!   - steps that a recommender needs, and whether they are there: `recommender/steps.rs`
 //!   - reasons (`--explain`): `recommender/reasons.rs`; similar items: `recommender/similar.rs`
 //! - [`shell`]: statements and backslash commands, typed or from a script
-//!   - completion on Tab: `shell/complete.rs`; tables, aliases, columns in reach of it: `shell/scope.rs`
+//!   - completion on Tab: `shell/complete.rs`; the names that it knows: `shell/known_names.rs`; tables, aliases,
+//!     columns in reach of it: `shell/scope.rs`
+//!   - which tables a statement sees (lake, views, `kafka.SOURCE`, `system.*`): `pipeline/lake_bindings.rs`
 //!   - prompt, Ctrl-C: `shell/interactive.rs`; line editing, Ctrl-R: `shell/editor.rs`; colors: `shell/highlight.rs`
 //!   - history file: `shell/history_file.rs`; inputs with secrets kept out of it: `shell/secrets.rs`
 //!   - commands parsed: `shell/command.rs`; `\d`, `\history`: `shell/describe.rs`; `\df`: `shell/functions.rs`
 //!   - `\at`: `shell/travel.rs`; `\watch`, `\explain`: `shell/repeat.rs`; `\run`: `shell/run_step.rs`
 //!   - scripts (`-f`, `\i`): `shell/script.rs`; split into statements: `shell/split.rs`; `\o`: `shell/output.rs`
-//!   - one statement run, `\timing`: `shell/query.rs`; suggestions after a typo: `shell/error.rs`
+//!   - one statement run, `\timing`, the table that a mistyped one was meant to be: `shell/query.rs`
+//!   - columns there are, after an unknown one: `shell/error.rs`; what counts as a typo: `config/table_name.rs`
 //!   - read only, `--write`, `--safe`: `shell/restrictions.rs`; progress of a query: `shell/progress.rs`
 //!   - default limit of printed rows: `shell/mod.rs`; formats of rows, `\limit`: `shell/print/mod.rs`
 //!   - width of tables: `shell/print/table.rs`; a reader of a pipe that has left (`| head`): `shell/output.rs`
@@ -149,33 +168,42 @@
 //!   - what it says: `docs/build.rs`; comments of SQL as descriptions: `docs/comments.rs`
 //!   - docs page: `docs/html.rs`; its graph of tables: `docs/graph.rs`
 //! - [`testing`]: unit tests of a project's SQL
-//!   - expected rows compared: `testing/diff.rs`; tests run, batch by batch: `testing/test.rs`
+//!   - expected rows compared (order, equal rows, NULL, tolerance): `testing/diff.rs`
+//!   - tests run, batch by batch: `testing/test.rs`; a step over tables in memory: `pipeline/trial.rs`
 //!   - test files parsed: `testing/raw.rs`; written values as Arrow: `testing/cells.rs`; one CTE: `testing/cte.rs`
 //!   - tests generated from the lake: `testing/generate.rs`; rows from CSV or Parquet: `testing/data_file.rs`
 //! - [`lineage`]: where the columns of a query come from: `lineage/walk.rs`; of one expression: `lineage/expression.rs`
 //! - [`pipeline`]: the DAG, what waits, and running a step
 //!   - order of steps, cycles: `pipeline/dag.rs`; tables that SQL names: `pipeline/references.rs`
 //!   - `--select STEP+`, `--exclude`: `pipeline/select.rs`; `--full-refresh`, step by step: `pipeline/run_options.rs`
-//!   - rebuild or read on, `refresh_after`: `pipeline/decide/mod.rs`; changed SQL detected: `pipeline/fingerprint.rs`
+//!   - rebuild or read on, `refresh_after`, inputs that only lost rows: `pipeline/decide/mod.rs`
+//!   - changed SQL detected: `pipeline/fingerprint.rs`; columns of a step's settings that its result lacks, rows that
+//!     fit into one file: `pipeline/step/plan.rs`
 //!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`
 //!   - two runners of one step (replicas): the slower commit is refused in `lake/commit.rs`, and planned again in
 //!     `pipeline/run_step.rs`
 //!   - steps after a failed one skipped: `pipeline/runner.rs`; errors that pass (retry) or last: `pipeline/error.rs`
 //!   - errors of SQL with file and line: `pipeline/step_error.rs`; `scores` checked: `pipeline/declared_scores.rs`
-//!   - waiting records of sources, a source that was renamed: `pipeline/inputs/sources.rs`
+//!   - waiting records of sources, a renamed source: `pipeline/inputs/sources.rs`; upkeep: `pipeline/upkeep.rs`
 //!   - changes of tables; a reconciliation reads no further than the steps it judges: `pipeline/inputs/found.rs`
+//!   - tables that a step reads but that do not exist yet are empty: `pipeline/inputs/step_bindings.rs`
 //!   - what names stand for: in a step `pipeline/inputs/step_bindings.rs`; elsewhere `pipeline/lake_bindings.rs`
 //!   - out-of-memory fallback (a model trained by queries instead): `pipeline/step/write.rs`
 //!   - schema evolution (columns added), columns that do not fit their table: `pipeline/step/shape.rs`
-//!   - expectations run (`severity`): `pipeline/step/expectations.rs`; their SQL checked: `pipeline/expectation_sql.rs`
+//!   - expectations run (`severity`), too many rows to quarantine: `pipeline/step/expectations.rs`; their SQL checked:
+//!     `pipeline/expectation_sql.rs`
 //!   - rows taken out that break an expectation: `pipeline/rejected_rows.rs`; quarantine replay: `pipeline/replay.rs`
-//!   - `system.quarantine`: `pipeline/quarantine_table.rs`; `system.runs`, `system.expectations`: `pipeline/runs.rs`
-//!   - failed records found by bisection: `pipeline/bisect.rs`; kept in quarantine: `pipeline/failed_records.rs`
-//!   - a step run without its failed records: `pipeline/leave_out_failed_records.rs`
+//!   - `system.quarantine`, equal rows in it: `pipeline/quarantine_table.rs`
+//!   - `system.runs`, `system.expectations`: `pipeline/runs.rs`; many writers of such tables: `pipeline/system.rs`
+//!   - failed records found by bisection; given up where so many fail that the SQL must be wrong: `pipeline/bisect.rs`
+//!     (over rows in a temporary file: `pipeline/spilled.rs`); kept in quarantine: `pipeline/failed_records.rs`
+//!   - a step run without failed records: `pipeline/leave_out_failed_records.rs`; tried: `pipeline/step/rehearse.rs`
 //!   - errors that data can cause: `pipeline/data_error.rs`; the expression at fault: `pipeline/failing_expression.rs`
-//!   - read = accepted + repeated + quarantined; warnings of impossible times: `pipeline/reconciliation.rs`
+//!   - read = accepted + repeated + quarantined; warnings of impossible times, of none of many accepted:
+//!     `pipeline/reconciliation.rs`
 //!   - deleted tables: `pipeline/deleted_tables.rs`; `DELETE`, `RESTORE` by other engines: `pipeline/removed_rows.rs`
-//!   - batches of `--follow`, `--once`: `pipeline/follow/mod.rs`; backoff after failures: `pipeline/follow/backoff.rs`
+//!   - batches of `--follow`, `--once`, failures that end it: `pipeline/follow/mod.rs`; backoff after others:
+//!     `pipeline/follow/backoff.rs`
 //!   - `trigger`, size of a batch; half as many records after out of memory: `pipeline/follow/batch_trigger.rs`
 //!   - steps with `every`, beside the batches: `pipeline/follow/slower_steps.rs`
 //!   - lag, health (stalled, stuck): `pipeline/follow/status.rs`; sums for `system.runs`: `pipeline/follow/ledger.rs`
@@ -186,6 +214,11 @@
 //!   - plans as bytes, without secrets: `cluster/codec.rs`; rows that tasks would double: `cluster/prepare.rs`
 //!   - a cluster's errors told apart: `cluster/texts.rs`; executors and jobs as JSON: `cluster/jobs.rs`
 //!   - tasks of each stage, for `plan`: `cluster/stages.rs`; `--trusted-network`: `cli/executor.rs`
+//!   - settings handed to Ballista, what is left at its defaults: `cluster/scheduler.rs`, `cluster/executor.rs`; size
+//!     of a message: `cluster/mod.rs`
+//!   - what runs in this process although steps run on a cluster (expectations, quarantine, search for failed records,
+//!     reconciliation): `pipeline/step/shared.rs` (`Tools::here`)
+//!   - how far a step is: `backend/progress.rs`; where the keys of a merge are meanwhile: `backend/merge_keys.rs`
 //! - [`engine`]: the one builder of a query session
 //!   - sessions, memory limit, spilling, UTC as time zone: `engine/mod.rs`; peak memory: `engine/memory.rs`
 //!   - SQL to a plan: `engine/query.rs`; what its names stand for: `engine/bindings.rs`
@@ -193,21 +226,26 @@
 //!   - files by name (`from 'events.csv'`, `read_csv`): `engine/files/table.rs`; formats: `engine/files/format.rs`
 //!   - patterns of files, `~`: `engine/files/paths.rs`; options in a call: `engine/files/call.rs`
 //!   - refused wrong answers of DataFusion: `engine/known_wrong/mod.rs`; `not in` with NULL: `engine/not_in.rs`
-//!   - `sum(null)`: `engine/typed_nulls.rs`; registration of all functions: `engine/functions.rs`
+//!   - `sum(null)`: `engine/typed_nulls.rs`; registration of all functions: `engine/functions.rs`; their documentation:
+//!     `engine/help.rs`
+//!   - inputs of a union one after another, with one thread: `engine/one_by_one.rs`
+//!   - large batches of a join, at its end, split up: `engine/split_joined.rs`
 //!   - checked sums (overflow): `engine/checked_sum/mod.rs`; `at time zone`: `engine/rewrite_statement.rs`
 //! - [`lake`]: Delta tables: what changed in them, and one commit a step
 //!   - one atomic commit, its lost reply, a compaction meanwhile: `lake/commit.rs`
-//!   - data files, their compression and size, `partition_by`: `lake/write.rs`
-//!   - a lake opened, whether it can be written: `lake/lake.rs`
-//!   - merge (upsert): `lake/merge.rs`; old rows replaced: `lake/old_rows.rs`; on a cluster: `lake/merge_plans.rs`
+//!   - data files, their compression and size, `partition_by`, values that do not fit (`conform`): `lake/write.rs`
+//!   - a lake opened, whether it can be written: `lake/lake.rs`; log entries, truncated ones: `lake/log_entry.rs`
+//!   - merge (upsert), keys with many rows: `lake/merge.rs`; old rows replaced, those with a NULL key kept:
+//!     `lake/old_rows.rs`; on a cluster: `lake/merge_plans.rs`
 //!   - keys of a merge, NULL ones, `delete`: `lake/merge_keys.rs`; rows that arrived since a version: `lake/changes.rs`
 //!   - how far inputs were read (exactly once): `lake/positions.rs`; read from the log: `lake/read_last_commit.rs`
-//!   - commits of other engines: `lake/foreign_commits.rs`; deletion vectors refused: `lake/data_files_scan.rs`
-//!   - deduplication key filter: `lake/keys/filters.rs` (its share of memory: `cli/run.rs`)
-//!   - joins that use it: `lake/keys/rule.rs`
+//!   - commits of other engines: `lake/foreign_commits.rs`; deletion vectors, column mapping refused:
+//!     `lake/data_files_scan.rs`
+//!   - deduplication key filter: `lake/keys/filters.rs` (its share of memory: `cli/run.rs`); whether a table is read
+//!     with it: `lake/provider.rs`; joins that use it: `lake/keys/rule.rs`; too many keys for it: `lake/keys/set.rs`
 //!   - data files ruled out by date (statistics): `lake/keys/times.rs`; types that Delta can store: `lake/schema.rs`
 //!   - compaction, `cluster_by`: `lake/compact.rs`; checkpoints, cleanup of the log: `lake/maintain.rs`
-//!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`
+//!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`; of less than a day: `cli/vacuum.rs`
 //!   - vacuum: `lake/vacuum.rs`; time travel: `lake/time_travel.rs`; history of commits: `lake/history.rs`
 //!   - damaged (torn) log, missing checkpoint: `lake/diagnose.rs`; logs kept open in memory: `lake/log_cache.rs`
 //! - [`store`]: the object store of a lake, and who one is to it
@@ -217,51 +255,63 @@
 //!   - permissions probed, stores that overwrite files: `store/permissions.rs`; injected faults: `store/faults.rs`
 //! - [`failpoint`]: moments at which a test can make the program die: `failpoint.rs`
 //! - [`config`]: `pipelines.yaml`, validated
-//!   - keys of the file, unknown ones refused, JSON schema: `config/raw.rs`; targets, steps: `config/validate.rs`
-//!   - expectations as queries: `config/validate_expectation.rs`; mistyped names: `config/table_name.rs`
-//!   - credentials written in the file refused: `config/validate_credentials.rs`
+//!   - keys of the file, unknown ones refused, JSON schema: `config/raw.rs`; targets, steps, keys that a mode allows,
+//!     tables written twice, reserved layers: `config/validate.rs`
+//!   - expectations as queries, NULL in them: `config/validate_expectation.rs`; names of tables, mistyped ones:
+//!     `config/table_name.rs`
+//!   - counts and sizes allowed, least `retain`: `config/validate_maintenance.rs`; times: `config/validate_trigger.rs`;
+//!     shares (`5%`): `config/share.rs`; parts of the score: `config/validate_recommender.rs`
+//!   - credentials in the file refused: `config/validate_credentials.rs`; defaults of `trigger`: `config/project.rs`
 //! - [`settings`]: values of a configuration file
 //!   - variables `${…}`: `settings/interpolate.rs`; one that is not set, its message and line: `settings/values.rs`
 //!   - values from the environment, `.env`, files, secrets by command: `settings/environment.rs`
 //!   - credentials hidden in errors and logs: `settings/redact.rs`; `var('…')` of SQL: `udfs/src/variables.rs`
 //! - [`plural`]: numbers with their nouns, for messages: `1 row`, `2 rows`
 //! - [`sources`]: where records come from: kinds of sources (Kafka, files) and formats of files
-//!   - columns of a record, size of a batch: `sources/record.rs`; `--accept-loss`, errors: `sources/source.rs`
+//!   - columns of a record, NULL values, size of a batch: `sources/record.rs`
+//!   - `--accept-loss`, errors of sources: `sources/source.rs`; `changes('SOURCE')` in the shell: `sources/table.rs`
 //!   - a new kind of source: `sources/kind.rs`; a new format: `sources/formats/mod.rs`
-//!   - offsets of a topic to read, partitions added: `sources/kafka/source.rs`
-//!   - records that expired: `sources/kafka/lost_records.rs`
-//!   - a topic that was deleted and created again: `sources/kafka/recreated.rs`
-//!   - records read, silent brokers, backpressure: `sources/kafka/reader.rs`
-//!   - `--from-timestamp`: `sources/kafka/times.rs`
-//!   - filters on offset and time pushed down: `sources/kafka/filters.rs`
+//!   - offsets of a topic to read, partitions added, a limited batch: `sources/kafka/source.rs`; dealt out to readers:
+//!     `sources/kafka/scan.rs`
+//!   - expired records: `sources/kafka/lost_records.rs`; a topic deleted, created again: `sources/kafka/recreated.rs`
+//!   - records read, gaps in offsets (compaction, transaction markers), silent brokers, backpressure, times beyond the
+//!     calendar: `sources/kafka/reader.rs`
+//!   - `--from-timestamp`: `sources/kafka/times.rs`; filters on offset and time pushed down: `sources/kafka/filters.rs`
 //!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`
 //!   - clients, timeouts, retries, memory of a consumer, aborted transactions: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
 //!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; settings of a registry:
 //!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`
 //!   - a topic as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
-//!   - rows of `insert into` as records: `sources/kafka/inserted_rows.rs`; records sent: `sources/kafka/producer.rs`
+//!   - rows of `insert into` as records, what cannot be written: `sources/kafka/inserted_rows.rs`; headers that it
+//!     would lose: `sources/dropped_headers.rs`; records sent: `sources/kafka/producer.rs`
 //!   - records that are refused or not delivered (too large): `sources/kafka/undelivered.rs`
 //!   - `--create-topic`: `sources/kafka/create_topic.rs`; embedded broker: `sources/kafka/embedded.rs`
 //!   - what is new in files; replaced files refused, incomplete last lines warned of: `sources/files/new_lines.rs`
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
 //!   - a damaged file, read up to the damage; records that are too long: `sources/files/pass.rs`
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
-//!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`
-//!   - compression: `sources/files/codec.rs`; a file beside its compressed copy: `sources/files/copies.rs`
+//!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`; records counted:
+//!     `sources/formats/counter.rs`
+//!   - compression: `sources/files/codec.rs`; a file beside its compressed copy, other files of the same content:
+//!     `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`
-//!   - files that change while they are read: `sources/files/scan.rs`; byte order marks: `sources/formats/lines.rs`
+//!   - files that change while they are read: `sources/files/scan.rs`; times of records: `sources/files/pending.rs`
+//!   - byte order marks, empty lines: `sources/formats/lines.rs`; a last line without end: `sources/formats/ndjson.rs`
 //!   - files of another format than they should be: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
-//!   - CSV: its options `sources/formats/csv/dialect.rs`; its header `sources/formats/csv/header.rs`
+//!   - CSV: its options: `sources/formats/csv/dialect.rs`; its header: `sources/formats/csv/header.rs`; line breaks in
+//!     quotes, comments: `sources/formats/csv/row_ends.rs`; rows with too few or too many fields, missing values:
+//!     `sources/formats/csv/objects.rs`
 //! - `sql/`: the shipped project; SQL functions are in `udfs/src/lib.rs`, which has a list like this one
-//!   - why records are rejected (bots are not): `sql/silver/clicks.sql`
+//!   - why records are rejected (bots are not), how far ahead a clock may be: `sql/silver/clicks.sql`
 //!   - deduplication, sessions inferred (30 minutes), late events: `sql/silver/events.sql`
 //!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
 //!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`; hidden items: `sql/gold/item_rules.sql`
 //!   - weights of events, fading interest: `sql/gold/session_items.sql`; ranks: `sql/gold/item_popularity.sql`
 //!   - number of iterations, factors, seed: `sql/gold/als_factors.sql`, `udfs/src/als/params.rs` (the defaults)
-//!   - blend of models, ties, items seen, new visitors (cold start), wrong clocks: `sql/gold/recommendations.sql`
+//!   - blend of models, ties, items seen, new visitors (cold start), wrong clocks, the last 180 days, items of one
+//!     category, rare items: `sql/gold/recommendations.sql`
 
 pub mod backend;
 pub mod cli;

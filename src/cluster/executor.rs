@@ -1,4 +1,5 @@
-//! The process that runs the tasks of a cluster.
+//! The process that runs the tasks of a cluster: Ballista's, with the settings in `run`; those not named there have
+//! Ballista's defaults. Its tasks share one memory pool (`--memory`).
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! The process that plans stages and assigns tasks to executors.
+//! The process that plans stages and assigns tasks to executors: Ballista's, with the settings in `config`; those not
+//! named there have Ballista's defaults. An executor is lost after `--executor-timeout` without a heartbeat.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

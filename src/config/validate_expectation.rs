@@ -1,5 +1,6 @@
 //! Validates `expect`: turns `not_null`, `unique`, `accepted_values`, `range` and `references` into queries for the
-//! rows that violate them, and reads the files of own queries.
+//! rows that violate them, and reads the files of own queries. A NULL violates `not_null` alone; for `unique`, NULLs
+//! equal each other.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Validates `maintenance`: counts, sizes, times; refuses a retention of less than a day.
+//! Validates `maintenance`: counts, sizes (files from 1 MiB to 4 GiB), times; refuses a retention of less than a day.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

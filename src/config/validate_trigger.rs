@@ -1,4 +1,4 @@
-//! Validates `trigger`: when a batch of `run --follow` starts (`every`, `records`, `bytes`).
+//! Validates `trigger`: when a batch of `run --follow` starts (`every`, `records`, `bytes`); none of them is zero.
 
 use std::time::Duration;
 

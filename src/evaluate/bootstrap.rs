@@ -1,4 +1,5 @@
-//! Confidence intervals of 95 %: a bootstrap that draws sessions, as the cases of one session depend on each other.
+//! Confidence intervals of 95 %: a bootstrap that draws sessions 1,000 times, as the cases of one session depend on
+//! each other.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

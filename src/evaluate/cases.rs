@@ -1,4 +1,6 @@
-//! Cuts test sessions into cases, step by step: what is known at a step, what comes next, and what is still to come.
+//! Cuts test sessions into cases, step by step: what is known at a step, what comes next, and what is still to come. An
+//! item that the session has seen before counts like any other, as the next one too (`metrics/mod.rs`). A session with
+//! a single event has no case; at most its 500 newest events are known.
 
 use std::ops::Range;
 

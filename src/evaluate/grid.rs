@@ -1,4 +1,5 @@
-//! All combinations of the values of `--grid`.
+//! All combinations of the values of `--grid`. `evaluate/mod.rs` tries them (`tune`), and takes the best, the first
+//! among equals.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,7 @@
 //! Reads published data sets: clicks in CSV, TSV or Parquet with a session, an item and a time or position per line, or
-//! test files with a prefix and the next item.
+//! test files with a prefix and the next item. IDs stay text; rows without a session or an item are skipped; the size
+//! of a number tells whether a time is in seconds, milliseconds, microseconds or nanoseconds; simultaneous clicks keep
+//! their order.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

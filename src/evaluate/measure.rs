@@ -1,5 +1,5 @@
 //! Runs a model on all cases and scores its lists with the metrics, with and without items that the session has seen;
-//! measures the latency of single requests.
+//! an item to come that training has not seen is never hit; measures the latency of single requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;

@@ -2,8 +2,9 @@
 //!
 //! If both files have times, an event is identified by its session, item and time, and one common event is enough. If
 //! they have only positions, sessions are compared by their items, which short sessions share by chance, and by their
-//! IDs, which many published files number from 0 in each file. Therefore only long sessions, or a majority, count as
-//! evidence.
+//! IDs, which many published files number from 0 in each file. Therefore only long sessions (five items or more), or a
+//! majority, count as evidence. Matches under other IDs only cause a warning, if most sessions have one; those of fewer
+//! than three items are ignored there.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hasher;

@@ -1,5 +1,6 @@
 //! The split into training and test sessions: the lake's events, cut at a point in time (`--test-share`,
-//! `--test-days`). A few sessions with wrong clocks do not move the cut. How a test session is cut further is `cases`.
+//! `--test-days`). Sessions in progress at the cut are on neither side, and test sessions have two events or more. A
+//! few sessions with wrong clocks do not move the cut. How a test session is cut further is `cases`.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;

@@ -1,4 +1,5 @@
-//! What arrived in a table since a version, from its log: `changes('…')` of a step, and the new clicks of the server.
+//! What arrived in a table since a version, from its log: `changes('…')` of a step, and the new clicks of the server. A
+//! row that changed twice may be there twice.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,6 @@
-//! Decides what maintenance is due after a step has committed: compaction, checkpoint, cleanup of the log, vacuum.
+//! Decides what maintenance is due after a step has committed: compaction, checkpoint, cleanup of the log, vacuum (once
+//! a day at most). Tables that merges rewrite get files of 32 MiB at most, and only files that no merge has written for
+//! a while (`compact_min_age`) are compacted.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;

@@ -1,6 +1,6 @@
 //! A merge: takes the keys out of a step's result while it is written, and prepares the commit that replaces the old
-//! rows of these keys (`old_rows` finds them). `backend/local.rs` calls it; for a cluster, `merge_plans` does the same
-//! in plans.
+//! rows of these keys (`old_rows` finds them). A key may have many rows, in the result as in the table (all items of a
+//! session). `backend/local.rs` calls it; for a cluster, `merge_plans` does the same in plans.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

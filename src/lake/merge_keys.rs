@@ -1,5 +1,7 @@
 //! The keys of a merge's result: extracted from its rows, and kept until the old rows of these keys are looked up; and
-//! what happens to a NULL key. Where a backend keeps them meanwhile is `backend/merge_keys.rs`.
+//! what happens to a NULL key: it is an error, unless an expectation may set the row aside before the commit. A key may
+//! have many rows, in the result as in the table: see `merge.rs`. Where a backend keeps them meanwhile is
+//! `backend/merge_keys.rs`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

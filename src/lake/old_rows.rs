@@ -1,4 +1,5 @@
-//! Finds the old rows of a merge's keys: which files hold some, and which rows of these files remain.
+//! Finds the old rows of a merge's keys: which files hold some, and which rows of these files remain. A key that the
+//! result has many times is looked up once; an old row with a NULL in its key always remains.
 
 use std::collections::HashSet;
 use std::sync::Arc;

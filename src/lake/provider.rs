@@ -1,5 +1,6 @@
-//! A table of the lake in a session: the Delta library's scan, or our own where a join looks up keys or plans run in
-//! other processes.
+//! A table of the lake in a session: the Delta library's scan, or our own where a join looks up keys
+//! (`lookup_provider`: only if the lake keeps key filters, as `run --follow` and the shell's `\run` let it, and never
+//! on a cluster) or where plans run in other processes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Maps the columns of a query's result to what a Delta table can store: types, time zones, nullability.
+//! Maps the columns of a query's result to what a Delta table can store: types, time zones, nullability: microseconds
+//! in UTC, every column nullable; types that Delta does not have are refused.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
-//! Writes rows to data files that no reader sees until a [`Commit`](super::Commit) names them.
+//! Writes rows to data files that no reader sees until a [`Commit`](super::Commit) names them: Parquet with zstd (level
+//! 1), closed at about 128 MiB, with statistics of the first 32 columns. Columns that a batch lacks are NULL; a value
+//! that does not fit its column is an error (`conform`).
 
 use std::num::NonZeroU64;
 use std::sync::Arc;

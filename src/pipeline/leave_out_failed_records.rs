@@ -2,7 +2,8 @@
 //!
 //! A conversion that fails on one value fails the whole query, on this run and on every later one. So where a step
 //! fails with an error that data can cause, [`bisect`](super::bisect) looks for the records that fail by themselves,
-//! input by input. They go to `system.quarantine` ([`failed_records`]), and the step runs on the others.
+//! input by input. They go to `system.quarantine` ([`failed_records`]), and the step runs on the others. Too many of
+//! them fail the step instead (`bisect`, `check_number`).
 
 use std::sync::Arc;
 

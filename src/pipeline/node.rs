@@ -40,7 +40,7 @@ pub struct Node {
     pub judged_by: BTreeMap<TableName, BTreeSet<TableName>>,
     /// The names of `var('…', …)` in its SQL and that of its views.
     pub variables: BTreeSet<String>,
-    /// Tells one version of its logic from another: SQL of the step and its views, mode, key, partitioning.
+    /// Tells one version of its logic from another: SQL of the step and its views, mode, key, `delete`, partitioning.
     pub fingerprint: i64,
 }
 

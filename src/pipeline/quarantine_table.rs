@@ -1,6 +1,7 @@
-//! The table `system.quarantine`: its columns, and how rows are written to it, each once. `step/expectations.rs` puts
-//! rows there that an expectation rejects (`save`), `failed_records` records that a step's SQL fails on (`put`). What
-//! the SQL itself does not accept goes to a table of the project's own (`silver.quarantine`).
+//! The table `system.quarantine`: its columns, and how rows are written to it, each once: rows of a step that are equal
+//! in everything are one. `step/expectations.rs` puts rows there that an expectation rejects (`save`), `failed_records`
+//! records that a step's SQL fails on (`put`). What the SQL itself does not accept goes to a table of the project's own
+//! (`silver.quarantine`).
 
 use std::collections::HashSet;
 use std::io::Write;

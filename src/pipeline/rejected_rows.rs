@@ -1,6 +1,6 @@
 //! Takes the rows that an expectation with `severity: quarantine` rejects out of what a step has written.
 //! `step/expectations.rs` calls it: its query returned these rows, [`Unwanted`] finds them among the step's own and
-//! passes on all others.
+//! passes on all others. NULL equals NULL here, and NaN equals NaN; of equal rows, all are taken out.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,6 @@
 //! `clickrec quarantine replay`: records that were not accepted, judged again by the SQL as it is now; what it accepts
-//! moves on, and nothing else is rebuilt.
+//! moves on, and nothing else is rebuilt. Refused where a step that accepts records does not merge, as it could store
+//! one twice.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

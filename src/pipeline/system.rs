@@ -1,5 +1,6 @@
 //! The tables that no step makes, in the layer `system`: what clickrec writes down about its own work (`runs`,
-//! `expectations`, `quarantine`, `evaluations`). Writing is tried again where other writers are faster.
+//! `expectations`, `quarantine`, `evaluations`). Writing is tried again where other writers are faster, for about a
+//! minute.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

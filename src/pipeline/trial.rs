@@ -1,4 +1,5 @@
-//! A step over tables in memory, without a lake: for unit tests of a project's SQL.
+//! A step over tables in memory, without a lake: for unit tests of a project's SQL (`testing` calls it). The table
+//! changes as the step's mode says, also by a merge.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;

@@ -1,4 +1,5 @@
 //! The events of one session: from the lake, or made up of the actions of a visitor that the lake does not know.
+//! Actions may repeat; those without a time are a second apart, and have just happened.
 
 use std::sync::Arc;
 

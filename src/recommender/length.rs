@@ -1,5 +1,5 @@
 //! How long lists are: plans the project's own statement for the table's length, for more items (`var('k', …)`), or for
-//! the long lists that reasons are computed from ([`Recommender::of_length`]).
+//! the long lists that reasons are computed from (1,000 items; [`Recommender::of_length`]).
 
 use clickrec_udfs::Variables;
 

@@ -1,5 +1,5 @@
-//! An answer of the statement as lists: the items of each session, best first, with their scores; and whether a list is
-//! only the fallback that everybody gets.
+//! An answer of the statement as lists: the items of each session, best first, with their scores (rows without an item
+//! or a rank are left out); and whether a list is only the fallback that everybody gets.
 
 use std::collections::{BTreeMap, HashMap};
 

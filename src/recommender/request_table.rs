@@ -1,5 +1,6 @@
 //! The tables that hold the requested sessions in a run of a plan: they stand in place of the view of requests, so that
-//! one plan answers every request.
+//! one plan answers every request. They are empty when they are planned; each run brings its rows through the task
+//! context ([`RequestRows::task`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

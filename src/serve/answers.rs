@@ -1,6 +1,6 @@
 //! Answers recommendation requests in batches: requests that arrive while all runs are busy are answered together by
-//! one run of the plan, so that runs are shared under load. The events of a request come with it, from
-//! `api/recommendations`.
+//! one run of the plan, so that runs are shared under load (32 at most, each session once). With 4,096 waiting, more
+//! are refused (503). The events of a request come with it, from `api/recommendations`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Accepts connections until the server stops, limits their number and how long the headers of a request may take, and
-//! lets active requests finish at shutdown.
+//! lets active requests finish at shutdown (for 5 seconds).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Finds the value of `${NAME}`: on the command line (`--var`), in the environment, in the `.env` file next to the
-//! project file, in the file named in `NAME_FILE`, or in the output of the command in `NAME_COMMAND`. `var('NAME', …)`
-//! of the SQL is `udfs/src/variables.rs`.
+//! project file, in the file named in `NAME_FILE`, or in the output of the command in `NAME_COMMAND` (within 60
+//! seconds). An empty value counts as none. `var('NAME', …)` of the SQL is `udfs/src/variables.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,5 @@
-//! Keeps credentials out of all output, including that of libraries, whose errors quote requests and settings.
+//! Keeps credentials out of all output, including that of libraries, whose errors quote requests and settings. Values
+//! of fewer than six characters are not looked for, only what stands after marks such as `password=`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -5,10 +5,10 @@ use std::ops::Range;
 use datafusion::sql::sqlparser::keywords::{Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::catalog::Catalog;
 use super::command::COMMANDS;
 use super::file_names::file_names;
 use super::highlight::KEYWORDS;
+use super::known_names::KnownNames;
 use super::print::Format;
 use super::scope::Scope;
 use super::tokens::{Piece, tokens};
@@ -30,10 +30,10 @@ pub(super) struct Completion {
 }
 
 /// Completes the word before the cursor (a byte offset).
-pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completion {
+pub(super) fn complete(text: &str, cursor: usize, known: &KnownNames) -> Completion {
     let before = text.get(..cursor).unwrap_or(text);
     if before.trim_start().starts_with('\\') && !before.trim_start().contains('\n') {
-        return command(before, catalog);
+        return command(before, known);
     }
     let start = word_start(before);
     let mut candidates = Candidates {
@@ -45,14 +45,14 @@ pub(super) fn complete(text: &str, cursor: usize, catalog: &Catalog) -> Completi
     let (before, after) = around(&tokens.pieces, start);
     if let Some(open) = inside_text(text, &tokens.pieces, tokens.open, cursor) {
         if before_text_of_a_name(before, open) {
-            candidates.names_in_quotes(&text[open + 1..cursor], catalog);
-        } else if catalog.files && text[open..].starts_with('\'') && before_text_of_a_file(before, open) {
+            candidates.names_in_quotes(&text[open + 1..cursor], known);
+        } else if known.files && text[open..].starts_with('\'') && before_text_of_a_file(before, open) {
             candidates.files_in_quotes(&text[open + 1..cursor]);
         }
         return candidates.done();
     }
-    let scope = Scope::of(before, after, catalog);
-    candidates.expression_or_table(before, &scope, catalog);
+    let scope = Scope::of(before, after, known);
+    candidates.expression_or_table(before, &scope, known);
     candidates.done()
 }
 
@@ -119,7 +119,7 @@ fn word_start(before: &str) -> usize {
 }
 
 /// A command or its argument.
-fn command(before: &str, catalog: &Catalog) -> Completion {
+fn command(before: &str, known: &KnownNames) -> Completion {
     let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     let line = before.trim_start();
     let mut candidates = Candidates {
@@ -129,25 +129,25 @@ fn command(before: &str, catalog: &Catalog) -> Completion {
     };
     match line.split_once(char::is_whitespace) {
         None => candidates.add(COMMANDS.iter().map(|(name, _, doc)| (*name, *doc))),
-        Some(("\\d" | "\\history", _)) => candidates.add(catalog.names().map(|name| (name, "table"))),
-        Some(("\\df", _)) => candidates.add(catalog.functions.iter().map(|help| (&*help.name, first_sentence(help)))),
-        Some(("\\run", _)) => candidates.add(catalog.steps.iter().map(|name| (&**name, "step"))),
+        Some(("\\d" | "\\history", _)) => candidates.add(known.names().map(|name| (name, "table"))),
+        Some(("\\df", _)) => candidates.add(known.functions.iter().map(|help| (&*help.name, first_sentence(help)))),
+        Some(("\\run", _)) => candidates.add(known.steps.iter().map(|name| (&**name, "step"))),
         Some(("\\format", _)) => {
             let names: Vec<String> = Format::all().map(|format| format.to_string()).collect();
             candidates.add(names.iter().map(|name| (&**name, "format")));
         }
         Some(("\\at", _)) => candidates.add([("now", "the current state")]),
         Some(("\\x" | "\\timing", _)) => candidates.add([("on", ""), ("off", "")]),
-        Some(("\\explain", rest)) => return shifted(before, rest, catalog),
+        Some(("\\explain", rest)) => return shifted(before, rest, known),
         Some(_) => {}
     }
     candidates.done()
 }
 
 /// The statement after `\explain`.
-fn shifted(before: &str, statement: &str, catalog: &Catalog) -> Completion {
+fn shifted(before: &str, statement: &str, known: &KnownNames) -> Completion {
     let shift = before.len() - statement.len();
-    let mut found = complete(statement, statement.len(), catalog);
+    let mut found = complete(statement, statement.len(), known);
     found.range = found.range.start + shift..found.range.end + shift;
     found
 }
@@ -179,7 +179,7 @@ impl Candidates<'_> {
         }
     }
 
-    fn expression_or_table(&mut self, before: &[Piece], scope: &Scope<'_>, catalog: &Catalog) {
+    fn expression_or_table(&mut self, before: &[Piece], scope: &Scope<'_>, known: &KnownNames) {
         if let Some((qualifier, _)) = self.word.rsplit_once('.') {
             let columns = scope.columns_of(&qualifier.to_lowercase());
             let columns = columns
@@ -187,35 +187,35 @@ impl Candidates<'_> {
                 .map(|(name, kind)| (format!("{qualifier}.{}", quoted(name)), kind));
             let columns: Vec<(String, &String)> = columns.collect();
             self.add(columns.iter().map(|(name, kind)| (&**name, &***kind)));
-            return self.tables(catalog, &[]);
+            return self.tables(known, &[]);
         }
-        if let Some(function) = scope.call(catalog) {
+        if let Some(function) = scope.call(known) {
             self.arguments(function, &scope.given);
             let first = before.iter().rfind(|piece| !piece.is_blank());
             if first.is_some_and(|piece| piece.token == Token::LParen) {
-                return self.tables(catalog, &scope.ctes);
+                return self.tables(known, &scope.ctes);
             }
         } else if scope.wants_table {
-            return self.tables(catalog, &scope.ctes);
+            return self.tables(known, &scope.ctes);
         }
         let columns: Vec<(String, &str)> = scope.columns().map(|(name, kind)| (quoted(name), &**kind)).collect();
         self.add(columns.iter().map(|(name, kind)| (&**name, *kind)));
         if !self.word.is_empty() {
-            self.functions(catalog, |kind| kind != FunctionKind::Table);
+            self.functions(known, |kind| kind != FunctionKind::Table);
             self.keywords();
         } else if columns.is_empty() {
             self.keywords();
         }
     }
 
-    fn tables(&mut self, catalog: &Catalog, ctes: &[String]) {
+    fn tables(&mut self, known: &KnownNames, ctes: &[String]) {
         self.add(ctes.iter().map(|name| (&**name, "with")));
-        self.add(catalog.names().map(|name| (name, "table")));
-        self.functions(catalog, |kind| kind == FunctionKind::Table);
+        self.add(known.names().map(|name| (name, "table")));
+        self.functions(known, |kind| kind == FunctionKind::Table);
     }
 
-    fn functions(&mut self, catalog: &Catalog, wanted: impl Fn(FunctionKind) -> bool) {
-        let functions = catalog.functions.iter().filter(|help| wanted(help.kind));
+    fn functions(&mut self, known: &KnownNames, wanted: impl Fn(FunctionKind) -> bool) {
+        let functions = known.functions.iter().filter(|help| wanted(help.kind));
         let functions: Vec<(String, &str)> = functions
             .map(|help| (format!("{}(", help.name), first_sentence(help)))
             .collect();
@@ -247,9 +247,9 @@ impl Candidates<'_> {
         self.add(words.iter().map(|word| (&**word, "")));
     }
 
-    fn names_in_quotes(&mut self, word: &str, catalog: &Catalog) {
-        let sources = catalog.sources.iter().map(|name| (&**name, "source"));
-        self.in_quotes(word, sources.chain(catalog.names().map(|name| (name, "table"))));
+    fn names_in_quotes(&mut self, word: &str, known: &KnownNames) {
+        let sources = known.sources.iter().map(|name| (&**name, "source"));
+        self.in_quotes(word, sources.chain(known.names().map(|name| (name, "table"))));
     }
 
     fn files_in_quotes(&mut self, word: &str) {

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::engine::ParameterHelp;
-use crate::shell::catalog::Relation;
+use crate::shell::known_names::Relation;
 
-fn catalog() -> Catalog {
+fn known_names() -> KnownNames {
     let relation = |name: &str, columns: &[&str]| Relation {
         name: name.to_owned(),
         columns: columns
@@ -27,7 +27,7 @@ fn catalog() -> Catalog {
         named: !parameters.is_empty(),
         example: None,
     };
-    Catalog {
+    KnownNames {
         relations: vec![
             relation("bronze.clicks", &["topic", "offset", "value"]),
             relation("gold.sessions", &["session_id", "events", "started_at"]),
@@ -53,7 +53,7 @@ fn catalog() -> Catalog {
 fn at(text: &str) -> (String, Vec<String>) {
     let cursor = text.find('|').unwrap();
     let text = text.replace('|', "");
-    let found = complete(&text, cursor, &catalog());
+    let found = complete(&text, cursor, &known_names());
     let candidates = found.candidates.into_iter().map(|candidate| candidate.text);
     (text[found.range].to_owned(), candidates.collect())
 }
@@ -168,9 +168,9 @@ fn files_in_quotes_where_a_file_may_stand() {
     assert_eq!(offers("select 1 from a join 'Cargo.t|'"), ["Cargo.toml"]);
     assert!(offers("select 'Cargo.t|").is_empty());
     assert!(offers("select 1 from -- Cargo.t|").is_empty());
-    let refused = Catalog {
+    let refused = KnownNames {
         files: false,
-        ..catalog()
+        ..known_names()
     };
     let text = "select * from 'Cargo.t";
     assert!(complete(text, text.len(), &refused).candidates.is_empty());
@@ -191,8 +191,8 @@ fn commands_and_their_arguments() {
 fn nothing_breaks_on_any_place_of_any_text() {
     let text = "select 'é', \"ß\", e.x from silver.events e -- ü\nwhere f(a => 'b'";
     for (at, _) in text.char_indices() {
-        complete(text, at, &catalog());
+        complete(text, at, &known_names());
     }
-    complete(text, text.len(), &catalog());
-    complete(text, 10_000, &catalog());
+    complete(text, text.len(), &known_names());
+    complete(text, 10_000, &known_names());
 }

@@ -1,4 +1,4 @@
-//! Lists tables, columns, steps and commits: `\d`, `\dt`, `\layers`, `\history`.
+//! Lists tables, columns, steps and commits: `\d`, `\dt`, `\layers`, `\history` (the newest 20).
 
 use std::sync::Arc;
 

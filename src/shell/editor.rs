@@ -15,9 +15,9 @@ use reedline::{
 };
 
 use super::ShellError;
-use super::catalog::Catalog;
 use super::complete::complete;
 use super::highlight::parts;
+use super::known_names::KnownNames;
 use super::secrets::holds_secret;
 use super::split::is_complete;
 
@@ -28,14 +28,14 @@ const MENU_ROWS: u16 = 12;
 
 /// The names for completion; the shell updates them when it learns more.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(Arc<RwLock<Arc<Catalog>>>);
+pub(super) struct Names(Arc<RwLock<Arc<KnownNames>>>);
 
 impl Names {
-    pub fn set(&self, catalog: Catalog) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    pub fn set(&self, known: KnownNames) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
     }
 
-    fn get(&self) -> Arc<Catalog> {
+    fn get(&self) -> Arc<KnownNames> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,4 +1,5 @@
-//! Why a statement or a command failed, with the line in its script and a way out: unknown names get suggestions.
+//! Why a statement or a command failed, with the line in its script and a way out: after an unknown column, the columns
+//! that there are. The table that a mistyped one was meant to be is suggested in `query`.
 
 use std::error::Error;
 use std::{fmt, io};

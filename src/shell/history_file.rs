@@ -1,5 +1,5 @@
-//! The file of the lines typed before (`~/.local/state/clickrec/history`), which only its owner can read. `\history` is
-//! in `describe`.
+//! The file of the lines typed before (`~/.local/state/clickrec/history`), which only its owner can read; `editor`
+//! keeps 10,000 of them. `\history` is in `describe`.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;

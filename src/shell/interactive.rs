@@ -107,8 +107,8 @@ async fn typed(
     signals: &mut Signals,
 ) -> Result<(Editor, Result<Typed, ShellError>), ShellError> {
     let refresh = async {
-        match shell.catalog().await {
-            Ok(catalog) => names.set(catalog),
+        match shell.known_names().await {
+            Ok(known) => names.set(known),
             Err(error) => tracing::info!("cannot complete names: {error}"),
         }
         pending::<()>().await;

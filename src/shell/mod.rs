@@ -6,11 +6,10 @@
 //!   (`\watch`), `run_step` (`\run`): what they do. `query`: a statement; `output`: where results go (`\o`).
 //! - `restrictions`: refuses what a session may not do; `copy`: where `copy … to` may write.
 //! - [`print`](mod@print): rows as text; `progress`: the progress of a query.
-//! - `interactive`, `editor`: the prompt; `catalog`, `complete`, `scope`, `highlight`: completion and colors;
+//! - `interactive`, `editor`: the prompt; `known_names`, `complete`, `scope`, `highlight`: completion and colors;
 //!   `file_names`: completion of files; `history_file`, `secrets`: the history, and what it leaves out.
 
 mod access;
-mod catalog;
 mod command;
 mod complete;
 mod copy;
@@ -22,6 +21,7 @@ mod functions;
 mod highlight;
 mod history_file;
 mod interactive;
+mod known_names;
 mod output;
 pub mod print;
 mod progress;
@@ -52,8 +52,8 @@ pub use interactive::interactive;
 pub use output::{Out, terminal_width};
 pub use script::Script;
 
-use catalog::Catalog;
 use command::Limit;
+use known_names::KnownNames;
 use output::Output;
 use print::{Format, Layout};
 
@@ -135,16 +135,16 @@ impl Shell {
     }
 
     /// The names that an input may contain.
-    async fn catalog(&self) -> Result<Catalog, ShellError> {
+    async fn known_names(&self) -> Result<KnownNames, ShellError> {
         let sources = self.project.sources.keys().cloned().collect();
         let nodes = self.runner.dag().nodes().iter();
         let steps = nodes
             .filter(|node| node.step.mode != Mode::View)
             .map(|node| node.name().to_string());
-        let catalog = Catalog::of(&self.session().await?, sources, steps.collect()).await;
-        Ok(Catalog {
+        let known = KnownNames::of(&self.session().await?, sources, steps.collect()).await;
+        Ok(KnownNames {
             files: self.options.access != Access::Safe,
-            ..catalog
+            ..known
         })
     }
 

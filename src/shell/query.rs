@@ -1,5 +1,5 @@
 //! One statement: planned, checked (`restrictions`), run and printed, with its time and peak memory (`\timing`), and
-//! with help where a name is unknown.
+//! with the table that was meant where one is unknown.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::catalog::{Catalog, Relation};
+use super::known_names::{KnownNames, Relation};
 use super::tokens::Piece;
 use crate::engine::FunctionHelp;
 
@@ -24,12 +24,12 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// Reads a statement from its tokens before and after the place.
-    pub fn of(before: &[Piece], after: &[Piece], catalog: &'a Catalog) -> Self {
+    pub fn of(before: &[Piece], after: &[Piece], known: &'a KnownNames) -> Self {
         let before: Vec<&Piece> = before.iter().filter(|piece| !piece.is_blank()).collect();
         let after = after.iter().filter(|piece| !piece.is_blank());
         let all: Vec<&Piece> = before.iter().copied().chain(after).collect();
         let mut scope = Self {
-            relations: relations(&all, catalog),
+            relations: relations(&all, known),
             ctes: ctes(&all),
             ..Self::default()
         };
@@ -38,9 +38,9 @@ impl<'a> Scope<'a> {
     }
 
     /// The function whose call contains the place, if its arguments have names.
-    pub fn call(&self, catalog: &'a Catalog) -> Option<&'a FunctionHelp> {
+    pub fn call(&self, known: &'a KnownNames) -> Option<&'a FunctionHelp> {
         let name = self.function.as_ref()?;
-        catalog.functions.iter().find(|help| help.named && help.name == *name)
+        known.functions.iter().find(|help| help.named && help.name == *name)
     }
 
     /// The columns of all tables in the statement.
@@ -93,14 +93,14 @@ const CLAUSES: [&str; 9] = [
 ];
 
 /// `layer.table`, `layer.table alias`, `layer.table as alias`, anywhere in the statement.
-fn relations<'a>(pieces: &[&Piece], catalog: &'a Catalog) -> Vec<(&'a Relation, Option<String>)> {
+fn relations<'a>(pieces: &[&Piece], known: &'a KnownNames) -> Vec<(&'a Relation, Option<String>)> {
     let mut found = vec![];
     for (index, window) in pieces.windows(3).enumerate() {
         let [layer, dot, table] = window else { continue };
         let (Some(layer), Token::Period, Some(table)) = (layer.name(), &dot.token, table.name()) else {
             continue;
         };
-        let Some(relation) = catalog.relation(&format!("{layer}.{table}")) else {
+        let Some(relation) = known.relation(&format!("{layer}.{table}")) else {
             continue;
         };
         let mut rest = pieces[index + 3..].iter();

@@ -1,5 +1,6 @@
 //! A record as it arrived: topic, partition, offset, timestamp, key, value, headers, the same for Kafka and files; and
-//! its columns in a batch.
+//! its columns in a batch, which is full at 16,384 records or 16 MiB. Of a file, the topic is its name and the offset
+//! the line. A value may be NULL (a tombstone).
 
 use std::sync::{Arc, LazyLock};
 

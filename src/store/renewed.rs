@@ -1,5 +1,5 @@
 //! Tokens that expire: reads the credentials again where the store refuses a request, and repeats the request once if
-//! they have changed.
+//! they have changed; reads them every two seconds at most.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Rows in a separate file next to the test: CSV with a header, NDJSON or Parquet.
+//! Rows in a separate file next to the test: CSV with a header (an empty value is NULL), NDJSON or Parquet.
 
 use std::fs::File;
 use std::io::Seek;

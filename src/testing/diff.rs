@@ -1,4 +1,5 @@
-//! Compares expected with actual rows: missing, unexpected, different or reordered.
+//! Compares expected with actual rows: missing, unexpected, different or reordered (only with `ordered`). Equal rows
+//! are counted; NULL equals NULL; floating-point numbers may differ by 1e-5 of their size.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Runs one test: its step over the given rows, batch by batch, and what does not match.
+//! Runs one test: its step over the given rows, batch by batch, up to the first one that does not match.
 
 use std::path::PathBuf;
 use std::sync::Arc;

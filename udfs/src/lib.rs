@@ -9,36 +9,45 @@
 //!
 //! - [`functions`]: one SQL function per file
 //!   - which functions there are: `functions/mod.rs`; `changes('…')` and its like are in `src/engine/functions.rs`
-//!   - JSON parsed, `schema: evolve` (values of another type): `functions/from_json/mod.rs`
-//!   - types of declared columns: `functions/columns/parser.rs`; paths (`$.user.id`): `functions/columns/path.rs`
-//!   - why a record has no values: `functions/from_json/fault.rs`; large numbers: `functions/from_json/numbers.rs`
+//!   - JSON parsed, `schema: evolve` (values of another type), repeated fields: `functions/from_json/mod.rs`
+//!   - types of declared columns, how deep they nest: `functions/columns/parser.rs`; paths (`$.user.id`):
+//!     `functions/columns/path.rs`
+//!   - why a record has no values: `functions/from_json/fault.rs`; large numbers: `functions/from_json/numbers.rs`;
+//!     years of dates and times: `functions/from_json/leaf.rs`
 //!   - fields that no column takes (`rest`): `functions/from_json/rest.rs`
 //!   - Avro decoded, schemas of a registry: `functions/from_avro/mod.rs`; the ID before a value: `functions/frame.rs`
-//!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id: `functions/first_within.rs`
-//!   - `try_to_timestamp`, formats of times: `functions/conversions/to_timestamp.rs`
+//!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id, rows without one:
+//!     `functions/first_within.rs`
+//!   - `try_to_timestamp`: `functions/conversions/to_timestamp.rs`; `try_to_date`: `functions/conversions/to_date.rs`;
+//!     formats of times: `functions/conversions/formats.rs`; `try_decode`, …: `functions/conversions/tried.rs`
 //!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
 //!   - `try_add`, …: `functions/conversions/arithmetic.rs`; failing rows found: `functions/conversions/halves.rs`
 //!   - `als_train`, its arguments and memory: `functions/als_train.rs`; warm start: `functions/warm_start.rs`
+//!   - ranges of other arguments (`k`, `neighbours`, `steps`, …): `bind` in the file of the function
 //!   - `recommend`, items seen left out, unknown ones skipped: `functions/recommend.rs`
 //!   - similar items: `functions/similar_items.rs`
 //!   - ranks and scores as rows: `functions/ranked.rs`
 //!   - `session_knn`: `functions/session_knn.rs`; `item_transitions`: `functions/item_transitions.rs`
-//!   - text ids as numbers: `functions/ids.rs`; a model read as an argument: `functions/model_argument.rs`
+//!   - text ids as numbers, NULLs in interactions refused: `functions/ids.rs`; in clicks: `functions/clicks.rs`
+//!   - a model read as an argument, an empty one: `functions/model_argument.rs`
 //! - [`als`]: alternating least squares, independent of DataFusion
 //!   - training in memory, half-steps in parallel: `als/train.rs`
-//!   - number of iterations, other hyperparameters, their defaults: `als/params.rs`
+//!   - number of iterations, other hyperparameters, their defaults and ranges: `als/params.rs`
 //!   - one row solved (conjugate gradients, Cholesky): `als/solve.rs`; block by block (iALS++): `als/block.rs`
 //!   - the Gramian: `als/gramian.rs`; its diagonal coordinates: `als/spectrum.rs`; the loss: `als/loss.rs`
 //!   - fold-in of sessions that training has not seen: `als/fold_in.rs`; random start, seed: `als/model.rs`
-//!   - early stopping (`holdout`, `patience`): `als/holdout.rs`; repeated pairs summed: `als/interactions.rs`
-//!   - search for the best items: `als/top_k.rs`; in eight bits first: `als/quantized.rs`
+//!   - early stopping (`holdout`, `patience`), ties in it: `als/holdout.rs`
+//!   - repeated pairs summed, weights of 0 and below: `als/interactions.rs`
+//!   - search for the best items, ties: `als/top_k.rs`; in eight bits first: `als/quantized.rs`
 //!   - vectorized inner loops: `als/kernels.rs`; matrix products: `als/product.rs`
 //! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process
-//!   - the queries, half-step by half-step: `als_sql/train.rs`; rows solved by an aggregate: `als_sql/solve.rs`
+//!   - the queries, half-step by half-step: `als_sql/train.rs`; rows solved by an aggregate: `als_sql/solve.rs`,
+//!     over `als/row_solver.rs`
 //!   - training rows refused (NULL, negative weights): `als_sql/weight.rs`
 //! - `factors_table`: the rows of a model: `factors_table/mod.rs`; its own description: `factors_table/model_row.rs`
 //! - [`sessions`]: models of click order, also independent of DataFusion
-//!   - neighbor sessions found and weighed: `sessions/knn.rs`; past sessions, inverted index: `sessions/history.rs`
+//!   - neighbor sessions found and weighed, ties: `sessions/knn.rs`; past sessions, repeated and simultaneous clicks,
+//!     inverted index: `sessions/history.rs`
 //! - [`ranking`]: scored items, top-k selection, ties: `ranking.rs`
 //! - [`variables`]: `var('NAME', …)`, values in SQL that can be overridden from outside: `variables.rs`
 //! - [`relation`]: lets a table function take relations and named arguments, which DataFusion's own cannot

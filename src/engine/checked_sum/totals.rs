@@ -1,5 +1,5 @@
 //! A single total has 128 bits and is checked at the end. There are many totals of groups, so each has the column's
-//! type and is checked at every addition.
+//! type and is checked at every addition. NULLs are skipped; the total of none is NULL.
 
 use std::fmt;
 use std::marker::PhantomData;

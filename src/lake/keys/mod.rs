@@ -1,6 +1,11 @@
 //! Finds the data files that can hold the keys a join looks up, so that the cost of a small batch does not grow with
 //! the table: `new events left anti join earlier events` opens only the files that may hold one of the new events.
 //!
+//! This is for processes that run steps again and again, and keep the filters meanwhile (`lake.rs`, `with_memory`):
+//! `run --follow` and the shell. A plain `clickrec run` starts without filters, and reads with the Delta library's
+//! scan; so does a step that is rebuilt. Plans for a cluster have no filters either. `provider.rs` (`lookup_provider`)
+//! decides.
+//!
 //! - [`KeyFilters`]: a binary fuse filter of the values of one column in one data file. Data files never change, so a
 //!   filter never goes stale. It is built when the file is first read, and kept in memory. If a predicate filters rows,
 //!   the filter covers only the rows that pass, and serves only reads with that predicate.

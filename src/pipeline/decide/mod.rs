@@ -1,6 +1,7 @@
 //! What a step has to do, and why: a pure function of the state of the lake and the sources. A step is up to date,
 //! reads on from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
-//! changed its rows, a full refresh was asked for; `refresh_after` makes it wait.
+//! changed its rows, a full refresh was asked for; `refresh_after` makes it wait. Where an input only lost rows, steps
+//! that read its `changes('…')` have nothing to do.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
 //! and binds the step's inputs accordingly. `fingerprint.rs` makes the fingerprint of a step's logic; `inputs/found.rs`

@@ -1,4 +1,6 @@
-//! `run --follow`: batch after batch, for as long as the sources go on.
+//! `run --follow`: batch after batch, for as long as the sources go on. What passes (a broker or store that does not
+//! answer, a lost race) is tried again without end, but not with `--once`; a batch that did not fit into memory is
+//! followed by a smaller one. Every other failure of a batch ends it, as does a source or store that was never reached.
 //!
 //! - [`Follower`]: the two loops. One takes what waits in the sources through the steps that keep up with them; the
 //!   other runs the steps that have a slower schedule (training), beside it. They share the memory limit and nothing

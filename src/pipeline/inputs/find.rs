@@ -1,5 +1,6 @@
-//! What a step reads now, and what there is to do: looks, decides, binds. The runner calls it before every run of a
-//! step.
+//! What a step reads now, and what there is to do: looks, decides, binds.
+//! [`Runner::inspect`](crate::pipeline::Runner::inspect) calls it before every run of a step, and then
+//! `deleted_tables::check`.
 
 use super::found::Found;
 use super::{Inputs, Lookup, World};

@@ -1,5 +1,5 @@
-//! How the commit of a step will change its table: add, replace all, or replace the rows of some keys. `lake/merge.rs`
-//! finds the old rows of these keys.
+//! How the commit of a step will change its table: add, replace all, or replace the rows of some keys, for which
+//! `backend.merge` finds the old rows of these keys (`lake/merge.rs`).
 
 use super::Attempt;
 use super::expectations::{Passed, session};

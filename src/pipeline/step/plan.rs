@@ -1,5 +1,6 @@
 //! The query of a step, and the physical plan of its result. Where the plan holds calls that are computed by queries,
-//! it is planned so that they can be taken out of it (`backend/by_queries.rs`).
+//! it is planned so that they can be taken out of it (`backend/by_queries.rs`). The rows of a step that reads fewer
+//! than 262,144 go to one writer, and so into one file.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Writes the rows of a step's plan to files that no reader sees yet.
+//! Writes the rows of a step's plan to files that no reader sees yet: computes the calls that need queries of their own
+//! (`by_queries::compute`; most plans have none, and stay as they are), then has the backend write.
 //!
 //! Where memory does not suffice for a call of the plan (`als_train`), the write begins again by queries:
 //!

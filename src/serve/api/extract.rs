@@ -1,4 +1,6 @@
-//! Reads parameters, paths and bodies of requests, and reports invalid ones as our own errors.
+//! Reads parameters, paths and bodies of requests, and reports those that do not parse as our own errors; a time is
+//! from 1678 to 2261, and an empty one is none. Ranges are checked where they apply: `k` of recommendations in
+//! `recommendations` (`ValidRequest`), numbers of rows in `serve/shop.rs` (`rows`).
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};

@@ -1,4 +1,5 @@
-//! Items: the list of all, the popular ones, and those similar to another.
+//! Items: the list of all, the popular ones, and those similar to another. How many, `serve/shop.rs` (`rows`) checks:
+//! at most 1,000, also for the `k` of similar items; `--max-k` is for recommendations alone.
 
 use std::sync::Arc;
 

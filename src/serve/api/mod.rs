@@ -1,5 +1,5 @@
 //! The JSON API: its routes, a file per topic, and its OpenAPI document (`/api/v1/openapi.json`). Errors are
-//! `serve/error.rs`; `extract` reads parameters and bodies, and says what is wrong with them.
+//! `serve/error.rs`; `extract` parses parameters and bodies, and says what is wrong with them.
 
 mod cluster;
 mod commit_stream;

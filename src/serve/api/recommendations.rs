@@ -1,6 +1,6 @@
-//! What to show a session, or a visitor that the lake does not know, next. Validates the request, finds the session's
-//! events in memory (`clicks`) or else in the snapshot, and lets `answers` run the statement. Answers for sessions in
-//! memory are cached (`answer_cache`).
+//! What to show a session, or a visitor that the lake does not know, next. Validates the request (`k` from 1 to
+//! `--max-k`; 1 to 1,000 items or events, which may repeat), finds the session's events in memory (`clicks`) or else in
+//! the snapshot, and lets `answers` run the statement. Answers for sessions in memory are cached (`answer_cache`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Sessions: the newest, and the clicks of one.
+//! Sessions: the newest, and the clicks of one, at most 500.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! `POST /api/v1/sql`: runs a query of a client over the snapshot, if its plan only reads tables of the lake, within
-//! limits on rows, bytes and memory.
+//! limits on rows, bytes (16 MiB) and memory; the others are in `serve/limits.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Files that exist twice, plain and compressed (`gzip -k`, or while `gzip` is running): only one of the two is read.
+//! Files that exist twice, plain and compressed (`gzip -k`, or while `gzip` is running): only one of the two is read;
+//! of two new ones, the plain one. Files with the same content under other names are all read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

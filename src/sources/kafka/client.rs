@@ -1,4 +1,5 @@
-//! librdkafka's clients: settings, security, requests that are repeated with growing timeouts, and their errors.
+//! librdkafka's clients: settings, security, requests that are repeated with growing timeouts (for 10 seconds), and
+//! their errors.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

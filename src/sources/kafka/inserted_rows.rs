@@ -1,5 +1,6 @@
 //! Turns the rows of an `insert into kafka.SOURCE` into records. Refuses what a producer cannot write, with an error
-//! that names the column: times before 1971, partitions that the topic does not have, another topic, an offset.
+//! that names the column: times before 1971 or after 9999, partitions that the topic does not have, another topic, an
+//! offset, headers without a key. A partition or time that is NULL is the broker's choice.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,

@@ -1,4 +1,4 @@
-//! The plan leaf that reads ranges of offsets, each partition with a `reader`.
+//! The plan leaf that reads ranges of offsets, dealt out to as many `reader`s as run at once.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What is pending in a topic, and the positions to commit with it: from the committed offset of each partition to its
-//! current end, all fixed before the run. Where records are gone by then, it is refused or continued: after retention by
-//! `lost_records`, where the topic was deleted and created again by `recreated`.
+//! current end, all fixed before the run. Where records are gone by then, it is refused or continued: after retention
+//! by `lost_records`, where the topic was deleted and created again by `recreated`. A partition that was never read
+//! starts at its earliest record. A batch that is limited takes the same share of every partition (`shorten`).
 
 use std::collections::BTreeMap;
 use std::fmt;

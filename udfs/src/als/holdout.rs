@@ -1,5 +1,6 @@
-//! Early stopping (`holdout`, `patience` of `als_train`): hides one interaction of some users from training, ranks the
-//! hidden ones after each iteration, and keeps the model that ranks them best.
+//! Early stopping (`holdout`, `patience` of `als_train`): hides one interaction of some users (2,000 at most, of those
+//! with two or more) from training, ranks the hidden ones after each iteration, and keeps the model that ranks them
+//! best; ties count against the hidden item.
 
 use std::ops::{ControlFlow, Range};
 

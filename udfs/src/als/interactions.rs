@@ -1,5 +1,5 @@
-//! The sparse matrix that training reads: weights of user and item pairs, by user and by item. Sums repeated pairs, and
-//! refuses negative weights.
+//! The sparse matrix that training reads: weights of user and item pairs, by user and by item. Sums repeated pairs,
+//! leaves out weights of 0, and refuses negative ones.
 
 use std::sync::OnceLock;
 

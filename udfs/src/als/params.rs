@@ -1,5 +1,5 @@
 //! The hyperparameters of training: factors, iterations, alpha, regularization, the solver (`cg`, `block`, `cholesky`);
-//! their defaults and what is allowed.
+//! their defaults and what is allowed (`validate`).
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,7 @@
 //! `canonical_json(text)`: normalizes JSON, whatever the order of its names and the whitespace between them, so that
-//! equal content gives equal text. Numbers and strings are kept as they were sent. Text that is not JSON is returned
-//! unchanged.
+//! equal content gives equal text. Numbers and strings are kept as they were sent. Text that is not JSON, or is nested
+//! more than 128 deep, is returned unchanged. Names that repeat are kept, with their values in the order in which they
+//! were sent.
 
 use std::sync::{Arc, LazyLock};
 

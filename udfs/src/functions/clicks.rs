@@ -1,4 +1,4 @@
-//! Reads the clicks of sessions from a stream.
+//! Reads the clicks of sessions from a stream, in which NULLs are an error. Clicks may repeat.
 
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::{DataType, Int64Type};

@@ -1,8 +1,9 @@
 //! `first_within(id, day, days) over (order by id, …)`: whether a row is the first of its ID, or is more than this
 //! many days from every earlier row of the ID that was itself a first.
 //!
-//! The order determines which rows of an ID come first; rows of one ID must be adjacent. It takes a single pass and the
-//! memory of a few days, whereas a window per ID would cost more than everything else.
+//! The order determines which rows of an ID come first; rows of one ID must be adjacent. A row without an ID or a day
+//! is always a first. It takes a single pass and the memory of a few days, whereas a window per ID would cost more than
+//! everything else.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};

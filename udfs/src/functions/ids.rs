@@ -1,4 +1,4 @@
-//! Maps text IDs to dense indices, and reads interactions from a stream.
+//! Maps text IDs to dense indices, and reads interactions from a stream, in which NULLs are an error.
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Float32Type;

@@ -1,4 +1,5 @@
-//! The table of factors as an argument: what the functions that use a model read of it.
+//! The table of factors as an argument: what the functions that use a model read of it. An empty table is an empty
+//! model.
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Float32Type};

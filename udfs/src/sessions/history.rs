@@ -1,5 +1,6 @@
 //! Past sessions in memory, by age, and the newest sessions that contain an item (an inverted index): what
-//! `session_knn` and `item_transitions` look things up in.
+//! `session_knn` and `item_transitions` look things up in. An item that a session has many times is found there once,
+//! but all of its clicks are kept; of simultaneous clicks, that of the lower item is first.
 
 /// One click of a past session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! Session kNN: finds the past sessions most similar to a session's newest clicks, and scores what was clicked in them.
-//! The mathematics of `session_knn`; the function is `functions/session_knn.rs`.
+//! Of sessions that are equally similar, the newer ones count. The mathematics of `session_knn`; the function is
+//! `functions/session_knn.rs`.
 
 use std::borrow::Borrow;
 

@@ -1,4 +1,4 @@
-//! The special characters of a CSV file, as the options name them.
+//! The special characters of a CSV file, as the options name them; no two may be the same.
 
 use super::super::lines::BOM;
 use super::super::{FormatOptions, OptionProblem};

@@ -1,4 +1,6 @@
-//! The header of a CSV file: the names of its columns, and how to tell that a first row is no header.
+//! The header of a CSV file: the names of its columns, and how to tell that a first row is no header. Two columns of
+//! one name are refused, and names that are numbers or times; a column without a name is called by its place
+//! (`column_1`).
 
 use std::collections::BTreeSet;
 

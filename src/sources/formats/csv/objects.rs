@@ -1,4 +1,5 @@
-//! Turns the rows of a CSV file into records: JSON objects of texts.
+//! Turns the rows of a CSV file into records: JSON objects of texts. A row with more or fewer fields than there are
+//! columns stays as it is, for SQL to find; a missing value (`nulls`, the empty text by default) is left out.
 
 use super::super::Rows;
 use super::super::json_text::push_string;

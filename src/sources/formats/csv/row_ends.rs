@@ -1,4 +1,5 @@
-//! Finds where the rows of a CSV file end, byte by byte: a quoted field may contain line breaks.
+//! Finds where the rows of a CSV file end, byte by byte: a quoted field may contain line breaks, and empty lines and
+//! comments belong to the row after them.
 
 use super::super::Ends;
 use super::dialect::Dialect;

@@ -1,4 +1,4 @@
-//! Parses declarations of columns.
+//! Parses declarations of columns: names are there once, types nest 32 deep at most, decimals have up to 38 digits.
 
 use datafusion::arrow::datatypes::{Fields, TimeUnit};
 use datafusion::common::{Result, plan_err};

@@ -1,4 +1,4 @@
-//! Builds a column of plain values.
+//! Builds a column of plain values. Dates and times are of the years 1 to 9999; others do not fit.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

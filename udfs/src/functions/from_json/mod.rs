@@ -3,9 +3,10 @@
 //!
 //! The result is a struct of the declared columns, `error`, and `error_value`. `error` is NULL on success; otherwise it
 //! is a reason without any values, so that reasons can be counted. `error_value` is the offending value, truncated to
-//! 40 characters; if the value is in a list or a map, its place comes first. A row never fails the query. A field that is
-//! missing or null is NULL without an error (SQL decides which fields are required); undeclared fields are skipped; a
-//! value of the wrong type is NULL with an error; and anything that is not a JSON object is NULL in every column.
+//! 40 characters; if the value is in a list or a map, its place comes first. A row never fails the query. A field that
+//! is missing or null is NULL without an error (SQL decides which fields are required); undeclared fields are skipped;
+//! a value of the wrong type is NULL with an error; and anything that is not a JSON object, or has a declared field
+//! twice, is NULL in every column.
 //!
 //! A column of type `rest` collects the fields that no other column takes whole in one JSON object, as they were sent;
 //! NULL if there are none. With `'evolve'` as the third argument, it also takes fields with values of the wrong

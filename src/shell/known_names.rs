@@ -1,5 +1,6 @@
-//! The names that completion offers and that are suggested after a typo: tables with their columns, functions,
-//! commands.
+//! The names that completion offers: tables, views and topics with their columns, functions, sources, steps. No SQL
+//! catalog: which tables a statement sees is `pipeline/lake_bindings.rs`. What is suggested after a typo is in `query`
+//! (tables), `error` (columns) and `command`.
 
 use datafusion::prelude::SessionContext;
 
@@ -16,7 +17,7 @@ pub(super) struct Relation {
 
 /// The names of a session.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Catalog {
+pub(super) struct KnownNames {
     pub relations: Vec<Relation>,
     pub functions: Vec<FunctionHelp>,
     /// What `changes('…')` accepts in addition to tables.
@@ -27,7 +28,7 @@ pub(super) struct Catalog {
     pub files: bool,
 }
 
-impl Catalog {
+impl KnownNames {
     /// Reads the names of a session, but no data.
     pub async fn of(session: &SessionContext, sources: Vec<String>, steps: Vec<String>) -> Self {
         let mut relations = vec![];
