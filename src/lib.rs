@@ -29,7 +29,9 @@
 //! 1. `cli/run.rs` takes the project and a runner of its steps from `cli/global.rs` (`runner`; `config/load.rs` reads
 //!    the file), and calls [`pipeline::Runner`] (`pipeline/runner.rs`, `run_once`), which runs one step after another,
 //!    each by `run_step` (`pipeline/run_step.rs`): look, decide, run. `pipeline/dag.rs` orders the steps by the names
-//!    in their SQL (`pipeline/references.rs`).
+//!    in their SQL (`pipeline/references.rs`). The runner has opened the sources: `pipeline/runner.rs` (`source`),
+//!    `sources/files/kind.rs` (`open`), `sources/files/files_source.rs`; their settings were validated in
+//!    `config/validate_source.rs` and `sources/files/settings.rs`.
 //! 2. Look (`inspect` in `pipeline/runner.rs` calls `pipeline/inputs/find.rs`, which looks, decides and binds):
 //!    `pipeline/inputs/` finds what a step reads (`found`, `sources`), from the positions that its last commit holds
 //!    (`lake/positions.rs`). Whether everything is read from the start (`pipeline/decide/mod.rs`, `rebuild`) is known
@@ -41,13 +43,15 @@
 //!    names in the step's SQL stand for. Then `inspect` lets `pipeline/deleted_tables.rs` (`check`) refuse what would
 //!    silently start from nothing.
 //! 4. Run: `pipeline/leave_out_failed_records.rs` runs the step: `pipeline/step/mod.rs` and its phases `shape`, `plan`,
-//!    `write`, `expectations`, `merge`, `commit`. `engine/query.rs` plans the SQL over its `Bindings`
-//!    (`engine/bindings.rs`); `engine/functions.rs` is where `changes('…')` becomes what `step_bindings` bound.
+//!    `write`, `expectations`, `merge`, `commit`. Before `shape`, `engine/mod.rs` (`session`) makes a session over the
+//!    `Bindings` (`engine/bindings.rs`), and `plan` (`result`) has `engine/query.rs` plan the SQL in it;
+//!    `engine/functions.rs` is where `changes('…')` becomes what `step_bindings` bound.
 //!    `pipeline/step/write.rs` first calls `by_queries::compute` (`backend/by_queries.rs`), which usually leaves the
 //!    plan as it is, then `backend.write`: `backend/local.rs` runs the plan, or `backend/cluster.rs`, by
 //!    `cluster/client.rs`. Meanwhile, the plan reads the records (`sources/files/scan.rs`, `sources/kafka/reader.rs`)
-//!    and makes rows of them (of files, `sources/formats/rows.rs`; `sources/record.rs`), and `lake/write.rs` writes its
-//!    rows to files.
+//!    and makes rows of them: of a file, the format splits the text (`sources/formats/ndjson.rs`, `splitter`;
+//!    `sources/formats/lines.rs`), and `sources/formats/rows.rs` collects the records in batches (built
+//!    by `sources/record.rs`, as those of Kafka are). `lake/write.rs` writes the plan's rows to files.
 //! 5. `pipeline/step/expectations.rs` checks these files. Where the step merges, `pipeline/step/merge.rs` calls
 //!    `backend.merge`, which finds the old rows of the same keys (`lake/merge.rs`). `pipeline/step/commit.rs` calls
 //!    `lake/commit.rs`, which makes the files visible, together with the new positions (`lake/positions.rs`). A commit
@@ -55,19 +59,23 @@
 //! 6. After the commit, `run_step` asks what became of the records (`pipeline/reconciliation.rs`). `cli/run.rs` adds
 //!    the run to `system.runs` (`pipeline/runs.rs`) and maintains the tables that were written (`pipeline/upkeep.rs`).
 //!
-//! Silver goes the same way, from what changed in Bronze (`lake/changes.rs`). The view `sql/silver/clicks.sql` calls
-//! `from_json` (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with
-//! `previous('…')`, and replaces the rows of the same keys. The look-up opens only the files that may have them if the
-//! lake keeps key filters: `lake/provider.rs` (`lookup_provider`), `lake/data_files_scan.rs`, `lake/keys/`. Only
-//! `run --follow` (`cli/run.rs`) and the shell (for `\run`) ask for that (`with_memory` in `lake/lake.rs`). A plain
-//! `clickrec run` takes the Delta library's scan, and a cluster never has key filters. Views (`silver.clicks`) run no
+//! Silver goes the same way, from what changed in Bronze: `changes('TABLE')` finds the new files in the log
+//! (`lake/changes.rs`) and reads them with `lake/data_files_scan.rs`, also in a plain run (from the start, the whole
+//! table: `lake/provider.rs`). The view `sql/silver/clicks.sql` calls `from_json`
+//! (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with `previous('…')`, and
+//! replaces the rows of the same keys. The look-up opens only the files that may have them if the lake keeps key
+//! filters: `lake/provider.rs` (`lookup_provider`), `lake/data_files_scan.rs`, `lake/keys/`. Only `run --follow`
+//! (`cli/run.rs`) and the shell (for `\run`) ask for that (`with_memory` in `lake/lake.rs`). A plain `clickrec run`
+//! takes the Delta library's scan for the look-up, and a cluster never has key filters. Views (`silver.clicks`) run no
 //! step: they pass on what they read to the steps that read them (`pipeline/node.rs`, `go_through`).
 //!
 //! So does Gold, step by step from `silver.events`: the view `gold.touched_sessions` names the sessions that changed;
 //! `sql/gold/session_items.sql` weighs their items; `sql/gold/als_factors.sql` calls `als_train`
 //! (`udfs/src/functions/als_train.rs`, over `udfs/src/als/`); the view `sql/gold/requests.sql` names the sessions that
 //! need a list; `sql/gold/recommendations.sql` calls `session_knn` and `recommend` (`udfs/src/functions/`, over
-//! `udfs/src/sessions/` and `udfs/src/als/`). `udfs/src/relation/` makes tables arguments.
+//! `udfs/src/sessions/` and `udfs/src/als/`), fills lists up with popular items (`sql/gold/item_popularity.sql`), takes
+//! the newest credible day from `sql/gold/engagement.sql`, and hides items (the view `sql/gold/item_rules.sql`).
+//! `udfs/src/relation/` makes tables arguments; `engine/planner.rs` leads from a call to its plan node.
 //!
 //! `run --follow` repeats all of this: `pipeline/follow/mod.rs`.
 //!
@@ -81,7 +89,8 @@
 //!    (`serve/clicks.rs`), or by a query of the snapshot (`serve/snapshot.rs`; the query is in
 //!    `recommender/events.rs`). `serve/statements.rs` (`pick`) picks the statement for lists as long as requested.
 //! 3. The statements were planned before, in the background (`serve/watch.rs`, which swaps them in when they are ready,
-//!    while the old ones answer). `serve/statements.rs` (`plan`) plans them: `recommender/length.rs` (`of_length`)
+//!    while the old ones answer). `serve/statements.rs` (`plan`) plans the steps from events to requests
+//!    (`Requests::over` in `recommender/events_to_requests.rs`) and the lists: `recommender/length.rs` (`of_length`)
 //!    picks the SQL, `recommender/mod.rs` (`over`) puts an empty `RequestTable` in place of the view of requests,
 //!    `recommender/planned.rs` plans it, and `recommender/once.rs` keeps what does not depend on the request. Each run
 //!    brings its own rows, through the task context (`RequestRows::task` in `recommender/request_table.rs`).
@@ -99,12 +108,14 @@
 //!   - exit codes, errors with causes and help: `cli/exit.rs`; Ctrl-C, SIGTERM: `cli/signals.rs`
 //!   - tables, JSON and numbers on standard output, colors (`NO_COLOR`): `cli/output.rs`
 //!   - `--json` of a run: `cli/step_result.rs`; man pages: `cli/man.rs`; completion in bash, …: `cli/completions.rs`
-//!   - progress lines and bars of a run: `cli/progress.rs`; status line of `run --follow`: `cli/follow.rs`
-//!   - Prometheus metrics and `/health` of `run --follow`: `cli/metrics.rs`; the graph of `plan`: `cli/graph.rs`
-//!   - the demo, its embedded broker, its counts: `cli/demo.rs`; the rate of simulated traffic: `cli/produce.rs`
+//!   - progress lines and bars of a run: `cli/progress.rs`; status line of `run --follow`: `cli/follow.rs`; its
+//!     Prometheus metrics and `/health`: `cli/metrics.rs`; both show `pipeline/follow/status.rs`
+//!   - the graph of `plan`: `cli/graph.rs`; the rate of simulated traffic: `cli/produce.rs`; the demo, its embedded
+//!     broker, its counts: `cli/demo.rs`
 //! - [`simulate`]: traffic of a shop that does not exist, for the demo and `produce`
-//!   - items and their popularity: `simulate/catalogue.rs`; one visit, from view to purchase: `simulate/session.rs`
-//!   - late and repeated deliveries: `simulate/simulation.rs`; dirty records: `simulate/dirt.rs`
+//!   - many visits at once: who comes, when, how many clicks; late and repeated deliveries: `simulate/simulation.rs`
+//!   - one visit's clicks, from view to purchase: `simulate/session.rs`; dirty records: `simulate/dirt.rs`
+//!   - items and their popularity: `simulate/catalogue.rs`
 //!   - sizes, the seed: `simulate/config.rs`
 //! - [`serve`]: the dashboard and the JSON API
 //!   - tokens, Host and Origin checks (CORS, DNS rebinding), content security policy: `serve/guard.rs`
@@ -137,9 +148,9 @@
 //!   - CSV, TSV, Parquet of published data sets, units of their times: `evaluate/import.rs`
 //!   - the temporary lake in which models learn: `evaluate/scratch.rs`; answers scored, latency: `evaluate/measure.rs`
 //!   - hit rate, MRR, NDCG, …: `evaluate/metrics/`; ties: `evaluate/metrics/rank.rs`, `evaluate/measure.rs`
-//!   - bootstrap confidence intervals: `evaluate/bootstrap.rs`; baselines: `evaluate/models.rs`
-//!   - tuning over `--grid` (the first among equals): `evaluate/mod.rs`; figures in `system.evaluations`:
-//!     `evaluate/save.rs`
+//!   - bootstrap confidence intervals: `evaluate/bootstrap.rs`; baselines: `evaluate/models.rs`, `sql/models/`
+//!   - tuning over `--grid` (the first among equals): `evaluate/mod.rs` (`tune`), its combinations: `evaluate/grid.rs`
+//!   - figures in `system.evaluations`: `evaluate/save.rs`
 //! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations; it knows no model
 //!   - events of a session, or of an invented visitor: `recommender/events.rs`
 //!   - events turned into rows of requests: `recommender/events_to_requests.rs`; these rows in a run of a plan:
@@ -177,19 +188,22 @@
 //!   - order of steps, cycles: `pipeline/dag.rs`; tables that SQL names: `pipeline/references.rs`
 //!   - `--select STEP+`, `--exclude`: `pipeline/select.rs`; `--full-refresh`, step by step: `pipeline/run_options.rs`
 //!   - rebuild or read on, `refresh_after`, inputs that only lost rows: `pipeline/decide/mod.rs`
-//!   - changed SQL detected: `pipeline/fingerprint.rs`; columns of a step's settings that its result lacks, rows that
-//!     fit into one file: `pipeline/step/plan.rs`
+//!   - changed SQL detected: `pipeline/fingerprint.rs`, compared with the stored one in `pipeline/decide/mod.rs`
+//!   - columns of a step's settings that its result lacks, rows that fit into one file: `pipeline/step/plan.rs`
 //!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`
 //!   - two runners of one step (replicas): the slower commit is refused in `lake/commit.rs`, and planned again in
 //!     `pipeline/run_step.rs`
 //!   - steps after a failed one skipped: `pipeline/runner.rs`; errors that pass (retry) or last: `pipeline/error.rs`
 //!   - errors of SQL with file and line: `pipeline/step_error.rs`; `scores` checked: `pipeline/declared_scores.rs`
-//!   - waiting records of sources, a renamed source: `pipeline/inputs/sources.rs`; upkeep: `pipeline/upkeep.rs`
+//!   - waiting records of sources, a renamed source: `pipeline/inputs/sources.rs`
+//!   - upkeep after a run: `pipeline/upkeep.rs`; what of it is due: `lake/maintain.rs`
 //!   - changes of tables; a reconciliation reads no further than the steps it judges: `pipeline/inputs/found.rs`
 //!   - tables that a step reads but that do not exist yet are empty: `pipeline/inputs/step_bindings.rs`
 //!   - what names stand for: in a step `pipeline/inputs/step_bindings.rs`; elsewhere `pipeline/lake_bindings.rs`
 //!   - out-of-memory fallback (a model trained by queries instead): `pipeline/step/write.rs`
-//!   - schema evolution (columns added), columns that do not fit their table: `pipeline/step/shape.rs`
+//!   - schema evolution: columns added by SQL are allowed, others that do not fit refused: `pipeline/step/shape.rs`;
+//!     written into the metadata by `lake/commit.rs` (`change`); a step that reads no source is rebuilt instead
+//!     (`pipeline/fingerprint.rs`, `pipeline/decide/mod.rs`)
 //!   - expectations run (`severity`), too many rows to quarantine: `pipeline/step/expectations.rs`; their SQL checked:
 //!     `pipeline/expectation_sql.rs`
 //!   - rows taken out that break an expectation: `pipeline/rejected_rows.rs`; quarantine replay: `pipeline/replay.rs`
@@ -221,8 +235,10 @@
 //!   - how far a step is: `backend/progress.rs`; where the keys of a merge are meanwhile: `backend/merge_keys.rs`
 //! - [`engine`]: the one builder of a query session
 //!   - sessions, memory limit, spilling, UTC as time zone: `engine/mod.rs`; peak memory: `engine/memory.rs`
-//!   - SQL to a plan: `engine/query.rs`; what its names stand for: `engine/bindings.rs`
-//!   - `changes('…')`, `previous`, `latest`, `table_version`: `engine/functions.rs`
+//!   - SQL to a plan: `engine/query.rs`; what its names stand for: `engine/bindings.rs`; from a call such as
+//!     `session_knn` to `udfs/src/relation/exec.rs`: `engine/planner.rs`
+//!   - `changes('…')`, `previous`, `latest`, `table_version`: `engine/functions.rs` (their rows come from
+//!     `pipeline/inputs/step_bindings.rs`)
 //!   - files by name (`from 'events.csv'`, `read_csv`): `engine/files/table.rs`; formats: `engine/files/format.rs`
 //!   - patterns of files, `~`: `engine/files/paths.rs`; options in a call: `engine/files/call.rs`
 //!   - refused wrong answers of DataFusion: `engine/known_wrong/mod.rs`; `not in` with NULL: `engine/not_in.rs`
@@ -238,7 +254,8 @@
 //!   - merge (upsert), keys with many rows: `lake/merge.rs`; old rows replaced, those with a NULL key kept:
 //!     `lake/old_rows.rs`; on a cluster: `lake/merge_plans.rs`
 //!   - keys of a merge, NULL ones, `delete`: `lake/merge_keys.rs`; rows that arrived since a version: `lake/changes.rs`
-//!   - how far inputs were read (exactly once): `lake/positions.rs`; read from the log: `lake/read_last_commit.rs`
+//!   - what input positions are called and how they are read back: `lake/positions.rs`; stored in one commit with the
+//!     rows (exactly once): `lake/commit.rs`; those of the last commit, from the log: `lake/read_last_commit.rs`
 //!   - commits of other engines: `lake/foreign_commits.rs`; deletion vectors, column mapping refused:
 //!     `lake/data_files_scan.rs`
 //!   - deduplication key filter: `lake/keys/filters.rs` (its share of memory: `cli/run.rs`); whether a table is read
@@ -246,8 +263,9 @@
 //!   - data files ruled out by date (statistics): `lake/keys/times.rs`; types that Delta can store: `lake/schema.rs`
 //!   - compaction, `cluster_by`: `lake/compact.rs`; checkpoints, cleanup of the log: `lake/maintain.rs`
 //!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`; of less than a day: `cli/vacuum.rs`
-//!   - vacuum: `lake/vacuum.rs`; time travel: `lake/time_travel.rs`; history of commits: `lake/history.rs`
-//!   - damaged (torn) log, missing checkpoint: `lake/diagnose.rs`; logs kept open in memory: `lake/log_cache.rs`
+//!   - vacuum: `lake/vacuum.rs`, when due: `lake/maintain.rs`; history of commits: `lake/history.rs`
+//!   - time travel: `lake/time_travel.rs`; damaged (torn) log, missing checkpoint: `lake/diagnose.rs`
+//!   - logs kept open in memory: `lake/log_cache.rs`
 //! - [`store`]: the object store of a lake, and who one is to it
 //!   - requests that fail (429, 5xx, timeouts) are repeated by the store's own client (`store/cloud.rs`); a batch that
 //!     fails nevertheless, by `--follow` (`pipeline/follow/backoff.rs`)
@@ -255,13 +273,19 @@
 //!   - permissions probed, stores that overwrite files: `store/permissions.rs`; injected faults: `store/faults.rs`
 //! - [`failpoint`]: moments at which a test can make the program die: `failpoint.rs`
 //! - [`config`]: `pipelines.yaml`, validated
-//!   - keys of the file, unknown ones refused, JSON schema: `config/raw.rs`; targets, steps, keys that a mode allows,
-//!     tables written twice, reserved layers: `config/validate.rs`
-//!   - expectations as queries, NULL in them: `config/validate_expectation.rs`; names of tables, mistyped ones:
-//!     `config/table_name.rs`
-//!   - counts and sizes allowed, least `retain`: `config/validate_maintenance.rs`; times: `config/validate_trigger.rs`;
-//!     shares (`5%`): `config/share.rs`; parts of the score: `config/validate_recommender.rs`
-//!   - credentials in the file refused: `config/validate_credentials.rs`; defaults of `trigger`: `config/project.rs`
+//!   - keys of the file, unknown ones and wrong types refused with their line (`problem`), JSON schema: `config/raw.rs`
+//!   - targets; malformed steps, keys that a mode does not allow, tables written twice, reserved layers refused:
+//!     `config/validate.rs`
+//!   - expectations: malformed ones refused with their line, the others made queries (NULL in them):
+//!     `config/validate_expectation.rs`; unknown keys and wrong types in them: `config/raw_expectation.rs`, placed by
+//!     `config/raw.rs` (`problem`)
+//!   - malformed names of tables refused, mistyped words: `config/table_name.rs`
+//!   - malformed counts and sizes, too short a `retain` refused: `config/validate_maintenance.rs`
+//!   - malformed times, an empty `trigger` refused: `config/validate_trigger.rs`; its defaults: `config/project.rs`
+//!   - shares (`5%`) parsed: `config/share.rs`, malformed ones refused: `config/validate.rs` (`share`)
+//!   - malformed parts of the score, unknown tables refused: `config/validate_recommender.rs`
+//!   - malformed sources refused: `config/validate_source.rs`; a malformed `engine`: `config/validate_engine.rs`
+//!   - credentials in the file refused: `config/validate_credentials.rs` (which: `settings/credential.rs`)
 //! - [`settings`]: values of a configuration file
 //!   - variables `${…}`: `settings/interpolate.rs`; one that is not set, its message and line: `settings/values.rs`
 //!   - values from the environment, `.env`, files, secrets by command: `settings/environment.rs`
@@ -289,7 +313,8 @@
 //!   - `--create-topic`: `sources/kafka/create_topic.rs`; embedded broker: `sources/kafka/embedded.rs`
 //!   - what is new in files; replaced files refused, incomplete last lines warned of: `sources/files/new_lines.rs`
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
-//!   - a damaged file, read up to the damage; records that are too long: `sources/files/pass.rs`
+//!   - a damaged file, read up to the damage (told by `sources/files/codec.rs`); records that are too long:
+//!     `sources/files/pass.rs`
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
 //!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`; records counted:
 //!     `sources/formats/counter.rs`

@@ -1,5 +1,5 @@
-//! The file as written: every key of `pipelines.yaml`, none of them validated; unknown keys are refused here. The JSON
-//! schema for editors comes from these types.
+//! The file as written: every key of `pipelines.yaml`, none of them validated; unknown keys and wrong types are refused
+//! here, with their line (`problem`). The JSON schema for editors comes from these types.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `recommender` as written.
+//! `recommender` as written; unknown keys and wrong types are refused here. `validate_recommender` refuses the rest.
 
 use std::collections::BTreeMap;
 

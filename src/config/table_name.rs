@@ -1,5 +1,5 @@
-//! The name of a table, `LAYER.TABLE`, both of which SQL accepts without quotes; and the known word that a mistyped one
-//! was meant to be.
+//! The name of a table, `LAYER.TABLE`, both of which SQL accepts without quotes; malformed ones are refused. And the
+//! known word that a mistyped one was meant to be.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 //! Validates the file as written into a project: applies the target, fills in variables, and checks the lake and the
-//! steps: which keys a mode allows (`fits_mode`), two steps of one name, reserved layers, empty SQL files. Each other
-//! part has a `validate_…` of its own.
+//! steps: which keys a mode allows (`fits_mode`), two steps of one name, reserved layers, empty SQL files. What is
+//! malformed is refused with its line (`problem`). Each other part has a `validate_…` of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Validates `engine`: `local`, or the scheduler and partitions of a cluster.
+//! Validates `engine`: `local`, or the scheduler and partitions of a cluster; a malformed one is refused with its line.
 
 use std::num::NonZeroUsize;
 

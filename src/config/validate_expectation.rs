@@ -1,6 +1,7 @@
-//! Validates `expect`: turns `not_null`, `unique`, `accepted_values`, `range` and `references` into queries for the
-//! rows that violate them, and reads the files of own queries. A NULL violates `not_null` alone; for `unique`, NULLs
-//! equal each other.
+//! Validates `expect`: malformed expectations are refused with their line, the others made queries for the rows that
+//! violate them (`not_null`, `unique`, `accepted_values`, `range`, `references`) or read from their files. Unknown keys
+//! and wrong types were refused before: `raw_expectation`, placed by `raw` (`problem`). A NULL violates `not_null`
+//! alone; for `unique`, NULLs equal each other.
 
 use std::path::PathBuf;
 

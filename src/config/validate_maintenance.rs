@@ -1,4 +1,5 @@
-//! Validates `maintenance`: counts, sizes (files from 1 MiB to 4 GiB), times; refuses a retention of less than a day.
+//! Validates `maintenance`: malformed counts, sizes (files from 1 MiB to 4 GiB) and times are refused with their line,
+//! and so is a retention of less than a day.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

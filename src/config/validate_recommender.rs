@@ -1,4 +1,5 @@
-//! Validates `recommender`: tables that exist, SQL files, the parts of a score with their colors.
+//! Validates `recommender`: tables that no step makes or reads, missing SQL files, and malformed parts of a score (with
+//! their colors) are refused with their line.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Validates a source: exactly one kind, whose own settings then validate themselves (`sources/…/settings.rs`).
+//! Validates a source: a malformed name, or other than one kind, is refused with its line; the kind's own settings then
+//! validate themselves (`sources/files/settings.rs`, `sources/kafka/settings.rs`).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Validates `trigger`: when a batch of `run --follow` starts (`every`, `records`, `bytes`); none of them is zero.
+//! Validates `trigger`: when a batch of `run --follow` starts (`every`, `records`, `bytes`). Malformed times and sizes
+//! are refused with their line, and so is zero. Also parses all other times of the file (`duration`).
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! From logical to physical plans: DataFusion's planner, with the table functions that take relations.
+//! From logical to physical plans: DataFusion's planner, with the table functions that take relations: a call such as
+//! `session_knn(…)` becomes the plan node of `udfs/src/relation/exec.rs`.
 
 use std::sync::Arc;
 

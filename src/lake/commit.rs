@@ -1,6 +1,7 @@
 //! The commit of a step: new files, removed files and input positions become visible in one entry of the log, or not at
 //! all. `pipeline/step/commit.rs` calls it; everything before only writes files that no reader sees. Of two runners
-//! that are at the same step, the slower one is refused ([`LakeError::Conflict`]).
+//! that are at the same step, the slower one is refused ([`LakeError::Conflict`]). Where the columns differ from those
+//! of the table, the commit carries new metadata (`change`).
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::failpoint;
 pub enum CommitMode {
     /// Adds rows.
     Append,
-    /// Replaces all rows, and the schema where it differs.
+    /// Replaces all rows; the only mode that may change the partitioning.
     Overwrite,
     /// Replaces the rows of some keys; see [`super::Merge`].
     Merge {
@@ -235,6 +236,7 @@ impl Commit {
                 ),
             });
         }
+        // In every mode: an append and a merge may add columns too (other changes, `pipeline/step/shape.rs` refuses).
         if layout_differs || state.schema().as_ref() != schema {
             let old = state.metadata();
             let metadata = new_metadata(schema, &self.layout.partition_by, old.configuration())

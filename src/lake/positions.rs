@@ -1,6 +1,7 @@
-//! How far a step has read its inputs, as the application ids of Delta transactions.
+//! How far a step has read its inputs, as the application ids of Delta transactions: what these positions are called,
+//! and how they are read back.
 //!
-//! They are committed together with the rows read up to them, and are a pipeline's only state:
+//! They are committed together with the rows (`commit.rs`), and are a pipeline's only state:
 //!
 //! | application id | version |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! Traffic of a simulated shop: sessions with tastes, the funnel from view to purchase, and some dirty records.
 //!
 //! - [`Catalogue`]: items in categories, a few of them popular.
-//! - [`session`](mod@session): one visit, click by click.
-//! - [`Simulation`]: many visits at once, as a stream of records in time order.
+//! - [`Simulation`]: many visits at once: who comes, when, how many clicks; as a stream of records in time order.
+//! - [`session`](mod@session): one visit's clicks.
 //! - [`dirt`](mod@dirt): dirty records.
 //!
 //! The same configuration gives the same bytes, so that runs can be repeated and their results counted.

@@ -1,4 +1,4 @@
-//! One visit: what it clicks, how fast, and whether it buys.
+//! The clicks of one visit: on which items, how fast, and whether it buys. Who comes when is `simulation`.
 
 use rand::Rng;
 use rand_distr::{Distribution, LogNormal};

@@ -1,4 +1,5 @@
-//! Many visits at once as one stream of records in the order of delivery, with late, repeated and broken ones.
+//! Many visits at once: who comes, when, and how many clicks each visit makes (which ones, `session` says), as one
+//! stream of records in the order of delivery, with late, repeated and broken ones.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

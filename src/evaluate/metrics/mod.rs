@@ -2,6 +2,10 @@
 //!
 //! Next-item metrics use the rank of the next item; rest-of-session metrics use the set of distinct items still to
 //! come. Items seen before count if they occur again.
+//!
+//! - Of the next item: `hit_rate` (HR), `reciprocal_rank` (MRR), both from its `rank`.
+//! - Of the rest of the session: `precision`, `recall`, `ndcg` (NDCG), `average_precision` (MAP).
+//! - Of all lists: `coverage`, `popularity_bias`.
 
 mod average_precision;
 mod coverage;

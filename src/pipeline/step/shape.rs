@@ -1,5 +1,9 @@
 //! How the result of a step will lie in its table: columns, partitions, keys. Refuses columns that do not fit the
 //! table.
+//!
+//! Columns that the SQL adds are allowed here; `lake/commit.rs` (`change`) writes them into the table's metadata. Older
+//! rows have NULL there, unless the step reads no source: then its changed SQL means that it is rebuilt
+//! (`pipeline/fingerprint.rs`, `pipeline/decide/mod.rs`).
 
 use std::sync::Arc;
 
@@ -63,7 +67,8 @@ pub fn stored_schema(node: &Node, result: &Schema) -> Result<Arc<Schema>, LakeEr
     schema::storable(node.name(), &Schema::new(columns))
 }
 
-/// Adding to a table may add columns at its end, but not take columns away or change their types.
+/// A result that is added to a table may have more columns than the table, in any order: columns are compared by name.
+/// It must not lack one, or have one of another type.
 fn fits(node: &Node, table: Option<&Schema>, result: &Schema) -> Result<(), LakeError> {
     for old in table.iter().flat_map(|schema| schema.fields()) {
         let reason = match result.field_with_name(old.name()) {
