@@ -1,5 +1,5 @@
-//! librdkafka's clients: settings, security, requests that are repeated with growing timeouts (for 10 seconds), and
-//! their errors.
+//! librdkafka's clients: settings, security, requests that are repeated with growing timeouts (for 10 seconds, those to
+//! a partition's leader for 30), and their errors.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,9 @@ const FIRST_SLICE: Duration = Duration::from_millis(500);
 const LAST_SLICE: Duration = Duration::from_secs(3);
 /// How long a broker may take to answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// How long a partition may be without a leader that answers. Kafka notices after `broker.session.timeout.ms`, 9 seconds
+/// by default, that a broker has died, and elects another leader then.
+pub(super) const ELECTION: Duration = Duration::from_secs(30);
 /// librdkafka requires a group even if partitions are assigned manually; nothing is ever committed to it.
 const GROUP: &str = "clickrec";
 
@@ -149,11 +152,12 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
     }
 }
 
-/// Sends a request to a broker, retrying in slices of time, so that a permanent failure (a wrong secret, a bad
-/// certificate) ends it early.
+/// Sends a request to a broker, retrying in slices of time until it was patient for long enough, so that a permanent
+/// failure (a wrong secret, a bad certificate) ends it early.
 pub(super) fn with_retries<T>(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
+    patience: Duration,
     request: impl Fn(Duration) -> Result<T, KafkaError>,
 ) -> Result<T, SourceError> {
     let started = Instant::now();
@@ -165,7 +169,7 @@ pub(super) fn with_retries<T>(
             Err(error) => error,
         };
         let reason = listen(client).unwrap_or_else(|| error.to_string());
-        if Cause::of(Some(&error), &reason).is_final() || !is_passing(&error) || started.elapsed() >= ANSWER {
+        if Cause::of(Some(&error), &reason).is_final() || !is_passing(&error) || started.elapsed() >= patience {
             return Err(failed(config, client, &error));
         }
         std::thread::sleep(FIRST_SLICE.saturating_sub(asked.elapsed()));

@@ -11,7 +11,7 @@ use crate::sources::SourceError;
 
 /// Fetches the topic's metadata.
 pub(super) fn metadata(config: &KafkaConfig, client: &BaseConsumer<Context>) -> Result<Metadata, SourceError> {
-    with_retries(config, client, |timeout| {
+    with_retries(config, client, ANSWER, |timeout| {
         client.fetch_metadata(Some(&config.topic), timeout)
     })
 }

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::KafkaConfig;
-use super::client::{ANSWER, Context, settings, with_retries};
+use super::client::{ANSWER, Context, ELECTION, settings, with_retries};
 use crate::sources::SourceError;
 
 /// The offset of a time in a partition.
@@ -66,7 +66,7 @@ fn lookup(
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let answer = with_retries(config, client, |timeout| {
+    let answer = with_retries(config, client, ELECTION, |timeout| {
         let mut asked = TopicPartitionList::new();
         for partition in partitions {
             asked.add_partition_offset(&config.topic, *partition, Offset::Offset(millis))?;
