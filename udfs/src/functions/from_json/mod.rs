@@ -105,8 +105,9 @@ impl ScalarUDFImpl for FromJson {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
-            Documentation::builder(
+        static DOCUMENTATION: LazyLock<Documentation> =
+            LazyLock::new(|| {
+                Documentation::builder(
                 DOC_SECTION_OTHER,
                 "Parses one JSON object per row into a struct of the named columns, error (NULL on success, otherwise \
                  the reason, without values) and error_value (the value that was wrong). No row makes the query \
@@ -121,7 +122,7 @@ impl ScalarUDFImpl for FromJson {
                  double)[]')['items'];",
             )
             .build()
-        });
+            });
         Some(&DOCUMENTATION)
     }
 }
