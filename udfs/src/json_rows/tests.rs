@@ -69,7 +69,7 @@ fn bytes_are_text_or_hexadecimal_digits() {
     assert_eq!(values(fixed.clone()), ["\"30313233343536373839616263646566\""]);
     let uuid = Field::new("v", DataType::FixedSizeBinary(16), false);
     let uuid = uuid.with_metadata([("logicalType".to_owned(), "uuid".to_owned())].into());
-    let schema = Arc::new(datafusion::arrow::datatypes::Schema::new(vec![uuid]));
+    let schema = Arc::new(arrow::datatypes::Schema::new(vec![uuid]));
     let batch = RecordBatch::try_new(schema, vec![Arc::new(fixed)]).unwrap();
     assert_eq!(written(&batch), [r#"{"v":"30313233-3435-3637-3839-616263646566"}"#]);
 }

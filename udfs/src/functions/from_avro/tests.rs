@@ -102,7 +102,7 @@ async fn call(schemas: AvroSchemas, values: ArrayRef, arguments: &[&str]) -> Res
     let function = FromAvro::new(BTreeMap::from([("clicks".to_owned(), schemas)]));
     let literals: Vec<ScalarValue> = arguments.iter().map(|argument| ScalarValue::from(*argument)).collect();
     let field = |data_type: &DataType| -> FieldRef {
-        Arc::new(datafusion::arrow::datatypes::Field::new("a", data_type.clone(), true))
+        Arc::new(arrow::datatypes::Field::new("a", data_type.clone(), true))
     };
     let mut arg_fields = vec![field(values.data_type())];
     arg_fields.extend(literals.iter().map(|literal| field(&literal.data_type())));
