@@ -15,7 +15,7 @@
 //!         cluster, engine
 //!         lake
 //!         store, failpoint
-//!         config
+//!         config, inspect
 //!         sources
 //!         settings, plural
 //!         clickrec-udfs (the crate of SQL functions; any of them may use it)
@@ -83,6 +83,7 @@
 //!   - progress lines and bars of a run: `cli/progress.rs`; status line of `run --follow`: `cli/follow.rs`
 //!   - Prometheus metrics and `/health` of `run --follow`: `cli/metrics.rs`; the graph of `plan`: `cli/graph.rs`
 //!   - the demo, its embedded broker, its counts: `cli/demo.rs`; the rate of simulated traffic: `cli/produce.rs`
+//!   - files of a new project: `cli/init/scaffold.rs`; of one that reads a sample (`--from`): `cli/init/from.rs`
 //! - [`simulate`]: traffic of a shop that does not exist, for the demo and `produce`
 //!   - items and their popularity: `simulate/catalogue.rs`; one visit, from view to purchase: `simulate/session.rs`
 //!   - late and repeated deliveries: `simulate/simulation.rs`; dirty records: `simulate/dirt.rs`
@@ -190,6 +191,13 @@
 //!   - keys of the file, unknown ones refused, JSON schema: `config/raw.rs`; targets, steps: `config/validate.rs`
 //!   - expectations as queries: `config/validate_expectation.rs`; mistyped names: `config/table_name.rs`
 //!   - credentials written in the file refused: `config/validate_credentials.rs`
+//! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`)
+//!   - files, folders, topics, and their format: `inspect/locate.rs`, with guesses of `sources/formats/guess.rs`
+//!   - fields of records, their types and values: `inspect/shape.rs`; notations of times: `inspect/times.rs`
+//!   - names that fields have (`visitorid`, `sku`, …): `inspect/names.rs`; of events: `inspect/kinds.rs`
+//!   - fields chosen, by names and values: `inspect/roles.rs`; lists that become rows: `inspect/infer.rs`
+//!   - known schemas (`--preset`): `inspect/presets/`; what a mapping makes of a record: `inspect/interpret.rs`
+//!   - SQL written: `inspect/generate/clicks_sql.rs`; its comments: `inspect/generate/comments.rs`
 //! - [`settings`]: values of a configuration file
 //!   - variables `${…}`: `settings/interpolate.rs`; line and column of a problem: `settings/values.rs`
 //!   - values from the environment, `.env`, files, secrets by command: `settings/environment.rs`
@@ -216,6 +224,7 @@
 //!   - compression: `sources/files/codec.rs`; a file beside its compressed copy: `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`
+//!   - first bytes and records of files: `sources/files/sample.rs`
 //!   - files that change while they are read: `sources/files/scan.rs`; byte order marks: `sources/formats/lines.rs`
 //!   - files of another format than they should be: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
 //!   - CSV: its options `sources/formats/csv/dialect.rs`; its header `sources/formats/csv/header.rs`
@@ -232,6 +241,7 @@ pub mod docs;
 pub mod engine;
 pub mod evaluate;
 pub mod failpoint;
+pub mod inspect;
 pub mod lake;
 pub mod lineage;
 pub mod pipeline;
