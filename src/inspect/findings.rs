@@ -47,7 +47,9 @@ pub async fn look(sample: &str, folder: &Path, wanted: Option<&str>) -> Result<F
     let shape = Shape::of(read.records.iter().map(|record| &record.value));
     let of_layout = || located.preset.and_then(preset);
     let was_asked = wanted.is_some();
-    let known = wanted.or_else(of_layout).or_else(|| recognized(&shape));
+    // Events of a known schema may lack what is needed, or have it elsewhere.
+    let fits = |(name, preset): &(&'static str, Preset)| preset.mapping(name, &shape).is_ok();
+    let known = wanted.or_else(of_layout).or_else(|| recognized(&shape).filter(fits));
     let mapping = match &known {
         Some((name, preset)) => mapped(sample, name, preset, &shape, &read.records)?,
         None => infer(&shape, &read.records),

@@ -149,6 +149,8 @@ impl Preset {
         let plain = of_list.filter(|place| place.path.is_empty());
         let plain = plain.and_then(|place| shape.field(&place)).map(field_type);
         let offset = self.time_offset_ms.as_slice();
+        let (session, user) = (chosen(Role::Session, &self.session), chosen(Role::User, &self.user));
+        let is_within_user = self.session_within_user && !session.fields.is_empty() && !user.fields.is_empty();
         Ok(Mapping {
             list: list.clone().map(|path| List {
                 path,
@@ -158,11 +160,9 @@ impl Preset {
             event_id: chosen(Role::EventId, &self.event_id),
             time,
             time_offset_ms: fields(Role::Quantity, offset).into_iter().next(),
-            session: chosen(Role::Session, &self.session),
-            session_within_user: self
-                .session_within_user
-                .then(|| "different users may have the same one".to_owned()),
-            user: chosen(Role::User, &self.user),
+            session,
+            session_within_user: is_within_user.then(|| "different users may have the same one".to_owned()),
+            user,
             item,
             kinds: self.kinds_in(shape, &chosen),
             others: vec![],
