@@ -15,7 +15,7 @@
 //!         cluster, engine
 //!         lake
 //!         store, failpoint
-//!         config
+//!         config, inspect
 //!         sources
 //!         settings, plural
 //!         clickrec-udfs (the crate of SQL functions; any of them may use it)
@@ -112,6 +112,7 @@
 //!     Prometheus metrics and `/health`: `cli/metrics.rs`; both show `pipeline/follow/status.rs`
 //!   - the graph of `plan`: `cli/graph.rs`; the rate of simulated traffic: `cli/produce.rs`; the demo, its embedded
 //!     broker, its counts: `cli/demo.rs`
+//!   - files of a new project: `cli/init/scaffold.rs`; of one that reads a sample (`--from`): `cli/init/from.rs`
 //! - [`simulate`]: traffic of a shop that does not exist, for the demo and `produce`
 //!   - many visits at once: who comes, when, how many clicks; late and repeated deliveries: `simulate/simulation.rs`
 //!   - one visit's clicks, from view to purchase: `simulate/session.rs`; dirty records: `simulate/dirt.rs`
@@ -273,6 +274,7 @@
 //!   - permissions probed, stores that overwrite files: `store/permissions.rs`; injected faults: `store/faults.rs`
 //! - [`failpoint`]: moments at which a test can make the program die: `failpoint.rs`
 //! - [`config`]: `pipelines.yaml`, validated
+<<<<<<< HEAD
 //!   - keys of the file, unknown ones and wrong types refused with their line (`problem`), JSON schema: `config/raw.rs`
 //!   - targets; malformed steps, keys that a mode does not allow, tables written twice, reserved layers refused:
 //!     `config/validate.rs`
@@ -286,6 +288,18 @@
 //!   - malformed parts of the score, unknown tables refused: `config/validate_recommender.rs`
 //!   - malformed sources refused: `config/validate_source.rs`; a malformed `engine`: `config/validate_engine.rs`
 //!   - credentials in the file refused: `config/validate_credentials.rs` (which: `settings/credential.rs`)
+=======
+//!   - keys of the file, unknown ones refused, JSON schema: `config/raw.rs`; targets, steps: `config/validate.rs`
+//!   - expectations as queries: `config/validate_expectation.rs`; mistyped names: `config/table_name.rs`
+//!   - credentials written in the file refused: `config/validate_credentials.rs`
+//! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`)
+//!   - files, folders, topics, and their format: `inspect/locate.rs`, with guesses of `sources/formats/guess.rs`
+//!   - fields of records, their types and values: `inspect/shape.rs`; notations of times: `inspect/times.rs`
+//!   - names that fields have (`visitorid`, `sku`, …): `inspect/names.rs`; of events: `inspect/kinds.rs`
+//!   - fields chosen, by names and values: `inspect/roles.rs`; lists that become rows: `inspect/infer.rs`
+//!   - known schemas (`--preset`): `inspect/presets/`; what a mapping makes of a record: `inspect/interpret.rs`
+//!   - SQL written: `inspect/generate/clicks_sql.rs`; its comments: `inspect/generate/comments.rs`
+>>>>>>> w-init
 //! - [`settings`]: values of a configuration file
 //!   - variables `${…}`: `settings/interpolate.rs`; one that is not set, its message and line: `settings/values.rs`
 //!   - values from the environment, `.env`, files, secrets by command: `settings/environment.rs`
@@ -322,6 +336,7 @@
 //!     `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`
+//!   - first bytes and records of files: `sources/files/sample.rs`
 //!   - files that change while they are read: `sources/files/scan.rs`; times of records: `sources/files/pending.rs`
 //!   - byte order marks, empty lines: `sources/formats/lines.rs`; a last line without end: `sources/formats/ndjson.rs`
 //!   - files of another format than they should be: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
@@ -346,6 +361,7 @@ pub mod docs;
 pub mod engine;
 pub mod evaluate;
 pub mod failpoint;
+pub mod inspect;
 pub mod lake;
 pub mod lineage;
 pub mod pipeline;

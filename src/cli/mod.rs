@@ -143,7 +143,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let ended = runtime.block_on(async {
         let command = async {
             match cli.command {
-                Command::Init(args) => init::run(&args, global),
+                Command::Init(args) => init::run(&args, global).await,
                 Command::Demo(args) => demo::run(&args, global, &stop).await,
                 Command::Produce(args) => run_produce(args, global).await,
                 Command::Run(args) => run::run(&args, global, &stop).await,

@@ -3,7 +3,8 @@
 //! A source is stateless. The pipeline stores how far each place was read in the same Delta commit as the rows, and
 //! passes those positions back the next time. A Kafka partition and a file are both a "place".
 //!
-//! - [`Source`]: what is pending since a position, what was lost, and the positions to commit.
+//! - [`Source`]: what is pending since a position, what was lost, and the positions to commit; or only a look at some
+//!   records.
 //! - [`record_schema`]: the columns of a record, which all sources share; `dropped_headers`: what an insert would lose.
 //! - [`SourceConfig`]: the settings of a source, and what the program needs to know of them; `kind`: how to register
 //!   one.
@@ -26,8 +27,10 @@ mod wire;
 pub use dropped_headers::dropped_by_headers;
 pub use kind::{Layer, SourceConfig};
 pub(crate) use kind::{RawSettings, SourceKind};
-pub use record::{RecordBatchBuilder, RecordRef, record_schema};
-pub use source::{BYTES_READ, Committed, FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceError};
+pub use record::{RecordBatchBuilder, RecordRef, record_schema, values};
+pub use source::{
+    BYTES_READ, Committed, FromTheStart, Head, OnLoss, Pending, Positions, ReadOptions, Source, SourceError,
+};
 pub use table::SourceTable;
 pub use wire::{from_wire, to_wire};
 

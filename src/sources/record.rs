@@ -5,8 +5,8 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, RecordBatchOptions, StringBuilder,
-    StructBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, AsArray, BinaryBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, RecordBatchOptions,
+    StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -50,6 +50,14 @@ fn header_field() -> Arc<Field> {
 /// source found it, and `key` and `headers` are NULL.
 pub fn record_schema() -> SchemaRef {
     SCHEMA.clone()
+}
+
+/// The values of records, without those that have none.
+pub fn values(records: &RecordBatch) -> Vec<Vec<u8>> {
+    let column = records.column_by_name("value");
+    let values = column.and_then(|column| column.as_binary_opt::<i32>());
+    let values = values.into_iter().flat_map(|values| values.iter().flatten());
+    values.map(<[u8]>::to_vec).collect()
 }
 
 /// A record that borrows from the reader.

@@ -1,5 +1,5 @@
-//! What every source does: says what is pending after a position ([`Source`], [`Pending`]); how it is read
-//! (`--accept-loss`, `--from-timestamp`); and why it cannot be read or written ([`SourceError`]).
+//! What every source does: says what is pending after a position ([`Source`], [`Pending`]), and shows some records; how
+//! it is read (`--accept-loss`, `--from-timestamp`); and why it cannot be read or written ([`SourceError`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -110,6 +110,36 @@ pub trait Source: Debug + Send + Sync {
     /// or expired, a file truncated), unless the options accept that. Also when the options name a start time but there
     /// are committed positions, or the source has no timestamps.
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError>;
+
+    /// The beginnings of some of its files, whatever their format is; none if it does not consist of files.
+    ///
+    /// # Errors
+    /// When they cannot be listed or read.
+    async fn heads(&self) -> Result<Vec<Head>, SourceError> {
+        Ok(vec![])
+    }
+
+    /// The values of some of its records, at most about `most`, from all its places. Reads no more than it needs, and
+    /// counts nothing.
+    ///
+    /// # Errors
+    /// When the source cannot be reached or read.
+    async fn sample(&self, most: usize) -> Result<Vec<Vec<u8>>, SourceError>;
+}
+
+/// The beginning of a file.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The file's name in records.
+    pub place: String,
+    /// Its path below the folder of the source; empty if the source is this one file.
+    pub below: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its first bytes, decompressed.
+    pub text: Vec<u8>,
+    /// Whether it ends with a line break, or is compressed, so that it need not.
+    pub is_ended: bool,
 }
 
 /// Why a source cannot be read, or not be written to.

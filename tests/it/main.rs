@@ -41,6 +41,8 @@ mod foreign_acts;
 mod foreign_writers;
 mod formats;
 mod identity;
+mod init_from;
+mod init_refused;
 mod kafka;
 mod kafka_data;
 mod kafka_down;

@@ -94,7 +94,8 @@ impl Shop {
         shop
     }
 
-    fn in_an_empty_folder() -> Self {
+    /// An empty folder, for commands that need no project.
+    pub fn in_an_empty_folder() -> Self {
         Self {
             folder: TempDir::new().unwrap(),
             environment: BTreeMap::new(),

@@ -18,7 +18,7 @@ use super::fingerprint::positive;
 use super::names;
 use crate::plural::counted;
 use crate::sources::SourceError;
-use crate::sources::formats::{Format, Layout};
+use crate::sources::formats::Layout;
 
 /// File system clocks tick at least this often: a file changed within the last tick may change again unnoticed.
 const TICK: Duration = Duration::from_millis(20);
@@ -39,13 +39,23 @@ pub(super) struct Listed {
 
 /// What a source's path refers to.
 #[derive(Debug)]
-enum Scope {
+pub(super) enum Scope {
     One(Path),
     Below { prefix: Path, pattern: Option<Pattern> },
 }
 
 impl Scope {
-    fn takes(&self, path: &Path, format: &dyn Format) -> bool {
+    /// The path of one of its files below its folder; empty for a single file.
+    pub fn below(&self, path: &Path) -> String {
+        let parts = match self {
+            Self::One(_) => None,
+            Self::Below { prefix, .. } => path.prefix_match(prefix),
+        };
+        let parts = parts.into_iter().flatten().map(|part| part.as_ref().to_owned());
+        parts.collect::<Vec<_>>().join("/")
+    }
+
+    fn takes(&self, path: &Path, endings: &[&str]) -> bool {
         let Self::Below { prefix, pattern } = self else {
             return true;
         };
@@ -55,7 +65,7 @@ impl Scope {
         let parts: Vec<_> = parts.collect();
         let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
         match pattern {
-            None => names::is_data(&parts, format.endings()),
+            None => names::is_data(&parts, endings),
             Some(pattern) => matches(pattern, &parts),
         }
     }
@@ -77,20 +87,24 @@ fn matches(pattern: &Pattern, parts: &[&str]) -> bool {
 impl FilesSource {
     /// The files, sorted by path.
     pub(super) async fn listing(&self) -> Result<Vec<Listed>, SourceError> {
-        let listed_at = SystemTime::now();
         let scope = self.scope().await?;
-        let metas = match &scope {
+        self.listing_in(&scope, self.config.format.endings()).await
+    }
+
+    /// The same for a scope; from a folder, the files with these extensions.
+    pub(super) async fn listing_in(&self, scope: &Scope, endings: &[&str]) -> Result<Vec<Listed>, SourceError> {
+        let listed_at = SystemTime::now();
+        let metas = match scope {
             Scope::One(path) => vec![self.store.head(path).await.map_err(|error| self.unreachable(&error))?],
             Scope::Below { prefix, .. } => {
                 let listed: Result<Vec<ObjectMeta>, _> = self.store.list(Some(prefix)).try_collect().await;
                 listed.map_err(|error| self.unreachable(&error))?
             }
         };
-        let (mut wanted, others): (Vec<ObjectMeta>, Vec<ObjectMeta>) = metas
-            .into_iter()
-            .partition(|meta| scope.takes(&meta.location, &*self.config.format));
+        let (mut wanted, others): (Vec<ObjectMeta>, Vec<ObjectMeta>) =
+            metas.into_iter().partition(|meta| scope.takes(&meta.location, endings));
         if wanted.is_empty() {
-            self.warn_of(&scope, &others);
+            self.warn_of(scope, &others);
         }
         wanted.sort_by(|a, b| a.location.cmp(&b.location));
         let mut found: Vec<Listed> = wanted
@@ -113,7 +127,8 @@ impl FilesSource {
         Ok(found)
     }
 
-    async fn scope(&self) -> Result<Scope, SourceError> {
+    /// What the path refers to now.
+    pub(super) async fn scope(&self) -> Result<Scope, SourceError> {
         match &self.local {
             Some(path) => self.local_scope(path).await,
             None => self.remote_scope().await,

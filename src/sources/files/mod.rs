@@ -19,7 +19,7 @@
 //!   compare; `tables`: the same for files that hold a table.
 //! - `fingerprint`: identifies the content of a file.
 //! - `read_so_far`: how far the files were read, as positions.
-//! - `scan`: the plan leaf that reads them.
+//! - `scan`: the plan leaf that reads them; `sample`: a look at their first bytes and records.
 //! - `settings`: the settings of files in `pipelines.yaml`; `kind`: the kind of the files source.
 //! - `wire`: the plan leaf as bytes, for another process.
 //!
@@ -43,6 +43,7 @@ mod pass;
 mod pending;
 mod read_so_far;
 mod rotation;
+mod sample;
 mod scan;
 mod settings;
 mod tables;

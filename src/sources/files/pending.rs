@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::FilesSource;
 use super::new_lines::NewLines;
 use super::read_so_far::Known;
-use crate::sources::{Committed, Pending, ReadOptions, Source, SourceError};
+use crate::sources::{Committed, Head, Pending, ReadOptions, Source, SourceError};
 
 /// A run that has reread more than this many bytes only to find nothing new commits what it learned, so that the next
 /// run need not reread them.
@@ -45,5 +45,13 @@ impl Source for FilesSource {
             records,
             lag: BTreeMap::from([(self.config.path.clone(), records)]),
         })
+    }
+
+    async fn heads(&self) -> Result<Vec<Head>, SourceError> {
+        self.heads_of_files().await
+    }
+
+    async fn sample(&self, most: usize) -> Result<Vec<Vec<u8>>, SourceError> {
+        self.sample_of_files(most).await
     }
 }

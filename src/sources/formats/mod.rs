@@ -14,7 +14,7 @@
 //!
 //! - `parquet`, `avro`, `arrow_ipc`: the formats; `table_rows`: makes records of rows.
 //!
-//! `magic` knows marks of files, and `json_text` writes JSON strings.
+//! `magic` knows marks of files, `guess` guesses the format of a file, and `json_text` writes JSON strings.
 
 mod arrow_ipc;
 mod avro;
@@ -22,6 +22,7 @@ mod counter;
 mod csv;
 mod ends;
 mod format;
+mod guess;
 mod json;
 mod json_text;
 mod lines;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 pub use counter::{Count, Counter, RecordHash, Start};
 pub use ends::Ends;
 pub use format::{Batches, Format, Layout, TableFormat, TextFormat};
+pub use guess::{Guess, guess, is_read_from_folders};
 pub use options::{FormatOptions, OptionProblem};
 pub use rows::Rows;
 pub use splitter::Splitter;

@@ -17,12 +17,13 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::TryStreamExt;
 
 use super::KafkaConfig;
 use super::filters;
 use super::range::{Range, Task};
 use super::reader::{READER_BYTES, Reader, read};
-use crate::sources::{BYTES_READ, RecordBatchBuilder, record_schema};
+use crate::sources::{BYTES_READ, RecordBatchBuilder, record_schema, values};
 
 /// Fixed offset ranges of a topic as a table. Excludes whatever is produced later.
 ///
@@ -43,6 +44,23 @@ impl KafkaScan {
             topic_id,
             ranges,
         }
+    }
+
+    /// The values of all its records, read without a query.
+    pub(super) async fn values(&self) -> Result<Vec<Vec<u8>>> {
+        let task = Task {
+            config: self.config.clone(),
+            topic_id: self.topic_id,
+            projection: None,
+            limit: None,
+        };
+        let readers = KafkaExec::new(task, deal_out(self.ranges.clone(), 1));
+        let mut batches = readers.execute(0, Arc::new(TaskContext::default()))?;
+        let mut found = vec![];
+        while let Some(batch) = batches.try_next().await? {
+            found.extend(values(&batch));
+        }
+        Ok(found)
     }
 }
 

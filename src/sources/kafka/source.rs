@@ -179,6 +179,20 @@ impl Source for KafkaSource {
             lag,
         })
     }
+
+    async fn sample(&self, most: usize) -> Result<Vec<Vec<u8>>, SourceError> {
+        let options = ReadOptions {
+            records_max: Some(most as u64),
+            ..ReadOptions::default()
+        };
+        let pinned = self.pin(&FromTheStart, options).await?;
+        let values = pinned.scan.values().await;
+        values.map_err(|error| SourceError::Unreachable {
+            what: format!("the topic {} at {}", self.config.topic, self.config.brokers),
+            reason: error.message().into_owned(),
+            help: "try again".to_owned(),
+        })
+    }
 }
 
 /// Cuts the ranges to about `most` records in total, keeping the same fraction of each partition, so that none falls

@@ -26,6 +26,7 @@ const ACCEPT: ReadOptions = ReadOptions {
 };
 
 mod layouts;
+mod looked_at;
 mod model;
 mod moved;
 mod rows;

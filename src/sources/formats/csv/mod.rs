@@ -3,9 +3,11 @@
 //! - `dialect`: the special characters, from the options.
 //! - `row_ends`: where rows end, in chunks of a text; `row_counter`: counts them, and checks the header.
 //! - `header`: the names of the columns; `fields`: splits a row; `objects`: makes a JSON object of it.
+//! - `guess`: what the options of a file may be.
 
 mod dialect;
 mod fields;
+mod guess;
 mod header;
 mod objects;
 mod row_counter;
@@ -17,6 +19,7 @@ use super::records::RecordSplitter;
 use super::{Counter, Ends, Format, FormatOptions, Layout, OptionProblem, Splitter, Start, TextFormat};
 use crate::plural::counted;
 use dialect::Dialect;
+pub(super) use guess::guess;
 use objects::Objects;
 use row_counter::RowCounter;
 use row_ends::RowEnds;

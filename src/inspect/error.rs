@@ -1,0 +1,55 @@
+//! Why a sample tells nothing.
+
+use crate::sources::SourceError;
+
+/// Why no project can be made of a sample.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The sample cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Its location cannot be used.
+    #[error("cannot read the sample {sample}: {reason}\n  help: {help}")]
+    Location {
+        /// As it was given.
+        sample: String,
+        /// What is wrong with it.
+        reason: String,
+        /// How to fix it.
+        help: String,
+    },
+    /// It has no records.
+    #[error(
+        "{sample} has no records\n  help: name a file, folder, pattern or topic with at least one record; some hundred \
+         tell more"
+    )]
+    Empty {
+        /// As it was given.
+        sample: String,
+    },
+    /// It has no records that are objects.
+    #[error("{sample} has no records that can be read: {reason}\n  help: {help}")]
+    NotRecords {
+        /// As it was given.
+        sample: String,
+        /// What it has instead.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// It does not look as the preset says.
+    #[error(
+        "{sample} is not of the preset `{preset}`: it has no {missing}; its fields are {fields}\n  help: choose another \
+         preset, or leave --preset out: the fields are then found by their names and values"
+    )]
+    NotOfPreset {
+        /// As it was given.
+        sample: String,
+        /// The preset.
+        preset: String,
+        /// What was looked for.
+        missing: String,
+        /// What there is.
+        fields: String,
+    },
+}
