@@ -274,7 +274,6 @@
 //!   - permissions probed, stores that overwrite files: `store/permissions.rs`; injected faults: `store/faults.rs`
 //! - [`failpoint`]: moments at which a test can make the program die: `failpoint.rs`
 //! - [`config`]: `pipelines.yaml`, validated
-<<<<<<< HEAD
 //!   - keys of the file, unknown ones and wrong types refused with their line (`problem`), JSON schema: `config/raw.rs`
 //!   - targets; malformed steps, keys that a mode does not allow, tables written twice, reserved layers refused:
 //!     `config/validate.rs`
@@ -288,10 +287,6 @@
 //!   - malformed parts of the score, unknown tables refused: `config/validate_recommender.rs`
 //!   - malformed sources refused: `config/validate_source.rs`; a malformed `engine`: `config/validate_engine.rs`
 //!   - credentials in the file refused: `config/validate_credentials.rs` (which: `settings/credential.rs`)
-=======
-//!   - keys of the file, unknown ones refused, JSON schema: `config/raw.rs`; targets, steps: `config/validate.rs`
-//!   - expectations as queries: `config/validate_expectation.rs`; mistyped names: `config/table_name.rs`
-//!   - credentials written in the file refused: `config/validate_credentials.rs`
 //! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`)
 //!   - files, folders, topics, and their format: `inspect/locate.rs`, with guesses of `sources/formats/guess.rs`
 //!   - fields of records, their types and values: `inspect/shape.rs`; notations of times: `inspect/times.rs`
@@ -299,7 +294,6 @@
 //!   - fields chosen, by names and values: `inspect/roles.rs`; lists that become rows: `inspect/infer.rs`
 //!   - known schemas (`--preset`): `inspect/presets/`; what a mapping makes of a record: `inspect/interpret.rs`
 //!   - SQL written: `inspect/generate/clicks_sql.rs`; its comments: `inspect/generate/comments.rs`
->>>>>>> w-init
 //! - [`settings`]: values of a configuration file
 //!   - variables `${…}`: `settings/interpolate.rs`; one that is not set, its message and line: `settings/values.rs`
 //!   - values from the environment, `.env`, files, secrets by command: `settings/environment.rs`

@@ -101,9 +101,8 @@ fn registry(schemas: impl IntoIterator<Item = (u32, &'static str)>) -> Arc<Stub>
 async fn call(schemas: AvroSchemas, values: ArrayRef, arguments: &[&str]) -> Result<StructArray> {
     let function = FromAvro::new(BTreeMap::from([("clicks".to_owned(), schemas)]));
     let literals: Vec<ScalarValue> = arguments.iter().map(|argument| ScalarValue::from(*argument)).collect();
-    let field = |data_type: &DataType| -> FieldRef {
-        Arc::new(arrow::datatypes::Field::new("a", data_type.clone(), true))
-    };
+    let field =
+        |data_type: &DataType| -> FieldRef { Arc::new(arrow::datatypes::Field::new("a", data_type.clone(), true)) };
     let mut arg_fields = vec![field(values.data_type())];
     arg_fields.extend(literals.iter().map(|literal| field(&literal.data_type())));
     let mut scalars = vec![None];
