@@ -132,9 +132,14 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
     (is_of_item && contains(&["view", "click", "open"])).then_some(Recognized::As(Event::View))
 }
 
+/// Values of a field with what they count as.
+type Known = Vec<(String, Event)>;
+/// Values of a field that count as nothing, with their numbers of records.
+type Unknown = Vec<(String, usize)>;
+
 /// What the values of a field count as, the commonest first, and those that count as nothing. Pages are views if nothing
 /// else is one.
-pub(super) fn mapped(values: &[(&str, usize)]) -> (Vec<(String, Event)>, Vec<(String, usize)>) {
+pub(super) fn mapped(values: &[(&str, usize)]) -> (Known, Unknown) {
     let recognized: Vec<Option<Recognized>> = values.iter().map(|(kind, _)| recognized(kind)).collect();
     let are_pages_views = !recognized.contains(&Some(Recognized::As(Event::View)));
     let (mut known, mut unknown) = (vec![], vec![]);

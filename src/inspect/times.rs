@@ -166,6 +166,8 @@ fn may_be_time(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use serde_json::json;
 
     use super::*;
@@ -186,11 +188,11 @@ mod tests {
             (json!(1_772_359_200_000_000_i64), Epoch(0)),
             (json!("1772359200000000000"), Epoch(-3)),
         ] {
-            assert_eq!(notation(&[value.clone()]), Some(expected), "{value}");
+            assert_eq!(notation(slice::from_ref(&value)), Some(expected), "{value}");
             assert_eq!(expected.micros(&value), Some(at), "{value}");
         }
         for value in [json!(526_309), json!("1001"), json!(-1_772_359_200), json!(true)] {
-            assert_eq!(notation(&[value.clone()]), None, "{value}");
+            assert_eq!(notation(slice::from_ref(&value)), None, "{value}");
         }
     }
 
