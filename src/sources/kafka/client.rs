@@ -20,7 +20,7 @@ const LAST_SLICE: Duration = Duration::from_secs(3);
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// How long a partition may be without a leader that answers. Kafka notices after `broker.session.timeout.ms`, 9 seconds
 /// by default, that a broker has died, and elects another leader then.
-pub(super) const ELECTION: Duration = Duration::from_secs(30);
+const ELECTION: Duration = Duration::from_secs(30);
 /// librdkafka requires a group even if partitions are assigned manually; nothing is ever committed to it.
 const GROUP: &str = "clickrec";
 
@@ -150,6 +150,18 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
         },
         help: "check `brokers`, `security` and `options` of the source".to_owned(),
     }
+}
+
+/// Sends a request to the leaders of partitions. While one does not answer, asks the other brokers who leads now:
+/// librdkafka itself would go on asking the broker that it knows.
+pub(super) fn ask_leaders<T>(
+    config: &KafkaConfig,
+    client: &BaseConsumer<Context>,
+    request: impl Fn(Duration) -> Result<T, KafkaError>,
+) -> Result<T, SourceError> {
+    with_retries(config, client, ELECTION, |timeout| {
+        request(timeout).inspect_err(|_| _ = client.fetch_metadata(Some(&config.topic), FIRST_SLICE))
+    })
 }
 
 /// Sends a request to a broker, retrying in slices of time until it was patient for long enough, so that a permanent

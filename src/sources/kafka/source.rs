@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaConfig;
-use super::client::{Context, ELECTION, consumer, with_retries};
+use super::client::{Context, ask_leaders, consumer};
 use super::lost_records::read_on;
 use super::metadata::{identity, metadata, numbers};
 use super::recreated::{forget, is_recreated};
@@ -220,7 +220,7 @@ fn describe(
     let numbers = numbers(config, &metadata)?;
     let mut partitions = vec![];
     for partition in numbers {
-        let (low, high) = with_retries(config, client, ELECTION, |timeout| {
+        let (low, high) = ask_leaders(config, client, |timeout| {
             client.fetch_watermarks(&config.topic, partition, timeout)
         })?;
         partitions.push((partition, low..high));

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::KafkaConfig;
-use super::client::{ANSWER, Context, ELECTION, settings, with_retries};
+use super::client::{ANSWER, Context, ask_leaders, settings};
 use crate::sources::SourceError;
 
 /// The offset of a time in a partition.
@@ -66,7 +66,7 @@ fn lookup(
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let answer = with_retries(config, client, ELECTION, |timeout| {
+    let answer = ask_leaders(config, client, |timeout| {
         let mut asked = TopicPartitionList::new();
         for partition in partitions {
             asked.add_partition_offset(&config.topic, *partition, Offset::Offset(millis))?;
