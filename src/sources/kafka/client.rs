@@ -180,6 +180,7 @@ pub(super) fn with_retries<T>(
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
+        tracing::debug!(%error, "a broker does not answer a request");
         let reason = listen(client).unwrap_or_else(|| error.to_string());
         if Cause::of(Some(&error), &reason).is_final() || !is_passing(&error) || started.elapsed() >= patience {
             return Err(failed(config, client, &error));
@@ -192,9 +193,9 @@ pub(super) fn with_retries<T>(
 /// Whether the same request may succeed in a moment.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch, LeaderNotAvailable,
-        NetworkException, NotLeaderForPartition, OperationTimedOut, ReplicaNotAvailable, RequestTimedOut,
-        UnknownLeaderEpoch,
+        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch, KafkaStorageError,
+        LeaderNotAvailable, ListenerNotFound, NetworkException, NotLeaderForPartition, OffsetNotAvailable,
+        OperationTimedOut, ReplicaNotAvailable, RequestTimedOut, TimedOutQueue, UnknownLeaderEpoch,
     };
     matches!(
         error.rdkafka_error_code(),
@@ -203,12 +204,18 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 | BrokerNotAvailable
                 | BrokerTransportFailure
                 | FencedLeaderEpoch
+                | KafkaStorageError
                 | LeaderNotAvailable
+                | ListenerNotFound
                 | NetworkException
                 | NotLeaderForPartition
+                // A leader that was elected a moment ago
+                | OffsetNotAvailable
                 | OperationTimedOut
                 | ReplicaNotAvailable
                 | RequestTimedOut
+                // Never sent, because the broker is down
+                | TimedOutQueue
                 | UnknownLeaderEpoch
         )
     )
