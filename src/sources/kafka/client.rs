@@ -193,14 +193,16 @@ pub(super) fn with_retries<T>(
 /// Whether the same request may succeed in a moment.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch, KafkaStorageError,
-        LeaderNotAvailable, ListenerNotFound, NetworkException, NotLeaderForPartition, OffsetNotAvailable,
-        OperationTimedOut, ReplicaNotAvailable, RequestTimedOut, TimedOutQueue, UnknownLeaderEpoch,
+        AllBrokersDown, BrokerDestroy, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch,
+        KafkaStorageError, LeaderNotAvailable, ListenerNotFound, NetworkException, NotLeaderForPartition,
+        OffsetNotAvailable, OperationTimedOut, ReplicaNotAvailable, RequestTimedOut, TimedOutQueue, UnknownLeaderEpoch,
     };
     matches!(
         error.rdkafka_error_code(),
         Some(
             AllBrokersDown
+                // No longer one of the cluster's
+                | BrokerDestroy
                 | BrokerNotAvailable
                 | BrokerTransportFailure
                 | FencedLeaderEpoch
