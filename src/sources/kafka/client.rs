@@ -193,7 +193,7 @@ pub(super) fn with_retries<T>(
 /// Whether the same request may succeed in a moment.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        AllBrokersDown, BrokerDestroy, BrokerNotAvailable, BrokerTransportFailure, FencedLeaderEpoch,
+        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, DestroyBroker, FencedLeaderEpoch,
         KafkaStorageError, LeaderNotAvailable, ListenerNotFound, NetworkException, NotLeaderForPartition,
         OffsetNotAvailable, OperationTimedOut, ReplicaNotAvailable, RequestTimedOut, TimedOutQueue, UnknownLeaderEpoch,
     };
@@ -201,10 +201,10 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
         error.rdkafka_error_code(),
         Some(
             AllBrokersDown
-                // No longer one of the cluster's
-                | BrokerDestroy
                 | BrokerNotAvailable
                 | BrokerTransportFailure
+                // No longer one of the cluster's
+                | DestroyBroker
                 | FencedLeaderEpoch
                 | KafkaStorageError
                 | LeaderNotAvailable
