@@ -125,11 +125,18 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
     if contains(&["addtocart", "addtobasket", "addedtocart", "cartadd", "basketadd"]) {
         return Some(Recognized::As(Event::AddToCart));
     }
-    if contains(&["purchase", "ordercomplete", "orderplaced", "transaction"]) {
+    if contains(&[
+        "purchase",
+        "ordercomplete",
+        "orderplaced",
+        "transaction",
+        "checkoutdone",
+        "checkoutcomplete",
+    ]) {
         return Some(Recognized::As(Event::Purchase));
     }
     let is_of_item = contains(&["item", "product", "detail", "content", "article", "offer"]);
-    (is_of_item && contains(&["view", "click", "open"])).then_some(Recognized::As(Event::View))
+    (is_of_item && contains(&["view", "click", "open", "seen"])).then_some(Recognized::As(Event::View))
 }
 
 /// Values of a field with what they count as.

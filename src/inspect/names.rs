@@ -79,6 +79,7 @@ const USER: Names = &[
     ("guestid", 60),
     ("distinctid", 80),
     ("who", 50),
+    ("login", 70),
 ];
 const ITEM: Names = &[
     ("itemid", 100),
@@ -106,6 +107,15 @@ const ITEM: Names = &[
     ("iid", 75),
     ("pid", 60),
     ("pageid", 50),
+    ("articleno", 88),
+    ("articlenumber", 88),
+    ("artno", 86),
+    ("itemno", 86),
+    ("productno", 86),
+    ("productnumber", 86),
+    ("ean", 80),
+    ("gtin", 80),
+    ("isbn", 80),
 ];
 const KIND: Names = &[
     ("eventtype", 100),
@@ -129,10 +139,12 @@ const KIND: Names = &[
     ("operation", 40),
     ("what", 40),
     ("op", 20),
+    ("name", 50),
 ];
 const EVENT_ID: Names = &[
     ("eventid", 100),
     ("messageid", 92),
+    ("evtid", 92),
     ("insertid", 85),
     ("eventuuid", 90),
     ("hitid", 80),
