@@ -194,8 +194,8 @@ pub(super) fn with_retries<T>(
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
         AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, DestroyBroker, FencedLeaderEpoch,
-        KafkaStorageError, LeaderNotAvailable, ListenerNotFound, NetworkException, NotLeaderForPartition,
-        OffsetNotAvailable, OperationTimedOut, ReplicaNotAvailable, RequestTimedOut, TimedOutQueue, UnknownLeaderEpoch,
+        LeaderNotAvailable, ListenerNotFound, NetworkException, NotLeaderForPartition, OffsetNotAvailable,
+        OperationTimedOut, ReplicaNotAvailable, RequestTimedOut, TimedOutQueue, UnknownLeaderEpoch,
     };
     matches!(
         error.rdkafka_error_code(),
@@ -206,7 +206,6 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 // No longer one of the cluster's
                 | DestroyBroker
                 | FencedLeaderEpoch
-                | KafkaStorageError
                 | LeaderNotAvailable
                 | ListenerNotFound
                 | NetworkException
