@@ -1,4 +1,4 @@
-//! What a look at a sample finds, and how it is told.
+//! What a look at a sample finds, and how it is printed.
 
 use std::path::Path;
 

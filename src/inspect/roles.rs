@@ -12,7 +12,7 @@ const NEAR: usize = 8;
 const KINDS_MAX: usize = 60;
 /// A name of this weight says what a field is, whatever its values are.
 const CERTAIN: usize = 80;
-/// In at least so many of a hundred records, or items, a field has to have a value.
+/// The least share, in per cent, of records or items in which a field must have a value.
 const COVERAGE_MIN: usize = 5;
 
 /// A field that may have a role.
@@ -23,7 +23,7 @@ pub(super) struct Candidate {
     pub reason: String,
 }
 
-/// Where a role is looked for: in records, and in the items of a list.
+/// Where a field for a role may be: in records, or in the items of a list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub shape: &'a Shape,

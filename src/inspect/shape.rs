@@ -1,5 +1,5 @@
-//! What the fields of a sample look like: where values are, of which types, how many, how often they repeat. Bounded: at
-//! most so many fields, levels, items of a list and different values are remembered.
+//! What the fields of a sample look like: where values are, of which types, how many, how often they repeat. Bounded:
+//! the numbers of fields, levels, items of a list and different values that are remembered have limits.
 
 use std::collections::HashMap;
 

@@ -141,7 +141,7 @@ impl TimeFits {
         );
     }
 
-    /// The notation of at least nine in ten of so many values.
+    /// The notation of at least nine in ten values, out of this number.
     pub fn notation(&self, values: usize) -> Option<TimeNotation> {
         let fitting = ALL.iter().zip(&self.counts).filter(|(_, count)| **count > 0);
         let best = fitting.rev().max_by_key(|(_, count)| **count);

@@ -1,4 +1,4 @@
-//! Tables that were deleted, made anew, or robbed of rows (`removed_rows`) behind the back of the steps: refuses what
+//! Tables that were deleted, recreated, or robbed of rows (`removed_rows`) behind the back of the steps: refuses what
 //! would silently start from nothing.
 //!
 //! What a step computes from tables it can compute again, and says so. A table that is filled from a source cannot be

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::lake::LakeError;
 
-/// How often a step that lost a race is planned anew from the new state.
+/// How often a step that lost a race is planned again from the new state.
 const ATTEMPTS: usize = 3;
 
 impl Runner {

@@ -1,4 +1,4 @@
-//! Serves the page: its files are part of the program. Browsers ask for them anew each time (`no-cache`).
+//! Serves the page: its files are part of the program. Browsers request them again each time (`no-cache`).
 
 use axum::extract::Path;
 use axum::http::header;

@@ -279,7 +279,7 @@ fn clients_are_told_when_what_is_new_begins_to_count() {
     assert_eq!(first(), "a");
     let mut told = server.commits();
     make_popular(&shop, "d");
-    // Like the page, it asks only when it is told something.
+    // Like the page, it asks only after an event.
     assert!(told.any(|_| first() == "d"), "nothing was told after d began to count");
 }
 

@@ -114,7 +114,7 @@ async fn options_are_those_of_the_format() {
 }
 
 #[tokio::test]
-async fn a_folder_is_listed_anew_and_its_partitions_are_columns() {
+async fn a_folder_is_listed_again_and_its_partitions_are_columns() {
     let folder = Folder::new().await;
     let copy = |value: u8, part: &str| {
         format!("copy (select {value} as a, '{part}' as part) to 'DIR/{part}/' stored as parquet partitioned by (part)")

@@ -1,5 +1,5 @@
 //! Rotated logs, and other files that are no longer under the name under which they were read: renamed, moved,
-//! compressed, or copied and cut to nothing (`copytruncate`). A text that has left its name is looked for at the
+//! compressed, or copied and cut to nothing (`copytruncate`). A text that has left its name is sought at the
 //! beginning of every new file, by content; the file that begins with it is read on from there. What no file holds any
 //! more was replaced or truncated, which `new_lines` refuses unless `--accept-loss` is given.
 

@@ -12,7 +12,7 @@ pub(super) enum Json<'a> {
     Integer(i64),
     /// Includes integers beyond `i64`.
     Number(f64),
-    /// A number of which only the digits are known: it is beyond `f64`, or nothing else is asked for.
+    /// A number of which only the digits are known: it is beyond `f64`, or only the digits are needed.
     Digits,
     Text(Cow<'a, str>),
     /// Text with an unpaired surrogate, which no Rust string can hold.
