@@ -52,7 +52,7 @@ def venv(folder, *packages):
     python = os.path.join(folder, "bin", "python")
     # Written when all is there, after the line that says by which Python: another cannot load what it finds.
     mark, made_by = Path(folder, "installed"), f"{sys.version} in {sys.base_prefix}".replace("\n", " ")
-    by, *installed = mark.read_text().splitlines() if mark.exists() and os.path.exists(python) else [""]
+    by, *installed = mark.read_text().splitlines() or [""] if mark.exists() and os.path.exists(python) else [""]
     installed = installed if by == made_by else []
     missing = [package for package in packages if package not in installed]
     if missing:

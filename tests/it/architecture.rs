@@ -33,6 +33,18 @@ fn assert_never(folder: &str, words: &[&str]) {
 }
 
 #[test]
+fn what_is_shipped_and_measured_contains_no_faults() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    for profile in ["dist", "bench"] {
+        let off = format!("[profile.{profile}.package]\nclickrec.debug-assertions = false\n");
+        assert!(
+            manifest.contains(&off),
+            "profile {profile} builds in the faults that tests inject"
+        );
+    }
+}
+
+#[test]
 fn the_mathematics_is_free_of_queries() {
     assert_never("udfs/src/als", &["datafusion", "arrow::"]);
     assert_never("udfs/src/sessions", &["datafusion", "arrow::"]);

@@ -43,7 +43,8 @@ fn a_step_that_fails_writes_nothing_and_what_reads_it_is_skipped() {
     let (code, error) = shop.fails(&["run"]);
     assert_eq!(code, 1);
     for told in [
-        "rows violate `accepted_values event_type`",
+        "`silver.events`: ",
+        "rows violate `accepted_values event_type`; nothing was written",
         "\"event_type\":\"purchase\"",
         "severity: warn",
         "skip    silver.events failed or was skipped",

@@ -195,7 +195,7 @@ fn a_data_file_that_is_gone_is_named_with_the_way_out() {
         let (code, error) = shop.fails(&command);
         let name = file.file_name().unwrap().to_str().unwrap();
         assert!(
-            code == 1 && error.contains(name) && error.contains("deleted the file while it was in use"),
+            code == 1 && error.contains(name) && error.contains("a vacuum or another program deleted the file"),
             "{error}"
         );
     }

@@ -130,7 +130,7 @@ fn a_query_of_the_key_alone_puts_all_new_rows_of_the_key_aside_as_whole_rows() {
     prices.produce("3.json", &[("p1", "6", false)]);
     let error = prices.run().unwrap_err();
     assert!(
-        error.contains("twice.sql") && error.contains("be quarantined; nothing was written"),
+        error.contains("twice.sql") && error.contains("only such rows can be quarantined; nothing was written"),
         "{error}"
     );
     assert_eq!(prices.rows(TABLE), ["p1,1.0", "p2,5.0"]);
@@ -152,7 +152,7 @@ fn several_expectations_put_aside_each_what_the_others_left_and_nothing_where_on
         ],
     );
     let error = prices.run().unwrap_err();
-    assert!(error.contains("`high.sql`; nothing was written"), "{error}");
+    assert!(error.contains("violates `high.sql`; nothing was written"), "{error}");
     assert!(
         !prices.path("lake/system/quarantine").exists(),
         "nothing is aside of what was not committed"

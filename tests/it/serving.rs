@@ -122,7 +122,9 @@ impl Server {
         stream.set_read_timeout(Some(LONG)).unwrap();
         write!(stream, "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
         let started = Instant::now();
-        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let status = lines.next().unwrap();
+        assert!(status.contains(" 200 "), "{status}");
         // There is a line every few seconds, even if there is nothing to tell.
         let lines = lines.take_while(move |_| started.elapsed() < LONG);
         lines.filter_map(|line| Some(serde_json::from_str(line.strip_prefix("data: ")?).unwrap()))

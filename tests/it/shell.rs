@@ -107,6 +107,10 @@ fn commands_tell_what_there_is() {
         assert!(tables.contains(line), "{line}: {tables}");
     }
     assert_eq!(sql(&shop, &["--format", "csv", "-c", "\\dt silver"]).lines().count(), 6);
+    let output = shop.run(&["sql", "-c", "\\d silver.quarantine"]);
+    let described = String::from_utf8(output.stderr).unwrap();
+    let written = "written by sql/silver/quarantine.sql, mode append, pipeline clickstream";
+    assert!(described.contains(written), "{described}");
     let columns = sql(&shop, &["--format", "csv", "-c", "\\d silver.quarantine"]);
     assert!(
         columns.starts_with("column,type,null\n") && columns.contains("\nreason,Utf8,"),

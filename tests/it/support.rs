@@ -210,9 +210,11 @@ impl Shop {
         let script = queries.join(";\nselect 1 as next_result;\n");
         let csv = self.ok(&[options, &["sql", "--format", "csv", "-c", &script]].concat());
         let results = csv.split("next_result\n1\n");
-        results
+        let results: Vec<Vec<String>> = results
             .map(|rows| rows.lines().skip(1).map(str::to_owned).collect())
-            .collect()
+            .collect();
+        assert_eq!(results.len(), queries.len(), "{csv}");
+        results
     }
 
     /// Changes a file of the project.

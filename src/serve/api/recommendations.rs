@@ -126,7 +126,8 @@ impl<'a> From<&'a Event> for Action<'a> {
 
 /// Recommendations for a visitor with these events; nothing is stored or trained
 #[utoipa::path(post, path = "/api/v1/recommendations", tag = "recommendations", request_body = Visitor,
-    responses((status = 200, body = Recommendations), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Recommendations), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = "default", body = ErrorBody)))]
 pub(super) async fn of_events(
     State(shop): State<Arc<Shop>>,
     Body(visitor): Body<Visitor>,

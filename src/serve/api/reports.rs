@@ -178,7 +178,7 @@ pub(super) struct Model {
 
 /// The quality and the age of the model
 #[utoipa::path(get, path = "/api/v1/model", tag = "reports",
-    responses((status = 200, body = Model), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Model), (status = "default", body = ErrorBody)))]
 pub(super) async fn model(State(shop): State<Arc<Shop>>) -> Result<Json<Model>, ApiError> {
     let statements = shop.statements();
     let snapshot = match &statements {
