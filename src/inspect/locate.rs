@@ -9,7 +9,8 @@ use super::sample::open;
 use super::yaml::value;
 use crate::settings::normal;
 use crate::sources::Head;
-use crate::sources::formats::{FormatOptions, Guess, guess, is_read_from_folders};
+use crate::sources::files::is_read_from_folders;
+use crate::sources::formats::{FormatOptions, Guess, guess};
 
 const KAFKA: &str = "kafka://";
 /// The name of the source that the shipped SQL reads.
@@ -224,7 +225,7 @@ impl<'h> Group<'h> {
         if (is_pattern(sample) && others.is_empty()) || self.heads.iter().any(|head| is_file(head)) {
             return Some(sample.to_owned());
         }
-        let takes = |head: &Head| is_read_from_folders(self.guess.format, name(head));
+        let takes = |head: &Head| is_read_from_folders(self.guess.format, &head.below);
         if !is_pattern(sample) && self.heads.iter().all(|head| takes(head)) && !others.iter().any(|head| takes(head)) {
             return Some(sample.to_owned());
         }

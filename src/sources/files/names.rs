@@ -1,6 +1,8 @@
 //! What file names mean: the extensions that a folder is read for, compression, the numbers and dates of rotated logs,
 //! and files that are hidden or still being written (`.tmp`, `.part`), which are skipped.
 
+use super::super::formats::{FormatOptions, format};
+
 const COMPRESSED: [&str; 6] = [".gz", ".gzip", ".bz2", ".xz", ".zst", ".zstd"];
 /// The extensions of files that are still being written, or were left behind half-written.
 const UNFINISHED: [&str; 11] = [
@@ -40,6 +42,13 @@ pub(super) fn is_data(path: &[&str], endings: &[&str]) -> bool {
     !folders.iter().any(|folder| folder.starts_with(['.', '_']))
         && !is_unfinished(&name)
         && endings.iter().any(|ending| plain.ends_with(ending))
+}
+
+/// Whether a folder is read for a file at this path below it, if its format is this one.
+pub fn is_read_from_folders(format_name: &str, below: &str) -> bool {
+    let made = format(format_name, &FormatOptions::default()).and_then(Result::ok);
+    let path: Vec<&str> = below.split('/').collect();
+    made.is_some_and(|format| is_data(&path, format.endings()))
 }
 
 /// Whether a file is hidden or still being written, judging by its name.
@@ -82,6 +91,21 @@ mod tests {
 
     fn is_data(path: &[&str]) -> bool {
         super::is_data(path, &JSON)
+    }
+
+    #[test]
+    fn a_folder_is_read_for_the_files_of_its_format() {
+        for (format, below, expected) in [
+            ("ndjson", "A.JSON.gz", true),
+            ("ndjson", "a/b.jsonl.1", true),
+            ("json", "a.jsonl", false),
+            ("ndjson", "a.json.bak", false),
+            ("ndjson", ".a/b.json", false),
+            ("csv", "events.csv.txt", false),
+            ("csv", "a.dat", false),
+        ] {
+            assert_eq!(is_read_from_folders(format, below), expected, "{format}: {below}");
+        }
     }
 
     #[test]

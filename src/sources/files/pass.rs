@@ -159,7 +159,9 @@ impl<'a> Passing<'a> {
                 break;
             }
         }
-        if damage.is_none() && (is_final || self.format.is_complete(&rest)) {
+        // Before its head, nothing of a file is complete: what is read on would take the head for a record.
+        let may_end = self.at > 0 || !self.format.has_head();
+        if damage.is_none() && (is_final || (may_end && self.format.is_complete(&rest))) {
             self.take(&rest);
             self.marks.iter_mut().for_each(|(_, counter)| counter.end());
             return Ok(self.done(length, damage));

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::lines::BOM;
-use super::{FormatOptions, csv, format, magic};
+use super::{FormatOptions, csv, magic};
 
 /// What files of tables begin with.
 const TABLES: [(&[u8], &str); 4] = [
@@ -59,13 +59,6 @@ pub fn guess(name: &str, text: &[u8]) -> Result<Guess, String> {
             None => Err("text whose lines are neither JSON objects nor rows with a separator".to_owned()),
         },
     }
-}
-
-/// Whether a folder is read for files with such a name, if its format is this one.
-pub fn is_read_from_folders(format_name: &str, name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let made = format(format_name, &FormatOptions::default()).and_then(Result::ok);
-    made.is_some_and(|format| format.endings().iter().any(|ending| name.contains(ending)))
 }
 
 fn plain(format: &'static str) -> Guess {
@@ -145,12 +138,5 @@ mod tests {
             assert_eq!(of(name, text), expected, "{name}: {text}");
         }
         assert!(of("a", "PK\u{3}\u{4}").contains("zip"));
-    }
-
-    #[test]
-    fn folders_are_read_for_extensions() {
-        assert!(is_read_from_folders("ndjson", "A.JSON.gz"));
-        assert!(!is_read_from_folders("ndjson", "a.log"));
-        assert!(!is_read_from_folders("csv", "a.dat"));
     }
 }

@@ -44,7 +44,7 @@ use std::sync::Arc;
 pub use counter::{Count, Counter, RecordHash, Start};
 pub use ends::Ends;
 pub use format::{Batches, Format, Layout, TableFormat, TextFormat};
-pub use guess::{Guess, guess, is_read_from_folders};
+pub use guess::{Guess, guess};
 pub use options::{FormatOptions, OptionProblem};
 pub use rows::Rows;
 pub use splitter::Splitter;

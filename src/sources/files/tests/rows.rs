@@ -43,6 +43,19 @@ async fn a_growing_file_of_rows_keeps_the_names_of_its_header() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_comes_late_is_no_row() {
+    let folder = TempDir::new().unwrap();
+    let (source, mut positions) = (source_of(folder.path(), of("csv")), Positions::new());
+    fs::write(folder.path().join("a.csv"), "id\n1\n").unwrap();
+    // Another file has rows, so positions are committed while this one has an empty line alone.
+    let file = folder.path().join("b.csv");
+    append(&file, "\n");
+    assert_eq!(texts(read(&source, &mut positions).await.unwrap()), [r#"{"id":"1"}"#]);
+    append(&file, "id\n2\n");
+    assert_eq!(texts(read(&source, &mut positions).await.unwrap()), [r#"{"id":"2"}"#]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_file_of_rows_is_read_on_from_where_it_ended() {
     let folder = TempDir::new().unwrap();
     let (source, mut positions) = (source_of(folder.path(), of("csv")), Positions::new());

@@ -33,9 +33,9 @@ impl RowEnds {
         }
     }
 
-    /// Whether nothing has begun, not even a comment.
+    /// Whether nothing has begun, not even a comment or what may be a byte order mark.
     pub fn is_between(&self) -> bool {
-        matches!(self.state, State::Before(_))
+        self.state == State::Before(0)
     }
 
     /// How many of the next bytes change nothing.

@@ -108,6 +108,10 @@ fn a_last_row_may_go_on() {
     for growing in ["1,2", "\"1\n", "1,\"2\""] {
         assert!(!plain().is_complete(growing.as_bytes()), "{growing}");
     }
+    // The first bytes of a byte order mark, or of a letter
+    for growing in [&b"\xef"[..], b"\n\xef\xbb"] {
+        assert!(!plain().is_complete(growing), "{growing:?}");
+    }
 }
 
 /// A field as some program might write it.
