@@ -8,9 +8,8 @@ use super::presets::{self, Layout};
 use super::sample::open;
 use super::yaml::value;
 use crate::settings::normal;
-use crate::sources::Head;
-use crate::sources::files::is_read_from_folders;
 use crate::sources::formats::{FormatOptions, Guess, guess};
+use crate::sources::{Head, is_read_from_folders};
 
 const KAFKA: &str = "kafka://";
 /// The name of the source that the shipped SQL reads.
