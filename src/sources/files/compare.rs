@@ -14,10 +14,14 @@ use super::listing::Listed;
 use super::pass::{Checkpoint, HEAD_BYTES, Mark, Pass, Passing, Print, head};
 use super::read_so_far::ReadSoFar;
 use crate::sources::SourceError;
-use crate::sources::formats::{Layout, Start, TextFormat};
+use crate::sources::formats::{Ends, Layout, Start, TextFormat};
 
 /// The number of files open at a time.
 const AT_ONCE: usize = 16;
+/// How much of a record without its end is kept when two files are compared.
+const REST_BYTES_MAX: usize = 1 << 20;
+/// Enough bytes to find a head.
+const HEAD_BYTES_MAX: u64 = 64 << 10;
 /// Enough bytes to recognize what a file is.
 pub(super) const MAGIC_BYTES: u64 = 16;
 
@@ -36,7 +40,7 @@ pub(super) enum Likeness {
     Other,
     /// The same, as far as it goes.
     Beginning,
-    /// The same up to the end of the last line.
+    /// The same up to the end of the last record.
     Same,
 }
 
@@ -83,6 +87,7 @@ impl FilesSource {
             length: read.bytes,
             print: read.print.unwrap_or(Print::Content(0)),
             id: 0,
+            is_sought: true,
         };
         match self.config.format.layout() {
             Layout::Text(format) => self.compared_text(file, format, checkpoint).await,
@@ -154,11 +159,34 @@ impl FilesSource {
             continues: last.first() != Some(&b'\n'),
             skip: 0,
         };
+        let mark = Mark {
+            refused: self.refused(file, format).await?,
+            ..Mark::at(Some(0), read, content)
+        };
+        if mark.refused.is_some() {
+            let pass = Pass {
+                marks: vec![mark],
+                ..Pass::nothing(size)
+            };
+            return Ok(Seen::Records(Codec::Plain, pass));
+        }
         let bytes = bytes_of(&*self.store, path, read..size).await?;
-        let passing = Passing::from(format, Mark::at(Some(0), read, content), start, &[]);
+        let passing = Passing::from(format, mark, start, &[]);
         let mut pass = passing.run(bytes, !self.config.growing).await?;
         pass.content = self.fingerprint(file, pass.end).await?;
         Ok(Seen::Records(Codec::Plain, pass))
+    }
+
+    /// Why the head of a plain file is none: its format may have other options than when the file was read.
+    async fn refused(&self, file: &Listed, format: &dyn TextFormat) -> Result<Option<String>, DataFusionError> {
+        if !format.has_head() {
+            return Ok(None);
+        }
+        let range = 0..file.meta.size.min(HEAD_BYTES_MAX);
+        let beginning = self.store.get_range(&file.meta.location, range).await?;
+        let mut counter = format.counter(Start::default());
+        counter.update(&beginning);
+        Ok(counter.refused())
     }
 
     /// Identifies the beginning of a file that is longer than [`WHOLE`].
@@ -194,14 +222,24 @@ impl FilesSource {
     }
 
     /// How the text of a file relates to that of another, as far as it can be read.
-    pub(super) async fn likeness(&self, file: &Listed, other: &Listed) -> Result<Likeness, SourceError> {
-        let compared = self.compare(file, other).await;
+    pub(super) async fn likeness(
+        &self,
+        file: &Listed,
+        other: &Listed,
+        format: &dyn TextFormat,
+    ) -> Result<Likeness, SourceError> {
+        let compared = self.compare(file, other, format).await;
         compared.map_err(|error| self.failed(&file.place, &error))
     }
 
-    async fn compare(&self, file: &Listed, other: &Listed) -> Result<Likeness, DataFusionError> {
+    async fn compare(
+        &self,
+        file: &Listed,
+        other: &Listed,
+        format: &dyn TextFormat,
+    ) -> Result<Likeness, DataFusionError> {
         let (mut a, mut b) = (self.text(file).await?, self.text(other).await?);
-        let (mut left, mut right, mut last) = (Bytes::new(), Bytes::new(), None);
+        let (mut left, mut right, mut rest) = (Bytes::new(), Bytes::new(), Rest::new(format));
         loop {
             if left.is_empty() {
                 left = next(&mut a).await?;
@@ -210,14 +248,15 @@ impl FilesSource {
                 right = next(&mut b).await?;
             }
             if left.is_empty() {
-                let ended = right.is_empty() && last.is_none_or(|byte| byte == b'\n');
-                return Ok(if ended { Likeness::Same } else { Likeness::Beginning });
+                let is_whole = right.is_empty() && (!self.config.growing || rest.is_complete());
+                return Ok(if is_whole { Likeness::Same } else { Likeness::Beginning });
             }
-            last = left.last().copied();
             let length = left.len().min(right.len());
-            if length == 0 || left.split_to(length) != right.split_to(length) {
+            let same = left.split_to(length);
+            if length == 0 || same != right.split_to(length) {
                 return Ok(Likeness::Other);
             }
+            rest.update(&same);
         }
     }
 
@@ -228,6 +267,39 @@ impl FilesSource {
             Kind::Text(codec) if !first.is_empty() => codec.text(bytes),
             _ => bytes,
         })
+    }
+}
+
+/// The text after the last record that has ended.
+struct Rest<'a> {
+    format: &'a dyn TextFormat,
+    ends: Box<dyn Ends>,
+    /// No more than [`REST_BYTES_MAX`] and a chunk: so long a record counts as incomplete.
+    text: Vec<u8>,
+}
+
+impl<'a> Rest<'a> {
+    fn new(format: &'a dyn TextFormat) -> Self {
+        Self {
+            format,
+            ends: format.ends(),
+            text: vec![],
+        }
+    }
+
+    fn update(&mut self, chunk: &[u8]) {
+        let end = self.ends.last_end(chunk);
+        if end.is_some() {
+            self.text.clear();
+        }
+        if self.text.len() <= REST_BYTES_MAX {
+            self.text.extend_from_slice(&chunk[end.unwrap_or_default()..]);
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        let is_complete = || self.format.is_complete(&self.text) || self.format.is_closing(&self.text);
+        self.text.is_empty() || (self.text.len() <= REST_BYTES_MAX && is_complete())
     }
 }
 

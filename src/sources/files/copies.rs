@@ -1,5 +1,6 @@
 //! Files that exist twice, plain and compressed (`gzip -k`, or while `gzip` is running): only one of the two is read;
-//! of two new ones, the plain one. Files with the same content under other names are all read.
+//! of two new ones, the plain one. Files with the same content under other names are all read. Tables are told by their
+//! names: one that is compressed as a whole cannot be read, so it is not opened where the table itself is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +9,14 @@ use super::files_source::FilesSource;
 use super::listing::Listed;
 use super::names;
 use crate::sources::SourceError;
+use crate::sources::formats::Layout;
 
 /// New files with the same content as another file whose name differs only in the compression extension.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     /// They hold everything the other file does.
     pub whole: BTreeSet<usize>,
-    /// They hold only part of it, because they are still being written.
+    /// They hold only part of it, because they are still being written; or they are tables that cannot be read.
     pub growing: BTreeSet<usize>,
 }
 
@@ -25,6 +27,9 @@ impl Copies {
         if new.is_empty() {
             return Ok(copies);
         }
+        let Layout::Text(format) = source.config.format.layout() else {
+            return Ok(Self::beside_tables(files, &new));
+        };
         let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
             let name = names::uncompressed(file.meta.location.as_ref());
@@ -38,7 +43,7 @@ impl Copies {
                 if other == index || copies.whole.contains(&other) || copies.growing.contains(&other) {
                     continue;
                 }
-                let found = match source.likeness(&files[index], &files[other]).await? {
+                let found = match source.likeness(&files[index], &files[other], format).await? {
                     Likeness::Other => continue,
                     Likeness::Beginning => &mut copies.growing,
                     Likeness::Same => &mut copies.whole,
@@ -53,5 +58,22 @@ impl Copies {
             }
         }
         Ok(copies)
+    }
+
+    /// New files that are compressed, beside a table that is not.
+    fn beside_tables(files: &[Listed], new: &[usize]) -> Self {
+        let paths: BTreeSet<&str> = files.iter().map(|file| file.meta.location.as_ref()).collect();
+        let is_beside = |index: &usize| {
+            let path = files[*index].meta.location.as_ref();
+            names::compression(path).is_some() && paths.contains(names::uncompressed(path))
+        };
+        let growing: BTreeSet<usize> = new.iter().copied().filter(is_beside).collect();
+        for index in &growing {
+            tracing::info!("{} is beside the table itself and is not read", files[*index].place);
+        }
+        Self {
+            growing,
+            ..Self::default()
+        }
     }
 }

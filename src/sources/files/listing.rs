@@ -302,3 +302,31 @@ fn stamp(meta: &ObjectMeta, listed_at: SystemTime) -> i64 {
 fn is_recent(changed: SystemTime, listed_at: SystemTime, tick: Duration) -> bool {
     changed + tick >= listed_at
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_tags_the_time_of_a_change_tells_and_a_fresh_one_tells_nothing() {
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let stamp = |after: Duration, listed_after: Duration| {
+            let meta = ObjectMeta {
+                location: Path::from("a.parquet"),
+                last_modified: (changed + after).into(),
+                size: 7,
+                e_tag: None,
+                version: None,
+            };
+            stamp_of_store(&meta, changed + listed_after)
+        };
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        assert_eq!(stamp(Duration::ZERO, minute), stamp(Duration::ZERO, 2 * minute));
+        assert_ne!(stamp(Duration::ZERO, minute), stamp(second, minute));
+        assert_eq!(
+            stamp(Duration::ZERO, second),
+            0,
+            "it may change again within this second"
+        );
+    }
+}

@@ -63,8 +63,9 @@ impl NewLines {
         for (index, seen) in source.look_again(files, &states, again).await? {
             match seen {
                 Seen::Records(codec, mut pass) if pass.marks.iter().any(|mark| mark.id.is_some()) => {
+                    let refused = pass.refused().cloned();
                     if let Some(mark) = pass.marks.pop() {
-                        new.add(index, codec, pass, mark, states[index].lines);
+                        new.add(index, codec, pass, Mark { refused, ..mark }, states[index].lines);
                     }
                 }
                 _ => {
@@ -124,19 +125,27 @@ impl NewLines {
             }
         }
         let claims = rotation::claims(&texts);
+        for (index, _, pass) in &texts {
+            // What continues a known text is recorded, although nothing of it is read now.
+            let is_known = claims.values().any(|claimant| claimant == index);
+            if let Some(reason) = pass.refused().filter(|_| !is_known) {
+                source.warn(format!("{} is not read: {reason}", files[*index].place));
+                self.left_out.insert(*index);
+            }
+        }
         for (index, codec, mut pass) in texts {
+            if self.left_out.contains(&index) {
+                continue;
+            }
             let claim = claims.iter().find(|(_, claimant)| **claimant == index);
             let displaced = claim.map(|(id, _)| (*id, &displaced[*id]));
             let mark = pass
                 .marks
                 .iter()
                 .position(|mark| mark.id == displaced.map(|(id, _)| id));
+            let refused = pass.refused().cloned();
             let mark = pass.marks.swap_remove(mark.unwrap_or_default());
-            if let Some(reason) = &mark.refused {
-                source.warn(format!("{} is not read: {reason}", files[index].place));
-                self.left_out.insert(index);
-                continue;
-            }
+            let mark = Mark { refused, ..mark };
             let mut line = states[index].lines;
             if let Some((_, Displaced { place, read, by })) = displaced {
                 tracing::info!(
@@ -182,6 +191,10 @@ impl NewLines {
         for read in &self.reads {
             let file = &files[read.file];
             let (place, left) = (&file.place, read.pass.length.saturating_sub(read.bytes()));
+            if let Some(reason) = &read.mark.refused {
+                source.warn(format!("{place} is not read beyond line {}: {reason}", read.line));
+                continue;
+            }
             match (&read.pass.damage, source.config.format.layout()) {
                 (Some(reason), Layout::Text(_)) => source.warn(format!(
                     "{place} cannot be read beyond line {}: {reason}; the rest is skipped until the file changes",
@@ -248,16 +261,17 @@ impl NewLines {
 }
 
 impl Read {
+    /// Whether reading stays where it is.
+    fn stays(&self) -> bool {
+        self.mark.refused.is_some() || self.pass.end < self.mark.length
+    }
+
     fn lines(&self) -> u64 {
-        if self.pass.end < self.mark.length {
-            0
-        } else {
-            self.mark.count.lines
-        }
+        if self.stays() { 0 } else { self.mark.count.lines }
     }
 
     fn records(&self) -> u64 {
-        match self.is_copy || self.pass.end < self.mark.length {
+        match self.is_copy || self.stays() {
             true => 0,
             false => self.mark.count.records,
         }
@@ -265,17 +279,18 @@ impl Read {
 
     /// The bytes of its text that will have been read.
     fn bytes(&self) -> u64 {
-        self.pass.end.max(self.mark.length)
+        if self.stays() { self.mark.length } else { self.pass.end }
     }
 
     fn next(&self, stamp: i64) -> ReadSoFar {
-        let content = if self.pass.end < self.mark.length {
+        let content = if self.stays() {
             self.mark.content
         } else {
             self.pass.content
         };
-        // A file with an incomplete last line is checked again, so that the line is not forgotten.
-        let waits = self.pass.damage.is_none() && self.bytes() < self.pass.length;
+        // A file with an incomplete last line is checked again, so that the line is not forgotten; and one whose header
+        // is none now, because the options may change.
+        let waits = self.mark.refused.is_some() || (self.pass.damage.is_none() && self.bytes() < self.pass.length);
         ReadSoFar {
             lines: self.line + self.lines(),
             bytes: self.bytes(),

@@ -1,6 +1,7 @@
 //! One pass over the text of a file, before its records are read: counts them up to the last complete one, and checks
 //! whether the text begins with known content, as a grown file does, or the copy of a rotated log (`copytruncate`).
-//! Damage, and records of more than 256 MiB, end the pass: what comes before is read, and `new_lines` warns.
+//! Damage, and records of more than 256 MiB, end the pass: what comes before is read, and `new_lines` warns. So does a
+//! head that the format refuses: of such a file, no more than the head is read.
 
 use std::hash::Hasher;
 
@@ -26,6 +27,8 @@ pub(super) struct Checkpoint {
     pub print: Print,
     /// Which checkpoint it is.
     pub id: usize,
+    /// Whether the content must be somewhere: the file that has its name is another one, or is the one compared.
+    pub is_sought: bool,
 }
 
 /// What is recorded about a text that was read.
@@ -72,7 +75,7 @@ pub(super) struct Pass {
     pub end: u64,
     /// Their fingerprint.
     pub content: i64,
-    /// Total bytes, as far as they can be read.
+    /// Total bytes, as far as they can be read, without what only closes the text.
     pub length: u64,
     /// Why the rest cannot be read: the file is damaged or still being written.
     pub damage: Option<String>,
@@ -91,6 +94,11 @@ impl Pass {
             damage: None,
             tag: None,
         }
+    }
+
+    /// Why no records of the file can be read: its head is none.
+    pub fn refused(&self) -> Option<&String> {
+        self.marks.iter().find_map(|mark| mark.refused.as_ref())
     }
 }
 
@@ -154,6 +162,9 @@ impl<'a> Passing<'a> {
                 }
                 None => rest.extend_from_slice(&chunk),
             }
+            if self.is_refused() {
+                return Ok(self.done(length, None));
+            }
             if rest.len() > RECORD_BYTES_MAX {
                 damage = Some(format!("the next record is longer than {} MiB", RECORD_BYTES_MAX >> 20));
                 break;
@@ -161,7 +172,11 @@ impl<'a> Passing<'a> {
         }
         // Before its head, nothing of a file is complete: what is read on would take the head for a record.
         let may_end = self.at > 0 || !self.format.has_head();
-        if damage.is_none() && (is_final || (may_end && self.format.is_complete(&rest))) {
+        let closing = match damage.is_none() && self.format.is_closing(&rest) {
+            true => rest.len() as u64,
+            false => 0,
+        };
+        if closing == 0 && damage.is_none() && (is_final || (may_end && self.format.is_complete(&rest))) {
             self.take(&rest);
             self.marks.iter_mut().for_each(|(_, counter)| counter.end());
             return Ok(self.done(length, damage));
@@ -169,7 +184,13 @@ impl<'a> Passing<'a> {
         let (at, print) = (self.at, self.print.clone());
         self.walk(&rest, false);
         (self.at, self.print) = (at, print);
-        Ok(self.done(length, damage))
+        Ok(self.done(length - closing, damage))
+    }
+
+    /// Whether nothing that may come is of use: the head is none, and no content that must be found is left.
+    fn is_refused(&self) -> bool {
+        let is_sought = self.checkpoints.iter().any(|checkpoint| checkpoint.is_sought);
+        !is_sought && self.marks[0].1.refused().is_some()
     }
 
     fn done(self, length: u64, damage: Option<String>) -> Pass {
@@ -251,4 +272,44 @@ pub(super) fn head(bytes: &[u8]) -> i64 {
     let mut hash = XxHash64::with_seed(0);
     hash.write(bytes);
     positive(hash.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use bytes::Bytes;
+    use datafusion::common::exec_datafusion_err;
+    use futures::{StreamExt, stream};
+
+    use super::*;
+    use crate::sources::formats::{FormatOptions, Layout, format};
+
+    /// A pass over a text without a header, whose second chunk cannot be read.
+    async fn pass(checkpoints: &[Checkpoint]) -> Result<Pass, DataFusionError> {
+        let csv = format("csv", &FormatOptions::default()).unwrap().unwrap();
+        let Layout::Text(csv) = csv.layout() else {
+            panic!("CSV is text");
+        };
+        let first = Bytes::from_static(b"1,2026-03-01\n2,2026-03-02\n");
+        let text = stream::iter([Ok(first), Err(exec_datafusion_err!("read on"))]);
+        Passing::whole(csv, checkpoints).run(text.boxed(), true).await
+    }
+
+    fn checkpoint(is_sought: bool) -> Checkpoint {
+        Checkpoint {
+            length: 1_000,
+            print: Print::Content(1),
+            id: 0,
+            is_sought,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_without_its_header_is_not_read_on() {
+        assert!(pass(&[]).await.unwrap().refused().unwrap().contains("header: false"));
+        assert!(pass(&[checkpoint(false)]).await.unwrap().refused().is_some());
+        let error = pass(&[checkpoint(true)]).await.err().unwrap();
+        assert!(error.to_string().contains("read on"), "what must be found may follow");
+    }
 }

@@ -66,6 +66,7 @@ pub(super) fn checkpoints(displaced: &[Displaced]) -> Vec<Checkpoint> {
             length: gone.read.bytes,
             print: gone.read.print?,
             id,
+            is_sought: gone.by.is_some(),
         })
     });
     let mut checkpoints: Vec<Checkpoint> = checkpoints.collect();

@@ -48,6 +48,12 @@ pub trait TextFormat: Send + Sync {
     /// Whether the text after the last end is complete, too, although the file may still grow.
     fn is_complete(&self, rest: &[u8]) -> bool;
 
+    /// Whether the text after the last end holds no record, and gives way to the next one, like the bracket that closes
+    /// an array. It is read with the record that takes its place.
+    fn is_closing(&self, _rest: &[u8]) -> bool {
+        false
+    }
+
     /// A warning: the last bytes of a file have been incomplete for long, and are not read.
     fn unfinished(&self, place: &str, bytes: u64) -> String;
 

@@ -31,8 +31,13 @@ impl TextFormat for Json {
         Box::<ValueEnds>::default()
     }
 
-    /// What follows the last value may be the end of its array.
-    fn is_complete(&self, rest: &[u8]) -> bool {
+    /// A value that has begun may go on.
+    fn is_complete(&self, _: &[u8]) -> bool {
+        false
+    }
+
+    /// What follows the last value may be the end of its array, which the next value replaces.
+    fn is_closing(&self, rest: &[u8]) -> bool {
         let mut ends = ValueEnds::default();
         ends.next_end(rest).is_none() && !ends.has_begun()
     }
@@ -198,11 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_has_begun_may_go_on() {
-        for complete in ["", "]", "\n ]\n", ","] {
-            assert!(Json.is_complete(complete.as_bytes()), "{complete}");
+    fn what_closes_an_array_is_no_value() {
+        for closing in ["", "]", "\n ]\n", ","] {
+            assert!(Json.is_closing(closing.as_bytes()), "{closing}");
         }
         for growing in ["{", "12", "\"a", "{\"a\":1"] {
+            assert!(!Json.is_closing(growing.as_bytes()), "{growing}");
             assert!(!Json.is_complete(growing.as_bytes()), "{growing}");
         }
     }

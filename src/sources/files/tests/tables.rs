@@ -6,6 +6,7 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::*;
+use crate::sources::files::copies::Copies;
 
 fn parquet(from: i64, to: i64) -> Vec<u8> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(from..to));
@@ -45,6 +46,48 @@ async fn a_table_is_read_once_whatever_it_is_called() {
     assert!(matches!(lost, SourceError::PositionLost { .. }), "{lost}");
     let rows = read_with(&source, &mut positions, ACCEPT).await.unwrap();
     assert_eq!(rows, [("a.parquet".to_owned(), 6, "{\"n\":9}".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_table_of_the_same_size_is_told_by_its_content() {
+    let folder = TempDir::new().unwrap();
+    let (source, mut positions) = (source_of(folder.path(), of("parquet")), Positions::new());
+    let file = folder.path().join("a.parquet");
+    fs::write(&file, parquet(0, 3)).unwrap();
+    let mtime = fs::metadata(&file).unwrap().modified().unwrap();
+    assert_eq!(texts(read(&source, &mut positions).await.unwrap()), numbers(0, 3));
+    let other = parquet(3, 6);
+    assert_eq!(other.len(), parquet(0, 3).len());
+    fs::write(&file, other).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(mtime)
+        .unwrap();
+    let lost = read(&source, &mut positions).await.unwrap_err();
+    assert!(matches!(lost, SourceError::PositionLost { .. }), "{lost}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_table_beside_the_table_is_not_opened() {
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(InMemory::new());
+    let there = config("memory:///tables".to_owned(), folder.path(), of("parquet"));
+    let mut source = FilesSource::new(there).unwrap();
+    source.store = store.clone();
+    let paths: [object_store::path::Path; 3] =
+        ["a.parquet", "a.parquet.gz", "b.parquet.gz"].map(|name| format!("tables/{name}").into());
+    for path in &paths {
+        store.put(path, PutPayload::from_static(b"PAR1")).await.unwrap();
+    }
+    let files = source.listing().await.unwrap();
+    for path in &paths {
+        store.delete(path).await.unwrap();
+    }
+    let copies = Copies::find(&source, &files, vec![0, 1, 2]).await.unwrap();
+    assert!(copies.whole.is_empty());
+    assert_eq!(copies.growing.into_iter().collect::<Vec<_>>(), [1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

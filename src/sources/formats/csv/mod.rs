@@ -123,7 +123,7 @@ impl TextFormat for Csv {
     fn splitter(&self, head: &[u8]) -> Box<dyn Splitter> {
         let columns = match &self.columns {
             Some(columns) => columns.clone(),
-            // The header was checked when the rows were counted; it is of use still if the options have changed since.
+            // The header was checked when the rows were counted.
             None => header::names(self.dialect, head).unwrap_or_default(),
         };
         let objects = Objects::new(self.dialect, &columns, &self.nulls);
