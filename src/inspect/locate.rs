@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use glob::Pattern;
+
 use super::InspectError;
 use super::presets::{self, Layout};
 use super::sample::open;
-use super::yaml::value;
-use crate::settings::normal;
+use crate::settings::{normal, yaml_value};
 use crate::sources::formats::{FormatOptions, Guess, guess};
-use crate::sources::{Head, is_read_from_folders};
+use crate::sources::{Head, is_pattern, is_read_from_folders};
 
 const KAFKA: &str = "kafka://";
 /// The name of the source that the shipped SQL reads.
@@ -49,7 +50,7 @@ pub(super) async fn locate(sample: &str, folder: &Path, preset: Option<&'static 
         return kafka(sample, topic);
     }
     let path = path(sample, folder)?;
-    let heads = open(&format!("files: {{ path: {} }}", value(&path)), folder)?
+    let heads = open(&format!("files: {{ path: {} }}", yaml_value(&path)), folder)?
         .heads()
         .await?;
     if heads.is_empty() {
@@ -106,7 +107,11 @@ fn kafka(sample: &str, topic: &str) -> Result<Located, InspectError> {
         Some((brokers, topic)) if !brokers.is_empty() && !topic.is_empty() && !topic.contains('/') => Ok(Located {
             sources: vec![LocatedSource {
                 name: CLICKS.to_owned(),
-                settings: format!("kafka: {{ brokers: {}, topic: {} }}", value(brokers), value(topic)),
+                settings: format!(
+                    "kafka: {{ brokers: {}, topic: {} }}",
+                    yaml_value(brokers),
+                    yaml_value(topic)
+                ),
                 format: "JSON in Kafka".to_owned(),
             }],
             ..Located::default()
@@ -152,10 +157,6 @@ fn path(sample: &str, folder: &Path) -> Result<String, InspectError> {
     };
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| unusable("its name is not UTF-8", "rename it"))
-}
-
-fn is_pattern(path: &str) -> bool {
-    path.contains(['*', '?', '['])
 }
 
 /// Files by format, and why a file is in none.
@@ -235,11 +236,29 @@ impl<'h> Group<'h> {
         if let [only] = self.heads[..] {
             return Some(format!("{folder}/{}", only.below));
         }
-        let extension = extension(name(self.heads[0]));
-        let has_extension = |head: &Head| name(head).ends_with(extension);
-        let is_exact =
-            self.heads.iter().all(|head| has_extension(head)) && !others.iter().any(|head| has_extension(head));
-        (is_exact && !extension.is_empty()).then(|| format!("{folder}/*{extension}"))
+        Some(format!("{folder}/{}", self.pattern(others)?))
+    }
+
+    /// A pattern that matches these files in their folder and none of the others: an extension, a common beginning, or
+    /// everything.
+    fn pattern(&self, others: &[&Head]) -> Option<String> {
+        let [first, rest @ ..] = &self.heads[..] else {
+            return None;
+        };
+        let endings = name(first).match_indices('.').map(|(dot, _)| &name(first)[dot..]);
+        let endings = endings.map(|ending| format!("*{}", Pattern::escape(ending)));
+        let beginning = rest
+            .iter()
+            .fold(first.below.as_str(), |same, head| beginning(same, &head.below));
+        let is_exact = |pattern: &String| {
+            Pattern::new(pattern).is_ok_and(|pattern| {
+                let matches = |head: &Head| pattern.matches(&head.below);
+                self.heads.iter().all(|head| matches(head)) && !others.iter().any(|head| matches(head))
+            })
+        };
+        endings
+            .chain([format!("{}*", Pattern::escape(beginning)), "*".to_owned()])
+            .find(is_exact)
     }
 
     fn source(&self, path: &str, place: usize) -> LocatedSource {
@@ -261,18 +280,19 @@ impl<'h> Group<'h> {
     }
 }
 
-/// The end of a name from its first dot on.
-fn extension(name: &str) -> &str {
-    name.find('.').map_or("", |dot| &name[dot..])
+/// What a text has in common with another one, from its beginning on.
+fn beginning<'t>(text: &'t str, other: &str) -> &'t str {
+    let same = text.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+    &text[..same.map(|(letter, _)| letter.len_utf8()).sum::<usize>()]
 }
 
 /// The settings of files, as `pipelines.yaml` has them.
 fn settings(path: &str, format: &str, options: &FormatOptions, is_ended: bool) -> String {
     let list = |texts: &[String]| {
-        let texts: Vec<String> = texts.iter().map(|text| value(text)).collect();
+        let texts: Vec<String> = texts.iter().map(|text| yaml_value(text)).collect();
         format!("[{}]", texts.join(", "))
     };
-    let mut settings = format!("files: {{ path: {}, format: {format}", value(path));
+    let mut settings = format!("files: {{ path: {}, format: {format}", yaml_value(path));
     let mut add = |key: &str, written: Option<String>| {
         if let Some(written) = written {
             // Writing to memory does not fail.

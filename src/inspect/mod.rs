@@ -28,7 +28,6 @@ mod roles;
 mod sample;
 mod shape;
 mod times;
-mod yaml;
 
 pub use error::InspectError;
 pub use findings::{Findings, look};

@@ -25,7 +25,7 @@ mod table;
 mod wire;
 
 pub use dropped_headers::dropped_by_headers;
-pub use files::is_read_from_folders;
+pub use files::{is_pattern, is_read_from_folders};
 pub use kind::{Layer, SourceConfig};
 pub(crate) use kind::{RawSettings, SourceKind};
 pub use record::{RecordBatchBuilder, RecordRef, record_schema, values};

@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::diff::texts;
+use crate::settings::yaml_quoted;
 
 /// `{ event_id: 'e1', offset: 3 }`, one per row.
 pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<String>, ArrowError> {
@@ -71,7 +72,7 @@ fn values(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
             let plain = |text: String| match is_plain && !text.contains(['N', 'i']) {
                 true => text,
                 // A non-finite number is written as text, which is cast back.
-                false => quoted(&text),
+                false => yaml_quoted(&text),
             };
             Ok(texts(column)?.into_iter().map(|text| text.map(plain)).collect())
         }
@@ -90,14 +91,6 @@ fn key(name: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     match name.chars().all(is_plain) && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
         true => name.to_owned(),
-        false => quoted(name),
-    }
-}
-
-/// A quoted scalar, with single quotes if possible, as in SQL.
-pub(super) fn quoted(text: &str) -> String {
-    match text.chars().any(|letter| letter.is_control() || letter == '\u{feff}') {
-        true => serde_json::Value::from(text).to_string(),
-        false => format!("'{}'", text.replace('\'', "''")),
+        false => yaml_quoted(name),
     }
 }

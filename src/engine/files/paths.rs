@@ -11,6 +11,8 @@ use datafusion::error::{DataFusionError, Result};
 use glob::{MatchOptions, glob_with};
 use url::Url;
 
+use crate::sources::is_pattern;
+
 /// As a shell matches: `*` stays within a folder, and leaves out hidden files.
 const LIKE_A_SHELL: MatchOptions = MatchOptions {
     case_sensitive: true,
@@ -41,11 +43,6 @@ pub fn urls(path: &str) -> Result<Vec<ListingTableUrl>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(vec![]),
         Err(error) => Err(unreadable(&path, error)),
     }
-}
-
-/// Whether a path contains a character with which `*.csv` and the like match.
-pub fn is_pattern(path: &str) -> bool {
-    path.contains(['*', '?', '['])
 }
 
 /// A path with the user's own folder in place of `~`.

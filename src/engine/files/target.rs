@@ -7,13 +7,14 @@ use datafusion::sql::sqlparser::ast::Value;
 
 use super::format::{self, Format};
 use super::paths;
+use crate::sources::is_pattern;
 
 /// Adds the format and its options that the target's name says, unless `stored as` says the format.
 ///
 /// # Errors
 /// When nothing says the format, or the target is a pattern.
 pub fn complete_target(copy: &mut CopyToStatement) -> Result<()> {
-    if paths::is_pattern(&copy.target) {
+    if is_pattern(&copy.target) {
         return plan_err!("`copy` writes one file or folder, but `{}` is a pattern", copy.target);
     }
     copy.target = paths::expanded(&copy.target);

@@ -4,7 +4,7 @@ use super::super::findings::Findings;
 use super::super::interpret::{Row, rows};
 use super::super::sample::Record;
 use super::super::times::written;
-use super::super::yaml::quoted;
+use crate::settings::yaml_quoted;
 
 /// How many records a test has of each outcome.
 const OF_EACH: usize = 2;
@@ -22,7 +22,7 @@ pub(super) fn unit_test(findings: &Findings) -> String {
         format!(
             "        - {{ offset: {}, value: {} }}\n",
             index + 1,
-            quoted(record.text.trim())
+            yaml_quoted(record.text.trim())
         )
     });
     let expected = chosen.iter().enumerate().flat_map(|(index, (_, rows))| {

@@ -50,6 +50,25 @@ async fn the_path_reads_the_files_of_the_sample() {
         ),
         (
             "d",
+            &[
+                ("d/events.1.dat", JSON),
+                ("d/events.2.dat", JSON),
+                ("d/x.md", "Read me"),
+            ],
+            "clicks: files: { path: 'd/*.dat', format: ndjson }",
+        ),
+        (
+            "d",
+            &[("d/events.1", JSON), ("d/x/events.2", JSON), ("d/events.3", JSON)],
+            "clicks: files: { path: 'd/*', format: ndjson }",
+        ),
+        (
+            "d",
+            &[("d/events[x].1", JSON), ("d/events[x].2", JSON), ("d/x.md", "Read me")],
+            "clicks: files: { path: 'd/events[[]x[]].*', format: ndjson }",
+        ),
+        (
+            "d",
             &[("d/a.log", JSON), ("d/README.md", "Read me")],
             "clicks: files: { path: d/a.log, format: ndjson }",
         ),
@@ -120,6 +139,16 @@ async fn what_is_no_sample_is_an_error_with_a_way_out() {
         (
             "*.x",
             &[("a.x", JSON), ("b.x", "s,t\n1,2\n")],
+            "files of several formats",
+        ),
+        (
+            "d",
+            &[
+                ("d/a.x", JSON),
+                ("d/b.y", JSON),
+                ("d/c.x", "Read me"),
+                ("d/d.y", "Read me"),
+            ],
             "files of several formats",
         ),
     ] {

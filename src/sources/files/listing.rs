@@ -245,7 +245,7 @@ fn is_missing(error: &std::io::Error) -> bool {
 fn split(path: &str) -> (String, Option<String>) {
     let mut at = 0;
     for part in path.split_inclusive('/') {
-        if part.contains(['*', '?', '[']) {
+        if names::is_pattern(part) {
             return (path[..at].to_owned(), Some(path[at..].to_owned()));
         }
         at += part.len();

@@ -53,7 +53,7 @@ mod wire;
 
 pub use files_source::FilesSource;
 pub(crate) use kind::Files;
-pub use names::is_read_from_folders;
+pub use names::{is_pattern, is_read_from_folders};
 pub use scan::FilesScan;
 pub use settings::FilesConfig;
 pub(crate) use settings::RawFiles;

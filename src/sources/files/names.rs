@@ -51,6 +51,11 @@ pub fn is_read_from_folders(format_name: &str, below: &str) -> bool {
     made.is_some_and(|format| is_data(&path, format.endings()))
 }
 
+/// Whether a path contains a character with which `*.json` and the like match.
+pub fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '['])
+}
+
 /// Whether a file is hidden or still being written, judging by its name.
 pub(super) fn is_unfinished(name: &str) -> bool {
     let name = name.to_ascii_lowercase();

@@ -9,15 +9,12 @@ use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 use futures::stream::{self, BoxStream, StreamExt};
 
+use super::magic::{ARROW_FILE, ARROW_STREAM};
 use super::{Batches, Format, Layout, TableFile, TableFormat, magic};
 
-/// What a file begins with; zeros fill it up to a multiple of eight bytes, at most 64.
-const FILE: &[u8] = b"ARROW1";
-/// What a stream begins with.
-const STREAM: &[u8] = b"\xff\xff\xff\xff";
 /// What a stream ends with.
 const END: &[u8] = b"\xff\xff\xff\xff\0\0\0\0";
-/// The steps in which the beginning is filled up, and its greatest length.
+/// Zeros fill the beginning of a file up to a multiple of this, and at most to this length.
 const ALIGNED: usize = 8;
 const BEFORE_MAX: u64 = 64;
 /// The length of what follows the footer of a file: its length, and the mark.
@@ -37,7 +34,7 @@ impl Format for ArrowIpc {
     }
 
     fn foreign(&self, first: &[u8]) -> Option<&'static str> {
-        magic::other_than(&[FILE, STREAM], first, "not an Arrow file")
+        magic::other_than(&[ARROW_FILE, ARROW_STREAM], first, "not an Arrow file")
     }
 
     fn layout(&self) -> Layout<'_> {
@@ -65,8 +62,8 @@ impl TableFormat for ArrowIpc {
 /// The messages of a file that is there as a whole.
 async fn open(file: &TableFile) -> Result<BoxStream<'static, Result<Bytes>>> {
     let size = file.size();
-    let first = file.get(0..size.min(FILE.len() as u64)).await?;
-    if first != FILE {
+    let first = file.get(0..size.min(ARROW_FILE.len() as u64)).await?;
+    if first != ARROW_FILE {
         let last = file.get(size.saturating_sub(END.len() as u64)..size).await?;
         return match last == END {
             true => Ok(file.pieces(0..size)),
@@ -75,7 +72,7 @@ async fn open(file: &TableFile) -> Result<BoxStream<'static, Result<Bytes>>> {
     }
     let after = file.get(size.saturating_sub(AFTER)..size).await?;
     let footer = match <[u8; AFTER as usize]>::try_from(&after[..]) {
-        Ok(after) if after.ends_with(FILE) => read_footer_length(after)? as u64,
+        Ok(after) if after.ends_with(ARROW_FILE) => read_footer_length(after)? as u64,
         _ => return exec_err!("it has no footer: it was cut off, or its writer was not closed"),
     };
     let Some(end) = size.checked_sub(AFTER + footer) else {

@@ -38,7 +38,7 @@ impl Format for Avro {
     }
 
     fn foreign(&self, first: &[u8]) -> Option<&'static str> {
-        magic::other_than(&[b"Obj\x01"], first, "not an Avro file")
+        magic::other_than(&[magic::AVRO], first, "not an Avro file")
     }
 
     fn layout(&self) -> Layout<'_> {

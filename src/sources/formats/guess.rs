@@ -5,12 +5,12 @@ use serde::de::IgnoredAny;
 use super::lines::BOM;
 use super::{FormatOptions, csv, magic};
 
-/// What files of tables begin with.
+/// The formats of tables, by their marks.
 const TABLES: [(&[u8], &str); 4] = [
-    (b"PAR1", "parquet"),
-    (b"Obj\x01", "avro"),
-    (b"ARROW1", "arrow"),
-    (b"\xff\xff\xff\xff", "arrow"),
+    (magic::PARQUET, "parquet"),
+    (magic::AVRO, "avro"),
+    (magic::ARROW_FILE, "arrow"),
+    (magic::ARROW_STREAM, "arrow"),
 ];
 /// Of so many lines, half must be JSON objects, unless the first one is.
 const LINES: usize = 20;

@@ -1,5 +1,11 @@
 //! Files that begin with the mark of some format.
 
+/// What tables begin with.
+pub(super) const PARQUET: &[u8] = b"PAR1";
+pub(super) const AVRO: &[u8] = b"Obj\x01";
+pub(super) const ARROW_FILE: &[u8] = b"ARROW1";
+pub(super) const ARROW_STREAM: &[u8] = b"\xff\xff\xff\xff";
+
 /// What a file with this beginning is, and what to do about it.
 const KNOWN: [(&[u8], &str); 9] = [
     (b"\xff\xfe", "UTF-16 text; convert it with: iconv -f UTF-16 -t UTF-8"),
@@ -16,9 +22,9 @@ const KNOWN: [(&[u8], &str); 9] = [
         b"\xff\x06\x00\x00sNaPpY",
         "compressed with snappy; use gzip, bzip2, xz or zstd instead",
     ),
-    (b"PAR1", "a Parquet file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"ARROW1", "an Arrow file"),
+    (PARQUET, "a Parquet file"),
+    (AVRO, "an Avro file"),
+    (ARROW_FILE, "an Arrow file"),
     (b"FEA1", "a Feather file of version 1; write it as version 2"),
 ];
 
@@ -42,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_mark_tells_what_a_file_is_as_far_as_it_is_there() {
-        let marks: [&[u8]; 1] = [b"PAR1"];
+        let marks = [PARQUET];
         for first in ["", "PA", "PAR1", "PAR1 and more"] {
             assert_eq!(other_than(&marks, first.as_bytes(), "no"), None, "{first}");
         }

@@ -33,7 +33,7 @@ impl Format for Parquet {
     }
 
     fn foreign(&self, first: &[u8]) -> Option<&'static str> {
-        magic::other_than(&[b"PAR1"], first, "not a Parquet file, or an encrypted one")
+        magic::other_than(&[magic::PARQUET], first, "not a Parquet file, or an encrypted one")
     }
 
     fn layout(&self) -> Layout<'_> {

@@ -188,7 +188,7 @@ impl Source for KafkaSource {
         let pinned = self.pin(&FromTheStart, options).await?;
         let values = pinned.scan.values().await;
         values.map_err(|error| SourceError::Unreachable {
-            what: format!("the topic {} at {}", self.config.topic, self.config.brokers),
+            what: self.config.named(),
             reason: error.message().into_owned(),
             help: "try again".to_owned(),
         })
