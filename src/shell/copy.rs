@@ -1,6 +1,8 @@
-//! Where `copy … to` may write: to disk, outside of the lake, and never into a folder with other files.
+//! Where `copy … to` may write: to disk, outside of the lake, and never into a folder with other files. Symbolic links
+//! lead nowhere else.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::logical_expr::dml::CopyTo;
@@ -19,9 +21,16 @@ pub(super) fn check_target(copy: &CopyTo, lake: &Url) -> Result<(), ShellError> 
     let Some(path) = path else {
         return refused("`copy` writes to disk only\n  help: copy the file to the store with a tool of its own");
     };
-    if is_within(target.get_url(), lake) {
+    let real = real(&path);
+    if is_within(&real, lake) {
         return refused(&format!(
             "only steps write to the lake\n  help: choose a place outside of {lake}"
+        ));
+    }
+    if let Some(table) = real.ancestors().find(|folder| folder.join("_delta_log").is_dir()) {
+        return refused(&format!(
+            "{} is the folder of a Delta table\n  help: choose a place outside of it",
+            table.display()
         ));
     }
     if !path.is_dir() {
@@ -36,22 +45,89 @@ pub(super) fn check_target(copy: &CopyTo, lake: &Url) -> Result<(), ShellError> 
     }
 }
 
-fn is_within(url: &Url, folder: &Url) -> bool {
-    let as_folder = |url: &Url| format!("{}/", url.as_str().trim_end_matches('/'));
-    as_folder(url).starts_with(&as_folder(folder))
+/// Whether a real path is in the folder of the lake.
+fn is_within(path: &Path, lake: &Url) -> bool {
+    let lake = match lake.scheme() {
+        "file" => lake.to_file_path().ok(),
+        _ => None,
+    };
+    lake.is_some_and(|lake| path.starts_with(real(&lake)))
+}
+
+/// A path without symbolic links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use datafusion::datasource::file_format::csv::CsvFormatFactory;
+    use datafusion::datasource::file_format::format_as_file_type;
+    use datafusion::logical_expr::LogicalPlanBuilder;
+
     use super::*;
 
+    /// What a copy to this place is refused for; `None` if it is not.
+    fn refusal(target: &str, lake: &Path) -> Option<String> {
+        let rows = LogicalPlanBuilder::empty(true).build().unwrap();
+        let csv = format_as_file_type(Arc::new(CsvFormatFactory::new()));
+        let copy = CopyTo::new(rows.into(), target.to_owned(), vec![], csv, HashMap::new());
+        let lake = Url::from_directory_path(lake).unwrap();
+        check_target(&copy, &lake).err().map(|error| error.to_string())
+    }
+
     #[test]
-    fn what_is_within_the_lake() {
-        let lake = Url::parse("file:///shop/lake").unwrap();
-        let is_within = |url: &str| is_within(&Url::parse(url).unwrap(), &lake);
-        assert!(is_within("file:///shop/lake/silver/events/x.parquet"));
-        assert!(is_within("file:///shop/lake/") && is_within("file:///shop/lake"));
-        assert!(is_within("file:///shop/other/../lake/x.csv"));
-        assert!(!is_within("file:///shop/lake2/x.csv") && !is_within("file:///shop/x.csv"));
+    fn a_copy_goes_outside_of_the_lake() {
+        let shop = tempfile::tempdir().unwrap();
+        let lake = shop.path().join("lake");
+        fs::create_dir_all(lake.join("silver/events/_delta_log")).unwrap();
+        let of = |target: &str| refusal(&format!("{}/{target}", shop.path().display()), &lake);
+        for target in [
+            "lake",
+            "lake/x.csv",
+            "lake/new/x.csv",
+            "other/../lake/x.csv",
+            "lake/silver/events/x.csv",
+        ] {
+            assert!(of(target).unwrap().contains("only steps write to the lake"), "{target}");
+        }
+        for target in ["lake2/x.csv", "x.csv", "new/folder/"] {
+            assert_eq!(of(target), None, "{target}");
+        }
+        fs::create_dir_all(shop.path().join("elsewhere/_delta_log")).unwrap();
+        assert!(
+            of("elsewhere/part/x.csv")
+                .unwrap()
+                .contains("the folder of a Delta table")
+        );
+        assert!(refusal("s3://bucket/x.csv", &lake).unwrap().contains("to disk only"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_do_not_lead_into_the_lake() {
+        use std::os::unix::fs::symlink;
+
+        let shop = tempfile::tempdir().unwrap();
+        let at = |name: &str| shop.path().join(name);
+        fs::create_dir_all(at("data/silver")).unwrap();
+        fs::write(at("data/silver/old.csv"), "").unwrap();
+        symlink(at("data"), at("lake")).unwrap();
+        symlink(at("lake/silver"), at("out")).unwrap();
+        symlink(at("data/silver/old.csv"), at("old.csv")).unwrap();
+        let of = |target: &str| refusal(at(target).to_str().unwrap(), &at("lake"));
+        for target in ["out/x.csv", "out/new/x.csv", "data/x.csv", "lake/x.csv", "old.csv"] {
+            assert!(of(target).unwrap().contains("only steps write to the lake"), "{target}");
+        }
+        assert_eq!(of("x.csv"), None);
     }
 }
