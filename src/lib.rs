@@ -106,7 +106,7 @@
 //!   - ranges of options (`-k`, `--max-k`, …): at the option, in the file of its command
 //!   - options from the environment (`CLICKREC_…`), the list of commands: `cli/mod.rs`
 //!   - exit codes, errors with causes and help: `cli/exit.rs`; Ctrl-C, SIGTERM: `cli/signals.rs`
-//!   - tables, JSON and numbers on standard output, colors (`NO_COLOR`): `cli/output.rs`
+//!   - tables, JSON and numbers on standard output: `cli/output.rs`; colors (`NO_COLOR`): `shell/output.rs`
 //!   - `--json` of a run: `cli/step_result.rs`; man pages: `cli/man.rs`; completion in bash, …: `cli/completions.rs`
 //!   - progress lines and bars of a run: `cli/progress.rs`; status line of `run --follow`: `cli/follow.rs`; its
 //!     Prometheus metrics and `/health`: `cli/metrics.rs`; both show `pipeline/follow/status.rs`

@@ -31,7 +31,8 @@ instead have the columns test_id, prefix (items separated by spaces) and target.
 refused.")]
 pub(super) struct EvaluateArgs {
     /// Evaluate the first K items of each list
-    #[arg(long, value_name = "K,…", value_delimiter = ',', default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    // CLICKREC_K is one number: that of `recommend` and `similar`.
+    #[arg(long, env = "CLICKREC_EVALUATE_K", hide_env = true, value_name = "K,…", value_delimiter = ',', default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     k: Vec<u16>,
 
     /// Test on this share of the sessions, the most recent ones

@@ -12,11 +12,11 @@ use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
 use super::exit::with_causes;
-use super::output::has_colors;
 use crate::config::{BackendConfig, Environment, LoadOptions, Mode, Project, TableName, redact};
 use crate::engine::{Engine, EngineOptions};
 use crate::lake::LakeTable;
 use crate::pipeline::Runner;
+use crate::shell::has_colors;
 use crate::sources::kafka::KafkaConfig;
 
 #[derive(Debug, Clone, Args)]

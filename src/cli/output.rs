@@ -1,6 +1,6 @@
-//! Results on standard output: tables, JSON, large numbers; and whether output has colors.
+//! Results on standard output: tables, JSON, large numbers.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use comfy_table::Table;
 use datafusion::dataframe::DataFrame;
@@ -37,12 +37,6 @@ pub(super) fn write_all(text: &str) -> anyhow::Result<()> {
     let mut out = Out::new();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
-}
-
-/// Whether to use colors: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
-pub(super) fn has_colors(stream: &impl IsTerminal) -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && stream.is_terminal()
 }
 
 /// `1234567` as `1,234,567`.

@@ -283,3 +283,28 @@ impl From<&RunReport> for Total {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_balance_says_whether_the_records_add_up() {
+        let of = |read, accepted, conflicting| {
+            balance(&Reconciled {
+                read,
+                accepted,
+                quarantined: 1,
+                conflicting,
+                ..Reconciled::default()
+            })
+        };
+        assert_eq!(
+            of(1_001, 1_000, 0),
+            "1,001 records = 1,000 accepted + 0 repeated + 1 quarantined"
+        );
+        assert!(of(2, 1, 1).ends_with("1 quarantined (1 of them conflicting)"));
+        assert!(of(1, 3, 0).starts_with("1 record does NOT equal 3 accepted"));
+        assert!(of(3, 1, 0).starts_with("3 records do NOT equal 1 accepted"));
+    }
+}

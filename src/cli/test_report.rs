@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nu_ansi_term::{Color, Style};
 
-use super::output::has_colors;
 use crate::plural::counted;
+use crate::shell::has_colors;
 use crate::testing::{Change, Diff, DiffRow, Failure, Outcome, Test};
 
 /// Longer values are cut.

@@ -77,3 +77,35 @@ impl Snapshot {
         self.versions.get(&table.to_string()).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+    use arrow::datatypes::Schema;
+    use datafusion::datasource::empty::EmptyTable;
+
+    use super::*;
+    use crate::engine::View;
+
+    #[test]
+    fn queries_can_name_tables_and_views() {
+        let table: Arc<dyn TableProvider> = Arc::new(EmptyTable::new(Arc::new(Schema::empty())));
+        let view = View {
+            name: "gold.requests".parse().unwrap(),
+            sql: "select 1".to_owned(),
+        };
+        let snapshot = Snapshot {
+            versions: Versions::new(),
+            bindings: Bindings {
+                tables: BTreeMap::from([("silver.events".parse().unwrap(), table)]),
+                views: vec![view],
+                ..Bindings::default()
+            },
+            session: SessionContext::new(),
+        };
+        assert!(snapshot.can_read("silver.events") && snapshot.can_read("gold.requests"));
+        assert!(!snapshot.can_read("gold.sessions") && !snapshot.can_read("no name"));
+        assert!(!snapshot.has("silver.events"), "it has no version yet");
+    }
+}

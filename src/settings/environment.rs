@@ -182,6 +182,30 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_dotenv_that_cannot_be_read_is_an_error_that_repeats_none_of_it() {
+        use std::fs;
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".env");
+        let get = || VariableResolver::new(&BTreeMap::new(), &Environment::of(|_| None), folder.path()).get("KEY");
+        fs::write(&file, "KEY=value\n").unwrap();
+        assert_eq!(get(), Ok(Some("value".to_owned())));
+        fs::write(&file, "hush hush\nKEY=value\n").unwrap();
+        let Err(Missing::Unread(reason)) = get() else {
+            panic!("a line without a name");
+        };
+        assert!(reason.contains("NAME=VALUE") && !reason.contains("hush"), "{reason}");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+        // The superuser reads everything.
+        if fs::read(&file).is_err() {
+            let unread = matches!(get(), Err(Missing::Unread(reason)) if reason.contains("cannot be read"));
+            assert!(unread, "{:?}", get());
+        }
+    }
+
     #[test]
     fn a_command_may_print_more_than_a_pipe_holds() {
         let text = output("KEY_COMMAND", "head -c 300000 /dev/zero | tr '\\0' x", COMMAND_TIME);

@@ -18,6 +18,7 @@ use super::ShellError;
 use super::complete::complete;
 use super::highlight::parts;
 use super::known_names::KnownNames;
+use super::output::has_colors;
 use super::secrets::holds_secret;
 use super::split::is_complete;
 
@@ -59,8 +60,8 @@ impl Editor {
     /// # Errors
     /// When the history cannot be read.
     pub fn new(names: Names, history: Option<PathBuf>, leave: Arc<AtomicBool>) -> Result<Self, ShellError> {
-        // https://no-color.org
-        let colors = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        // The line is drawn on standard error.
+        let colors = has_colors(&std::io::stderr());
         let history = match history {
             Some(file) => FileBackedHistory::with_file(HISTORY, file),
             None => FileBackedHistory::new(HISTORY),

@@ -49,7 +49,7 @@ use crate::pipeline::Runner;
 pub use access::Access;
 pub use error::{QueryError, ShellError};
 pub use interactive::interactive;
-pub use output::{Out, terminal_width};
+pub use output::{Out, has_colors, terminal_width};
 pub use script::Script;
 
 use command::Limit;

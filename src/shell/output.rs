@@ -1,5 +1,5 @@
-//! Where results go: standard output, also if the reader of a pipe has left, or a file (`\o`); and the width of the
-//! terminal.
+//! Where results go: standard output, also if the reader of a pipe has left, or a file (`\o`); the width of the
+//! terminal, and whether it gets colors.
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
@@ -77,6 +77,12 @@ impl Output {
             Self::File(_) => PLAIN_WIDTH,
         }
     }
+}
+
+/// Whether to use colors: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+pub fn has_colors(stream: &impl IsTerminal) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && stream.is_terminal()
 }
 
 /// The maximum width of a table on standard output.

@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use vt100::Color;
+
 use crate::support::Shop;
+use crate::terminal::Terminal;
 
 #[test]
 fn init_never_overwrites() {
@@ -37,6 +40,13 @@ fn produce_writes_the_same_bytes_for_a_seed_and_keeps_files() {
     let out = shop.ok(&["produce", "--to", "-", "--events", "50"]);
     assert_eq!(out.lines().count(), 50);
     assert_eq!(out, shop.ok(&["produce", "--to", "-", "--events", "50"]));
+    let args = [
+        "produce", "--to", "-", "--events", "50", "--items", "300", "--seed", "7", "--dirty", "0.1",
+    ];
+    let own = shop.run(&args).stdout;
+    shop.produce("tests.json", 50, 7, 0.1);
+    let of_tests = fs::read(shop.path("sample_data/tests.json")).unwrap();
+    assert!(own == of_tests, "the tests simulate as the command does");
     shop.produce("1.json", 10, 1, 0.0);
     let (code, error) = shop.fails(&["produce", "--to", "sample_data/1.json", "--events", "5"]);
     assert!(code == 1 && error.contains("--append"), "{error}");
@@ -56,7 +66,20 @@ fn produce_writes_the_same_bytes_for_a_seed_and_keeps_files() {
 }
 
 #[test]
-fn recommendations_and_neighbours_are_served() {
+fn logs_have_colors_unless_they_are_not_wanted() {
+    let shop = Shop::up_to_silver();
+    fs::write(shop.path("sample_data/utf16.json"), b"\xff\xfe{\0}\0\n\0").unwrap();
+    let environments: [(&[(&str, &str)], Color); 2] = [(&[], Color::Idx(3)), (&[("NO_COLOR", "1")], Color::Default)];
+    for (environment, color) in environments {
+        let terminal = Terminal::start_with(&shop, &["plan"], environment);
+        terminal.wait("WARN");
+        assert_eq!(terminal.color_of("WARN").0, color, "{environment:?}");
+        assert_eq!(terminal.exit_code(), Some(0));
+    }
+}
+
+#[test]
+fn recommendations_and_neighbors_are_served() {
     let shop = crate::recommender::shop();
     let of_session = shop.ok(&["recommend", "--session", "sess_5", "-k", "3", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&of_session).unwrap();
@@ -70,7 +93,7 @@ fn recommendations_and_neighbours_are_served() {
         .collect();
     assert_eq!(items, listed, "what the table holds is what the command gives");
 
-    let of_items = shop.ok(&["recommend", "--items", "prod_1,prod_21", "-k", "4"]);
+    let of_items = shop.ok(&["recommend", "--items", "prod_1,prod_21", "--k", "4"]);
     assert_eq!(of_items.matches("prod_").count(), 4, "{of_items}");
     assert!(!of_items.contains("prod_1 "), "seen items are left out: {of_items}");
     assert!(
@@ -79,7 +102,7 @@ fn recommendations_and_neighbours_are_served() {
     );
 
     let similar: serde_json::Value =
-        serde_json::from_str(&shop.ok(&["similar", "prod_1", "-k", "5", "--json"])).unwrap();
+        serde_json::from_str(&shop.ok(&["similar", "prod_1", "--k", "5", "--json"])).unwrap();
     let similar = similar.as_array().unwrap();
     assert_eq!(similar.len(), 5);
     // 300 items in 20 categories: item n is in category n mod 20.

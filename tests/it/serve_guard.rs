@@ -284,6 +284,18 @@ fn sql_is_off_and_where_it_is_on_it_only_reads_the_lake() {
     }
     assert_eq!(shop.number("select count(*) from gold.sessions"), before);
     assert!(!std::path::Path::new("/tmp/clickrec-copy.csv").exists());
+    for (sql, help) in [
+        ("drop table gold.sessions", "send one query: select …"),
+        ("select * from information_schema.df_settings", "use `clickrec sql`"),
+        (
+            "select * from als_train(gold.session_items, user => session_id, item => item_id, weight => weight)",
+            "use `clickrec sql`",
+        ),
+        ("explain select * from gold.sessions", "use `clickrec sql`"),
+    ] {
+        let answer = run(sql);
+        assert_eq!(answer.json()["error"]["help"], help, "{sql}: {answer:?}");
+    }
     let refused = run("select * from read_csv('/etc/passwd')").body;
     assert!(refused.contains("reads files by name"), "{refused}");
 

@@ -110,6 +110,22 @@ fn a_target_replaces_the_source_and_keeps_secrets() {
 }
 
 #[test]
+fn a_pipeline_is_named_unless_it_is_the_only_one() {
+    let problem = |pipelines: &str, name| {
+        let project = load(&format!("lake: ./lake\npipelines: {pipelines}\n"), None, &[]).unwrap();
+        project.pipeline(name).unwrap_err().to_string()
+    };
+    let two = "{ a: { steps: [] }, b: { steps: [] } }";
+    for (found, expected) in [
+        (problem("{}", None), "there are no pipelines"),
+        (problem(two, None), "there are several pipelines"),
+        (problem(two, Some("c")), "there is no pipeline `c`"),
+    ] {
+        assert!(found.contains(expected) && found.contains("help: "), "{found}");
+    }
+}
+
+#[test]
 fn the_cloud_lake_is_a_url() {
     let project = load(GOOD, Some("azure"), &[("ACCOUNT", "shop"), ("SAS", "sig=hush")]).unwrap();
     assert_eq!(

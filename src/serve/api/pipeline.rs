@@ -306,3 +306,32 @@ pub(super) async fn metrics(State(shop): State<Arc<Shop>>) -> Response {
         Err(error) => ApiError::Internal(error.to_string()).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_do_not_add_up_are_told() {
+        let imbalance = |records| {
+            Records {
+                started_at: String::new(),
+                records,
+                accepted: 7,
+                repeated: 2,
+                quarantined: 1,
+                conflicting: 1,
+            }
+            .imbalance()
+        };
+        assert_eq!(imbalance(10), None);
+        assert_eq!(
+            imbalance(11).as_deref(),
+            Some("1 record of the last run is unaccounted for")
+        );
+        assert_eq!(
+            imbalance(8).as_deref(),
+            Some("2 records of the last run are in several tables")
+        );
+    }
+}
