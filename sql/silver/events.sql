@@ -91,7 +91,7 @@ numbered as (
     from visits
 ),
 
-sessionised as (
+sessionized as (
     select
         *,
         coalesce(
@@ -133,5 +133,5 @@ select
 
     ---------- fields without a column of their own, as JSON
     extra
-from sessionised
+from sessionized
 where written_session_id is distinct from session_id

@@ -11,7 +11,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     share.ok().filter(|share| (0.0..=1.0).contains(share))
 }
 
-/// A share in per cent, with the fewest digits that read back as the same share: `5%`.
+/// A share in percent, with the fewest digits that read back as the same share: `5%`.
 pub fn percent(share: f64) -> String {
     // `0.07`, with the fewest digits; the point moves by two places.
     let written = share.to_string();

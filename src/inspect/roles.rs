@@ -12,7 +12,7 @@ const NEAR: usize = 8;
 const KINDS_MAX: usize = 60;
 /// A name of this weight says what a field is, whatever its values are.
 const CERTAIN: usize = 80;
-/// The least share, in per cent, of records or items in which a field must have a value.
+/// The least share, in percent, of records or items in which a field must have a value.
 const COVERAGE_MIN: usize = 5;
 
 /// A field that may have a role.

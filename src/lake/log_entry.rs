@@ -1,5 +1,5 @@
 //! Reads single entries of a table's log: who made a commit, and what it did. Tolerates whatever other engines add, and
-//! recognises an entry that is truncated.
+//! recognizes an entry that is truncated.
 
 use std::collections::BTreeMap;
 

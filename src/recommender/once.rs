@@ -145,7 +145,7 @@ impl ExecutionPlan for OnceExec {
         let batches = async move {
             let read = || async {
                 let memory = MemoryConsumer::new("OnceExec").register(context.memory_pool());
-                // A failed or cancelled run has left its state in the plan.
+                // A failed or canceled run has left its state in the plan.
                 let input = match partitions {
                     1 => reset_plan_states(input.clone())?,
                     _ => input.clone(),

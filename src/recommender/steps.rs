@@ -48,7 +48,7 @@ pub(super) fn between<'a>(runner: &'a Runner, events: &TableName) -> Result<Vec<
             nodes.push(node);
         }
     }
-    // Only tables downstream of events: other tables (a catalogue) are read from the lake.
+    // Only tables downstream of events: other tables (a catalog) are read from the lake.
     let mut follows = BTreeSet::from([events.clone()]);
     nodes.reverse();
     nodes.retain(|node| node.reads_any(&follows) && follows.insert(node.name().clone()));

@@ -1,4 +1,4 @@
-//! The items of the simulated shop: in categories, popular ones more often, neighbours in rank alike.
+//! The items of the simulated shop: in categories, popular ones more often, neighbors in rank alike.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The catalogue of a simulation. A category holds at least one item.
+    /// The catalog of a simulation. A category holds at least one item.
     pub fn new(config: &SimulationConfig) -> Self {
         let items = config.items.max(1);
         let categories = config.categories.clamp(1, items);
@@ -39,7 +39,7 @@ impl Catalogue {
         }
     }
 
-    /// The category of an item's id; `None` if the id is not in this catalogue.
+    /// The category of an item's id; `None` if the id is not in this catalog.
     pub fn category_of(&self, item_id: &str) -> Option<u32> {
         let item: u32 = item_id.strip_prefix("prod_")?.parse().ok()?;
         (item < self.items).then_some(item % self.categories)

@@ -34,14 +34,14 @@ fn backfill(year: u32) -> String {
     clicks.collect()
 }
 
-const BY_NEIGHBOURS: &str = "select count(*) from gold.recommendations where session_knn > 0";
+const BY_NEIGHBORS: &str = "select count(*) from gold.recommendations where session_knn > 0";
 
 #[test]
 fn an_event_of_today_or_of_2099_in_a_backfill_changes_no_list() {
     let shop = Shop::new();
     fs::write(shop.path("sample_data/1.json"), backfill(2015)).unwrap();
     shop.ok(&["run"]);
-    let before = shop.number(BY_NEIGHBOURS);
+    let before = shop.number(BY_NEIGHBORS);
     assert!(before > 50, "{before}");
     let lists = "select session_id, item_id, rank from gold.recommendations where session_id <> 'odd' order by 1, 3";
     let without = shop.rows(lists);
@@ -61,7 +61,7 @@ fn an_event_of_today_or_of_2099_in_a_backfill_changes_no_list() {
         .unwrap();
         shop.ok(&["run"]);
         assert_eq!(shop.number("select count(*) from silver.events"), 121);
-        assert!(shop.number(BY_NEIGHBOURS) >= before, "{odd}");
+        assert!(shop.number(BY_NEIGHBORS) >= before, "{odd}");
         assert_eq!(shop.rows(lists).len(), without.len(), "{odd}");
     }
 }

@@ -46,7 +46,7 @@ fn figures_of_a_small_file_agree_with_a_computation_by_hand() {
     // a is always followed by b.
     close(figure(&report, "item_transitions", true, "HR", 1), 1.0 / 3.0);
     close(figure(&report, "item_transitions", true, "coverage", 1), 0.25);
-    // Neighbours use the whole session: c leads to d as well.
+    // Neighbors use the whole session: c leads to d as well.
     close(figure(&report, "session_knn", false, "HR", 3), 2.0 / 3.0);
     assert!(figure(&report, "blend", false, "HR", 3) >= 2.0 / 3.0);
     let kept = shop.number("select count(distinct model) from system.evaluations where metric = 'MRR' and k = 3");

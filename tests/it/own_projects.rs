@@ -1,5 +1,5 @@
 //! Whole projects with a recommender of a shop's own: one that only knows what is popular, and one with a model in SQL
-//! alone. Neither has ALS, neighbours, or a table that describes a model. A third project has events and no recommender.
+//! alone. Neither has ALS, neighbors, or a table that describes a model. A third project has events and no recommender.
 
 use std::fs;
 use std::sync::OnceLock;

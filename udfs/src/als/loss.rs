@@ -1,4 +1,4 @@
-//! The loss that training minimises, over all pairs, observed or not, computed by way of the Gramians;
+//! The loss that training minimizes, over all pairs, observed or not, computed by way of the Gramians;
 //! `als_sql/loss_of.rs` is the same in SQL.
 
 use multiversion::multiversion;

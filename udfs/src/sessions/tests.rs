@@ -104,7 +104,7 @@ fn newer_clicks_newer_sessions_and_rare_items_count_more() {
 }
 
 #[test]
-fn a_session_is_no_neighbour_of_itself_and_the_unknown_gets_nothing() {
+fn a_session_is_no_neighbor_of_itself_and_the_unknown_gets_nothing() {
     let history = history(&[&[1, 2], &[1, 3]], 10);
     let mut knn = SessionKnn::new(&history, plain());
     assert_eq!(items(&knn.top(&[1], Some(1), 10, true)), [2]);

@@ -2,7 +2,7 @@
 
 use super::fault::cut;
 
-/// A step towards a value.
+/// A step toward a value.
 #[derive(Clone)]
 pub(super) enum Part {
     /// A declared field.

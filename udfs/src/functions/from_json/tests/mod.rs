@@ -303,7 +303,7 @@ fn a_byte_order_mark_is_no_error() {
 }
 
 #[test]
-fn a_bad_row_leaves_its_neighbours_alone() {
+fn a_bad_row_leaves_its_neighbors_alone() {
     let rows = parsed(vec![
         Some(br#"{"id":"a"}"#),
         Some(br#"{"id":"b","n":"#),
