@@ -242,6 +242,7 @@
 //!     `pipeline/inputs/step_bindings.rs`)
 //!   - files by name (`from 'events.csv'`, `read_csv`): `engine/files/table.rs`; formats: `engine/files/format.rs`
 //!   - patterns of files, `~`: `engine/files/paths.rs`; options in a call: `engine/files/call.rs`
+//!   - byte order marks of JSON files: `engine/files/marked.rs`; UTF-16: `engine/files/table.rs`
 //!   - refused wrong answers of DataFusion: `engine/known_wrong/mod.rs`; `not in` with NULL: `engine/not_in.rs`
 //!   - `sum(null)`: `engine/typed_nulls.rs`; registration of all functions: `engine/functions.rs`; their documentation:
 //!     `engine/help.rs`

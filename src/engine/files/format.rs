@@ -59,7 +59,7 @@ impl Format {
     }
 
     /// Text may be compressed as a whole; the other formats compress within.
-    fn is_text(self) -> bool {
+    pub fn is_text(self) -> bool {
         matches!(self, Self::Csv | Self::Json)
     }
 

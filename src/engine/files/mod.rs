@@ -3,11 +3,13 @@
 //!
 //! - `call`: what a name says; a call becomes a name before its statement is planned.
 //! - `format`: formats, by the end of a name; `paths`: the files of a path or a pattern.
+//! - `marked`: files of JSON that begin with a byte order mark.
 //! - `table`: the table of these files, with what DataFusion would read wrongly turned down.
 //! - `target`: where `copy … to` writes.
 
 mod call;
 mod format;
+mod marked;
 mod paths;
 mod table;
 mod target;

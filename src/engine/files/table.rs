@@ -16,38 +16,46 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::call::Call;
 use super::format::{Format, Options};
+use super::marked::{MARK, Unmarked, unmarked};
 use super::paths;
 
 /// How many records, over all files, tell the columns and types of CSV and JSON.
 const RECORDS: &str = "100000";
+/// How much of a text is read at most to find its first letter.
+const SPACES_MAX: usize = 1 << 20;
 
 /// The table that a call stands for. Reads as much as the columns take.
 ///
 /// # Errors
 /// When there are no such files, or they cannot be read, or not as this format.
 pub async fn table(state: &SessionState, call: &Call) -> Result<Arc<dyn TableProvider>> {
-    let urls = paths::urls(&call.path)?;
+    let mut urls = paths::urls(&call.path)?;
     let Some(first) = urls.first() else {
         return Err(paths::missing(&call.path));
     };
-    let store = store(state, call, first)?;
+    let mut store = store(state, call, first)?;
     let mut options = with_defaults(call);
     let mut format = opened(state, call, &options)?;
     whole_file(call, format.as_ref(), first)?;
     let ending = ending(format.as_ref(), &urls)?;
+    let metas = listed(state, call, &store, &urls, &ending).await?;
+    if call.format.is_text() {
+        let beginnings = beginnings(call, &store, compression(format.as_ref()), &metas).await?;
+        if call.format == Format::Json && !options.contains_key("newline_delimited") && are_arrays(call, &beginnings)? {
+            options.insert("newline_delimited".to_owned(), "false".to_owned());
+            format = opened(state, call, &options)?;
+        }
+        if call.format == Format::Json && beginnings.iter().any(|beginning| beginning.is_marked) {
+            store = Unmarked::over(store);
+            urls = unmarked(state, &store, &urls)?;
+        }
+    }
     let files = Files {
         state,
         call,
         store: &store,
-        metas: listed(state, call, &store, &urls, &ending).await?,
+        metas,
     };
-    if call.format == Format::Json
-        && !options.contains_key("newline_delimited")
-        && files.are_arrays(format.as_ref()).await?
-    {
-        options.insert("newline_delimited".to_owned(), "false".to_owned());
-        format = opened(state, call, &options)?;
-    }
     let schema = files.schema(format.as_ref(), options).await?;
     let listing = ListingOptions::new(format).with_file_extension(ending);
     let config = ListingTableConfig::new_with_multi_paths(urls)
@@ -215,36 +223,87 @@ impl Files<'_> {
         }
         Ok(())
     }
+}
 
-    /// Whether each file of JSON is one array. In a file with one object per line, DataFusion would take a list within
-    /// the first object for the array.
-    async fn are_arrays(&self, format: &dyn FileFormat) -> Result<bool> {
-        let mut arrays = 0;
-        for meta in &self.metas {
-            let first = self.first_letter(compression(format), meta).await;
-            arrays += usize::from(first.map_err(|error| unreadable(self.call, &error))? == Some(b'['));
-        }
-        if arrays > 0 && arrays < self.metas.len() {
+/// How the text of a file begins.
+struct Beginning {
+    /// With a byte order mark.
+    is_marked: bool,
+    /// The first byte after the mark that is no space.
+    letter: Option<u8>,
+}
+
+/// How the files begin; an error if that is not how text does.
+async fn beginnings(
+    call: &Call,
+    store: &Arc<dyn ObjectStore>,
+    compression: FileCompressionType,
+    metas: &[ObjectMeta],
+) -> Result<Vec<Beginning>> {
+    let mut found = vec![];
+    for meta in metas {
+        let text = first_text(store, compression, meta).await;
+        let text = text.map_err(|error| unreadable(call, &error))?;
+        if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
             return plan_err!(
-                "`{}`: some files are an array, and others have an object on each line\n  help: read them one by one, \
-                 and combine them with `union all by name`",
-                self.call.path
+                "`{}`: {} is UTF-16\n  help: convert it with: iconv -f UTF-16 -t UTF-8",
+                call.path,
+                name(meta)
             );
         }
-        Ok(arrays > 0)
-    }
-
-    /// The first byte of a file's text that is no space.
-    async fn first_letter(&self, compression: FileCompressionType, meta: &ObjectMeta) -> Result<Option<u8>> {
-        let bytes = self.store.get(&meta.location).await?.into_stream();
-        let mut text = compression.convert_stream(bytes.map_err(DataFusionError::from).boxed())?;
-        while let Some(chunk) = text.try_next().await? {
-            if let Some(letter) = chunk.iter().find(|byte| !byte.is_ascii_whitespace()) {
-                return Ok(Some(*letter));
-            }
+        let is_marked = text.starts_with(MARK);
+        if is_marked && call.format == Format::Json && compression.is_compressed() {
+            return plan_err!(
+                "`{}`: {} begins with a byte order mark, which is skipped in files that are not compressed only\n  help: \
+                 decompress it",
+                call.path,
+                name(meta)
+            );
         }
-        Ok(None)
+        found.push(Beginning {
+            is_marked,
+            letter: first_letter(&text),
+        });
     }
+    Ok(found)
+}
+
+/// The text of a file up to its first letter, and a little further.
+async fn first_text(
+    store: &Arc<dyn ObjectStore>,
+    compression: FileCompressionType,
+    meta: &ObjectMeta,
+) -> Result<Vec<u8>> {
+    let bytes = store.get(&meta.location).await?.into_stream();
+    let mut chunks = compression.convert_stream(bytes.map_err(DataFusionError::from).boxed())?;
+    let mut text = vec![];
+    while text.len() < MARK.len() || (first_letter(&text).is_none() && text.len() < SPACES_MAX) {
+        let Some(chunk) = chunks.try_next().await? else { break };
+        text.extend_from_slice(&chunk);
+    }
+    Ok(text)
+}
+
+fn first_letter(text: &[u8]) -> Option<u8> {
+    let text = text.strip_prefix(MARK).unwrap_or(text);
+    text.iter().find(|byte| !byte.is_ascii_whitespace()).copied()
+}
+
+/// Whether each file of JSON is one array. In a file with one object per line, DataFusion would take a list within the
+/// first object for the array.
+fn are_arrays(call: &Call, beginnings: &[Beginning]) -> Result<bool> {
+    let arrays = beginnings
+        .iter()
+        .filter(|beginning| beginning.letter == Some(b'['))
+        .count();
+    if arrays > 0 && arrays < beginnings.len() {
+        return plan_err!(
+            "`{}`: some files are an array, and others have an object on each line\n  help: read them one by one, and \
+             combine them with `union all by name`",
+            call.path
+        );
+    }
+    Ok(arrays > 0)
 }
 
 fn name(meta: &ObjectMeta) -> &str {

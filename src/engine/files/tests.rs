@@ -67,6 +67,24 @@ async fn json_is_an_object_per_line_or_one_array() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_is_skipped_and_utf_16_is_told() {
+    let folder = Folder::new().await;
+    folder.write("array.json", "\u{feff}[\n{\"a\": 1},\n{\"a\": 2}]\n");
+    folder.write("lines.json", "\u{feff}{\"a\": 1}\n{\"a\": 2}\n");
+    folder.write("x.csv", "\u{feff}a,b\n1,x\n2,y\n");
+    for name in ["array.json", "lines.json", "x.csv"] {
+        let sql = format!("select a from 'DIR/{name}' order by a");
+        assert_eq!(folder.rows(&sql).await.unwrap(), ["1", "2"], "{name}");
+    }
+    for name in ["utf16.json", "utf16.csv"] {
+        let text: Vec<u8> = "\u{feff}a,b\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(folder.folder.path().join(name), text).unwrap();
+        let error = folder.refused(&format!("select * from 'DIR/{name}'")).await;
+        assert!(error.contains("is UTF-16") && error.contains("iconv"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn files_of_csv_have_the_same_columns() {
     let folder = Folder::new().await;
     folder.write("1.csv", "a,b\n1,2\n");
