@@ -17,7 +17,7 @@ use crate::sources::SourceError;
 use crate::sources::formats::{Layout, Start, TextFormat};
 
 /// The number of files open at a time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// Enough bytes to recognize what a file is.
 pub(super) const MAGIC_BYTES: u64 = 16;
 
