@@ -21,8 +21,7 @@ pub(crate) struct RawFiles {
     /// How records are laid out in a file; `ndjson` by default.
     #[schemars(with = "Option<String>", extend("enum" = names_or_null()))]
     pub format: Option<Text>,
-    /// `append` (the default): files grow, and what is new is read; `snapshot`: they are written anew as a whole, and
-    /// all of it is read again.
+    /// Whether what is new in files is read (`append`, the default), or all of them whenever they change (`snapshot`).
     #[schemars(with = "Option<String>", extend("enum" = MODES_OR_NULL))]
     pub mode: Option<Text>,
     /// Whether files may grow, so that a last record without its end waits for it; true by default.
