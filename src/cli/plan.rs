@@ -154,7 +154,7 @@ fn text(row: &Row) -> String {
         "{:<24} {:<9} {}{reason}{waiting}",
         row.step, row.mode, row.action
     )];
-    if row.sql == "changed" && row.action != "build" {
+    if row.sql == "changed" && row.action != "build" && row.mode != "overwrite" {
         let note = "  its SQL has changed; only new rows are affected unless you rebuild the table with --full-refresh";
         lines.push(note.to_owned());
     }

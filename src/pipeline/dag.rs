@@ -1,6 +1,6 @@
 //! Which step reads which: the order of the steps, from the names in their SQL (`references`).
 //! [`Runner::new`](super::Runner::new) builds it before any data is touched; steps that cannot run, as they read what
-//! nobody makes, are kept as broken.
+//! nobody makes, or add what a snapshot gives as a whole, are kept as broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -169,13 +169,7 @@ impl Dag {
                 return Err(node.error(*at, message));
             }
         }
-        let incremental = !node.changed_tables.is_empty() || !node.sources.is_empty();
-        if node.step.mode == Mode::Overwrite && incremental {
-            let at = found.changes.values().next().copied().unwrap_or(Location::empty());
-            let message = "an `overwrite` step would keep nothing but the newest changes; make it `append` or `merge`, \
-                           or read the whole table by its plain name";
-            return Err(node.error(at, message.to_owned()));
-        }
+        self.check_changes(node, found, project)?;
         if let (Some(at), Mode::View | Mode::Overwrite) = (found.previous, node.step.mode) {
             let message = format!(
                 "previous('…') reads the rows that the step wrote before, but a step with mode `{}` keeps none; \
@@ -185,6 +179,52 @@ impl Dag {
             return Err(node.error(at, message));
         }
         Ok(())
+    }
+
+    /// A step adds what `changes('…')` gives, or replaces its table by a snapshot: the mode says which.
+    fn check_changes(&self, node: &Node, found: &References, project: &Project) -> Result<(), PipelineError> {
+        let is_snapshot = |name: &&String| project.sources.get(*name).is_some_and(|source| source.is_snapshot());
+        let (snapshots, others): (Vec<&String>, Vec<&String>) = node.sources.iter().partition(is_snapshot);
+        let added = others.into_iter().cloned();
+        let added = added.chain(node.changed_tables.iter().map(ToString::to_string)).next();
+        match (node.step.mode, snapshots.first(), added) {
+            (Mode::Overwrite, Some(snapshot), Some(added)) => {
+                let message = format!(
+                    "changes('{snapshot}') gives a whole snapshot, but changes('{added}') only what is new\n  help: \
+                     write each into a table of its own, and read these tables by their plain names"
+                );
+                Err(node.error(self.place_of_changes(found, &added), message))
+            }
+            (Mode::Overwrite, None, Some(added)) => {
+                let message = "an `overwrite` step would keep nothing but the newest changes; make it `append` or \
+                               `merge`, or read the whole table by its plain name";
+                Err(node.error(self.place_of_changes(found, &added), message.to_owned()))
+            }
+            (mode @ (Mode::Append | Mode::Merge), Some(snapshot), _) => {
+                let message = format!(
+                    "changes('{snapshot}') gives the whole snapshot each time it changes, so that a step with mode \
+                     `{mode}` would keep rows that are gone\n  help: use `mode: overwrite`, or read a table of such a \
+                     step by its plain name"
+                );
+                Err(node.error(self.place_of_changes(found, snapshot), message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a step reads the changes of a source or table, itself or through a view.
+    fn place_of_changes(&self, found: &References, name: &str) -> Location {
+        let reads = |view: &Node| {
+            let mut tables = view.changed_tables.iter().map(ToString::to_string);
+            view.sources.contains(name) || tables.any(|table| table == name)
+        };
+        let is_through = |input: &TableName| {
+            let view = self.get(input).filter(|node| node.step.mode == Mode::View);
+            view.is_some_and(reads)
+        };
+        let mut views = found.tables.iter().filter(|(input, _)| is_through(input));
+        let place = found.changes.get(name).or_else(|| views.next().map(|(_, at)| at));
+        place.copied().unwrap_or(Location::empty())
     }
 
     fn check_expectations(

@@ -19,7 +19,7 @@ pub(super) async fn check(
     inputs: &Inputs,
     lookup: Lookup,
 ) -> Result<(), PipelineError> {
-    if node.sources.is_empty() {
+    if !node.adds_records() {
         return match inputs.decision {
             Decision::Full(_) => inputs_are_whole(dag, lake, node, inputs, lookup).await,
             _ => Ok(()),
@@ -103,7 +103,7 @@ async fn inputs_are_whole(
         false => inputs.target.transactions().await.map_err(failed)?,
     };
     for input in node.inputs() {
-        let Some(maker) = dag.get(input).filter(|maker| !maker.sources.is_empty()) else {
+        let Some(maker) = dag.get(input).filter(|maker| maker.adds_records()) else {
             continue;
         };
         let table = lake.table(input).await.map_err(failed)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::PipelineError;
-use crate::config::{Step, TableName};
+use crate::config::{Mode, Step, TableName};
 use crate::engine::View;
 use crate::lake::LakeError;
 use crate::sources::SourceError;
@@ -59,6 +59,12 @@ impl Node {
     pub fn reads(&self, name: &TableName) -> bool {
         let mut inputs = self.inputs().chain(&self.latest).chain(&self.expectations);
         self.views.iter().any(|view| view.name == *name) || inputs.any(|input| input == name)
+    }
+
+    /// Whether it adds what is new in sources to its table. A table that snapshots replace is computed anew instead, like
+    /// one that is made of whole tables.
+    pub fn adds_records(&self) -> bool {
+        !self.sources.is_empty() && self.step.mode != Mode::Overwrite
     }
 
     /// Every lake table that it reads, plainly or in part.

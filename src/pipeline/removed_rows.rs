@@ -13,9 +13,9 @@ pub(super) async fn last_commit<'a>(node: &Node, table: &'a LakeTable) -> Result
     table.last_commit().await.map_err(|error| node.lake_error(error))
 }
 
-/// What is lost of a table's rows. A table without sources is computed again: it loses nothing.
+/// What is lost of a table's rows. A table to which no source adds is computed again: it loses nothing.
 pub(super) async fn loss(node: &Node, table: &LakeTable) -> Result<Loss, PipelineError> {
-    if node.sources.is_empty() || table.version().is_none() {
+    if !node.adds_records() || table.version().is_none() {
         return Ok(Loss::None);
     }
     let last = last_commit(node, table).await?;

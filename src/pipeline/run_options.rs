@@ -27,7 +27,7 @@ pub(super) fn lookup(node: &Node, options: &RunOptions) -> Lookup {
     }
 }
 
-/// Whether a step is to be rebuilt: one that reads a source only where it is selected by its name.
+/// Whether a step is to be rebuilt: one that adds what is new in a source only where it is selected by its name.
 fn refreshes(node: &Node, options: &RunOptions) -> bool {
-    options.full_refresh && (node.sources.is_empty() || options.selection.names(node.name()))
+    options.full_refresh && (!node.adds_records() || options.selection.names(node.name()))
 }

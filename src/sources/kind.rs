@@ -57,6 +57,11 @@ pub trait SourceConfig: Any + Debug + Send + Sync {
     /// A sentence that describes its records.
     fn description(&self) -> String;
 
+    /// Whether its newest state replaces what was read before, so that a step that reads it replaces its table.
+    fn is_snapshot(&self) -> bool {
+        false
+    }
+
     /// Whether it reads files, which `clickrec sql --safe` does not allow.
     fn reads_files(&self) -> bool;
 

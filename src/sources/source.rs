@@ -91,19 +91,22 @@ pub struct Pending {
     /// The positions to commit together with those records: of every existing place, whether it moved or not, so that a
     /// place that is empty today is known tomorrow.
     pub next: Positions,
-    /// Whether to commit the positions even if no record is pending.
+    /// Whether to commit the positions even if no record is pending; for a snapshot, whether it has changed.
     pub keep: bool,
-    /// How many records the scan has; for Kafka, the difference of the offsets, which is an upper bound.
+    /// How many records the scan has; for Kafka, the difference of the offsets, which is an upper bound. For a snapshot
+    /// that has not changed, 0: the scan has all of its records nevertheless.
     pub records: u64,
     /// How many records are waiting at each place, whether or not the scan includes them.
     pub lag: BTreeMap<String, u64>,
+    /// Why the newest state of a snapshot is not taken now. The scan is empty then, and nothing may be made of it.
+    pub not_taken: Option<String>,
 }
 
 /// A place, or a set of places, that records come from.
 #[async_trait]
 pub trait Source: Debug + Send + Sync {
     /// Finds what is pending between the committed positions and the current ends. Reads no records of a topic; of
-    /// files, it reads the whole new text, to count the records.
+    /// files, it reads the whole new text, to count the records. A snapshot is pending as a whole, or not at all.
     ///
     /// # Errors
     /// When the source cannot be reached, or no longer holds the record after a committed position (a topic recreated
@@ -205,6 +208,17 @@ pub enum SourceError {
     )]
     Recreated {
         /// The topic.
+        what: String,
+        /// How to fix it.
+        help: String,
+    },
+    /// A table that a snapshot filled holds all records of its source already.
+    #[error(
+        "{what} was read as a snapshot before: the table holds its records, and would get each of them again\n  help: \
+         {help}"
+    )]
+    WasSnapshot {
+        /// Which source.
         what: String,
         /// How to fix it.
         help: String,

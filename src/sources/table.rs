@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
@@ -46,6 +46,9 @@ impl TableProvider for SourceTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let pending = self.0.pending(&FromTheStart, ReadOptions::default()).await;
         let pending = pending.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        if let Some(reason) = pending.not_taken {
+            return exec_err!("the source cannot be read now: {reason}");
+        }
         pending.provider.scan(state, projection, filters, limit).await
     }
 }

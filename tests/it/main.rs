@@ -77,6 +77,7 @@ mod serving;
 mod shell;
 mod shell_files;
 mod shell_prompt;
+mod snapshot_sources;
 mod sql_logic;
 mod sql_unit_tests;
 mod support;

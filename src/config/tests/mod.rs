@@ -233,6 +233,31 @@ fn the_format_of_files_is_one_of_those_that_exist() {
 }
 
 #[test]
+fn files_are_added_to_or_written_anew() {
+    let of = |mode: &str| GOOD.replace("format: ndjson", mode);
+    for (mode, is_snapshot) in [
+        ("format: ndjson", false),
+        ("mode: append", false),
+        ("mode: snapshot", true),
+    ] {
+        let project = load(&of(mode), None, &[]).unwrap();
+        let files = FilesConfig::of(&*project.sources["clicks"]).unwrap();
+        assert_eq!(
+            (files.is_snapshot, files.growing),
+            (is_snapshot, !is_snapshot),
+            "{mode}"
+        );
+    }
+    for (mode, expected) in [
+        ("mode: overwrite", "5:46: unknown mode `overwrite`"),
+        ("mode: snapshot, growing: true", "5:65: the files of a snapshot"),
+    ] {
+        let text = error(&of(mode), None);
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
 fn options_of_a_format_are_checked_where_they_are_written() {
     let of = |options: &str| GOOD.replace("format: ndjson", options);
     let good = "format: csv, header: false, columns: [\"${A:-a}\", b], delimiter: \"\\t\", growing: false";

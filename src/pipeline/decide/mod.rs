@@ -1,7 +1,8 @@
 //! What a step has to do, and why: a pure function of the state of the lake and the sources. A step is up to date,
 //! reads on from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
 //! changed its rows, a full refresh was asked for; `refresh_after` makes it wait. Where an input only lost rows, steps
-//! that read its `changes('…')` have nothing to do.
+//! that read its `changes('…')` have nothing to do. Where a snapshot is not taken, a step leaves its table as it is,
+//! whatever else has changed.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
 //! and binds the step's inputs accordingly. `fingerprint.rs` makes the fingerprint of a step's logic; `inputs/found.rs`
@@ -59,7 +60,7 @@ pub(super) enum Reads {
     Sources,
     /// Changes of tables, and perhaps other tables as a whole.
     Changes,
-    /// Only tables as a whole.
+    /// Only tables and snapshots, as a whole.
     Whole,
 }
 
@@ -119,12 +120,14 @@ pub(super) struct Refresh {
 }
 
 /// What the sources of a step say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct SourceFacts {
     /// Waiting records.
     pub records: u64,
-    /// Whether the positions are worth a commit even if no record waits.
+    /// Whether the positions are worth a commit even if no record waits; for snapshots, whether one has changed.
     pub keep: bool,
+    /// Why a snapshot is not taken: nothing can be computed without it.
+    pub not_taken: Option<String>,
     /// What another engine did to the rows that were read from them.
     pub loss: Loss,
 }
@@ -143,12 +146,15 @@ pub(super) enum Loss {
 
 /// What a step has to do, and why.
 pub(super) fn decide(facts: &Facts) -> Decision {
+    if let Some(reason) = &facts.sources.not_taken {
+        return Decision::UpToDate(reason.clone());
+    }
     if let Some(reason) = facts.lake.rebuild() {
         return Decision::Full(reason);
     }
     match facts.lake.reads {
         Reads::Sources | Reads::Changes => read_on(facts),
-        Reads::Whole => recompute(&facts.lake),
+        Reads::Whole => recompute(facts),
     }
 }
 
@@ -201,10 +207,15 @@ fn read_on(facts: &Facts) -> Decision {
     }
 }
 
-/// A step without `changes('…')` is recomputed once its inputs have changed, or have changed enough.
-fn recompute(lake: &LakeFacts) -> Decision {
+/// A step that reads tables and snapshots as a whole is recomputed once they have changed, or the tables have changed
+/// enough.
+fn recompute(facts: &Facts) -> Decision {
+    let lake = &facts.lake;
     if let Some(reason) = lake.reread() {
         return Decision::Full(reason);
+    }
+    if facts.sources.keep {
+        return Decision::Full("a snapshot has changed".to_owned());
     }
     if lake.inputs.iter().all(|input| input.news == News::None) {
         return Decision::UpToDate("nothing new".to_owned());

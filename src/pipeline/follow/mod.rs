@@ -333,8 +333,9 @@ impl<'a> Follower<'a> {
     async fn run_scheduled(&self, node: &'a Node, on_event: OnEvent<'_>) -> Result<bool, PipelineError> {
         let lookup = lookup(node, &self.options.run);
         let inputs = self.runner.inspect(node, lookup).await?;
-        // Before anything has come in there is nothing to learn from.
-        if matches!(inputs.decision, Decision::Full(_)) && inputs.waiting == Some(0) {
+        // Before anything has come in there is nothing to learn from. A snapshot without records is news.
+        let reads_snapshots = !node.sources.is_empty() && !node.adds_records();
+        if !reads_snapshots && matches!(inputs.decision, Decision::Full(_)) && inputs.waiting == Some(0) {
             return Ok(false);
         }
         let outcome = self.runner.run_step(node, lookup, &mut |_| {}).await?;

@@ -77,7 +77,7 @@ impl<'a> Found<'a> {
             world,
             facts: Facts {
                 lake,
-                sources: sources.facts,
+                sources: sources.facts.clone(),
             },
             target,
             inputs,
@@ -90,10 +90,10 @@ impl<'a> Found<'a> {
 
 /// How the step's SQL reads its inputs.
 fn reads(node: &Node) -> Reads {
-    match (node.sources.is_empty(), node.changed_tables.is_empty()) {
-        (false, _) => Reads::Sources,
-        (true, false) => Reads::Changes,
-        (true, true) => Reads::Whole,
+    match (node.adds_records(), node.changed_tables.is_empty()) {
+        (true, _) => Reads::Sources,
+        (false, false) => Reads::Changes,
+        (false, true) => Reads::Whole,
     }
 }
 
@@ -135,7 +135,7 @@ async fn own_table(
         return Ok(None);
     }
     let mut facts = TableFacts::default();
-    if full_refresh || !node.sources.is_empty() {
+    if full_refresh || node.adds_records() {
         return Ok(Some(facts));
     }
     let failed = |error| node.lake_error(error);

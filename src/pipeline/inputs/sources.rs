@@ -1,5 +1,6 @@
 //! The waiting records of a step's sources: asks each source what arrived after the positions in the step's table.
-//! Keeps the positions of places that are missing at the moment, and refuses a source that was renamed.
+//! Keeps the positions of places that are missing at the moment, and refuses a source that was renamed. Of snapshots,
+//! nothing is kept: their files may be others each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,7 +36,9 @@ impl FoundSources {
         let mut found = Self::default();
         if !from_start {
             found.facts.loss = removed_rows::loss(node, target).await?;
-            found.positions = kept_positions(node, target).await?;
+            if node.adds_records() {
+                found.positions = kept_positions(node, target).await?;
+            }
         }
         if found.facts.loss == Loss::ReadAgain {
             // All at once, or it would be unknown whether the source still has all of it.
@@ -52,6 +55,9 @@ impl FoundSources {
             let pending = pending.map_err(|error| node.source_error(name, error))?;
             found.facts.records += pending.records;
             found.facts.keep |= pending.keep;
+            if let Some(reason) = pending.not_taken {
+                found.facts.not_taken = Some(format!("the snapshot `{name}` is not taken: {reason}"));
+            }
             found.records.insert(name.clone(), pending.provider);
             let next = pending.next.iter();
             let next = next.map(|(place, next)| (positions::of_source(name, place), *next));

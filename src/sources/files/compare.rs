@@ -17,7 +17,7 @@ use crate::sources::SourceError;
 use crate::sources::formats::{Ends, Layout, Start, TextFormat};
 
 /// The number of files open at a time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// How much of a record without its end is kept when two files are compared.
 const REST_BYTES_MAX: usize = 1 << 20;
 /// Enough bytes to find a head.

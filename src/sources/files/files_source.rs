@@ -12,12 +12,13 @@ use url::Url;
 
 use super::FilesConfig;
 use super::file_range::FileRange;
+use super::newest::Newest;
 use super::scan::FilesScan;
 use crate::sources::SourceError;
 
 /// Files of records. Places are file names, with the number of the last line or row read as the position.
 /// `FILE#bytes`, `FILE#content` and `FILE#stamp` record what was read: how much, a hash of it, and a hash of the file's
-/// metadata at the time.
+/// metadata at the time. A snapshot has only `#snapshot` and `#stamp`, for all files together.
 #[derive(Debug, Clone)]
 pub struct FilesSource {
     pub(super) config: FilesConfig,
@@ -28,6 +29,8 @@ pub struct FilesSource {
     pub(super) store: Arc<dyn ObjectStore>,
     /// Warnings already given, to give each only once however often the files are listed.
     warned: Arc<Mutex<BTreeSet<String>>>,
+    /// The newest state of a snapshot, as far as it is known.
+    pub(super) newest: Newest,
 }
 
 impl FilesSource {
@@ -59,6 +62,7 @@ impl FilesSource {
             root,
             store,
             warned: Arc::default(),
+            newest: Newest::default(),
         })
     }
 

@@ -34,7 +34,15 @@ impl SourceConfig for FilesConfig {
     fn description(&self) -> String {
         let root = self.root.to_string_lossy();
         let path = self.path.strip_prefix(&*root).unwrap_or(&self.path);
-        format!("Records of the files in {}.", path.trim_start_matches('/'))
+        let path = path.trim_start_matches('/');
+        match self.is_snapshot {
+            true => format!("All records of the files in {path}, as they are now."),
+            false => format!("Records of the files in {path}."),
+        }
+    }
+
+    fn is_snapshot(&self) -> bool {
+        self.is_snapshot
     }
 
     fn reads_files(&self) -> bool {

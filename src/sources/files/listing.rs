@@ -253,7 +253,8 @@ fn split(path: &str) -> (String, Option<String>) {
     (path.to_owned(), None)
 }
 
-fn hash(parts: &[&[u8]]) -> i64 {
+/// A position that tells these parts from others; never 0.
+pub(super) fn hash(parts: &[&[u8]]) -> i64 {
     let mut hash = XxHash64::with_seed(0);
     for part in parts {
         hash.write(&part.len().to_le_bytes());

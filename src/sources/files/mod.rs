@@ -13,6 +13,8 @@
 //! - `new_lines`: what is new in the files. It recognizes growth by calling `compare`, which compares a file with what
 //!   was read of it (`appended`: samples of it, if the file is large).
 //! - `rotation`: files that were renamed, rotated, or copied and cut (`copytruncate`).
+//! - `snapshot`: what is pending in files that are written anew as a whole (`mode: snapshot`), all or nothing;
+//!   `newest`: their newest state; `whole_text`: goes through a text that has to be whole.
 //! - `file_range`: the records of one file to read.
 //! - `copies`: files that exist both plain and compressed.
 //! - `compare`: opens files; `codec`: decompresses them; `pass`: goes through their text once, to count the records and
@@ -39,6 +41,7 @@ mod kind;
 mod listing;
 mod names;
 mod new_lines;
+mod newest;
 mod pass;
 mod pending;
 mod read_so_far;
@@ -46,9 +49,11 @@ mod rotation;
 mod sample;
 mod scan;
 mod settings;
+mod snapshot;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod whole_text;
 mod wire;
 
 pub use files_source::FilesSource;

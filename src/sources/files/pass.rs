@@ -14,7 +14,7 @@ use super::fingerprint::{Fingerprint, positive};
 use crate::sources::formats::{Count, Counter, Start, TextFormat};
 
 /// A record must fit in memory: a file without line breaks does not contain lines.
-const RECORD_BYTES_MAX: usize = 256 << 20;
+pub(super) const RECORD_BYTES_MAX: usize = 256 << 20;
 /// Older versions identified a file by this many of its first bytes.
 pub(super) const HEAD_BYTES: usize = 1_024;
 

@@ -1,6 +1,6 @@
 //! What is pending in the files of a source, and the positions to commit with it: lists the files, finds the new
 //! records in them (`new_lines`), and makes the scan that reads these. Their time is the moment when they were found,
-//! never a file's modification time.
+//! never a file's modification time. What is pending in a snapshot, `snapshot` finds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,8 +33,19 @@ impl Source for FilesSource {
             .unwrap_or_default()
             .as_micros();
         let found_us = i64::try_from(found_us).unwrap_or(i64::MAX);
+        if self.config.is_snapshot {
+            return self.pending_snapshot(committed, found_us).await;
+        }
         let files = self.listing().await?;
         let known = Known::committed(committed, files.iter().map(|file| &file.place)).await?;
+        if known.is_snapshot() {
+            return Err(SourceError::WasSnapshot {
+                what: self.config.path.clone(),
+                help: "write `mode: snapshot` again, or rebuild the table with: clickrec run --full-refresh --select \
+                       TABLE"
+                    .to_owned(),
+            });
+        }
         let new = NewLines::find(self, &files, &known, options.on_loss).await?;
         let ranges = new.file_ranges(&files, found_us);
         let records = ranges.iter().map(|range| range.records).sum();
@@ -43,6 +54,7 @@ impl Source for FilesSource {
             keep: new.renamed || new.read_again > READ_AGAIN_MAX,
             provider: Arc::new(self.scan(ranges)),
             records,
+            not_taken: None,
             lag: BTreeMap::from([(self.config.path.clone(), records)]),
         })
     }

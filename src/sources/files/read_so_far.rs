@@ -1,5 +1,6 @@
 //! How far each file was read, as positions in the lake: its lines and bytes, a fingerprint of them, and the file's
-//! metadata (`FILE`, `FILE#bytes`, `FILE#content`, `FILE#stamp`).
+//! metadata (`FILE`, `FILE#bytes`, `FILE#content`, `FILE#stamp`). Of a snapshot, all files together have two:
+//! `#snapshot`, and `#stamp`.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,9 @@ use crate::sources::{Committed, Positions, SourceError};
 
 const BYTES: &str = "#bytes";
 const CONTENT: &str = "#content";
-const STAMP: &str = "#stamp";
+pub(super) const STAMP: &str = "#stamp";
+/// Identifies the content of all files of a snapshot.
+pub(super) const SNAPSHOT: &str = "#snapshot";
 /// Older versions recorded a hash of the first bytes instead of the content.
 const HEAD: &str = "#head";
 
@@ -93,6 +96,11 @@ impl Known {
         let names = positions.keys().filter(is_name);
         let read = |name: &String| ReadSoFar::read(|suffix| positions.get(&format!("{name}{suffix}")).copied());
         Self(names.map(|name| (name.clone(), read(name))).collect())
+    }
+
+    /// Whether it was a snapshot that was read.
+    pub fn is_snapshot(&self) -> bool {
+        self.0.contains_key(SNAPSHOT)
     }
 
     /// How far the file of a name was read.

@@ -21,6 +21,9 @@ pub(crate) struct RawFiles {
     /// How records are laid out in a file; `ndjson` by default.
     #[schemars(with = "Option<String>", extend("enum" = names_or_null()))]
     pub format: Option<Text>,
+    /// Whether what is new in files is read (`append`, the default), or all of them whenever they change (`snapshot`).
+    #[schemars(with = "Option<String>", extend("enum" = MODES_OR_NULL))]
+    pub mode: Option<Text>,
     /// Whether files may grow, so that a last record without its end waits for it; true by default.
     #[schemars(with = "Option<bool>")]
     pub growing: Option<Spanned<bool>>,
@@ -47,6 +50,10 @@ pub(crate) struct RawFiles {
     pub comment: Option<Text>,
 }
 
+const APPEND: &str = "append";
+const SNAPSHOT: &str = "snapshot";
+const MODES_OR_NULL: [Option<&str>; 3] = [Some(APPEND), Some(SNAPSHOT), None];
+
 fn names_or_null() -> Vec<Option<&'static str>> {
     format_names().into_iter().map(Some).chain([None]).collect()
 }
@@ -64,6 +71,8 @@ pub struct FilesConfig {
     pub options: FormatOptions,
     /// Whether a file may grow, so that a last record without its end waits for it.
     pub growing: bool,
+    /// Whether the files are written anew as a whole, so that their newest state replaces what was read before.
+    pub is_snapshot: bool,
 }
 
 impl FilesConfig {
@@ -78,12 +87,14 @@ impl RawSettings for RawFiles {
         let options = self.options(values);
         let format = options.as_ref().and_then(|options| self.format(options, values));
         let path = values.path(&self.path);
+        let is_snapshot = self.is_snapshot(values)?;
         Some(Arc::new(FilesConfig {
             path: path?,
             root: values.root().to_owned(),
             format: format?,
             options: options?,
-            growing: self.growing.as_ref().is_none_or(|growing| growing.value),
+            growing: !is_snapshot && self.growing.as_ref().is_none_or(|growing| growing.value),
+            is_snapshot,
         }))
     }
 
@@ -111,6 +122,27 @@ impl RawFiles {
             }
             Err(problem) => {
                 values.problem(self.place(problem.option), problem.message, Some(problem.help));
+                None
+            }
+        }
+    }
+
+    /// Whether the mode is `snapshot`; `None` if it cannot be told.
+    fn is_snapshot(&self, values: &mut Values) -> Option<bool> {
+        let Some(written) = &self.mode else { return Some(false) };
+        match &*values.text(written)? {
+            APPEND => Some(false),
+            SNAPSHOT => {
+                if let Some(growing) = self.growing.as_ref().filter(|growing| growing.value) {
+                    let message = "the files of a snapshot are written as a whole and never grow";
+                    let help = "leave `growing` out".to_owned();
+                    values.problem(growing.referenced, message, Some(help));
+                }
+                Some(true)
+            }
+            mode => {
+                let help = format!("the modes of files are `{APPEND}` and `{SNAPSHOT}`");
+                values.problem(written.referenced, format!("unknown mode `{mode}`"), Some(help));
                 None
             }
         }

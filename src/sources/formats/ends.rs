@@ -17,4 +17,9 @@ pub trait Ends: Send + Sync {
 
     /// Whether a record has begun that has not ended.
     fn has_begun(&self) -> bool;
+
+    /// Whether something is open that a file which is written as a whole closes: quotes, brackets. As far as that shows.
+    fn is_open(&self) -> bool {
+        false
+    }
 }

@@ -54,6 +54,12 @@ pub trait TextFormat: Send + Sync {
         false
     }
 
+    /// Whether the text after the last end shows that a file which is written as a whole was cut off. What [`Ends`] can
+    /// tell, [`Ends::is_open`] does.
+    fn is_cut_off(&self, _rest: &[u8]) -> bool {
+        false
+    }
+
     /// A warning: the last bytes of a file have been incomplete for long, and are not read.
     fn unfinished(&self, place: &str, bytes: u64) -> String;
 

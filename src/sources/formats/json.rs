@@ -64,6 +64,8 @@ impl TextFormat for Json {
 struct ValueEnds {
     /// How many brackets are open, but for those of an array of records.
     depth: usize,
+    /// How many arrays of records are open.
+    arrays: usize,
     in_string: bool,
     /// The next byte of the string is escaped.
     is_escaped: bool,
@@ -86,6 +88,11 @@ impl ValueEnds {
             }
             return self.depth == 0;
         }
+        match byte {
+            b'[' => self.arrays += 1,
+            b']' => self.arrays = self.arrays.saturating_sub(1),
+            _ => {}
+        }
         if self.in_word {
             self.in_word = !is_between(byte);
             return !self.in_word;
@@ -102,7 +109,10 @@ impl ValueEnds {
         match byte {
             // No string spans lines: the value was cut off, and another one may begin in the next line.
             b'\n' => {
-                *self = Self::default();
+                *self = Self {
+                    arrays: self.arrays,
+                    ..Self::default()
+                };
                 return true;
             }
             _ if self.is_escaped => self.is_escaped = false,
@@ -130,6 +140,10 @@ impl Ends for ValueEnds {
 
     fn has_begun(&self) -> bool {
         self.depth > 0 || self.in_string || self.in_word
+    }
+
+    fn is_open(&self) -> bool {
+        self.depth > 0 || self.in_string || self.arrays > 0
     }
 }
 
@@ -210,6 +224,37 @@ mod tests {
         for growing in ["{", "12", "\"a", "{\"a\":1"] {
             assert!(!Json.is_closing(growing.as_bytes()), "{growing}");
             assert!(!Json.is_complete(growing.as_bytes()), "{growing}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_its_last_brackets_was_cut_off() {
+        let is_open = |text: &str| {
+            let mut ends = ValueEnds::default();
+            ends.last_end(text.as_bytes());
+            ends.is_open()
+        };
+        for whole in [
+            "",
+            "[]",
+            "\u{feff}[\n{\"a\":[1]},\n{}\n]\n",
+            "{}{}",
+            "[1, nul]",
+            "12",
+            "[{\"a\":\"]\"}]",
+        ] {
+            assert!(!is_open(whole), "{whole}");
+        }
+        for cut in [
+            "[",
+            "[{\"a\":1},\n",
+            "[1, 2",
+            "{\"a\":[1,",
+            "\"a",
+            "[{\"a\":\"cut\n{}",
+            "[{\"a\":\"]",
+        ] {
+            assert!(is_open(cut), "{cut}");
         }
     }
 

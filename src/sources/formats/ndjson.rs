@@ -26,8 +26,12 @@ impl Format for Ndjson {
 impl TextFormat for Ndjson {
     /// A JSON value that cannot be extended is complete without a line break. `12` may become `123`.
     fn is_complete(&self, rest: &[u8]) -> bool {
-        let value = rest.strip_prefix(BOM).unwrap_or(rest).trim_ascii();
-        matches!(value.first(), Some(b'{' | b'[' | b'"')) && serde_json::from_slice::<IgnoredAny>(value).is_ok()
+        has_an_end(rest) && serde_json::from_slice::<IgnoredAny>(value(rest)).is_ok()
+    }
+
+    /// Of a number or a word, nobody can tell.
+    fn is_cut_off(&self, rest: &[u8]) -> bool {
+        has_an_end(rest) && !self.is_complete(rest)
     }
 
     fn unfinished(&self, place: &str, bytes: u64) -> String {
@@ -39,9 +43,29 @@ impl TextFormat for Ndjson {
     }
 }
 
+/// The value of a line.
+fn value(line: &[u8]) -> &[u8] {
+    line.strip_prefix(BOM).unwrap_or(line).trim_ascii()
+}
+
+/// Whether a value is of a kind that shows where it ends.
+fn has_an_end(line: &[u8]) -> bool {
+    matches!(value(line).first(), Some(b'{' | b'[' | b'"'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_end_was_cut_off_and_of_numbers_and_words_nobody_can_tell() {
+        for cut in ["{\"n\":", "\u{feff}{", "[1, ", "\"a", "{}x"] {
+            assert!(Ndjson.is_cut_off(cut.as_bytes()), "{cut}");
+        }
+        for whole in ["", " \r", "{\"n\":1}", "12", "tru"] {
+            assert!(!Ndjson.is_cut_off(whole.as_bytes()), "{whole}");
+        }
+    }
 
     #[test]
     fn what_may_still_grow_is_not_complete() {

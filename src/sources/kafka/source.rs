@@ -177,6 +177,7 @@ impl Source for KafkaSource {
             next,
             records,
             lag,
+            not_taken: None,
         })
     }
 

@@ -15,6 +15,8 @@ const SQL_CHANGED: &str = "everything: its SQL has changed";
 const ROWS_CHANGED: &str = "everything: another program changed its rows: DELETE by Spark in version 4";
 const COLUMNS_CHANGED: &str = "everything: another program changed its columns: ADD COLUMN by Spark in version 4";
 const CHANGED: &str = "everything: its input has changed";
+const SNAPSHOT: &str = "everything: a snapshot has changed";
+const NOT_TAKEN: &str = "nothing: the snapshot `items` is not taken: items.csv: its last record does not end";
 const OVERWRITTEN: &str = "everything: `in.t0`: its rows were replaced in version 3 (WRITE by Spark)";
 const OVERWRITTEN_PLAIN: &str = "everything: `in.t1`: its rows were replaced in version 3 (WRITE by Spark)";
 const RESTORED: &str = "everything: `in.t0`: it is at version 2, but version 5 has already been read";
@@ -126,6 +128,16 @@ fn refresh(facts: &mut Facts, after: f64, new: Option<u64>) {
 
 fn records_wait(facts: &mut Facts) {
     facts.sources.records = 5;
+}
+
+/// A snapshot is another than the one that was read; it may have no records.
+fn other_snapshot(facts: &mut Facts) {
+    facts.sources.keep = true;
+}
+
+fn not_taken(facts: &mut Facts) {
+    facts.sources.not_taken =
+        Some("the snapshot `items` is not taken: items.csv: its last record does not end".to_owned());
 }
 
 #[test]
@@ -274,6 +286,31 @@ fn what_waits_in_sources_is_read_and_what_was_lost_is_settled() {
         (Sources, &[|f| f.sources.keep = true], NEW_ROWS),
         (Sources, &[|f| f.sources.loss = Loss::ReadAgain], NEW_ROWS),
         (Sources, &[|f| f.sources.loss = Loss::Unknown], NEW_ROWS),
+    ]);
+}
+
+#[test]
+fn a_snapshot_that_has_changed_makes_its_step_compute_again_and_one_that_is_not_taken_changes_nothing() {
+    check(&[
+        (Whole, &[other_snapshot], SNAPSHOT),
+        (Whole, &[other_snapshot, |f| f.lake.inputs.clear()], SNAPSHOT),
+        (Whole, &[other_snapshot, records_wait], SNAPSHOT),
+        // What else the step reads may change, too.
+        (Whole, &[|f| news(f, 0, News::Rows)], CHANGED),
+        (Whole, &[other_snapshot, |f| overwritten(f, 0)], OVERWRITTEN),
+        (Whole, &[other_snapshot, other_sql], SQL_CHANGED),
+        (Whole, &[other_snapshot, no_table], FIRST),
+        // A share of a snapshot is not waited for.
+        (Whole, &[other_snapshot, |f| refresh(f, 0.05, Some(1))], SNAPSHOT),
+        // Without the snapshot there is nothing to compute from.
+        (Whole, &[not_taken], NOT_TAKEN),
+        (Whole, &[not_taken, no_table], NOT_TAKEN),
+        (Whole, &[not_taken, other_sql], NOT_TAKEN),
+        (Whole, &[not_taken, full_refresh], NOT_TAKEN),
+        (Whole, &[not_taken, |f| news(f, 0, News::Rows)], NOT_TAKEN),
+        (Whole, &[not_taken, |f| overwritten(f, 0)], NOT_TAKEN),
+        // Another one has changed.
+        (Whole, &[not_taken, other_snapshot, records_wait], NOT_TAKEN),
     ]);
 }
 

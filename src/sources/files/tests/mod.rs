@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
 use datafusion::prelude::SessionContext;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -30,6 +31,8 @@ mod looked_at;
 mod model;
 mod moved;
 mod rows;
+mod snapshot_model;
+mod snapshots;
 mod tables;
 
 struct At<'a>(&'a Positions);
@@ -52,6 +55,7 @@ fn config(path: String, root: &Path, format: Arc<dyn Format>) -> FilesConfig {
         format,
         options: FormatOptions::default(),
         growing: true,
+        is_snapshot: false,
     }
 }
 
@@ -89,12 +93,15 @@ async fn read_with(source: &FilesSource, positions: &mut Positions, options: Rea
         positions.extend(pending.next);
     }
     let records = pending.records;
-    let batches = SessionContext::new()
-        .read_table(pending.provider)
-        .unwrap()
-        .collect()
-        .await
-        .unwrap();
+    let rows = rows_of(pending.provider).await;
+    assert_eq!(rows.len() as u64, records, "as many as were promised");
+    Ok(rows)
+}
+
+/// All rows of a table, sorted.
+async fn rows_of(table: Arc<dyn TableProvider>) -> Rows {
+    let table = SessionContext::new().read_table(table).unwrap();
+    let batches = table.collect().await.unwrap();
     let mut rows = vec![];
     for batch in batches {
         let topics = batch.column_by_name("topic").unwrap().as_string::<i32>();
@@ -105,9 +112,8 @@ async fn read_with(source: &FilesSource, positions: &mut Positions, options: Rea
             rows.push((topics.value(row).to_owned(), offsets.value(row), text));
         }
     }
-    assert_eq!(rows.len() as u64, records, "as many as were promised");
     rows.sort();
-    Ok(rows)
+    rows
 }
 
 fn texts(rows: Rows) -> Vec<String> {

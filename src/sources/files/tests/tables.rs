@@ -8,7 +8,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 use super::*;
 use crate::sources::files::copies::Copies;
 
-fn parquet(from: i64, to: i64) -> Vec<u8> {
+pub(super) fn parquet(from: i64, to: i64) -> Vec<u8> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(from..to));
     let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
     let mut written = vec![];
@@ -18,7 +18,7 @@ fn parquet(from: i64, to: i64) -> Vec<u8> {
     written
 }
 
-fn numbers(from: i64, to: i64) -> Vec<String> {
+pub(super) fn numbers(from: i64, to: i64) -> Vec<String> {
     (from..to).map(|n| format!("{{\"n\":{n}}}")).collect()
 }
 

@@ -98,4 +98,8 @@ impl Ends for RowEnds {
     fn has_begun(&self) -> bool {
         !matches!(self.state, State::Before(_) | State::InComment)
     }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::InQuotes | State::AfterEscape)
+    }
 }
