@@ -15,8 +15,7 @@ pub(super) struct RawRecommender {
     /// The table of session events: `silver.events` by default.
     #[schemars(with = "Option<String>")]
     pub events: Option<Text>,
-    /// The shop's catalog: a table with item_id, and as far as it has them title, category, price, image, url, availability
-    /// and created.
+    /// The shop's catalog: a table of item_id with title, category, price, image, url, availability and created.
     #[schemars(with = "Option<String>")]
     pub items: Option<Text>,
     /// The view whose rows are the sessions to recommend for: `gold.requests` by default.
