@@ -16,7 +16,7 @@ use super::{Mode, Pipeline, Step, TableName, nearest};
 use crate::settings::Text;
 
 /// Fields of a recommendation that are not parts of its score.
-const NOT_PARTS: [&str; 5] = ["session_id", "item_id", "rank", "score", "because"];
+const NOT_PARTS: [&str; 6] = ["session_id", "item_id", "rank", "score", "because", "details"];
 
 /// The steps of the file.
 struct Steps<'a> {
