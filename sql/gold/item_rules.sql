@@ -1,6 +1,6 @@
 -- gold.item_rules (view): one row per item that the shop has a rule for; items without a row have no restrictions.
--- Key: item_id. As shipped, items that the catalog says are out of stock are not shown. Without a catalog, write rows here:
--- `from (values ('prod_7', 'shoes', true)) as rules (item_id, category, is_shown)`.
+-- Key: item_id. As shipped, items that the catalog says are out of stock are not shown. Without a catalog, write rows
+-- here: `from (values ('prod_7', 'shoes', true)) as rules (item_id, category, is_shown)`.
 with
 
 items as (

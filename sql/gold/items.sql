@@ -1,7 +1,7 @@
--- gold.items: one row per item of the shop's catalog: what to show of it. Read by `clickrec serve`, `recommend` and `similar`
--- (pipelines.yaml: `items` under `recommender`), and by gold.item_rules.
--- Key: item_id. The file is read as a whole whenever it has changed; of several rows of an item, the last one counts. Rows
--- without an item_id, and rows that are no rows of the table, go to system.quarantine (pipelines.yaml: `expect`).
+-- gold.items: one row per item of the shop's catalog: what to show of it. Read by `clickrec serve`, `recommend` and
+-- `similar` (pipelines.yaml: `items` under `recommender`), and by gold.item_rules.
+-- Key: item_id. The file is read as a whole whenever it has changed; of several rows of an item, the last one counts.
+-- Rows without an item_id, among them those that cannot be read, go to system.quarantine (pipelines.yaml: `expect`).
 with
 
 records as (

@@ -11,9 +11,9 @@ use crate::engine::Bindings;
 use crate::pipeline::Runner;
 use crate::recommender::{Catalog, texts};
 
-/// Adds what the catalog says of the items in the column `item_id`: after it, a column `title` if the catalog has the title
-/// of any of them; in JSON, instead, a last column `details`. Adds nothing if there is no catalog; one that cannot be read
-/// causes a warning.
+/// Adds what the catalog says of the items in the column `item_id`: after it, a column `title` if the catalog has the
+/// title of any of them; in JSON, instead, a last column `details`. Adds nothing if there is no catalog; one that
+/// cannot be read causes a warning.
 pub(super) async fn with_details(
     runner: &Runner,
     bindings: &Bindings,

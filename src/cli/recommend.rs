@@ -25,8 +25,8 @@ const VISITOR: &str = "request";
 /// Recommend items to show a session next
 ///
 /// The answer comes from the SQL of the project's recommendations (gold.recommendations), for the session's current
-/// state in the lake: sessions that training has not seen, and clicks since the last training, count as well. If the project
-/// has a catalog, titles are shown.
+/// state in the lake: sessions that training has not seen, and clicks since the last training, count as well. If the
+/// project has a catalog, titles are shown.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec recommend --session sess_102

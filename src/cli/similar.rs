@@ -10,8 +10,8 @@ use crate::recommender::similar;
 
 /// Show the items that are most similar to an item
 ///
-/// The answer comes from the SQL file that `similar` names, under `recommender` in pipelines.yaml. If `items` names a catalog
-/// there, its titles are shown.
+/// The answer comes from the SQL file that `similar` names, under `recommender` in pipelines.yaml. If `items` names a
+/// catalog there, its titles are shown.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec similar prod_88 -k 5")]

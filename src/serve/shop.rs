@@ -1,6 +1,6 @@
-//! The state of the server that every request passes through: the snapshot of the lake, the newest clicks, the catalog, the
-//! planned statements, the cache of answers, and the limits on concurrent work. Handlers read it; `watch` replaces its
-//! parts.
+//! The state of the server that every request passes through: the snapshot of the lake, the newest clicks, the
+//! catalog, the planned statements, the cache of answers, and the limits on concurrent work. Handlers read it; `watch`
+//! replaces its parts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,5 +1,6 @@
-//! What the simulated shop's catalog says of its items: titles, prices, pictures. All of it follows from the number of an
-//! item, so that a catalog fits any traffic of the same shop. Everything is in stock: rules of the shop hide nothing.
+//! What the simulated shop's catalog says of its items: titles, prices, pictures. All of it follows from the number of
+//! an item, so that a catalog fits any traffic of the same shop. Everything is in stock: rules of the shop hide
+//! nothing.
 
 use std::io::{self, Write};
 
@@ -259,6 +260,7 @@ fn image(category: usize, rank: usize) -> String {
     let (hue, radius) = (category * 47 % 360, 3 + rank % KINDS);
     format!(
         "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='hsl({hue} 60%25 \
-         88%25)' d='M0 0h18v18H0z'/%3E%3Ccircle cx='9' cy='9' r='{radius}' fill='hsl({hue} 55%25 45%25)'/%3E%3C/svg%3E"
+         88%25)' d='M0 0h18v18H0z'/%3E%3Ccircle cx='9' cy='9' r='{radius}' fill='hsl({hue} 55%25 \
+         45%25)'/%3E%3C/svg%3E"
     )
 }

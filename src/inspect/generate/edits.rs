@@ -1,5 +1,5 @@
-//! Changes to the shipped files: the source and the catalog in `pipelines.yaml`, Bronze with several sources, and Silver with
-//! several rows per record.
+//! Changes to the shipped files: the source and the catalog in `pipelines.yaml`, Bronze with several sources, and
+//! Silver with several rows per record.
 
 use super::super::locate::LocatedSource;
 
