@@ -31,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const EVENTS: u64 = 500_000;
 
-/// The repository's own project with an empty `sample_data`, its lake in a temporary folder.
+/// The repository's own project without sample data, its lake in a temporary folder.
 struct Shop {
     folder: TempDir,
     runtime: Runtime,

@@ -158,8 +158,8 @@ class Shop:
         return out
 
     def remove_samples(self):
-        for sample in (self.folder / "sample_data").iterdir():
-            sample.unlink()
+        """Leaves no events; the catalog stays."""
+        (self.folder / "sample_data" / "clicks.json").unlink()
 
     def configure(self, pattern, settings):
         """Writes settings in place of the first match in the project's file."""

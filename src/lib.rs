@@ -74,7 +74,8 @@
 //! (`udfs/src/functions/als_train.rs`, over `udfs/src/als/`); the view `sql/gold/requests.sql` names the sessions that
 //! need a list; `sql/gold/recommendations.sql` calls `session_knn` and `recommend` (`udfs/src/functions/`, over
 //! `udfs/src/sessions/` and `udfs/src/als/`), fills lists up with popular items (`sql/gold/item_popularity.sql`), takes
-//! the newest credible day from `sql/gold/engagement.sql`, and hides items (the view `sql/gold/item_rules.sql`).
+//! the newest credible day from `sql/gold/engagement.sql`, and hides items (the view `sql/gold/item_rules.sql`, over
+//! the catalog: `sql/gold/items.sql`).
 //! `udfs/src/relation/` makes tables arguments; `engine/planner.rs` leads from a call to its plan node.
 //!
 //! `run --follow` repeats all of this: `pipeline/follow/mod.rs`.
@@ -116,7 +117,7 @@
 //! - [`simulate`]: traffic of a shop that does not exist, for the demo and `produce`
 //!   - many visits at once: who comes, when, how many clicks; late and repeated deliveries: `simulate/simulation.rs`
 //!   - one visit's clicks, from view to purchase: `simulate/session.rs`; dirty records: `simulate/dirt.rs`
-//!   - items and their popularity: `simulate/catalogue.rs`
+//!   - items and their popularity: `simulate/catalogue.rs`; their titles, prices, pictures: `simulate/products.rs`
 //!   - sizes, the seed: `simulate/config.rs`
 //! - [`serve`]: the dashboard and the JSON API
 //!   - tokens, Host and Origin checks (CORS, DNS rebinding), content security policy: `serve/guard.rs`
@@ -128,6 +129,7 @@
 //!   - new commits followed, statements of a new model swapped in: `serve/watch.rs`
 //!   - statements planned and warmed up: `serve/statements.rs`; one version of every table: `serve/snapshot.rs`
 //!   - newest clicks of sessions, in memory, whole sessions only: `serve/clicks.rs`
+//!   - the catalog in memory, replaced by a new version of its table: `serve/watch.rs` (`follow_catalog`)
 //!   - cache of answers: `serve/answer_cache.rs`; HTTP errors: `serve/error.rs`
 //!   - concurrent requests answered together (batching), a full queue: `serve/answers.rs`
 //!   - routes, OpenAPI: `serve/api/mod.rs`; parameters, times and bodies parsed: `serve/api/extract.rs`
@@ -160,6 +162,8 @@
 //!   - answers that are only popular items (fallback): `recommender/lists.rs`
 //!   - steps that a recommender needs, and whether they are there: `recommender/steps.rs`
 //!   - reasons (`--explain`): `recommender/reasons.rs`; similar items: `recommender/similar.rs`
+//!   - details of items (titles, prices, pictures), found by id, how much memory: `recommender/catalog.rs`; in the
+//!     output of commands: `cli/item_details.rs`
 //! - [`shell`]: statements and backslash commands, typed or from a script
 //!   - completion on Tab: `shell/complete.rs`; the names that it knows: `shell/known_names.rs`; tables, aliases,
 //!     columns in reach of it: `shell/scope.rs`
@@ -344,7 +348,8 @@
 //!   - why records are rejected (bots are not), how far ahead a clock may be: `sql/silver/clicks.sql`
 //!   - deduplication, sessions inferred (30 minutes), late events: `sql/silver/events.sql`
 //!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
-//!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`; hidden items: `sql/gold/item_rules.sql`
+//!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`
+//!   - the catalog of items: `sql/gold/items.sql`; hidden items, those out of stock: `sql/gold/item_rules.sql`
 //!   - weights of events, fading interest: `sql/gold/session_items.sql`; ranks: `sql/gold/item_popularity.sql`
 //!   - number of iterations, factors, seed: `sql/gold/als_factors.sql`, `udfs/src/als/params.rs` (the defaults)
 //!   - blend of models, ties, items seen, new visitors (cold start), wrong clocks, the last 180 days, items of one

@@ -79,6 +79,7 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
         dirty: 0.01,
         ..SimulationConfig::default()
     };
+    produce::write_catalog(&shop, &folder.join("sample_data/items.csv"))?;
     let broker = EmbeddedBroker::start(TOPIC, PARTITIONS)?;
     let (simulated, topic, talk) = (shop.clone(), broker.config(TOPIC), global.clone());
     tokio::task::spawn_blocking(move || produce::to_kafka(&simulated, &topic, &talk)).await??;

@@ -3,7 +3,7 @@
 //! Standard output carries only results; progress, logs and errors go to standard error. Exit codes: 0 success, 1
 //! failure, 2 usage error or invalid configuration (`exit`). `global` has the options of all commands, `signals` Ctrl-C
 //! and SIGTERM; each option can also be set in the environment (`CLICKREC_…`), which `command` arranges; every other
-//! file is a command, or what commands share: `output`, `progress`, `graph`, `step_result`.
+//! file is a command, or what commands share: `output`, `item_details`, `progress`, `graph`, `step_result`.
 
 mod completions;
 mod demo;
@@ -16,6 +16,7 @@ mod global;
 mod graph;
 mod history;
 mod init;
+mod item_details;
 mod man;
 mod metrics;
 mod optimize;

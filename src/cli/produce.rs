@@ -1,9 +1,9 @@
 //! `clickrec produce`: sends simulated traffic (`simulate`) to a topic or a file, at a rate; `--create-topic` creates
-//! the topic.
+//! the topic, `--catalog` also writes the shop's catalog.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -15,7 +15,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::global::Global;
 use crate::plural::counted;
-use crate::simulate::{Record, Simulation, SimulationConfig};
+use crate::simulate::{Catalogue, Record, Simulation, SimulationConfig};
 use crate::sources::kafka::{Created, KafkaConfig, Producer, create_topic};
 
 /// More partitions are surely a typo.
@@ -30,6 +30,7 @@ const PARTITIONS_MAX: i64 = 100_000;
   clickrec produce --events 1_000_000 --to clicks.json.gz
   clickrec produce --target kafka --rate 500 --dirty 0.01
   clickrec produce --target kafka --create-topic 6
+  clickrec produce --events 1_000 --to clicks.json --catalog items.csv
   clickrec produce --events 10 --to - | jq .item_id")]
 pub(super) struct ProduceArgs {
     /// Number of records
@@ -75,6 +76,10 @@ pub(super) struct ProduceArgs {
     /// Append to the file if it exists
     #[arg(long)]
     append: bool,
+
+    /// Also write the shop's catalog to this new file: its items as CSV, with titles, prices and pictures
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
 }
 
 /// `10000` or `10_000`, at least 1.
@@ -130,6 +135,9 @@ impl ProduceArgs {
 /// Runs the command; `kafka` is given if [`ProduceArgs::needs_kafka`] is true.
 pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Global) -> anyhow::Result<()> {
     let config = args.simulation();
+    if let Some(path) = &args.catalog {
+        write_catalog(&config, path)?;
+    }
     match (kafka, args.to.as_str()) {
         (Some(kafka), _) => {
             if let Some(partitions) = args.create_topic {
@@ -167,6 +175,17 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Glob
             }
         }
     }
+}
+
+/// Writes the catalog of a simulated shop to a new file.
+pub(super) fn write_catalog(config: &SimulationConfig, path: &Path) -> anyhow::Result<()> {
+    let file = File::create_new(path).with_context(|| match path.exists() {
+        true => format!("{} already exists\n  help: choose another name", path.display()),
+        false => format!("cannot write {}", path.display()),
+    })?;
+    let mut file = BufWriter::new(file);
+    Catalogue::new(config).write_csv(&mut file)?;
+    Ok(file.flush()?)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

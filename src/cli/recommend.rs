@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use clap::Args;
 
 use super::global::Global;
+use super::item_details::with_details;
 use super::output::{Format, print_rows};
 use crate::engine::{Bindings, Engine};
 use crate::pipeline::Runner;
@@ -24,7 +25,8 @@ const VISITOR: &str = "request";
 /// Recommend items to show a session next
 ///
 /// The answer comes from the SQL of the project's recommendations (gold.recommendations), for the session's current
-/// state in the lake: sessions that training has not seen, and clicks since the last training, count as well.
+/// state in the lake: sessions that training has not seen, and clicks since the last training, count as well. If the
+/// project has a catalog, titles are shown.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec recommend --session sess_102
@@ -51,7 +53,7 @@ pub(super) struct RecommendArgs {
     #[arg(long)]
     explain: bool,
 
-    /// Print the items as JSON, with all digits of the scores
+    /// Print the items as JSON, with all digits of the scores and with what the catalog says of them
     #[arg(long)]
     json: bool,
 }
@@ -79,13 +81,14 @@ pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result
     let recommender = Recommender::of_length(&runner, &engine, bindings.clone(), length).await?;
     let answer = concat_batches(&recommender.schema(), &recommender.answer(&asked).await?)?;
     warn_of_fallback(&runner, &answer)?;
+    let format = if args.json { Format::Json } else { Format::Table };
     let answer = without_sessions(&answer)?;
+    let answer = with_details(&runner, &bindings, &session, answer, format).await?;
     let answer = match args.explain {
         true => explained(&runner, &engine, bindings, &answer, &asked).await?,
         false => answer,
     };
-    let rows = session.read_batch(answer)?;
-    print_rows(rows, if args.json { Format::Json } else { Format::Table }).await
+    print_rows(session.read_batch(answer)?, format).await
 }
 
 impl RecommendArgs {

@@ -4,12 +4,14 @@
 use clap::Args;
 
 use super::global::Global;
+use super::item_details::with_details;
 use super::output::{Format, print_rows};
 use crate::recommender::similar;
 
 /// Show the items that are most similar to an item
 ///
-/// The answer comes from the SQL file that `similar` names, under `recommender` in pipelines.yaml.
+/// The answer comes from the SQL file that `similar` names, under `recommender` in pipelines.yaml. If `items` names a
+/// catalog there, its titles are shown.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   clickrec similar prod_88 -k 5")]
@@ -21,7 +23,7 @@ pub(super) struct SimilarArgs {
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
 
-    /// Print the items as JSON, with all digits of the scores
+    /// Print the items as JSON, with all digits of the scores and with what the catalog says of them
     #[arg(long)]
     json: bool,
 }
@@ -30,6 +32,8 @@ pub(super) async fn run(args: &SimilarArgs, global: &Global) -> anyhow::Result<(
     let (_, runner) = global.reader().await?;
     let bindings = runner.bindings().await?;
     let found = similar(&runner, runner.engine(), &bindings, &args.item, args.k).await?;
-    let rows = runner.engine().session(&bindings).await?.read_batch(found.0)?;
-    print_rows(rows, if args.json { Format::Json } else { Format::Table }).await
+    let session = runner.engine().session(&bindings).await?;
+    let format = if args.json { Format::Json } else { Format::Table };
+    let rows = with_details(&runner, &bindings, &session, found.0, format).await?;
+    print_rows(session.read_batch(rows)?, format).await
 }

@@ -15,6 +15,9 @@ pub(super) struct RawRecommender {
     /// The table of session events: `silver.events` by default.
     #[schemars(with = "Option<String>")]
     pub events: Option<Text>,
+    /// The shop's catalog: a table of item_id with title, category, price, image, url, availability and created.
+    #[schemars(with = "Option<String>")]
+    pub items: Option<Text>,
     /// The view whose rows are the sessions to recommend for: `gold.requests` by default.
     #[schemars(with = "Option<String>")]
     pub requests: Option<Text>,

@@ -13,6 +13,8 @@ pub const BLEND: &str = "blend";
 pub struct RecommenderConfig {
     /// The table of session events.
     pub events: TableName,
+    /// The shop's catalog: a table of its items, which says what to show of them.
+    pub items: Option<TableName>,
     /// The view whose rows are the sessions to recommend for.
     pub requests: TableName,
     /// The step whose SQL answers requests.
@@ -107,6 +109,7 @@ impl Default for RecommenderConfig {
         };
         Self {
             events: name("silver", "events"),
+            items: None,
             requests: name("gold", "requests"),
             recommendations: name("gold", "recommendations"),
             description: None,

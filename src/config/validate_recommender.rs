@@ -16,7 +16,7 @@ use super::{Mode, Pipeline, Step, TableName, nearest};
 use crate::settings::Text;
 
 /// Fields of a recommendation that are not parts of its score.
-const NOT_PARTS: [&str; 5] = ["session_id", "item_id", "rank", "score", "because"];
+const NOT_PARTS: [&str; 6] = ["session_id", "item_id", "rank", "score", "because", "details"];
 
 /// The steps of the file.
 struct Steps<'a> {
@@ -74,13 +74,17 @@ impl Validator<'_> {
         let requests = self.requests(written, &steps).unwrap_or(default.requests);
         let recommendations = self.made("recommendations", written.recommendations.as_ref(), &steps);
         let description = self.description(written, &steps);
+        let items = written.items.as_ref();
         let stale_after = written.stale_after.iter();
         RecommenderConfig {
             events,
+            items: items.and_then(|text| self.versioned("items", text, &steps)),
             requests,
             recommendations: recommendations.unwrap_or(default.recommendations),
             description,
-            stale_after: stale_after.filter_map(|text| self.versioned(text, &steps)).collect(),
+            stale_after: stale_after
+                .filter_map(|text| self.versioned("stale_after", text, &steps))
+                .collect(),
             similar: written.similar.as_ref().and_then(|text| self.sql_file(text)),
             scores: self.scores(&written.scores),
             models: self.models(written),
@@ -138,14 +142,14 @@ impl Validator<'_> {
     }
 
     /// A table that has versions.
-    fn versioned(&mut self, text: &Text, steps: &Steps<'_>) -> Option<TableName> {
+    fn versioned(&mut self, key: &str, text: &Text, steps: &Steps<'_>) -> Option<TableName> {
         let name = self.table(text)?;
         if steps.is_view(&name) {
-            let message = format!("`stale_after`: `{name}` is a view, which has no versions");
+            let message = format!("`{key}`: `{name}` is a view, which has no versions");
             let help = "name the tables that the view reads".to_owned();
             self.problem(text.referenced, message, Some(help));
         } else if !steps.has(&name) && !steps.read(&name) {
-            let message = format!("`stale_after`: no step writes or reads `{name}`");
+            let message = format!("`{key}`: no step writes or reads `{name}`");
             self.problem(text.referenced, message, Some(steps.help(&name)));
         }
         Some(name)

@@ -12,8 +12,10 @@
 //! - [`events_of_session`], [`events_of_visitor`] (`events`): the events of one session.
 //! - [`reasons`](fn@reasons): which of a session's items explain a recommendation.
 //! - [`similar`](fn@similar): similar items, by the statement that the project declares.
+//! - [`Catalog`] (`catalog`): titles, prices and pictures of items, from the table that the project declares.
 //! - `steps`: the steps and tables that the project declares; `columns`: columns of an answer by name.
 
+mod catalog;
 mod columns;
 mod error;
 mod events;
@@ -33,6 +35,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 
+pub use catalog::{Catalog, Details};
 pub use columns::{column, floats, texts};
 pub use error::RecommenderError;
 pub use events::{Action, events_of_session, events_of_visitor};

@@ -1,5 +1,5 @@
 //! The cache of answers, at most 64 MiB: recommendations as JSON, for sessions in memory, until a click of the session,
-//! the clicks or the statements change. `api/recommendations` asks it first.
+//! the clicks, the catalog or the statements change. `api/recommendations` asks it first.
 
 use bytes::Bytes;
 use quick_cache::Weighter;
@@ -13,7 +13,7 @@ const KEPT_BYTES_EACH: u64 = 2_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct AnswerKey {
     pub page: String,
-    /// The generation of statements and clicks.
+    /// The generation of statements, clicks and catalog.
     pub of: u64,
     /// How many clicks the session had.
     pub clicks: usize,

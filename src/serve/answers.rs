@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::statements::Statements;
-use crate::recommender::{self, Reason, Recommended, Recommender, RecommenderError};
+use crate::recommender::{self, Details, Reason, Recommended, Recommender, RecommenderError};
 
 /// The maximum number of sessions per run.
 const TOGETHER: usize = 32;
@@ -35,6 +35,9 @@ pub(super) struct Recommendation {
     /// The session's items that support the recommendation, if requested; empty if the item is popular with everyone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Vec<Because>>,
+    /// What the catalog says of the item, if it has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
 }
 
 impl From<Recommended> for Recommendation {
@@ -45,6 +48,7 @@ impl From<Recommended> for Recommendation {
             score: item.score,
             parts: item.parts,
             because: None,
+            details: None,
         }
     }
 }

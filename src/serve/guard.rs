@@ -21,9 +21,10 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use super::error::ApiError;
 use super::shop::Shop;
 
-/// Allows only the page's own files and its own API; it must not be framed.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Allows only the page's own files and its own API, and pictures of items from where the catalog says; it must not be
+/// framed.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Streams stay open until the client disconnects: they have no timeout, and do not count as active requests.
 pub(super) const STREAMS: &str = "/api/v1/events";
 /// Open to everyone: the page, which contains no data, and the health check.

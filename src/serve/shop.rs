@@ -1,5 +1,6 @@
-//! The state of the server that every request passes through: the snapshot of the lake, the newest clicks, the planned
-//! statements, the cache of answers, and the limits on concurrent work. Handlers read it; `watch` replaces its parts.
+//! The state of the server that every request passes through: the snapshot of the lake, the newest clicks, the
+//! catalog, the planned statements, the cache of answers, and the limits on concurrent work. Handlers read it; `watch`
+//! replaces its parts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +18,7 @@ use super::statements::Statements;
 use super::{ServeError, ServeOptions};
 use crate::config::RecommenderConfig;
 use crate::pipeline::Runner;
-use crate::recommender::{self, RecommenderError};
+use crate::recommender::{self, Catalog, RecommenderError};
 
 /// The server keeps logs of its tables in memory, because it opens them repeatedly, but it joins nothing by key.
 const KEY_FILTER_BYTES: u64 = 0;
@@ -26,7 +27,7 @@ const KEY_FILTER_BYTES: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct News {
     pub tables: Versions,
-    /// The generation of statements and clicks: with another one, any recommendation may differ.
+    /// The generation of statements, clicks and catalog: with another one, any recommendation may differ.
     pub generation: u64,
 }
 
@@ -47,6 +48,7 @@ pub(super) struct Shop {
     queries: Semaphore,
     explaining: Semaphore,
     pub clicks: RwLock<Clicks>,
+    catalog: RwLock<Arc<Catalog>>,
     pub trouble: RwLock<Trouble>,
 }
 
@@ -90,6 +92,7 @@ impl Shop {
             queries: Semaphore::new(options.limits.queries),
             explaining: Semaphore::new(1),
             clicks: RwLock::new(Clicks::new(options.recent_events, vec![])),
+            catalog: RwLock::default(),
             trouble: RwLock::default(),
             stop,
             runner,
@@ -197,6 +200,16 @@ impl Shop {
     /// Replaces all session data.
     pub fn set_clicks(&self, clicks: Clicks) {
         *write(&self.clicks) = clicks;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The shop's catalog; without items if there is none.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        read(&self.catalog).clone()
+    }
+
+    pub fn set_catalog(&self, catalog: Catalog) {
+        *write(&self.catalog) = Arc::new(catalog);
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 

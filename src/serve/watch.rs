@@ -1,6 +1,6 @@
-//! Follows the lake (`--poll`): a new version of a table becomes a new snapshot, new events are added to the clicks,
-//! and new statements are planned in the background while the old ones still answer: at once for a new model, for new
-//! data at most every ten seconds.
+//! Follows the lake (`--poll`): a new version of a table becomes a new snapshot, new events are added to the clicks, a
+//! new catalog replaces the one in memory, and new statements are planned in the background while the old ones still
+//! answer: at once for a new model, for new data at most every ten seconds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,12 +21,14 @@ use super::statements::{Statements, is_ready};
 use crate::config::TableName;
 use crate::lake::{Changes, LakeError, Version};
 use crate::pipeline::{PipelineError, chain};
-use crate::recommender::{RecommenderError, texts};
+use crate::recommender::{Catalog, RecommenderError, texts};
 
 /// The minimum time between new statements for new data (a new model is used sooner). Planning and warming them up also
 /// never takes more than a tenth of the time.
 const STATEMENTS_EVERY: Duration = Duration::from_secs(10);
 const STATEMENTS_SHARE: u32 = 10;
+/// How long after a failure the catalog is read again.
+const CATALOG_RETRY: Duration = Duration::from_secs(30);
 
 /// Statements being planned and warmed up.
 type Making = JoinHandle<Result<Option<Statements>, RecommenderError>>;
@@ -36,6 +38,10 @@ type Making = JoinHandle<Result<Option<Statements>, RecommenderError>>;
 struct Watch {
     /// The version of the events that the clicks reflect.
     clicks_of: Option<Version>,
+    /// The version of the catalog's table that is in memory.
+    catalog_of: Option<Version>,
+    /// When the catalog could last not be read.
+    catalog_failed: Option<Instant>,
     making: Option<Making>,
     /// When planning statements last began, and how long it took, whether or not it succeeded.
     tried: Option<(Instant, Duration)>,
@@ -71,9 +77,37 @@ impl Watch {
         } else {
             Ok(())
         };
+        self.follow_catalog(shop, &snapshot).await;
         self.follow_statements(shop, &snapshot).await;
         shop.tell();
         clicks
+    }
+
+    /// Reads the catalog if its table has a new version. If that fails, the previous one stays.
+    async fn follow_catalog(&mut self, shop: &Shop, snapshot: &Snapshot) {
+        let Some(table) = &shop.recommender().items else {
+            return;
+        };
+        let version = snapshot.version(table);
+        let waits = self.catalog_failed.is_some_and(|at| at.elapsed() < CATALOG_RETRY);
+        if version == self.catalog_of || waits {
+            return;
+        }
+        let catalog = match version {
+            Some(_) => Catalog::read(&snapshot.session, table).await,
+            None => Ok(Catalog::default()),
+        };
+        match catalog {
+            Ok(catalog) => {
+                shop.set_catalog(catalog);
+                self.catalog_of = version;
+                self.catalog_failed = None;
+            }
+            Err(error) => {
+                tracing::warn!(%table, %error, "cannot read the catalog; trying again");
+                self.catalog_failed = Some(Instant::now());
+            }
+        }
     }
 
     /// Starts planning statements if they are due, and installs finished ones. Never blocks on them.

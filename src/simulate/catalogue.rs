@@ -1,11 +1,13 @@
 //! The items of the simulated shop: in categories, popular ones more often, neighbors in rank alike.
 
 use std::collections::HashSet;
+use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
 use rand::Rng;
 use rand_distr::{Distribution, Zipf};
 
-use super::SimulationConfig;
+use super::{SimulationConfig, products};
 
 /// How steeply popularity falls with rank, inside a category and between categories.
 const ITEM_SKEW: f64 = 0.9;
@@ -17,6 +19,7 @@ const CATEGORY_SKEW: f64 = 0.4;
 pub struct Catalogue {
     items: u32,
     categories: u32,
+    start: DateTime<Utc>,
     ranks: Zipf<f64>,
     shelves: Zipf<f64>,
 }
@@ -34,6 +37,7 @@ impl Catalogue {
         Self {
             items,
             categories,
+            start: config.start,
             ranks: or_flat(zipf(items.div_ceil(categories), ITEM_SKEW)),
             shelves: or_flat(zipf(categories, CATEGORY_SKEW)),
         }
@@ -49,6 +53,15 @@ impl Catalogue {
     pub fn share_of(&self, categories: &HashSet<u32>) -> f64 {
         let items: u32 = categories.iter().map(|category| self.items_in(*category)).sum();
         f64::from(items) / f64::from(self.items)
+    }
+
+    /// Writes all items as CSV with a header, as a shop's catalog lists them. The same shop gives the same bytes.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{}", products::HEADER)?;
+        (0..self.items).try_for_each(|item| products::write_row(item, self.categories, self.start, out))
     }
 
     fn items_in(&self, category: u32) -> u32 {

@@ -1,6 +1,6 @@
 //! Traffic of a simulated shop: sessions with tastes, the funnel from view to purchase, and some dirty records.
 //!
-//! - [`Catalogue`]: items in categories, a few of them popular.
+//! - [`Catalogue`]: items in categories, a few of them popular; `products`: their titles, prices and pictures.
 //! - [`Simulation`]: many visits at once: who comes, when, how many clicks; as a stream of records in time order.
 //! - [`session`](mod@session): one visit's clicks.
 //! - [`dirt`](mod@dirt): dirty records.
@@ -10,6 +10,7 @@
 mod catalogue;
 mod config;
 mod dirt;
+mod products;
 mod session;
 mod simulation;
 #[cfg(test)]

@@ -145,3 +145,24 @@ fn tiny_shops_work() {
         assert_eq!(Simulation::new(config).count(), 100);
     }
 }
+
+#[test]
+fn the_catalog_of_the_sample_data_is_that_of_its_shop() {
+    let config = SimulationConfig {
+        items: 500,
+        ..SimulationConfig::default()
+    };
+    let mut csv = vec![];
+    Catalogue::new(&config).write_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    assert_eq!(csv, include_str!("../../sample_data/items.csv"));
+    let clicked = parsed(&Simulation::new(config).collect::<Vec<_>>());
+    let listed: HashSet<&str> = csv.lines().filter_map(|row| row.split(',').next()).collect();
+    assert!(
+        clicked
+            .iter()
+            .all(|click| listed.contains(click["item_id"].as_str().unwrap()))
+    );
+    let titles: HashSet<&str> = csv.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
+    assert_eq!(titles.len(), 500, "each item has a title of its own");
+}

@@ -33,8 +33,13 @@ fn a_kept_project_goes_on_from_what_the_demo_read() {
     );
     let folder = shop.path("kept");
     let files = fs::read_dir(folder.join("sample_data")).unwrap();
-    let files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
-    assert_eq!(files, [".gitkeep"], "the folder of its source stays in a repository");
+    let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(
+        files,
+        [".gitkeep", "items.csv"],
+        "the folder of its source stays in a repository, with the shop's catalog"
+    );
 
     let records = "select count(*) from bronze.clicks";
     let steps = run_in(&shop, &folder, &["run", "--json"]);

@@ -21,6 +21,7 @@ mod broken_steps;
 mod broker;
 mod browser;
 mod canary;
+mod catalog;
 mod cli;
 mod clocks;
 mod cloud;

@@ -15,6 +15,31 @@ use tempfile::TempDir;
 
 use crate::saved::Saved;
 
+/// What the shipped `pipelines.yaml` says of the catalog.
+const CATALOG: [&str; 3] = [
+    "  # The shop's catalog: read as a whole whenever it has changed
+  items:
+    files: { path: sample_data/items.csv, format: csv, mode: snapshot }
+",
+    "  items: gold.items                      # the catalog: titles, prices and images for answers
+",
+    "      - name: gold.items
+        sql: sql/gold/items.sql
+        mode: overwrite
+        expect: [{ not_null: [item_id], severity: quarantine }]
+",
+];
+
+/// Rules of a shop without a catalog.
+const ITEM_RULES: &str = "-- gold.item_rules (view): one row per item that the shop has a rule for.
+select
+    item_id,
+    category,     -- at most `max_per_category` items of a category are shown (gold.recommendations)
+    is_shown      -- false: never shown
+from (values ('prod_7', 'shoes', true)) as rules (item_id, category, is_shown)
+where false
+";
+
 /// A project as created by `clickrec init`, but without its sample data.
 pub struct Shop {
     folder: TempDir,
@@ -22,16 +47,23 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// A new project with the shipped SQL and an empty `sample_data`.
+    /// A new project with the shipped SQL, an empty `sample_data` and no catalog.
     pub fn new() -> Self {
         let shop = Self::with_sample_data();
         for entry in fs::read_dir(shop.path("sample_data")).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
         }
+        for said in CATALOG {
+            shop.edit("pipelines.yaml", said, "");
+        }
+        for file in ["sql/gold/items.sql", "sql/tests/gold_items.yaml"] {
+            fs::remove_file(shop.path(file)).unwrap();
+        }
+        fs::write(shop.path("sql/gold/item_rules.sql"), ITEM_RULES).unwrap();
         shop
     }
 
-    /// With the sample data.
+    /// With the sample data, a catalog among it.
     pub fn with_sample_data() -> Self {
         static NEW: OnceLock<Saved> = OnceLock::new();
         Self::once(&NEW, || {

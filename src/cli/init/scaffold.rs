@@ -35,7 +35,7 @@ fn sql(path: &str) -> &'static str {
 pub(in crate::cli) enum Events {
     /// The sample data.
     Sample,
-    /// None: the source folder is empty.
+    /// None: the source folder is empty, and the caller writes the catalog (`sample_data/items.csv`).
     Nothing,
 }
 

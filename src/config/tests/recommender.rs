@@ -34,12 +34,13 @@ fn without_the_key_names_have_defaults_and_need_not_exist() {
     let names = load(&other, None, &[]).unwrap().recommender;
     assert_eq!(names.recommendations.to_string(), "gold.recommendations");
     assert_eq!(names.events.to_string(), "silver.events");
-    assert!(names.scores.is_empty() && names.compared().is_empty());
+    assert!(names.scores.is_empty() && names.compared().is_empty() && names.items.is_none());
 }
 
 #[test]
 fn all_keys_are_read() {
     let keys = r#"  events: silver.events
+  items: gold.model
   requests: gold.requests
   recommendations: gold.recommendations
   description: gold.model
@@ -54,6 +55,7 @@ fn all_keys_are_read() {
     first: a.sql"#;
     let recommender = load(&with(keys), None, &[]).unwrap().recommender;
     assert_eq!(recommender.description.as_ref().unwrap().to_string(), "gold.model");
+    assert_eq!(recommender.items.as_ref().unwrap().to_string(), "gold.model");
     let stale: Vec<String> = recommender.stale_after.iter().map(ToString::to_string).collect();
     assert_eq!(stale, ["gold.model", "silver.events"]);
     assert_eq!(recommender.similar.as_ref().unwrap().sql, "select 1 as a");
@@ -63,9 +65,9 @@ fn all_keys_are_read() {
         .map(|score| (score.label.as_str(), score.color, score.is_fallback, score.at))
         .collect();
     let expected = [
-        ("My model", Color::Green, false, (11, 17)),
-        ("yours", Color::Blue, false, (12, 17)),
-        ("popular", Color::Orange, true, (13, 17)),
+        ("My model", Color::Green, false, (12, 17)),
+        ("yours", Color::Blue, false, (13, 17)),
+        ("popular", Color::Orange, true, (14, 17)),
     ];
     assert_eq!(scores, expected, "colors are the first ones that are free");
     let compared: Vec<&str> = recommender.compared().into_iter().map(|(name, _)| name).collect();
@@ -111,6 +113,14 @@ fn every_kind_of_mistake_is_found_at_its_line() {
         (
             "  stale_after: [gold.requests]",
             "4:17: `stale_after`: `gold.requests` is a view, which has no versions",
+        ),
+        (
+            "  items: gold.requests",
+            "4:10: `items`: `gold.requests` is a view, which has no versions",
+        ),
+        (
+            "  items: gold.modl",
+            "4:10: `items`: no step writes or reads `gold.modl`\n  help: did you mean `gold.model`?",
         ),
         ("  events: Events", "4:11: `Events` is not LAYER.TABLE"),
         ("  similar: b.sql", "4:12: b.sql cannot be read"),

@@ -1,5 +1,5 @@
-//! Changes to the shipped files: the source in `pipelines.yaml`, Bronze with several sources, and Silver with several rows
-//! per record.
+//! Changes to the shipped files: the source and the catalog in `pipelines.yaml`, Bronze with several sources, and
+//! Silver with several rows per record.
 
 use super::super::locate::LocatedSource;
 
@@ -20,6 +20,15 @@ pub(super) type Edit = (&'static str, &'static str);
 
 /// The source in the shipped `pipelines.yaml`.
 pub(super) const SOURCE: &str = "  clicks:\n    files: { path: sample_data, format: ndjson }\n";
+
+/// Where the shipped `pipelines.yaml` finds the catalog of the sample data.
+pub(super) const SAMPLE_CATALOG: &str = "path: sample_data/items.csv";
+
+/// A catalog without items, for the shop to fill in.
+const EMPTY_CATALOG: (&str, &str) = (
+    "catalog/items.csv",
+    "item_id,title,category,price,image,url,availability,created\n",
+);
 
 /// Where a record may be several rows, its rows are counted, and their lines tell them apart.
 pub(super) const LINES: [(&str, &[Edit]); 4] = [
@@ -85,12 +94,19 @@ pub(super) const LINES: [(&str, &[Edit]); 4] = [
     ),
 ];
 
-/// `pipelines.yaml` with these sources.
+/// `pipelines.yaml` with these sources, and a catalog of the project's own.
 pub(super) fn pipelines(sources: &[LocatedSource], shipped: &Shipped) -> String {
     let sources = sources
         .iter()
         .map(|source| format!("  {}:\n    {}\n", source.name, source.settings));
-    shipped.pipelines.replacen(SOURCE, &sources.collect::<String>(), 1)
+    let with_sources = shipped.pipelines.replacen(SOURCE, &sources.collect::<String>(), 1);
+    with_sources.replacen(SAMPLE_CATALOG, &format!("path: {}", EMPTY_CATALOG.0), 1)
+}
+
+/// The catalog: a header alone.
+pub(super) fn catalog() -> (String, String) {
+    let (file, header) = EMPTY_CATALOG;
+    (file.to_owned(), header.to_owned())
 }
 
 /// `sql/bronze/clicks.sql`, if there are several sources.

@@ -31,6 +31,7 @@ pub fn files(findings: &Findings, shipped: &Shipped) -> Files {
             "pipelines.yaml".to_owned(),
             edits::pipelines(&findings.sources, shipped),
         ),
+        edits::catalog(),
     ];
     files.extend(edits::bronze(&findings.sources, shipped));
     if findings.mapping.list.is_some() {

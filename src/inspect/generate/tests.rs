@@ -208,6 +208,7 @@ fn what_is_not_known_is_to_do_at_a_line() {
 fn the_shipped_files_have_what_is_edited() {
     let shipped = shipped();
     assert!(shipped.pipelines.contains(edits::SOURCE));
+    assert!(shipped.pipelines.contains(edits::SAMPLE_CATALOG));
     for (file, edits) in edits::LINES {
         for (from, to) in edits {
             assert_eq!((shipped.sql)(file).matches(from).count(), 1, "{file}: {from}");
@@ -225,8 +226,15 @@ fn the_shipped_files_have_what_is_edited() {
     assert_eq!(edits::bronze(&sources[..1], &shipped), None);
     let pipelines = edits::pipelines(&sources, &shipped);
     assert!(
-        pipelines.contains("sources:\n  clicks:\n    files: { path: a }\n  buys:\n    files: { path: b }\n\ntargets:")
+        pipelines
+            .contains("sources:\n  clicks:\n    files: { path: a }\n  buys:\n    files: { path: b }\n  # The shop's")
     );
+    let (catalog, _) = edits::catalog();
+    assert!(
+        pipelines.contains(&format!("files: {{ path: {catalog}, format: csv")),
+        "{pipelines}"
+    );
+    assert!(!pipelines.contains(edits::SAMPLE_CATALOG));
 }
 
 #[test]

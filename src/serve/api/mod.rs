@@ -56,6 +56,7 @@ fn documented() -> OpenApiRouter<Arc<Shop>> {
         .routes(routes!(sessions::one))
         .routes(routes!(items::list))
         .routes(routes!(items::popular))
+        .routes(routes!(items::one))
         .routes(routes!(items::similar))
         .routes(routes!(reports::engagement))
         .routes(routes!(reports::funnel))

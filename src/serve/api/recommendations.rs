@@ -195,6 +195,10 @@ impl ValidRequest {
         if self.explain {
             self.explain(shop, events, &mut list).await?;
         }
+        let catalog = shop.catalog();
+        for item in &mut list {
+            item.details = catalog.details(&item.item_id);
+        }
         let only_popular = is_fallback(&shop.recommender().scores, list.iter().map(|item| &item.parts));
         let model = self.statements.model.as_ref();
         let trained_at = model.and_then(|model| model.trained_at);

@@ -25,6 +25,9 @@ pub(super) struct Recommender {
     /// The table of session events.
     #[schema(example = "silver.events")]
     events: String,
+    /// The shop's catalog, from which answers have the details of items.
+    #[schema(example = "gold.items")]
+    items: Option<String>,
     /// The table that describes the model.
     description: Option<String>,
     /// The current model.
@@ -86,6 +89,7 @@ pub(super) async fn recommender(State(shop): State<Arc<Shop>>) -> Json<Recommend
         recommendations: declared.recommendations.to_string(),
         requests: declared.requests.to_string(),
         events: declared.events.to_string(),
+        items: declared.items.as_ref().map(ToString::to_string),
         description: declared.description.as_ref().map(ToString::to_string),
         model: statements.and_then(|statements| statements.model.as_ref().map(DeclaredModel::from)),
         scores: scores.collect(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{EventType, Id, Params, Range};
+use crate::recommender::Details;
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels::{self, moment, number, text};
 use crate::serve::shop::Shop;
@@ -74,6 +75,9 @@ pub(super) struct Click {
     event_at: String,
     event_type: String,
     item_id: String,
+    /// What the catalog says of the item, if it has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,9 +93,13 @@ pub(super) struct Clicks {
 pub(super) async fn one(State(shop): State<Arc<Shop>>, Id(id): Id) -> Result<Json<Clicks>, ApiError> {
     let parameters = vec![text("session_id", Some(&id)), number("limit", CLICKS)];
     let sql = panels::over_events(include_str!("../sql/session.sql"), &shop.recommender().events);
-    let clicks: Vec<Click> = panels::rows(&shop, &*shop.filled()?, "the session", &sql, parameters).await?;
+    let mut clicks: Vec<Click> = panels::rows(&shop, &*shop.filled()?, "the session", &sql, parameters).await?;
     if clicks.is_empty() {
         return Err(ApiError::NotFound("the lake has no such session".to_owned()));
+    }
+    let catalog = shop.catalog();
+    for click in &mut clicks {
+        click.details = catalog.details(&click.item_id);
     }
     Ok(Json(Clicks { session_id: id, clicks }))
 }
