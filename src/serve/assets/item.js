@@ -23,7 +23,7 @@ function picture({ image, title }) {
   }));
 }
 
-/** The mark of an item that is not in stock; nobody is told that one is, or may be. */
+/** The mark of an item that is not in stock, in the shop's own words; null if it is, or if nobody knows. */
 function stockMark({ availability }) {
   const words = (availability ?? "").replace(/^https?:\/\/schema\.org\//i, "").trim();
   const unremarkable = !words || /^in[\s_-]?stock$/i.test(words);
@@ -41,7 +41,7 @@ function facts({ item_id, details }) {
   ];
 }
 
-/** A name that is no button of its own, in rows that are one, or that have others. */
+/** A name in a row that is a button itself, or has buttons of its own. */
 export const barName = (text) => h("span", { class: "bar-name" }, text);
 
 /** What to call an item, in plain text. */
