@@ -142,6 +142,7 @@
 //!   - panels: `serve/assets/panel.js`; time range and filters in the address: `serve/assets/state.js`
 //!   - numbers and times (UTC) on the page: `serve/assets/format.js`; light and dark: `serve/assets/theme.js`
 //!   - the page asks for a token: `serve/assets/api.js`; texts that are no markup (XSS): `serve/assets/dom.js`
+//!   - titles, pictures and links of items, and which addresses are refused: `serve/assets/item.js`
 //! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen
 //!   - training and test sessions split by time, sessions at the cut, wrong clocks: `evaluate/train_test.rs`
 //!   - test sessions cut into what is known and what is to be predicted: `evaluate/cases.rs`

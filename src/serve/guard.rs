@@ -21,9 +21,11 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use super::error::ApiError;
 use super::shop::Shop;
 
-/// Allows only the page's own files and its own API, and pictures of items from where the catalog says; it must not be
-/// framed.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; \
+/// Allows only the page's own files and its own API; it must not be framed. Pictures alone may come from elsewhere: a
+/// catalogue names whatever hosts its shop has. `http:` is among them because the server itself speaks it: a page on
+/// this machine or in a private network may show a shop that has no TLS either. On a page that a proxy serves by HTTPS,
+/// browsers load no picture without TLS, whatever is allowed here.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Streams stay open until the client disconnects: they have no timeout, and do not count as active requests.
 pub(super) const STREAMS: &str = "/api/v1/events";

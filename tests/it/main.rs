@@ -56,6 +56,7 @@ mod kafka_topic;
 mod lake_damage;
 mod lake_health;
 mod module_graph;
+mod names_and_pictures;
 mod object_store;
 mod own_projects;
 mod own_recommenders;

@@ -146,6 +146,10 @@ fn every_answer_says_what_a_page_may_do() {
             answer.head
         );
         assert!(!policy.contains("unsafe"), "{path}");
+        // Pictures, and nothing else, may come from the hosts of a catalogue.
+        let (foreign, own): (Vec<&str>, Vec<&str>) = policy.split("; ").partition(|part| part.contains(':'));
+        assert_eq!(foreign, ["img-src 'self' data: https: http:"], "{path}");
+        assert!(own.len() >= 7, "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");

@@ -2,7 +2,10 @@
 // aria-activedescendant walks through the list.
 import { debounce, h, replace } from "./dom.js";
 
-/** `search(text, signal)` finds `[{id, detail}]`; `select(id)` is told what was chosen. With `clears`, the box is emptied then. */
+/**
+ * `search(text, signal)` finds `[{id, detail}]`; an option may have a `name`, an element to show in place of its id. `select(option)`
+ * is told what was chosen. With `clears`, the box is emptied then.
+ */
 export function combobox({ id, label, placeholder, search, select, clears = false }) {
   const listId = `${id}-list`;
   const list = h("ul", { id: listId, class: "options", role: "listbox", "aria-label": label });
@@ -46,7 +49,7 @@ export function combobox({ id, label, placeholder, search, select, clears = fals
     chosen = clears ? "" : option.id;
     input.value = chosen;
     close();
-    select(option.id);
+    select(option);
   }
 
   async function open(first) {
@@ -69,7 +72,7 @@ export function combobox({ id, label, placeholder, search, select, clears = fals
     options = found;
     replace(list, found.map((option, i) =>
       h("li", { id: `${listId}-${i}`, role: "option", "aria-selected": "false", data: { testid: "option" }, onclick: () => choose(option) },
-        h("span", { class: "option-name" }, option.id), h("span", { class: "option-detail" }, option.detail))));
+        h("span", { class: "option-name" }, option.name ?? option.id), h("span", { class: "option-detail" }, option.detail))));
     const words = failure ?? (found.length ? "" : "Nothing found");
     note.textContent = words;
     note.hidden = !words;

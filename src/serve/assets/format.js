@@ -37,6 +37,10 @@ export function decimal(n, digits = 2) {
 export const precise = (n) =>
   missing(n) ? NONE : new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: Math.abs(n) >= 1e5 ? 15 : 5 }).format(n);
 
+/** Every digit of a number; of a huge one, its size. */
+export const exact = (n) =>
+  missing(n) ? NONE : new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 15, notation: Math.abs(n) >= 1e15 ? "scientific" : "standard" }).format(n);
+
 export function duration(seconds) {
   if (missing(seconds)) return NONE;
   const s = Math.round(seconds);

@@ -1,6 +1,7 @@
 // A list of recommendations: rank, item, what each part adds to the score, and why. Two panels show such a list.
 import { h, keepingFocus, replace } from "./dom.js";
 import { decimal, wholePercent } from "./format.js";
+import { itemMention } from "./item.js";
 
 const dot = ({ color }) => h("span", { class: "dot", data: { color } });
 
@@ -28,7 +29,7 @@ function reasons(because) {
   if (!because) return null;
   if (!because.length) return h("p", { class: "because" }, "popular with everyone");
   return h("p", { class: "because" }, "because of ",
-    because.slice(0, 3).map((b, i) => [i ? ", " : "", h("span", { class: "nowrap" }, `${b.item_id} (${wholePercent(b.share)})`)]));
+    because.slice(0, 3).map((b, i) => [i ? ", " : "", h("span", { class: "nowrap" }, itemMention(b), ` (${wholePercent(b.share)})`)]));
 }
 
 function move(row, before) {
@@ -40,7 +41,7 @@ function move(row, before) {
     h("span", { class: "visually-hidden" }, "up by "), String(old - row.rank));
 }
 
-/** `item(item, key)` is the element that stands for an item: a button, or just its name. */
+/** `item(row, key)` is the element that stands for the item of a row. */
 export function recommendationList({ label, item }) {
   const element = h("ol", { class: "recommendations", "aria-label": label });
   const legend = h("ul", { class: "legend", "aria-label": "The parts of a score", hidden: true });
@@ -60,7 +61,7 @@ export function recommendationList({ label, item }) {
       keepingFocus(element, () => replace(element, rows.map((row) =>
         h("li", { class: "recommendation", data: { testid: "recommendation", item: row.item_id } },
           h("span", { class: "rank" }, String(row.rank)),
-          h("div", { class: "recommended" }, item(row.item_id, `rec-${row.item_id}`), move(row, before), reasons(row.because)),
+          h("div", { class: "recommended" }, item(row, `rec-${row.item_id}`), move(row, before), reasons(row.because)),
           scoreBar(row, scores, most)))));
     },
   };

@@ -5,7 +5,7 @@ import { ANSWERS } from "./live.js";
 let answer = null;
 let known = null; // the last answer, for callers that cannot wait
 
-/** `{scores: [{column, label, color, fallback}], similar, model, …}`, requested once until a commit may have changed it. */
+/** `{scores: [{column, label, color, fallback}], similar, model, items, …}`, requested once until a commit may have changed it. */
 export function recommender() {
   const mine = (answer ??= get("/recommender"));
   mine.then((declared) => { known = declared; }, () => { if (answer === mine) answer = null; });
@@ -20,6 +20,9 @@ export function forgetRecommender() {
 /** What may change recommendations, and other tables that a panel reads; null (anything) as long as no model is known. */
 export function tablesOfRecommender(...others) {
   if (!known?.model) return null;
-  const { events, recommendations, description, model } = known;
-  return [ANSWERS, events, recommendations, description, model.table, ...others].filter(Boolean);
+  const { events, recommendations, description, model, items } = known;
+  return [ANSWERS, events, recommendations, description, model.table, items, ...others].filter(Boolean);
 }
+
+/** The table of titles and pictures, for panels that show items; none if the project has no catalogue. */
+export const tablesOfCatalogue = () => [known?.items].filter(Boolean);

@@ -3,19 +3,22 @@ import { get, part } from "./api.js";
 import { bar } from "./charts.js";
 import { h, replace, withCode } from "./dom.js";
 import { decimal } from "./format.js";
+import { barName, itemLink, itemName, itemView } from "./item.js";
 
 let controller = null;
 
-/** An item as a button that shows what is similar to it, or only its name if the project declares no similar items. */
+/** An item whose name is a button that shows what is similar to it, or only a name if the project declares no similar items. */
 export function itemWithSimilar(item, key, { similar }) {
-  if (!similar) return h("span", { class: "item-name" }, item);
-  return h("button", { class: "item", type: "button", title: `What is similar to ${item}`, data: { key }, onclick: () => showSimilar(item) }, item);
+  const link = itemLink(item, key);
+  if (!similar) return itemView(item, (text) => h("span", { class: "item-name" }, text), link);
+  const choosing = { title: `What is similar to ${itemName(item)}`, data: { key }, onclick: () => showSimilar(item) };
+  return itemView(item, (text) => h("button", { class: "item", type: "button", ...choosing }, text), link);
 }
 
 export async function showSimilar(item, focus = false) {
   const dialog = document.getElementById("similar");
   const body = dialog.querySelector(".dialog-body");
-  document.getElementById("similar-title").textContent = `Similar to ${item}`;
+  document.getElementById("similar-title").textContent = `Similar to ${itemName(item)}`;
   controller?.abort();
   const mine = (controller = new AbortController());
   if (!dialog.open) {
@@ -26,13 +29,14 @@ export async function showSimilar(item, focus = false) {
     dialog.showModal();
   }
   try {
-    const { similar } = await get(`/items/${part(item)}/similar`, { k: 10 }, mine.signal);
+    const { similar } = await get(`/items/${part(item.item_id)}/similar`, { k: 10 }, mine.signal);
     const most = Math.max(...similar.map((row) => row.score), 1e-9);
     replace(body, similar.length
       ? h("ol", { class: "bars" }, similar.map((row) => h("li", { data: { testid: "similar-item" } },
-        h("button", { class: "bar-row", type: "button", title: `What is similar to ${row.item_id}`, onclick: () => showSimilar(row.item_id, true) },
-          h("span", { class: "rank" }, String(row.rank)), h("span", { class: "bar-name" }, row.item_id),
-          bar(row.score / most), h("span", { class: "bar-value" }, decimal(row.score))))))
+        h("button", { class: "bar-row", type: "button", title: `What is similar to ${itemName(row)}`, onclick: () => showSimilar(row, true) },
+          h("span", { class: "rank" }, String(row.rank)), itemView(row, barName),
+          bar(row.score / most), h("span", { class: "bar-value" }, decimal(row.score))),
+        itemLink(row, `similar-${row.item_id}`))))
       : h("p", { class: "muted" }, "No similar items are known."));
   } catch (error) {
     if (mine.signal.aborted) return;

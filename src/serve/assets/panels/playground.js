@@ -3,6 +3,7 @@ import { get, post } from "../api.js";
 import { combobox } from "../combobox.js";
 import { announce, debounce, h, replace, withCode } from "../dom.js";
 import { counted, decimal, number } from "../format.js";
+import { barName, itemLink, itemName, itemView } from "../item.js";
 import { panel } from "../panel.js";
 import { origin, recommendationList } from "../recommendations.js";
 import { recommender, tablesOfRecommender } from "../recommender.js";
@@ -13,7 +14,7 @@ const DEBOUNCE_MS = 80;
 const POPULAR = 16;
 
 function mount(content, tools) {
-  const events = []; // {id, item_id, event_type}, oldest first
+  const events = []; // {id, item_id, details, event_type}, oldest first
   let nextId = 1;
   let before = null; // item → rank of the list on the screen
   let controller = null;
@@ -22,8 +23,8 @@ function mount(content, tools) {
   const box = combobox({
     id: "item-search", label: "Search for an item to click", placeholder: "Search for an item…", clears: true,
     search: async (search, signal) => (await get("/items", { search, limit: 20 }, signal)).items
-      .map((item) => ({ id: item.item_id, detail: counted(item.views, "view", "views") })),
-    select: add,
+      .map((item) => ({ id: item.item_id, item, name: itemView(item), detail: counted(item.views, "view", "views") })),
+    select: ({ item }) => add(item),
   });
   tools.append(box.element);
   const chips = h("ul", { class: "chips", "aria-label": "Popular items" });
@@ -32,7 +33,8 @@ function mount(content, tools) {
   const hint = h("p", { class: "hint" });
   const list = recommendationList({
     label: "Recommendations for this visitor",
-    item: (item, key) => h("button", { class: "item", type: "button", title: `Click ${item} too`, data: { key }, onclick: () => add(item) }, item),
+    item: (row, key) => itemView(row, (text) => h("button", { class: "item", type: "button", title: `Click ${itemName(row)} too`, data: { key }, onclick: () => add(row) }, text),
+      itemLink(row, key)),
   });
   const note = h("div", { class: "part-note", hidden: true });
   const answer = h("p", { class: "muted small", data: { testid: "answer-time" } });
@@ -44,8 +46,8 @@ function mount(content, tools) {
       h("div", { class: "part-head" }, h("h3", {}, "This visitor’s clicks"), clear), clicks),
     result));
 
-  function add(item) {
-    events.push({ id: nextId++, item_id: item, event_type: "view" });
+  function add({ item_id, details }) {
+    events.push({ id: nextId++, item_id, details, event_type: "view" });
     changed();
   }
 
@@ -67,11 +69,11 @@ function mount(content, tools) {
     clear.hidden = !events.length;
     replace(clicks, events.length ? events.map((event, i) => h("li", { data: { testid: "made-click" } },
       h("span", { class: "rank" }, String(i + 1)),
-      h("span", { class: "bar-name" }, event.item_id),
-      h("select", { class: "input small", "aria-label": `What was done with ${event.item_id}`,
+      itemView(event, barName, itemLink(event, `made-${event.id}`)),
+      h("select", { class: "input small", "aria-label": `What was done with ${itemName(event)}`,
         onchange: ({ currentTarget }) => { event.event_type = currentTarget.value; ask(); } },
       EVENT_TYPES.map((type) => h("option", { value: type, selected: type === event.event_type }, NAMES[type]))),
-      h("button", { class: "button quiet remove", type: "button", "aria-label": `Remove ${event.item_id}`, onclick: () => remove(event) }, "✕")))
+      h("button", { class: "button quiet remove", type: "button", "aria-label": `Remove ${itemName(event)}`, onclick: () => remove(event) }, "✕")))
       : h("li", { class: "muted none" }, "No clicks yet."));
   }
 
@@ -127,7 +129,7 @@ function mount(content, tools) {
     answer.textContent = `${from ? `${from} · answered` : "Answered"} in ${took < 10 ? decimal(took, 1) : number(took)} ms`;
     list.update(rows, before);
     before = new Map(rows.map((row) => [row.item_id, row.rank]));
-    announce(rows.length ? `${counted(rows.length, "recommendation", "recommendations")}, first ${rows[0].item_id}` : "Nothing to recommend");
+    announce(rows.length ? `${counted(rows.length, "recommendation", "recommendations")}, first ${itemName(rows[0])}` : "Nothing to recommend");
   }
 
   drawClicks();
@@ -137,8 +139,8 @@ function mount(content, tools) {
     declared = now;
     list.declare(declared);
     replace(chips, items.map((item) => h("li", {}, h("button", {
-      class: "chip", type: "button", title: `Click ${item.item_id}`, data: { testid: "chip", key: `chip-${item.item_id}` }, onclick: () => add(item.item_id),
-    }, item.item_id))));
+      class: "chip", type: "button", title: `Click ${itemName(item)}`, data: { testid: "chip", key: `chip-${item.item_id}` }, onclick: () => add(item),
+    }, itemView(item)))));
     if (events.length) ask(); // the model may have changed too
   };
 }

@@ -3,8 +3,9 @@ import { get } from "../api.js";
 import { bar } from "../charts.js";
 import { h, replace } from "../dom.js";
 import { number } from "../format.js";
+import { barName, itemLink, itemName, itemView } from "../item.js";
 import { OTHER_PERIOD, panel, TIME } from "../panel.js";
-import { recommender } from "../recommender.js";
+import { recommender, tablesOfCatalogue } from "../recommender.js";
 import { showSimilar } from "../similar.js";
 import { filters, timeWindow } from "../state.js";
 
@@ -17,7 +18,7 @@ const KINDS = {
 const WORDS = { views: ["view", "views"], add_to_carts: ["time added", "times added"], purchases: ["purchase", "purchases"] };
 
 const choosing = (item) =>
-  ({ type: "button", title: `What is similar to ${item}`, data: { key: item }, onclick: () => showSimilar(item) });
+  ({ type: "button", title: `What is similar to ${itemName(item)}`, data: { key: item.item_id }, onclick: () => showSimilar(item) });
 
 function mount(content) {
   const list = h("ol", { class: "bars" });
@@ -29,18 +30,19 @@ function mount(content) {
     const most = Math.max(...items.map((item) => item[count]), 1);
     list.setAttribute("aria-label", title);
     replace(list, items.map((item) => h("li", { data: { testid: "popular-item", item: item.item_id } },
-      h(similar ? "button" : "div", { class: "bar-row", ...(similar ? choosing(item.item_id) : {}) },
+      h(similar ? "button" : "div", { class: "bar-row", ...(similar ? choosing(item) : {}) },
         h("span", { class: "rank" }, String(item.rank)),
-        h("span", { class: "bar-name" }, item.item_id),
+        itemView(item, barName),
         bar(item[count] / most),
         h("span", { class: "bar-value" }, number(item[count]),
-          h("span", { class: "visually-hidden" }, ` ${WORDS[count][item[count] === 1 ? 0 : 1]}`))))));
+          h("span", { class: "visually-hidden" }, ` ${WORDS[count][item[count] === 1 ? 0 : 1]}`))),
+      itemLink(item, item.item_id))));
   };
 }
 
 panel({
   id: "popular",
-  tables: ["gold.item_activity"],
+  tables: () => ["gold.item_activity", ...tablesOfCatalogue()],
   watches: ["event_type", ...TIME],
   skeletonRows: 10,
   mount,

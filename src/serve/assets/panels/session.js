@@ -46,18 +46,18 @@ function mount(content, tools) {
   const box = combobox({
     id: "session-search", label: "Search for a session", placeholder: "Search for a session…",
     search: async (text, signal) => (await find(text, signal)).map((s) => ({ id: s.session_id, detail: detail(s) })),
-    select: (id) => filters.set({ session: id }),
+    select: ({ id }) => filters.set({ session: id }),
   });
   tools.append(box.element);
 
   let declared = { similar: false };
-  const item = (name, key) => itemWithSimilar(name, key, declared);
+  const item = (row, key) => itemWithSimilar(row, key, declared);
   const clicks = dataTable({
     label: "Clicks of the session, newest first", testid: "click", tall: true,
     columns: [
       { label: "Time (UTC)", cell: (click) => h("time", { datetime: click.event_at, title: dateTimeSeconds(click.event_at) }, bareTime(click.event_at)) },
       { label: "Event", cell: (click) => badge(click.event_type) },
-      { label: "Item", cell: (click) => item(click.item_id, `click-${click.event_at}-${click.item_id}`) },
+      { label: "Item", cell: (click) => item(click, `click-${click.event_at}-${click.item_id}`) },
     ],
   });
   const list = recommendationList({ label: "Recommendations", item });
