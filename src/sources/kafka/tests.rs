@@ -23,7 +23,7 @@ pub(super) const ACCEPT: ReadOptions = ReadOptions {
     records_max: None,
 };
 
-pub(super) struct At(pub Positions);
+struct At(Positions);
 
 #[async_trait]
 impl Committed for At {
