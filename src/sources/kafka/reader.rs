@@ -151,7 +151,7 @@ impl ReadProgress {
 
     /// The topic of the last message that was of a known place.
     fn topic(&self) -> &str {
-        self.places.get(self.last).map_or("", |place| &place.topic)
+        self.places.get(self.last).map_or("", |place| &*place.topic)
     }
 
     fn index(&self, topic: &str, partition: i32) -> Option<usize> {
