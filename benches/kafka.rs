@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clickrec::simulate::{Record, Simulation, SimulationConfig};
-use clickrec::sources::kafka::{KafkaConfig, Producer, Security};
+use clickrec::sources::kafka::{KafkaConfig, Producer, Security, Topics};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -72,7 +72,7 @@ fn create(brokers: &str, topic: &str, partitions: i32) {
 fn produce(brokers: String, topic: String, events: u64) {
     let config = KafkaConfig {
         brokers,
-        topic,
+        topics: Topics::one(topic),
         security: Security::default(),
         options: Default::default(),
         schemas: None,

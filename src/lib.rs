@@ -37,8 +37,8 @@
 //!    (`lake/positions.rs`). Whether everything is read from the start (`pipeline/decide/mod.rs`, `rebuild`) is known
 //!    before the sources are asked. For files, `sources/files/pending.rs` finds what is new, as ranges of lines
 //!    (`file_range`): `listing`, `new_lines`, `compare`, `rotation`, `pass`, `tables`, with how far each was read
-//!    (`read_so_far`); [`sources::formats`] says where a record ends. For a topic, it is `sources/kafka/source.rs`,
-//!    with `lost_records` and `recreated`.
+//!    (`read_so_far`); [`sources::formats`] says where a record ends. For topics, it is `sources/kafka/source.rs`,
+//!    with `describe`, `lost_records`, `recreated` and `deleted`.
 //! 3. Decide: `pipeline/decide/mod.rs` decides what to do about it; `pipeline/inputs/step_bindings.rs` says what the
 //!    names in the step's SQL stand for. Then `inspect` lets `pipeline/deleted_tables.rs` (`check`) refuse what would
 //!    silently start from nothing.
@@ -307,22 +307,27 @@
 //! - [`plural`]: numbers with their nouns, for messages: `1 row`, `2 rows`
 //! - [`sources`]: where records come from: kinds of sources (Kafka, files) and formats of files
 //!   - columns of a record, NULL values, size of a batch: `sources/record.rs`
-//!   - `--accept-loss`, errors of sources: `sources/source.rs`; `changes('SOURCE')` in the shell: `sources/table.rs`
+//!   - `--accept-loss`, errors of sources: `sources/source.rs`; `changes('SOURCE')` in the shell, the column `source`:
+//!     `sources/table.rs`
 //!   - a new kind of source: `sources/kind.rs`; a new format: `sources/formats/mod.rs`
-//!   - offsets of a topic to read, partitions added, a limited batch: `sources/kafka/source.rs`; dealt out to readers:
+//!   - lists and patterns of topics: `sources/kafka/topics.rs`; new ones that match, found: `sources/kafka/describe.rs`
+//!   - offsets of topics to read, partitions added, a limited batch: `sources/kafka/source.rs`; dealt out to readers:
 //!     `sources/kafka/scan.rs`
-//!   - expired records: `sources/kafka/lost_records.rs`; a topic deleted, created again: `sources/kafka/recreated.rs`
+//!   - expired records: `sources/kafka/lost_records.rs`; a topic deleted, created again: `sources/kafka/recreated.rs`;
+//!     deleted, of a pattern: `sources/kafka/deleted.rs`
 //!   - records read, gaps in offsets (compaction, transaction markers), silent brokers, backpressure, times beyond the
 //!     calendar: `sources/kafka/reader.rs`
-//!   - `--from-timestamp`: `sources/kafka/times.rs`; filters on offset and time pushed down: `sources/kafka/filters.rs`
+//!   - `--from-timestamp`: `sources/kafka/times.rs`; filters on topic, partition, offset and time pushed down:
+//!     `sources/kafka/filters.rs`
 //!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`
 //!   - clients, timeouts, retries, memory of a consumer, aborted transactions: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
 //!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; settings of a registry:
 //!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`
-//!   - a topic as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
+//!   - topics as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
 //!   - rows of `insert into` as records, what cannot be written: `sources/kafka/inserted_rows.rs`; headers that it
-//!     would lose: `sources/dropped_headers.rs`; records sent: `sources/kafka/producer.rs`
+//!     would lose: `sources/dropped_headers.rs`; records sent to their topics: `sources/kafka/topic_sink.rs`, by
+//!     `sources/kafka/producer.rs`
 //!   - records that are refused or not delivered (too large): `sources/kafka/undelivered.rs`
 //!   - `--create-topic`: `sources/kafka/create_topic.rs`; embedded broker: `sources/kafka/embedded.rs`
 //!   - what is new in files; replaced files refused, incomplete last lines warned of: `sources/files/new_lines.rs`

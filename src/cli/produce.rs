@@ -24,7 +24,8 @@ const PARTITIONS_MAX: i64 = 100_000;
 /// Simulate the traffic of a shop
 ///
 /// Simulated sessions, each with tastes of its own, click through a catalog in time order, with human-like pauses.
-/// Records go to the project's Kafka source, keyed by session, or to a file.
+/// Records go to the topic of the project's Kafka source, keyed by session, or to a file. The source must have one
+/// topic.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec produce --events 1_000_000 --to clicks.json.gz
@@ -195,9 +196,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Creates the topic, or reports that it exists.
 fn create(kafka: &KafkaConfig, partitions: i32, global: &Global) -> anyhow::Result<()> {
+    let topic = kafka.only_topic()?;
     let told = match create_topic(kafka, partitions)? {
-        Created::New => format!("created topic {}, partitions: {partitions}", kafka.topic),
-        Created::Existing => format!("topic {} already exists and was left unchanged", kafka.topic),
+        Created::New => format!("created topic {topic}, partitions: {partitions}"),
+        Created::Existing => format!("topic {topic} already exists and was left unchanged"),
     };
     if !global.quiet {
         eprintln!("{told}");
@@ -212,7 +214,7 @@ pub(super) fn to_kafka(config: &SimulationConfig, kafka: &KafkaConfig, global: &
 
 fn send(config: &SimulationConfig, kafka: &KafkaConfig, rate: Option<u64>, global: &Global) -> anyhow::Result<()> {
     let mut producer = Producer::connect(kafka)?;
-    let where_to = format!("topic {}", kafka.topic);
+    let where_to = kafka.topics.to_string();
     let pace = Pace::start(config.events, rate, global);
     each(config, &pace, |record| {
         Ok(producer.send(Some(&record.key), Some(&record.value))?)

@@ -17,7 +17,7 @@ use crate::lake::{Lake, WriteExec};
 use crate::sources::{self, SourceConfig};
 
 /// The prefix of our nodes, which distinguishes them from Ballista's; the last byte is the format version.
-const MAGIC: &[u8] = b"clickrec\x03";
+const MAGIC: &[u8] = b"clickrec\x04";
 const SOURCE: u8 = b's';
 const FUNCTION: u8 = b'c';
 const WRITE: u8 = b'w';

@@ -14,11 +14,11 @@ use crate::engine::{Bindings, plan};
 use crate::lineage::{Lineage, NamedTable, lineage};
 use crate::pipeline::references::{References, references};
 use crate::pipeline::{Node, Runner};
-use crate::sources::{SourceConfig, record_schema};
+use crate::sources::{SourceConfig, named_record_schema};
 use crate::testing::Test;
 
 /// Descriptions of the columns of a source.
-const RECORD: [(&str, &str); 7] = [
+const RECORD: [(&str, &str); 8] = [
     ("topic", "the topic, or the file"),
     ("partition", "Kafka's partition; 0 in a file"),
     ("offset", "Kafka's offset, or the line of the file"),
@@ -29,6 +29,7 @@ const RECORD: [(&str, &str); 7] = [
     ("key", "the key, unchanged"),
     ("value", "the value, unchanged"),
     ("headers", "the headers, unchanged"),
+    ("source", "the name of the source"),
 ];
 
 /// Collects the manual of a project. Runs nothing, and reads no data.
@@ -74,7 +75,12 @@ fn of_source(name: &str, source: &dyn SourceConfig) -> Table {
             .find(|(name, _)| *name == column)
             .map(|(_, text)| (*text).to_owned())
     };
-    let columns = columns(&record_schema(), &Comments::default(), &Lineage::default(), &described);
+    let columns = columns(
+        &named_record_schema(),
+        &Comments::default(),
+        &Lineage::default(),
+        &described,
+    );
     Table {
         columns,
         ..empty(name.to_owned(), Kind::Source, source.description())
@@ -154,7 +160,7 @@ async fn follow(node: &Node, found: &References, runner: &Runner) -> Result<Line
     for name in found.changes.keys() {
         let table = match name.parse() {
             Ok(table) => of_table(&table),
-            Err(_) => named(name, record_schema()),
+            Err(_) => named(name, named_record_schema()),
         };
         bindings.changes.insert(name.clone(), table);
     }

@@ -17,6 +17,8 @@ use crate::lake::LakeError;
 
 /// The columns that tell where a record came from.
 const PLACE: [&str; 3] = ["topic", "partition", "offset"];
+/// Tells apart what is at the same place in several sources, if the rows have it.
+const SOURCE: &str = "source";
 
 /// One row of an input that the SQL fails on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +40,12 @@ impl FailedRecord {
     /// When a value has no form in JSON.
     pub fn new(input: &str, row: &RecordBatch, error: String) -> Result<Self, DataFusionError> {
         let row = with_text(row)?;
-        let place: Vec<usize> = PLACE
-            .iter()
-            .filter_map(|column| row.schema().index_of(column).ok())
-            .collect();
-        let key = match place.len() == PLACE.len() {
-            true => row.project(&place)?,
-            false => row.clone(),
+        let schema = row.schema();
+        let index = |column: &str| schema.index_of(column).ok();
+        let place: Option<Vec<usize>> = PLACE.into_iter().map(index).collect();
+        let key = match place {
+            Some(place) => row.project(&[place, index(SOURCE).into_iter().collect()].concat())?,
+            None => row.clone(),
         };
         let as_json = |row: &RecordBatch| -> Result<String, DataFusionError> {
             Ok(quarantine_table::as_json(std::slice::from_ref(row))?.concat())

@@ -12,7 +12,7 @@ use super::{Node, PipelineError, Runner, system};
 use crate::config::{Mode, TableName};
 use crate::engine::{Bindings, View};
 use crate::lake::{At, LakeTable};
-use crate::sources::SourceTable;
+use crate::sources::{SourceTable, named_records};
 
 impl Runner {
     /// A session over the whole lake as of now: every table by its name, every view, `changes('…')` as all rows, and
@@ -40,7 +40,7 @@ impl Runner {
         let mut bindings = Bindings::default();
         for (name, source) in &self.sources {
             let everything = Arc::new(SourceTable::new(source.clone()));
-            bindings.changes.insert(name.clone(), everything);
+            bindings.changes.insert(name.clone(), named_records(name, everything)?);
         }
         for (name, topic) in &self.topics {
             bindings.tables.insert(name.clone(), topic.clone());

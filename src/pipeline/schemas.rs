@@ -15,7 +15,7 @@ use super::{Dag, Node, PipelineError, chain, declared_scores, expectation_sql, q
 use crate::config::{Project, TableName};
 use crate::engine::{Bindings, Engine};
 use crate::lake::{Lake, SYSTEM_LAYER};
-use crate::sources::record_schema;
+use crate::sources::named_record_schema;
 
 /// Tables that the SQL of steps and of the recommender reads and no step makes: they have to be in the lake already.
 pub(super) async fn foreign_tables(
@@ -175,7 +175,7 @@ impl Planned {
         for name in &node.sources {
             bindings
                 .changes
-                .insert(name.clone(), Arc::new(EmptyTable::new(record_schema())));
+                .insert(name.clone(), Arc::new(EmptyTable::new(named_record_schema())));
         }
         bindings
     }

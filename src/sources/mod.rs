@@ -8,7 +8,8 @@
 //! - [`record_schema`]: the columns of a record, which all sources share; `dropped_headers`: what an insert would lose.
 //! - [`SourceConfig`]: the settings of a source, and what the program needs to know of them; `kind`: how to register
 //!   one.
-//! - [`SourceTable`]: a whole source as a table.
+//! - [`named_records`]: what `changes('SOURCE')` returns: records with the name of their source; [`SourceTable`]: all of
+//!   them, outside of a step.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
 //! - [`schema_registry`]: where the schemas of values are.
 //! - [`kafka`], [`files`]: the kinds.
@@ -32,14 +33,14 @@ pub use record::{RecordBatchBuilder, RecordRef, record_schema, values};
 pub use source::{
     BYTES_READ, Committed, FromTheStart, Head, OnLoss, Pending, Positions, ReadOptions, Source, SourceError,
 };
-pub use table::SourceTable;
+pub use table::{SourceTable, named_record_schema, named_records};
 pub use wire::{from_wire, to_wire};
 
 use crate::settings::Text;
 use kind::kinds;
 
 kinds! {
-    /// A topic.
+    /// Topics.
     kafka: kafka::RawKafka => kafka::Kafka,
     /// Files of records.
     files: files::RawFiles => files::Files,

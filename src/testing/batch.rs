@@ -19,7 +19,7 @@ use super::test::{Batch, writable};
 use crate::config::{ConfigError, Mode, TableName};
 use crate::engine::{Bindings, Engine, View, plan};
 use crate::pipeline::{Node, Runner};
-use crate::sources::record_schema;
+use crate::sources::named_record_schema;
 
 /// What the batches of a test share.
 pub(super) struct Preparation<'a> {
@@ -149,7 +149,7 @@ impl Preparation<'_> {
                 Input::Changes(name) => {
                     let schema = match name.parse() {
                         Ok(table) => schema(self.runner, &table),
-                        Err(_) => record_schema(),
+                        Err(_) => named_record_schema(),
                     };
                     bindings.changes.insert(name.clone(), self.table(input, &schema, rows)?);
                 }

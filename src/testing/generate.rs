@@ -15,7 +15,7 @@ use super::raw::parse;
 use super::{TestingError, yaml};
 use crate::engine::query;
 use crate::pipeline::{Node, Runner};
-use crate::sources::record_schema;
+use crate::sources::named_record_schema;
 
 /// How many sessions (or users, or items) a slice covers.
 const VALUES: usize = 3;
@@ -79,7 +79,7 @@ fn inputs(runner: &Runner, node: &Node) -> Vec<(Input, SchemaRef)> {
         Input::Table(name) | Input::Latest(name) => runner.schemas().get(name).cloned(),
         Input::Changes(name) => match name.parse() {
             Ok(table) => runner.schemas().get(&table).cloned(),
-            Err(_) => Some(record_schema()),
+            Err(_) => Some(named_record_schema()),
         },
     };
     let inputs = reads.inputs.iter();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::script::Script;
 use crate::support;
-use clickrec::sources::kafka::{KafkaConfig, Security};
+use clickrec::sources::kafka::{KafkaConfig, Security, Topics};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -290,7 +290,7 @@ impl Topic<'_> {
     pub fn config(&self) -> KafkaConfig {
         KafkaConfig {
             brokers: self.broker.bootstrap().to_owned(),
-            topic: self.name.clone(),
+            topics: Topics::one(&self.name),
             security: Security::default(),
             options: Default::default(),
             schemas: None,

@@ -14,7 +14,7 @@ use crate::kafka::send;
 use crate::support::{Shop, signal};
 
 const LONG: Duration = Duration::from_secs(60);
-const FAST: (&str, &str) = ("every: 10s, records: 1000000", "every: 200ms, records: 1000000");
+pub const FAST: (&str, &str) = ("every: 10s, records: 1000000", "every: 200ms, records: 1000000");
 
 /// The program following a topic, with its output in files of the shop.
 pub struct Following {

@@ -25,7 +25,8 @@ pub fn simulate(topic: &KafkaConfig, events: u64, seed: u64) {
     assert_eq!(producer.flush().unwrap(), events);
 }
 
-fn run(shop: &Shop, broker: &EmbeddedBroker, args: &[&str]) -> (bool, String) {
+/// The program with the broker's topics as source: whether it succeeded, and its standard error.
+pub fn run(shop: &Shop, broker: &EmbeddedBroker, args: &[&str]) -> (bool, String) {
     let mut command = shop.command(&[args, &["--target", "kafka"]].concat());
     let output = command.env("KAFKA_BROKERS", broker.brokers()).output().unwrap();
     (

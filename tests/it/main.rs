@@ -53,6 +53,7 @@ mod kafka_replay;
 mod kafka_security;
 mod kafka_shop;
 mod kafka_topic;
+mod kafka_topics;
 mod lake_damage;
 mod lake_health;
 mod module_graph;

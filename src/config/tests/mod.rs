@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod kafka_topics;
 mod recommender;
 mod schema_registry;
 
@@ -100,8 +101,8 @@ fn a_target_replaces_the_source_and_keeps_secrets() {
     let project = load(GOOD, Some("kafka"), &env).unwrap();
     let kafka = KafkaConfig::of(&*project.sources["clicks"]).unwrap();
     assert_eq!(
-        (kafka.brokers.as_str(), kafka.topic.as_str()),
-        ("broker:9092", "clickstream")
+        (kafka.brokers.as_str(), kafka.topics.only()),
+        ("broker:9092", Some("clickstream"))
     );
     assert_eq!(kafka.security.password.as_ref().unwrap().reveal(), "hush-5678");
     assert_eq!(kafka.options["fetch.max.bytes"].reveal(), "1000000");

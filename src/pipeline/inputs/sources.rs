@@ -11,7 +11,7 @@ use crate::lake::LakeTable;
 use crate::lake::positions::{self, SourcePositions};
 use crate::pipeline::decide::{Loss, SourceFacts};
 use crate::pipeline::{Node, PipelineError, removed_rows};
-use crate::sources::{Committed, FromTheStart, ReadOptions, Source};
+use crate::sources::{Committed, FromTheStart, ReadOptions, Source, named_records};
 
 /// The waiting records of a step's sources.
 #[derive(Default)]
@@ -58,7 +58,9 @@ impl FoundSources {
             if let Some(reason) = pending.not_taken {
                 found.facts.not_taken = Some(format!("the snapshot `{name}` is not taken: {reason}"));
             }
-            found.records.insert(name.clone(), pending.provider);
+            found
+                .records
+                .insert(name.clone(), named_records(name, pending.provider)?);
             let next = pending.next.iter();
             let next = next.map(|(place, next)| (positions::of_source(name, place), *next));
             found.positions.extend(next);

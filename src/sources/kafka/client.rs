@@ -152,15 +152,16 @@ pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError 
     }
 }
 
-/// Sends a request to the leaders of partitions. While one does not answer, asks the other brokers who leads now:
+/// Sends a request to the leaders of a topic's partitions. While one does not answer, asks the other brokers who leads now:
 /// librdkafka itself would go on asking the broker that it knows.
 pub(super) fn ask_leaders<T>(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
+    topic: &str,
     request: impl Fn(Duration) -> Result<T, KafkaError>,
 ) -> Result<T, SourceError> {
     with_retries(config, client, ELECTION, |timeout| {
-        request(timeout).inspect_err(|_| _ = client.fetch_metadata(Some(&config.topic), FIRST_SLICE))
+        request(timeout).inspect_err(|_| _ = client.fetch_metadata(Some(topic), FIRST_SLICE))
     })
 }
 

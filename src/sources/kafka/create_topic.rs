@@ -27,15 +27,16 @@ pub enum Created {
     Existing,
 }
 
-/// Creates the topic of a source with this number of partitions, unless it exists.
+/// Creates the one topic of a source with this number of partitions, unless it exists.
 ///
 /// # Errors
-/// When no broker answers, or they refuse the request.
+/// When the source has several topics, no broker answers, or they refuse the request.
 pub fn create_topic(config: &KafkaConfig, partitions: i32) -> Result<Created, SourceError> {
+    let topic = config.only_topic()?;
     let client: AdminClient<Context> = settings(config)
         .create_with_context(Context::default())
         .map_err(|error| unusable(config, &error))?;
-    let topic = NewTopic::new(&config.topic, partitions, DEFAULT_REPLICATION);
+    let topic = NewTopic::new(topic, partitions, DEFAULT_REPLICATION);
     let options = AdminOptions::new()
         .request_timeout(Some(ANSWER))
         .operation_timeout(Some(ANSWER));
@@ -76,10 +77,10 @@ fn not_created(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
 ///
 /// # Errors
 /// When the metadata of the topic is an error.
-fn partitions(config: &KafkaConfig, metadata: &Metadata) -> Result<Option<i32>, RDKafkaErrorCode> {
+fn partitions(topic: &str, metadata: &Metadata) -> Result<Option<i32>, RDKafkaErrorCode> {
     use RDKafkaErrorCode::{LeaderNotAvailable, UnknownTopic, UnknownTopicOrPartition};
-    let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
-    let Some(topic) = topic else { return Ok(None) };
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let Some(topic) = found else { return Ok(None) };
     match topic.error().map(RDKafkaErrorCode::from) {
         // The last one means that the topic is being created.
         Some(UnknownTopicOrPartition | UnknownTopic | LeaderNotAvailable) => Ok(None),
@@ -98,11 +99,12 @@ fn partitions(config: &KafkaConfig, metadata: &Metadata) -> Result<Option<i32>, 
 /// When the topic does not appear, the user may not write to it, or the request fails.
 pub(super) fn wait_for(
     config: &KafkaConfig,
+    topic: &str,
     ask: impl Fn() -> Result<Metadata, SourceError>,
 ) -> Result<i32, SourceError> {
     let started = Instant::now();
     loop {
-        match partitions(config, &ask()?) {
+        match partitions(topic, &ask()?) {
             Ok(Some(number)) => return Ok(number),
             Ok(None) if started.elapsed() < APPEARS => std::thread::sleep(ASK_AGAIN),
             Ok(None) => return Err(missing(config)),

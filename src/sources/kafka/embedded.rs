@@ -1,11 +1,12 @@
 //! A Kafka broker inside this process, for the demo and the tests: librdkafka's mock cluster.
 
+use rdkafka::error::KafkaError;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 #[cfg(test)]
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::{KafkaConfig, Security};
+use super::{KafkaConfig, Security, Topics};
 use crate::sources::SourceError;
 
 /// A Kafka broker inside this process: librdkafka's mock cluster, which speaks the wire protocol on a loopback port. It
@@ -31,14 +32,18 @@ impl EmbeddedBroker {
     /// # Errors
     /// When it cannot bind a port or create the topic.
     pub fn start(topic: &str, partitions: i32) -> Result<Self, SourceError> {
-        let failed = |error: rdkafka::error::KafkaError| SourceError::Unreachable {
-            what: "the embedded Kafka broker".to_owned(),
-            reason: error.to_string(),
-            help: "allow this process to listen on 127.0.0.1".to_owned(),
-        };
         let cluster = MockCluster::new(1).map_err(failed)?;
-        cluster.create_topic(topic, partitions, 1).map_err(failed)?;
-        Ok(Self { cluster })
+        let broker = Self { cluster };
+        broker.create_topic(topic, partitions)?;
+        Ok(broker)
+    }
+
+    /// Creates another topic.
+    ///
+    /// # Errors
+    /// When there is a topic of that name, or the name is malformed.
+    pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<(), SourceError> {
+        self.cluster.create_topic(topic, partitions, 1).map_err(failed)
     }
 
     /// `host:port`.
@@ -56,10 +61,18 @@ impl EmbeddedBroker {
     pub fn config(&self, topic: &str) -> KafkaConfig {
         KafkaConfig {
             brokers: self.brokers(),
-            topic: topic.to_owned(),
+            topics: Topics::one(topic),
             security: Security::default(),
             options: Default::default(),
             schemas: None,
         }
+    }
+}
+
+fn failed(error: KafkaError) -> SourceError {
+    SourceError::Unreachable {
+        what: "the embedded Kafka broker".to_owned(),
+        reason: error.to_string(),
+        help: "allow this process to listen on 127.0.0.1".to_owned(),
     }
 }

@@ -1,8 +1,9 @@
-//! Turns predicates on `partition`, `offset` and `timestamp` into offset ranges, so that a query reads only these.
+//! Turns predicates on `topic`, `partition`, `offset` and `timestamp` into offset ranges, so that a query reads only these.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Int32Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
 use datafusion::catalog::Session;
 use datafusion::common::{Column, Result, ScalarValue, ToDFSchema, exec_datafusion_err};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
@@ -12,13 +13,14 @@ use super::client::consumer;
 use super::range::Range;
 use super::times::{TimeOffset, offsets_at};
 
+const TOPIC: &str = "topic";
 const PARTITION: &str = "partition";
 const OFFSET: &str = "offset";
 const TIMESTAMP: &str = "timestamp";
 
 /// How far the scan can apply a predicate.
 pub(super) fn support(filter: &Expr) -> TableProviderFilterPushDown {
-    if is_of_partition(filter) || comparison(filter, OFFSET).and_then(offset_of).is_some() {
+    if is_of_place(filter) || comparison(filter, OFFSET).and_then(offset_of).is_some() {
         TableProviderFilterPushDown::Exact
     } else if since(filter).is_some() {
         TableProviderFilterPushDown::Inexact
@@ -35,8 +37,8 @@ pub(super) async fn narrow(
     session: &dyn Session,
 ) -> Result<Vec<Range>> {
     for filter in filters {
-        if is_of_partition(filter) {
-            ranges = partitions(ranges, filter, session)?;
+        if is_of_place(filter) {
+            ranges = places(ranges, filter, session)?;
         } else if let Some((operator, offset)) = comparison(filter, OFFSET).and_then(offset_of) {
             ranges.iter_mut().for_each(|range| cut(range, operator, offset));
         } else if let Some(millis) = since(filter) {
@@ -48,15 +50,20 @@ pub(super) async fn narrow(
     Ok(ranges)
 }
 
-/// A predicate over `partition` alone can be evaluated for each partition number.
-fn is_of_partition(filter: &Expr) -> bool {
+/// A predicate over `topic` and `partition` alone can be evaluated for each partition.
+fn is_of_place(filter: &Expr) -> bool {
     let columns = filter.column_refs();
-    columns.len() == 1 && columns.iter().all(|column| column.name() == PARTITION) && !filter.is_volatile()
+    let are_of_place = columns.iter().all(|column| [TOPIC, PARTITION].contains(&column.name()));
+    !columns.is_empty() && are_of_place && !filter.is_volatile()
 }
 
-fn partitions(ranges: Vec<Range>, filter: &Expr, session: &dyn Session) -> Result<Vec<Range>> {
+fn places(ranges: Vec<Range>, filter: &Expr, session: &dyn Session) -> Result<Vec<Range>> {
+    let topics = StringArray::from_iter_values(ranges.iter().map(|range| &*range.topic));
     let numbers = Int32Array::from_iter_values(ranges.iter().map(|range| range.partition));
-    let batch = RecordBatch::try_from_iter([(PARTITION, Arc::new(numbers) as _)])?;
+    let batch = RecordBatch::try_from_iter([
+        (TOPIC, Arc::new(topics) as ArrayRef),
+        (PARTITION, Arc::new(numbers) as ArrayRef),
+    ])?;
     let schema = batch.schema().to_dfschema()?;
     let predicate = session.create_physical_expr(unqualified(filter), &schema)?;
     let kept = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
@@ -128,15 +135,20 @@ fn since(filter: &Expr) -> Option<i64> {
 /// Moves starts to the first record at or after a time. If the broker does not know, they stay where they are: the
 /// filter is applied again anyway.
 fn start_at(config: &KafkaConfig, mut ranges: Vec<Range>, millis: i64) -> Vec<Range> {
-    let filled = ranges.iter().filter(|range| range.start < range.end);
-    let filled: Vec<i32> = filled.map(|range| range.partition).collect();
-    let found = consumer(config).and_then(|client| offsets_at(config, &client, &filled, millis));
-    let Ok(found) = found else { return ranges };
-    for range in &mut ranges {
-        match found.get(&range.partition) {
-            Some(TimeOffset::At(offset)) => range.start = range.start.max(*offset),
-            Some(TimeOffset::AfterAll) => range.start = range.end,
-            Some(TimeOffset::Unknown) | None => {}
+    let Ok(client) = consumer(config) else { return ranges };
+    let topics: BTreeSet<Arc<str>> = ranges.iter().map(|range| range.topic.clone()).collect();
+    for topic in topics {
+        let filled = ranges.iter().filter(|range| range.topic == topic && !range.is_empty());
+        let filled: Vec<i32> = filled.map(|range| range.partition).collect();
+        let Ok(found) = offsets_at(config, &client, &topic, &filled, millis) else {
+            continue;
+        };
+        for range in ranges.iter_mut().filter(|range| range.topic == topic) {
+            match found.get(&range.partition) {
+                Some(TimeOffset::At(offset)) => range.start = range.start.max(*offset),
+                Some(TimeOffset::AfterAll) => range.start = range.end,
+                Some(TimeOffset::Unknown) | None => {}
+            }
         }
     }
     ranges

@@ -1,17 +1,20 @@
 //! Turns the rows of an `insert into kafka.SOURCE` into records. Refuses what a producer cannot write, with an error
-//! that names the column: times before 1971 or after 9999, partitions that the topic does not have, another topic, an
-//! offset, headers without a key. A partition or time that is NULL is the broker's choice.
+//! that names the column: times before 1971 or after 9999, partitions that the topic does not have, another topic, none
+//! where there are several, an offset, headers without a key. A partition or time that is NULL is the broker's choice.
+
+use std::collections::BTreeSet;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray, new_null_array,
 };
-use arrow::compute::cast;
+use arrow::compute::kernels::cmp::eq;
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use datafusion::common::{Result, exec_err};
 use rdkafka::message::{Header, OwnedHeaders};
 
-use super::ProducerRecord;
+use super::{ProducerRecord, Topics};
 use crate::plural::counted;
 use crate::sources::record_schema;
 
@@ -36,14 +39,7 @@ impl Outgoing {
     /// # Errors
     /// When a row contains something that cannot be written.
     pub fn new(batch: &RecordBatch, topic: &str, partitions: i32) -> Result<Self> {
-        let schema = record_schema();
-        let column = |name: &str| -> Result<ArrayRef> {
-            let data_type = schema.field_with_name(name)?.data_type();
-            match batch.column_by_name(name) {
-                Some(column) => Ok(cast(column, data_type)?),
-                None => Ok(new_null_array(data_type, batch.num_rows())),
-            }
-        };
+        let column = |name: &str| column(batch, name);
         check_topics(column("topic")?.as_string(), topic)?;
         check_offsets(column("offset")?.as_primitive::<Int64Type>())?;
         let rows = Self {
@@ -83,6 +79,46 @@ impl Outgoing {
         let is_given = self.headers.is_valid(row) && self.headers.value_length(row) > 0;
         is_given.then(|| self.headers.value(row).as_struct().clone())
     }
+}
+
+/// A column of records, in its own type; NULL if the batch has no such column.
+fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
+    let schema = record_schema();
+    let data_type = schema.field_with_name(name)?.data_type();
+    match batch.column_by_name(name) {
+        Some(column) => Ok(cast(column, data_type)?),
+        None => Ok(new_null_array(data_type, batch.num_rows())),
+    }
+}
+
+/// The rows for each topic: all of them where there is only one, otherwise those that name it.
+///
+/// # Errors
+/// When there are several topics, and a row names none of them.
+pub(super) fn by_topic(batch: &RecordBatch, topics: &Topics) -> Result<Vec<(String, RecordBatch)>> {
+    if let Some(only) = topics.only() {
+        return Ok(vec![(only.to_owned(), batch.clone())]);
+    }
+    let column = column(batch, "topic")?;
+    let column: &StringArray = column.as_string();
+    if column.null_count() > 0 {
+        return exec_err!(
+            "`topic` is missing: this table writes to {topics}, but a row does not say to which\n  help: name the topic \
+             of each row: insert into … (topic, key, value) values ('…', …)"
+        );
+    }
+    let named: BTreeSet<&str> = column.iter().flatten().collect();
+    if let Some(topic) = named.iter().find(|topic| !topics.contain(topic)) {
+        return exec_err!(
+            "`topic` cannot be written: this table writes to {topics}, but a row has topic `{topic}`\n  help: name one \
+             of its topics, or insert into the table of the other topic"
+        );
+    }
+    let rows = named.into_iter().map(|topic| -> Result<(String, RecordBatch)> {
+        let is_its = eq(column, &StringArray::new_scalar(topic))?;
+        Ok((topic.to_owned(), filter_record_batch(batch, &is_its)?))
+    });
+    rows.collect()
 }
 
 /// Kafka's timestamps have no microseconds.
@@ -222,6 +258,38 @@ mod tests {
             let refusal = refusal(column, value);
             assert!(refusal.contains(expected), "{refusal}");
         }
+    }
+
+    #[test]
+    fn rows_go_to_the_topics_that_they_name() {
+        let several = Topics::Named(vec!["a".to_owned(), "b".to_owned()]);
+        let of = |topics: Vec<Option<&str>>| {
+            let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..topics.len() as i64));
+            let topics: ArrayRef = Arc::new(StringArray::from(topics));
+            RecordBatch::try_from_iter_with_nullable([("topic", topics, true), ("value", values, true)]).unwrap()
+        };
+        let rows = by_topic(&of(vec![Some("b"), Some("a"), Some("b")]), &several).unwrap();
+        let rows: Vec<(&str, usize)> = rows
+            .iter()
+            .map(|(topic, rows)| (topic.as_str(), rows.num_rows()))
+            .collect();
+        assert_eq!(rows, [("a", 1), ("b", 2)]);
+        for (topics, expected) in [
+            (
+                vec![Some("a"), None],
+                "`topic` is missing: this table writes to topics a, b",
+            ),
+            (vec![Some("a"), Some("c")], "a row has topic `c`"),
+        ] {
+            let error = by_topic(&of(topics), &several).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("help:"), "{error}");
+        }
+        let all = by_topic(&of(vec![None, Some("c")]), &Topics::one("a")).unwrap();
+        assert_eq!(
+            (all.len(), all[0].1.num_rows()),
+            (1, 2),
+            "what it refuses is told later"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The kind of source that is a topic: how it is opened, read by SQL, and sent to another process.
+//! The kind of source that reads topics: how it is opened, read by SQL, and sent to another process.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl SourceConfig for KafkaConfig {
     }
 
     fn description(&self) -> String {
-        format!("Records of the Kafka topic {}.", self.topic)
+        format!("Records of the Kafka {}.", self.topics)
     }
 
     fn reads_files(&self) -> bool {

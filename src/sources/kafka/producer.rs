@@ -84,7 +84,9 @@ pub struct ProducerRecord<'a> {
 
 /// Sends records to a topic, compressed and in large batches, each exactly once (idempotent, `acks=all`).
 pub struct Producer {
+    /// Its only topic is the one below.
     config: KafkaConfig,
+    topic: String,
     client: BaseProducer<Deliveries>,
     /// How many partitions the topic has.
     partitions: i32,
@@ -96,18 +98,28 @@ pub struct Producer {
 impl std::fmt::Debug for Producer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Producer")
-            .field("topic", &self.config.topic)
+            .field("topic", &self.topic)
             .field("sent", &self.sent)
             .finish_non_exhaustive()
     }
 }
 
 impl Producer {
-    /// Connects, and makes sure that the topic exists. Brokers may create it automatically.
+    /// Connects to the one topic of a source, and makes sure that it exists. Brokers may create it automatically.
+    ///
+    /// # Errors
+    /// When the source has several topics, no broker answers within ten seconds, or the topic is missing and does not
+    /// appear.
+    pub fn connect(config: &KafkaConfig) -> Result<Self, SourceError> {
+        Self::to(config.only_topic()?, config)
+    }
+
+    /// The same to one of the topics of a source.
     ///
     /// # Errors
     /// When no broker answers within ten seconds, or the topic is missing and does not appear.
-    pub fn connect(config: &KafkaConfig) -> Result<Self, SourceError> {
+    pub fn to(topic: &str, config: &KafkaConfig) -> Result<Self, SourceError> {
+        let config = &config.of_topic(topic);
         let mut settings = settings(config);
         settings.set("enable.idempotence", "true").set("acks", "all");
         let defaults = [
@@ -127,13 +139,14 @@ impl Producer {
             .map_err(|error| unusable(config, &error))?;
         let mut producer = Self {
             config: config.clone(),
+            topic: topic.to_owned(),
             client,
             partitions: 0,
             sent: 0,
             timed: 0,
         };
-        producer.partitions = wait_for(config, || {
-            let answer = producer.client.client().fetch_metadata(Some(&config.topic), ANSWER);
+        producer.partitions = wait_for(config, topic, || {
+            let answer = producer.client.client().fetch_metadata(Some(topic), ANSWER);
             answer.map_err(|error| refused(config, Some(&error), &producer.cause(&error)))
         })?;
         Ok(producer)
@@ -164,7 +177,7 @@ impl Producer {
         self.timed += u64::from(record.timestamp_millis.is_some());
         let bytes: usize = [record.key, record.value].into_iter().flatten().map(<[u8]>::len).sum();
         let mut record = BaseRecord::<[u8], [u8]> {
-            topic: &self.config.topic,
+            topic: &self.topic,
             partition: record.partition,
             payload: record.value,
             key: record.key,
@@ -212,7 +225,7 @@ impl Producer {
             tracing::warn!(
                 "topic `{}` sets its own timestamps (message.timestamp.type is LogAppendTime), and replaced those \
                  of {}",
-                self.config.topic,
+                self.topic,
                 counted(self.timed.min(restamped), "record", "records")
             );
         }

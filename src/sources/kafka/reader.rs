@@ -1,11 +1,11 @@
-//! Reads offset ranges of a topic's partitions into record batches: waits for brokers that are silent or fail for a
+//! Reads offset ranges of partitions, of one or more topics, into record batches, with one client: waits for brokers that are silent or fail for a
 //! moment, and notices records that disappear meanwhile (`lost_records`, `recreated`).
 //!
 //! A range is done once the position reaches its end: compacted records and transaction markers leave gaps in the
 //! offsets. A broker that sends nothing for 30 seconds is lost; one that has reported a permanent error, after 2. Times
 //! beyond the calendar become its last moment.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use super::client::{ANSWER, Context, consumer, failed, is_passing, refused};
 use super::lost_records::lost;
 use super::metadata::{identity, metadata};
 use super::native::{Messages, Received};
-use super::range::{Range, Task};
+use super::range::{Range, Task, place};
 use super::recreated::recreated;
 use crate::sources::{RecordBatchBuilder, RecordRef, SourceError};
 
@@ -68,7 +68,7 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
         for received in connection.messages.poll(POLL) {
             match progress.take(&received) {
                 Taken::Record if left > 0 => {
-                    append(&mut batch, &task.config.topic, &received);
+                    append(&mut batch, progress.topic(), &received);
                     bytes.add(received.key().map_or(0, <[u8]>::len) + received.value().map_or(0, <[u8]>::len));
                     left -= 1;
                     if batch.is_full() && !send(&mut batch, &metrics, out)? {
@@ -77,20 +77,23 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
                 }
                 Taken::Record | Taken::News => {}
                 Taken::Trouble(code) => {
-                    trouble = Some((received.partition(), code, received.reason()));
+                    trouble = Some((
+                        received.topic().to_owned(),
+                        received.partition(),
+                        code,
+                        received.reason(),
+                    ));
                     break;
                 }
             }
             heard = true;
         }
-        if let Some((partition, code, reason)) = trouble {
+        if let Some((topic, partition, code, reason)) = trouble {
             connection
-                .trouble(code, &reason, partition, &progress)
-                .map_err(|error| progress.context(&task, error))?;
+                .trouble(code, &reason, &topic, partition, &progress)
+                .map_err(|error| progress.context(error))?;
         }
-        connection
-            .listen(heard)
-            .map_err(|error| progress.context(&task, error))?;
+        connection.listen(heard).map_err(|error| progress.context(error))?;
         connection.pause(&mut progress)?;
     }
     if !batch.is_empty() {
@@ -101,9 +104,16 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
 }
 
 /// How far each partition was read.
-struct ReadProgress(BTreeMap<i32, PartitionProgress>);
+struct ReadProgress {
+    /// In the order of topics and partitions.
+    places: Vec<PartitionProgress>,
+    /// The place of the last message: the next one is mostly of the same.
+    last: usize,
+}
 
 struct PartitionProgress {
+    topic: Arc<str>,
+    partition: i32,
     /// The next offset to read.
     position: i64,
     /// The offset after the last one to read.
@@ -122,17 +132,41 @@ enum Taken {
 
 impl ReadProgress {
     fn new(ranges: &[Range]) -> Self {
-        let waiting = ranges.iter().filter(|range| range.start < range.end);
+        let waiting = ranges.iter().filter(|range| !range.is_empty());
         let place = |range: &Range| PartitionProgress {
+            topic: range.topic.clone(),
+            partition: range.partition,
             position: range.start,
             end: range.end,
             is_paused: false,
         };
-        Self(waiting.map(|range| (range.partition, place(range))).collect())
+        let mut places: Vec<PartitionProgress> = waiting.map(place).collect();
+        places.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        Self { places, last: 0 }
     }
 
     fn are_done(&self) -> bool {
-        self.0.values().all(|place| place.position >= place.end)
+        self.places.iter().all(PartitionProgress::is_done)
+    }
+
+    /// The topic of the last message that was of a known place.
+    fn topic(&self) -> &str {
+        self.places.get(self.last).map_or("", |place| &*place.topic)
+    }
+
+    fn index(&self, topic: &str, partition: i32) -> Option<usize> {
+        let order = |place: &PartitionProgress| (&*place.topic, place.partition).cmp(&(topic, partition));
+        self.places.binary_search_by(order).ok()
+    }
+
+    /// The place of a message; `None` if it is not one of those that are read.
+    fn place_of(&mut self, received: &Received<'_>) -> Option<&mut PartitionProgress> {
+        let (topic, partition) = (received.topic(), received.partition());
+        let is_its = |place: &PartitionProgress| place.partition == partition && *place.topic == *topic;
+        if !self.places.get(self.last).is_some_and(is_its) {
+            self.last = self.index(topic, partition)?;
+        }
+        self.places.get_mut(self.last)
     }
 
     fn take(&mut self, received: &Received<'_>) -> Taken {
@@ -142,7 +176,7 @@ impl ReadProgress {
         if error == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
             return Taken::News;
         }
-        let Some(place) = self.0.get_mut(&received.partition()) else {
+        let Some(place) = self.place_of(received) else {
             return error.map_or(Taken::News, Taken::Trouble);
         };
         match error {
@@ -164,17 +198,20 @@ impl ReadProgress {
     }
 
     /// Adds the progress of reading.
-    fn context(&self, task: &Task, error: SourceError) -> DataFusionError {
-        let open = self.0.iter().filter(|(_, place)| place.position < place.end);
-        let open: Vec<String> = open
-            .map(|(partition, place)| {
-                format!(
-                    "{}/{partition} at offset {} of {}",
-                    task.config.topic, place.position, place.end
-                )
-            })
-            .collect();
+    fn context(&self, error: SourceError) -> DataFusionError {
+        let open = self.places.iter().filter(|open| !open.is_done());
+        let open = open.map(|open| {
+            let place = place(&open.topic, open.partition);
+            format!("{place} at offset {} of {}", open.position, open.end)
+        });
+        let open: Vec<String> = open.collect();
         external(error).context(format!("reading {}", open.join(", ")))
+    }
+}
+
+impl PartitionProgress {
+    fn is_done(&self) -> bool {
+        self.position >= self.end
     }
 }
 
@@ -189,20 +226,22 @@ impl<'a> Connection<'a> {
     fn open(task: &'a Task, ranges: &[Range]) -> Result<Self> {
         let config = &task.config;
         let client = consumer(config).map_err(external)?;
-        // The topic may have been recreated since it was planned.
-        let metadata = metadata(config, &client).map_err(external)?;
-        if let (Some(then), Some(now)) = (task.topic_id, identity(config, &client, &metadata))
-            && then != now
-        {
-            return Err(external(recreated(config)));
+        let waiting = || ranges.iter().filter(|range| !range.is_empty());
+        let topics: BTreeSet<&str> = waiting().map(|range| &*range.topic).collect();
+        for topic in topics {
+            // It may have been recreated since it was planned.
+            let metadata = metadata(&config.of_topic(topic), &client, Some(topic)).map_err(external)?;
+            if let (Some(then), Some(now)) = (task.topic_ids.get(topic), identity(&client, &metadata, topic))
+                && *then != now
+            {
+                return Err(external(recreated(config, topic)));
+            }
         }
         let mut assignment = TopicPartitionList::new();
-        ranges
-            .iter()
-            .filter(|range| range.start < range.end)
+        waiting()
             .try_for_each(|range| {
                 let start = Offset::Offset(range.start);
-                assignment.add_partition_offset(&config.topic, range.partition, start)
+                assignment.add_partition_offset(&range.topic, range.partition, start)
             })
             .and_then(|()| client.assign(&assignment))
             .map_err(|error| external(failed(config, &client, &error)))?;
@@ -218,18 +257,23 @@ impl<'a> Connection<'a> {
         &self,
         code: RDKafkaErrorCode,
         reason: &str,
+        topic: &str,
         partition: i32,
         progress: &ReadProgress,
     ) -> Result<(), SourceError> {
-        let config = &self.task.config;
+        let index = progress.index(topic, partition);
+        let known = index.and_then(|index| progress.places.get(index));
+        // An error that concerns no partition is of all topics.
+        let of_topic = self.task.config.of_topic(topic);
+        let config = known.map_or(&*self.task.config, |_| &of_topic);
         let error = KafkaError::MessageConsumption(code);
-        match (code, progress.0.get(&partition)) {
-            (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(place)) => {
+        match (code, known) {
+            (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(known)) => {
                 let client = self.messages.client();
                 let (low, high) = client
-                    .fetch_watermarks(&config.topic, partition, ANSWER)
+                    .fetch_watermarks(topic, partition, ANSWER)
                     .map_err(|error| refused(config, Some(&error), reason))?;
-                Err(lost(&config.place(partition), place.position, &(low..high)))
+                Err(lost(&place(topic, partition), known.position, &(low..high)))
             }
             _ if is_passing(&error) && !Cause::of(Some(&error), reason).is_final() => {
                 tracing::warn!(%code, reason, "a broker failed; waiting for it to recover");
@@ -263,12 +307,12 @@ impl<'a> Connection<'a> {
     fn pause(&self, progress: &mut ReadProgress) -> Result<()> {
         let mut done = TopicPartitionList::new();
         let finished = progress
-            .0
+            .places
             .iter_mut()
-            .filter(|(_, place)| place.position >= place.end && !place.is_paused);
-        for (partition, place) in finished {
+            .filter(|place| place.is_done() && !place.is_paused);
+        for place in finished {
             place.is_paused = true;
-            done.add_partition(&self.task.config.topic, *partition);
+            done.add_partition(&place.topic, place.partition);
         }
         if done.count() == 0 || progress.are_done() {
             return Ok(());

@@ -5,26 +5,29 @@
 //! Brokers before Kafka 2.8 report no id. There, only offsets that are gone show it (`lost_records`).
 
 use super::KafkaConfig;
+use super::describe::Topic;
+use super::range::place;
 use crate::sources::{Committed, OnLoss, Positions, SourceError};
 
-/// Whether the committed positions belong to a deleted topic with the same name; `id` is the identity of the topic now.
+/// Whether the committed positions belong to a deleted topic with the same name.
 ///
 /// # Errors
 /// When they do, and that is not accepted; when the lake cannot be read.
 pub(super) async fn is_recreated(
     config: &KafkaConfig,
-    id: Option<i64>,
+    topic: &Topic,
     committed: &dyn Committed,
     on_loss: OnLoss,
 ) -> Result<bool, SourceError> {
     // Lakes of earlier versions, and brokers that do not report it, have no identity: it is recorded once there is one.
-    let (Some(now), Some(then)) = (id, committed.position(&config.place("id")).await?) else {
+    let (Some(now), Some(then)) = (topic.id, committed.position(&place(&topic.name, "id")).await?) else {
         return Ok(false);
     };
-    if now == then {
+    // 0 if it was deleted, and that was accepted (`deleted`).
+    if now == then || then == 0 {
         return Ok(false);
     }
-    let error = recreated(config);
+    let error = recreated(config, &topic.name);
     if on_loss == OnLoss::Refuse {
         return Err(error);
     }
@@ -36,13 +39,9 @@ pub(super) async fn is_recreated(
 ///
 /// # Errors
 /// When the lake cannot be read.
-pub(super) async fn forget(
-    config: &KafkaConfig,
-    next: &mut Positions,
-    committed: &dyn Committed,
-) -> Result<(), SourceError> {
+pub(super) async fn forget(topic: &str, next: &mut Positions, committed: &dyn Committed) -> Result<(), SourceError> {
     for partition in 0.. {
-        let place = config.place(partition);
+        let place = place(topic, partition);
         if next.contains_key(&place) {
             continue;
         }
@@ -55,9 +54,9 @@ pub(super) async fn forget(
 }
 
 /// The error for a topic that was recreated since it was read.
-pub(super) fn recreated(config: &KafkaConfig) -> SourceError {
+pub(super) fn recreated(config: &KafkaConfig, topic: &str) -> SourceError {
     SourceError::Recreated {
-        what: config.named(),
+        what: config.of_topic(topic).named(),
         help: "to read the new topic from its beginning, and to keep the table's records: clickrec run --accept-loss"
             .to_owned(),
     }

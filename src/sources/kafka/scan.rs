@@ -21,27 +21,27 @@ use futures::TryStreamExt;
 
 use super::KafkaConfig;
 use super::filters;
-use super::range::{Range, Task};
+use super::range::{Range, Task, TopicIds};
 use super::reader::{READER_BYTES, Reader, read};
 use crate::sources::{BYTES_READ, RecordBatchBuilder, record_schema, values};
 
-/// Fixed offset ranges of a topic as a table. Excludes whatever is produced later.
+/// Fixed offset ranges of topics as a table. Excludes whatever is produced later.
 ///
-/// Filters on `partition` and `offset` decide which ranges are read, and are exact. A lower bound on `timestamp` moves
+/// Filters on `topic`, `partition` and `offset` decide which ranges are read, and are exact. A lower bound on `timestamp` moves
 /// the starts of the ranges, if the broker can look up times, and is applied again above the scan.
 #[derive(Debug, Clone)]
 pub struct KafkaScan {
     config: Arc<KafkaConfig>,
-    topic_id: Option<i64>,
+    topic_ids: TopicIds,
     ranges: Vec<Range>,
 }
 
 impl KafkaScan {
-    /// A scan of these ranges in the topic with this identity, if known.
-    pub fn new(config: Arc<KafkaConfig>, topic_id: Option<i64>, ranges: Vec<Range>) -> Self {
+    /// A scan of these ranges in topics with these identities, as far as known.
+    pub(super) fn new(config: Arc<KafkaConfig>, topic_ids: TopicIds, ranges: Vec<Range>) -> Self {
         Self {
             config,
-            topic_id,
+            topic_ids,
             ranges,
         }
     }
@@ -50,7 +50,7 @@ impl KafkaScan {
     pub(super) async fn values(&self) -> Result<Vec<Vec<u8>>> {
         let task = Task {
             config: self.config.clone(),
-            topic_id: self.topic_id,
+            topic_ids: self.topic_ids.clone(),
             projection: None,
             limit: None,
         };
@@ -88,7 +88,7 @@ impl TableProvider for KafkaScan {
         let ranges = filters::narrow(&self.config, self.ranges.clone(), filters, state).await?;
         let task = Task {
             config: self.config.clone(),
-            topic_id: self.topic_id,
+            topic_ids: self.topic_ids.clone(),
             projection: projection.cloned(),
             limit,
         };
@@ -100,14 +100,14 @@ impl TableProvider for KafkaScan {
 /// Splits the ranges over at most this many readers, each with about the same amount to read. A consumer has
 /// connections and threads, and each plan partition becomes a file, so there are no more readers than can run at once.
 fn deal_out(mut ranges: Vec<Range>, readers: usize) -> Vec<Vec<Range>> {
-    ranges.retain(|range| range.start < range.end);
-    ranges.sort_by_key(|range| (std::cmp::Reverse(range.end - range.start), range.partition));
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_by(|a, b| (b.len(), &a.topic, a.partition).cmp(&(a.len(), &b.topic, b.partition)));
     // A plan has at least one partition, even if there is nothing to read.
     let readers = readers.clamp(1, ranges.len().max(1));
-    let mut dealt: Vec<(i64, Vec<Range>)> = vec![(0, vec![]); readers];
+    let mut dealt: Vec<(u64, Vec<Range>)> = vec![(0, vec![]); readers];
     for range in ranges {
         if let Some((records, least)) = dealt.iter_mut().min_by_key(|(records, _)| *records) {
-            *records += range.end - range.start;
+            *records += range.len();
             least.push(range);
         }
     }
@@ -144,12 +144,19 @@ impl KafkaExec {
 
 impl DisplayAs for KafkaExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KafkaExec: topic={}, offsets=[", self.task.config.topic)?;
+        let only = self.task.config.topics.only();
+        match only {
+            Some(topic) => write!(f, "KafkaExec: topic={topic}, offsets=[")?,
+            None => f.write_str("KafkaExec: offsets=[")?,
+        }
         let mut ranges: Vec<&Range> = self.ranges.iter().flatten().collect();
-        ranges.sort_by_key(|range| range.partition);
+        ranges.sort_by_key(|range| (&range.topic, range.partition));
         for (index, range) in ranges.into_iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
-            write!(f, "{comma}{}: {}..{}", range.partition, range.start, range.end)?;
+            match only {
+                Some(_) => write!(f, "{comma}{}: {}..{}", range.partition, range.start, range.end)?,
+                None => write!(f, "{comma}{}: {}..{}", range.place(), range.start, range.end)?,
+            }
         }
         f.write_str("]")?;
         match self.task.limit {

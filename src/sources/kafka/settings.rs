@@ -1,8 +1,7 @@
-//! The settings of a topic: as written, and validated.
+//! The settings of a source: as written, and validated. Which topics it reads is in `topics`.
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::sync::Arc;
 
 use clickrec_udfs::AvroSchemas;
@@ -10,9 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
+use super::Topics;
 use crate::settings::{RawOption, Secret, Text, Values, as_secret, is_credential, is_literal};
 use crate::sources::schema_registry::{RawRegistry, schemas};
-use crate::sources::{RawSettings, SourceConfig};
+use crate::sources::{RawSettings, SourceConfig, SourceError};
 
 /// librdkafka settings that the reader sets itself, because exactly-once reading depends on them.
 const RESERVED_OPTIONS: [&str; 10] = [
@@ -45,9 +45,15 @@ pub(crate) struct RawKafka {
     /// `host:port`, or several of them, separated by commas.
     #[schemars(with = "String")]
     pub brokers: Text,
-    /// The name of the topic.
-    #[schemars(with = "String")]
-    pub topic: Text,
+    /// The name of the topic, if it is one.
+    #[schemars(with = "Option<String>")]
+    pub topic: Option<Text>,
+    /// The names of several topics, instead of `topic`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub topics: Option<Vec<Text>>,
+    /// A regular expression for the whole names of the topics, instead of `topic`; internal ones (`__…`) never match.
+    #[schemars(with = "Option<String>")]
+    pub topic_pattern: Option<Text>,
     /// Encryption and authentication.
     #[serde(default)]
     pub security: RawSecurity,
@@ -85,13 +91,13 @@ pub(crate) struct RawSecurity {
     pub ca_pem: Option<Text>,
 }
 
-/// A topic and how to reach it.
+/// Topics and how to reach them.
 #[derive(Debug, Clone)]
 pub struct KafkaConfig {
     /// `host:port,host:port`.
     pub brokers: String,
-    /// The topic.
-    pub topic: String,
+    /// Which topics are read.
+    pub topics: Topics,
     /// Encryption and authentication.
     pub security: Security,
     /// Further librdkafka settings (`fetch.max.bytes`, …), passed on unchanged. Some contain keys, so none is printed.
@@ -123,14 +129,34 @@ impl KafkaConfig {
         (source as &dyn Any).downcast_ref()
     }
 
-    /// The topic and its brokers, for messages.
+    /// The topics and their brokers, for messages.
     pub(super) fn named(&self) -> String {
-        format!("topic `{}` at {}", self.topic, self.brokers)
+        match self.topics.only() {
+            Some(topic) => format!("topic `{topic}` at {}", self.brokers),
+            None => format!("the {} at {}", self.topics, self.brokers),
+        }
     }
 
-    /// The place of a partition of the topic, or of its `id`: the name of a position.
-    pub(super) fn place(&self, of: impl Display) -> String {
-        format!("{}/{of}", self.topic)
+    /// The same settings for one of the topics, so that messages name that one.
+    pub(super) fn of_topic(&self, topic: &str) -> Self {
+        Self {
+            topics: Topics::one(topic),
+            ..self.clone()
+        }
+    }
+
+    /// The topic to send records to.
+    ///
+    /// # Errors
+    /// When there may be several.
+    pub fn only_topic(&self) -> Result<&str, SourceError> {
+        self.topics.only().ok_or_else(|| SourceError::NotSent {
+            what: self.named(),
+            reason: "records are sent to one topic, and this source has several".to_owned(),
+            help: "choose a target in which the source has one `topic`; or name the topic of each record in SQL: \
+                   clickrec sql --write -c \"insert into kafka.SOURCE (topic, key, value) …\""
+                .to_owned(),
+        })
     }
 }
 
@@ -152,7 +178,13 @@ impl RawSettings for RawKafka {
 impl RawKafka {
     fn config(&self, values: &mut Values) -> Option<KafkaConfig> {
         let brokers = values.text(&self.brokers);
-        let topic = values.text(&self.topic);
+        let topics = Topics::validate(
+            self.topic.as_ref(),
+            self.topics.as_deref(),
+            self.topic_pattern.as_ref(),
+            self.brokers.referenced,
+            values,
+        );
         let security = Security {
             protocol: values.optional(self.security.protocol.as_ref()),
             mechanism: values.optional(self.security.mechanism.as_ref()),
@@ -201,7 +233,7 @@ impl RawKafka {
         let schemas = schemas(self.schema_registry.as_ref(), self.schema.as_ref(), values);
         Some(KafkaConfig {
             brokers: brokers?,
-            topic: topic?,
+            topics: topics?,
             security,
             options,
             schemas,

@@ -17,7 +17,7 @@ use super::{KafkaConfig, Security};
 use crate::plural::counted;
 use crate::sources::{Committed, FromTheStart, OnLoss, Positions, ReadOptions, Source, SourceError};
 
-const ACCEPT: ReadOptions = ReadOptions {
+pub(super) const ACCEPT: ReadOptions = ReadOptions {
     on_loss: OnLoss::Accept,
     from_timestamp_millis: None,
     records_max: None,
@@ -53,18 +53,18 @@ async fn session(broker: &EmbeddedBroker) -> SessionContext {
     context
 }
 
-async fn query(context: &SessionContext, sql: &str) -> Vec<RecordBatch> {
+pub(super) async fn query(context: &SessionContext, sql: &str) -> Vec<RecordBatch> {
     context.sql(sql).await.unwrap().collect().await.unwrap()
 }
 
-async fn count(context: &SessionContext, sql: &str) -> i64 {
+pub(super) async fn count(context: &SessionContext, sql: &str) -> i64 {
     query(context, sql).await[0]
         .column(0)
         .as_primitive::<Int64Type>()
         .value(0)
 }
 
-async fn explain(context: &SessionContext, sql: &str) -> String {
+pub(super) async fn explain(context: &SessionContext, sql: &str) -> String {
     let batches = query(context, &format!("explain {sql}")).await;
     arrow::util::pretty::pretty_format_batches(&batches)
         .unwrap()
@@ -360,7 +360,7 @@ async fn positions_that_the_topic_does_not_have_are_refused() {
 async fn a_broker_that_is_not_there_is_an_error_soon() {
     let config = KafkaConfig {
         brokers: "127.0.0.1:1".to_owned(),
-        topic: "t".to_owned(),
+        topics: Topics::one("t"),
         security: Security::default(),
         options: BTreeMap::new(),
         schemas: None,

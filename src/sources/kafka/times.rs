@@ -24,14 +24,15 @@ pub(super) enum TimeOffset {
     Unknown,
 }
 
-/// Looks up the offset of a time in non-empty partitions.
+/// Looks up the offset of a time in non-empty partitions of a topic.
 pub(super) fn offsets_at(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
+    topic: &str,
     partitions: &[i32],
     millis: i64,
 ) -> Result<BTreeMap<i32, TimeOffset>, SourceError> {
-    let mut found = lookup(config, client, partitions, millis)?;
+    let mut found = lookup(config, client, topic, partitions, millis)?;
     let after_all: Vec<i32> = partitions
         .iter()
         .copied()
@@ -41,7 +42,7 @@ pub(super) fn offsets_at(
         return Ok(found);
     }
     // A broker without timestamps also answers "no such record", but does so even for a search from the epoch.
-    let any = lookup(config, client, &after_all, 0)?;
+    let any = lookup(config, client, topic, &after_all, 0)?;
     found.extend(after_all.into_iter().map(|partition| {
         let known = any.contains_key(&partition);
         (
@@ -60,16 +61,17 @@ pub(super) fn offsets_at(
 fn lookup(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
+    topic: &str,
     partitions: &[i32],
     millis: i64,
 ) -> Result<BTreeMap<i32, TimeOffset>, SourceError> {
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let answer = ask_leaders(config, client, |timeout| {
+    let answer = ask_leaders(config, client, topic, |timeout| {
         let mut asked = TopicPartitionList::new();
         for partition in partitions {
-            asked.add_partition_offset(&config.topic, *partition, Offset::Offset(millis))?;
+            asked.add_partition_offset(topic, *partition, Offset::Offset(millis))?;
         }
         let answer = client.offsets_for_times(asked, timeout)?;
         answer.elements().iter().try_for_each(|element| element.error())?;
@@ -85,9 +87,9 @@ fn lookup(
 
 /// Whether a topic keeps timestamps set by producers. `None` if the broker does not say: it is too old, or the user
 /// lacks permission.
-pub(super) fn keeps_times(config: &KafkaConfig) -> Option<bool> {
+pub(super) fn keeps_times(config: &KafkaConfig, topic: &str) -> Option<bool> {
     let client: AdminClient<DefaultClientContext> = settings(config).create().ok()?;
-    let topic = [ResourceSpecifier::Topic(&config.topic)];
+    let topic = [ResourceSpecifier::Topic(topic)];
     let options = AdminOptions::new().request_timeout(Some(ANSWER));
     let described = block_on(client.describe_configs(&topic, &options));
     tracing::debug!(?described, "the topic's settings");

@@ -103,14 +103,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::sources::kafka::Security;
+    use crate::sources::kafka::{Security, Topics};
 
     const CAUSE: &str = "Connection refused";
 
     fn undelivered(code: RDKafkaErrorCode) -> (KafkaConfig, Undelivered) {
         let config = KafkaConfig {
             brokers: "b:9092".to_owned(),
-            topic: "t".to_owned(),
+            topics: Topics::one("t"),
             security: Security::default(),
             options: Default::default(),
             schemas: None,

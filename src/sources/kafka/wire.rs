@@ -1,5 +1,6 @@
 //! The plan leaf that reads Kafka as bytes, for executors of a cluster.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::common::{Result, exec_datafusion_err};
@@ -14,22 +15,24 @@ use super::scan::KafkaExec;
 #[derive(Serialize, Deserialize)]
 struct Wire {
     brokers: String,
-    topic: String,
-    topic_id: Option<i64>,
+    /// What its topics are called, for messages.
+    topics: String,
+    topic_ids: BTreeMap<String, i64>,
     projection: Option<Vec<usize>>,
     limit: Option<usize>,
-    /// Per reader: partition, first offset, and the offset after the last.
-    ranges: Vec<Vec<(i32, i64, i64)>>,
+    /// Per reader: topic, partition, first offset, and the offset after the last.
+    ranges: Vec<Vec<(String, i32, i64, i64)>>,
 }
 
 /// Serializes a plan leaf that reads Kafka; `None` if it is not such a leaf.
 pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> {
     let scan = plan.downcast_ref::<KafkaExec>()?;
-    let range = |range: &Range| (range.partition, range.start, range.end);
+    let range = |range: &Range| (range.topic.to_string(), range.partition, range.start, range.end);
+    let ids = scan.task.topic_ids.iter();
     let wire = Wire {
         brokers: scan.task.config.brokers.clone(),
-        topic: scan.task.config.topic.clone(),
-        topic_id: scan.task.topic_id,
+        topics: scan.task.config.topics.to_string(),
+        topic_ids: ids.map(|(topic, id)| (topic.to_string(), *id)).collect(),
         projection: scan.task.projection.clone(),
         limit: scan.task.limit,
         ranges: scan
@@ -41,7 +44,7 @@ pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> 
     Some(serde_json::to_vec(&wire))
 }
 
-/// Deserializes a leaf from [`to_wire`], with this process's settings for the topic.
+/// Deserializes a leaf from [`to_wire`], with this process's settings for the topics.
 ///
 /// # Errors
 /// When this process's project has no such source.
@@ -54,22 +57,33 @@ pub fn from_wire<'a>(
             "cannot decode a plan that reads Kafka; it may come from another version of clickrec: {error}"
         )
     })?;
-    let config = sources.find(|config| (&config.brokers, &config.topic) == (&wire.brokers, &wire.topic));
+    let read = || wire.ranges.iter().flatten().map(|(topic, ..)| topic);
+    let config =
+        sources.find(|config| config.brokers == wire.brokers && read().all(|topic| config.topics.contain(topic)));
     let config = config.cloned().ok_or_else(|| {
         exec_datafusion_err!(
-            "this process has no source for the topic {} at {}\n  help: start this process with the same \
+            "this process has no source for the {} at {}\n  help: start this process with the same \
              pipelines.yaml and target",
-            wire.topic,
+            wire.topics,
             wire.brokers
         )
     })?;
     let task = Task {
         config: Arc::new(config),
-        topic_id: wire.topic_id,
+        topic_ids: wire
+            .topic_ids
+            .into_iter()
+            .map(|(topic, id)| (topic.into(), id))
+            .collect(),
         projection: wire.projection,
         limit: wire.limit,
     };
-    let range = |(partition, start, end)| Range { partition, start, end };
+    let range = |(topic, partition, start, end): (String, i32, i64, i64)| Range {
+        topic: topic.into(),
+        partition,
+        start,
+        end,
+    };
     let ranges = wire
         .ranges
         .into_iter()

@@ -10,6 +10,7 @@ use rdkafka::bindings::{
     rd_kafka_consume_batch_queue, rd_kafka_header_get_all, rd_kafka_message_destroy, rd_kafka_message_errstr,
     rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_opaque, rd_kafka_queue_destroy,
     rd_kafka_queue_get_consumer, rd_kafka_queue_t, rd_kafka_set_logger, rd_kafka_t, rd_kafka_timestamp_type_t,
+    rd_kafka_topic_name,
 };
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -145,6 +146,17 @@ impl Received<'_> {
                 .map(|text| CStr::from_ptr(text))
         };
         text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The topic; empty for an error that concerns none.
+    pub fn topic(&self) -> &str {
+        let topic = self.raw().rkt;
+        if topic.is_null() {
+            return "";
+        }
+        // SAFETY: the message keeps its topic, and the topic its name.
+        let name = unsafe { CStr::from_ptr(rd_kafka_topic_name(topic)) };
+        name.to_str().unwrap_or_default()
     }
 
     pub fn partition(&self) -> i32 {
