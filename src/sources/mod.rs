@@ -10,12 +10,14 @@
 //!   one.
 //! - [`SourceTable`]: a whole source as a table.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
+//! - `http`: requests to the services beside a source.
 //! - [`schema_registry`]: where the schemas of values are.
 //! - [`kafka`], [`files`]: the kinds.
 
 mod dropped_headers;
 pub mod files;
 pub mod formats;
+mod http;
 pub mod kafka;
 mod kind;
 mod record;
