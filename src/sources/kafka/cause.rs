@@ -109,8 +109,8 @@ impl Cause {
     }
 }
 
-/// What is wrong with certificates or a key that no client can be made with, and how to fix it; `None` if it is something
-/// else.
+/// What is wrong with certificates or a key that no client can be made with, and how to fix it; `None` if something else
+/// is wrong.
 pub(super) fn unusable_pem(reason: &str) -> Option<(&'static str, &'static str)> {
     let has = |word: &str| reason.contains(word);
     if has("ssl.key") && has("mismatch") {

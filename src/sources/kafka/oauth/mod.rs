@@ -3,8 +3,8 @@
 //!
 //! - `settings`: `oauth` in `pipelines.yaml`; `config`: validated.
 //! - [`Tokens`] (`tokens`): the token of a source, shared by all of its clients and renewed while they live.
-//! - `endpoint`: requests a token, and explains why there is none; `answer`: what the endpoint answers; `token`: a token,
-//!   its expiry and the name in it.
+//! - `endpoint`: requests a token, and explains why there is none; `answer`: what the endpoint answers.
+//! - `token`: a token, its expiry and the name in it.
 //!
 //! No client is asked for its token by a callback. librdkafka would make it while the application polls, but a client
 //! that waits for the next batch is not polled, `reader` takes messages without the crate's events, and the crate

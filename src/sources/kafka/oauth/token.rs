@@ -9,8 +9,8 @@ use crate::settings::Secret;
 
 /// A longer life is not counted on.
 const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
-/// The share of its life after which a token is replaced, as librdkafka and Kafka's own clients have it. Brokers ask for
-/// another one after 90% of what is left at the login.
+/// The share of its life after which a token is replaced, as in librdkafka and Kafka's own clients. A connection logs in
+/// again after 90% of what was left of it at the login.
 const RENEWED_AFTER: f64 = 0.8;
 
 /// An access token. Neither `Debug` nor an error shows it.
