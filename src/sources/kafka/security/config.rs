@@ -67,5 +67,9 @@ impl Security {
                 settings.set(key, value.reveal());
             }
         }
+        if self.oauth.is_some() {
+            // librdkafka's own requests for tokens, which nobody answers, would stand before errors.
+            settings.set("enable_sasl_queue", "true");
+        }
     }
 }
