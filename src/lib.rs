@@ -319,11 +319,15 @@
 //!     calendar: `sources/kafka/reader.rs`
 //!   - `--from-timestamp`: `sources/kafka/times.rs`; filters on topic, partition, offset and time pushed down:
 //!     `sources/kafka/filters.rs`
-//!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`
+//!   - settings (`options`): `sources/kafka/settings.rs`; SASL, TLS, client certificates:
+//!     `sources/kafka/security/settings.rs`; mechanisms that are not built in: `sources/kafka/security/mechanism.rs`
+//!   - OAuth: tokens shared and renewed: `sources/kafka/oauth/tokens.rs`; requested, refused:
+//!     `sources/kafka/oauth/endpoint.rs`
 //!   - clients, timeouts, retries, memory of a consumer, aborted transactions: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
 //!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; settings of a registry:
-//!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`
+//!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`; HTTP
+//!     requests repeated: `sources/http.rs`
 //!   - topics as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
 //!   - rows of `insert into` as records, what cannot be written: `sources/kafka/inserted_rows.rs`; headers that it
 //!     would lose: `sources/dropped_headers.rs`; records sent to their topics: `sources/kafka/topic_sink.rs`, by

@@ -11,12 +11,14 @@
 //! - [`named_records`]: what `changes('SOURCE')` returns: records with the name of their source; [`SourceTable`]: all of
 //!   them, outside of a step.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
+//! - `http`: requests to the services beside a source.
 //! - [`schema_registry`]: where the schemas of values are.
 //! - [`kafka`], [`files`]: the kinds.
 
 mod dropped_headers;
 pub mod files;
 pub mod formats;
+mod http;
 pub mod kafka;
 mod kind;
 mod record;

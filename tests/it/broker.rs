@@ -79,7 +79,7 @@ impl Broker {
         })
     }
 
-    /// `host:port` of a listener: `plaintext`, `sasl_ssl`, `expired`, `elsewhere`.
+    /// `host:port` of a listener: `plaintext`, `sasl_ssl`, `expired`, `elsewhere`, `mutual`, `oauth`.
     pub fn address(&self, listener: &str) -> &str {
         &self.described[listener]
     }
@@ -94,6 +94,11 @@ impl Broker {
     /// The PEM file of the authority that signed the broker's certificates (`ca`), or of an unrelated one (`other_ca`).
     pub fn authority(&self, name: &str) -> PathBuf {
         PathBuf::from(&self.described[name])
+    }
+
+    /// A file that the script has made: a client's certificate or key, the key that signs tokens.
+    pub fn file(&self, name: &str) -> PathBuf {
+        PathBuf::from(&self.described["folder"]).join(name)
     }
 
     /// Kills the broker, like a crash.

@@ -252,6 +252,13 @@ fn ask_a_broker_and_a_server(collected: &mut Collected, shop: &mut Shop) {
     ] {
         collected.run(shop, args);
     }
+    shop.edit(
+        "pipelines.yaml",
+        "mechanism: PLAIN, username: shop, password: \"${KAFKA_SECRET}\"",
+        "mechanism: OAUTHBEARER, oauth: { token_url: \"http://127.0.0.1:9/token\", client_id: shop, client_secret: \
+         \"${KAFKA_SECRET}\" }",
+    );
+    collected.run(shop, &["plan", "--target", "kafka"]);
     shop.ok(&["run"]);
     let token = format!("bearer-{CANARY}-4");
     let server = Server::start_with(shop, &["-vvv", "--sql"], &[("CLICKREC_TOKEN", &token)]);

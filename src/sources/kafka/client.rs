@@ -1,16 +1,17 @@
 //! librdkafka's clients: settings, security, requests that are repeated with growing timeouts (for 10 seconds, those to
 //! a partition's leader for 30), and their errors.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaConfig;
-use super::cause::Cause;
+use super::cause::{Cause, unusable_pem};
+use super::oauth::TokenUser;
 use crate::sources::SourceError;
 
 /// The timeout of a request's first attempt; it doubles with each further attempt, up to the last.
@@ -82,31 +83,26 @@ pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
     for (key, value) in &config.options {
         settings.set(key, value.reveal());
     }
-    let security = &config.security;
-    let plain = [
-        ("security.protocol", &security.protocol),
-        ("sasl.mechanism", &security.mechanism),
-        ("ssl.ca.location", &security.ca),
-        ("ssl.ca.pem", &security.ca_pem),
-    ];
-    for (key, value) in plain {
-        if let Some(value) = value {
-            settings.set(key, value);
-        }
-    }
-    for (key, secret) in [
-        ("sasl.username", &security.username),
-        ("sasl.password", &security.password),
-    ] {
-        if let Some(secret) = secret {
-            settings.set(key, secret.reveal());
-        }
-    }
+    config.security.apply(&mut settings);
     settings
 }
 
+/// A client of these settings, which is logged in if that takes tokens.
+pub(super) fn connect<C, T>(config: &KafkaConfig, settings: &ClientConfig, context: C) -> Result<Arc<T>, SourceError>
+where
+    C: ClientContext,
+    T: FromClientConfigAndContext<C> + TokenUser + 'static,
+{
+    let client = settings.create_with_context(context);
+    let client: Arc<T> = Arc::new(client.map_err(|error| unusable(config, &error))?);
+    if let Some(tokens) = &config.security.oauth {
+        tokens.log_in(&client)?;
+    }
+    Ok(client)
+}
+
 /// A consumer that starts only at the offsets it is given.
-pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, SourceError> {
+pub(super) fn consumer(config: &KafkaConfig) -> Result<Arc<BaseConsumer<Context>>, SourceError> {
     let mut settings = settings(config);
     settings
         .set("group.id", GROUP)
@@ -134,21 +130,25 @@ pub(super) fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Context>, So
             settings.set(key, value);
         }
     }
-    settings
-        .create_with_context(Context::default())
-        .map_err(|error| unusable(config, &error))
+    connect(config, &settings, Context::default())
 }
 
 /// No client can be created from the settings.
-pub(super) fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError {
+fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError {
+    let mut help = "check `brokers`, `security` and `options` of the source";
+    let mut reason = match error {
+        // Its own message quotes the value, which may be a key.
+        KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka rejects the value of the option `{key}`"),
+        KafkaError::ClientCreation(reason) => reason.clone(),
+        other => other.to_string(),
+    };
+    if let Some((what, way_out)) = unusable_pem(&reason) {
+        (reason, help) = (format!("{what} ({reason})"), way_out);
+    }
     SourceError::Unreachable {
         what: format!("Kafka at {}", config.brokers),
-        reason: match error {
-            // Its own message quotes the value, which may be a key.
-            KafkaError::ClientConfig(_, _, key, _) => format!("librdkafka rejects the value of the option `{key}`"),
-            other => other.to_string(),
-        },
-        help: "check `brokers`, `security` and `options` of the source".to_owned(),
+        reason,
+        help: help.to_owned(),
     }
 }
 
@@ -243,6 +243,11 @@ pub(super) fn failed(config: &KafkaConfig, client: &BaseConsumer<Context>, error
 /// The same, from a known cause.
 pub(super) fn refused(config: &KafkaConfig, error: Option<&KafkaError>, reason: &str) -> SourceError {
     let cause = Cause::of(error, reason);
+    if let (Cause::Credentials, Some(tokens)) = (cause, &config.security.oauth)
+        && let Some(error) = tokens.failure()
+    {
+        return error;
+    }
     let (what, help) = cause.explain(&settings(config));
     SourceError::Unreachable {
         what: match cause {

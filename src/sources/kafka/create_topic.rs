@@ -1,5 +1,6 @@
 //! Creates a topic (`produce --create-topic`), or waits until the brokers have done so by themselves.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -8,7 +9,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use super::KafkaConfig;
-use super::client::{ANSWER, Context, refused, settings, unusable};
+use super::client::{ANSWER, Context, connect, refused, settings};
 use crate::sources::SourceError;
 
 /// How long brokers that create topics automatically may take.
@@ -33,9 +34,7 @@ pub enum Created {
 /// When the source has several topics, no broker answers, or they refuse the request.
 pub fn create_topic(config: &KafkaConfig, partitions: i32) -> Result<Created, SourceError> {
     let topic = config.only_topic()?;
-    let client: AdminClient<Context> = settings(config)
-        .create_with_context(Context::default())
-        .map_err(|error| unusable(config, &error))?;
+    let client: Arc<AdminClient<Context>> = connect(config, &settings(config), Context::default())?;
     let topic = NewTopic::new(topic, partitions, DEFAULT_REPLICATION);
     let options = AdminOptions::new()
         .request_timeout(Some(ANSWER))

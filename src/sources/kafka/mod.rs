@@ -13,7 +13,8 @@
 //! - `create_topic`: creates a topic, or waits until the brokers have done so.
 //! - `inserted_rows`: turns inserted rows into records, and refuses what cannot be written.
 //! - [`EmbeddedBroker`] (`embedded`): a broker inside the process, for the demo and the tests.
-//! - `client`, `cause`: librdkafka's settings, and its errors in our words.
+//! - [`Security`] (`security`): encryption, and who one is to the brokers; [`Tokens`] (`oauth`): tokens for that.
+//! - `client`, `cause`: librdkafka's clients and settings, and its errors in our words.
 //! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
 //! - `filters`: turns predicates on `topic`, `partition`, `offset` and `timestamp` into offset ranges.
 //! - `metadata`: the brokers' metadata of topics; `describe`: topics with their offsets.
@@ -37,11 +38,13 @@ mod kind;
 mod lost_records;
 mod metadata;
 mod native;
+mod oauth;
 mod producer;
 mod range;
 mod reader;
 mod recreated;
 mod scan;
+mod security;
 mod settings;
 #[cfg(test)]
 mod several_topics_tests;
@@ -58,10 +61,12 @@ pub use create_topic::{Created, create_topic};
 pub use embedded::EmbeddedBroker;
 pub use kafka_table::KafkaTable;
 pub(crate) use kind::Kafka;
+pub use oauth::Tokens;
 pub use producer::{Producer, ProducerRecord};
 pub use range::Range;
 pub use scan::KafkaScan;
+pub use security::Security;
+pub use settings::KafkaConfig;
 pub(crate) use settings::RawKafka;
-pub use settings::{KafkaConfig, Security};
 pub use source::KafkaSource;
 pub use topics::{TopicPattern, Topics};

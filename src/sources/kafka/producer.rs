@@ -2,7 +2,7 @@
 //! refused or not delivered (too large, …) is in `undelivered`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -12,7 +12,7 @@ use rdkafka::message::{DeliveryResult, Message, OwnedHeaders, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use super::KafkaConfig;
-use super::client::{ANSWER, Context, refused, settings, unusable};
+use super::client::{ANSWER, Context, connect, refused, settings};
 use super::create_topic::wait_for;
 use super::undelivered::Undelivered;
 use crate::plural::counted;
@@ -87,7 +87,7 @@ pub struct Producer {
     /// Its only topic is the one below.
     config: KafkaConfig,
     topic: String,
-    client: BaseProducer<Deliveries>,
+    client: Arc<BaseProducer<Deliveries>>,
     /// How many partitions the topic has.
     partitions: i32,
     sent: u64,
@@ -134,9 +134,7 @@ impl Producer {
                 settings.set(key, value);
             }
         }
-        let client: BaseProducer<Deliveries> = settings
-            .create_with_context(Deliveries::default())
-            .map_err(|error| unusable(config, &error))?;
+        let client = connect(config, &settings, Deliveries::default())?;
         let mut producer = Self {
             config: config.clone(),
             topic: topic.to_owned(),

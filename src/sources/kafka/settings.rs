@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_yaml::Spanned;
 
 use super::Topics;
+use super::security::{RawSecurity, Security, instead_of};
 use crate::settings::{RawOption, Secret, Text, Values, as_secret, is_credential, is_literal};
 use crate::sources::schema_registry::{RawRegistry, schemas};
 use crate::sources::{RawSettings, SourceConfig, SourceError};
@@ -26,17 +27,6 @@ const RESERVED_OPTIONS: [&str; 10] = [
     "group.instance.id",
     "isolation.level",
     "metadata.broker.list",
-];
-
-/// librdkafka settings that have a key of their own.
-const SECURITY_OPTIONS: [(&str, &str); 7] = [
-    ("security.protocol", "protocol"),
-    ("sasl.mechanism", "mechanism"),
-    ("sasl.mechanisms", "mechanism"),
-    ("sasl.username", "username"),
-    ("sasl.password", "password"),
-    ("ssl.ca.location", "ca"),
-    ("ssl.ca.pem", "ca_pem"),
 ];
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -68,29 +58,6 @@ pub(crate) struct RawKafka {
     pub options: BTreeMap<String, Spanned<RawOption>>,
 }
 
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawSecurity {
-    /// `PLAINTEXT`, `SSL`, `SASL_SSL` or `SASL_PLAINTEXT`.
-    #[schemars(with = "Option<String>")]
-    pub protocol: Option<Text>,
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
-    #[schemars(with = "Option<String>")]
-    pub mechanism: Option<Text>,
-    /// User name or API key: `"${KAFKA_API_KEY}"`.
-    #[schemars(with = "Option<String>")]
-    pub username: Option<Text>,
-    /// Password or API secret: `"${KAFKA_API_SECRET}"`.
-    #[schemars(with = "Option<String>")]
-    pub password: Option<Text>,
-    /// A PEM file of the certificate authorities to trust.
-    #[schemars(with = "Option<String>")]
-    pub ca: Option<Text>,
-    /// The authorities' certificates themselves, as PEM text: `"${KAFKA_CA}"`.
-    #[schemars(with = "Option<String>")]
-    pub ca_pem: Option<Text>,
-}
-
 /// Topics and how to reach them.
 #[derive(Debug, Clone)]
 pub struct KafkaConfig {
@@ -104,23 +71,6 @@ pub struct KafkaConfig {
     pub options: BTreeMap<String, Secret>,
     /// What describes its values if they are Avro.
     pub schemas: Option<AvroSchemas>,
-}
-
-/// Kafka's security settings, under Kafka's own names.
-#[derive(Debug, Clone, Default)]
-pub struct Security {
-    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; librdkafka's default if `None`.
-    pub protocol: Option<String>,
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
-    pub mechanism: Option<String>,
-    /// The user name, or API key.
-    pub username: Option<Secret>,
-    /// The password, or API secret.
-    pub password: Option<Secret>,
-    /// A PEM file of the certificate authorities to trust, instead of the system's.
-    pub ca: Option<String>,
-    /// The certificates themselves, as PEM text.
-    pub ca_pem: Option<String>,
 }
 
 impl KafkaConfig {
@@ -167,11 +117,10 @@ impl RawSettings for RawKafka {
 
     fn credentials(&self) -> Vec<(&str, &Text)> {
         let registry = self.schema_registry.as_ref();
-        let passwords = [
-            self.security.password.as_ref(),
-            registry.and_then(|registry| registry.password.as_ref()),
-        ];
-        passwords.into_iter().flatten().map(|text| ("password", text)).collect()
+        let password = registry.and_then(|registry| registry.password.as_ref());
+        let mut credentials = self.security.credentials();
+        credentials.extend(password.map(|text| ("password", text)));
+        credentials
     }
 }
 
@@ -185,22 +134,7 @@ impl RawKafka {
             self.brokers.referenced,
             values,
         );
-        let security = Security {
-            protocol: values.optional(self.security.protocol.as_ref()),
-            mechanism: values.optional(self.security.mechanism.as_ref()),
-            username: values.secret(self.security.username.as_ref()),
-            password: values.credential(self.security.password.as_ref()),
-            ca: values.optional(self.security.ca.as_ref()),
-            ca_pem: values.optional(self.security.ca_pem.as_ref()),
-        };
-        if let (Some(_), Some(pem)) = (&self.security.ca, &self.security.ca_pem) {
-            let help = "`ca` names a file, and `ca_pem` holds the certificates themselves: keep one of them".to_owned();
-            values.problem(
-                pem.referenced,
-                "`ca` and `ca_pem` cannot both be set".to_owned(),
-                Some(help),
-            );
-        }
+        let security = self.security.validate(&self.options, values);
         let mut options = BTreeMap::new();
         for (key, value) in &self.options {
             if RESERVED_OPTIONS.contains(&key.as_str()) {
@@ -210,13 +144,8 @@ impl RawKafka {
                     format!("the option `{key}` cannot be set"),
                     Some(help),
                 );
-            } else if let Some((_, name)) = SECURITY_OPTIONS.iter().find(|(option, _)| option == key) {
-                let help = format!("write it as `{name}` under `security:`");
-                values.problem(
-                    value.referenced,
-                    format!("`{key}` cannot be set under `options:`"),
-                    Some(help),
-                );
+            } else if let Some((message, help)) = instead_of(key) {
+                values.problem(value.referenced, message, Some(help));
             } else if let (true, RawOption::Text(text)) = (is_credential(key), &value.value)
                 && is_literal(text)
             {

@@ -30,7 +30,7 @@ use crate::sources::{Committed, FromTheStart, Pending, Positions, ReadOptions, S
 pub struct KafkaSource {
     config: Arc<KafkaConfig>,
     /// The client of the last successful request, kept because connecting is expensive, especially over TLS.
-    client: Arc<Mutex<Option<BaseConsumer<Context>>>>,
+    client: Arc<Mutex<Option<Arc<BaseConsumer<Context>>>>>,
     /// Whether it was told that there are no topics: said once, not with each batch.
     is_told: Arc<AtomicBool>,
 }

@@ -2,6 +2,7 @@
 //! timestamps that are sent to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
@@ -10,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::KafkaConfig;
-use super::client::{ANSWER, Context, ask_leaders, settings};
+use super::client::{ANSWER, Context, ask_leaders, connect, settings};
 use crate::sources::SourceError;
 
 /// The offset of a time in a partition.
@@ -88,7 +89,8 @@ fn lookup(
 /// Whether a topic keeps timestamps set by producers. `None` if the broker does not say: it is too old, or the user
 /// lacks permission.
 pub(super) fn keeps_times(config: &KafkaConfig, topic: &str) -> Option<bool> {
-    let client: AdminClient<DefaultClientContext> = settings(config).create().ok()?;
+    let connected = connect(config, &settings(config), DefaultClientContext);
+    let client: Arc<AdminClient<DefaultClientContext>> = connected.ok()?;
     let topic = [ResourceSpecifier::Topic(topic)];
     let options = AdminOptions::new().request_timeout(Some(ANSWER));
     let described = block_on(client.describe_configs(&topic, &options));

@@ -1,41 +1,19 @@
-//! Requests to a registry: limited in time and size, repeated while there is no answer, with errors in our words.
+//! Requests to a registry, and their errors in our words. How requests are limited and repeated is `sources/http.rs`.
 
-use std::error::Error;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
-use reqwest::{Certificate, StatusCode};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::RegistryConfig;
 use crate::settings::Secret;
 use crate::sources::SourceError;
+use crate::sources::http::{self, NoAnswer, Patience};
 
-/// The pause before the second attempt; it doubles with each further one, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LAST_PAUSE: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The API's code for a schema that is not there.
 const SCHEMA_NOT_FOUND: i64 = 40_403;
-
-/// How long an answer may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// Of one attempt.
-    pub attempt: Duration,
-    /// After this time, there is no further attempt.
-    pub attempts: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            attempt: Duration::from_secs(5),
-            attempts: Duration::from_secs(10),
-        }
-    }
-}
 
 /// A client of a registry.
 pub(super) struct Client {
@@ -44,12 +22,10 @@ pub(super) struct Client {
     http: OnceLock<reqwest::Client>,
 }
 
-/// Why there is no answer.
+/// Why there is no schema.
 enum Failure {
-    Silent(String),
-    Certificate(String),
+    NoAnswer(NoAnswer),
     Status(StatusCode),
-    TooLong,
     NotARegistry,
 }
 
@@ -83,18 +59,8 @@ impl Client {
     /// When the registry does not answer, or refuses to.
     pub async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, SourceError> {
         let http = self.http()?;
-        let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
-        loop {
-            let failure = match self.attempt(http, path).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
-            };
-            if !failure.is_passing() || started.elapsed() + pause >= self.patience.attempts {
-                return Err(self.error(&failure));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (2 * pause).min(LAST_PAUSE);
-        }
+        let answer = http::repeat(self.patience, Failure::is_passing, || self.attempt(http, path)).await;
+        answer.map_err(|failure| self.error(&failure))
     }
 
     /// Parses an answer.
@@ -111,15 +77,10 @@ impl Client {
             let password = self.config.password.as_ref().map(Secret::reveal);
             request = request.basic_auth(username.reveal(), password);
         }
-        let mut response = request.send().await.map_err(Failure::of)?;
-        let mut answer = vec![];
-        while let Some(piece) = response.chunk().await.map_err(Failure::of)? {
-            if answer.len() + piece.len() > ANSWER_BYTES_MAX {
-                return Err(Failure::TooLong);
-            }
-            answer.extend_from_slice(&piece);
-        }
-        match response.status() {
+        let (status, answer) = http::answer(request, ANSWER_BYTES_MAX)
+            .await
+            .map_err(Failure::NoAnswer)?;
+        match status {
             StatusCode::OK => Ok(Some(answer)),
             StatusCode::NOT_FOUND if is_unknown(&answer) => Ok(None),
             status => Err(Failure::Status(status)),
@@ -130,24 +91,11 @@ impl Client {
         if let Some(http) = self.http.get() {
             return Ok(http);
         }
-        let mut builder = reqwest::Client::builder()
-            .timeout(self.patience.attempt)
-            .user_agent("clickrec");
-        if let Some(path) = &self.config.ca {
-            let unusable =
-                |reason: String| self.unreachable(format!("{path} {reason}"), "check `ca` under `schema_registry`");
-            let pem = std::fs::read(path).map_err(|error| unusable(format!("cannot be read: {error}")))?;
-            let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if certificates.is_empty() {
-                return Err(unusable("contains no PEM certificate".to_owned()));
-            }
-            for certificate in certificates {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        let http = builder.build().map_err(|error| {
-            let help = "check the system's certificates, and `ca` under `schema_registry`";
-            self.unreachable(innermost(&error), help)
+        let built = http::client(self.patience, self.config.ca.as_deref())
+            .and_then(|builder| builder.build().map_err(|error| http::innermost(&error)));
+        let http = built.map_err(|reason| {
+            let help = "check `ca` under `schema_registry`, and the system's certificates";
+            self.unreachable(reason, help)
         })?;
         Ok(self.http.get_or_init(|| http))
     }
@@ -167,20 +115,12 @@ impl Client {
 }
 
 impl Failure {
-    fn of(error: reqwest::Error) -> Self {
-        let reason = innermost(&error);
-        match reason.contains("certificate") {
-            true => Self::Certificate(reason),
-            false => Self::Silent(reason),
-        }
-    }
-
     /// Whether the same request may succeed in a moment.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Silent(_) => true,
-            Self::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
-            Self::Certificate(_) | Self::TooLong | Self::NotARegistry => false,
+            Self::NoAnswer(reason) => reason.is_passing(),
+            Self::Status(status) => http::is_passing(*status),
+            Self::NotARegistry => false,
         }
     }
 
@@ -188,11 +128,11 @@ impl Failure {
     fn explain(&self) -> (String, &'static str) {
         const URL: &str = "check `url` under `schema_registry`; Apicurio's ends with /apis/ccompat/v7";
         match self {
-            Self::Silent(reason) => (
+            Self::NoAnswer(NoAnswer::Silent(reason)) => (
                 format!("it does not answer ({reason})"),
                 "check that it runs there, and `url` under `schema_registry`",
             ),
-            Self::Certificate(reason) => (
+            Self::NoAnswer(NoAnswer::Certificate(reason)) => (
                 format!("its certificate is rejected ({reason})"),
                 "set `ca` under `schema_registry` to a PEM file with the authority's certificate, and in `url` use the \
                  name in the registry's certificate",
@@ -210,7 +150,7 @@ impl Failure {
                 "look into the registry's log",
             ),
             Self::Status(status) => (format!("it answers {status}"), URL),
-            Self::TooLong => (format!("its answer is longer than {} MiB", ANSWER_BYTES_MAX >> 20), URL),
+            Self::NoAnswer(NoAnswer::TooLong(most)) => (format!("its answer is longer than {} MiB", most >> 20), URL),
             Self::NotARegistry => ("its answer is not that of a schema registry".to_owned(), URL),
         }
     }
@@ -219,13 +159,4 @@ impl Failure {
 fn is_unknown(answer: &[u8]) -> bool {
     let problem = serde_json::from_slice::<Problem>(answer);
     problem.is_ok_and(|problem| problem.error_code == SCHEMA_NOT_FOUND)
-}
-
-/// What caused an error; the library's own text repeats the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &(dyn Error + 'static) = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

@@ -14,10 +14,11 @@ use futures::future::join_all;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::client::{Client, Patience};
+use super::client::Client;
 use super::{Registry, RegistryConfig};
 use crate::settings::Secret;
 use crate::sources::SourceError;
+use crate::sources::http::Patience;
 
 const CLICK: &str = r#"{"type":"record","name":"Click","fields":[{"name":"item_id","type":"string"}]}"#;
 

@@ -48,10 +48,13 @@ impl ClientContext for Judgement {
 
 /// Connects once more to check the certificate. `None` if it is valid, or the check takes too long.
 pub(in crate::sources::kafka) fn judge(settings: &ClientConfig, timeout: Duration) -> Option<Verdict> {
+    let mut settings = settings.clone();
+    // The handshake is that of a login, which would need a token.
+    settings.set("security.protocol", "SSL");
     let native = settings.create_native_config().ok()?;
     // SAFETY: the configuration is valid; the client takes ownership of it, and passes `Judgement` to the callback.
     unsafe { rd_kafka_conf_set_ssl_cert_verify_cb(native.ptr(), Some(verify)) };
-    let client = Client::new(settings, native, RDKafkaType::RD_KAFKA_PRODUCER, Judgement::default()).ok()?;
+    let client = Client::new(&settings, native, RDKafkaType::RD_KAFKA_PRODUCER, Judgement::default()).ok()?;
     let started = Instant::now();
     loop {
         match client.context().0.load(Ordering::Relaxed) {

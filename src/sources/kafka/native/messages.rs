@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 use std::ptr::null_mut;
 use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
@@ -24,14 +25,14 @@ const BATCH: usize = 1_024;
 pub(in crate::sources::kafka) struct Messages<C: ConsumerContext> {
     queue: *mut rd_kafka_queue_t,
     taken: Vec<*mut rd_kafka_message_t>,
-    client: BaseConsumer<C>,
+    client: Arc<BaseConsumer<C>>,
 }
 
 // SAFETY: librdkafka's queues may be used from any thread; the pointers in `taken` never outlive a call.
 unsafe impl<C: ConsumerContext> Send for Messages<C> {}
 
 impl<C: ConsumerContext> Messages<C> {
-    pub fn of(client: BaseConsumer<C>) -> Self {
+    pub fn of(client: Arc<BaseConsumer<C>>) -> Self {
         let handle = client.client().native_ptr();
         // SAFETY: the handle is valid; the queue is ours to destroy. The crate reads logs as events, which a batch does
         // not return, so they reach the context through a callback.
