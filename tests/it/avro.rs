@@ -259,7 +259,7 @@ fn json_with_a_schema_id_needs_no_registry() {
     shop.assert_nothing_lost(21);
     assert_eq!(
         shop.rows("select reason, count(*) from silver.quarantine group by reason"),
-        ["\"not JSON: begins with a schema ID, so read it with from_avro\",1"]
+        ["\"not JSON: begins with a schema ID, so read it with from_avro or from_protobuf\",1"]
     );
 }
 
