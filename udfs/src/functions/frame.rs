@@ -42,7 +42,13 @@ impl fmt::Display for Guid {
         let number = u128::from_be_bytes(self.0);
         let part = |shift: u32| (number >> shift) & 0xffff;
         let (first, last) = (number >> 96, number & 0xffff_ffff_ffff);
-        write!(f, "{first:08x}-{:04x}-{:04x}-{:04x}-{last:012x}", part(80), part(64), part(48))
+        write!(
+            f,
+            "{first:08x}-{:04x}-{:04x}-{:04x}-{last:012x}",
+            part(80),
+            part(64),
+            part(48)
+        )
     }
 }
 
@@ -76,7 +82,10 @@ mod tests {
     fn a_frame_is_a_zero_byte_and_an_id() {
         let framed = |value: &'static [u8]| framed(value).map(|framed| (framed.schema_id, framed.body));
         let number = SchemaId::Number;
-        assert_eq!(framed(b"\0\0\x01\x86\xa1abc"), Some((number(100_001), b"abc".as_slice())));
+        assert_eq!(
+            framed(b"\0\0\x01\x86\xa1abc"),
+            Some((number(100_001), b"abc".as_slice()))
+        );
         assert_eq!(framed(b"\0\xff\xff\xff\xff"), Some((number(u32::MAX), b"".as_slice())));
         let others: [&[u8]; 5] = [b"", b"\0", b"\0\0\0\0", b"{\"a\":1}", b"\x01\0\0\0\x07abc"];
         for value in others {

@@ -69,8 +69,10 @@ async fn requested(
     registry: &dyn SchemaRegistry,
     by_schema: &BySchema<'_>,
 ) -> Result<BTreeMap<SchemaId, RegisteredSchema>> {
-    let mut ids: Vec<(Reverse<usize>, SchemaId)> =
-        by_schema.iter().map(|(id, bodies)| (Reverse(bodies.len()), *id)).collect();
+    let mut ids: Vec<(Reverse<usize>, SchemaId)> = by_schema
+        .iter()
+        .map(|(id, bodies)| (Reverse(bodies.len()), *id))
+        .collect();
     ids.sort_unstable();
     let (mut found, mut unknown) = (BTreeMap::new(), 0);
     for some in ids.chunks(REQUESTS) {
@@ -79,7 +81,10 @@ async fn requested(
         }
         let requests: Vec<_> = some.iter().map(|(_, id)| registry.schema(*id)).collect();
         let answers = try_join_all(requests).await?;
-        unknown += answers.iter().filter(|answer| **answer == RegisteredSchema::Unknown).count();
+        unknown += answers
+            .iter()
+            .filter(|answer| **answer == RegisteredSchema::Unknown)
+            .count();
         found.extend(some.iter().map(|(_, id)| *id).zip(answers));
     }
     Ok(found)

@@ -32,11 +32,5 @@ pub(in crate::functions) trait Format: Debug + Send + Sync {
     ///
     /// # Errors
     /// When a type has no JSON values, which the check of the schema excludes.
-    fn decode(
-        &self,
-        schema: &Schema,
-        bodies: &[Body<'_>],
-        broken: &str,
-        texts: &mut Texts,
-    ) -> Result<(), ArrowError>;
+    fn decode(&self, schema: &Schema, bodies: &[Body<'_>], broken: &str, texts: &mut Texts) -> Result<(), ArrowError>;
 }

@@ -34,7 +34,10 @@ impl Schema {
     pub fn registered(schema_type: &str, text: &str, references: &[Reference]) -> Result<Self, String> {
         match schema_type {
             "AVRO" if references.is_empty() => Self::avro(text),
-            "AVRO" => Self::avro(&in_lined(text, references.iter().map(|reference| reference.schema.as_str()))?),
+            "AVRO" => Self::avro(&in_lined(
+                text,
+                references.iter().map(|reference| reference.schema.as_str()),
+            )?),
             "PROTOBUF" => {
                 let imported = references.iter().map(|reference| {
                     let Reference { name, schema } = reference;

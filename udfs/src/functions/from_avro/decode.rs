@@ -92,7 +92,15 @@ mod tests {
 
     /// How often records were decoded, and which rows are broken.
     fn decoded(bytes: &[&[u8]]) -> (usize, Vec<usize>) {
-        let bodies: Vec<Body<'_>> = bytes.iter().enumerate().map(|(row, bytes)| Body { row, bytes, after_id: None }).collect();
+        let bodies: Vec<Body<'_>> = bytes
+            .iter()
+            .enumerate()
+            .map(|(row, bytes)| Body {
+                row,
+                bytes,
+                after_id: None,
+            })
+            .collect();
         let (mut calls, mut broken, mut seen) = (0, vec![], vec![]);
         let mut take = |bodies: &[Body<'_>], table: Option<RecordBatch>| {
             calls += 1;
@@ -119,7 +127,10 @@ mod tests {
         assert_eq!(broken, [500]);
         assert!(calls < 30, "{calls}");
         let alternating: Vec<&[u8]> = (0..100).map(|n| if n % 2 == 0 { good } else { bad }).collect();
-        assert_eq!(decoded(&alternating).1, (0..100).filter(|n| n % 2 == 1).collect::<Vec<_>>());
+        assert_eq!(
+            decoded(&alternating).1,
+            (0..100).filter(|n| n % 2 == 1).collect::<Vec<_>>()
+        );
         assert_eq!(decoded(&[]), (0, vec![]));
     }
 }

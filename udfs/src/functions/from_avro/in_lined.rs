@@ -33,7 +33,9 @@ impl Types {
         match schema {
             Value::Array(branches) => branches.into_iter().for_each(|branch| self.add(branch)),
             Value::Object(mut object) => {
-                let Some((name, namespace)) = named(&object, "") else { return };
+                let Some((name, namespace)) = named(&object, "") else {
+                    return;
+                };
                 if !namespace.is_empty() {
                     // Where it is defined later, another namespace may surround it.
                     object.insert("namespace".to_owned(), namespace.into());
@@ -51,7 +53,10 @@ impl Types {
         }
         match schema {
             Value::String(name) => {
-                let found = self.0.remove(&full(name, namespace)).or_else(|| self.0.remove(name.as_str()));
+                let found = self
+                    .0
+                    .remove(&full(name, namespace))
+                    .or_else(|| self.0.remove(name.as_str()));
                 let Some(found) = found else { return Ok(()) };
                 *schema = found;
                 self.define(schema, namespace, depth + 1)

@@ -86,13 +86,7 @@ impl Format for Avro {
         matches!(schema, Schema::Avro(_))
     }
 
-    fn decode(
-        &self,
-        schema: &Schema,
-        bodies: &[Body<'_>],
-        broken: &str,
-        texts: &mut Texts,
-    ) -> Result<(), ArrowError> {
+    fn decode(&self, schema: &Schema, bodies: &[Body<'_>], broken: &str, texts: &mut Texts) -> Result<(), ArrowError> {
         let Schema::Avro(schema) = schema else { return Ok(()) };
         let mut take = |bodies: &[Body<'_>], table: Option<RecordBatch>| -> Result<(), ArrowError> {
             let Some(table) = table else {

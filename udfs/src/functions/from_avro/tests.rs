@@ -214,7 +214,9 @@ async fn policies_and_nested_types_are_those_of_from_json() {
         column(&refused, "error"),
         texts_of(&[Some("id: expected string, found number")])
     );
-    let rows = call(&function(one()), &[values.clone()], &[columns, "evolve"]).await.unwrap();
+    let rows = call(&function(one()), &[values.clone()], &[columns, "evolve"])
+        .await
+        .unwrap();
     assert_eq!(column(&rows, "id"), texts_of(&[Some("12")]));
     assert_eq!(column(&rows, "day"), texts_of(&[Some("2026-03-01")]));
     assert_eq!(column(&rows, "error"), texts_of(&[None]));
@@ -280,9 +282,13 @@ async fn values_without_a_schema_id_have_it_in_a_header() {
         Some(vec![id(b"\0\0\0\0\x07")]),
     ]);
     let function = function(ValueSchemas::Registry(stub));
-    let rows = call(&function, &[values.clone(), headers.clone()], &["item_id string", "evolve"])
-        .await
-        .unwrap();
+    let rows = call(
+        &function,
+        &[values.clone(), headers.clone()],
+        &["item_id string", "evolve"],
+    )
+    .await
+    .unwrap();
     let items = [Some("prod_1"), Some("prod_1"), None, None, None];
     assert_eq!(column(&rows, "item_id"), texts_of(&items));
     let errors = [
@@ -293,8 +299,13 @@ async fn values_without_a_schema_id_have_it_in_a_header() {
         Some("schema ID 7 is not in the registry"),
     ];
     assert_eq!(column(&rows, "error"), texts_of(&errors));
-    let error = call(&function, &[values, headers], &["item_id string", "other"]).await.unwrap_err();
-    assert!(error.to_string().contains("the fourth argument must be 'quarantine'"), "{error}");
+    let error = call(&function, &[values, headers], &["item_id string", "other"])
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("the fourth argument must be 'quarantine'"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -308,7 +319,10 @@ async fn values_that_only_look_like_avro_do_not_keep_the_registry_busy() {
     let requested = stub.requested();
     assert!(requested.contains(&ID) && requested.len() < 300, "{}", requested.len());
     let errors = column(&rows, "error");
-    let not_requested = errors.iter().flatten().filter(|error| error.contains("was not requested"));
+    let not_requested = errors
+        .iter()
+        .flatten()
+        .filter(|error| error.contains("was not requested"));
     assert_eq!(not_requested.count(), 2_001 - requested.len());
     assert_eq!(errors[2_000..], texts_of(&[None; 3]));
 }

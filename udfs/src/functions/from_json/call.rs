@@ -63,11 +63,7 @@ impl<'a> Declared<'a> {
 
 /// The field of the result: a struct of the declared columns and those for errors. The argument at this place declares
 /// them.
-pub(in crate::functions) fn result_field(
-    function: &str,
-    args: &ReturnFieldArgs<'_>,
-    place: usize,
-) -> Result<FieldRef> {
+pub(in crate::functions) fn result_field(function: &str, args: &ReturnFieldArgs<'_>, place: usize) -> Result<FieldRef> {
     let value = args.arg_fields[0].data_type();
     if !is_text(value) {
         return plan_err!("{function}: the first argument must be text or binary, not {value}");
