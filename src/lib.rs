@@ -312,7 +312,8 @@
 //!   - settings (SASL, TLS, `options`): `sources/kafka/settings.rs`
 //!   - clients, timeouts, retries, memory of a consumer, aborted transactions: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
-//!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; settings of a registry:
+//!   - schemas of Avro and Protobuf values, by ID, and those that they refer to:
+//!     `sources/schema_registry/registry.rs`; settings of a registry, schemas in files:
 //!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`
 //!   - a topic as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`
 //!   - rows of `insert into` as records, what cannot be written: `sources/kafka/inserted_rows.rs`; headers that it

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, StatusCode};
@@ -16,8 +17,8 @@ use crate::sources::SourceError;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
-/// The API's code for a schema that is not there.
-const SCHEMA_NOT_FOUND: i64 = 40_403;
+/// The API's codes for a subject, a version and a schema that are not there.
+const NOT_FOUND: [i64; 3] = [40_401, 40_402, 40_403];
 
 /// How long an answer may take.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,8 @@ pub(super) struct Client {
     config: RegistryConfig,
     patience: Patience,
     http: OnceLock<reqwest::Client>,
+    /// Which of the addresses answered last.
+    answering: AtomicUsize,
 }
 
 /// Why there is no answer.
@@ -70,11 +73,12 @@ impl Client {
             config,
             patience,
             http: OnceLock::new(),
+            answering: AtomicUsize::new(0),
         }
     }
 
-    pub fn url(&self) -> &str {
-        &self.config.url
+    pub fn config(&self) -> &RegistryConfig {
+        &self.config
     }
 
     /// The answer for a path; `None` if the registry does not have what it names.
@@ -85,7 +89,7 @@ impl Client {
         let http = self.http()?;
         let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let failure = match self.attempt(http, path).await {
+            let failure = match self.attempts(http, path).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -105,9 +109,29 @@ impl Client {
         serde_json::from_slice(answer).map_err(|_| self.error(&Failure::NotARegistry))
     }
 
-    async fn attempt(&self, http: &reqwest::Client, path: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let mut request = http.get(format!("{}{path}", self.config.url));
-        if let Some(username) = &self.config.username {
+    /// An attempt at each address, until one answers.
+    async fn attempts(&self, http: &reqwest::Client, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let urls = &self.config.urls;
+        let first = self.answering.load(Ordering::Relaxed);
+        let mut last = Failure::Silent("no address".to_owned());
+        for place in (0..urls.len()).map(|next| (first + next) % urls.len()) {
+            match self.attempt(http, &format!("{}{path}", urls[place])).await {
+                Ok(answer) => {
+                    self.answering.store(place, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(failure) if failure.is_passing() => last = failure,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(last)
+    }
+
+    async fn attempt(&self, http: &reqwest::Client, address: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let mut request = http.get(address);
+        if let Some(token) = &self.config.token {
+            request = request.bearer_auth(token.reveal());
+        } else if let Some(username) = &self.config.username {
             let password = self.config.password.as_ref().map(Secret::reveal);
             request = request.basic_auth(username.reveal(), password);
         }
@@ -159,7 +183,7 @@ impl Client {
 
     fn unreachable(&self, reason: String, help: &str) -> SourceError {
         SourceError::Unreachable {
-            what: format!("the schema registry at {}", self.config.url),
+            what: format!("the schema registry at {}", self.config.urls.join(", ")),
             reason,
             help: help.to_owned(),
         }
@@ -199,11 +223,11 @@ impl Failure {
             ),
             Self::Status(StatusCode::UNAUTHORIZED) => (
                 "it rejects the user name or the password (401)".to_owned(),
-                "check `username` and `password` under `schema_registry`",
+                "check `username` and `password`, or `token`, under `schema_registry`",
             ),
             Self::Status(StatusCode::FORBIDDEN) => (
                 "this user may not read schemas (403)".to_owned(),
-                "grant the `username` under `schema_registry` the permission to read schemas",
+                "grant the `username` or `token` under `schema_registry` the permission to read schemas",
             ),
             Self::Status(status) if self.is_passing() => (
                 format!("it does not answer requests ({status})"),
@@ -218,7 +242,7 @@ impl Failure {
 
 fn is_unknown(answer: &[u8]) -> bool {
     let problem = serde_json::from_slice::<Problem>(answer);
-    problem.is_ok_and(|problem| problem.error_code == SCHEMA_NOT_FOUND)
+    problem.is_ok_and(|problem| NOT_FOUND.contains(&problem.error_code))
 }
 
 /// What caused an error; the library's own text repeats the URL.
