@@ -62,6 +62,7 @@ mod partial_projects;
 mod pipeline;
 mod poison;
 mod prices;
+mod protobuf;
 mod quarantine;
 mod quarantine_races;
 mod quarantined_rows;

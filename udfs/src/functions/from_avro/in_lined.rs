@@ -71,9 +71,15 @@ impl Types {
 
     fn define_within(&mut self, object: &mut Map<String, Value>, outer: &str, depth: usize) -> Result<(), String> {
         let own = named(object, outer);
-        if let Some((name, _)) = &own {
+        if let Some((name, namespace)) = &own {
             // Its own definition is the first.
             self.0.remove(name);
+            // The decoder finds a type again only if its name and its namespace stand apart.
+            let simple = name.rsplit('.').next().unwrap_or_default();
+            object.insert("name".to_owned(), simple.into());
+            if !namespace.is_empty() {
+                object.insert("namespace".to_owned(), namespace.as_str().into());
+            }
         }
         let namespace = own.as_ref().map_or(outer, |(_, namespace)| namespace.as_str());
         for key in ["type", "items", "values"] {
