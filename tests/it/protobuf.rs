@@ -75,7 +75,10 @@ fn click(id: u32, n: u64) -> Vec<u8> {
 
 #[test]
 fn protobuf_reaches_silver_and_what_cannot_be_decoded_has_a_reason() {
-    let registry = Registry::start(&[(AVRO, r#"{"type":"record","name":"A","fields":[{"name":"a","type":"string"}]}"#)]);
+    let registry = Registry::start(&[(
+        AVRO,
+        r#"{"type":"record","name":"A","fields":[{"name":"a","type":"string"}]}"#,
+    )]);
     registry.answer_subject("kind", json!({ "schema": KIND, "schemaType": "PROTOBUF" }));
     let references = json!([{ "name": "shop/kind.proto", "subject": "kind", "version": 1 }]);
     for (id, has_coupon) in [(OLD, false), (NEW, true)] {
@@ -85,7 +88,10 @@ fn protobuf_reaches_silver_and_what_cannot_be_decoded_has_a_reason() {
         );
     }
     let broker = EmbeddedBroker::start("clickstream", 2).unwrap();
-    let mut shop = shop_of(&broker, ", schema_registry: { url: \"http://127.0.0.1:1, ${REGISTRY}\" }");
+    let mut shop = shop_of(
+        &broker,
+        ", schema_registry: { url: \"http://127.0.0.1:1, ${REGISTRY}\" }",
+    );
     shop.edit("sql/silver/clicks.sql", "from_json(", "from_protobuf(");
     shop.set("REGISTRY", &registry.url);
     // The producer is updated in the middle, and delivers the first message twice.

@@ -76,10 +76,9 @@ pub mod variables;
 pub mod wire;
 
 pub use functions::{
-    Framed, Guid, ProtobufSchema, Reference, RegisteredSchema, SCHEMA_ID_HEADER, Schema, SchemaId, SchemaRegistry,
-    SourceSchemas, UnknownItem, ValueSchemas, call_from_wire, framed, parse_columns, relation_functions,
-    relation_planner, relations_as_subqueries, scalar_functions, schema_function_documentation, schema_functions,
-    window_functions,
+    Framed, Guid, ProtobufSchema, Reference, RegisteredSchema, Schema, SchemaId, SchemaRegistry, SourceSchemas,
+    UnknownItem, ValueSchemas, call_from_wire, framed, parse_columns, relation_functions, relation_planner,
+    relations_as_subqueries, scalar_functions, schema_function_documentation, schema_functions, window_functions,
 };
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner};
 pub use variables::{Variables, substitute};

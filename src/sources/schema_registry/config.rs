@@ -5,7 +5,8 @@ use crate::settings::Secret;
 /// A registry and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryConfig {
-    /// Its addresses, each perhaps with a path, without a slash at the end. If one does not answer, the next one is asked.
+    /// Its addresses, each perhaps with a path, without a slash at the end. If one does not answer, the next one is
+    /// asked.
     pub urls: Vec<String>,
     /// The user name, or API key.
     pub username: Option<Secret>,

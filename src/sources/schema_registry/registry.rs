@@ -1,5 +1,5 @@
-//! Schemas by ID, with those that they refer to. An ID stands for the same schema for ever, so each schema is requested once
-//! and kept.
+//! Schemas by ID, with those that they refer to. An ID stands for the same schema for ever, so each schema is requested
+//! once and kept.
 
 use std::any::Any;
 use std::fmt;

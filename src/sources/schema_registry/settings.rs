@@ -154,8 +154,9 @@ fn of_file(file: &Text, message: Option<&Text>, values: &mut Values) -> Option<S
     };
     found
         .map_err(|problem| {
-            let help = "`schema` names a file with the Avro schema of a record, as JSON; or a `.proto` file, or its compiled \
-                        form (`.desc`, `.pb`), of which `message` names a message with its package: shop.Click";
+            let help = "`schema` names a file with the Avro schema of a record, as JSON; or a `.proto` file, or its \
+                        compiled form (`.desc`, `.pb`), of which `message` names a message with its package: \
+                        shop.Click";
             values.problem(file.referenced, problem, Some(help.to_owned()));
         })
         .ok()

@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// The header of a record that has the ID of its value's schema.
-pub const SCHEMA_ID_HEADER: &str = "__value_schema_id";
+pub(super) const SCHEMA_ID_HEADER: &str = "__value_schema_id";
 
 /// Names a schema in a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,9 +1,10 @@
 //! A message as a JSON object, with the names of its schema.
 //!
-//! Fields without presence (in proto3, all but messages and those that are `optional` or in a `oneof`) always have a value,
-//! which is the default if none was sent; others are left out unless they were sent. Numbers keep all digits; NaN and infinity
-//! are `null`. Enums are names, or numbers without one. Bytes are written as `json_rows` writes them. The well-known types
-//! are what they stand for: times and durations text, wrappers their value, `Struct`, `Value` and `ListValue` any JSON.
+//! Fields without presence (in proto3, all but messages and those that are `optional` or in a `oneof`) always have a
+//! value, which is the default if none was sent; others are left out unless they were sent. Numbers keep all digits; NaN
+//! and infinity are `null`. Enums are names, or numbers without one. Bytes are written as `json_rows` writes them. The
+//! well-known types are what they stand for: times and durations are text, wrappers are their value, and `Struct`,
+//! `Value` and `ListValue` are any JSON.
 
 use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, ReflectMessage, SerializeOptions, Value};
 use serde::Serialize;

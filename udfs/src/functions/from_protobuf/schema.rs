@@ -56,8 +56,8 @@ impl ProtobufSchema {
         Ok(Self::new(Messages::OfFile(file), &pool))
     }
 
-    /// A message of a `.proto` file, or of a compiled set of files (`.desc`, `.pb`). Imports are searched for in the file's
-    /// folder, and in those above it up to `root`.
+    /// A message of a `.proto` file, or of a compiled set of files (`.desc`, `.pb`). Imports are searched for in the
+    /// file's folder, and in those above it up to `root`.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -141,8 +141,8 @@ impl fmt::Debug for ProtobufSchema {
     }
 }
 
-/// The message at places in a file: their number, the place among the file's messages, the one among those declared in that
-/// message, and so on. No place at all means the first message.
+/// The message at places in a file: their number, the place among the file's messages, the one among those declared in
+/// that message, and so on. No place at all means the first message.
 fn placed(file: &FileDescriptor, bytes: &mut &[u8]) -> Option<MessageDescriptor> {
     let count = zigzag(bytes)?;
     if count == 0 {

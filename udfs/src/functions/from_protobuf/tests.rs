@@ -242,7 +242,7 @@ async fn what_nests_too_deep_is_a_reason() {
     let mut deeper = click("outer");
     deeper.set_field_by_name("previous", Value::Message(deep));
     // Groups that nobody knows, and messages that claim to be shorter than what is in them.
-    let groups = vec![0xa3_u8, 0x01].repeat(500_000);
+    let groups = [0xa3_u8, 0x01].repeat(500_000);
     let lies = [0x5a_u8, 0x02].repeat(500_000);
     let body = |bytes: &[u8]| framed_with(ID, &[CLICK_PLACE, bytes].concat());
     let rows = decoded(
@@ -380,7 +380,10 @@ proptest! {
         prop_assert_eq!(column(&rows, "error"), texts_of(&[None]));
         prop_assert_eq!(column(&rows, "event_id"), texts_of(&[Some(event_id.as_str())]));
         prop_assert_eq!(column(&rows, "user_id"), texts_of(&[Some(user_id.to_string().as_str())]));
-        let json = |name: &str| serde_json::from_str::<serde_json::Value>(column(&rows, name)[0].as_ref().unwrap()).unwrap();
+        let json = |name: &str| -> serde_json::Value {
+            let texts = column(&rows, name);
+            serde_json::from_str(texts[0].as_ref().unwrap()).unwrap()
+        };
         let named = match kind {
             0 => "VIEW".into(),
             1 => "ADD_TO_CART".into(),
