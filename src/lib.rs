@@ -295,6 +295,7 @@
 //!   - credentials in the file refused: `config/validate_credentials.rs` (which: `settings/credential.rs`)
 //! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`)
 //!   - files, folders, topics, and their format: `inspect/locate.rs`, with guesses of `sources/formats/guess.rs`
+//!   - records that are no JSON objects (Avro, Protobuf), JSON after a schema ID: `inspect/sample.rs`
 //!   - fields of records, their types and values: `inspect/shape.rs`; notations of times: `inspect/times.rs`
 //!   - names that fields have (`visitorid`, `sku`, …): `inspect/names.rs`; of events: `inspect/kinds.rs`
 //!   - fields chosen, by names and values: `inspect/roles.rs`; lists that become rows: `inspect/infer.rs`
@@ -325,7 +326,8 @@
 //!     `sources/kafka/oauth/endpoint.rs`
 //!   - clients, timeouts, retries, memory of a consumer, aborted transactions: `sources/kafka/client.rs`
 //!   - errors of brokers explained: `sources/kafka/cause.rs`; certificates: `sources/kafka/native/certificate.rs`
-//!   - schemas of Avro values, by ID: `sources/schema_registry/registry.rs`; settings of a registry:
+//!   - schemas of Avro and Protobuf values, by ID, and those that they refer to:
+//!     `sources/schema_registry/registry.rs`; settings of a registry, schemas in files:
 //!     `sources/schema_registry/settings.rs`; one that does not answer: `sources/schema_registry/client.rs`; HTTP
 //!     requests repeated: `sources/http.rs`
 //!   - topics as a table, tombstones, `delete` and `update` refused: `sources/kafka/kafka_table.rs`

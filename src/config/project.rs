@@ -155,7 +155,7 @@ impl Project {
         self.vars.iter().map(revealed).collect()
     }
 
-    /// What describes the Avro values of sources, for `from_avro` in SQL.
+    /// What describes the Avro and Protobuf values of sources, for `from_avro` and `from_protobuf` in SQL.
     pub fn schemas(&self) -> SourceSchemas {
         let schemas = |(name, source): (&String, &Arc<dyn SourceConfig>)| Some((name.clone(), source.schemas()?));
         self.sources.iter().filter_map(schemas).collect()

@@ -79,7 +79,9 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings, schemas: &
     for function in clickrec_udfs::scalar_functions() {
         context.register_udf(function.as_ref().clone());
     }
-    context.register_udf(clickrec_udfs::from_avro(schemas.clone()));
+    for function in clickrec_udfs::schema_functions(schemas) {
+        context.register_udf(function);
+    }
     for function in clickrec_udfs::window_functions() {
         context.register_udwf(function.as_ref().clone());
     }

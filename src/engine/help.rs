@@ -1,7 +1,7 @@
 //! The documentation of the functions, for `\df` and completion in the shell.
 
 use clickrec_udfs::relation::Parameter;
-use clickrec_udfs::{FROM_AVRO, from_avro_documentation};
+use clickrec_udfs::schema_function_documentation;
 use datafusion::logical_expr::Documentation;
 use datafusion::prelude::SessionContext;
 
@@ -125,8 +125,8 @@ pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
     let state = session.state();
     let scalar = state.scalar_functions().iter();
     let scalar = scalar.map(|(name, f)| {
-        let asynchronous = (name == FROM_AVRO).then(from_avro_documentation);
-        FunctionHelp::new(name, FunctionKind::Scalar, f.documentation().or(asynchronous))
+        let known = f.documentation().or_else(|| schema_function_documentation(name));
+        FunctionHelp::new(name, FunctionKind::Scalar, known)
     });
     let higher = state.higher_order_functions().iter();
     let higher = higher.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Scalar, f.documentation()));
@@ -188,6 +188,7 @@ mod tests {
             "changes",
             "from_avro",
             "from_json",
+            "from_protobuf",
             "item_transitions",
             "latest",
             "previous",

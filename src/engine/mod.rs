@@ -153,7 +153,7 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// Sets what `from_avro` in the SQL of its sessions knows of sources.
+    /// Sets what `from_avro` and `from_protobuf` in the SQL of its sessions know of sources.
     #[must_use]
     pub fn with_schemas(mut self, schemas: SourceSchemas) -> Self {
         self.schemas = schemas;

@@ -7,7 +7,7 @@ use super::infer::infer;
 use super::locate::{LocatedSource, locate};
 use super::mapping::{Choice, FieldType, Kinds, Mapping, Role};
 use super::presets::{Preset, preset, recognized};
-use super::sample::{Record, Sample};
+use super::sample::{Other, Record, Sample};
 use super::shape::Shape;
 
 /// How many fields an error names.
@@ -86,16 +86,14 @@ fn mapped(
     Ok(mapping)
 }
 
-fn no_records(sample: &str, example: Option<String>) -> InspectError {
+fn no_records(sample: &str, example: Option<Other>) -> InspectError {
     let sample = sample.to_owned();
     match example {
         None => InspectError::Empty { sample },
-        Some(reason) => InspectError::NotRecords {
+        Some(Other { reason, help }) => InspectError::NotRecords {
             sample,
             reason,
-            help: "a record has to be a JSON object, or a row of a table; save some as JSON lines, or run `clickrec init` \
-                   and write sql/silver/clicks.sql by hand"
-                .to_owned(),
+            help: help.to_owned(),
         },
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use clickrec_udfs::framed;
 use serde_json::Value;
 
 use super::InspectError;
@@ -14,15 +15,13 @@ use crate::sources::{RawSource, Source};
 const RECORDS_MAX: usize = 5_000;
 /// How many bytes of them.
 const BYTES_MAX: usize = 32 << 20;
-/// What Confluent's serializers write before a value: a zero, and four bytes of the id of a schema.
-const SCHEMA_ID: usize = 5;
 /// Letters of a value in a message.
 const LETTERS_MAX: usize = 40;
 
 /// A record that is a JSON object.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// As it arrived.
+    /// As it arrived, but for the ID of a schema before it.
     pub text: String,
     /// Parsed.
     pub value: Value,
@@ -35,7 +34,14 @@ pub(super) struct Sample {
     /// How many records are no JSON objects.
     pub others: usize,
     /// What one of those is.
-    pub example: Option<String>,
+    pub example: Option<Other>,
+}
+
+/// A record that is no JSON object.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Other {
+    pub reason: String,
+    pub help: &'static str,
 }
 
 impl Sample {
@@ -62,14 +68,14 @@ impl Sample {
             Some(record) => self.records.push(record),
             None => {
                 self.others += 1;
-                self.example.get_or_insert_with(|| description(value));
+                self.example.get_or_insert_with(|| Other::of(value));
             }
         }
     }
 }
 
 fn parse(value: &[u8]) -> Option<Record> {
-    let text = std::str::from_utf8(value).ok()?;
+    let text = std::str::from_utf8(framed(value).map_or(value, |framed| framed.body)).ok()?;
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     value.is_object().then(|| Record {
         text: text.to_owned(),
@@ -77,20 +83,33 @@ fn parse(value: &[u8]) -> Option<Record> {
     })
 }
 
-/// What a value is that is no JSON object.
-fn description(value: &[u8]) -> String {
-    if value.first() == Some(&0) && value.len() > SCHEMA_ID {
-        return match value.get(SCHEMA_ID) {
-            Some(b'{') => "a record begins with the id of a schema, as Confluent's serializers write it before JSON",
-            _ => "a record begins with the id of a schema, as Confluent's serializers write it before Avro or Protobuf",
+impl Other {
+    fn of(value: &[u8]) -> Self {
+        if let Some(framed) = framed(value) {
+            let what = match framed.body.first() {
+                Some(b'{' | b'[') => "JSON that is cut off, or no object",
+                _ => "Avro or Protobuf",
+            };
+            return Self {
+                reason: format!("a record begins with {}, and what follows is {what}", framed.schema_id),
+                help: "its registry knows what such values are: run `clickrec init`, set the topic and its \
+                       `schema_registry` in pipelines.yaml, and in sql/silver/clicks.sql read the values with from_avro \
+                       or from_protobuf in place of from_json",
+            };
         }
-        .to_owned();
+        let reason = match std::str::from_utf8(value) {
+            Ok(text) => {
+                let start: String = text.trim().chars().take(LETTERS_MAX).collect();
+                format!("a record is not a JSON object: {}", start.escape_debug())
+            }
+            Err(_) => "a record is not text".to_owned(),
+        };
+        Self {
+            reason,
+            help: "a record has to be a JSON object, or a row of a table; save some as JSON lines, or run `clickrec init` \
+                   and write sql/silver/clicks.sql by hand",
+        }
     }
-    let Ok(text) = std::str::from_utf8(value) else {
-        return "a record is not text".to_owned();
-    };
-    let start: String = text.trim().chars().take(LETTERS_MAX).collect();
-    format!("a record is not a JSON object: {}", start.escape_debug())
 }
 
 /// Opens a source, as written in `pipelines.yaml` in this folder.
@@ -115,6 +134,8 @@ pub(super) fn open(settings: &str, folder: &Path) -> Result<Arc<dyn Source>, Ins
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -124,9 +145,25 @@ mod tests {
             sample.add(value.as_bytes());
         }
         assert_eq!((sample.records.len(), sample.others), (2, 3));
-        assert_eq!(sample.example.as_deref(), Some("a record is not a JSON object: [1]"));
-        assert!(description(b"\0\0\x01\x86\xa2{\"a\":1}").ends_with("before JSON"));
-        assert!(description(b"\0\0\x01\x86\xa1\x04e0").contains("Avro"));
-        assert_eq!(description(b"\xff\xfe"), "a record is not text");
+        let reason = |value: &[u8]| Other::of(value).reason;
+        assert_eq!(sample.example.unwrap().reason, "a record is not a JSON object: [1]");
+        assert_eq!(reason(b"\xff\xfe"), "a record is not text");
+    }
+    #[test]
+    fn json_may_follow_the_id_of_a_schema() {
+        let mut sample = Sample::default();
+        sample.add(b"\0\0\x01\x86\xa2{\"a\":1}");
+        sample.add(b"\0\0\x01\x86\xa1\x04e0");
+        assert_eq!((sample.records.len(), sample.others), (1, 1));
+        assert_eq!(sample.records[0].text, "{\"a\":1}");
+        let other = sample.example.unwrap();
+        assert!(
+            other.reason.contains("begins with schema ID 100001") && other.reason.contains("Avro or Protobuf"),
+            "{other:?}"
+        );
+        assert!(
+            other.help.contains("schema_registry") && other.help.contains("from_avro"),
+            "{other:?}"
+        );
     }
 }

@@ -2,11 +2,22 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
+
 use super::redact;
 
 /// A credential. `Debug` and `Display` print `***`; only [`Secret::reveal`] returns the value.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret(String);
+
+/// Takes the same time wherever values differ.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Wraps a credential.

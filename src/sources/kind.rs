@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use clickrec_udfs::AvroSchemas;
+use clickrec_udfs::ValueSchemas;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
@@ -65,8 +65,8 @@ pub trait SourceConfig: Any + Debug + Send + Sync {
     /// Whether it reads files, which `clickrec sql --safe` does not allow.
     fn reads_files(&self) -> bool;
 
-    /// What describes its values if they are Avro.
-    fn schemas(&self) -> Option<AvroSchemas> {
+    /// What describes its values if they are Avro or Protobuf.
+    fn schemas(&self) -> Option<ValueSchemas> {
         None
     }
 

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use clickrec::sources::kafka::{EmbeddedBroker, Producer};
+use clickrec::sources::kafka::EmbeddedBroker;
 use serde_json::json;
 
 use crate::clustering::Cluster;
 use crate::follow::{Following, wait};
-use crate::registry::Registry;
+use crate::registry::{Registry, framed, send, shop_of};
 use crate::support::{Shop, skipped};
 
 /// 1 March 2026, 10:00 UTC, in milliseconds since 1970.
@@ -66,30 +66,8 @@ fn record(n: i64, has_coupon: bool) -> Vec<u8> {
     record
 }
 
-fn framed(id: u32, record: &[u8]) -> Vec<u8> {
-    [&[0_u8][..], &id.to_be_bytes(), record].concat()
-}
-
 fn click(id: u32, n: i64) -> Vec<u8> {
     framed(id, &record(n, id == NEW))
-}
-
-fn send(broker: &EmbeddedBroker, values: impl IntoIterator<Item = Vec<u8>>) {
-    let mut producer = Producer::connect(&broker.config("clickstream")).unwrap();
-    for value in values {
-        producer.send(None, Some(&value)).unwrap();
-    }
-    producer.flush().unwrap();
-}
-
-/// A project that decodes the broker's topic with these settings.
-fn shop_of(broker: &EmbeddedBroker, settings: &str) -> Shop {
-    let mut shop = Shop::up_to_silver();
-    let topic = "topic: \"${KAFKA_TOPIC:-clickstream}\"";
-    shop.edit("pipelines.yaml", topic, &format!("topic: clickstream{settings}"));
-    shop.set("CLICKREC_TARGET", "kafka");
-    shop.set("KAFKA_BROKERS", &broker.brokers());
-    shop
 }
 
 fn avro_shop(broker: &EmbeddedBroker, registry: &Registry) -> Shop {
@@ -104,7 +82,7 @@ fn avro_reaches_silver_and_what_cannot_be_decoded_has_a_reason() {
     let registry = Registry::start(&[(OLD, &schema(false)), (NEW, &schema(true))]);
     registry.answer(
         PROTOBUF,
-        json!({ "schema": "syntax = \"proto3\";", "schemaType": "PROTOBUF" }),
+        json!({ "schema": "syntax = \"proto3\"; message A {}", "schemaType": "PROTOBUF" }),
     );
     let broker = EmbeddedBroker::start("clickstream", 2).unwrap();
     let shop = avro_shop(&broker, &registry);
@@ -134,7 +112,7 @@ fn avro_reaches_silver_and_what_cannot_be_decoded_has_a_reason() {
         [
             "\"not Avro: JSON, without a schema ID\",1",
             "not a record of schema ID 1,1",
-            "\"schema ID 3 is PROTOBUF, not AVRO\",1",
+            "\"schema ID 3 is PROTOBUF, not AVRO: read it with from_protobuf\",1",
             "schema ID 9 is not in the registry,1",
         ]
     );
@@ -259,7 +237,7 @@ fn json_with_a_schema_id_needs_no_registry() {
     shop.assert_nothing_lost(21);
     assert_eq!(
         shop.rows("select reason, count(*) from silver.quarantine group by reason"),
-        ["\"not JSON: begins with a schema ID, so read it with from_avro\",1"]
+        ["\"not JSON: begins with a schema ID, so read it with from_avro or from_protobuf\",1"]
     );
 }
 

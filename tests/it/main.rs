@@ -67,6 +67,7 @@ mod partial_projects;
 mod pipeline;
 mod poison;
 mod prices;
+mod protobuf;
 mod quarantine;
 mod quarantine_races;
 mod quarantined_rows;

@@ -1,4 +1,4 @@
-//! A schema registry in the test's process, on a free port.
+//! A schema registry in the test's process, on a free port; and values with the IDs of its schemas.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,12 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
+use clickrec::sources::kafka::{EmbeddedBroker, Producer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
+
+use crate::support::Shop;
 
 /// It answers until it is dropped.
 pub struct Registry {
@@ -21,6 +24,8 @@ pub struct Registry {
 #[derive(Default)]
 struct Content {
     answers: BTreeMap<u32, Value>,
+    /// By subject, in any version.
+    subjects: BTreeMap<String, Value>,
     refuses_with: Option<StatusCode>,
     requests: Vec<u32>,
 }
@@ -38,6 +43,7 @@ impl Registry {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let routes = Router::new()
             .route("/schemas/ids/{id}", get(schema))
+            .route("/subjects/{subject}/versions/{version}", get(subject))
             .with_state(content.clone());
         runtime.spawn(async move { axum::serve(listener, routes).await });
         let registry = Self {
@@ -54,6 +60,11 @@ impl Registry {
     /// Answers so for an ID.
     pub fn answer(&self, id: u32, answer: Value) {
         self.content.lock().unwrap().answers.insert(id, answer);
+    }
+
+    /// Answers so for all versions of a subject.
+    pub fn answer_subject(&self, subject: &str, answer: Value) {
+        self.content.lock().unwrap().subjects.insert(subject.to_owned(), answer);
     }
 
     /// Refuses all requests with a status, or answers them again.
@@ -80,4 +91,38 @@ async fn schema(State(content): State<Arc<Mutex<Content>>>, Path(id): Path<u32>)
         Some(answer) => (StatusCode::OK, answer.to_string()),
         None => (StatusCode::NOT_FOUND, json!({ "error_code": 40403 }).to_string()),
     }
+}
+
+async fn subject(
+    State(content): State<Arc<Mutex<Content>>>,
+    Path((subject, _)): Path<(String, u32)>,
+) -> (StatusCode, String) {
+    match content.lock().unwrap().subjects.get(&subject) {
+        Some(answer) => (StatusCode::OK, answer.to_string()),
+        None => (StatusCode::NOT_FOUND, json!({ "error_code": 40401 }).to_string()),
+    }
+}
+
+/// A value after the ID of its schema.
+pub fn framed(id: u32, record: &[u8]) -> Vec<u8> {
+    [&[0_u8][..], &id.to_be_bytes(), record].concat()
+}
+
+/// Sends values to the topic `clickstream`.
+pub fn send(broker: &EmbeddedBroker, values: impl IntoIterator<Item = Vec<u8>>) {
+    let mut producer = Producer::connect(&broker.config("clickstream")).unwrap();
+    for value in values {
+        producer.send(None, Some(&value)).unwrap();
+    }
+    producer.flush().unwrap();
+}
+
+/// A project that decodes the broker's topic with these settings.
+pub fn shop_of(broker: &EmbeddedBroker, settings: &str) -> Shop {
+    let mut shop = Shop::up_to_silver();
+    let topic = "topic: \"${KAFKA_TOPIC:-clickstream}\"";
+    shop.edit("pipelines.yaml", topic, &format!("topic: clickstream{settings}"));
+    shop.set("CLICKREC_TARGET", "kafka");
+    shop.set("KAFKA_BROKERS", &broker.brokers());
+    shop
 }

@@ -15,7 +15,13 @@
 //!   - why a record has no values: `functions/from_json/fault.rs`; large numbers: `functions/from_json/numbers.rs`;
 //!     years of dates and times: `functions/from_json/leaf.rs`
 //!   - fields that no column takes (`rest`): `functions/from_json/rest.rs`
-//!   - Avro decoded, schemas of a registry: `functions/from_avro/mod.rs`; the ID before a value: `functions/frame.rs`
+//!   - values with a schema, asked for by its ID: `functions/by_schema/mod.rs` (requests for IDs that do not exist:
+//!     `functions/by_schema/batch.rs`); the ID before a value or in a header: `functions/frame.rs`
+//!   - Avro decoded: `functions/from_avro/mod.rs`; broken records: `functions/from_avro/decode.rs`; schemas that refer
+//!     to others: `functions/from_avro/in_lined.rs`
+//!   - Protobuf decoded: `functions/from_protobuf/mod.rs`; imports, which message a value is:
+//!     `functions/from_protobuf/schema.rs`; default values, well-known types: `functions/from_protobuf/json.rs`; messages
+//!     that nest too deep: `functions/from_protobuf/nesting.rs`
 //!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id, rows without one:
 //!     `functions/first_within.rs`
 //!   - `try_to_timestamp`: `functions/conversions/to_timestamp.rs`; `try_to_date`: `functions/conversions/to_date.rs`;
@@ -70,9 +76,9 @@ pub mod variables;
 pub mod wire;
 
 pub use functions::{
-    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, SourceSchemas, UnknownItem, call_from_wire,
-    check_avro_schema, from_avro, from_avro_documentation, parse_columns, relation_functions, relation_planner,
-    relations_as_subqueries, scalar_functions, window_functions,
+    Framed, Guid, ProtobufSchema, Reference, RegisteredSchema, Schema, SchemaId, SchemaRegistry, SourceSchemas,
+    UnknownItem, ValueSchemas, call_from_wire, framed, parse_columns, relation_functions, relation_planner,
+    relations_as_subqueries, scalar_functions, schema_function_documentation, schema_functions, window_functions,
 };
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner};
 pub use variables::{Variables, substitute};

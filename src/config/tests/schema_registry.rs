@@ -48,6 +48,27 @@ fn problems_of_schemas_have_a_place_and_a_way_out() {
             &["contains the secret `password`", "rotate"][..],
         ),
         (
+            r#"schema_registry: { url: "http://registry", token: hush }"#,
+            &["contains the secret `token`", "rotate"][..],
+        ),
+        (
+            r#"schema_registry: { url: "http://registry", username: u, token: "${T:-}" }"#,
+            &["`username` and `token` cannot both be set", "keep one of them"][..],
+        ),
+        (
+            r#"schema_registry: { url: "http://registry, registry:8081" }"#,
+            &["`url` is not the address", "Commas separate"][..],
+        ),
+        ("message: shop.Click", &["`message` has no `schema`"][..]),
+        (
+            "schema: click.proto",
+            &["click.proto may have several messages", "`message` names a message"][..],
+        ),
+        (
+            "schema: click.proto, message: shop.Click",
+            &["click.proto has no Protobuf schema"][..],
+        ),
+        (
             r#"schema: a.sql, schema_registry: { url: "http://registry" }"#,
             &["`schema_registry` and `schema` cannot both be set", "keep one of them"][..],
         ),

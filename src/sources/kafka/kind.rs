@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clickrec_udfs::AvroSchemas;
+use clickrec_udfs::ValueSchemas;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
@@ -46,7 +46,7 @@ impl SourceConfig for KafkaConfig {
         false
     }
 
-    fn schemas(&self) -> Option<AvroSchemas> {
+    fn schemas(&self) -> Option<ValueSchemas> {
         self.schemas.clone()
     }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clickrec_udfs::AvroSchemas;
+use clickrec_udfs::ValueSchemas;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Spanned;
@@ -47,11 +47,14 @@ pub(crate) struct RawKafka {
     /// Encryption and authentication.
     #[serde(default)]
     pub security: RawSecurity,
-    /// The registry that has the schemas of the values, for `from_avro`.
+    /// The registry that has the schemas of the values, for `from_avro` and `from_protobuf`.
     pub schema_registry: Option<RawRegistry>,
-    /// A file with the Avro schema of all values, which then begin with no schema ID.
+    /// A file with the schema of all values, which then begin with no schema ID: Avro, or Protobuf with a `message`.
     #[schemars(with = "Option<String>")]
     pub schema: Option<Text>,
+    /// The message of a Protobuf `schema` that all values are, with its package: `shop.Click`.
+    #[schemars(with = "Option<String>")]
+    pub message: Option<Text>,
     /// Further librdkafka settings, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawOption>")]
@@ -69,8 +72,8 @@ pub struct KafkaConfig {
     pub security: Security,
     /// Further librdkafka settings (`fetch.max.bytes`, …), passed on unchanged. Some contain keys, so none is printed.
     pub options: BTreeMap<String, Secret>,
-    /// What describes its values if they are Avro.
-    pub schemas: Option<AvroSchemas>,
+    /// What describes its values if they are Avro or Protobuf.
+    pub schemas: Option<ValueSchemas>,
 }
 
 impl KafkaConfig {
@@ -116,11 +119,8 @@ impl RawSettings for RawKafka {
     }
 
     fn credentials(&self) -> Vec<(&str, &Text)> {
-        let registry = self.schema_registry.as_ref();
-        let password = registry.and_then(|registry| registry.password.as_ref());
-        let mut credentials = self.security.credentials();
-        credentials.extend(password.map(|text| ("password", text)));
-        credentials
+        let of_registry = self.schema_registry.iter().flat_map(RawRegistry::credentials);
+        self.security.credentials().into_iter().chain(of_registry).collect()
     }
 }
 
@@ -159,7 +159,8 @@ impl RawKafka {
                 options.insert(key.clone(), as_secret(key, value));
             }
         }
-        let schemas = schemas(self.schema_registry.as_ref(), self.schema.as_ref(), values);
+        let registry = self.schema_registry.as_ref();
+        let schemas = schemas(registry, self.schema.as_ref(), self.message.as_ref(), values);
         Some(KafkaConfig {
             brokers: brokers?,
             topics: topics?,

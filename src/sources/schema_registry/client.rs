@@ -1,6 +1,7 @@
 //! Requests to a registry, and their errors in our words. How requests are limited and repeated is `sources/http.rs`.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -12,14 +13,16 @@ use crate::sources::SourceError;
 use crate::sources::http::{self, NoAnswer, Patience};
 
 const ANSWER_BYTES_MAX: usize = 16 << 20;
-/// The API's code for a schema that is not there.
-const SCHEMA_NOT_FOUND: i64 = 40_403;
+/// The API's codes for a subject, a version and a schema that are not there.
+const NOT_FOUND: [i64; 3] = [40_401, 40_402, 40_403];
 
 /// A client of a registry.
 pub(super) struct Client {
     config: RegistryConfig,
     patience: Patience,
     http: OnceLock<reqwest::Client>,
+    /// Which of the addresses answered last.
+    answering: AtomicUsize,
 }
 
 /// Why there is no schema.
@@ -46,11 +49,12 @@ impl Client {
             config,
             patience,
             http: OnceLock::new(),
+            answering: AtomicUsize::new(0),
         }
     }
 
-    pub fn url(&self) -> &str {
-        &self.config.url
+    pub fn config(&self) -> &RegistryConfig {
+        &self.config
     }
 
     /// The answer for a path; `None` if the registry does not have what it names.
@@ -59,7 +63,7 @@ impl Client {
     /// When the registry does not answer, or refuses to.
     pub async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, SourceError> {
         let http = self.http()?;
-        let answer = http::repeat(self.patience, Failure::is_passing, || self.attempt(http, path)).await;
+        let answer = http::repeat(self.patience, Failure::is_passing, || self.attempts(http, path)).await;
         answer.map_err(|failure| self.error(&failure))
     }
 
@@ -71,9 +75,29 @@ impl Client {
         serde_json::from_slice(answer).map_err(|_| self.error(&Failure::NotARegistry))
     }
 
-    async fn attempt(&self, http: &reqwest::Client, path: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let mut request = http.get(format!("{}{path}", self.config.url));
-        if let Some(username) = &self.config.username {
+    /// An attempt at each address, until one answers.
+    async fn attempts(&self, http: &reqwest::Client, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let urls = &self.config.urls;
+        let first = self.answering.load(Ordering::Relaxed);
+        let mut last = Failure::NoAnswer(NoAnswer::Silent("no address".to_owned()));
+        for place in (0..urls.len()).map(|next| (first + next) % urls.len()) {
+            match self.attempt(http, &format!("{}{path}", urls[place])).await {
+                Ok(answer) => {
+                    self.answering.store(place, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(failure) if failure.is_passing() => last = failure,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(last)
+    }
+
+    async fn attempt(&self, http: &reqwest::Client, address: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let mut request = http.get(address);
+        if let Some(token) = &self.config.token {
+            request = request.bearer_auth(token.reveal());
+        } else if let Some(username) = &self.config.username {
             let password = self.config.password.as_ref().map(Secret::reveal);
             request = request.basic_auth(username.reveal(), password);
         }
@@ -107,7 +131,7 @@ impl Client {
 
     fn unreachable(&self, reason: String, help: &str) -> SourceError {
         SourceError::Unreachable {
-            what: format!("the schema registry at {}", self.config.url),
+            what: format!("the schema registry at {}", self.config.urls.join(", ")),
             reason,
             help: help.to_owned(),
         }
@@ -139,11 +163,11 @@ impl Failure {
             ),
             Self::Status(StatusCode::UNAUTHORIZED) => (
                 "it rejects the user name or the password (401)".to_owned(),
-                "check `username` and `password` under `schema_registry`",
+                "check `username` and `password`, or `token`, under `schema_registry`",
             ),
             Self::Status(StatusCode::FORBIDDEN) => (
                 "this user may not read schemas (403)".to_owned(),
-                "grant the `username` under `schema_registry` the permission to read schemas",
+                "grant the `username` or `token` under `schema_registry` the permission to read schemas",
             ),
             Self::Status(status) if self.is_passing() => (
                 format!("it does not answer requests ({status})"),
@@ -158,5 +182,5 @@ impl Failure {
 
 fn is_unknown(answer: &[u8]) -> bool {
     let problem = serde_json::from_slice::<Problem>(answer);
-    problem.is_ok_and(|problem| problem.error_code == SCHEMA_NOT_FOUND)
+    problem.is_ok_and(|problem| NOT_FOUND.contains(&problem.error_code))
 }

@@ -5,10 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::get;
-use clickrec_udfs::{RegisteredSchema, SchemaRegistry};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use clickrec_udfs::{Guid, RegisteredSchema, Schema, SchemaId, SchemaRegistry};
 use datafusion::error::DataFusionError;
 use futures::future::join_all;
 use serde_json::json;
@@ -24,7 +22,7 @@ const CLICK: &str = r#"{"type":"record","name":"Click","fields":[{"name":"item_i
 
 type Answer = (StatusCode, String);
 
-/// A registry on a free port.
+/// A registry on a free port. It counts the requests for schemas by number.
 struct Stub {
     url: String,
     requests: Arc<AtomicUsize>,
@@ -33,16 +31,27 @@ struct Stub {
 impl Stub {
     /// Its answers depend on the ID, the number of the request, from 1, and its headers.
     async fn start(answer: impl Fn(u32, usize, &HeaderMap) -> Answer + Clone + Send + Sync + 'static) -> Self {
+        Self::with_others(answer, |_| None).await
+    }
+
+    /// The same, with answers for other paths.
+    async fn with_others(
+        answer: impl Fn(u32, usize, &HeaderMap) -> Answer + Clone + Send + Sync + 'static,
+        other: impl Fn(&str) -> Option<serde_json::Value> + Clone + Send + Sync + 'static,
+    ) -> Self {
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = requests.clone();
-        let schemas = move |Path(id): Path<u32>, headers: HeaderMap| {
-            let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
-            let answer = answer(id, number, &headers);
+        let respond = move |uri: Uri, headers: HeaderMap| {
+            let path = uri.path().to_owned();
+            let answer = match path.strip_prefix("/schemas/ids/").and_then(|id| id.parse().ok()) {
+                Some(id) => answer(id, counter.fetch_add(1, Ordering::Relaxed) + 1, &headers),
+                None => other(&path).map_or_else(unknown, |schema| found(&schema)),
+            };
             async move { answer }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = Router::new().route("/schemas/ids/{id}", get(schemas));
+        let routes = Router::new().fallback(respond);
         tokio::spawn(async move { axum::serve(listener, routes).await });
         Self { url, requests }
     }
@@ -54,9 +63,10 @@ impl Stub {
 
 fn config(url: &str) -> RegistryConfig {
     RegistryConfig {
-        url: url.to_owned(),
+        urls: vec![url.to_owned()],
         username: None,
         password: None,
+        token: None,
         ca: None,
     }
 }
@@ -82,15 +92,23 @@ fn unknown() -> Answer {
 }
 
 async fn unusable(registry: &Registry, id: u32) -> String {
-    match registry.schema(id).await.unwrap() {
+    match number(registry, id).await.unwrap() {
         RegisteredSchema::Unusable(reason) => reason.to_string(),
-        RegisteredSchema::Avro(schema) => panic!("{schema}"),
+        other => panic!("{other:?}"),
     }
+}
+
+async fn number(registry: &Registry, id: u32) -> Result<RegisteredSchema, DataFusionError> {
+    registry.schema(SchemaId::Number(id)).await
+}
+
+fn avro() -> RegisteredSchema {
+    RegisteredSchema::Known(Schema::Avro(CLICK.into()))
 }
 
 /// Why a registry gives no answer.
 async fn refusal(registry: &Registry) -> String {
-    match registry.schema(1).await.unwrap_err() {
+    match number(registry, 1).await.unwrap_err() {
         DataFusionError::External(error) => match error.downcast_ref() {
             Some(error @ SourceError::Unreachable { .. }) => error.to_string(),
             _ => panic!("{error}"),
@@ -103,45 +121,165 @@ async fn refusal(registry: &Registry) -> String {
 async fn a_schema_is_requested_once() {
     let stub = Stub::start(|_, _, _| found(&json!({ "schema": CLICK }))).await;
     let registry = registry(config(&stub.url));
-    let answers = join_all((0..5).map(|_| registry.schema(7))).await;
+    let answers = join_all((0..5).map(|_| number(&registry, 7))).await;
     for answer in answers {
-        assert_eq!(answer.unwrap(), RegisteredSchema::Avro(CLICK.into()));
+        assert_eq!(answer.unwrap(), avro());
     }
-    registry.schema(7).await.unwrap();
+    number(&registry, 7).await.unwrap();
     assert_eq!(stub.requests(), 1);
-    registry.schema(8).await.unwrap();
+    number(&registry, 8).await.unwrap();
     assert_eq!(stub.requests(), 2);
 }
 
 #[tokio::test]
-async fn an_id_without_an_avro_schema_is_a_reason() {
+async fn an_id_without_a_usable_schema_is_a_reason() {
     let stub = Stub::start(|id, _, _| match id {
         1 => unknown(),
-        2 => found(&json!({ "schema": "syntax = \"proto3\";", "schemaType": "PROTOBUF" })),
+        2 => found(&json!({ "schema": "syntax = \"proto3\"; message A {}", "schemaType": "PROTOBUF" })),
         3 => found(&json!({ "schema": "{\"type\":\"object\"}", "schemaType": "JSON" })),
         4 => found(&json!({ "schema": CLICK, "references": [{ "name": "a.B", "subject": "b", "version": 1 }] })),
         5 => found(&json!({ "schema": "\"string\"" })),
+        6 => found(&json!({ "schema": "", "schemaType": "THRIFT" })),
+        7 => found(&json!({ "schema": "message", "schemaType": "PROTOBUF" })),
         _ => found(&json!({ "schema": CLICK, "schemaType": "AVRO", "references": [] })),
     })
     .await;
     let registry = registry(config(&stub.url));
+    assert_eq!(number(&registry, 1).await.unwrap(), RegisteredSchema::Unknown);
+    let protobuf = number(&registry, 2).await.unwrap();
+    assert!(
+        matches!(protobuf, RegisteredSchema::Known(Schema::Protobuf(_))),
+        "{protobuf:?}"
+    );
+    let json = number(&registry, 3).await.unwrap();
+    assert_eq!(json, RegisteredSchema::Known(Schema::Json));
     for (id, reason) in [
-        (1, "schema ID 1 is not in the registry"),
-        (2, "schema ID 2 is PROTOBUF, not AVRO"),
-        (3, "schema ID 3 is JSON, not AVRO: read it with from_json"),
-        (4, "schema ID 4 refers to other schemas, which from_avro does not read"),
+        (
+            4,
+            "schema ID 4 cannot be used: version 1 of `b`, which it refers to, is not in the registry",
+        ),
+        (6, "schema ID 6 cannot be used: its type is THRIFT"),
     ] {
         assert_eq!(unusable(&registry, id).await, reason);
     }
-    assert!(unusable(&registry, 5).await.starts_with("schema ID 5 cannot be used: "));
-    assert_eq!(registry.schema(6).await.unwrap(), RegisteredSchema::Avro(CLICK.into()));
+    for id in [5, 7] {
+        let reason = unusable(&registry, id).await;
+        assert!(
+            reason.starts_with(&format!("schema ID {id} cannot be used: ")),
+            "{reason}"
+        );
+    }
+    assert_eq!(number(&registry, 8).await.unwrap(), avro());
     let requests = stub.requests();
-    unusable(&registry, 1).await;
+    assert_eq!(number(&registry, 1).await.unwrap(), RegisteredSchema::Unknown);
     assert_eq!(
         stub.requests(),
         requests,
         "for a while, an unknown ID is not requested again"
     );
+}
+
+#[tokio::test]
+async fn schemas_that_others_refer_to_are_requested_too() {
+    let reference = |name: &str, subject: &str| json!([{ "name": name, "subject": subject, "version": 2 }]);
+    let stub = Stub::with_others(
+        move |id, _, _| match id {
+            1 => found(&json!({
+                "schema": r#"{"type":"record","name":"Order","fields":[{"name":"price","type":"org.Money"}]}"#,
+                "references": reference("org.Money", "money/of")
+            })),
+            2 => found(&json!({
+                "schema": "syntax = \"proto3\"; import \"money.proto\"; message Order { org.Money price = 1; }",
+                "schemaType": "PROTOBUF",
+                "references": reference("money.proto", "money")
+            })),
+            _ => found(&json!({ "schema": CLICK, "references": reference("a", "circle") })),
+        },
+        move |path| match path {
+            "/subjects/money%2Fof/versions/2" => Some(json!({
+                "schema": r#"{"type":"record","name":"org.Money","fields":[{"name":"of","type":"org.Currency"}]}"#,
+                "references": reference("org.Currency", "currency")
+            })),
+            "/subjects/currency/versions/2" => Some(json!({
+                "schema": r#"{"type":"enum","name":"Currency","namespace":"org","symbols":["EUR"]}"#
+            })),
+            "/subjects/money/versions/2" => Some(json!({
+                "schema": "syntax = \"proto3\"; package org; message Money { int64 cents = 1; }",
+                "schemaType": "PROTOBUF"
+            })),
+            "/subjects/circle/versions/2" => Some(json!({
+                "schema": CLICK, "references": reference("a", "circle")
+            })),
+            _ => None,
+        },
+    )
+    .await;
+    let registry = registry(config(&stub.url));
+    match number(&registry, 1).await.unwrap() {
+        RegisteredSchema::Known(Schema::Avro(schema)) => {
+            assert!(schema.contains("Money") && schema.contains("EUR"), "{schema}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let protobuf = number(&registry, 2).await.unwrap();
+    assert!(
+        matches!(protobuf, RegisteredSchema::Known(Schema::Protobuf(_))),
+        "{protobuf:?}"
+    );
+    assert_eq!(
+        unusable(&registry, 3).await,
+        "schema ID 3 cannot be used: `a` refers to itself"
+    );
+}
+
+#[tokio::test]
+async fn a_guid_names_a_schema_too() {
+    let guid = Guid(*b"\xcc\x0e\x0e\x0e\x53\xc1\x4a\x1a\x8f\x1a\0\0\0\0\0\x01");
+    let stub = Stub::with_others(
+        |_, _, _| unknown(),
+        |path| (path == "/schemas/guids/cc0e0e0e-53c1-4a1a-8f1a-000000000001").then(|| json!({ "schema": CLICK })),
+    )
+    .await;
+    let registry = registry(config(&stub.url));
+    assert_eq!(registry.schema(SchemaId::Guid(guid)).await.unwrap(), avro());
+    let other = registry.schema(SchemaId::Guid(Guid([0; 16]))).await.unwrap();
+    assert_eq!(other, RegisteredSchema::Unknown);
+}
+
+#[tokio::test]
+async fn the_next_address_is_asked_when_one_does_not_answer() {
+    let down = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = format!("http://{}", down.local_addr().unwrap());
+    drop(down);
+    let failing = Stub::start(|_, _, _| (StatusCode::SERVICE_UNAVAILABLE, String::new())).await;
+    let stub = Stub::start(|_, _, _| found(&json!({ "schema": CLICK }))).await;
+    let registry = registry(RegistryConfig {
+        urls: vec![closed, failing.url.clone(), stub.url.clone()],
+        ..config("")
+    });
+    for id in 1..4 {
+        assert_eq!(number(&registry, id).await.unwrap(), avro());
+    }
+    assert_eq!(
+        (failing.requests(), stub.requests()),
+        (1, 3),
+        "the one that answered is asked first"
+    );
+}
+
+#[tokio::test]
+async fn registries_are_the_same_only_for_the_same_user() {
+    let of = |password: &str, ca: Option<&str>| {
+        Registry::new(RegistryConfig {
+            username: Some(Secret::new("user")),
+            password: Some(Secret::new(password)),
+            ca: ca.map(str::to_owned),
+            ..config("http://registry")
+        })
+    };
+    let one = of("a", None);
+    assert!(one.is_same(&of("a", None)));
+    assert!(!one.is_same(&of("b", None)) && !one.is_same(&of("a", Some("ca.pem"))));
 }
 
 #[tokio::test]
@@ -152,7 +290,7 @@ async fn a_registry_that_fails_for_a_moment_is_asked_again() {
     })
     .await;
     let registry = registry(config(&stub.url));
-    assert_eq!(registry.schema(1).await.unwrap(), RegisteredSchema::Avro(CLICK.into()));
+    assert_eq!(number(&registry, 1).await.unwrap(), avro());
     assert_eq!(stub.requests(), 2);
 }
 
@@ -178,7 +316,7 @@ async fn a_registry_without_an_answer_is_unreachable_and_nothing_is_remembered()
         assert!(told.iter().all(|told| error.contains(told)), "{status}: {error}");
         assert_eq!(stub.requests() > 1, status.is_server_error(), "{status}");
         stub.requests.store(9, Ordering::Relaxed);
-        registry.schema(1).await.unwrap();
+        number(&registry, 1).await.unwrap();
     }
 }
 
@@ -225,10 +363,21 @@ async fn credentials_are_sent_and_never_shown() {
         })
     };
     let right = with("secret-of-a-registry");
-    right.schema(1).await.unwrap();
+    number(&right, 1).await.unwrap();
     let error = refusal(&with("another-secret")).await;
     assert!(error.contains("(401)") && !error.contains("another-secret"), "{error}");
     assert!(!format!("{right:?}").contains("secret"), "{right:?}");
+
+    let stub = Stub::start(|_, _, headers| match headers.get("authorization") {
+        Some(given) if given == "Bearer a-token-of-a-registry" => found(&json!({ "schema": CLICK })),
+        _ => (StatusCode::UNAUTHORIZED, String::new()),
+    })
+    .await;
+    let with_token = registry(RegistryConfig {
+        token: Some(Secret::credential("a-token-of-a-registry")),
+        ..config(&stub.url)
+    });
+    assert_eq!(number(&with_token, 1).await.unwrap(), avro());
 }
 
 #[tokio::test]

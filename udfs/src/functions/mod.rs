@@ -2,10 +2,12 @@
 //! but in `src/engine/functions.rs`, as they depend on the lake.
 //!
 //! What several functions share: `clicks` and `ids` read relations, `model_argument` and `warm_start` read a model,
-//! `columns` parses declared columns, `frame` finds the schema ID before a value, `ranked` and `blocks` make rows.
+//! `columns` parses declared columns, `frame` finds the ID of a value's schema, `by_schema` decodes values with their
+//! schemas, `ranked` and `blocks` make rows.
 
 mod als_train;
 mod blocks;
+mod by_schema;
 mod canonical_json;
 mod clicks;
 mod columns;
@@ -14,6 +16,7 @@ mod first_within;
 mod frame;
 mod from_avro;
 mod from_json;
+mod from_protobuf;
 mod ids;
 mod item_transitions;
 mod model_argument;
@@ -27,20 +30,19 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::logical_expr::planner::RelationPlanner;
-use datafusion::logical_expr::{ScalarUDF, WindowUDF};
+use datafusion::logical_expr::{Documentation, ScalarUDF, WindowUDF};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::parser::Statement;
 
 use crate::relation::{self, FunctionExec, RelationFunction};
 
+pub use by_schema::{Reference, RegisteredSchema, Schema, SchemaRegistry, SourceSchemas, ValueSchemas};
 pub use columns::parse_columns;
-pub use from_avro::{
-    AvroSchemas, FROM_AVRO, RegisteredSchema, SchemaRegistry, SourceSchemas, check_avro_schema, from_avro,
-    from_avro_documentation,
-};
+pub use frame::{Framed, Guid, SchemaId, framed};
+pub use from_protobuf::ProtobufSchema;
 pub use similar_items::UnknownItem;
 
-/// Scalar functions, but for [`from_avro`](fn@from_avro), which knows the schemas of sources.
+/// Scalar functions, but for those of [`schema_functions`].
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let conversions = conversions::functions().into_iter().map(Arc::new);
     let of_json = [
@@ -48,6 +50,23 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         ScalarUDF::from(canonical_json::CanonicalJson::default()),
     ];
     of_json.into_iter().map(Arc::new).chain(conversions).collect()
+}
+
+/// The functions that decode values with the schemas of sources: `from_avro` and `from_protobuf`.
+pub fn schema_functions(schemas: &SourceSchemas) -> [ScalarUDF; 2] {
+    [
+        from_avro::from_avro(schemas.clone()),
+        from_protobuf::from_protobuf(schemas.clone()),
+    ]
+}
+
+/// The documentation of one of [`schema_functions`], by its name. DataFusion does not pass it on.
+pub fn schema_function_documentation(name: &str) -> Option<&'static Documentation> {
+    match name {
+        from_avro::FROM_AVRO => Some(from_avro::documentation()),
+        from_protobuf::FROM_PROTOBUF => Some(from_protobuf::documentation()),
+        _ => None,
+    }
 }
 
 /// Window functions.

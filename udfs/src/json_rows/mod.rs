@@ -89,16 +89,20 @@ struct Bytes<A>(A);
 
 impl<'a, A: ArrayAccessor<Item = &'a [u8]>> Encoder for Bytes<A> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        let bytes = self.0.value(row);
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            // Writing to a vector does not fail.
-            _ = serde_json::to_writer(out, text);
-            return;
-        }
-        out.push(b'"');
-        push_hexadecimal(bytes, out);
-        out.push(b'"');
+        write_bytes(self.0.value(row), out);
     }
+}
+
+/// Appends bytes as a JSON string: text if they are UTF-8, and hexadecimal digits otherwise.
+pub(crate) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        // Writing to a vector does not fail.
+        _ = serde_json::to_writer(out, text);
+        return;
+    }
+    out.push(b'"');
+    push_hexadecimal(bytes, out);
+    out.push(b'"');
 }
 
 struct Uuid<'a>(&'a FixedSizeBinaryArray);

@@ -1,41 +1,21 @@
 //! Decodes Avro records of one schema into tables.
 //!
 //! `arrow-avro` decodes the records of a batch together. It takes back nothing that a broken record has left in its
-//! builders. So if the records cannot be decoded together, each half of them is by itself, down to the broken ones.
+//! builders, so a decoder that has failed is thrown away. Then fewer records are decoded together, down to one, and after
+//! each success twice as many again. So the cost is that of the records, and of a decoder for each broken one and a few
+//! around it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arrow_avro::reader::{Decoder, ReaderBuilder};
-use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
+use arrow_avro::reader::Decoder;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::error::ArrowError;
 
-use crate::json_rows::check_rows;
+use super::schema::{MARK, decoder};
+use crate::functions::by_schema::Body;
 
-/// The decoder expects the ID of a schema before each record, and after a record takes an ID for the next one. This ID
-/// stands in no data.
-const SCHEMA_ID: u64 = 0x9d3c_51f0_27ab_e684;
-/// The ID as the decoder reads it.
-const MARK: [u8; 9] = {
-    let [a, b, c, d, e, f, g, h] = SCHEMA_ID.to_be_bytes();
-    [0, a, b, c, d, e, f, g, h]
-};
-
-/// A record, and its row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Body<'a> {
-    pub row: usize,
-    pub bytes: &'a [u8],
-}
-
-/// Checks that records of a schema can be decoded, and have JSON values.
-///
-/// # Errors
-/// Why not.
-pub fn check_avro_schema(schema: &str) -> Result<(), ArrowError> {
-    let decoder = decoder(schema, 1)?;
-    check_rows(&RecordBatch::new_empty(decoder.schema()))
-}
+/// After a failure, so many times fewer records are decoded together.
+const FEWER: usize = 16;
 
 /// Calls `take` with records that were decoded together, and their table; a broken record comes alone, and without one.
 pub(super) fn each_batch<'b, 'a>(
@@ -43,37 +23,55 @@ pub(super) fn each_batch<'b, 'a>(
     bodies: &'b [Body<'a>],
     take: &mut impl FnMut(&'b [Body<'a>], Option<RecordBatch>) -> Result<(), ArrowError>,
 ) -> Result<(), ArrowError> {
-    if bodies.is_empty() {
-        return Ok(());
-    }
-    let table = together(schema, bodies);
-    if table.is_some() || bodies.len() == 1 {
-        return take(bodies, table);
-    }
-    let (first, second) = bodies.split_at(bodies.len() / 2);
-    each_batch(schema, first, take)?;
-    each_batch(schema, second, take)
-}
-
-/// The table of some records; `None` if one of them is broken.
-fn together(schema: &str, bodies: &[Body<'_>]) -> Option<RecordBatch> {
-    let decode = || {
-        let mut decoder = decoder(schema, bodies.len()).ok()?;
-        bodies.iter().try_for_each(|body| append(&mut decoder, body.bytes))?;
-        let table = decoder.flush().ok()??;
-        (table.num_rows() == bodies.len()).then_some(table)
+    let mut records = Records {
+        schema,
+        most: bodies.len(),
+        decoder: None,
     };
-    // Libraries may panic on damaged data.
-    catch_unwind(AssertUnwindSafe(decode)).ok().flatten()
+    let (mut left, mut size) = (bodies, bodies.len());
+    while !left.is_empty() {
+        let (next, others) = left.split_at(size.min(left.len()));
+        match records.together(next) {
+            Some(table) => {
+                take(next, Some(table))?;
+                size = size.saturating_mul(2);
+            }
+            None if next.len() == 1 => take(next, None)?,
+            None => {
+                size = (next.len() / FEWER).max(1);
+                continue;
+            }
+        }
+        left = others;
+    }
+    Ok(())
 }
 
-fn decoder(schema: &str, rows: usize) -> Result<Decoder, ArrowError> {
-    let mut store = SchemaStore::new_with_type(FingerprintAlgorithm::Id64);
-    store.set(Fingerprint::Id64(SCHEMA_ID), AvroSchema::new(schema.to_owned()))?;
-    ReaderBuilder::new()
-        .with_batch_size(rows)
-        .with_writer_schema_store(store)
-        .build_decoder()
+/// A decoder, made again after each failure.
+struct Records<'s> {
+    schema: &'s str,
+    /// How many records it may get at a time.
+    most: usize,
+    decoder: Option<Decoder>,
+}
+
+impl Records<'_> {
+    /// The table of some records; `None` if one of them is broken.
+    fn together(&mut self, bodies: &[Body<'_>]) -> Option<RecordBatch> {
+        let mut decoder = match self.decoder.take() {
+            Some(decoder) => decoder,
+            None => decoder(self.schema, self.most).ok()?,
+        };
+        let decode = || {
+            bodies.iter().try_for_each(|body| append(&mut decoder, body.bytes))?;
+            let table = decoder.flush().ok()??;
+            (table.num_rows() == bodies.len()).then_some(table)
+        };
+        // Libraries may panic on damaged data.
+        let table = catch_unwind(AssertUnwindSafe(decode)).ok().flatten()?;
+        self.decoder = Some(decoder);
+        Some(table)
+    }
 }
 
 /// Adds a record; `None` if it is not exactly one.
@@ -82,4 +80,57 @@ fn append(decoder: &mut Decoder, record: &[u8]) -> Option<()> {
     let is_marked = decoder.decode(&MARK).ok()? == MARK.len();
     let is_read = decoder.decode(record).ok()? == record.len();
     (is_marked && is_read && decoder.capacity() + 1 == free).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const NUMBER: &str = r#"{"type":"record","name":"N","fields":[{"name":"n","type":"int"}]}"#;
+
+    /// How often records were decoded, and which rows are broken.
+    fn decoded(bytes: &[&[u8]]) -> (usize, Vec<usize>) {
+        let bodies: Vec<Body<'_>> = bytes
+            .iter()
+            .enumerate()
+            .map(|(row, bytes)| Body {
+                row,
+                bytes,
+                after_id: None,
+            })
+            .collect();
+        let (mut calls, mut broken, mut seen) = (0, vec![], vec![]);
+        let mut take = |bodies: &[Body<'_>], table: Option<RecordBatch>| {
+            calls += 1;
+            seen.extend(bodies.iter().map(|body| body.row));
+            match table {
+                Some(table) => assert_eq!(table.num_rows(), bodies.len()),
+                None => broken.extend(bodies.iter().map(|body| body.row)),
+            }
+            Ok(())
+        };
+        each_batch(NUMBER, &bodies, &mut take).unwrap();
+        assert_eq!(seen, (0..bytes.len()).collect::<Vec<_>>(), "in order, and each once");
+        (calls, broken)
+    }
+
+    #[test]
+    fn good_records_are_decoded_together_and_broken_ones_by_themselves() {
+        let (good, bad): (&[u8], &[u8]) = (&[2], &[0x80]);
+        assert_eq!(decoded(&[good; 1_000]), (1, vec![]));
+        assert_eq!(decoded(&[bad; 100]), (100, (0..100).collect()));
+        let mut values = [good; 1_000];
+        values[500] = bad;
+        let (calls, broken) = decoded(&values);
+        assert_eq!(broken, [500]);
+        assert!(calls < 30, "{calls}");
+        let alternating: Vec<&[u8]> = (0..100).map(|n| if n % 2 == 0 { good } else { bad }).collect();
+        assert_eq!(
+            decoded(&alternating).1,
+            (0..100).filter(|n| n % 2 == 1).collect::<Vec<_>>()
+        );
+        assert_eq!(decoded(&[]), (0, vec![]));
+    }
 }

@@ -1,15 +1,17 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, BinaryArray, StructArray};
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::exec_datafusion_err;
+use datafusion::common::{Result, ScalarValue};
 use futures::executor::block_on;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::functions::by_schema::ValueSchemas;
+use crate::functions::by_schema::testing::{Stub, bytes, call, column, framed_with, header_rows, texts_of};
 
 /// A schema of clicks, and the first three records of a producer that used it.
 const CLICK: &str = r#"{
@@ -34,19 +36,8 @@ const ID: u32 = 100_001;
 const COLUMNS_OF_CLICKS: &str = "event_id string, at timestamp from $.ts, session_id string, user_id bigint, \
                                  item_id string, event_type string, price double";
 
-fn bytes(hexadecimal: &str) -> Vec<u8> {
-    let digits = (0..hexadecimal.len()).step_by(2);
-    digits
-        .map(|at| u8::from_str_radix(&hexadecimal[at..at + 2], 16).unwrap())
-        .collect()
-}
-
 fn clicks() -> Vec<Vec<u8>> {
     CLICKS.iter().map(|click| bytes(click)).collect()
-}
-
-fn framed_with(id: u32, body: &[u8]) -> Vec<u8> {
-    [&[0_u8][..], &id.to_be_bytes(), body].concat()
 }
 
 /// A number as Avro writes it.
@@ -65,89 +56,27 @@ fn text(text: &str) -> Vec<u8> {
     [number(i64::try_from(text.len()).unwrap()), text.as_bytes().to_vec()].concat()
 }
 
-/// Knows some schemas, and counts requests. It does not answer to ID 13.
-#[derive(Debug, Default)]
-struct Stub {
-    schemas: BTreeMap<u32, &'static str>,
-    requested: Mutex<Vec<u32>>,
-}
-
-#[async_trait]
-impl SchemaRegistry for Stub {
-    fn url(&self) -> &str {
-        "stub"
-    }
-
-    async fn schema(&self, id: u32) -> Result<RegisteredSchema> {
-        self.requested.lock().unwrap().push(id);
-        match self.schemas.get(&id) {
-            _ if id == 13 => Err(exec_datafusion_err!("the registry is down")),
-            Some(schema) => Ok(RegisteredSchema::Avro((*schema).into())),
-            None => Ok(RegisteredSchema::Unusable(
-                format!("schema ID {id} is not in the registry").into(),
-            )),
-        }
-    }
+fn avro(schema: &str) -> Schema {
+    Schema::Avro(schema.into())
 }
 
 fn registry(schemas: impl IntoIterator<Item = (u32, &'static str)>) -> Arc<Stub> {
-    Arc::new(Stub {
-        schemas: schemas.into_iter().collect(),
-        ..Stub::default()
-    })
+    Stub::new(schemas.into_iter().map(|(id, schema)| (id, avro(schema))))
 }
 
-/// Calls the function as a query does.
-async fn call(schemas: AvroSchemas, values: ArrayRef, arguments: &[&str]) -> Result<StructArray> {
-    let function = FromAvro::new(BTreeMap::from([("clicks".to_owned(), schemas)]));
-    let literals: Vec<ScalarValue> = arguments.iter().map(|argument| ScalarValue::from(*argument)).collect();
-    let field =
-        |data_type: &DataType| -> FieldRef { Arc::new(arrow::datatypes::Field::new("a", data_type.clone(), true)) };
-    let mut arg_fields = vec![field(values.data_type())];
-    arg_fields.extend(literals.iter().map(|literal| field(&literal.data_type())));
-    let mut scalars = vec![None];
-    scalars.extend(literals.iter().map(Some));
-    let return_field = function.return_field_from_args(ReturnFieldArgs {
-        arg_fields: &arg_fields,
-        scalar_arguments: &scalars,
-    })?;
-    let number_rows = values.len();
-    let mut args = vec![ColumnarValue::Array(values)];
-    args.extend(literals.into_iter().map(ColumnarValue::Scalar));
-    let args = ScalarFunctionArgs {
-        args,
-        arg_fields,
-        number_rows,
-        return_field,
-        config_options: Arc::new(ConfigOptions::default()),
-    };
-    let result = function.invoke_async_with_args(args).await?.to_array(number_rows)?;
-    Ok(result.as_struct().clone())
+fn function(schemas: ValueSchemas) -> DecodeFunction {
+    DecodeFunction::new(&Avro, BTreeMap::from([("clicks".to_owned(), schemas)]))
 }
 
-async fn decoded_with(schemas: AvroSchemas, columns: &str, values: &[Vec<u8>]) -> Result<StructArray> {
+async fn decoded_with(schemas: ValueSchemas, columns: &str, values: &[Vec<u8>]) -> Result<StructArray> {
     let values: ArrayRef = Arc::new(BinaryArray::from_iter_values(values));
-    call(schemas, values, &[columns]).await
-}
-
-/// The values of a column as texts.
-fn column(rows: &StructArray, name: &str) -> Vec<Option<String>> {
-    let column = cast(rows.column_by_name(name).unwrap(), &DataType::Utf8).unwrap();
-    column
-        .as_string::<i32>()
-        .iter()
-        .map(|value| value.map(str::to_owned))
-        .collect()
-}
-
-fn texts_of(values: &[Option<&str>]) -> Vec<Option<String>> {
-    values.iter().map(|value| value.map(str::to_owned)).collect()
+    call(&function(schemas), &[values], &[columns]).await
 }
 
 #[tokio::test]
 async fn records_of_a_producer_have_their_values() {
     let stub = registry([(ID, CLICK)]);
-    let rows = decoded_with(AvroSchemas::Registry(stub.clone()), COLUMNS_OF_CLICKS, &clicks())
+    let rows = decoded_with(ValueSchemas::Registry(stub.clone()), COLUMNS_OF_CLICKS, &clicks())
         .await
         .unwrap();
     for (name, expected) in [
@@ -168,7 +97,7 @@ async fn records_of_a_producer_have_their_values() {
     ] {
         assert_eq!(column(&rows, name), texts_of(&expected), "{name}");
     }
-    assert_eq!(*stub.requested.lock().unwrap(), [ID], "once for the batch");
+    assert_eq!(stub.requested(), [ID], "once for the batch");
 }
 
 #[tokio::test]
@@ -189,7 +118,7 @@ async fn a_broken_record_loses_only_itself_wherever_it_is() {
             let mut values = vec![good.clone(); 17];
             values[place].clone_from(broken);
             let stub = registry([(ID, CLICK)]);
-            let rows = decoded_with(AvroSchemas::Registry(stub), COLUMNS_OF_CLICKS, &values)
+            let rows = decoded_with(ValueSchemas::Registry(stub), COLUMNS_OF_CLICKS, &values)
                 .await
                 .unwrap();
             let mut items = vec![Some("prod_1"); 17];
@@ -214,7 +143,7 @@ async fn values_that_are_not_avro_have_a_reason() {
         Some(&b"\0\0\0\0\x07abc"[..]),
     ]));
     let stub = registry([(ID, CLICK)]);
-    let rows = call(AvroSchemas::Registry(stub), values, &["item_id string"])
+    let rows = call(&function(ValueSchemas::Registry(stub)), &[values], &["item_id string"])
         .await
         .unwrap();
     let reasons = [
@@ -241,7 +170,7 @@ async fn a_new_version_of_the_schema_may_come_at_any_time() {
     let stub = registry([(1, OLD), (2, NEW)]);
     let values = [old("a"), new("b"), old("c"), new("d"), framed_with(3, b"")];
     let rows = decoded_with(
-        AvroSchemas::Registry(stub.clone()),
+        ValueSchemas::Registry(stub.clone()),
         "item_id string, amount bigint, coupon string",
         &values,
     )
@@ -261,9 +190,7 @@ async fn a_new_version_of_the_schema_may_come_at_any_time() {
     ] {
         assert_eq!(column(&rows, name), texts_of(&expected), "{name}");
     }
-    let mut requested = stub.requested.lock().unwrap().clone();
-    requested.sort_unstable();
-    assert_eq!(requested, [1, 2, 3]);
+    assert_eq!(stub.requested(), [1, 2, 3]);
 }
 
 #[tokio::test]
@@ -279,19 +206,21 @@ async fn policies_and_nested_types_are_those_of_from_json() {
     let tags = [number(1), text("t"), number(4), number(0)];
     let order = [vec![number(12)], lines.to_vec(), tags.to_vec(), vec![number(20_513)]].concat();
     let values: ArrayRef = Arc::new(BinaryArray::from_iter_values([order.concat()]));
-    let one = || AvroSchemas::One(ORDER.into());
+    let one = || ValueSchemas::One(avro(ORDER));
     let columns = "id string, lines struct(item string, price decimal(10, 2))[], tags map(string, bigint), day date, \
                    extra rest";
-    let refused = call(one(), values.clone(), &[columns]).await.unwrap();
+    let refused = call(&function(one()), &[values.clone()], &[columns]).await.unwrap();
     assert_eq!(
         column(&refused, "error"),
         texts_of(&[Some("id: expected string, found number")])
     );
-    let rows = call(one(), values.clone(), &[columns, "evolve"]).await.unwrap();
+    let rows = call(&function(one()), &[values.clone()], &[columns, "evolve"])
+        .await
+        .unwrap();
     assert_eq!(column(&rows, "id"), texts_of(&[Some("12")]));
     assert_eq!(column(&rows, "day"), texts_of(&[Some("2026-03-01")]));
     assert_eq!(column(&rows, "error"), texts_of(&[None]));
-    let rows = call(one(), values, &["lines json, tags json, id bigint"])
+    let rows = call(&function(one()), &[values], &["lines json, tags json, id bigint"])
         .await
         .unwrap();
     assert_eq!(
@@ -305,7 +234,7 @@ async fn policies_and_nested_types_are_those_of_from_json() {
 async fn a_registry_that_does_not_answer_fails_the_query() {
     let stub = registry([(ID, CLICK)]);
     let values = [bytes(CLICKS[0]), framed_with(13, b"a")];
-    let error = decoded_with(AvroSchemas::Registry(stub), "item_id string", &values)
+    let error = decoded_with(ValueSchemas::Registry(stub), "item_id string", &values)
         .await
         .unwrap_err();
     assert!(error.to_string().contains("the registry is down"), "{error}");
@@ -313,14 +242,14 @@ async fn a_registry_that_does_not_answer_fails_the_query() {
 
 #[test]
 fn a_source_is_named_if_there_are_several() {
-    let one = |schema: &str| AvroSchemas::One(schema.into());
+    let one = |schema: &str| ValueSchemas::One(avro(schema));
     let sources = |sources: &[(&str, &str)]| {
         let sources = sources.iter().map(|(name, schema)| ((*name).to_owned(), one(schema)));
-        FromAvro::new(sources.collect())
+        DecodeFunction::new(&Avro, sources.collect())
     };
     let name = |name: &str| ScalarValue::from(name);
-    let found = |function: &FromAvro, argument: Option<Option<&ScalarValue>>| {
-        let found = function.schemas_of(argument).cloned();
+    let found = |function: &DecodeFunction, argument: Option<Option<&ScalarValue>>| {
+        let found = function.schemas_of(argument, 3).cloned();
         found.map_err(|error| error.to_string())
     };
     let none = found(&sources(&[]), None).unwrap_err();
@@ -336,6 +265,74 @@ fn a_source_is_named_if_there_are_several() {
     let unknown = found(&several, Some(Some(&name("c")))).unwrap_err();
     assert!(unknown.contains("source `c` has neither"), "{unknown}");
     assert!(found(&several, Some(None)).unwrap_err().contains("fourth argument"));
+}
+
+#[tokio::test]
+async fn values_without_a_schema_id_have_it_in_a_header() {
+    let stub = registry([(ID, CLICK)]);
+    let framed = bytes(CLICKS[1]);
+    let (frame, bare) = framed.split_at(5);
+    let values: ArrayRef = Arc::new(BinaryArray::from_iter_values([bare, &framed, bare, bare, bare]));
+    let id = |bytes: &[u8]| ("__value_schema_id", bytes.to_vec());
+    let headers = header_rows(&[
+        Some(vec![("trace", b"x".to_vec()), id(frame)]),
+        Some(vec![("trace", b"x".to_vec())]),
+        None,
+        Some(vec![id(b"\x02")]),
+        Some(vec![id(b"\0\0\0\0\x07")]),
+    ]);
+    let function = function(ValueSchemas::Registry(stub));
+    let rows = call(
+        &function,
+        &[values.clone(), headers.clone()],
+        &["item_id string", "evolve"],
+    )
+    .await
+    .unwrap();
+    let items = [Some("prod_1"), Some("prod_1"), None, None, None];
+    assert_eq!(column(&rows, "item_id"), texts_of(&items));
+    let errors = [
+        None,
+        None,
+        Some("not Avro: does not begin with a schema ID"),
+        Some("not Avro: the header has no schema ID"),
+        Some("schema ID 7 is not in the registry"),
+    ];
+    assert_eq!(column(&rows, "error"), texts_of(&errors));
+    let error = call(&function, &[values, headers], &["item_id string", "other"])
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("the fourth argument must be 'quarantine'"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn values_that_only_look_like_avro_do_not_keep_the_registry_busy() {
+    let stub = registry([(ID, CLICK)]);
+    let mut values: Vec<Vec<u8>> = (20..2_020).map(|id| framed_with(id, b"?")).collect();
+    values.extend(clicks());
+    let rows = decoded_with(ValueSchemas::Registry(stub.clone()), "item_id string", &values)
+        .await
+        .unwrap();
+    let requested = stub.requested();
+    assert!(requested.contains(&ID) && requested.len() < 300, "{}", requested.len());
+    let errors = column(&rows, "error");
+    let not_requested = errors
+        .iter()
+        .flatten()
+        .filter(|error| error.contains("was not requested"));
+    assert_eq!(not_requested.count(), 2_001 - requested.len());
+    assert_eq!(errors[2_000..], texts_of(&[None; 3]));
+}
+
+#[test]
+fn a_schema_of_another_format_is_no_schema_of_a_source() {
+    let schemas = [("a", avro("1")), ("b", Schema::Json)];
+    let schemas = schemas.map(|(name, schema)| (name.to_owned(), ValueSchemas::One(schema)));
+    let function = DecodeFunction::new(&Avro, BTreeMap::from(schemas));
+    assert_eq!(*function.schemas_of(None, 3).unwrap(), ValueSchemas::One(avro("1")));
 }
 
 #[test]
@@ -357,7 +354,7 @@ proptest! {
         let mut values = clicks();
         values.insert(place, framed_with(ID, &noise));
         let stub = registry([(ID, CLICK)]);
-        let rows = block_on(decoded_with(AvroSchemas::Registry(stub), COLUMNS_OF_CLICKS, &values)).unwrap();
+        let rows = block_on(decoded_with(ValueSchemas::Registry(stub), COLUMNS_OF_CLICKS, &values)).unwrap();
         let mut events = column(&rows, "event_id");
         events.remove(place);
         prop_assert_eq!(events, texts_of(&[Some("e0"), Some("e1"), Some("e2")]));

@@ -1,4 +1,5 @@
-//! The arguments that `from_json` shares with `from_avro`: the declared columns, and the policy.
+//! The arguments that `from_json` shares with `from_avro` and `from_protobuf`: the declared columns, and the policy after
+//! them.
 
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArg
 
 use crate::functions::columns::{Column, parse_declaration};
 
+/// The words for the places of arguments in messages.
+const ORDINALS: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 /// The columns of the result in addition to the declared ones.
 const ERRORS: [&str; 2] = ["error", "error_value"];
 
@@ -41,35 +44,41 @@ pub(in crate::functions) struct Declared<'a> {
 }
 
 impl<'a> Declared<'a> {
-    /// From the second and the third argument.
-    pub fn of(function: &str, args: &'a ScalarFunctionArgs) -> Result<Self> {
+    /// From the argument at this place, from 0, and the one after it.
+    pub fn of(function: &str, args: &'a ScalarFunctionArgs, place: usize) -> Result<Self> {
         let DataType::Struct(fields) = args.return_field.data_type() else {
             return exec_err!("{function}: the result is not a struct");
         };
-        let policy = match args.args.get(2) {
-            Some(policy) => policy_of(function, literal(policy))?,
+        let policy = match args.args.get(place + 1) {
+            Some(policy) => policy_of(function, literal(policy), place + 1)?,
             None => Policy::Quarantine,
         };
         Ok(Self {
-            columns: columns(function, args.args.get(1).and_then(literal))?,
+            columns: columns(function, args.args.get(place).and_then(literal), place)?,
             fields,
             policy,
         })
     }
 }
 
-/// The field of the result: a struct of the declared columns and those for errors.
-pub(in crate::functions) fn result_field(function: &str, args: &ReturnFieldArgs<'_>) -> Result<FieldRef> {
+/// The field of the result: a struct of the declared columns and those for errors. The argument at this place declares
+/// them.
+pub(in crate::functions) fn result_field(function: &str, args: &ReturnFieldArgs<'_>, place: usize) -> Result<FieldRef> {
     let value = args.arg_fields[0].data_type();
     if !is_text(value) {
         return plan_err!("{function}: the first argument must be text or binary, not {value}");
     }
-    let columns = columns(function, args.scalar_arguments[1])?;
-    if let Some(policy) = args.scalar_arguments.get(2) {
-        policy_of(function, *policy)?;
+    let columns = columns(function, args.scalar_arguments.get(place).copied().flatten(), place)?;
+    if let Some(policy) = args.scalar_arguments.get(place + 1) {
+        policy_of(function, *policy, place + 1)?;
     }
     let fields = result_fields(function, &columns)?;
     Ok(Arc::new(Field::new(function, DataType::Struct(fields), false)))
+}
+
+/// The word for the place of an argument, from 0.
+pub(in crate::functions) fn ordinal(place: usize) -> &'static str {
+    ORDINALS.get(place).copied().unwrap_or("last")
 }
 
 /// The value of an argument that is a literal.
@@ -80,11 +89,14 @@ pub(in crate::functions) fn literal(argument: &ColumnarValue) -> Option<&ScalarV
     }
 }
 
-fn policy_of(function: &str, argument: Option<&ScalarValue>) -> Result<Policy> {
+fn policy_of(function: &str, argument: Option<&ScalarValue>, place: usize) -> Result<Policy> {
     match argument.and_then(|argument| argument.try_as_str().flatten()) {
         Some("quarantine") => Ok(Policy::Quarantine),
         Some("evolve") => Ok(Policy::Evolve),
-        _ => plan_err!("{function}: the third argument must be 'quarantine' or 'evolve'"),
+        _ => plan_err!(
+            "{function}: the {} argument must be 'quarantine' or 'evolve'",
+            ordinal(place)
+        ),
     }
 }
 
@@ -96,11 +108,14 @@ fn is_text(data_type: &DataType) -> bool {
     )
 }
 
-/// The columns in the second argument, if it is a literal.
-fn columns(function: &str, argument: Option<&ScalarValue>) -> Result<Vec<Column>> {
+/// The columns in an argument, if it is a literal.
+fn columns(function: &str, argument: Option<&ScalarValue>, place: usize) -> Result<Vec<Column>> {
     match argument.and_then(|argument| argument.try_as_str().flatten()) {
         Some(declaration) => parse_declaration(function, declaration),
-        None => plan_err!("{function}: the second argument must be a literal, like 'id string, at timestamp'"),
+        None => plan_err!(
+            "{function}: the {} argument must be a literal, like 'id string, at timestamp'",
+            ordinal(place)
+        ),
     }
 }
 

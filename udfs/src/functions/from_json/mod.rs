@@ -16,8 +16,8 @@
 //! row. The paths of all columns are merged, so a record is read once. Only a value that several columns take, or of which
 //! one column takes a part and another the whole, is read once for each.
 //!
-//! The declaration is parsed again for each batch, so the function has no state beyond its arguments. `from_avro` shares
-//! the arguments and all that follows, because it makes JSON of its records.
+//! The declaration is parsed again for each batch, so the function has no state beyond its arguments. `from_avro` and
+//! `from_protobuf` share the arguments and all that follows, because they make JSON of their records.
 //!
 //! - `call`: the arguments.
 //! - `rows`: turns a column of texts into columns of values.
@@ -58,11 +58,13 @@ use datafusion::logical_expr::{
 
 use rows::parse;
 
-pub(super) use call::{COLUMNS, Declared, POLICY, literal, result_field};
+pub(super) use call::{COLUMNS, Declared, POLICY, literal, ordinal, result_field};
 pub(super) use fault::Fault;
 pub(super) use rows::parse_texts;
 
 const NAME: &str = "from_json";
+/// Where the declared columns are among the arguments.
+const COLUMNS_PLACE: usize = 1;
 
 /// The function; see the module.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -95,11 +97,11 @@ impl ScalarUDFImpl for FromJson {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        result_field(NAME, &args)
+        result_field(NAME, &args, COLUMNS_PLACE)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let declared = Declared::of(NAME, &args)?;
+        let declared = Declared::of(NAME, &args, COLUMNS_PLACE)?;
         let value = args.args[0].to_array(args.number_rows)?;
         Ok(ColumnarValue::Array(Arc::new(parse(&value, &declared)?)))
     }

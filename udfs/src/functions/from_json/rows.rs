@@ -154,7 +154,7 @@ fn unframed(value: &[u8]) -> Result<&[u8], Fault<'_>> {
     match framed.body.trim_ascii_start().first() {
         Some(b'{' | b'[') | None => Ok(framed.body),
         Some(_) => Err(Fault::without_value(
-            "not JSON: begins with a schema ID, so read it with from_avro",
+            "not JSON: begins with a schema ID, so read it with from_avro or from_protobuf",
         )),
     }
 }

@@ -349,7 +349,7 @@ fn a_frame_with_a_schema_id_is_skipped() {
         // Avro: a text of four letters.
         (
             b"\x08abcd",
-            "not JSON: begins with a schema ID, so read it with from_avro",
+            "not JSON: begins with a schema ID, so read it with from_avro or from_protobuf",
         ),
     ];
     for (body, reason) in cases {
