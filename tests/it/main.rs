@@ -68,6 +68,7 @@ mod quarantined_rows;
 mod recommender;
 mod recommender_declared;
 mod registry;
+mod registry_real;
 mod saved;
 mod script;
 mod selection;
