@@ -3,7 +3,7 @@
 use super::InspectError;
 use super::findings::{Findings, named_fields};
 use super::infer::{field, kinds_of};
-use super::mapping::{Choice, Role};
+use super::mapping::{Choice, Field, Role};
 use super::place::Place;
 use super::shape::Shape;
 
@@ -34,11 +34,11 @@ impl Findings {
             Role::User => mapping.user = choice,
             Role::Item => mapping.item = choice,
             Role::Kind => mapping.kinds = kinds_of(choice, seen),
-            Role::Price | Role::Quantity | Role::Position => {
-                mapping.others.retain(|(known, _)| *known != role);
-                mapping
-                    .others
-                    .extend(choice.fields.into_iter().map(|field| (role, field)));
+            Role::Price | Role::Quantity => take(&mut mapping.others, role, choice),
+            Role::Position => {
+                // A position tells the order where there is no time.
+                (mapping.time, mapping.time_offset_ms) = (Choice::default(), None);
+                take(&mut mapping.others, role, choice);
             }
         }
         Ok(())
@@ -48,6 +48,12 @@ impl Findings {
     pub fn fields(&self) -> String {
         named_fields(&Shape::of(self.records.iter().map(|record| &record.value)))
     }
+}
+
+/// Takes a field that events keep in `extra`.
+fn take(others: &mut Vec<(Role, Field)>, role: Role, choice: Choice) {
+    others.retain(|(known, _)| *known != role);
+    others.extend(choice.fields.into_iter().map(|field| (role, field)));
 }
 
 #[cfg(test)]
@@ -90,7 +96,8 @@ mod tests {
         assert!(matches!(&findings.mapping.kinds, Kinds::ByValue { known, .. } if known.len() == 1));
         let error = findings.choose(Role::Time, "when").unwrap_err().to_string();
         assert!(
-            error.starts_with("a.json has no field `when`") && error.contains("created, sid, sku"),
+            error.starts_with("a.json has no field `when`")
+                && ["article", "created", "sku"].iter().all(|field| error.contains(field)),
             "{error}"
         );
     }

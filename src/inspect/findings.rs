@@ -72,14 +72,14 @@ fn mapped(
     shape: &Shape,
     records: &[Record],
 ) -> Result<Mapping, InspectError> {
-    let mut mapping = preset.mapping(name, shape).map_err(|missing| {
-        InspectError::NotOfPreset {
+    let mut mapping = preset
+        .mapping(name, shape)
+        .map_err(|missing| InspectError::NotOfPreset {
             sample: sample.to_owned(),
             preset: name.to_owned(),
             missing,
             fields: named_fields(shape),
-        }
-    })?;
+        })?;
     mapping.others = infer(shape, records).others;
     Ok(mapping)
 }

@@ -32,6 +32,7 @@ mod demo;
 mod docs;
 mod editor;
 mod evaluate;
+mod evaluate_files;
 mod expectations;
 mod failed_records;
 mod faults;
