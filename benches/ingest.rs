@@ -1,26 +1,32 @@
-//! Events a second into Bronze, from Kafka and from files, and from there into Silver; and records a second that
-//! `from_json` parses, flat and nested: `cargo bench --bench ingest`.
+//! Events a second into Bronze, from Kafka and from files of each format, and from there into Silver; and records a
+//! second that `from_json` parses, flat and nested, and `from_avro`: `cargo bench --bench ingest`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/clicks.rs"]
+mod clicks;
 mod support;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use clickrec::config::{Environment, LoadOptions, Project};
 use clickrec::engine::{Engine, EngineOptions};
 use clickrec::pipeline::{RunEvent, RunOptions, RunReport, Runner, Selection};
 use clickrec::simulate::{Record, Simulation, SimulationConfig};
 use clickrec::sources::kafka::{EmbeddedBroker, Producer};
+use clickrec_udfs::{AvroSchemas, RegisteredSchema, SchemaRegistry, from_avro};
 use criterion::{Criterion, criterion_group, criterion_main};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::async_udf::AsyncScalarUDF;
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
+use futures::executor::block_on;
 
 use support::measure;
 use tempfile::TempDir;
@@ -39,9 +45,16 @@ struct Shop {
 
 impl Shop {
     fn new() -> Self {
+        Self::reading("ndjson")
+    }
+
+    /// With files of this format.
+    fn reading(format: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-        fs::copy(repository.join("pipelines.yaml"), folder.path().join("pipelines.yaml")).unwrap();
+        let project = fs::read_to_string(repository.join("pipelines.yaml")).unwrap();
+        let project = project.replace("format: ndjson", &format!("format: {format}"));
+        fs::write(folder.path().join("pipelines.yaml"), project).unwrap();
         std::os::unix::fs::symlink(repository.join("sql"), folder.path().join("sql")).unwrap();
         fs::create_dir(folder.path().join("sample_data")).unwrap();
         let runtime = Runtime::new().unwrap();
@@ -143,7 +156,29 @@ fn files_to_bronze_to_silver(criterion: &mut Criterion) {
     });
 }
 
-/// The records of `from_json`, and how many come in a batch.
+/// Writes a file of clicks with these numbers.
+type WriteFile = fn(&Path, Range<u64>);
+
+/// The same events in files of different formats.
+fn formats_to_bronze(criterion: &mut Criterion) {
+    let formats: [(&str, WriteFile); 3] = [
+        ("ndjson", clicks::write_ndjson),
+        ("csv", clicks::write_csv),
+        ("parquet", clicks::write_parquet),
+    ];
+    for (format, write) in formats {
+        let shop = Shop::reading(format);
+        for (name, numbers) in [("1", 0..EVENTS / 2), ("2", EVENTS / 2..EVENTS)] {
+            write(&shop.file(&format!("{name}.{format}")), numbers);
+        }
+        let runner = shop.runner(None, &Environment::of(|_| None));
+        measure(criterion, "formats_to_bronze", format, EVENTS, || {
+            assert_eq!(shop.rebuild(&runner, &["bronze.clicks"]), EVENTS);
+        });
+    }
+}
+
+/// The records that are parsed, and how many come in a batch.
 const RECORDS: usize = 100_000;
 const BATCH: usize = 8_192;
 
@@ -180,24 +215,35 @@ fn batches(record: impl Fn(usize) -> String) -> Vec<ArrayRef> {
     records.chunks(BATCH).map(batch).collect()
 }
 
-/// Parses all batches on one core.
-fn parse(columns: &str, batches: &[ArrayRef]) {
+/// Batches as Bronze has them.
+fn batches_of_bytes(record: impl Fn(u64) -> Vec<u8>) -> Vec<ArrayRef> {
+    let records: Vec<Vec<u8>> = (0..RECORDS as u64).map(record).collect();
+    let batch = |records: &[Vec<u8>]| Arc::new(BinaryArray::from_iter_values(records)) as ArrayRef;
+    records.chunks(BATCH).map(batch).collect()
+}
+
+fn json_function() -> Arc<ScalarUDF> {
     let functions = clickrec_udfs::scalar_functions();
-    let from_json = functions
-        .iter()
-        .find(|function| function.name() == "from_json")
-        .unwrap();
+    let mut functions = functions.into_iter();
+    functions.find(|function| function.name() == "from_json").unwrap()
+}
+
+/// Parses all batches on one core.
+fn parse(function: &ScalarUDF, columns: &str, batches: &[ArrayRef]) {
     let columns = ScalarValue::from(columns);
-    let field = |name| -> FieldRef { Arc::new(Field::new(name, DataType::Utf8, true)) };
-    let arg_fields = vec![field("value"), field("columns")];
-    let return_field = from_json
+    let field = |name, data_type: &DataType| -> FieldRef { Arc::new(Field::new(name, data_type.clone(), true)) };
+    let arg_fields = vec![
+        field("value", batches[0].data_type()),
+        field("columns", &DataType::Utf8),
+    ];
+    let return_field = function
         .return_field_from_args(ReturnFieldArgs {
             arg_fields: &arg_fields,
             scalar_arguments: &[None, Some(&columns)],
         })
         .unwrap();
     for batch in batches {
-        let parsed = from_json.invoke_with_args(ScalarFunctionArgs {
+        let args = ScalarFunctionArgs {
             args: vec![
                 ColumnarValue::Array(batch.clone()),
                 ColumnarValue::Scalar(columns.clone()),
@@ -206,34 +252,92 @@ fn parse(columns: &str, batches: &[ArrayRef]) {
             number_rows: batch.len(),
             return_field: return_field.clone(),
             config_options: Arc::default(),
-        });
+        };
+        let parsed = match function.inner().downcast_ref::<AsyncScalarUDF>() {
+            Some(function) => block_on(function.invoke_async_with_args(args)),
+            None => function.invoke_with_args(args),
+        };
         let rows = parsed.unwrap().into_array(batch.len()).unwrap();
         let errors = rows.as_struct().column_by_name("error").unwrap();
         assert_eq!(errors.null_count(), batch.len());
     }
 }
 
-fn from_json(criterion: &mut Criterion) {
-    let (flat, nested) = (batches(flat_record), batches(nested_record));
-    let seconds = |columns: &str, batches: &[ArrayRef]| {
+/// How many times as long one takes as the other, in turns, so that whatever else the machine does slows down both.
+fn ratio(one: impl Fn(), other: impl Fn()) -> f64 {
+    let seconds = |work: &dyn Fn()| {
         let start = Instant::now();
-        parse(columns, batches);
+        work();
         start.elapsed().as_secs_f64()
     };
-    // In turns, so that whatever else the machine does slows down both.
-    let mut ratios: Vec<f64> = (0..11)
-        .map(|_| seconds(NESTED, &nested) / seconds(FLAT, &flat))
-        .collect();
+    let mut ratios: Vec<f64> = (0..11).map(|_| seconds(&one) / seconds(&other)).collect();
     ratios.sort_by(f64::total_cmp);
-    eprintln!(
-        "from_json: nested records take {:.2} times as long as flat ones with the same values",
-        ratios[ratios.len() / 2]
-    );
-    measure(criterion, "from_json", "flat", RECORDS as u64, || parse(FLAT, &flat));
-    measure(criterion, "from_json", "nested", RECORDS as u64, || {
-        parse(NESTED, &nested)
-    });
+    ratios[ratios.len() / 2]
 }
 
-criterion_group!(benches, from_json, kafka_to_bronze, files_to_bronze_to_silver);
+fn from_json(criterion: &mut Criterion) {
+    let function = json_function();
+    let (flat, nested) = (batches(flat_record), batches(nested_record));
+    let (parse_flat, parse_nested) = (|| parse(&function, FLAT, &flat), || parse(&function, NESTED, &nested));
+    eprintln!(
+        "from_json: nested records take {:.2} times as long as flat ones with the same values",
+        ratio(parse_nested, parse_flat)
+    );
+    measure(criterion, "from_json", "flat", RECORDS as u64, parse_flat);
+    measure(criterion, "from_json", "nested", RECORDS as u64, parse_nested);
+}
+
+/// A registry without a network.
+#[derive(Debug)]
+struct InMemory;
+
+#[async_trait::async_trait]
+impl SchemaRegistry for InMemory {
+    fn url(&self) -> &str {
+        "memory"
+    }
+
+    async fn schema(&self, _: u32) -> Result<RegisteredSchema> {
+        Ok(RegisteredSchema::Avro(clicks::AVRO_SCHEMA.into()))
+    }
+}
+
+/// The same events as JSON and as Avro, to the columns that Silver has.
+fn to_columns_of_silver(criterion: &mut Criterion) {
+    let registry = AvroSchemas::Registry(Arc::new(InMemory));
+    let of_avro = from_avro([("clicks".to_owned(), registry)].into());
+    let of_json = json_function();
+    let (json, avro) = (batches_of_bytes(clicks::json), batches_of_bytes(clicks::avro));
+    let (parse_json, parse_avro) = (
+        || parse(&of_json, clicks::COLUMNS, &json),
+        || parse(&of_avro, clicks::COLUMNS, &avro),
+    );
+    eprintln!(
+        "from_avro: records take {:.2} times as long as from_json takes for the same values",
+        ratio(parse_avro, parse_json)
+    );
+    measure(
+        criterion,
+        "to_columns_of_silver",
+        "from_json",
+        RECORDS as u64,
+        parse_json,
+    );
+    measure(
+        criterion,
+        "to_columns_of_silver",
+        "from_avro",
+        RECORDS as u64,
+        parse_avro,
+    );
+}
+
+criterion_group!(
+    benches,
+    from_json,
+    to_columns_of_silver,
+    kafka_to_bronze,
+    files_to_bronze_to_silver,
+    formats_to_bronze
+);
 criterion_main!(benches);

@@ -81,27 +81,57 @@ def go_on_in(python):
 
 def maven(folder, what, *dependencies):
     """The folder with the jars of these (group, name, version) and of all that they need, from Maven Central once."""
+    one = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+    needs = "".join(one.format(*dependency) for dependency in dependencies)
+    pom = (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>clickrec</groupId><artifactId>jars</artifactId><version>1</version>"
+        f"<dependencies>{needs}</dependencies></project>"
+    )
+    return from_maven(folder, what, "dependency:copy-dependencies", "-DincludeScope=runtime", pom=pom)
+
+
+def maven_archive(folder, what, artifact):
+    """The folder with what is in an archive (group:name:version:type:classifier), from Maven Central once."""
+    return from_maven(folder, what, "dependency:unpack", f"-Dartifact={artifact}")
+
+
+def from_maven(folder, what, *goal, pom=None):
+    """The folder that a goal of Maven fills; what is there is not fetched again."""
     if os.path.isdir(folder):
         return folder
     if not shutil.which("mvn"):
         fail("Maven (mvn) is missing", "run scripts/setup")
-    one = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
-    needs = "".join(one.format(*dependency) for dependency in dependencies)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as part:
-        Path(part, "pom.xml").write_text(
-            '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
-            "<groupId>clickrec</groupId><artifactId>jars</artifactId><version>1</version>"
-            f"<dependencies>{needs}</dependencies></project>"
-        )
-        libs = os.path.join(part, "libs")
-        where = [f"-DoutputDirectory={libs}", "-DincludeScope=runtime"]
-        copy = ["mvn", "-B", "-q", "dependency:copy-dependencies", *where]
-        if subprocess.run(copy, cwd=part, stdout=sys.stderr, check=False).returncode != 0:
+        if pom:
+            Path(part, "pom.xml").write_text(pom)
+        output = os.path.join(part, "output")
+        command = ["mvn", "-B", "-q", *goal, f"-DoutputDirectory={output}"]
+        if subprocess.run(command, cwd=part, stdout=sys.stderr, check=False).returncode != 0:
             fail(f"Maven could not fetch {what}", "see above; it needs Maven Central or a mirror of it")
         if not os.path.isdir(folder):  # another process may have been faster
-            os.rename(libs, folder)
+            os.rename(output, folder)
     return folder
+
+
+def newest_java(version_min):
+    """The `java` of the newest Java on this machine; nothing where that is older than a version."""
+    on_path = shutil.which("java")
+    homes = [os.environ.get("JAVA_HOME"), on_path and Path(os.path.realpath(on_path)).parent.parent]
+    homes += Path("/usr/lib/jvm").glob("*")
+    found = [(java_version(home), os.path.join(home, "bin", "java")) for home in homes if home]
+    version, java = max(found, default=(0, None))
+    return java if version >= version_min else None
+
+
+def java_version(home):
+    """The version of the Java in a folder: 17, 21, …; 0 where there is none."""
+    release = Path(home, "release")
+    if not (release.is_file() and os.access(os.path.join(home, "bin", "java"), os.X_OK)):
+        return 0
+    version = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE)
+    return int(version[1]) if version else 0
 
 
 # The program

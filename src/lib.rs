@@ -149,7 +149,8 @@
 //!   - test sessions found in the training data (leakage): `evaluate/overlap.rs`
 //!   - items seen before count as targets: `evaluate/metrics/mod.rs`; unknown ones are misses, items to come that
 //!     repeat count once: `evaluate/measure.rs` (`targets`)
-//!   - CSV, TSV, Parquet of published data sets, units of their times: `evaluate/import.rs`
+//!   - published data sets in files (`--data`, `--train`, `--test`), fields that are not clear: `evaluate/import.rs`;
+//!     events of their records, inferred sessions, order without times: `evaluate/import_sql.rs`
 //!   - the temporary lake in which models learn: `evaluate/scratch.rs`; answers scored, latency: `evaluate/measure.rs`
 //!   - hit rate, MRR, NDCG, …: `evaluate/metrics/`; ties: `evaluate/metrics/rank.rs`, `evaluate/measure.rs`
 //!   - bootstrap confidence intervals: `evaluate/bootstrap.rs`; baselines: `evaluate/models.rs`, `sql/models/`
@@ -293,12 +294,13 @@
 //!   - malformed parts of the score, unknown tables refused: `config/validate_recommender.rs`
 //!   - malformed sources refused: `config/validate_source.rs`; a malformed `engine`: `config/validate_engine.rs`
 //!   - credentials in the file refused: `config/validate_credentials.rs` (which: `settings/credential.rs`)
-//! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`)
+//! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`); files for `evaluate`
 //!   - files, folders, topics, and their format: `inspect/locate.rs`, with guesses of `sources/formats/guess.rs`
 //!   - records that are no JSON objects (Avro, Protobuf), JSON after a schema ID: `inspect/sample.rs`
 //!   - fields of records, their types and values: `inspect/shape.rs`; notations of times: `inspect/times.rs`
 //!   - names that fields have (`visitorid`, `sku`, …): `inspect/names.rs`; of events: `inspect/kinds.rs`
-//!   - fields chosen, by names and values: `inspect/roles.rs`; lists that become rows: `inspect/infer.rs`
+//!   - fields chosen, by names and values: `inspect/roles.rs`; by somebody (`evaluate --field`): `inspect/choose.rs`
+//!   - lists that become rows: `inspect/infer.rs`
 //!   - known schemas (`--preset`): `inspect/presets/`; what a mapping makes of a record: `inspect/interpret.rs`
 //!   - SQL written: `inspect/generate/clicks_sql.rs`; its comments: `inspect/generate/comments.rs`
 //! - [`settings`]: values of a configuration file

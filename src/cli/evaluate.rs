@@ -4,14 +4,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::{ArgGroup, Args};
 use comfy_table::{Cell, CellAlignment};
 use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::global::Global;
 use super::output::{table, write_all};
-use crate::evaluate::{Cut, Data, MEASURES, Measured, Origin, Plan, Report, Scratch, Tried, check, evaluate, save};
+use crate::evaluate::{
+    Cut, Data, Hints, MEASURES, Measured, Origin, Plan, ROLES, Report, Scratch, Tried, check, evaluate, save,
+};
+use crate::inspect::mapping::Role;
+use crate::inspect::preset_names;
 use crate::plural::counted;
 
 /// Measure how good the recommendations are, compared with simpler models, on sessions held out from training
@@ -19,16 +24,26 @@ use crate::plural::counted;
 /// The lake's events are split at a point in time. The project's own SQL is trained on the earlier sessions, in a
 /// temporary lake, and predicts the later ones click by click. Results have 95% intervals and are stored in the table
 /// system.evaluations.
+///
+/// Instead of the lake's events, those of a file can be split (--data), or files that are split already can be used
+/// (--train, --test). The command finds their format and fields as `clickrec init --from` does, says which it took, and
+/// refuses what is not clear: then --preset or --field name them.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    group = ArgGroup::new("files").args(["data", "train"]),
+    after_help = "Examples:
   clickrec evaluate
   clickrec evaluate --test-days 1 --k 5,20
+  clickrec evaluate --data yoochoose-clicks.dat
+  clickrec evaluate --data events.parquet --field session=visit,item=sku
   clickrec evaluate --train train.csv.gz --test test.csv.gz
   clickrec evaluate --grid factors=64,128 alpha=10,40 --model als
 
-Files are CSV, TSV or Parquet, with the columns session_id, item_id and timestamp (or position). A --test file may
-instead have the columns test_id, prefix (items separated by spaces) and target. Sessions that are in both files are
-refused.")]
+Files are JSON, CSV, Parquet, Avro or Arrow files, text also compressed; a folder or a pattern names several. Events
+have an item, a session (or a user, whose visits are inferred), and a time (or a position in the session). A --test
+file may instead have the fields test_id, prefix (items separated by spaces) and target. Sessions that are in both
+files are refused."
+)]
 pub(super) struct EvaluateArgs {
     /// Evaluate the first K items of each list
     // CLICKREC_K is one number: that of `recommend` and `similar`.
@@ -44,9 +59,14 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 
-    /// Maximum number of sessions in the lake to test on, and to score --grid on; a hash of their ids chooses them
+    /// Maximum number of sessions to test on, except for those of --test, and to score --grid on; a hash of their ids
+    /// chooses them
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
+
+    /// Split the events of a file instead of those of the lake
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
 
     /// Learn from a file instead of the lake
     #[arg(long, value_name = "FILE", requires = "test")]
@@ -55,6 +75,14 @@ pub(super) struct EvaluateArgs {
     /// Test on a file
     #[arg(long, value_name = "FILE", requires = "train")]
     test: Option<PathBuf>,
+
+    /// The schema of the files, if it is a known one; by default, it is recognized, or inferred
+    #[arg(long, value_name = "NAME", requires = "files", value_parser = PossibleValuesParser::new(preset_names()))]
+    preset: Option<String>,
+
+    /// Fields of the files, instead of those that were found: session, user, item, time, position or type
+    #[arg(long, value_name = "ROLE=FIELD,…", requires = "files", value_delimiter = ',', value_parser = field)]
+    field: Vec<(Role, String)>,
 
     /// Evaluate only these models: `blend` (the project's own recommendations) or any declared under `recommender` in
     /// pipelines.yaml
@@ -106,6 +134,19 @@ fn axis(text: &str) -> Result<(String, Vec<String>), String> {
     }
 }
 
+fn field(text: &str) -> Result<(Role, String), String> {
+    let (name, field) = text.split_once('=').ok_or("expected ROLE=FIELD")?;
+    let role = ROLES.iter().find(|(known, _)| *known == name);
+    match role {
+        Some((_, role)) if !field.is_empty() => Ok((*role, field.to_owned())),
+        Some(_) => Err("expected ROLE=FIELD".to_owned()),
+        None => {
+            let known: Vec<&str> = ROLES.iter().map(|(known, _)| *known).collect();
+            Err(format!("`{name}` is none of {}", known.join(", ")))
+        }
+    }
+}
+
 fn measure(text: &str) -> Result<String, String> {
     let known = MEASURES.iter().find(|known| known.eq_ignore_ascii_case(text));
     known
@@ -118,6 +159,9 @@ pub(super) async fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<
     let plan = args.plan()?;
     check(&runner, &plan)?;
     let data = Data::read(&runner, &args.origin()?).await?;
+    if !global.quiet {
+        data.told.iter().for_each(|told| eprintln!("{told}"));
+    }
     let spinner = if global.progress() {
         ProgressBar::new_spinner()
     } else {
@@ -154,19 +198,30 @@ impl EvaluateArgs {
     }
 
     fn origin(&self) -> anyhow::Result<Origin> {
+        let hints = Hints {
+            preset: self.preset.clone(),
+            fields: self.field.clone(),
+        };
         if let (Some(train), Some(test)) = (&self.train, &self.test) {
             return Ok(Origin::Files {
                 train: train.clone(),
                 test: test.clone(),
+                hints,
             });
         }
         let cut = match self.test_days {
             Some(days) => Cut::Days(days),
             None => Cut::Share(self.test_share),
         };
-        Ok(Origin::Lake {
-            cut,
-            sample: Some(usize::try_from(self.sample)?),
+        let sample = Some(usize::try_from(self.sample)?);
+        Ok(match &self.data {
+            Some(file) => Origin::File {
+                file: file.clone(),
+                hints,
+                cut,
+                sample,
+            },
+            None => Origin::Lake { cut, sample },
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Training and test events, from the lake, cut at a point in time, or from two files; refuses test sessions that are
-//! in the training file (`overlap`).
+//! Training and test events: of the lake or a file, cut at a point in time, or of two files; refuses test sessions that
+//! are in the training file (`overlap`).
 
 use std::path::PathBuf;
 
@@ -8,10 +8,11 @@ use arrow::datatypes::Int64Type;
 use datafusion::dataframe::DataFrame;
 
 use super::cases::Reveal;
-use super::import::Order;
+use super::import::Hints;
+use super::import_sql::Order;
 use super::train_test::{Cut, split};
 use super::{EvaluationError, import, overlap};
-use crate::engine::query;
+use crate::engine::{Bindings, query};
 use crate::pipeline::Runner;
 use crate::recommender::RecommenderError;
 
@@ -25,12 +26,25 @@ pub enum Origin {
         /// The maximum number of test sessions.
         sample: Option<usize>,
     },
-    /// Files; see `docs/development.md` for their columns.
+    /// A file of events, split by time.
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What its fields are.
+        hints: Hints,
+        /// Where to split it.
+        cut: Cut,
+        /// The maximum number of test sessions.
+        sample: Option<usize>,
+    },
+    /// Files that are split already; see `docs/development.md`.
     Files {
         /// The training file.
         train: PathBuf,
         /// The test file.
         test: PathBuf,
+        /// What their fields are.
+        hints: Hints,
     },
 }
 
@@ -45,13 +59,16 @@ pub struct Data {
     pub reveal: Reveal,
     /// A human-readable description of where the events come from.
     pub description: String,
+    /// What was taken for what in each file, for people.
+    pub told: Vec<String>,
 }
 
 impl Data {
     /// Reads the events.
     ///
     /// # Errors
-    /// When a file or the lake cannot be read, one side is empty, or the training file contains test sessions.
+    /// When a file or the lake cannot be read, it is not clear what a file's fields are, one side is empty, or the
+    /// training file contains test sessions.
     pub async fn read(runner: &Runner, origin: &Origin) -> Result<Self, EvaluationError> {
         let events = &runner.recommender().events;
         let columns = runner.schemas().get(events);
@@ -66,21 +83,45 @@ impl Data {
                     test: cut.test,
                     reveal: Reveal::EveryStep,
                     description: format!("{events}, cut at {}", cut.at),
+                    told: vec![],
                 })
             }
-            Origin::Files { train, test } => {
-                let (rows, reveal, test_order) = import::test(runner.engine(), test, columns).await?;
-                let (learned, train_order) = import::clicks(runner.engine(), train, columns).await?;
-                let order = match (train_order, test_order) {
+            Origin::File {
+                file,
+                hints,
+                cut,
+                sample,
+            } => {
+                let read = import::clicks(runner.engine(), file, hints, columns).await?;
+                let mut bindings = Bindings::default();
+                bindings.tables.insert(events.clone(), read.events.into_view());
+                let cut = split(&runner.engine().session(&bindings).await?, events, *cut, *sample).await?;
+                Ok(Self {
+                    train: cut.train,
+                    test: cut.test,
+                    reveal: Reveal::EveryStep,
+                    description: match read.order {
+                        Order::Time => format!("{}, cut at {}", file.display(), cut.at),
+                        // The time is made up.
+                        Order::Position => format!("{}, cut in the order of its sessions", file.display()),
+                    },
+                    told: vec![read.told],
+                })
+            }
+            Origin::Files { train, test, hints } => {
+                let (tested, reveal) = import::test(runner.engine(), test, hints, columns).await?;
+                let learned = import::clicks(runner.engine(), train, hints, columns).await?;
+                let order = match (learned.order, tested.order) {
                     (Order::Time, Order::Time) => Order::Time,
                     _ => Order::Position,
                 };
-                overlap::check((train, test), &learned, &rows, reveal, order).await?;
+                overlap::check((train, test), &learned.events, &tested.events, reveal, order).await?;
                 Ok(Self {
-                    train: learned,
-                    test: rows,
+                    train: learned.events,
+                    test: tested.events,
                     reveal,
                     description: format!("{} and {}", train.display(), test.display()),
+                    told: vec![learned.told, tested.told],
                 })
             }
         }

@@ -4,27 +4,36 @@ use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;
 
+use crate::inspect::InspectError;
 use crate::lake::LakeError;
 use crate::pipeline::PipelineError;
 use crate::recommender::RecommenderError;
+use crate::sources::SourceError;
 
 /// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
-    /// A file's columns match none of the supported formats.
+    /// It is not clear what the fields of a file are.
     #[error(
-        "{file}: no column for the {missing}; the columns are {found}\n  help: rename the columns to session_id, \
-         item_id and timestamp (or position), or test_id, prefix and target in a test file",
+        "{file}: {problem}\n  help: name the field, as in --field {role}=FIELD; the fields are {fields}",
         file = file.display()
     )]
-    Columns {
+    Unclear {
         /// The file.
         file: PathBuf,
-        /// Its columns.
-        found: String,
-        /// What is missing.
-        missing: &'static str,
+        /// What is not clear.
+        problem: String,
+        /// What the role is called.
+        role: &'static str,
+        /// The fields.
+        fields: String,
     },
+    /// Nothing was found in a file.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// A file cannot be read as a source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// A file cannot be read.
     #[error("{file}: {reason}", file = file.display())]
     File {

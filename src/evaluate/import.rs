@@ -1,62 +1,74 @@
-//! Reads published data sets: clicks in CSV, TSV or Parquet with a session, an item and a time or position per line, or
-//! test files with a prefix and the next item. IDs stay text; rows without a session or an item are skipped; the size
-//! of a number tells whether a time is in seconds, milliseconds, microseconds or nanoseconds; simultaneous clicks keep
-//! their order.
+//! Reads published events, in any format that sources read. `inspect` finds their format, their fields, and the query
+//! that makes clicks of records; somebody may name fields instead ([`Hints`]). Without times, positions tell the order;
+//! without sessions, visits are inferred. A test file may have a prefix and the next item per row. The queries are
+//! `import_sql`. What was taken for what is told, and what is left out is counted.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::logical_expr::{Expr, cast, ident, lit};
-use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionContext};
-use flate2::read::MultiGzDecoder;
 
 use super::EvaluationError;
 use super::cases::Reveal;
+use super::import_sql::{Order, judged, left_out, ordered, sequences, timed};
 use crate::config::TableName;
-use crate::engine::{Bindings, Engine, query};
+use crate::engine::{Bindings, Engine, View, query};
+use crate::inspect::mapping::{Choice, FieldType, Kinds, Role};
+use crate::inspect::place::FieldPath;
+use crate::inspect::{Findings, clicks as clicks_sql, look};
+use crate::plural::counted;
+use crate::settings::normal;
+use crate::sources::{FromTheStart, ReadOptions};
 
-/// Column names that files are known to use, in lower case and without `_`; earlier ones are preferred.
-const SESSION: [&str; 3] = ["sessionid", "session", "sid"];
-const ITEM: [&str; 4] = ["itemid", "item", "iid", "productid"];
-const TIME: [&str; 8] = [
-    "timestamp",
-    "time",
-    "ts",
-    "eventat",
-    "eventtime",
-    "datetime",
-    "date",
-    "timeframe",
+/// The roles of fields that somebody may name, and what they are called then.
+pub const ROLES: [(&str, Role); 6] = [
+    ("session", Role::Session),
+    ("user", Role::User),
+    ("item", Role::Item),
+    ("time", Role::Time),
+    ("position", Role::Position),
+    ("type", Role::Kind),
 ];
-const POSITION: [&str; 2] = ["position", "pos"];
-const USER: [&str; 3] = ["userid", "user", "visitorid"];
-const TYPE: [&str; 3] = ["eventtype", "event", "type"];
+/// The fields of a test file of prefixes, in lower case and without `_`.
 const TEST: [&str; 3] = ["testid", "prefix", "target"];
 
-/// What determines the order of events in a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Their times.
-    Time,
-    /// Their positions in the session; times are made up.
-    Position,
+/// What somebody says about the fields of files.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// The name of a known schema.
+    pub preset: Option<String>,
+    /// The fields of roles.
+    pub fields: Vec<(Role, String)>,
 }
 
-/// A query of the events in a file of clicks, with the columns of the table of events.
+/// What a file holds.
+#[derive(Debug)]
+pub struct Imported<T> {
+    /// Its events, with the columns of the table of events.
+    pub events: T,
+    /// What determines their order.
+    pub order: Order,
+    /// What was taken for what, for people.
+    pub told: String,
+}
+
+/// A query of the events in a file.
 ///
 /// # Errors
-/// When the file cannot be read, or lacks a column.
-pub async fn clicks(engine: &Engine, file: &Path, events: &SchemaRef) -> Result<(DataFrame, Order), EvaluationError> {
-    let rows = Rows::open(engine, file).await?;
-    let (sql, order) = rows.clicks(file)?;
-    Ok((conform(rows.query(engine, &sql).await?, events)?, order))
+/// When the file cannot be read, it is not clear what its fields are, or none of its records is an event.
+pub async fn clicks(
+    engine: &Engine,
+    file: &Path,
+    hints: &Hints,
+    events: &SchemaRef,
+) -> Result<Imported<DataFrame>, EvaluationError> {
+    Records::open(engine, file, hints).await?.clicks(events).await
 }
 
 /// The events of a test file, session by session, and which of them to predict.
@@ -66,127 +78,265 @@ pub async fn clicks(engine: &Engine, file: &Path, events: &SchemaRef) -> Result<
 pub async fn test(
     engine: &Engine,
     file: &Path,
+    hints: &Hints,
     events: &SchemaRef,
-) -> Result<(RecordBatch, Reveal, Order), EvaluationError> {
-    let rows = Rows::open(engine, file).await?;
-    let prefixes = TEST.map(|name| rows.column(&[name]));
-    let ((sql, order), reveal) = match prefixes {
-        [Some(id), Some(prefix), Some(target)] => {
-            let sql = sequences(&id, &prefix, &target);
-            ((sql, Order::Position), Reveal::LastStep)
-        }
-        _ => (rows.clicks(file)?, Reveal::EveryStep),
+) -> Result<(Imported<RecordBatch>, Reveal), EvaluationError> {
+    let records = Records::open(engine, file, hints).await?;
+    let (imported, reveal) = match records.prefixes() {
+        Some(fields) => (records.sequences(&fields, events).await?, Reveal::LastStep),
+        None => (records.clicks(events).await?, Reveal::EveryStep),
     };
-    let rows = conform(rows.query(engine, &sql).await?, events)?;
     let sort = ["session_id", "event_at"].map(|column| ident(column).sort(true, true));
-    let rows = rows.sort(sort.to_vec())?;
+    let rows = imported.events.sort(sort.to_vec())?;
     let schema = rows.schema().inner().clone();
-    Ok((concat_batches(&schema, &rows.collect().await?)?, reveal, order))
+    let imported = Imported {
+        events: concat_batches(&schema, &rows.collect().await?)?,
+        order: imported.order,
+        told: imported.told,
+    };
+    Ok((imported, reveal))
 }
 
-/// A file as a table, with its original column names.
-struct Rows {
-    table: DataFrame,
-    columns: Vec<String>,
+/// The records of a file, and what was found in some of them.
+struct Records<'a> {
+    engine: &'a Engine,
+    file: &'a Path,
+    findings: Findings,
+    table: Arc<dyn TableProvider>,
 }
 
-impl Rows {
-    async fn open(engine: &Engine, file: &Path) -> Result<Self, EvaluationError> {
-        // One thread, to preserve the order of lines.
-        let session = engine.clone().single_threaded().session(&Bindings::default()).await?;
-        let table = read(&session, file).await?;
-        let columns = table
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        Ok(Self { table, columns })
-    }
-
-    /// The quoted name of the column that matches the first of these names that occurs.
-    fn column(&self, names: &[&str]) -> Option<String> {
-        let plain = |column: &String| column.to_lowercase().replace(['_', ' '], "");
-        let found = names
-            .iter()
-            .find_map(|name| self.columns.iter().find(|column| plain(column) == *name))?;
-        Some(format!("\"{}\"", found.replace('"', "\"\"")))
-    }
-
-    fn clicks(&self, file: &Path) -> Result<(String, Order), EvaluationError> {
-        let missing = |missing| EvaluationError::Columns {
+impl<'a> Records<'a> {
+    async fn open(engine: &'a Engine, file: &'a Path, hints: &Hints) -> Result<Self, EvaluationError> {
+        let failed = |reason: String| EvaluationError::File {
             file: file.to_owned(),
-            found: self.columns.join(", "),
-            missing,
+            reason,
         };
-        let session = self.column(&SESSION).ok_or_else(|| missing("session"))?;
-        let item = self.column(&ITEM).ok_or_else(|| missing("item"))?;
-        let user = self.column(&USER).unwrap_or_else(|| "null".to_owned());
-        let kind = self.column(&TYPE).unwrap_or_else(|| "'view'".to_owned());
-        let place = self.column(&POSITION).unwrap_or_else(|| "null".to_owned());
-        let numbered = format!(
-            "select cast({session} as varchar) as session_id, cast({item} as varchar) as item_id, cast({user} as \
-             varchar) as user_id, lower(cast({kind} as varchar)) as kind, cast({{when}} as varchar) as clicked, \
-             try_cast({place} as double) as place, row_number() over () as line from import.rows"
-        );
-        match (self.column(&TIME), self.column(&POSITION)) {
-            (Some(time), _) => Ok((timed(&numbered.replace("{when}", &time)), Order::Time)),
-            (None, Some(position)) => Ok((ordered(&numbered.replace("{when}", &position)), Order::Position)),
-            (None, None) => Err(missing("time or position")),
+        let folder = normal(&std::path::absolute(".").map_err(|error| failed(error.to_string()))?);
+        let name = file.to_str();
+        let name = name.ok_or_else(|| failed("its name is not valid UTF-8".to_owned()))?;
+        let mut findings = look(name, &folder, hints.preset.as_deref()).await?;
+        for (role, field) in &hints.fields {
+            findings.choose(*role, field)?;
+        }
+        let session = engine.session(&Bindings::default()).await?;
+        let mut records: Option<DataFrame> = None;
+        for source in &findings.sources {
+            let source = source.open(&folder)?;
+            let pending = source.pending(&FromTheStart, ReadOptions::default()).await?;
+            let table = session.read_table(pending.provider)?;
+            records = Some(match records {
+                Some(others) => others.union(table)?,
+                None => table,
+            });
+        }
+        let records = records.ok_or_else(|| failed("it has no records".to_owned()))?;
+        Ok(Self {
+            engine,
+            file,
+            findings,
+            table: records.into_view(),
+        })
+    }
+
+    async fn clicks(&self, events: &SchemaRef) -> Result<Imported<DataFrame>, EvaluationError> {
+        let order = self.order()?;
+        let mapping = &self.findings.mapping;
+        let judged = judged(mapping, order);
+        let accepted = self.accepted(&judged).await?;
+        let sql = match order {
+            Order::Time => timed(&judged, mapping.session.fields.is_empty()),
+            Order::Position => ordered(&judged),
+        };
+        Ok(Imported {
+            events: conform(self.query(&sql).await?, events)?,
+            order,
+            told: format!(
+                "{}\n  {accepted}; to take other fields: {}",
+                self.fields(order),
+                usage()
+            ),
+        })
+    }
+
+    /// The fields of a test file of prefixes, if it is one.
+    fn prefixes(&self) -> Option<[FieldPath; 3]> {
+        let record = self.findings.records.first()?.value.as_object()?;
+        let field = |name: &str| {
+            let mut names = record.keys();
+            let found = names.find(|known| known.to_lowercase().replace(['_', ' '], "") == name)?;
+            Some(FieldPath::default().child(found))
+        };
+        let [id, prefix, target] = TEST.map(field);
+        Some([id?, prefix?, target?])
+    }
+
+    async fn sequences(
+        &self,
+        fields: &[FieldPath; 3],
+        events: &SchemaRef,
+    ) -> Result<Imported<DataFrame>, EvaluationError> {
+        let rows = self.query(&ordered(&sequences(fields))).await?;
+        let [id, prefix, target] = fields;
+        Ok(Imported {
+            events: conform(rows, events)?,
+            order: Order::Position,
+            told: format!(
+                "{}: after the items in {prefix}, {target} comes; each row is a test of its own ({id})",
+                self.file.display()
+            ),
+        })
+    }
+
+    /// What tells the order of events, provided that it is clear what the fields are.
+    fn order(&self) -> Result<Order, EvaluationError> {
+        let mapping = &self.findings.mapping;
+        let visitor = match (mapping.session.fields.is_empty(), mapping.user.fields.is_empty()) {
+            (true, true) => return Err(self.unclear(Role::Session, "no field looks like the session or the user")),
+            (true, false) => (Role::User, &mapping.user),
+            (false, _) => (Role::Session, &mapping.session),
+        };
+        if mapping.item.fields.is_empty() {
+            return Err(self.unclear(Role::Item, "no field looks like the item"));
+        }
+        let order = match (mapping.time.fields.is_empty(), mapping.other(Role::Position)) {
+            (false, _) => Order::Time,
+            (true, Some(_)) if visitor.0 == Role::Session => Order::Position,
+            (true, Some(_)) => {
+                return Err(self.unclear(
+                    Role::Session,
+                    "no field looks like the session, and without times none is inferred",
+                ));
+            }
+            (true, None) => return Err(self.unclear(Role::Time, "no field looks like the time or the position")),
+        };
+        for (role, choice) in [visitor, (Role::Item, &mapping.item), (Role::Time, &mapping.time)] {
+            if choice.is_open {
+                let doubt = choice.doubt.as_deref().unwrap_or_default();
+                let problem = format!(
+                    "it is not clear that {} is the {}: {doubt}",
+                    places(choice),
+                    role.label()
+                );
+                return Err(self.unclear(role, &problem));
+            }
+        }
+        Ok(order)
+    }
+
+    fn unclear(&self, role: Role, problem: &str) -> EvaluationError {
+        EvaluationError::Unclear {
+            file: self.file.to_owned(),
+            problem: problem.to_owned(),
+            role: ROLES
+                .iter()
+                .find(|(_, known)| *known == role)
+                .map_or("", |(name, _)| *name),
+            fields: self.findings.fields(),
         }
     }
 
-    async fn query(self, engine: &Engine, sql: &str) -> Result<DataFrame, EvaluationError> {
-        let name = TableName {
-            layer: "import".to_owned(),
-            table: "rows".to_owned(),
+    /// What was taken for what.
+    fn fields(&self, order: Order) -> String {
+        let Findings { mapping, preset, .. } = &self.findings;
+        let formats: Vec<&str> = self
+            .findings
+            .sources
+            .iter()
+            .map(|source| source.format.as_str())
+            .collect();
+        let preset = preset
+            .as_ref()
+            .map_or_else(String::new, |(name, ..)| format!(", preset `{name}`"));
+        let session = match mapping.session.fields.is_empty() {
+            true => format!(
+                "sessions = visits of {}, which end after 30 minutes of silence",
+                places(&mapping.user)
+            ),
+            false => format!("session = {}", places(&mapping.session)),
         };
-        let mut bindings = Bindings::default();
-        bindings.tables.insert(name, self.table.into_view());
-        let session = engine.clone().single_threaded().session(&bindings).await?;
+        let when = match (order, mapping.time.fields.first(), mapping.other(Role::Position)) {
+            (Order::Time, Some(time), _) => match time.field_type {
+                FieldType::Time(notation) => format!("time = {} ({})", places(&mapping.time), notation.description()),
+                _ => format!("time = {}", places(&mapping.time)),
+            },
+            (_, _, Some(position)) => format!("order = {}", position.place),
+            _ => String::new(),
+        };
+        let kind = match &mapping.kinds {
+            Kinds::Views => "every event is a view".to_owned(),
+            Kinds::ByValue { choice, .. } => format!("type = {}", places(choice)),
+            Kinds::ByPresence(choice) => format!("a purchase where {} has a value", places(choice)),
+        };
+        format!(
+            "{}: {}{preset}: {session}, item = {}, {when}, {kind}",
+            self.file.display(),
+            formats.join(" and "),
+            places(&mapping.item)
+        )
+    }
+
+    /// How many records are events, and why others are left out.
+    async fn accepted(&self, judged: &str) -> Result<String, EvaluationError> {
+        let (mut events, mut others, mut reasons) = (0, 0, vec![]);
+        for batch in self.query(&left_out(judged)).await?.collect().await? {
+            let (reason, count) = (
+                batch.column(0).as_string::<i32>(),
+                batch.column(1).as_primitive::<Int64Type>(),
+            );
+            for row in 0..batch.num_rows() {
+                let count = u64::try_from(count.value(row)).unwrap_or_default();
+                if reason.is_null(row) {
+                    events += count;
+                } else {
+                    others += count;
+                    reasons.push(format!("{} ({count})", reason.value(row)));
+                }
+            }
+        }
+        let reasons = reasons.join(", ");
+        if events == 0 {
+            return Err(EvaluationError::TooFew(format!(
+                "{}: none of {} is an event: {reasons}\n  help: name the fields, as in {}",
+                self.file.display(),
+                counted(others, "record", "records"),
+                usage()
+            )));
+        }
+        let left_out = match others {
+            0 => String::new(),
+            _ => format!(", {others} left out: {reasons}"),
+        };
+        Ok(format!("{}{left_out}", counted(events, "event", "events")))
+    }
+
+    async fn query(&self, sql: &str) -> Result<DataFrame, EvaluationError> {
+        let clicks = View {
+            name: TableName {
+                layer: "silver".to_owned(),
+                table: "clicks".to_owned(),
+            },
+            sql: clicks_sql(&self.findings),
+        };
+        let mut bindings = Bindings {
+            views: vec![clicks],
+            ..Bindings::default()
+        };
+        bindings.changes.insert("bronze.clicks".to_owned(), self.table.clone());
+        let session = self.engine.session(&bindings).await?;
         Ok(query(&session, sql).await?)
     }
 }
 
-/// Maps other names of event kinds to ours, and selects the columns of events.
-const EVENTS: &str = "select session_id, item_id, user_id, case when kind in ('add_to_cart', 'addtocart', 'add-to-cart', \
-                      'cart') then 'add_to_cart' when kind in ('purchase', 'transaction', 'buy', 'order') then \
-                      'purchase' else 'view' end as event_type, to_timestamp_micros(micros) as event_at, cast(line as \
-                      varchar) as event_id, cast(line as bigint) as \"offset\" from placed where session_id is not \
-                      null and item_id is not null";
-
-/// Clicks with times: the magnitude of a number tells whether it is in seconds, milliseconds, microseconds or
-/// nanoseconds. Simultaneous clicks of a session keep the order of their positions or lines, a microsecond apart.
-fn timed(numbered: &str) -> String {
-    format!(
-        "with numbered as ({numbered}), read as (select *, try_cast(clicked as double) as number from numbered), placed \
-         as (select *, case when number is null then cast(extract(epoch from to_timestamp(clicked)) * 1000000 as bigint) \
-         when number >= 1e17 then cast(number / 1000 as bigint) when number >= 1e14 then cast(number as bigint) when \
-         number >= 1e11 then cast(number * 1000 as bigint) else cast(number * 1000000 as bigint) end + row_number() over \
-         (partition by session_id, clicked order by place, line) as micros from read) {EVENTS}"
-    )
+/// The fields of a choice.
+fn places(choice: &Choice) -> String {
+    let places: Vec<String> = choice.fields.iter().map(|field| field.place.to_string()).collect();
+    places.join(" or ")
 }
 
-/// Clicks without times, placed a second apart: sessions in the order of the file, clicks in the order of their
-/// positions.
-fn ordered(numbered: &str) -> String {
-    format!(
-        "with numbered as ({numbered}), sessions as (select session_id, min(line) as first_line from numbered group by \
-         session_id), placed as (select numbered.*, 1000000 * (1700000000 + row_number() over (order by first_line, \
-         place, line)) as micros from numbered inner join sessions on numbered.session_id = \
-         sessions.session_id) {EVENTS}"
-    )
-}
-
-/// A prefix of space-separated items, and the next item.
-fn sequences(id: &str, prefix: &str, target: &str) -> String {
-    // Each row is a session of its own, even if IDs repeat.
-    let numbered = format!(
-        "select session_id, item_id, null as user_id, 'view' as kind, '0' as clicked, 0.0 as place, row_number() over () \
-         as line from (select concat(cast({id} as varchar), '#', row_number() over ()) as session_id, unnest(string_to_array(concat(cast({prefix} as varchar), ' ', \
-         cast({target} as varchar)), ' ')) as item_id from import.rows) where item_id <> ''"
-    );
-    ordered(&numbered)
+/// How fields are named.
+fn usage() -> String {
+    let roles: Vec<String> = ROLES.iter().map(|(name, _)| format!("{name}=FIELD")).collect();
+    format!("--field {}", roles.join(","))
 }
 
 /// The columns of the table of events, in their order and types; columns that the file lacks are NULL.
@@ -200,52 +350,4 @@ fn conform(rows: DataFrame, events: &SchemaRef) -> Result<DataFrame, EvaluationE
     };
     let columns = events.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
     Ok(rows.select(columns)?)
-}
-
-async fn read(session: &SessionContext, file: &Path) -> Result<DataFrame, EvaluationError> {
-    let failed = |reason: String| EvaluationError::File {
-        file: file.to_owned(),
-        reason,
-    };
-    let path = file
-        .to_str()
-        .ok_or_else(|| failed("its name is not valid UTF-8".to_owned()))?;
-    if path.ends_with(".parquet") {
-        let rows = session.read_parquet(path, ParquetReadOptions::default()).await;
-        return rows.map_err(|error| failed(error.strip_backtrace()));
-    }
-    let header = header(file).map_err(|error| failed(error.to_string()))?;
-    let delimiter = [b'\t', b';']
-        .into_iter()
-        .find(|delimiter| header.as_bytes().contains(delimiter));
-    let is_packed = path.ends_with(".gz");
-    let extension = path.rfind('.').map_or("", |dot| match is_packed {
-        true => path[..dot].rfind('.').map_or(&path[dot..], |inner| &path[inner..]),
-        false => &path[dot..],
-    });
-    let options = CsvReadOptions::new()
-        .delimiter(delimiter.unwrap_or(b','))
-        .file_extension(extension)
-        // IDs stay text: `007` is not 7.
-        .schema_infer_max_records(0)
-        .file_compression_type(if is_packed {
-            FileCompressionType::GZIP
-        } else {
-            FileCompressionType::UNCOMPRESSED
-        });
-    let rows = session.read_csv(path, options).await;
-    rows.map_err(|error| failed(error.strip_backtrace()))
-}
-
-fn header(file: &Path) -> std::io::Result<String> {
-    let opened = File::open(file)?;
-    let reader: Box<dyn BufRead> = match file.extension().is_some_and(|extension| extension == "gz") {
-        true => Box::new(BufReader::new(MultiGzDecoder::new(opened))),
-        false => Box::new(BufReader::new(opened)),
-    };
-    let mut line = String::new();
-    // A header is short, but a file that is not text may have no line breaks at all.
-    let mut reader = std::io::Read::take(reader, 1 << 20);
-    reader.read_line(&mut line)?;
-    Ok(line)
 }

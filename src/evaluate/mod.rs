@@ -4,7 +4,8 @@
 //! The sessions after it are revealed step by step, and each answer is compared with what came next. Every item in the
 //! training sessions is a candidate; ties count against us.
 //!
-//! - [`Data`]: training and test events, from the lake (`train_test`) or from files (`import`, `overlap`).
+//! - [`Data`]: training and test events, from the lake or a file (`train_test`), or from two files (`overlap`).
+//! - `import`: what files hold; `import_sql`: the events of their records.
 //! - [`Cases`] (`cases`): test sessions cut into what is known and what is to be predicted.
 //! - [`Scratch`]: the lake in which the models learn.
 //! - [`models`](fn@models): the models to compare, as the project declares them.
@@ -18,6 +19,7 @@ mod data;
 mod error;
 mod grid;
 mod import;
+mod import_sql;
 mod measure;
 pub mod metrics;
 mod models;
@@ -33,6 +35,7 @@ pub use bootstrap::Estimate;
 pub use cases::{Case, Cases, Reveal};
 pub use data::{Data, Origin};
 pub use error::EvaluationError;
+pub use import::{Hints, ROLES};
 pub use measure::Exam;
 pub use models::{Model, models};
 pub use report::{Figures, Latency, MEASURES, Measured, Report};

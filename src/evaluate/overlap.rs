@@ -20,7 +20,7 @@ use twox_hash::XxHash64;
 
 use super::EvaluationError;
 use super::cases::Reveal;
-use super::import::Order;
+use super::import_sql::Order;
 use crate::plural::counted;
 use crate::recommender::texts;
 
@@ -52,8 +52,7 @@ pub(super) async fn check(
     let finding = overlap.finding();
     let (train, test) = files;
     let help = "split the events at a point in time: earlier sessions into the training file, later ones into \
-                the test file. `clickrec evaluate` without files splits the events of the lake in this way \
-                (--test-share, --test-days)";
+                the test file. `clickrec evaluate --data FILE` splits a file in this way (--test-share, --test-days)";
     if let Some(sessions) = finding.refused {
         return Err(EvaluationError::Learned {
             train: train.to_owned(),

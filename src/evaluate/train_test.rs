@@ -1,6 +1,6 @@
-//! The split into training and test sessions: the lake's events, cut at a point in time (`--test-share`,
-//! `--test-days`). Sessions in progress at the cut are on neither side, and test sessions have two events or more. A
-//! few sessions with wrong clocks do not move the cut. How a test session is cut further is `cases`.
+//! The split into training and test sessions: the events of the lake, or of a file, cut at a point in time
+//! (`--test-share`, `--test-days`). Sessions in progress at the cut are on neither side, and test sessions have two
+//! events or more. A few sessions with wrong clocks do not move the cut. How a test session is cut further is `cases`.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -69,7 +69,7 @@ pub async fn split(
     let Some(at) = at else {
         return Err(EvaluationError::TooFew(format!(
             "{events} has no sessions\n  help: fill the table with `clickrec run`, or use other data: clickrec \
-             evaluate --train FILE --test FILE"
+             evaluate --data FILE"
         )));
     };
     let train = format!(

@@ -37,6 +37,16 @@ pub enum InspectError {
         /// What to do.
         help: String,
     },
+    /// It has no field of a name.
+    #[error("{sample} has no field `{field}`\n  help: its fields are {fields}")]
+    NoField {
+        /// As it was given.
+        sample: String,
+        /// The name.
+        field: String,
+        /// What there is.
+        fields: String,
+    },
     /// It does not look as the preset says.
     #[error(
         "{sample} is not of the preset `{preset}`: it has no {missing}; its fields are {fields}\n  help: choose another \

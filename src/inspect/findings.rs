@@ -72,18 +72,23 @@ fn mapped(
     shape: &Shape,
     records: &[Record],
 ) -> Result<Mapping, InspectError> {
-    let mut mapping = preset.mapping(name, shape).map_err(|missing| {
-        let fields: Vec<String> = shape.fields().map(|seen| seen.place.to_string()).collect();
-        let more = if fields.len() > FIELDS_NAMED { ", …" } else { "" };
-        InspectError::NotOfPreset {
+    let mut mapping = preset
+        .mapping(name, shape)
+        .map_err(|missing| InspectError::NotOfPreset {
             sample: sample.to_owned(),
             preset: name.to_owned(),
             missing,
-            fields: format!("{}{more}", fields[..fields.len().min(FIELDS_NAMED)].join(", ")),
-        }
-    })?;
+            fields: named_fields(shape),
+        })?;
     mapping.others = infer(shape, records).others;
     Ok(mapping)
+}
+
+/// The fields of records, for an error.
+pub(super) fn named_fields(shape: &Shape) -> String {
+    let fields: Vec<String> = shape.fields().map(|seen| seen.place.to_string()).collect();
+    let more = if fields.len() > FIELDS_NAMED { ", …" } else { "" };
+    format!("{}{more}", fields[..fields.len().min(FIELDS_NAMED)].join(", "))
 }
 
 fn no_records(sample: &str, example: Option<Other>) -> InspectError {
@@ -164,7 +169,7 @@ impl Findings {
             Role::Session if has_user => "sessions are inferred: they end after 30 minutes of silence of a user",
             Role::Session | Role::Time | Role::Item => "no field looks like it: see below",
             Role::Kind => "everything is a view",
-            Role::User | Role::Price | Role::Quantity => return None,
+            Role::User | Role::Price | Role::Quantity | Role::Position => return None,
         };
         let dash = "–".to_owned();
         Some([role.label().to_owned(), dash.clone(), dash, consequence.to_owned()])

@@ -52,7 +52,8 @@ pub(super) fn infer(shape: &Shape, records: &[Record]) -> Mapping {
     }
     guess_unnamed(scope, &mut mapping);
     mapping.session_within_user = session_within_user(shape, records, &mapping);
-    for role in [Role::Price, Role::Quantity] {
+    let order = mapping.time.fields.is_empty().then_some(Role::Position);
+    for role in [Role::Price, Role::Quantity].into_iter().chain(order) {
         let field = choice(scope, role, items.is_some()).fields.into_iter().next();
         mapping.others.extend(field.map(|field| (role, field)));
     }
@@ -130,6 +131,7 @@ fn choice(scope: Scope<'_>, role: Role, list_first: bool) -> Choice {
     };
     Choice {
         reason: best.reason.clone(),
+        is_open: near.is_some(),
         doubt: near.or(of_time),
         fields: vec![field],
     }
@@ -148,9 +150,13 @@ pub(super) fn field(role: Role, seen: &Seen) -> Field {
 }
 
 fn kinds(scope: Scope<'_>, list_first: bool) -> Kinds {
-    let mut choice = choice(scope, Role::Kind, list_first);
+    let choice = choice(scope, Role::Kind, list_first);
     let seen = choice.fields.first().and_then(|field| scope.shape.field(&field.place));
-    let Some(seen) = seen else { return Kinds::Views };
+    seen.map_or(Kinds::Views, |seen| kinds_of(choice.clone(), seen))
+}
+
+/// The kinds in a field that was chosen.
+pub(super) fn kinds_of(mut choice: Choice, seen: &Seen) -> Kinds {
     let (known, unknown) = mapped(&seen.commonest());
     if known.is_empty() {
         choice.doubt = Some("none of its values is known: map them in the SQL".to_owned());
@@ -180,6 +186,7 @@ fn guess_unnamed(scope: Scope<'_>, mapping: &mut Mapping) {
             fields: vec![field(role, seen)],
             reason: guessed.reason,
             doubt: Some("its name says nothing: check it".to_owned()),
+            is_open: true,
         };
         match role {
             Role::Session => mapping.session = choice,

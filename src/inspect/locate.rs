@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glob::Pattern;
 
@@ -10,7 +11,7 @@ use super::presets::{self, Layout};
 use super::sample::open;
 use crate::settings::{normal, yaml_value};
 use crate::sources::formats::{FormatOptions, Guess, guess};
-use crate::sources::{Head, is_pattern, is_read_from_folders};
+use crate::sources::{Head, Source, is_pattern, is_read_from_folders};
 
 const KAFKA: &str = "kafka://";
 /// The name of the source that the shipped SQL reads.
@@ -25,6 +26,16 @@ pub struct LocatedSource {
     pub settings: String,
     /// Its format, for people.
     pub format: String,
+}
+
+impl LocatedSource {
+    /// Opens it, for a project in `folder` (an absolute path).
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self, folder: &Path) -> Result<Arc<dyn Source>, InspectError> {
+        open(&self.settings, folder)
+    }
 }
 
 /// What a sample is.

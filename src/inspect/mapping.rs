@@ -28,11 +28,13 @@ pub enum Role {
     Price,
     /// How many of the item.
     Quantity,
+    /// Its place among the events of the session.
+    Position,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::EventId,
         Self::Time,
         Self::Session,
@@ -41,6 +43,7 @@ impl Role {
         Self::Kind,
         Self::Price,
         Self::Quantity,
+        Self::Position,
     ];
 
     /// Its name in output for people.
@@ -54,6 +57,7 @@ impl Role {
             Self::Kind => "kind of event",
             Self::Price => "price",
             Self::Quantity => "quantity",
+            Self::Position => "position",
         }
     }
 }
@@ -120,6 +124,9 @@ pub struct Choice {
     pub reason: String,
     /// What is not sure about it.
     pub doubt: Option<String>,
+    /// Whether another field may be meant just as well: it has a name that fits almost as well, or this one has none
+    /// that fits.
+    pub is_open: bool,
 }
 
 /// A list that becomes rows.
@@ -172,7 +179,7 @@ pub struct Mapping {
     pub item: Choice,
     /// What happened.
     pub kinds: Kinds,
-    /// Fields that events keep in `extra`, for the reader of the report.
+    /// Fields that events keep in `extra`, for the reader of the report; the position only if there is no time.
     pub others: Vec<(Role, Field)>,
 }
 
@@ -191,6 +198,12 @@ impl Mapping {
             Kinds::ByValue { choice, .. } | Kinds::ByPresence(choice) => choices.push((Role::Kind, choice)),
         }
         choices
+    }
+
+    /// A field that events keep in `extra`.
+    pub fn other(&self, role: Role) -> Option<&Field> {
+        let mut others = self.others.iter();
+        others.find(|(known, _)| *known == role).map(|(_, field)| field)
     }
 
     /// Whether some column takes text and numbers.

@@ -1,4 +1,5 @@
-//! Looks at a sample of events, and makes a project of it that reads them: `clickrec init --from`.
+//! Looks at a sample of events, and makes a project of it that reads them: `clickrec init --from`. `clickrec evaluate`
+//! reads files by the same findings.
 //!
 //! The steps, each of which knows only those before it:
 //!
@@ -9,10 +10,12 @@
 //!   kinds of events count as.
 //! - [`mapping`]: what was chosen. `infer` makes it of the candidates, and `presets` of what is known of public schemas.
 //! - `interpret`: what a mapping makes of a record.
+//! - `findings`: all of this together; `choose`: what somebody says of a role instead.
 //! - `generate`: SQL, settings and a unit test as text, the same for inferred and preset mappings.
 //!
 //! All but the first two are pure functions.
 
+mod choose;
 mod error;
 mod findings;
 mod generate;
@@ -31,7 +34,7 @@ mod times;
 
 pub use error::InspectError;
 pub use findings::{Findings, look};
-pub use generate::{Files, Shipped, files, to_do};
+pub use generate::{Files, Shipped, clicks, files, to_do};
 pub use locate::LocatedSource;
 pub use presets::names as preset_names;
 pub use sample::Record;

@@ -160,6 +160,13 @@ const PRICE: Names = &[
     ("revenue", 50),
 ];
 const QUANTITY: Names = &[("quantity", 100), ("qty", 95), ("units", 60)];
+const POSITION: Names = &[
+    ("position", 100),
+    ("pos", 90),
+    ("sequence", 70),
+    ("seq", 70),
+    ("step", 60),
+];
 /// Names of this length are recognized at the end of longer ones, too.
 const LONG: usize = 6;
 /// By how much less `product.id` weighs than `product_id`.
@@ -204,6 +211,7 @@ fn names(role: Role) -> Names {
         Role::EventId => EVENT_ID,
         Role::Price => PRICE,
         Role::Quantity => QUANTITY,
+        Role::Position => POSITION,
     }
 }
 

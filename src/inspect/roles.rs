@@ -73,6 +73,11 @@ impl<'a> Scope<'a> {
             }
             Role::Session | Role::User | Role::Item => (named > 0 && is_id(seen)).then(|| (named, by_name())),
             Role::Price | Role::Quantity => (named > 0 && seen.booleans == 0).then(|| (named, by_name())),
+            Role::Position => {
+                // Numbers that are called a time, and are none of this century, still tell the order.
+                let named = named.max(weight(Role::Time, &seen.place) / 2);
+                (named > 0 && is_number(seen)).then(|| (named, by_name()))
+            }
         }
     }
 }
@@ -128,6 +133,10 @@ fn kind(named: usize, seen: &Seen) -> Option<(usize, String)> {
 fn is_id(seen: &Seen) -> bool {
     let has_fraction = |value: &String| value.split_once('.').is_some_and(|(_, fraction)| fraction != "0");
     seen.booleans == 0 && (seen.numbers == 0 || !seen.values.keys().any(has_fraction))
+}
+
+fn is_number(seen: &Seen) -> bool {
+    seen.booleans == 0 && seen.values.keys().all(|value| value.parse::<f64>().is_ok())
 }
 
 /// A candidate that is almost as good as the best one.

@@ -263,7 +263,8 @@ fn what_cannot_be_evaluated_says_why() {
         (&["evaluate"][..], "has no sessions"),
         (
             &["evaluate", "--train", "odd.csv", "--test", "test.csv"],
-            "no column for the session; the columns are a, b",
+            "no field looks like the session or the user\n  help: name the field, as in --field session=FIELD; the fields \
+             are a, b",
         ),
         (
             &["evaluate", "--train", "nowhere.csv", "--test", "test.csv"],
@@ -301,6 +302,17 @@ fn what_cannot_be_evaluated_says_why() {
     }
     for args in [
         &["evaluate", "--train", "train.csv"][..],
+        &[
+            "evaluate",
+            "--data",
+            "train.csv",
+            "--train",
+            "train.csv",
+            "--test",
+            "test.csv",
+        ],
+        &["evaluate", "--field", "item=sku"],
+        &["evaluate", "--data", "train.csv", "--field", "article=sku"],
         &["evaluate", "--judge", "luck"],
         &["evaluate", "--test-days", "0"],
         &["evaluate", "--grid", "x"],

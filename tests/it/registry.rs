@@ -117,12 +117,12 @@ pub fn send(broker: &EmbeddedBroker, values: impl IntoIterator<Item = Vec<u8>>) 
     producer.flush().unwrap();
 }
 
-/// A project that decodes the broker's topic with these settings.
-pub fn shop_of(broker: &EmbeddedBroker, settings: &str) -> Shop {
+/// A project that decodes the topic `clickstream`, or another in `KAFKA_TOPIC`, with these settings.
+pub fn shop_of(brokers: &str, settings: &str) -> Shop {
     let mut shop = Shop::up_to_silver();
     let topic = "topic: \"${KAFKA_TOPIC:-clickstream}\"";
-    shop.edit("pipelines.yaml", topic, &format!("topic: clickstream{settings}"));
+    shop.edit("pipelines.yaml", topic, &format!("{topic}{settings}"));
     shop.set("CLICKREC_TARGET", "kafka");
-    shop.set("KAFKA_BROKERS", &broker.brokers());
+    shop.set("KAFKA_BROKERS", brokers);
     shop
 }

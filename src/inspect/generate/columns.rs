@@ -148,6 +148,7 @@ fn name(role: Role) -> &'static str {
         Role::Kind => "event_type",
         Role::Price => "price",
         Role::Quantity => "quantity",
+        Role::Position => "position",
     }
 }
 

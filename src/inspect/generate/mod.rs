@@ -22,7 +22,7 @@ const CLICKS_SQL: &str = "sql/silver/clicks.sql";
 /// The files of a project that reads the sample, as far as they differ from those of any new project.
 pub fn files(findings: &Findings, shipped: &Shipped) -> Files {
     let mut files = vec![
-        (CLICKS_SQL.to_owned(), clicks_sql::clicks_sql(findings)),
+        (CLICKS_SQL.to_owned(), clicks(findings)),
         (
             "sql/tests/silver_clicks.yaml".to_owned(),
             unit_test::unit_test(findings),
@@ -40,9 +40,14 @@ pub fn files(findings: &Findings, shipped: &Shipped) -> Files {
     files
 }
 
+/// A query that parses and checks the records in `changes('bronze.clicks')`: the view `silver.clicks`.
+pub fn clicks(findings: &Findings) -> String {
+    clicks_sql::clicks_sql(findings)
+}
+
 /// What somebody has to edit before records are accepted: `FILE:LINE: what`.
 pub fn to_do(findings: &Findings) -> Vec<String> {
-    let edits = comments::edits(&clicks_sql::clicks_sql(findings));
+    let edits = comments::edits(&clicks(findings));
     let edits = edits
         .into_iter()
         .map(|(line, what)| format!("{CLICKS_SQL}:{line}: {what}"));

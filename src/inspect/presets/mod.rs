@@ -139,6 +139,7 @@ impl Preset {
             fields: fields(role, texts),
             reason: format!("the preset `{name}`"),
             doubt: None,
+            is_open: false,
         };
         let (time, item) = (chosen(Role::Time, &self.time), chosen(Role::Item, &self.item));
         for (choice, texts) in [(&time, &self.time), (&item, &self.item)] {

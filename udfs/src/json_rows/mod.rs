@@ -4,6 +4,8 @@
 //! `null`, because JSON has neither. Times are ISO 8601 texts. Bytes are text if they are UTF-8, and hexadecimal digits
 //! otherwise and if their number is fixed, but for UUIDs.
 
+mod times;
+
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::writer::{NullableEncoder, make_encoder};
 use datafusion::arrow::json::{Encoder, EncoderFactory, EncoderOptions};
+
+use times::Times;
 
 /// Calls `take` with the object of each row, from the given one on, until it returns `false`. Returns how many rows it
 /// took.
@@ -70,6 +74,10 @@ impl EncoderFactory for Encoders {
             DataType::FixedSizeBinary(16) if is_uuid(field) => Box::new(Uuid(array.as_fixed_size_binary())),
             DataType::Dictionary(..) => match Chosen::new(field, array, options)? {
                 Some(chosen) => Box::new(chosen),
+                None => return Ok(None),
+            },
+            DataType::Timestamp(..) => match Times::new(field, array)? {
+                Some(times) => Box::new(times),
                 None => return Ok(None),
             },
             DataType::Union(..) => Box::new(OneOf::new(array.as_union(), options)?),
