@@ -21,9 +21,9 @@ use clickrec::engine::{Engine, EngineOptions};
 use clickrec::pipeline::{RunEvent, RunOptions, RunReport, Runner, Selection};
 use clickrec::simulate::{Record, Simulation, SimulationConfig};
 use clickrec::sources::kafka::{EmbeddedBroker, Producer};
-use clickrec_udfs::{AvroSchemas, RegisteredSchema, SchemaRegistry, from_avro};
+use clickrec_udfs::{RegisteredSchema, Schema, SchemaId, SchemaRegistry, ValueSchemas, schema_functions};
 use criterion::{Criterion, criterion_group, criterion_main};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::async_udf::AsyncScalarUDF;
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
 use futures::executor::block_on;
@@ -293,19 +293,20 @@ struct InMemory;
 
 #[async_trait::async_trait]
 impl SchemaRegistry for InMemory {
-    fn url(&self) -> &str {
-        "memory"
+    fn is_same(&self, _: &dyn SchemaRegistry) -> bool {
+        true
     }
 
-    async fn schema(&self, _: u32) -> Result<RegisteredSchema> {
-        Ok(RegisteredSchema::Avro(clicks::AVRO_SCHEMA.into()))
+    async fn schema(&self, _: SchemaId) -> Result<RegisteredSchema> {
+        let schema = Schema::avro(clicks::AVRO_SCHEMA).map_err(DataFusionError::Execution)?;
+        Ok(RegisteredSchema::Known(schema))
     }
 }
 
 /// The same events as JSON and as Avro, to the columns that Silver has.
 fn to_columns_of_silver(criterion: &mut Criterion) {
-    let registry = AvroSchemas::Registry(Arc::new(InMemory));
-    let of_avro = from_avro([("clicks".to_owned(), registry)].into());
+    let registry = ValueSchemas::Registry(Arc::new(InMemory));
+    let [of_avro, _] = schema_functions(&[("clicks".to_owned(), registry)].into());
     let of_json = json_function();
     let (json, avro) = (batches_of_bytes(clicks::json), batches_of_bytes(clicks::avro));
     let (parse_json, parse_avro) = (

@@ -34,11 +34,12 @@
 //!    `config/validate_source.rs` and `sources/files/settings.rs`.
 //! 2. Look (`inspect` in `pipeline/runner.rs` calls `pipeline/inputs/find.rs`, which looks, decides and binds):
 //!    `pipeline/inputs/` finds what a step reads (`found`, `sources`), from the positions that its last commit holds
-//!    (`lake/positions.rs`). Whether everything is read from the start (`pipeline/decide/mod.rs`, `rebuild`) is known
-//!    before the sources are asked. For files, `sources/files/pending.rs` finds what is new, as ranges of lines
-//!    (`file_range`): `listing`, `new_lines`, `compare`, `rotation`, `pass`, `tables`, with how far each was read
-//!    (`read_so_far`); [`sources::formats`] says where a record ends. For topics, it is `sources/kafka/source.rs`,
-//!    with `describe`, `lost_records`, `recreated` and `deleted`.
+//!    (`lake/positions.rs`; `lake/read_last_commit.rs` reads them). Whether everything is read from the start
+//!    (`pipeline/decide/mod.rs`, `rebuild`) is known before the sources are asked. For files,
+//!    `sources/files/pending.rs` finds what is new, as ranges of records (`file_range`): `listing`, `new_lines`,
+//!    `compare`, `copies`, `rotation`, `pass`, `tables`, with how far each was read (`read_so_far`);
+//!    [`sources::formats`] says where a record ends. For topics, it is `sources/kafka/source.rs`, with `describe`,
+//!    `lost_records`, `recreated` and `deleted`.
 //! 3. Decide: `pipeline/decide/mod.rs` decides what to do about it; `pipeline/inputs/step_bindings.rs` says what the
 //!    names in the step's SQL stand for. Then `inspect` lets `pipeline/deleted_tables.rs` (`check`) refuse what would
 //!    silently start from nothing.
@@ -52,12 +53,14 @@
 //!    and makes rows of them: of a file, the format splits the text (`sources/formats/ndjson.rs`, `splitter`;
 //!    `sources/formats/lines.rs`), and `sources/formats/rows.rs` collects the records in batches (built
 //!    by `sources/record.rs`, as those of Kafka are). `lake/write.rs` writes the plan's rows to files.
-//! 5. `pipeline/step/expectations.rs` checks these files. Where the step merges, `pipeline/step/merge.rs` calls
-//!    `backend.merge`, which finds the old rows of the same keys (`lake/merge.rs`). `pipeline/step/commit.rs` calls
-//!    `lake/commit.rs`, which makes the files visible, together with the new positions (`lake/positions.rs`). A commit
-//!    that loses a race goes on top where only files moved; otherwise `pipeline/run_step.rs` plans the step again.
-//! 6. After the commit, `run_step` asks what became of the records (`pipeline/reconciliation.rs`). `cli/run.rs` adds
-//!    the run to `system.runs` (`pipeline/runs.rs`) and maintains the tables that were written (`pipeline/upkeep.rs`).
+//! 5. `pipeline/step/expectations.rs` checks these files. Where the step merges (a rebuild replaces all rows instead),
+//!    `pipeline/step/merge.rs` calls `backend.merge`, which finds the old rows of the same keys (`lake/merge.rs`, over
+//!    `lake/old_rows.rs`). `pipeline/step/commit.rs` calls `lake/commit.rs`, which makes the files visible, together
+//!    with the new positions (`lake/positions.rs`). A commit that loses a race goes on top where only files moved;
+//!    otherwise `pipeline/run_step.rs` plans the step again.
+//! 6. After the commit of a step named `reconciliation`, `run_step` asks what became of the records
+//!    (`pipeline/reconciliation.rs`). At the end of the run, `cli/run.rs` adds it to `system.runs`
+//!    (`pipeline/runs.rs`) and maintains the tables that were written (`pipeline/upkeep.rs`).
 //!
 //! Silver goes the same way, from what changed in Bronze: `changes('TABLE')` finds the new files in the log
 //! (`lake/changes.rs`) and reads them with `lake/data_files_scan.rs`, also in a plain run (from the start, the whole
@@ -65,9 +68,10 @@
 //! (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with `previous('…')`, and
 //! replaces the rows of the same keys. The look-up opens only the files that may have them if the lake keeps key
 //! filters: `lake/provider.rs` (`lookup_provider`), `lake/data_files_scan.rs`, `lake/keys/`. Only `run --follow`
-//! (`cli/run.rs`) and the shell (for `\run`) ask for that (`with_memory` in `lake/lake.rs`). A plain `clickrec run`
-//! takes the Delta library's scan for the look-up, and a cluster never has key filters. Views (`silver.clicks`) run no
-//! step: they pass on what they read to the steps that read them (`pipeline/node.rs`, `go_through`).
+//! (`cli/run.rs`) and the shell (for `\run`) keep some (`with_memory` in `lake/lake.rs`; the server calls it with 0
+//! bytes, to keep logs alone). A plain `clickrec run` takes the Delta library's scan for the look-up, and a cluster
+//! never has key filters. Views (`silver.clicks`) run no step: they pass on what they read to the steps that read them
+//! (`pipeline/node.rs`, `go_through`).
 //!
 //! So does Gold, step by step from `silver.events`: the view `gold.touched_sessions` names the sessions that changed;
 //! `sql/gold/session_items.sql` weighs their items; `sql/gold/als_factors.sql` calls `als_train`
@@ -76,7 +80,8 @@
 //! `udfs/src/sessions/` and `udfs/src/als/`), fills lists up with popular items (`sql/gold/item_popularity.sql`), takes
 //! the newest credible day from `sql/gold/engagement.sql`, and hides items (the view `sql/gold/item_rules.sql`, over
 //! the catalog: `sql/gold/items.sql`).
-//! `udfs/src/relation/` makes tables arguments; `engine/planner.rs` leads from a call to its plan node.
+//! `udfs/src/relation/` makes tables arguments: `planner.rs` there leads from a call to its logical node, and
+//! `engine/planner.rs` from that to the plan node (`exec.rs` there).
 //!
 //! `run --follow` repeats all of this: `pipeline/follow/mod.rs`.
 //!
@@ -98,7 +103,7 @@
 //! 4. `serve/answers.rs` answers several requests at once: `recommender/events_to_requests.rs` turns their events into
 //!    rows of `gold.requests`, by running the steps in between (`recommender/steps.rs`, `between`) in memory;
 //!    `Recommender::answer` (`recommender/mod.rs`) runs `sql/gold/recommendations.sql` over them.
-//! 5. `recommender/lists.rs` makes lists of the rows, and `serve/api/recommendations.rs` JSON.
+//! 5. `serve/answers.rs` makes lists of the rows (`recommender/lists.rs`), and `serve/api/recommendations.rs` JSON.
 //!
 //! # Where to look
 //!
@@ -195,7 +200,8 @@
 //!   - order of steps, cycles: `pipeline/dag.rs`; tables that SQL names: `pipeline/references.rs`
 //!   - `--select STEP+`, `--exclude`: `pipeline/select.rs`; `--full-refresh`, step by step: `pipeline/run_options.rs`
 //!   - rebuild or read on, `refresh_after`, inputs that only lost rows: `pipeline/decide/mod.rs`
-//!   - changed SQL detected: `pipeline/fingerprint.rs`, compared with the stored one in `pipeline/decide/mod.rs`
+//!   - changed SQL detected: `pipeline/fingerprint.rs`, compared with the stored one in `pipeline/decide/mod.rs`; what
+//!     is no change (comments, line breaks): `normalized` in `pipeline/references.rs`
 //!   - columns of a step's settings that its result lacks, rows that fit into one file: `pipeline/step/plan.rs`
 //!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`
 //!   - two runners of one step (replicas): the slower commit is refused in `lake/commit.rs`, and planned again in

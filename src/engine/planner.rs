@@ -1,5 +1,6 @@
-//! From logical to physical plans: DataFusion's planner, with the table functions that take relations: a call such as
-//! `session_knn(…)` becomes the plan node of `udfs/src/relation/exec.rs`.
+//! From logical to physical plans: DataFusion's planner, with the table functions that take relations. A call such as
+//! `session_knn(…)` is a logical node by then (`udfs/src/relation/planner.rs`), and becomes the plan node of
+//! `udfs/src/relation/exec.rs`.
 
 use std::sync::Arc;
 

@@ -3,8 +3,9 @@
 //! If both files have times, an event is identified by its session, item and time, and one common event is enough. If
 //! they have only positions, sessions are compared by their items, which short sessions share by chance, and by their
 //! IDs, which many published files number from 0 in each file. Therefore only long sessions (five items or more), or a
-//! majority, count as evidence. Matches under other IDs only cause a warning, if most sessions have one; those of fewer
-//! than three items are ignored there.
+//! majority, count as evidence. Matches under other IDs, if most sessions have one, are refused where both files have
+//! times, and cause a warning where they have only positions (those of fewer than three items are ignored there). Fewer
+//! matches cause a warning with times, and none without.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hasher;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `clickrec/source/SOURCE/PLACE` | the next offset of a partition, the last line read of a file, or what identifies it |
 //! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |
-//! | `clickrec/sql` | a hash of the SQL that produced the table |
+//! | `clickrec/sql` | the fingerprint of the logic that produced the table (`pipeline/fingerprint.rs`) |
 //!
 //! Every commit of a step contains all of them, whether they moved or not, so its newest commit is enough.
 
@@ -17,7 +17,7 @@ use super::LakeTable;
 use crate::config::TableName;
 use crate::sources::{Committed, Positions, SourceError};
 
-/// The application ID of the SQL's hash.
+/// The application ID of the logic's fingerprint.
 pub const SQL: &str = "clickrec/sql";
 
 /// The application ID of the time of the last vacuum, in milliseconds since 1970. Commits of steps do not carry it.

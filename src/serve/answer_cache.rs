@@ -1,5 +1,5 @@
-//! The cache of answers, at most 64 MiB: recommendations as JSON, for sessions in memory, until a click of the session,
-//! the clicks, the catalog or the statements change. `api/recommendations` asks it first.
+//! The cache of answers, at most 64 MiB: recommendations as JSON, for sessions in memory, until the session gets
+//! another click, or all clicks, the catalog or the statements are replaced. `api/recommendations` asks it first.
 
 use bytes::Bytes;
 use quick_cache::Weighter;

@@ -1,6 +1,6 @@
 //! Follows the lake (`--poll`): a new version of a table becomes a new snapshot, new events are added to the clicks, a
 //! new catalog replaces the one in memory, and new statements are planned in the background while the old ones still
-//! answer: at once for a new model, for new data at most every ten seconds.
+//! answer: at once for a new model, for new data at most every ten seconds, and for at most a tenth of the time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -89,7 +89,7 @@ fn protobuf_reaches_silver_and_what_cannot_be_decoded_has_a_reason() {
     }
     let broker = EmbeddedBroker::start("clickstream", 2).unwrap();
     let mut shop = shop_of(
-        &broker,
+        &broker.brokers(),
         ", schema_registry: { url: \"http://127.0.0.1:1, ${REGISTRY}\" }",
     );
     shop.edit("sql/silver/clicks.sql", "from_json(", "from_protobuf(");
@@ -137,7 +137,10 @@ fn protobuf_reaches_silver_and_what_cannot_be_decoded_has_a_reason() {
 #[test]
 fn messages_without_an_id_have_the_schema_of_a_file() {
     let broker = EmbeddedBroker::start("clickstream", 2).unwrap();
-    let shop = shop_of(&broker.brokers(), ", schema: protos/shop/click.proto, message: shop.Click");
+    let shop = shop_of(
+        &broker.brokers(),
+        ", schema: protos/shop/click.proto, message: shop.Click",
+    );
     shop.edit("sql/silver/clicks.sql", "from_json(", "from_protobuf(");
     fs::create_dir_all(shop.path("protos/shop")).unwrap();
     fs::write(shop.path("protos/shop/click.proto"), schema(false)).unwrap();

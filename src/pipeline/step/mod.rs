@@ -1,5 +1,5 @@
-//! A step, from its SQL to its one commit, in phases. Rows stream from the first to the second; what is between the others
-//! are the names of files.
+//! A step, from its SQL to its one commit, in phases. Rows stream from `plan` to `write`; what later phases pass on are
+//! the names of files.
 //!
 //! - `shape`: how the result will lie in the table.
 //! - `shared`: what the phases work with, and what they did.

@@ -63,10 +63,12 @@ pub(super) async fn of_session(
     Id(session): Id,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, ApiError> {
+    // Before the statements: an answer of older ones must not count as one of the next generation.
+    let of = shop.generation();
     let request = ValidRequest::new(&shop, wanted.k, wanted.explain)?;
     let key = AnswerKey {
         clicks: read(&shop.clicks).count(&session),
-        of: shop.generation(),
+        of,
         page: format!("{}/{}/{session}", request.k, request.explain),
     };
     // A session that is not in memory may have changed, and only its events would tell.

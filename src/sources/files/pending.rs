@@ -20,7 +20,8 @@ const READ_AGAIN_MAX: u64 = 64 << 20;
 #[async_trait]
 impl Source for FilesSource {
     async fn pending(&self, committed: &dyn Committed, options: ReadOptions) -> Result<Pending, SourceError> {
-        if options.from_timestamp_millis.is_some() {
+        // A snapshot is always read as a whole.
+        if options.from_timestamp_millis.is_some() && !self.config.is_snapshot {
             return Err(SourceError::FromTimestamp {
                 what: "files".to_owned(),
                 reason: "records in files have no timestamps of their own".to_owned(),
