@@ -198,7 +198,7 @@ mod tests {
             panic!("a line without a name");
         };
         assert!(reason.contains("NAME=VALUE") && !reason.contains("hush"), "{reason}");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
         // The superuser reads everything.
         if fs::read(&file).is_err() {
             let unread = matches!(get(), Err(Missing::Unread(reason)) if reason.contains("cannot be read"));

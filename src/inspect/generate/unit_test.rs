@@ -71,7 +71,7 @@ fn chosen(findings: &Findings) -> Vec<(&Record, Vec<Row>)> {
 }
 
 fn expected(offset: usize, line: Option<usize>, row: &Row) -> String {
-    let text = |value: Option<&str>| value.map_or_else(|| "null".to_owned(), quoted);
+    let text = |value: Option<&str>| value.map_or_else(|| "null".to_owned(), yaml_quoted);
     let line = line.map_or_else(String::new, |line| format!(" line: {line},"));
     let event_at = row.event_at.map(written);
     let event_type = row.event_type.map(|event| event.to_string());

@@ -32,7 +32,10 @@ impl Content {
 
 /// The newest state that was read, with the stamp of its files.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Newest(Arc<Mutex<Option<(i64, Taken<Content>)>>>);
+pub(super) struct Newest(Arc<Mutex<Option<Stamped>>>);
+
+/// The stamp of the files, and their state.
+type Stamped = (i64, Taken<Content>);
 
 impl Newest {
     /// The state of the files with this stamp; `None` if it has to be read.

@@ -7,7 +7,7 @@ use super::format::Format;
 use crate::functions::frame::{SchemaId, framed, in_header};
 
 /// The bytes of a row, or why there are none.
-pub(super) fn present<'a>(values: &'a BinaryViewArray, row: usize) -> Result<&'a [u8], &'static str> {
+pub(super) fn present(values: &BinaryViewArray, row: usize) -> Result<&[u8], &'static str> {
     match values.is_valid(row) {
         true => Ok(values.value(row)),
         false => Err("no value (a tombstone)"),

@@ -94,8 +94,11 @@ pub(in crate::functions) async fn call(
     Ok(result.as_struct().clone())
 }
 
+/// The headers of a record: keys and values; `None` is NULL.
+pub(in crate::functions) type Headers<'a> = Option<Vec<(&'a str, Vec<u8>)>>;
+
 /// The headers of records, as Bronze has them.
-pub(in crate::functions) fn header_rows(rows: &[Option<Vec<(&str, Vec<u8>)>>]) -> ArrayRef {
+pub(in crate::functions) fn header_rows(rows: &[Headers<'_>]) -> ArrayRef {
     let fields = vec![
         Field::new("key", DataType::Utf8, true),
         Field::new("value", DataType::Binary, true),

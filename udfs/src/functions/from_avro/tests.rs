@@ -209,12 +209,14 @@ async fn policies_and_nested_types_are_those_of_from_json() {
     let one = || ValueSchemas::One(avro(ORDER));
     let columns = "id string, lines struct(item string, price decimal(10, 2))[], tags map(string, bigint), day date, \
                    extra rest";
-    let refused = call(&function(one()), &[values.clone()], &[columns]).await.unwrap();
+    let refused = call(&function(one()), std::slice::from_ref(&values), &[columns])
+        .await
+        .unwrap();
     assert_eq!(
         column(&refused, "error"),
         texts_of(&[Some("id: expected string, found number")])
     );
-    let rows = call(&function(one()), &[values.clone()], &[columns, "evolve"])
+    let rows = call(&function(one()), std::slice::from_ref(&values), &[columns, "evolve"])
         .await
         .unwrap();
     assert_eq!(column(&rows, "id"), texts_of(&[Some("12")]));

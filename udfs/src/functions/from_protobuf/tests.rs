@@ -342,7 +342,9 @@ async fn a_file_describes_messages_without_an_id() {
     fs::remove_dir_all(&root).unwrap();
 }
 
-fn any_click() -> impl Strategy<Value = (String, i64, i32, Vec<(String, u32)>, BTreeMap<String, i32>)> {
+type AnyClick = (String, i64, i32, Vec<(String, u32)>, BTreeMap<String, i32>);
+
+fn any_click() -> impl Strategy<Value = AnyClick> {
     let items = vec(("[a-z]{0,4}", any::<u32>()), 0..4);
     let counts = proptest::collection::btree_map("[a-z\"\\\\]{0,3}", any::<i32>(), 0..4);
     (".{0,8}", any::<i64>(), any::<i32>(), items, counts)
