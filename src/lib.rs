@@ -80,8 +80,8 @@
 //! `udfs/src/sessions/` and `udfs/src/als/`), fills lists up with popular items (`sql/gold/item_popularity.sql`), takes
 //! the newest credible day from `sql/gold/engagement.sql`, and hides items (the view `sql/gold/item_rules.sql`, over
 //! the catalog: `sql/gold/items.sql`).
-//! `udfs/src/relation/` makes tables arguments: `planner.rs` there leads from a call to its logical node, and
-//! `engine/planner.rs` from that to the plan node (`exec.rs` there).
+//! `udfs/src/relation/` makes tables arguments: `udfs/src/relation/planner.rs` leads from a call to its logical node,
+//! and `engine/planner.rs` from that to the plan node (`udfs/src/relation/exec.rs`).
 //!
 //! `run --follow` repeats all of this: `pipeline/follow/mod.rs`.
 //!

@@ -24,7 +24,7 @@ const OTHERS: [&str; 18] = [
     "search",
     "login",
 ];
-const VIEWS: [&str; 24] = [
+const VIEWS: [&str; 25] = [
     "view",
     "views",
     "viewed",
@@ -41,6 +41,7 @@ const VIEWS: [&str; 24] = [
     "viewcontent",
     "detail",
     "detailview",
+    "pdp",
     "viewdetail",
     "show",
     "open",
@@ -135,7 +136,7 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
     ]) {
         return Some(Recognized::As(Event::Purchase));
     }
-    let is_of_item = contains(&["item", "product", "detail", "content", "article", "offer"]);
+    let is_of_item = contains(&["item", "product", "pdp", "detail", "content", "article", "offer"]);
     (is_of_item && contains(&["view", "click", "open", "seen"])).then_some(Recognized::As(Event::View))
 }
 
@@ -178,6 +179,7 @@ mod tests {
                     "view_item",
                     "Product Detail Viewed",
                     "productClick",
+                    "PDP_VIEW",
                 ][..],
             ),
             (

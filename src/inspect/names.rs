@@ -71,6 +71,7 @@ const USER: Names = &[
     ("customer", 75),
     ("memberid", 75),
     ("cookieid", 75),
+    ("cookie", 74),
     ("personid", 75),
     ("shopperid", 75),
     ("accountid", 70),
@@ -171,15 +172,23 @@ const POSITION: Names = &[
 const LONG: usize = 6;
 /// By how much less `product.id` weighs than `product_id`.
 const PART: usize = 3;
+/// What shops call an id, too: `visit_ref` is a `visit_id`, and weighs so much less.
+const IDS: [&str; 6] = ["ref", "key", "uuid", "guid", "hash", "token"];
+const OTHER_ID: usize = 8;
 
 /// How much the name of a place says that it has this role, up to 100.
 pub(super) fn weight(role: Role, place: &Place) -> usize {
     let names = names(role);
+    let exactly = |name: &str| {
+        let known = names.iter().find(|(known, _)| *known == name);
+        known.map(|(_, weight)| *weight)
+    };
     let of = |name: &str| {
-        names
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, weight)| *weight)
+        let of_id = || {
+            let stem = IDS.iter().find_map(|id| name.strip_suffix(id))?;
+            exactly(&format!("{stem}id")).map(|weight| weight - OTHER_ID)
+        };
+        exactly(name).or_else(of_id)
     };
     let name = plain(place.name());
     let with_parent = place.parent().map(|parent| {
@@ -248,6 +257,10 @@ mod tests {
             (Role::Kind, "event.type", 97),
             (Role::Kind, "products[].event_type", 100),
             (Role::EventId, "id", 50),
+            (Role::Session, "visit.ref", 74),
+            (Role::User, "customer_key", 80),
+            (Role::User, "visitor.cookie", 74),
+            (Role::Item, "ref", 0),
             (Role::Price, "price", 100),
         ] {
             assert_eq!(weight(role, &Place::parse(place)), expected, "{place}");

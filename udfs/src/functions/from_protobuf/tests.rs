@@ -276,7 +276,7 @@ async fn a_time_without_a_text_loses_only_its_column() {
     assert_eq!(column(&rows, "event_id"), texts_of(&[Some("e1")]));
     assert_eq!(
         column(&rows, "error"),
-        texts_of(&[Some("at: expected string, found object")])
+        texts_of(&[Some("at: expected timestamp, found object")])
     );
 }
 
