@@ -79,7 +79,11 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
         dirty: 0.01,
         ..SimulationConfig::default()
     };
-    produce::write_catalog(&shop, &folder.join("sample_data/items.csv"))?;
+    let catalog = folder.join(init::CATALOG);
+    if let Some(parent) = catalog.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    }
+    produce::write_catalog(&shop, &catalog)?;
     let broker = EmbeddedBroker::start(TOPIC, PARTITIONS)?;
     let (simulated, topic, talk) = (shop.clone(), broker.config(TOPIC), global.clone());
     tokio::task::spawn_blocking(move || produce::to_kafka(&simulated, &topic, &talk)).await??;

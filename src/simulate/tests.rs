@@ -155,7 +155,7 @@ fn the_catalog_of_the_sample_data_is_that_of_its_shop() {
     let mut csv = vec![];
     Catalogue::new(&config).write_csv(&mut csv).unwrap();
     let csv = String::from_utf8(csv).unwrap();
-    assert_eq!(csv, include_str!("../../sample_data/items.csv"));
+    assert_eq!(csv, include_str!("../../sample_data/_catalog/items.csv"));
     let clicked = parsed(&Simulation::new(config).collect::<Vec<_>>());
     let listed: HashSet<&str> = csv.lines().filter_map(|row| row.split(',').next()).collect();
     assert!(

@@ -105,13 +105,13 @@ fn every_answer_of_the_api_has_details_and_follows_the_catalog() {
     let listed = list["recommendations"][0]["item_id"].as_str().unwrap();
     let old = first(&list["recommendations"])["title"].as_str().unwrap();
     shop.edit(
-        "sample_data/items.csv",
+        "sample_data/_catalog/items.csv",
         &format!("\n{listed},{old},"),
         &format!("\n{listed},Renamed,"),
     );
     let mut file = OpenOptions::new()
         .append(true)
-        .open(shop.path("sample_data/items.csv"))
+        .open(shop.path("sample_data/_catalog/items.csv"))
         .unwrap();
     writeln!(file, ",Nameless,,,,,,").unwrap();
     drop(file);
@@ -137,7 +137,7 @@ fn what_is_out_of_stock_is_not_recommended() {
         rows[0]["item_id"].as_str().unwrap().to_owned()
     };
     let before = best();
-    let path = shop.path("sample_data/items.csv");
+    let path = shop.path("sample_data/_catalog/items.csv");
     let catalog = fs::read_to_string(&path).unwrap();
     let row = catalog
         .lines()

@@ -37,7 +37,7 @@ fn a_kept_project_goes_on_from_what_the_demo_read() {
     files.sort();
     assert_eq!(
         files,
-        [".gitkeep", "items.csv"],
+        [".gitkeep", "_catalog"],
         "the folder of its source stays in a repository, with the shop's catalog"
     );
 

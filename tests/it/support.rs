@@ -19,7 +19,7 @@ use crate::saved::Saved;
 const CATALOG: [&str; 3] = [
     "  # The shop's catalog: read as a whole whenever it has changed
   items:
-    files: { path: sample_data/items.csv, format: csv, mode: snapshot }
+    files: { path: sample_data/_catalog/items.csv, format: csv, mode: snapshot }
 ",
     "  items: gold.items                      # the catalog: titles, prices and images for answers
 ",
@@ -50,9 +50,8 @@ impl Shop {
     /// A new project with the shipped SQL, an empty `sample_data` and no catalog.
     pub fn new() -> Self {
         let shop = Self::with_sample_data();
-        for entry in fs::read_dir(shop.path("sample_data")).unwrap() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
-        }
+        fs::remove_dir_all(shop.path("sample_data")).unwrap();
+        fs::create_dir(shop.path("sample_data")).unwrap();
         for said in CATALOG {
             shop.edit("pipelines.yaml", said, "");
         }

@@ -12,7 +12,7 @@ use clap::builder::PossibleValuesParser;
 use super::global::Global;
 use crate::inspect::preset_names;
 
-pub(super) use scaffold::{Events, scaffold};
+pub(super) use scaffold::{CATALOG, Events, scaffold};
 
 /// Create a project: pipelines.yaml, sql/ and sample_data/
 ///

@@ -30,12 +30,15 @@ fn sql(path: &str) -> &'static str {
     file.and_then(|file| file.contents_utf8()).unwrap_or_default()
 }
 
+/// The catalog of the shipped project. The source of events skips folders whose names begin with `_`.
+pub(in crate::cli) const CATALOG: &str = "sample_data/_catalog/items.csv";
+
 /// The events that a new project starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Events {
     /// The sample data.
     Sample,
-    /// None: the source folder is empty, and the caller writes the catalog (`sample_data/items.csv`).
+    /// None: the source folder is empty, and the caller writes the catalog ([`CATALOG`]).
     Nothing,
 }
 

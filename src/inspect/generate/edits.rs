@@ -22,7 +22,7 @@ pub(super) type Edit = (&'static str, &'static str);
 pub(super) const SOURCE: &str = "  clicks:\n    files: { path: sample_data, format: ndjson }\n";
 
 /// Where the shipped `pipelines.yaml` finds the catalog of the sample data.
-pub(super) const SAMPLE_CATALOG: &str = "path: sample_data/items.csv";
+pub(super) const SAMPLE_CATALOG: &str = "path: sample_data/_catalog/items.csv";
 
 /// A catalog without items, for the shop to fill in.
 const EMPTY_CATALOG: (&str, &str) = (
