@@ -70,6 +70,7 @@ impl DecodeFunction {
         };
         match self.schemas.get(source) {
             Some(schemas) => Ok(schemas),
+            None if self.schemas.is_empty() => self.no_schemas(),
             None => plan_err!(
                 "{function}: source `{source}` has neither `schema_registry` nor {}\n  help: sources that have: {}",
                 self.format.file_settings(),
@@ -89,12 +90,17 @@ impl DecodeFunction {
                  argument\n  help: {function}(value, '…', 'quarantine', 'SOURCE'); the sources are {}",
                 self.sources()
             ),
-            None => plan_err!(
-                "{function}: no source has schemas\n  help: set `schema_registry: {{ url: … }}`, or {}, in the \
-                 settings of the Kafka source",
-                self.format.file_settings()
-            ),
+            None => self.no_schemas(),
         }
+    }
+
+    fn no_schemas(&self) -> Result<&ValueSchemas> {
+        plan_err!(
+            "{}: no source has schemas\n  help: set `schema_registry: {{ url: … }}`, or {}, in the settings of the Kafka \
+             source",
+            self.format.function(),
+            self.format.file_settings()
+        )
     }
 
     fn sources(&self) -> String {
