@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Int64Type, SchemaRef};
+use clickrec_udfs::Variables;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
@@ -82,7 +83,7 @@ pub async fn test(
     events: &SchemaRef,
 ) -> Result<(Imported<RecordBatch>, Reveal), EvaluationError> {
     let records = Records::open(engine, file, hints).await?;
-    let (imported, reveal) = match records.prefixes() {
+    let (imported, reveal) = match prefixes(&records.findings) {
         Some(fields) => (records.sequences(&fields, events).await?, Reveal::LastStep),
         None => (records.clicks(events).await?, Reveal::EveryStep),
     };
@@ -97,16 +98,29 @@ pub async fn test(
     Ok((imported, reveal))
 }
 
+/// The fields of a test file of prefixes, if it is one.
+fn prefixes(findings: &Findings) -> Option<[FieldPath; 3]> {
+    let record = findings.records.first()?.value.as_object()?;
+    let field = |name: &str| {
+        let mut names = record.keys();
+        let found = names.find(|known| known.to_lowercase().replace(['_', ' '], "") == name)?;
+        Some(FieldPath::default().child(found))
+    };
+    let [id, prefix, target] = TEST.map(field);
+    Some([id?, prefix?, target?])
+}
+
 /// The records of a file, and what was found in some of them.
 struct Records<'a> {
-    engine: &'a Engine,
+    /// Without the project's variables: its limits of times are not those of the file.
+    engine: Engine,
     file: &'a Path,
     findings: Findings,
     table: Arc<dyn TableProvider>,
 }
 
 impl<'a> Records<'a> {
-    async fn open(engine: &'a Engine, file: &'a Path, hints: &Hints) -> Result<Self, EvaluationError> {
+    async fn open(engine: &Engine, file: &'a Path, hints: &Hints) -> Result<Self, EvaluationError> {
         let failed = |reason: String| EvaluationError::File {
             file: file.to_owned(),
             reason,
@@ -115,8 +129,15 @@ impl<'a> Records<'a> {
         let name = file.to_str();
         let name = name.ok_or_else(|| failed("its name is not valid UTF-8".to_owned()))?;
         let mut findings = look(name, &folder, hints.preset.as_deref()).await?;
-        for (role, field) in &hints.fields {
-            findings.choose(*role, field)?;
+        // A test file of prefixes has fields of its own.
+        if prefixes(&findings).is_none() {
+            // A named position replaces a time that was found, but not one that is named.
+            let (positions, others): (Vec<_>, Vec<_>) =
+                hints.fields.iter().partition(|(role, _)| *role == Role::Position);
+            for (role, field) in positions.into_iter().chain(others) {
+                findings.choose(*role, field)?;
+            }
+            findings.check_lists()?;
         }
         let session = engine.session(&Bindings::default()).await?;
         let mut records: Option<DataFrame> = None;
@@ -131,7 +152,7 @@ impl<'a> Records<'a> {
         }
         let records = records.ok_or_else(|| failed("it has no records".to_owned()))?;
         Ok(Self {
-            engine,
+            engine: engine.clone().with_variables(Variables::default()),
             file,
             findings,
             table: records.into_view(),
@@ -156,18 +177,6 @@ impl<'a> Records<'a> {
                 usage()
             ),
         })
-    }
-
-    /// The fields of a test file of prefixes, if it is one.
-    fn prefixes(&self) -> Option<[FieldPath; 3]> {
-        let record = self.findings.records.first()?.value.as_object()?;
-        let field = |name: &str| {
-            let mut names = record.keys();
-            let found = names.find(|known| known.to_lowercase().replace(['_', ' '], "") == name)?;
-            Some(FieldPath::default().child(found))
-        };
-        let [id, prefix, target] = TEST.map(field);
-        Some([id?, prefix?, target?])
     }
 
     async fn sequences(

@@ -26,14 +26,18 @@ const FIRST_SECOND: u64 = 1_700_000_000;
 pub(super) fn judged(mapping: &Mapping, order: Order) -> String {
     let position = mapping.other(Role::Position).filter(|_| order == Order::Position);
     let (clicks, from, place) = match position {
-        Some(field) => (
-            format!(
-                "placed as (select *, from_json(value, '{}', 'evolve') as found from silver.clicks), ",
-                declared("place", &field.place.path)
-            ),
-            "placed",
-            "try_cast(found['place'] as double)",
-        ),
+        Some(field) => {
+            // Of an item, `extra` has what is no column, as `item`.
+            let (value, place) = match field.place.list {
+                None => ("value", declared("place", &field.place.path)),
+                Some(_) => ("extra", declared("place", &field.place.path).replacen("$", "$.item", 1)),
+            };
+            (
+                format!("placed as (select *, from_json({value}, '{place}', 'evolve') as found from silver.clicks), "),
+                "placed",
+                "try_cast(found['place'] as double)",
+            )
+        }
         None => (String::new(), "silver.clicks", "cast(null as double)"),
     };
     let line = if mapping.list.is_some() { "line" } else { "0" };
@@ -64,7 +68,8 @@ pub(super) fn sequences([id, prefix, target]: &[FieldPath; 3]) -> String {
     format!(
         "tests as (select topic, \"offset\", from_json(value, '{}', 'evolve') as test from changes('bronze.clicks')), \
          lists as (select topic, \"offset\", concat(test['id'], '#', cast(\"offset\" as varchar)) as session_id, \
-         string_to_array(concat(test['prefix'], ' ', test['target']), ' ') as items from tests), steps as (select topic, \
+         string_to_array(concat(test['prefix'], ' ', test['target']), ' ') as items from tests where \
+         trim(coalesce(test['target'], '')) <> ''), steps as (select topic, \
          \"offset\", session_id, unnest(items) as item_id, unnest(generate_series(1, cast(array_length(items) as \
          bigint))) as line from lists), judged as (select session_id, item_id, cast(null as varchar) as user_id, 'view' \
          as event_type, cast(line as double) as place, topic, \"offset\", line, case when item_id = '' then 'item_id is \

@@ -3,8 +3,9 @@
 use super::InspectError;
 use super::findings::{Findings, named_fields};
 use super::infer::{field, kinds_of};
-use super::mapping::{Choice, Field, Role};
+use super::mapping::{Choice, Field, List, Mapping, Role};
 use super::place::Place;
+use super::roles::field_type;
 use super::shape::Shape;
 
 impl Findings {
@@ -14,7 +15,8 @@ impl Findings {
     /// When the records have no such field.
     pub fn choose(&mut self, role: Role, name: &str) -> Result<(), InspectError> {
         let shape = Shape::of(self.records.iter().map(|record| &record.value));
-        let Some(seen) = shape.field(&Place::parse(name)) else {
+        let place = Place::parse(name);
+        let Some(seen) = shape.field(&place) else {
             return Err(InspectError::NoField {
                 sample: self.sample.clone(),
                 field: name.to_owned(),
@@ -41,13 +43,49 @@ impl Findings {
                 take(&mut mapping.others, role, choice);
             }
         }
+        if role == Role::Item {
+            let plain = place.path.is_empty().then(|| field_type(seen));
+            let is_in_list = in_lists(mapping).next().is_some();
+            mapping.list = match place.list {
+                Some(path) => Some(List {
+                    path,
+                    plain,
+                    reason: "as asked".to_owned(),
+                }),
+                // Rows are made of a list only for what is in it.
+                None => mapping.list.take().filter(|_| is_in_list),
+            };
+        }
         Ok(())
+    }
+
+    /// Checks that all fields that are in a list are in the one whose items become rows.
+    ///
+    /// # Errors
+    /// When one is in another list.
+    pub fn check_lists(&self) -> Result<(), InspectError> {
+        let rows = self.mapping.list.as_ref().map(|list| &list.path);
+        match in_lists(&self.mapping).find(|field| field.place.list.as_ref() != rows) {
+            None => Ok(()),
+            Some(field) => Err(InspectError::OtherList {
+                sample: self.sample.clone(),
+                field: field.place.to_string(),
+            }),
+        }
     }
 
     /// The fields that records have, for people.
     pub fn fields(&self) -> String {
         named_fields(&Shape::of(self.records.iter().map(|record| &record.value)))
     }
+}
+
+/// The chosen fields that are in a list.
+fn in_lists(mapping: &Mapping) -> impl Iterator<Item = &Field> {
+    let chosen = mapping.choices().into_iter().flat_map(|(_, choice)| &choice.fields);
+    chosen
+        .chain(&mapping.time_offset_ms)
+        .filter(|field| field.place.list.is_some())
 }
 
 /// Takes a field that events keep in `extra`.
@@ -60,17 +98,14 @@ fn take(others: &mut Vec<(Role, Field)>, role: Role, choice: Choice) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::infer::infer;
     use super::super::mapping::Kinds;
     use super::super::sample::Record;
     use super::*;
 
-    #[test]
-    fn what_somebody_says_of_a_role_counts() {
-        let values =
-            (0..20).map(|n| json!({"created": 100 + n, "sid": n / 4, "sku": n % 3, "article": n % 5, "did": "buy"}));
+    fn findings(values: impl Iterator<Item = Value>) -> Findings {
         let records: Vec<Record> = values
             .map(|value| Record {
                 text: value.to_string(),
@@ -78,10 +113,7 @@ mod tests {
             })
             .collect();
         let mapping = infer(&Shape::of(records.iter().map(|record| &record.value)), &records);
-        assert!(mapping.time.fields.is_empty(), "no times of this century");
-        let position = mapping.other(Role::Position).map(|field| field.place.to_string());
-        assert_eq!(position.as_deref(), Some("created"), "but an order");
-        let mut findings = Findings {
+        Findings {
             sample: "a.json".to_owned(),
             sources: vec![],
             left_out: vec![],
@@ -89,7 +121,45 @@ mod tests {
             others: 0,
             preset: None,
             mapping,
-        };
+        }
+    }
+
+    #[test]
+    fn rows_are_made_of_the_list_of_the_item_or_of_none() {
+        let values = (0..20).map(|n| {
+            json!({
+                "sid": n / 4,
+                "ts": 1_772_359_200_000_u64 + n,
+                "page_item": n % 3,
+                "products": [{"sku": n % 5}, {"sku": n % 7}],
+                "shown": [{"ref_item": n}],
+            })
+        });
+        let mut findings = findings(values);
+        let list = |findings: &Findings| findings.mapping.list.as_ref().map(|list| list.path.to_string());
+        findings.choose(Role::Item, "page_item").unwrap();
+        assert_eq!(
+            list(&findings),
+            None,
+            "else each record would be an event for each product"
+        );
+        findings.choose(Role::Item, "products[].sku").unwrap();
+        assert!(list(&findings).is_some());
+        findings.check_lists().unwrap();
+        findings.choose(Role::User, "shown[].ref_item").unwrap();
+        let error = findings.check_lists().unwrap_err().to_string();
+        assert!(error.contains("`shown[].ref_item` is in another list"), "{error}");
+    }
+
+    #[test]
+    fn what_somebody_says_of_a_role_counts() {
+        let values =
+            (0..20).map(|n| json!({"created": 100 + n, "sid": n / 4, "sku": n % 3, "article": n % 5, "did": "buy"}));
+        let mut findings = findings(values);
+        let mapping = &findings.mapping;
+        assert!(mapping.time.fields.is_empty(), "no times of this century");
+        let position = mapping.other(Role::Position).map(|field| field.place.to_string());
+        assert_eq!(position.as_deref(), Some("created"), "but an order");
         findings.choose(Role::Item, "article").unwrap();
         findings.choose(Role::Kind, "did").unwrap();
         assert_eq!(findings.mapping.item.fields[0].place.to_string(), "article");

@@ -47,6 +47,14 @@ pub enum InspectError {
         /// What there is.
         fields: String,
     },
+    /// Fields are in different lists, of which only one becomes rows.
+    #[error("{sample}: `{field}` is in another list than the item\n  help: name fields of one list, or of the record")]
+    OtherList {
+        /// As it was given.
+        sample: String,
+        /// The field.
+        field: String,
+    },
     /// It does not look as the preset says.
     #[error(
         "{sample} is not of the preset `{preset}`: it has no {missing}; its fields are {fields}\n  help: choose another \

@@ -1,6 +1,7 @@
 //! Topics that were read because they matched the pattern of a source, and that the brokers no longer have: refused,
-//! unless `--accept-loss` continues without them. Their positions become 0 then, so that a new topic of the same name is
-//! read from its beginning. A topic that is named in the settings is simply missing (`metadata`).
+//! unless `--accept-loss` continues without them. Their ids are then stored as negative numbers, and their positions stay:
+//! a new topic of the same name is read from its beginning (`recreated`), and the same one, which was only out of sight,
+//! where reading ended. A topic that is named in the settings is simply missing (`metadata`).
 
 use std::collections::BTreeMap;
 
@@ -12,12 +13,12 @@ use crate::sources::{Committed, OnLoss, Positions, SourceError};
 /// The place of a topic's identity.
 const ID: &str = "id";
 
-/// Resets the positions of deleted topics in `next`. Returns whether a loss was accepted, which is to be committed even
+/// Marks the ids of deleted topics in `next`. Returns whether a loss was accepted, which is to be committed even
 /// if nothing else is pending.
 ///
 /// # Errors
 /// When a topic was deleted from which something was read, and that is not accepted; when the lake cannot be read.
-pub(super) async fn reset_deleted(
+pub(super) async fn mark_deleted(
     config: &KafkaConfig,
     topics: &[Topic],
     committed: &dyn Committed,
@@ -30,31 +31,45 @@ pub(super) async fn reset_deleted(
     // Positions that cannot be listed are not known to be of a deleted topic.
     let stored = committed.all().await?.unwrap_or_default();
     let is_there = |name: &str| topics.iter().any(|topic| *topic.name == *name);
-    let mut deleted: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut absent: BTreeMap<&str, Stored> = BTreeMap::new();
     for (at, position) in &stored {
         let Some((topic, of)) = at.rsplit_once('/') else {
             continue;
         };
-        // Where all positions are 0, nothing was read, or the loss was accepted before.
-        if *position == 0 || !pattern.matches(topic) || is_there(topic) {
+        if !pattern.matches(topic) || is_there(topic) {
             continue;
         }
-        *deleted.entry(topic).or_default() |= of != ID;
-        next.insert(place(topic, of), 0);
-    }
-    let mut lost = deleted
-        .iter()
-        .filter(|(_, was_read)| **was_read)
-        .map(|(topic, _)| *topic);
-    if on_loss == OnLoss::Refuse {
-        return lost.next().map_or(Ok(false), |topic| Err(gone(config, topic)));
+        // The source may have read files before, whose places are paths.
+        if of == ID {
+            absent.entry(topic).or_default().id = *position;
+        } else if of.parse::<i32>().is_ok() {
+            absent.entry(topic).or_default().was_read |= *position > 0;
+        }
     }
     let mut is_accepted = false;
-    for topic in lost {
-        tracing::warn!("{}\n  accepted: continuing without it", gone(config, topic));
-        is_accepted = true;
+    for (topic, stored) in absent {
+        // Accepted before.
+        if stored.id < 0 {
+            continue;
+        }
+        if stored.was_read {
+            let error = gone(config, topic);
+            if on_loss == OnLoss::Refuse {
+                return Err(error);
+            }
+            tracing::warn!("{error}\n  accepted: continuing without it");
+            is_accepted = true;
+        }
+        next.insert(place(topic, ID), -stored.id.max(1));
     }
     Ok(is_accepted)
+}
+
+/// What is stored of a topic that is not there.
+#[derive(Default)]
+struct Stored {
+    id: i64,
+    was_read: bool,
 }
 
 fn gone(config: &KafkaConfig, topic: &str) -> SourceError {

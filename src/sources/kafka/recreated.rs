@@ -20,11 +20,15 @@ pub(super) async fn is_recreated(
     on_loss: OnLoss,
 ) -> Result<bool, SourceError> {
     // Lakes of earlier versions, and brokers that do not report it, have no identity: it is recorded once there is one.
-    let (Some(now), Some(then)) = (topic.id, committed.position(&place(&topic.name, "id")).await?) else {
+    let then = committed.position(&place(&topic.name, "id")).await?;
+    // It was gone, and that was accepted (`deleted`); perhaps it was only out of sight.
+    if let Some(then) = then.filter(|then| *then < 0) {
+        return Ok(topic.id != Some(-then));
+    }
+    let (Some(now), Some(then)) = (topic.id, then) else {
         return Ok(false);
     };
-    // 0 if it was deleted, and that was accepted (`deleted`).
-    if now == then || then == 0 {
+    if now == then {
         return Ok(false);
     }
     let error = recreated(config, &topic.name);

@@ -16,7 +16,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaConfig;
 use super::client::{Context, consumer};
-use super::deleted::reset_deleted;
+use super::deleted::mark_deleted;
 use super::describe::{Topic, describe};
 use super::lost_records::read_on;
 use super::range::{TopicIds, place};
@@ -115,7 +115,7 @@ impl KafkaSource {
         for topic in recreated {
             forget(topic, &mut next, committed).await?;
         }
-        let keep = reset_deleted(&self.config, &topics, committed, options.on_loss, &mut next).await?;
+        let keep = mark_deleted(&self.config, &topics, committed, options.on_loss, &mut next).await?;
         let ids: TopicIds = topics
             .iter()
             .filter_map(|topic| Some((topic.name.clone(), topic.id?)))

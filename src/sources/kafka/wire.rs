@@ -48,19 +48,20 @@ pub fn to_wire(plan: &dyn ExecutionPlan) -> Option<serde_json::Result<Vec<u8>>> 
 ///
 /// # Errors
 /// When this process's project has no such source.
-pub fn from_wire<'a>(
-    bytes: &[u8],
-    mut sources: impl Iterator<Item = &'a KafkaConfig>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+pub fn from_wire<'a>(bytes: &[u8], sources: impl Iterator<Item = &'a KafkaConfig>) -> Result<Arc<dyn ExecutionPlan>> {
     let wire: Wire = serde_json::from_slice(bytes).map_err(|error| {
         exec_datafusion_err!(
             "cannot decode a plan that reads Kafka; it may come from another version of clickrec: {error}"
         )
     })?;
     let read = || wire.ranges.iter().flatten().map(|(topic, ..)| topic);
-    let config =
-        sources.find(|config| config.brokers == wire.brokers && read().all(|topic| config.topics.contain(topic)));
-    let config = config.cloned().ok_or_else(|| {
+    let fitting: Vec<&KafkaConfig> = sources
+        .filter(|config| config.brokers == wire.brokers && read().all(|topic| config.topics.contain(topic)))
+        .collect();
+    // Another source may contain the same topics, with other credentials.
+    let same = fitting.iter().find(|config| config.topics.to_string() == wire.topics);
+    let config = same.or(fitting.first()).map(|config| KafkaConfig::clone(config));
+    let config = config.ok_or_else(|| {
         exec_datafusion_err!(
             "this process has no source for the {} at {}\n  help: start this process with the same \
              pipelines.yaml and target",

@@ -53,7 +53,10 @@ pub(super) async fn request(config: &OAuthConfig, patience: Patience) -> Result<
         // A provider may repeat what it was sent.
         let reason = match config.client_secret.reveal() {
             "" => reason,
-            secret => reason.replace(secret, "***"),
+            secret => {
+                let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+                reason.replace(secret, "***").replace(&encoded, "***")
+            }
         };
         let reason = reason.chars().take(REASON_CHARS_MAX).collect();
         NoToken { reason, help }

@@ -37,17 +37,29 @@ impl<'t> Writer<'t> {
         }
         let descriptor = message.descriptor();
         match descriptor.full_name().strip_prefix("google.protobuf.") {
-            Some("Timestamp" | "Duration" | "FieldMask" | "Struct" | "Value" | "ListValue") => {
-                self.well_known(message, &descriptor)
-            }
+            Some("Timestamp" | "Duration" | "FieldMask") => self.well_known(message, &descriptor),
+            Some("Struct") => self.only(message, &descriptor, "fields"),
+            Some("ListValue") => self.only(message, &descriptor, "values"),
+            Some("Value") => match descriptor.fields().find(|field| message.has_field(field)) {
+                Some(field) => self.value(&message.get_field(&field), &field.kind()),
+                None => {
+                    self.text.extend_from_slice(b"null");
+                    Ok(())
+                }
+            },
             Some(
                 "BoolValue" | "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value" | "FloatValue"
                 | "DoubleValue" | "StringValue" | "BytesValue",
-            ) => match descriptor.get_field_by_name("value") {
-                Some(field) => self.value(&message.get_field(&field), &field.kind()),
-                None => self.fields(message, &descriptor),
-            },
+            ) => self.only(message, &descriptor, "value"),
             _ => self.fields(message, &descriptor),
+        }
+    }
+
+    /// A message that stands for the value of one field.
+    fn only(&mut self, message: &DynamicMessage, descriptor: &MessageDescriptor, name: &str) -> Result<(), TooLong> {
+        match descriptor.get_field_by_name(name) {
+            Some(field) => self.value(&message.get_field(&field), &field.kind()),
+            None => self.fields(message, descriptor),
         }
     }
 
@@ -88,6 +100,9 @@ impl<'t> Writer<'t> {
     }
 
     fn value(&mut self, value: &Value, kind: &Kind) -> Result<(), TooLong> {
+        if self.text.len() > self.end {
+            return Err(TooLong);
+        }
         match value {
             Value::Bool(value) => self.plain(value),
             Value::I32(value) => self.plain(value),

@@ -44,6 +44,9 @@ impl ProtobufSchema {
     pub fn registered(text: &str, imported: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
         let mut files: HashMap<String, String> = imported.collect();
         files.insert(REGISTERED.to_owned(), text.to_owned());
+        if files.values().any(|text| nests_too_deep(text)) {
+            return Err(format!("it nests more than {BRACES_MAX} deep"));
+        }
         let mut resolver = ChainFileResolver::new();
         resolver.add(Texts(files));
         resolver.add(GoogleFileResolver::new());
@@ -192,6 +195,48 @@ fn compiled(resolver: ChainFileResolver, path: &Path) -> Result<DescriptorPool, 
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// How deep braces may nest: the compiler reads the values of options by calling itself, without a limit.
+const BRACES_MAX: usize = 100;
+
+/// Whether braces outside of strings and comments nest too deep.
+fn nests_too_deep(text: &str) -> bool {
+    let mut bytes = text.bytes().peekable();
+    let mut depth = 0_usize;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' | b'\'' => {
+                while let Some(inner) = bytes.next() {
+                    match inner {
+                        b'\\' => _ = bytes.next(),
+                        end if end == byte => break,
+                        _ => {}
+                    }
+                }
+            }
+            // Within the value of an option, a comment begins with `#`; elsewhere, with `//`. Both end with the line.
+            b'#' => _ = bytes.find(|byte| *byte == b'\n'),
+            b'/' if bytes.peek() == Some(&b'/') => _ = bytes.find(|byte| *byte == b'\n'),
+            b'/' if bytes.peek() == Some(&b'*') => {
+                bytes.next();
+                let mut before = 0;
+                while let Some(inner) = bytes.next() {
+                    if before == b'*' && inner == b'/' {
+                        break;
+                    }
+                    before = inner;
+                }
+            }
+            b'{' | b'<' | b'[' => depth += 1,
+            b'}' | b'>' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > BRACES_MAX {
+            return true;
+        }
+    }
+    false
 }
 
 /// Files by their paths.

@@ -302,6 +302,12 @@ fn schemas_are_compiled_with_what_they_import() {
     let syntax = registered("syntax = \"proto3\"; message {}").unwrap_err();
     assert!(syntax.contains(":1:"), "{syntax}");
     assert_eq!(registered("syntax = \"proto3\";").unwrap_err(), "it has no message");
+    let deep = format!(
+        "syntax = \"proto3\"; /* don't */ message A {{}} option (o) = {{ {}{} }};",
+        "m {".repeat(100_000),
+        "}".repeat(100_000)
+    );
+    assert_eq!(registered(&deep).unwrap_err(), "it nests more than 100 deep");
     registered(
         "syntax = \"proto3\"; import \"confluent/meta.proto\"; import \"confluent/type/decimal.proto\"; \
          message A { confluent.type.Decimal price = 1 [(confluent.field_meta).doc = \"in euros\"]; }",
