@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use datafusion::arrow::array::{Array, BinaryViewArray};
+use datafusion::arrow::array::{Array, BinaryViewArray, StructArray};
 use datafusion::common::Result;
 use futures::future::try_join_all;
 
@@ -11,9 +11,11 @@ use super::body::Body;
 use super::format::Format;
 use super::headers::Headers;
 use super::identify::{bare, identified, present};
+use super::schema::Schema;
 use super::schemas::{RegisteredSchema, SchemaRegistry, ValueSchemas};
 use super::texts::Texts;
 use crate::functions::frame::SchemaId;
+use crate::functions::from_json::{Declared, parse_texts};
 
 /// How many schemas of a batch are requested at the same time.
 const REQUESTS: usize = 8;
@@ -24,13 +26,19 @@ const UNKNOWN_MAX: usize = 256;
 /// The values that have one schema.
 type BySchema<'a> = BTreeMap<SchemaId, Vec<Body<'a>>>;
 
-/// The values of a batch as JSON.
+/// The values of a batch as columns.
 pub(super) async fn decoded(
     values: &BinaryViewArray,
     headers: Option<&Headers>,
     schemas: &ValueSchemas,
     format: &dyn Format,
-) -> Result<Texts> {
+    declared: &Declared<'_>,
+) -> Result<StructArray> {
+    // Of bodies that are all values of the batch.
+    let directly = |schema: &Schema, bodies: &[Body<'_>]| match !bodies.is_empty() && bodies.len() == values.len() {
+        true => format.columns(schema, bodies, declared),
+        false => Ok(None),
+    };
     let mut texts = Texts::new(values.len());
     match schemas {
         ValueSchemas::One(schema) => {
@@ -41,6 +49,9 @@ pub(super) async fn decoded(
                     Ok(body) => bodies.push(body),
                     Err(reason) => texts.refuse(row, reason),
                 }
+            }
+            if let Some(columns) = directly(schema, &bodies)? {
+                return Ok(columns);
             }
             let broken = format!("not a {} of the schema", format.value());
             format.decode(schema, &bodies, &broken, &mut texts)?;
@@ -56,12 +67,19 @@ pub(super) async fn decoded(
                 }
             }
             let found = requested(&**registry, &by_schema).await?;
+            if let Some((id, bodies)) = by_schema.first_key_value()
+                && let Some(RegisteredSchema::Known(schema)) = found.get(id)
+                && format.decodes(schema)
+                && let Some(columns) = directly(schema, bodies)?
+            {
+                return Ok(columns);
+            }
             for (id, bodies) in &by_schema {
                 decode(*id, bodies, found.get(id), format, &mut texts)?;
             }
         }
     }
-    Ok(texts)
+    parse_texts(texts.iter(), declared)
 }
 
 /// The schemas of IDs; the IDs of many values come first, because an ID that only one value has may be none.

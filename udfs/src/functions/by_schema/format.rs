@@ -2,11 +2,13 @@
 
 use std::fmt::Debug;
 
+use datafusion::arrow::array::StructArray;
 use datafusion::arrow::error::ArrowError;
 
 use super::body::Body;
 use super::schema::Schema;
 use super::texts::Texts;
+use crate::functions::from_json::Declared;
 
 /// How the values of one function are written.
 pub(in crate::functions) trait Format: Debug + Send + Sync {
@@ -27,6 +29,19 @@ pub(in crate::functions) trait Format: Debug + Send + Sync {
 
     /// Whether it decodes values of this schema.
     fn decodes(&self, schema: &Schema) -> bool;
+
+    /// The result for the values of a whole batch, in order, where it can be had without texts.
+    ///
+    /// # Errors
+    /// As [`Format::decode`].
+    fn columns(
+        &self,
+        _schema: &Schema,
+        _bodies: &[Body<'_>],
+        _declared: &Declared<'_>,
+    ) -> Result<Option<StructArray>, ArrowError> {
+        Ok(None)
+    }
 
     /// Decodes values of one schema, which it decodes. `broken` is the reason for those that are none.
     ///

@@ -17,7 +17,7 @@ use super::batch::decoded;
 use super::format::Format;
 use super::headers::{Headers, are_headers};
 use super::schemas::{SourceSchemas, ValueSchemas};
-use crate::functions::from_json::{Declared, literal, ordinal, parse_texts, result_field};
+use crate::functions::from_json::{Declared, literal, ordinal, result_field};
 
 /// The documentation of the headers.
 pub(in crate::functions) const HEADERS: &str = "The headers of the record, if clients write the ID of the schema into \
@@ -166,7 +166,8 @@ impl AsyncScalarUDFImpl for DecodeFunction {
             1 => None,
             _ => Some(Headers::of(&args.args[1].to_array(args.number_rows)?)?),
         };
-        let texts = decoded(values.as_binary_view(), headers.as_ref(), schemas, self.format).await?;
-        Ok(ColumnarValue::Array(Arc::new(parse_texts(texts.iter(), &declared)?)))
+        let (values, headers) = (values.as_binary_view(), headers.as_ref());
+        let columns = decoded(values, headers, schemas, self.format, &declared).await?;
+        Ok(ColumnarValue::Array(Arc::new(columns)))
     }
 }

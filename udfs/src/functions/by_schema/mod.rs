@@ -11,7 +11,7 @@
 //! another type, is an error of the row.
 //!
 //! The values become JSON texts, which are read as `from_json` reads them. So Avro, Protobuf, files of tables and JSON
-//! have the same values, reasons and policies.
+//! have the same values, reasons and policies. A format may take a shorter way where that makes no difference.
 //!
 //! - `schema`: a schema, and what it refers to; `schemas`: where schemas come from.
 //! - `headers`: the headers of records; `body`: a value to decode; `identify`: the ID of its schema.

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_avro::reader::Decoder;
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::error::ArrowError;
 
 use super::schema::{MARK, decoder};
@@ -45,6 +46,20 @@ pub(super) fn each_batch<'b, 'a>(
         left = others;
     }
     Ok(())
+}
+
+/// The table of all records; `None` if none is wanted of this schema, or a record is broken.
+pub(super) fn whole(schema: &str, bodies: &[Body<'_>], is_wanted: impl FnOnce(&Schema) -> bool) -> Option<RecordBatch> {
+    let decoder = decoder(schema, bodies.len()).ok()?;
+    if !is_wanted(&decoder.schema()) {
+        return None;
+    }
+    let mut records = Records {
+        schema,
+        most: bodies.len(),
+        decoder: Some(decoder),
+    };
+    records.together(bodies)
 }
 
 /// A decoder, made again after each failure.

@@ -3,8 +3,10 @@
 //!
 //! - `schema`: a schema's decoder; `in_lined`: schemas that refer to others.
 //! - `decode`: decodes records of one schema.
+//! - `direct`: takes columns as they were decoded, without JSON, where nothing else is needed.
 
 mod decode;
+mod direct;
 mod in_lined;
 mod schema;
 #[cfg(test)]
@@ -12,13 +14,13 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{RecordBatch, StructArray};
 use datafusion::arrow::error::ArrowError;
 use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
 use datafusion::logical_expr::{Documentation, ScalarUDF};
 
 use super::by_schema::{Body, DecodeFunction, Format, HEADERS, SOURCE, Schema, SourceSchemas, Texts};
-use super::from_json::{COLUMNS, POLICY};
+use super::from_json::{COLUMNS, Declared, POLICY};
 use crate::json_rows::each_row;
 use decode::each_batch;
 
@@ -84,6 +86,18 @@ impl Format for Avro {
 
     fn decodes(&self, schema: &Schema) -> bool {
         matches!(schema, Schema::Avro(_))
+    }
+
+    fn columns(
+        &self,
+        schema: &Schema,
+        bodies: &[Body<'_>],
+        declared: &Declared<'_>,
+    ) -> Result<Option<StructArray>, ArrowError> {
+        match schema {
+            Schema::Avro(schema) => direct::columns(schema, bodies, declared),
+            _ => Ok(None),
+        }
     }
 
     fn decode(&self, schema: &Schema, bodies: &[Body<'_>], broken: &str, texts: &mut Texts) -> Result<(), ArrowError> {
