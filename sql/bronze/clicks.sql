@@ -1,6 +1,6 @@
--- bronze.clicks: one row per record of the click stream, exactly as it arrived.
+-- bronze.clicks: one row per record of the clickstream, exactly as it arrived.
 -- Key: topic, partition, offset. Why raw: whatever a later layer gets wrong can be recomputed from here.
--- Where sources of different clusters have a topic of the same name, the key needs the source too: docs/configuration.md
+-- If sources in different clusters have a topic of the same name, the key needs the source, too: docs/configuration.md
 -- (Several sources) shows how.
 select
     ---------- where it came from

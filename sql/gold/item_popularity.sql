@@ -1,5 +1,5 @@
 -- gold.item_popularity: one row per item: how often it was viewed, added to a cart and bought, ranked by popularity.
--- Key: item_id. Why from session_items: it is the smaller table, and it already exists.
+-- Key: item_id. Why from session_items: it is smaller than silver.events, and it already exists.
 with
 
 items as (

@@ -1,6 +1,6 @@
--- gold.items: one row per item of the shop's catalog: what to show of it. Read by `clickrec serve`, `recommend` and
+-- gold.items: one row per item of the shop's catalog: what to show for it. Read by `clickrec serve`, `recommend` and
 -- `similar` (pipelines.yaml: `items` under `recommender`), and by gold.item_rules.
--- Key: item_id. The file is read as a whole whenever it has changed; of several rows of an item, the last one counts.
+-- Key: item_id. The file is read as a whole whenever it has changed; if an item has several rows, the last one counts.
 -- Rows without an item_id, among them those that cannot be read, go to system.quarantine (pipelines.yaml: `expect`).
 with
 
@@ -12,7 +12,7 @@ records as (
             value,
             'item_id string, title string, category string, price string, image string, url string, availability string,
              created string, extra rest',
-            'evolve'     -- a price may be a number, where the file is not CSV
+            'evolve'     -- if the file is not CSV, a price may be a number
         ) as item
     from changes('items')
 ),
@@ -24,7 +24,7 @@ parsed as (
         nullif(trim(item['item_id']), '') as item_id,
         nullif(trim(item['title']), '') as title,
         nullif(trim(item['category']), '') as category,
-        -- NULL for a price that is no number
+        -- NULL for a price that is not a number
         try_cast(trim(item['price']) as double) as price,
         nullif(trim(item['image']), '') as image,
         nullif(trim(item['url']), '') as url,
@@ -50,12 +50,12 @@ select
     title,
     category,
     price,
-    image,                      -- a URL, also `data:image/…`
+    image,                      -- a URL; `data:image/…` works, too
     url,
 
     ---------- whether it can be bought, and since when
     availability,               -- as the shop writes it; gold.item_rules reads it
-    created,                    -- when the item came into the assortment
+    created,                    -- when the shop started to sell the item
 
     ---------- the other columns of the file, as JSON
     extra,

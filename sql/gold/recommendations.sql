@@ -12,7 +12,7 @@ requests as (
 ),
 
 -- The present, according to the events: the newest day such that 1% of all events, and at least ten (half of them, if
--- there are few), are of that day or later. A clock that is years ahead, or one event of today in a backfill, has no effect.
+-- there are few), are from that day or later. A clock that is years ahead, or one event of today in a backfill, has no effect.
 newest as (
     select coalesce(
         (
@@ -39,7 +39,7 @@ history as (
     where events.event_at > newest.event_at - interval '180 days'
 ),
 
----------- each model's items; the best one scores 1
+---------- each model's items; the best item of each list scores 1
 
 alike as (
     select * from session_knn(

@@ -151,7 +151,7 @@ async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result
     let quarantined = count("select count(*) from silver.quarantine").await?;
     let repeated = count("select count(*) from silver.unaccepted where outcome = 'repeated'").await?;
     write_all(&format!(
-        "\n{} produced = {} in Bronze = {} in Silver + {} in quarantine + {} delivered twice\n",
+        "\n{} produced = {} in Bronze = {} in Silver + {} in quarantine + {} repeated deliveries\n",
         thousands(produced),
         thousands(bronze.unsigned_abs()),
         thousands(silver.unsigned_abs()),

@@ -25,9 +25,9 @@ use crate::plural::counted;
 /// temporary lake, and predicts the later ones click by click. Results have 95% intervals and are stored in the table
 /// system.evaluations.
 ///
-/// Instead of the lake's events, those of a file can be split (--data), or files that are split already can be used
-/// (--train, --test). The command finds their format and fields as `clickrec init --from` does, says which it took, and
-/// refuses what is not clear: then --preset or --field name them.
+/// Instead of the lake's events, those of a file can be split (--data), or files that are already split can be used
+/// (--train, --test). The command finds their format and fields as `clickrec init --from` does, and reports its choices.
+/// Where they are not clear, it stops and asks for --preset or --field.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("files").args(["data", "train"]),
@@ -39,7 +39,7 @@ use crate::plural::counted;
   clickrec evaluate --train train.csv.gz --test test.csv.gz
   clickrec evaluate --grid factors=64,128 alpha=10,40 --model als
 
-Files are JSON, CSV, Parquet, Avro or Arrow files, text also compressed; a folder or a pattern names several. Events
+Files are JSON, CSV, Parquet, Avro or Arrow; JSON and CSV may be compressed. A folder or a pattern names several. Events
 have an item, a session (or a user, whose visits are inferred), and a time (or a position in the session). A --test
 file may instead have the fields test_id, prefix (items separated by spaces) and target. Sessions that are in both
 files are refused."
@@ -59,8 +59,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 
-    /// Maximum number of sessions to test on, except for those of --test, and to score --grid on; a hash of their ids
-    /// chooses them
+    /// Maximum number of sessions to test on (no limit with --test), and to score --grid on; they are chosen by a hash of
+    /// their ids
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
 
@@ -96,7 +96,7 @@ pub(super) struct EvaluateArgs {
 
     /// The metric that selects the best combination of --grid: HR, MRR, recall, precision, NDCG or MAP, at the
     /// largest k
-    #[arg(long, value_name = "MEASURE", default_value = "MRR", value_parser = measure)]
+    #[arg(long, value_name = "METRIC", default_value = "MRR", value_parser = measure)]
     judge: String,
 
     /// Score --grid on this share of the training sessions, the most recent ones

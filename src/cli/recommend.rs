@@ -53,7 +53,7 @@ pub(super) struct RecommendArgs {
     #[arg(long)]
     explain: bool,
 
-    /// Print the items as JSON, with all digits of the scores and with what the catalog says of them
+    /// Print the items as JSON, with all digits of the scores, and with the items' details from the catalog
     #[arg(long)]
     json: bool,
 }

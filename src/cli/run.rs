@@ -30,7 +30,7 @@ const KEY_FILTERS_SHARE: u64 = 8;
 /// run at any moment and start it again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  clickrec run                                        everything that is new, through every step
+  clickrec run                                        process everything that is new, through every step
   clickrec run --target kafka                         the same from Kafka
   clickrec run --target kafka --follow                continuously; SIGTERM ends it after the current step
   clickrec run --select gold.session_items+           one step and those after it

@@ -23,7 +23,7 @@ pub(super) struct SimilarArgs {
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
 
-    /// Print the items as JSON, with all digits of the scores and with what the catalog says of them
+    /// Print the items as JSON, with all digits of the scores, and with the items' details from the catalog
     #[arg(long)]
     json: bool,
 }

@@ -15,12 +15,12 @@ use crate::shell::{Access, Script, Shell, ShellOptions, interactive};
 /// Query the lake in SQL: a statement, a script, or a shell
 ///
 /// Every table and view of the project is available under its name. `changes('…')` returns all rows, and `kafka.SOURCE`
-/// is the current content of a topic. `from 'events.csv'` reads a file, and `copy (select …) to 'FILE'` writes one. At
+/// is the current content of a source's topics. `from 'events.csv'` reads a file, and `copy (select …) to 'FILE'` writes one. At
 /// a terminal, without a statement or a file, a shell starts: it completes names, keeps a history, and has commands
 /// like \d (`\?` lists them). Scripts may use the commands, too. The first statement that fails ends a script with exit
 /// code 1.
 ///
-/// Lake and topics are read-only, unless --write lets `insert into kafka.SOURCE` send records and `\run` run steps.
+/// The lake and topics are read-only, unless --write lets `insert into kafka.SOURCE` send records and `\run` run steps.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   clickrec sql
@@ -47,8 +47,8 @@ pub(super) struct SqlArgs {
     #[arg(short = 'f', long, value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// Let `insert into kafka.SOURCE (key, value) …` send records, and `\run STEP` write tables; all else of lake and
-    /// topics stays read-only
+    /// Let `insert into kafka.SOURCE (key, value) …` send records, and `\run STEP` write tables; everything else in the
+    /// lake and the topics stays read-only
     #[arg(long)]
     write: bool,
 

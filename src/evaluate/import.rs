@@ -171,11 +171,7 @@ impl<'a> Records<'a> {
         Ok(Imported {
             events: conform(self.query(&sql).await?, events)?,
             order,
-            told: format!(
-                "{}\n  {accepted}; to take other fields: {}",
-                self.fields(order),
-                usage()
-            ),
+            told: format!("{}\n  {accepted}; to use other fields: {}", self.fields(order), usage()),
         })
     }
 
@@ -190,7 +186,7 @@ impl<'a> Records<'a> {
             events: conform(rows, events)?,
             order: Order::Position,
             told: format!(
-                "{}: after the items in {prefix}, {target} comes; each row is a test of its own ({id})",
+                "{}: {target} follows the items in {prefix}; each row is a test of its own ({id})",
                 self.file.display()
             ),
         })
@@ -213,7 +209,7 @@ impl<'a> Records<'a> {
             (true, Some(_)) => {
                 return Err(self.unclear(
                     Role::Session,
-                    "no field looks like the session, and without times none is inferred",
+                    "no field looks like the session, and without times none can be inferred",
                 ));
             }
             (true, None) => return Err(self.unclear(Role::Time, "no field looks like the time or the position")),

@@ -148,7 +148,7 @@ mod tests {
         findings.check_lists().unwrap();
         findings.choose(Role::User, "shown[].ref_item").unwrap();
         let error = findings.check_lists().unwrap_err().to_string();
-        assert!(error.contains("`shown[].ref_item` is in another list"), "{error}");
+        assert!(error.contains("`shown[].ref_item` is in a different list"), "{error}");
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub enum InspectError {
     },
     /// It has no records.
     #[error(
-        "{sample} has no records\n  help: name a file, folder, pattern or topic with at least one record; some hundred \
-         tell more"
+        "{sample} has no records\n  help: name a file, folder, pattern or topic with at least one record; a few \
+         hundred reveal more"
     )]
     Empty {
         /// As it was given.
@@ -48,7 +48,9 @@ pub enum InspectError {
         fields: String,
     },
     /// Fields are in different lists, of which only one becomes rows.
-    #[error("{sample}: `{field}` is in another list than the item\n  help: name fields of one list, or of the record")]
+    #[error(
+        "{sample}: `{field}` is in a different list from the item\n  help: name fields of one list, or of the record"
+    )]
     OtherList {
         /// As it was given.
         sample: String,
@@ -57,7 +59,7 @@ pub enum InspectError {
     },
     /// It does not look as the preset says.
     #[error(
-        "{sample} is not of the preset `{preset}`: it has no {missing}; its fields are {fields}\n  help: choose another \
+        "{sample} does not match the preset `{preset}`: it has no {missing}; its fields are {fields}\n  help: choose another \
          preset, or leave --preset out: the fields are then found by their names and values"
     )]
     NotOfPreset {

@@ -131,7 +131,7 @@ fn kafka(sample: &str, topic: &str) -> Result<Located, InspectError> {
             sample: sample.to_owned(),
             reason: "it names no topic".to_owned(),
             help:
-                "write kafka://HOST:PORT/TOPIC; if the brokers want credentials, save some records in a file, and name \
+                "write kafka://HOST:PORT/TOPIC; if the brokers require credentials, save some records in a file, and name \
                    that instead"
                     .to_owned(),
         }),

@@ -87,7 +87,7 @@ impl Other {
     fn of(value: &[u8]) -> Self {
         if let Some(framed) = framed(value) {
             let what = match framed.body.first() {
-                Some(b'{' | b'[') => "JSON that is cut off, or no object",
+                Some(b'{' | b'[') => "JSON that is cut off, or is not an object",
                 _ => "Avro or Protobuf",
             };
             return Self {

@@ -87,7 +87,7 @@ pub enum PipelineError {
     },
     /// A table that is filled from a source is not the one that was read before.
     #[error(
-        "`{table}` is not the table that `{reader}` has read before: it was deleted and recreated\n  help: put the old \
+        "`{table}` is not the table that `{reader}` read before: it was deleted and recreated\n  help: put the old \
          one back, or rebuild from what the new one holds: clickrec run --full-refresh --select {reader}+"
     )]
     TableReplaced {
@@ -112,7 +112,7 @@ pub enum PipelineError {
     },
     /// A table that is filled from sources has read a table whose rows were replaced since.
     #[error(
-        "`{table}` would read again rows that it has already read: {reason}\n  help: rebuild it from what \
+        "`{table}` would read rows again that it has already read: {reason}\n  help: rebuild it from what \
          its sources still hold: clickrec run --full-refresh --select {table}+"
     )]
     ReadBefore {

@@ -272,7 +272,7 @@ fn kept(table: &Schema) -> Result<SchemaRef, DataFusionError> {
     }
     match fields.first().is_some_and(|first| first.name() == ID) {
         true => Ok(Arc::new(Schema::new(fields))),
-        false => Err(plan_datafusion_err!("the catalog has no column `{ID}` of texts")),
+        false => Err(plan_datafusion_err!("the catalog has no text column `{ID}`")),
     }
 }
 

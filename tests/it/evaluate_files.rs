@@ -174,7 +174,7 @@ fn what_is_not_clear_is_asked_for_and_what_is_left_out_is_counted() {
 
     for (args, expected) in [
         (&["--field", "time=when"][..], "clicks.ndjson has no field `when`"),
-        (&["--preset", "otto"], "is not of the preset `otto`"),
+        (&["--preset", "otto"], "does not match the preset `otto`"),
         (&["--field", "time=time,type=sku"], "none of 61 records is an event"),
     ] {
         let (code, error) = shop.fails(&[&["evaluate", "--data", "clicks.ndjson"][..], args].concat());

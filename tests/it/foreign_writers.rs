@@ -258,7 +258,7 @@ fn a_step_that_also_reads_a_source_takes_no_rows_of_a_table_twice() {
     prices.produce("2.json", &[("c", "3", false)]);
     let error = prices.run().unwrap_err();
     assert!(
-        error.contains("`gold.both` would read again rows that it has already read"),
+        error.contains("`gold.both` would read rows again that it has already read"),
         "{error}"
     );
     prices.full_refresh("gold.both").unwrap();
@@ -268,7 +268,7 @@ fn a_step_that_also_reads_a_source_takes_no_rows_of_a_table_twice() {
     std::fs::remove_dir_all(prices.path("lake/silver/prices")).unwrap();
     let error = prices.run().unwrap_err();
     assert!(
-        error.contains("`gold.both` would read again rows that it has already read"),
+        error.contains("`gold.both` would read rows again that it has already read"),
         "{error}"
     );
     assert_eq!(prices.number("select count(*) from gold.both"), 3 + 3);

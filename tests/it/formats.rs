@@ -211,7 +211,7 @@ fn a_csv_without_its_header_is_told_and_read_once_its_columns_are_named() {
     let errors = String::from_utf8(run.stderr).unwrap();
     assert!(run.status.success(), "{errors}");
     assert!(
-        errors.contains("a.csv is not read: its first row is no header") && errors.contains("header: false"),
+        errors.contains("a.csv is not read: its first row is not a header") && errors.contains("header: false"),
         "{errors}"
     );
     let named = "csv, header: false, columns: [timestamp, session_id, item_id, event_type]";

@@ -1,4 +1,4 @@
-//! A broker that demands a certificate of the client (mutual TLS), and one that demands a token (OAUTHBEARER): what
+//! A broker that requires a client certificate (mutual TLS), and one that demands a token (OAUTHBEARER): what
 //! opens a topic, on a cluster and for as long as it is followed, too; and what each mistake is called. No key, secret
 //! or token is printed.
 
@@ -138,7 +138,7 @@ fn a_certificate_may_be_a_text_with_an_encrypted_key_and_its_absence_is_named() 
     shop.edit("pipelines.yaml", texts, "");
     assert_fails(
         &shop,
-        &["demands a certificate of the client", "`certificate` and `key`"],
+        &["requires a client certificate", "`certificate` and `key`"],
         &[],
     );
 }

@@ -114,7 +114,7 @@ fn files_that_cannot_be_read_are_named_with_a_way_out() {
         ),
         (
             "select * from 's3://bucket/x.csv'",
-            ["`s3://bucket/x.csv`: files are read from disk", "help: "],
+            ["`s3://bucket/x.csv`: files are read only from disk", "help: "],
         ),
         (
             "select * from read_csv('typed.csv', delim => ';')",

@@ -19,9 +19,9 @@ pub(super) use scaffold::{CATALOG, Events, scaffold};
 /// The project is ready: `clickrec run` reads the sample data into a lake in the same folder. The command also writes a
 /// JSON schema of pipelines.yaml for editors (.editor/), and a configuration for sqlfluff, an SQL linter.
 ///
-/// With --from, the project reads events of your own. The command looks at some thousand of them, finds their format, and
-/// which fields are the time, the session, the user, the item and the kind of an event. It prints what it found and why,
-/// and writes SQL with comments at each choice, and a unit test of real records.
+/// With --from, the project reads events of your own. The command looks at a few thousand of them, and finds their
+/// format and which fields hold the time, the session, the user, the item and the kind of event. It prints what it found
+/// and why, and writes SQL with a comment on each choice, and a unit test made from real records.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec init shop && cd shop && clickrec run

@@ -29,7 +29,7 @@ pub fn urls(path: &str) -> Result<Vec<ListingTableUrl>> {
     if path.contains("://") {
         if is_pattern(path) {
             return plan_err!(
-                "`{path}`: patterns find files on disk only\n  help: name a file, or a folder with a final /"
+                "`{path}`: patterns find only files on disk\n  help: name a file, or a folder with a final /"
             );
         }
         return Ok(vec![ListingTableUrl::parse(path)?]);

@@ -94,7 +94,7 @@ fn store(state: &SessionState, call: &Call, url: &ListingTableUrl) -> Result<Arc
     let found = state.runtime_env().object_store(url);
     found.map_err(|_| {
         plan_datafusion_err!(
-            "`{}`: files are read from disk, and from the bucket or container of the lake only\n  help: copy it there",
+            "`{}`: files are read only from disk, and from the bucket or container of the lake\n  help: copy it there",
             call.path
         )
     })
@@ -111,7 +111,7 @@ fn whole_file(call: &Call, format: &dyn FileFormat, url: &ListingTableUrl) -> Re
         return Ok(());
     }
     plan_err!(
-        "`{}`: of compressed files in a store, only those of gzip are read\n  help: copy it to disk",
+        "`{}`: in a store, the only compressed files that are read are those of gzip\n  help: copy it to disk",
         call.path
     )
 }
@@ -212,7 +212,7 @@ impl Files<'_> {
                 Some((_, expected)) if *expected == schema => {}
                 Some((other, _)) => {
                     return plan_err!(
-                        "`{}`: {} has other columns than {}, or in another order\n  help: read them one by one, and \
+                        "`{}`: {} has different columns from {}, or has them in a different order\n  help: read them one by one, and \
                          combine them with `union all by name`",
                         self.call.path,
                         name(meta),
@@ -254,7 +254,7 @@ async fn beginnings(
         let is_marked = text.starts_with(MARK);
         if is_marked && call.format == Format::Json && compression.is_compressed() {
             return plan_err!(
-                "`{}`: {} begins with a byte order mark, which is skipped in files that are not compressed only\n  help: \
+                "`{}`: {} begins with a byte order mark, which is skipped only in uncompressed files\n  help: \
                  decompress it",
                 call.path,
                 name(meta)

@@ -95,7 +95,7 @@ async fn files_of_csv_have_the_same_columns() {
     );
     folder.write("3.csv", "b,a\n5,6\n");
     let error = folder.refused("select * from 'DIR/*.csv'").await;
-    assert!(error.contains("3.csv has other columns than 1.csv"), "{error}");
+    assert!(error.contains("3.csv has different columns from 1.csv"), "{error}");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ fn head(findings: &Findings) -> String {
         None => "one row per new record",
     };
     let policy = match findings.mapping.is_mixed() {
-        true => "Some values are texts in one record and numbers in another, so both are taken (`evolve`)",
+        true => "Some values are strings in one record and numbers in another, so both are accepted (`evolve`)",
         false => {
             "If the type of a value differs from its column's, the record is not accepted; with `vars: { schema: evolve \
              }` in pipelines.yaml, the value is kept in `extra` instead"
@@ -45,7 +45,7 @@ fn head(findings: &Findings) -> String {
         comment(
             0,
             &format!(
-                "`clickrec init --from` wrote it after a look at {} records of {}{preset}. Its choices are explained where \
+                "`clickrec init --from` wrote it after looking at {} records of {}{preset}. Its choices are explained where \
                  they are made. Change what is wrong: the next run rebuilds Silver from Bronze.",
                 findings.records.len(),
                 findings.sample.escape_debug()

@@ -21,10 +21,10 @@ pub(crate) struct RawFiles {
     /// How records are laid out in a file; `ndjson` by default.
     #[schemars(with = "Option<String>", extend("enum" = names_or_null()))]
     pub format: Option<Text>,
-    /// Whether what is new in files is read (`append`, the default), or all of them whenever they change (`snapshot`).
+    /// Whether only what is new in files is read (`append`, the default), or all files whenever they change (`snapshot`).
     #[schemars(with = "Option<String>", extend("enum" = MODES_OR_NULL))]
     pub mode: Option<Text>,
-    /// Whether files may grow, so that a last record without its end waits for it; true by default.
+    /// Whether files may grow, so that clickrec waits for the rest of an unterminated last record; true by default.
     #[schemars(with = "Option<bool>")]
     pub growing: Option<Spanned<bool>>,
     /// `csv`: whether a file begins with a header that names the columns; true by default.
@@ -42,7 +42,7 @@ pub(crate) struct RawFiles {
     /// `csv`: the character before a quote in a quoted field; by default, the quote is doubled.
     #[schemars(with = "Option<String>")]
     pub escape: Option<Text>,
-    /// `csv`: the texts that stand for a missing value; the empty one by default.
+    /// `csv`: the strings that stand for a missing value; the empty one by default.
     #[schemars(with = "Option<Vec<String>>")]
     pub nulls: Option<Spanned<Vec<Text>>>,
     /// `csv`: the first character of lines that are skipped; none by default.

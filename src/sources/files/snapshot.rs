@@ -163,7 +163,7 @@ impl FilesSource {
         let after = self.listing().await?;
         let before = files.iter().map(|file| &file.meta);
         if !before.eq(after.iter().map(|file| &file.meta)) {
-            return Ok(Err("its files changed while they were read".to_owned()));
+            return Ok(Err("its files changed while they were being read".to_owned()));
         }
         self.newest.set(stamp, taken.clone());
         Ok(taken)
@@ -198,7 +198,7 @@ impl FilesSource {
 
     async fn part(&self, file: &Listed) -> Result<Taken<Part>, DataFusionError> {
         if file.meta.size == 0 {
-            return Ok(Err("it is empty, as a file is that is about to be written".to_owned()));
+            return Ok(Err("it is empty, like a file that is about to be written".to_owned()));
         }
         match self.config.format.layout() {
             Layout::Text(format) => self.part_of_text(file, format).await,

@@ -84,7 +84,7 @@ impl Cause {
             ),
             Self::Certificate => certificate(judge(settings, SECOND_LOOK)),
             Self::ClientCertificate if CERTIFICATES.iter().all(|key| settings.get(key).is_none()) => (
-                "the broker demands a certificate of the client",
+                "the broker requires a client certificate",
                 "set `certificate` and `key` under `security`",
             ),
             Self::ClientCertificate => (
@@ -192,7 +192,7 @@ mod tests {
             cause.explain(&config)
         };
         let (what, help) = told(Cause::ClientCertificate, &[]);
-        assert!(what.contains("demands") && help.contains("`key`"), "{what}: {help}");
+        assert!(what.contains("requires") && help.contains("`key`"), "{what}: {help}");
         for key in CERTIFICATES {
             let (what, _) = told(Cause::ClientCertificate, &[(key, "client.pem")]);
             assert!(what.contains("rejects the client's certificate"), "{what}");

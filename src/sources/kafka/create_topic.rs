@@ -57,7 +57,7 @@ fn not_created(config: &KafkaConfig, code: RDKafkaErrorCode) -> SourceError {
     };
     let help = match code {
         TopicAuthorizationFailed | ClusterAuthorizationFailed => {
-            "grant the user CREATE on the topic or the cluster (by an ACL or a role), or let an administrator create it"
+            "grant the user CREATE on the topic or the cluster (by an ACL or a role), or have an administrator create it"
         }
         InvalidPartitions | InvalidReplicationFactor | PolicyViolation => {
             "choose another number of partitions, or create the topic with Kafka's own tools, which have more settings"

@@ -75,10 +75,9 @@ struct Stored {
 fn gone(config: &KafkaConfig, topic: &str) -> SourceError {
     SourceError::Missing {
         what: config.of_topic(topic).named(),
-        reason:
-            "it has been read, and now the brokers do not list it: it was deleted, or this user may not see it any \
-                 more"
-                .to_owned(),
+        reason: "it has been read, and now the brokers do not list it: it was deleted, or this user is no longer \
+                 allowed to see it"
+            .to_owned(),
         help: "to continue without it, and to keep the table's records: clickrec run --accept-loss".to_owned(),
     }
 }

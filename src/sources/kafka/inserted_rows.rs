@@ -103,7 +103,7 @@ pub(super) fn by_topic(batch: &RecordBatch, topics: &Topics) -> Result<Vec<(Stri
     let column: &StringArray = column.as_string();
     if column.null_count() > 0 {
         return exec_err!(
-            "`topic` is missing: this table writes to {topics}, but a row does not say to which\n  help: name the topic \
+            "`topic` is missing: this table writes to {topics}, but a row does not say to which one\n  help: name the topic \
              of each row: insert into … (topic, key, value) values ('…', …)"
         );
     }

@@ -35,7 +35,7 @@ pub(crate) struct RawKafka {
     /// `host:port`, or several of them, separated by commas.
     #[schemars(with = "String")]
     pub brokers: Text,
-    /// The name of the topic, if it is one.
+    /// The name of the topic, if there is only one.
     #[schemars(with = "Option<String>")]
     pub topic: Option<Text>,
     /// The names of several topics, instead of `topic`.
@@ -49,7 +49,7 @@ pub(crate) struct RawKafka {
     pub security: RawSecurity,
     /// The registry that has the schemas of the values, for `from_avro` and `from_protobuf`.
     pub schema_registry: Option<RawRegistry>,
-    /// A file with the schema of all values, which then begin with no schema ID: Avro, or Protobuf with a `message`.
+    /// A file with the schema of all values, which then do not begin with a schema ID: Avro, or Protobuf with a `message`.
     #[schemars(with = "Option<String>")]
     pub schema: Option<Text>,
     /// The message of a Protobuf `schema` that all values are, with its package: `shop.Click`.

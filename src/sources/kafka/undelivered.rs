@@ -52,8 +52,8 @@ impl Undelivered {
                     "a batch is larger than the topic allows (the key and value of its first record have {})",
                     self.size()
                 ),
-                "raise `max.message.bytes` of the topic (`message.max.bytes` of the brokers); if it is the batch and no \
-                 single record that is too large, lower `batch.size` under `options` of the source",
+                "raise `max.message.bytes` of the topic (`message.max.bytes` of the brokers); if the batch is too large, but \
+                 no single record is, lower `batch.size` under `options` of the source",
             ),
             Some(TopicAuthorizationFailed | ClusterAuthorizationFailed) => (
                 "this user is not allowed to write to the topic".to_owned(),
@@ -61,7 +61,7 @@ impl Undelivered {
                  IDEMPOTENT_WRITE on the cluster",
             ),
             Some(UnknownTopic | UnknownTopicOrPartition | UnknownPartition) => (
-                "the topic, or one of its partitions, does not exist any more".to_owned(),
+                "the topic, or one of its partitions, no longer exists".to_owned(),
                 "check `topic` of the source, and who deletes it",
             ),
             Some(InvalidRecord | InvalidDifferentRecord | InvalidTimestamp) => (
@@ -134,7 +134,7 @@ mod tests {
                 ["have 2,003 bytes", "`max.message.bytes` of the topic"],
             ),
             (TopicAuthorizationFailed, ["not allowed to write", "WRITE on the topic"]),
-            (UnknownTopicOrPartition, ["does not exist any more", "check `topic`"]),
+            (UnknownTopicOrPartition, ["no longer exists", "check `topic`"]),
             (InvalidRecord, ["breaks a rule", "cleanup.policy"]),
             (Fatal, [CAUSE, "send the records again"]),
             (KafkaStorageError, ["KafkaStorageError", "settings of the topic"]),

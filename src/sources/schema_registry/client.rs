@@ -154,7 +154,7 @@ impl Failure {
         match self {
             Self::NoAnswer(NoAnswer::Silent(reason)) => (
                 format!("it does not answer ({reason})"),
-                "check that it runs there, and `url` under `schema_registry`",
+                "check that it is running there, and check `url` under `schema_registry`",
             ),
             Self::NoAnswer(NoAnswer::Certificate(reason)) => (
                 format!("its certificate is rejected ({reason})"),

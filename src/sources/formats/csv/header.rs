@@ -17,7 +17,7 @@ const OF_VALUES: &str = "+-.,:/ eETZ";
 pub(super) fn names(dialect: Dialect, text: &[u8]) -> Result<Vec<String>, String> {
     let mut fields = Fields::new(dialect);
     if !fields.split(dialect.row(text), usize::MAX) {
-        return Err("its first row is no header".to_owned());
+        return Err("its first row is not a header".to_owned());
     }
     let names = fields.iter().enumerate().map(|(place, name)| {
         let name = String::from_utf8_lossy(name);
@@ -29,7 +29,7 @@ pub(super) fn names(dialect: Dialect, text: &[u8]) -> Result<Vec<String>, String
     let names: Vec<String> = names.collect();
     if let Some(value) = names.iter().find(|name| is_value(name)) {
         return Err(format!(
-            "its first row is no header, because `{value}` is no name: set `header: false`, and name the `columns`"
+            "its first row is not a header, because `{value}` is not a name: set `header: false`, and name the `columns`"
         ));
     }
     let mut before = BTreeSet::new();

@@ -105,7 +105,7 @@ impl TextFormat for Csv {
 
     fn unfinished(&self, place: &str, bytes: u64) -> String {
         format!(
-            "the last row of {place} ({}) has no line break, or quotes that do not end: it is not read, because it \
+            "the last row of {place} ({}) has no line break, or has an unclosed quote: it is not read, because it \
              may be incomplete; complete it, or set `growing: false` if files do not grow",
             counted(bytes, "byte", "bytes")
         )

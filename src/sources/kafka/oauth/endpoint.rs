@@ -104,7 +104,7 @@ impl Failure {
         match self {
             Self::NoAnswer(NoAnswer::Silent(reason)) => (
                 format!("it does not answer ({reason})"),
-                "check that it runs there, and `token_url` under `oauth`",
+                "check that it is running there, and check `token_url` under `oauth`",
             ),
             Self::NoAnswer(NoAnswer::Certificate(reason)) => (
                 format!("its certificate is rejected ({reason})"),
@@ -114,7 +114,7 @@ impl Failure {
             Self::NoAnswer(NoAnswer::TooLong(most)) => (format!("its answer is longer than {} MiB", most >> 20), URL),
             Self::Refused(status, _) | Self::Status(status) if self.is_passing() => (
                 format!("it does not answer requests ({status})"),
-                "look into the log of the identity provider",
+                "check the log of the identity provider",
             ),
             Self::Refused(_, refused) => match refused.error.as_str() {
                 "invalid_client" | "unauthorized_client" => {

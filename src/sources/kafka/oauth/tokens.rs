@@ -183,7 +183,7 @@ impl Tokens {
         let clients: Vec<_> = state.clients.iter().filter_map(Weak::upgrade).collect();
         for client in &clients {
             if let Err(code) = client.take(&token, &self.config.extensions) {
-                tracing::warn!(%code, "a client does not take its new token");
+                tracing::warn!(%code, "a client does not accept its new token");
             }
         }
         state.token = Some(token);
@@ -201,7 +201,7 @@ impl Tokens {
                 thread::sleep(rests.min(CHECK));
             } else if let Err(failure) = self.refresh() {
                 tracing::warn!(
-                    "the token for Kafka, which holds for another {} s, cannot be renewed: the token endpoint {}: {}",
+                    "the token for Kafka, which is valid for another {} s, cannot be renewed: the token endpoint {}: {}",
                     self.state().lives().as_secs(),
                     self.config.token_url,
                     failure.reason
@@ -264,7 +264,7 @@ fn stopped() -> NoToken {
 
 fn not_taken(code: RDKafkaErrorCode) -> NoToken {
     NoToken {
-        reason: format!("librdkafka does not take its token ({code})"),
+        reason: format!("librdkafka does not accept its token ({code})"),
         help: "check this machine's clock",
     }
 }

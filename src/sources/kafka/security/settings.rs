@@ -36,7 +36,7 @@ pub(crate) struct RawSecurity {
     /// The authorities' certificates themselves, as PEM text: `"${KAFKA_CA}"`.
     #[schemars(with = "Option<String>")]
     pub ca_pem: Option<Text>,
-    /// A PEM file with the client's certificate, for brokers that demand one (mutual TLS).
+    /// A PEM file with the client's certificate, for brokers that require one (mutual TLS).
     #[schemars(with = "Option<String>")]
     pub certificate: Option<Text>,
     /// The client's certificate itself, as PEM text: `"${KAFKA_CERTIFICATE}"`.
