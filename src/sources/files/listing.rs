@@ -197,7 +197,17 @@ impl FilesSource {
     /// Warns if nothing is read and that may be a mistake. A folder without files just waits for some.
     fn warn_of(&self, scope: &Scope, others: &[ObjectMeta]) {
         let path = &self.config.path;
-        let visible = others.iter().filter_map(|meta| meta.location.filename());
+        let is_skipped = |meta: &&ObjectMeta| {
+            let Scope::Below { prefix, .. } = scope else {
+                return false;
+            };
+            let below = meta.location.prefix_match(prefix).into_iter().flatten();
+            let parts: Vec<_> = below.collect();
+            let folders = parts.split_last().map_or(&[][..], |(_, folders)| folders);
+            folders.iter().any(|folder| names::is_skipped(folder.as_ref()))
+        };
+        let visible = others.iter().filter(|meta| !is_skipped(meta));
+        let visible = visible.filter_map(|meta| meta.location.filename());
         let mut visible: Vec<&str> = visible.filter(|name| !names::is_unfinished(name)).collect();
         visible.sort_unstable();
         let examples = || {

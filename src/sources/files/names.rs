@@ -39,9 +39,14 @@ pub(super) fn is_data(path: &[&str], endings: &[&str]) -> bool {
     };
     let name = name.to_ascii_lowercase();
     let plain = uncompressed(rotated_of(uncompressed(&name)));
-    !folders.iter().any(|folder| folder.starts_with(['.', '_']))
+    !folders.iter().any(|folder| is_skipped(folder))
         && !is_unfinished(&name)
         && endings.iter().any(|ending| plain.ends_with(ending))
+}
+
+/// Whether a folder below the one that is read is skipped.
+pub(super) fn is_skipped(folder: &str) -> bool {
+    folder.starts_with(['.', '_'])
 }
 
 /// Whether a folder is read for a file at this path below it, if its format is this one.

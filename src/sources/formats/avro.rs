@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use arrow_avro::errors::AvroError;
 use arrow_avro::reader::{ReaderBuilder, read_header_info};
@@ -183,15 +184,23 @@ fn number(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
 }
 
 fn decode(head: &[u8], blocks: &[u8], records: u64) -> Result<Vec<RecordBatch>> {
-    let reader = ReaderBuilder::new()
-        .with_batch_size(BATCH_ROWS)
-        .build(head.chain(blocks))?;
+    let open = |rows: usize| ReaderBuilder::new().with_batch_size(rows).build(head.chain(blocks));
+    let mut reader = open(BATCH_ROWS)?;
+    if has_unions(&reader.schema()) {
+        // After its first batch, unions would refer to values of that one.
+        reader = open(usize::try_from(records).unwrap_or(usize::MAX).max(1))?;
+    }
     let batches: Vec<RecordBatch> = reader.collect::<Result<_, ArrowError>>()?;
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     if rows as u64 != records {
         return exec_err!("some blocks hold {rows} records instead of the {records} that they declare");
     }
     Ok(batches)
+}
+
+fn has_unions(schema: &Schema) -> bool {
+    let mut fields = schema.flattened_fields().into_iter();
+    fields.any(|field| matches!(field.data_type(), DataType::Union(..)))
 }
 
 #[cfg(test)]
@@ -255,6 +264,46 @@ mod tests {
         let rows = read_table(&Avro, file(400_000, None)).await.unwrap();
         assert_eq!(rows.len(), 400_000);
         assert_eq!(rows[399_999], r#"{"id":399999}"#);
+    }
+
+    /// A number as Avro writes it.
+    fn written(n: usize) -> Vec<u8> {
+        let (mut left, mut bytes) = (n << 1, vec![]);
+        while left > 0x7f {
+            bytes.push((left & 0x7f) as u8 | 0x80);
+            left >>= 7;
+        }
+        bytes.push(left as u8);
+        bytes
+    }
+
+    fn text(text: &[u8]) -> Vec<u8> {
+        [written(text.len()), text.to_vec()].concat()
+    }
+
+    #[tokio::test]
+    async fn unions_are_read_however_many_rows_a_block_has() {
+        let schema = br#"{"type":"record","name":"R","fields":[{"name":"v","type":["int","string"]}]}"#;
+        let sync = [7_u8; SYNC];
+        // A map with the schema, and the mark.
+        let head = [
+            b"Obj\x01".to_vec(),
+            written(1),
+            text(b"avro.schema"),
+            text(schema),
+            vec![0],
+            sync.to_vec(),
+        ]
+        .concat();
+        let record = |n: usize| match n % 2 {
+            0 => [written(0), written(n)].concat(),
+            _ => [written(1), text(b"x")].concat(),
+        };
+        let records: Vec<u8> = (0..2_500).flat_map(record).collect();
+        let block = [written(2_500), written(records.len()), records, sync.to_vec()].concat();
+        let rows = read_table(&Avro, [head, block].concat()).await.unwrap();
+        assert_eq!(rows.len(), 2_500);
+        assert_eq!(rows[2_498..], [r#"{"v":2498}"#, r#"{"v":"x"}"#]);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_avro::reader::Decoder;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::arrow::error::ArrowError;
 
 use super::schema::{MARK, decoder};
@@ -84,7 +84,12 @@ impl Records<'_> {
         };
         // Libraries may panic on damaged data.
         let table = catch_unwind(AssertUnwindSafe(decode)).ok().flatten()?;
-        self.decoder = Some(decoder);
+        // After a table with a union, the next one would refer to values of the first.
+        let has_unions = |schema: &Schema| {
+            let mut fields = schema.flattened_fields().into_iter();
+            fields.any(|field| matches!(field.data_type(), DataType::Union(..)))
+        };
+        self.decoder = (!has_unions(&table.schema())).then_some(decoder);
         Some(table)
     }
 }
@@ -147,5 +152,26 @@ mod tests {
             (0..100).filter(|n| n % 2 == 1).collect::<Vec<_>>()
         );
         assert_eq!(decoded(&[]), (0, vec![]));
+    }
+
+    #[test]
+    fn unions_are_those_of_their_own_record() {
+        const UNION: &str = r#"{"type":"record","name":"U","fields":[{"name":"v","type":["int","string"]}]}"#;
+        let values: [&[u8]; 5] = [&[0, 2], &[0x80], &[2, 2, b'x'], &[0, 4], &[2, 2, b'y']];
+        let bodies = values.iter().enumerate().map(|(row, bytes)| Body {
+            row,
+            bytes,
+            after_id: None,
+        });
+        let bodies: Vec<Body<'_>> = bodies.collect();
+        let mut broken = vec![];
+        let mut take = |bodies: &[Body<'_>], table: Option<RecordBatch>| {
+            if table.is_none() {
+                broken.extend(bodies.iter().map(|body| body.row));
+            }
+            Ok(())
+        };
+        each_batch(UNION, &bodies, &mut take).unwrap();
+        assert_eq!(broken, [1]);
     }
 }

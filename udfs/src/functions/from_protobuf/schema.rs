@@ -221,7 +221,7 @@ fn nests_too_deep(text: &str) -> bool {
             b'/' if bytes.peek() == Some(&b'*') => {
                 bytes.next();
                 let mut before = 0;
-                while let Some(inner) = bytes.next() {
+                for inner in bytes.by_ref() {
                     if before == b'*' && inner == b'/' {
                         break;
                     }
