@@ -50,6 +50,10 @@ pub(super) async fn with_details(
 
 /// The rows with a further column at a place.
 fn with_column(rows: &RecordBatch, place: usize, name: &str, column: ArrayRef) -> anyhow::Result<RecordBatch> {
+    // The project's own column of this name stays.
+    if rows.column_by_name(name).is_some() {
+        return Ok(rows.clone());
+    }
     let (mut fields, mut columns) = (rows.schema().fields().to_vec(), rows.columns().to_vec());
     fields.insert(place, Arc::new(Field::new(name, column.data_type().clone(), true)));
     columns.insert(place, column);

@@ -13,7 +13,7 @@ use crate::settings::normal;
 
 /// Creates the project; writes nothing if the sample cannot be understood.
 pub(super) async fn create(sample: &str, folder: &Path, preset: Option<&str>, global: &Global) -> anyhow::Result<()> {
-    check_free(folder, &["pipelines.yaml", "sql", "catalog/items.csv"])?;
+    check_free(folder, &["pipelines.yaml", "sql", "_catalog/items.csv"])?;
     let root = std::path::absolute(folder).with_context(|| format!("cannot use {}", folder.display()))?;
     let findings = look(sample, &normal(&root), preset).await?;
     write(folder, files(&findings, &SHIPPED))?;

@@ -26,7 +26,7 @@ pub(super) const SAMPLE_CATALOG: &str = "path: sample_data/_catalog/items.csv";
 
 /// A catalog without items, for the shop to fill in.
 const EMPTY_CATALOG: (&str, &str) = (
-    "catalog/items.csv",
+    "_catalog/items.csv",
     "item_id,title,category,price,image,url,availability,created\n",
 );
 

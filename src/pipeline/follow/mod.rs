@@ -234,8 +234,8 @@ impl<'a> Follower<'a> {
                     continue;
                 }
                 trigger.learn(&outcome);
-                if !node.sources.is_empty() {
-                    left = true;
+                left |= !node.sources.is_empty();
+                if node.adds_records() {
                     records += outcome.read;
                 }
                 outcomes.push(outcome);

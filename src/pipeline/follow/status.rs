@@ -197,7 +197,8 @@ impl Status {
 
     pub(super) fn finished(&self, node: &Node, outcome: &Outcome) {
         let mut state = self.state();
-        if !node.sources.is_empty() {
+        // A snapshot has no records of events.
+        if node.adds_records() {
             state.shown.records += outcome.read;
         }
         if outcome.is_quarantine() {

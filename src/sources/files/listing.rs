@@ -71,11 +71,16 @@ impl Scope {
     }
 }
 
-/// Matches as a shell does: hidden files need an explicit pattern, and so do files that are still being written.
+/// Matches as a shell does: hidden files need an explicit pattern, and so do files that are still being written, and
+/// folders that are skipped.
 fn matches(pattern: &Pattern, parts: &[&str]) -> bool {
     let [folders @ .., name] = parts else { return false };
     let last = pattern.as_str().rsplit('/').next().unwrap_or_default();
     if names::is_unfinished(name) && !names::is_unfinished(last) {
+        return false;
+    }
+    let is_skipped = |part: &str| names::is_skipped(part);
+    if folders.iter().copied().any(is_skipped) && !pattern.as_str().split('/').any(is_skipped) {
         return false;
     }
     // The pattern need not mention partition folders (`date=2026-03-01`).

@@ -68,7 +68,7 @@ impl FilesSource {
         Ok(match self.state(&files, stamp).await? {
             Err(reason) => self.not_taken(reason),
             Ok(content) if read == Some(content.identity) => self.unchanged(content.identity, stamp, found_us),
-            Ok(content) => self.changed(content, stamp, found_us),
+            Ok(content) => self.changed(content, stamp, found_us, read.is_some()),
         })
     }
 
@@ -82,9 +82,9 @@ impl FilesSource {
         self.listing().await
     }
 
-    fn changed(&self, content: Content, stamp: i64, found_us: i64) -> Pending {
+    fn changed(&self, content: Content, stamp: i64, found_us: i64, was_read: bool) -> Pending {
         let (path, records) = (&self.config.path, content.records());
-        if records == 0 {
+        if records == 0 && was_read {
             self.warn(format!("the snapshot {path} has no records now"));
         }
         Pending {
