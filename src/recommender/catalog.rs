@@ -381,6 +381,6 @@ mod tests {
 
         let (of_others, table) = session(vec![("sku", numbers)]).await;
         let error = Catalog::read(&of_others, &table).await.unwrap_err().to_string();
-        assert!(error.contains("no column `item_id`"), "{error}");
+        assert!(error.contains("no text column `item_id`"), "{error}");
     }
 }
