@@ -50,7 +50,7 @@ pub(super) fn columns(
         let array = match origin {
             Origin::Nowhere => Some(new_null_array(field.data_type(), rows)),
             Origin::Field(place) => exact(table.column(*place), field.data_type())?,
-            Origin::Others => Some(others(&table, &origins)?),
+            Origin::Others => others(&table, &origins)?,
         };
         let Some(array) = array else { return Ok(None) };
         arrays.push(array);
@@ -108,25 +108,24 @@ fn exact(array: &ArrayRef, to: &DataType) -> Result<Option<ArrayRef>, ArrowError
     Ok(has_texts.then_some(values))
 }
 
-/// The fields that no column takes, as one object for each row; NULL if there are none.
-fn others(table: &RecordBatch, origins: &[Origin]) -> Result<ArrayRef, ArrowError> {
+/// The fields that no column takes, as one object for each row; NULL if there are none. `None` if one has no text: texts
+/// leave it out.
+fn others(table: &RecordBatch, origins: &[Origin]) -> Result<Option<ArrayRef>, ArrowError> {
     let others = (0..table.num_columns()).filter(|place| !origins.contains(&Origin::Field(*place)));
     let others: Vec<usize> = others.collect();
     if others.is_empty() {
-        return Ok(new_null_array(&DataType::Utf8, table.num_rows()));
+        return Ok(Some(new_null_array(&DataType::Utf8, table.num_rows())));
     }
     let mut texts = StringBuilder::with_capacity(table.num_rows(), 0);
-    let mut is_text = true;
+    let mut have_texts = true;
     each_row(&table.project(&others)?, 0, |object| {
         match std::str::from_utf8(object) {
             Ok("{}") => texts.append_null(),
-            Ok(object) => texts.append_value(object),
-            Err(_) => is_text = false,
+            Ok(object) if !object.contains(":null") => texts.append_value(object),
+            _ => have_texts = false,
         }
-        is_text
+        have_texts
     })?;
-    match is_text {
-        true => Ok(Arc::new(texts.finish())),
-        false => Err(ArrowError::AvroError("a text is not UTF-8".to_owned())),
-    }
+    let array: ArrayRef = Arc::new(texts.finish());
+    Ok(have_texts.then_some(array))
 }
