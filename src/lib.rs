@@ -348,7 +348,7 @@
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
 //!   - a damaged file, read up to the damage (told by `sources/files/codec.rs`); records that are too long:
 //!     `sources/files/pass.rs`
-//!   - files that are written anew as a whole (`mode: snapshot`): `sources/files/snapshot.rs`; texts that were cut off:
+//!   - files that are rewritten as a whole (`mode: snapshot`): `sources/files/snapshot.rs`; texts that were cut off:
 //!     `sources/files/whole_text.rs`; what the mode of a step has to be then: `pipeline/dag.rs` (`check_changes`)
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
 //!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`; records counted:

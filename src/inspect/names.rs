@@ -172,7 +172,7 @@ const POSITION: Names = &[
 const LONG: usize = 6;
 /// By how much less `product.id` weighs than `product_id`.
 const PART: usize = 3;
-/// What shops call an id, too: `visit_ref` is a `visit_id`, and weighs so much less.
+/// Other words for an id: `visit_ref` means `visit_id`. They weigh less, by the number below.
 const IDS: [&str; 6] = ["ref", "key", "uuid", "guid", "hash", "token"];
 const OTHER_ID: usize = 8;
 

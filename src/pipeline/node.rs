@@ -61,7 +61,7 @@ impl Node {
         self.views.iter().any(|view| view.name == *name) || inputs.any(|input| input == name)
     }
 
-    /// Whether it adds what is new in sources to its table. A table that snapshots replace is computed anew instead, like
+    /// Whether it adds what is new in sources to its table. A table that snapshots replace is recomputed instead, like
     /// one that is made of whole tables.
     pub fn adds_records(&self) -> bool {
         !self.sources.is_empty() && self.step.mode != Mode::Overwrite

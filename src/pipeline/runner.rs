@@ -69,8 +69,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Plans the whole project: configuration, SQL, functions, types. Connects to no source and reads no row. A step
-    /// that cannot run is told by [`Runner::check`], and whatever does not need it goes on.
+    /// Plans the whole project: configuration, SQL, functions, types. Connects to no source and reads no row.
+    /// [`Runner::check`] reports a step that cannot run; whatever does not need that step goes on.
     ///
     /// # Errors
     /// When a source cannot be set up, steps read each other in a circle, or the lake cannot be read.

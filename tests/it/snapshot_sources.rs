@@ -1,4 +1,4 @@
-//! A catalogue that a shop writes anew as a whole: its newest state replaces the table.
+//! A catalog that a shop rewrites as a whole: its newest state replaces the table.
 
 use std::fs;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! Sources of files: formats and their options, and files that are written anew.
+//! Sources of files: formats and their options, and files that are rewritten.
 
 use super::{GOOD, error, load};
 use crate::config::schema;
@@ -32,7 +32,7 @@ fn the_format_of_files_is_one_of_those_that_exist() {
 }
 
 #[test]
-fn files_are_added_to_or_written_anew() {
+fn files_are_added_to_or_rewritten() {
     let of = |mode: &str| GOOD.replace("format: ndjson", mode);
     for (mode, is_snapshot) in [
         ("format: ndjson", false),

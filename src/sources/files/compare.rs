@@ -274,7 +274,7 @@ impl FilesSource {
 struct Rest<'a> {
     format: &'a dyn TextFormat,
     ends: Box<dyn Ends>,
-    /// No more than [`REST_BYTES_MAX`] and a chunk: so long a record counts as incomplete.
+    /// No more than [`REST_BYTES_MAX`] and a chunk: a longer record counts as incomplete.
     text: Vec<u8>,
 }
 

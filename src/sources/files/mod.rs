@@ -13,7 +13,7 @@
 //! - `new_lines`: what is new in the files. It recognizes growth by calling `compare`, which compares a file with what
 //!   was read of it (`appended`: samples of it, if the file is large).
 //! - `rotation`: files that were renamed, rotated, or copied and cut (`copytruncate`).
-//! - `snapshot`: what is pending in files that are written anew as a whole (`mode: snapshot`), all or nothing;
+//! - `snapshot`: what is pending in files that are rewritten as a whole (`mode: snapshot`), all or nothing;
 //!   `newest`: their newest state; `whole_text`: goes through a text that has to be whole.
 //! - `file_range`: the records of one file to read.
 //! - `copies`: files that exist both plain and compressed.

@@ -71,7 +71,7 @@ pub struct FilesConfig {
     pub options: FormatOptions,
     /// Whether a file may grow, so that a last record without its end waits for it.
     pub growing: bool,
-    /// Whether the files are written anew as a whole, so that their newest state replaces what was read before.
+    /// Whether the files are rewritten as a whole, so that their newest state replaces what was read before.
     pub is_snapshot: bool,
 }
 

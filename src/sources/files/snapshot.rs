@@ -1,4 +1,4 @@
-//! Files that are written anew as a whole (`mode: snapshot`), such as a catalogue: their newest state replaces what was
+//! Files that are rewritten as a whole (`mode: snapshot`), such as a catalog: their newest state replaces what was
 //! read before. All records of all files are pending whenever the content or the name of one has changed, and none
 //! otherwise. As for other files, unchanged metadata means that none is opened.
 //!

@@ -1,5 +1,5 @@
 //! The topics of a source as the brokers describe them before a run: partitions with their first and last offsets,
-//! identities, and the offsets of a start time. Topics that match a pattern are found anew each time.
+//! identities, and the offsets of a start time. Topics that match a pattern are looked up each time.
 
 use std::ops::Range as Offsets;
 use std::sync::Arc;

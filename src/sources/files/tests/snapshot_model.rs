@@ -13,7 +13,7 @@ use super::*;
 enum Action {
     /// A new file with this many records.
     New(usize),
-    /// Writes a file anew, with this many other records.
+    /// Rewrites a file with this many other records.
     Write(usize, usize),
     /// Writes the same bytes again.
     Again(usize),

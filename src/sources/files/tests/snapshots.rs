@@ -1,4 +1,4 @@
-//! Files that are written anew as a whole: their newest state counts, all of it or nothing.
+//! Files that are rewritten as a whole: their newest state counts, all of it or nothing.
 
 use std::time::{Duration, SystemTime};
 
