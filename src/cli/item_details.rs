@@ -59,3 +59,30 @@ fn with_column(rows: &RecordBatch, place: usize, name: &str, column: ArrayRef) -
     columns.insert(place, column);
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::StringArray;
+
+    use super::*;
+
+    #[test]
+    fn a_column_is_added_unless_the_project_has_one_of_its_name() {
+        let column = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let rows = RecordBatch::try_from_iter([("item_id", column("p1")), ("rank", column("1"))]).unwrap();
+        let with_title = with_column(&rows, 1, "title", column("Of the catalog")).unwrap();
+        let names: Vec<String> = with_title
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        assert_eq!(names, ["item_id", "title", "rank"]);
+        assert_eq!(
+            with_column(&with_title, 1, "title", column("Another")).unwrap(),
+            with_title
+        );
+    }
+}

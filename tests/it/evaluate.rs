@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Shop;
 
@@ -51,6 +51,28 @@ fn figures_of_a_small_file_agree_with_a_computation_by_hand() {
     assert!(figure(&report, "blend", false, "HR", 3) >= 2.0 / 3.0);
     let kept = shop.number("select count(distinct model) from system.evaluations where metric = 'MRR' and k = 3");
     assert_eq!(kept, 5);
+}
+
+#[test]
+fn positions_order_the_clicks_of_a_list_and_a_row_without_a_target_is_no_case() {
+    let shop = Shop::new();
+    files(&shop);
+    let session = |id: u32, first: &str, second: &str| {
+        let events = json!([{"sku": second, "pos": 2}, {"sku": first, "pos": 1}]);
+        format!("{}\n", json!({"sid": id, "events": events}))
+    };
+    let sessions = [(1, "a", "b"), (2, "a", "b"), (3, "a", "b"), (4, "c", "d")];
+    let train: String = sessions.map(|(id, first, second)| session(id, first, second)).concat();
+    fs::write(shop.path("train.jsonl"), train).unwrap();
+    fs::write(
+        shop.path("test.csv"),
+        "test_id,prefix,target\n1,a,b\n2,c a,d\n3,a,x\n4,a b,\n",
+    )
+    .unwrap();
+    let report = evaluated(&shop, &["--train", "train.jsonl", "--test", "test.csv", "--k", "1"]);
+    assert_eq!(report["cases"].as_u64(), Some(3));
+    let found = figure(&report, "item_transitions", true, "HR", 1);
+    assert!((found - 1.0 / 3.0).abs() < 1e-9, "a is always followed by b: {found}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub mod wire;
 
 pub use functions::{
     Framed, Guid, ProtobufSchema, Reference, RegisteredSchema, Schema, SchemaId, SchemaRegistry, SourceSchemas,
-    UnknownItem, ValueSchemas, call_from_wire, framed, parse_columns, relation_functions, relation_planner,
+    UnknownItem, ValueSchemas, call_from_wire, framed, has_unions, parse_columns, relation_functions, relation_planner,
     relations_as_subqueries, scalar_functions, schema_function_documentation, schema_functions, window_functions,
 };
 pub use relation::{Distributed, FewRows, FunctionExec, extension_planner};

@@ -3,11 +3,11 @@
 use std::io::Read;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use arrow_avro::errors::AvroError;
 use arrow_avro::reader::{ReaderBuilder, read_header_info};
 use bytes::Bytes;
+use clickrec_udfs::has_unions;
 use datafusion::common::{Result, exec_err};
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
@@ -187,7 +187,6 @@ fn decode(head: &[u8], blocks: &[u8], records: u64) -> Result<Vec<RecordBatch>> 
     let open = |rows: usize| ReaderBuilder::new().with_batch_size(rows).build(head.chain(blocks));
     let mut reader = open(BATCH_ROWS)?;
     if has_unions(&reader.schema()) {
-        // After its first batch, unions would refer to values of that one.
         reader = open(usize::try_from(records).unwrap_or(usize::MAX).max(1))?;
     }
     let batches: Vec<RecordBatch> = reader.collect::<Result<_, ArrowError>>()?;
@@ -196,11 +195,6 @@ fn decode(head: &[u8], blocks: &[u8], records: u64) -> Result<Vec<RecordBatch>> 
         return exec_err!("some blocks hold {rows} records instead of the {records} that they declare");
     }
     Ok(batches)
-}
-
-fn has_unions(schema: &Schema) -> bool {
-    let mut fields = schema.flattened_fields().into_iter();
-    fields.any(|field| matches!(field.data_type(), DataType::Union(..)))
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 
+use super::describe::Topic;
+use super::recreated::is_recreated;
 use super::tests::{ACCEPT, count, explain, query};
 use super::*;
-use crate::sources::{FromTheStart, Pending, Positions, ReadOptions, Source, SourceConfig, SourceKind};
+use crate::sources::{FromTheStart, OnLoss, Pending, Positions, ReadOptions, Source, SourceConfig, SourceKind};
 
 fn broker(topics: &[&str]) -> EmbeddedBroker {
     let broker = EmbeddedBroker::start(topics[0], 2).unwrap();
@@ -251,4 +253,20 @@ async fn a_plan_for_another_process_keeps_each_offset_with_its_topic() {
     assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 100);
     let error = Kafka.decode(&bytes, &sources[..1]).unwrap_err().to_string();
     assert!(error.contains("topics that match web|app"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_only_out_of_sight_is_read_on_and_a_new_one_of_its_name_is_not() {
+    let config = broker(&["clicks"]).config("clicks");
+    let accepted = Positions::from([("clicks/id".to_owned(), -9)]);
+    for (id, is_new) in [(Some(9), false), (Some(10), true), (None, true)] {
+        let topic = Topic {
+            name: "clicks".into(),
+            id,
+            partitions: vec![],
+            from: vec![],
+        };
+        let found = is_recreated(&config, &topic, &accepted, OnLoss::Refuse).await.unwrap();
+        assert_eq!(found, is_new, "{id:?}");
+    }
 }

@@ -156,7 +156,7 @@ impl RelationFunction for AlsTrain {
         };
         if engine == TrainingEngine::Sql && only_in_memory {
             return plan_err!(
-                "{NAME}: engine => 'sql' does not support nu, holdout, track_loss and warm_start; leave them out"
+                "{NAME}: engine => 'sql' does not support nu, holdout, track_loss or warm_start; leave them out"
             );
         }
         let mut inputs = vec![arguments.project("interactions", interaction_columns(arguments, "interactions")?)?];

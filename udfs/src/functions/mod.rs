@@ -39,6 +39,7 @@ use crate::relation::{self, FunctionExec, RelationFunction};
 pub use by_schema::{Reference, RegisteredSchema, Schema, SchemaRegistry, SourceSchemas, ValueSchemas};
 pub use columns::parse_columns;
 pub use frame::{Framed, Guid, SchemaId, framed};
+pub use from_avro::has_unions;
 pub use from_protobuf::ProtobufSchema;
 pub use similar_items::UnknownItem;
 

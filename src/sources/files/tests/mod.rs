@@ -276,7 +276,9 @@ async fn links_are_read_and_hidden_and_unfinished_files_are_not() {
             "{names:?}"
         );
         assert!(
-            !names.iter().any(|name| name.contains(".tmp") || name.contains("part")),
+            !names
+                .iter()
+                .any(|name| name.contains(".tmp") || name.contains("part") || name.contains("_delta_log")),
             "{names:?}"
         );
     }

@@ -9,23 +9,34 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
+use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility,
 };
 
 use super::batch::decoded;
 use super::format::Format;
 use super::headers::{Headers, are_headers};
 use super::schemas::{SourceSchemas, ValueSchemas};
-use crate::functions::from_json::{Declared, literal, ordinal, result_field};
+use crate::functions::from_json::{COLUMNS, Declared, POLICY, literal, ordinal, result_field};
 
-/// The documentation of the headers.
-pub(in crate::functions) const HEADERS: &str = "The headers of the record, if clients write the ID of the schema into \
-    a header: the column `headers`. Where the header is missing, the ID stands before the value.";
+const HEADERS: &str = "The headers of the record, if clients write the ID of the schema into \
+    a header: the column `headers`. If the header is missing, the ID precedes the value.";
 
-/// The documentation of the source.
-pub(in crate::functions) const SOURCE: &str =
-    "The source whose schemas apply; needed only if sources have different ones.";
+const SOURCE: &str = "The source whose schemas apply; needed only if sources have different ones.";
+
+/// The documentation of such a function, which DataFusion does not pass on for asynchronous functions.
+pub(in crate::functions) fn documentation(description: &str, syntax: &str, example: &str) -> Documentation {
+    Documentation::builder(DOC_SECTION_OTHER, description, syntax)
+        .with_argument("value", "Bytes as a Kafka client with a schema registry writes them.")
+        .with_argument("headers", HEADERS)
+        .with_argument("columns", COLUMNS)
+        .with_argument("policy", POLICY)
+        .with_argument("source", SOURCE)
+        .with_sql_example(example)
+        .build()
+}
 
 /// `NAME(value, [headers,] 'COLUMN TYPE, …'[, policy[, source]])`; see the module above.
 #[derive(Debug)]
@@ -72,7 +83,7 @@ impl DecodeFunction {
             Some(schemas) => Ok(schemas),
             None if self.schemas.is_empty() => self.no_schemas(),
             None => plan_err!(
-                "{function}: source `{source}` has neither `schema_registry` nor {}\n  help: sources that have: {}",
+                "{function}: source `{source}` has neither `schema_registry` nor {}\n  help: sources that have one: {}",
                 self.format.file_settings(),
                 self.sources()
             ),

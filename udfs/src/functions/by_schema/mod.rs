@@ -33,7 +33,7 @@ mod texts;
 
 pub(super) use body::Body;
 pub(super) use format::Format;
-pub(super) use function::{DecodeFunction, HEADERS, SOURCE};
+pub(super) use function::{DecodeFunction, documentation};
 pub use schema::{Reference, Schema};
 pub use schemas::{RegisteredSchema, SchemaRegistry, SourceSchemas, ValueSchemas};
 pub(super) use texts::Texts;

@@ -9,10 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_avro::reader::Decoder;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::error::ArrowError;
 
-use super::schema::{MARK, decoder};
+use super::schema::{MARK, decoder, has_unions};
 use crate::functions::by_schema::Body;
 
 /// After a failure, so many times fewer records are decoded together.
@@ -84,11 +84,6 @@ impl Records<'_> {
         };
         // Libraries may panic on damaged data.
         let table = catch_unwind(AssertUnwindSafe(decode)).ok().flatten()?;
-        // After a table with a union, the next one would refer to values of the first.
-        let has_unions = |schema: &Schema| {
-            let mut fields = schema.flattened_fields().into_iter();
-            fields.any(|field| matches!(field.data_type(), DataType::Union(..)))
-        };
         self.decoder = (!has_unions(&table.schema())).then_some(decoder);
         Some(table)
     }

@@ -2,7 +2,6 @@
 //! it with a type that fits, or no field of it. Whatever else is declared or sent goes through texts; where both ways are
 //! possible, both have the same result.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringBuilder, StructArray, new_null_array};
@@ -13,11 +12,8 @@ use datafusion::arrow::error::ArrowError;
 use super::decode::whole;
 use crate::functions::by_schema::Body;
 use crate::functions::columns::{Column, Kind, Step};
-use crate::functions::from_json::Declared;
+use crate::functions::from_json::{Declared, TIMES};
 use crate::json_rows::each_row;
-
-/// The years 1 to 9999, in microseconds since 1970: times beyond have no text.
-const TIMES: Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
 
 /// Where the values of a declared column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,16 +16,16 @@ use std::sync::LazyLock;
 
 use datafusion::arrow::array::{RecordBatch, StructArray};
 use datafusion::arrow::error::ArrowError;
-use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
 use datafusion::logical_expr::{Documentation, ScalarUDF};
 
-use super::by_schema::{Body, DecodeFunction, Format, HEADERS, SOURCE, Schema, SourceSchemas, Texts};
-use super::from_json::{COLUMNS, Declared, POLICY};
+use super::by_schema::{self, Body, DecodeFunction, Format, Schema, SourceSchemas, Texts};
+use super::from_json::Declared;
 use crate::json_rows::each_row;
 use decode::each_batch;
 
 pub(super) use in_lined::in_lined;
 pub(super) use schema::check_avro_schema;
+pub use schema::has_unions;
 
 /// The function's name in SQL.
 pub(super) const FROM_AVRO: &str = "from_avro";
@@ -35,26 +35,17 @@ pub(super) fn from_avro(schemas: SourceSchemas) -> ScalarUDF {
     DecodeFunction::new(&Avro, schemas).into_udf()
 }
 
-/// The function's documentation, which DataFusion does not pass on for asynchronous functions.
+/// The function's documentation.
 pub(super) fn documentation() -> &'static Documentation {
     static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
-        Documentation::builder(
-            DOC_SECTION_OTHER,
+        by_schema::documentation(
             "Decodes one Avro record per row, as from_json parses JSON: into a struct of the named columns, error \
-             (NULL on success, otherwise the reason) and error_value. The schema is that with which the record was \
-             written: an ID names it, and the source's `schema_registry` knows it; or it is the source's `schema`. No \
-             row makes the query fail, but a registry that does not answer does.",
+             (NULL on success, otherwise the reason) and error_value. The schema is the one that the record was \
+             written with: an ID names it in the source's `schema_registry`, or it is the source's `schema`. No row \
+             makes the query fail, but a registry that does not answer does.",
             "from_avro(value[, headers], 'COLUMN TYPE, …'[, 'quarantine' | 'evolve'[, 'SOURCE']])",
-        )
-        .with_argument("value", "Bytes as a Kafka client with a schema registry writes them.")
-        .with_argument("headers", HEADERS)
-        .with_argument("columns", COLUMNS)
-        .with_argument("policy", POLICY)
-        .with_argument("source", SOURCE)
-        .with_sql_example(
             "select click['item_id'] from (select from_avro(value, 'item_id string') as click from changes('clicks'));",
         )
-        .build()
     });
     &DOCUMENTATION
 }

@@ -3,6 +3,7 @@
 use arrow_avro::reader::{Decoder, ReaderBuilder};
 use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::arrow::error::ArrowError;
 
 use crate::json_rows::check_rows;
@@ -33,4 +34,11 @@ pub(super) fn decoder(schema: &str, rows: usize) -> Result<Decoder, ArrowError> 
         .with_batch_size(rows)
         .with_writer_schema_store(store)
         .build_decoder()
+}
+
+/// Whether a table has unions. After the first table of a decoder, they would refer to values of that one (`arrow-avro`
+/// 59.3), so another decoder has to make the next.
+pub fn has_unions(table: &Schema) -> bool {
+    let mut fields = table.flattened_fields().into_iter();
+    fields.any(|field| matches!(field.data_type(), DataType::Union(..)))
 }

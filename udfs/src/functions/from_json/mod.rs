@@ -60,6 +60,7 @@ use rows::parse;
 
 pub(super) use call::{COLUMNS, Declared, POLICY, literal, ordinal, result_field};
 pub(super) use fault::Fault;
+pub(super) use leaf::TIMES;
 pub(super) use rows::parse_texts;
 
 const NAME: &str = "from_json";
@@ -116,7 +117,7 @@ impl ScalarUDFImpl for FromJson {
                  fail.",
                 "from_json(value, 'COLUMN TYPE, …'[, 'quarantine' | 'evolve'])",
             )
-            .with_argument("value", "Text or bytes with the object; the schema ID of a registry may stand before it.")
+            .with_argument("value", "Text or bytes with the object; the schema ID of a registry may precede it.")
             .with_argument("columns", COLUMNS)
             .with_argument("policy", POLICY)
             .with_sql_example(

@@ -19,11 +19,9 @@ mod wire;
 use std::sync::LazyLock;
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
 use datafusion::logical_expr::{Documentation, ScalarUDF};
 
-use super::by_schema::{Body, DecodeFunction, Format, HEADERS, SOURCE, Schema, SourceSchemas, Texts};
-use super::from_json::{COLUMNS, POLICY};
+use super::by_schema::{self, Body, DecodeFunction, Format, Schema, SourceSchemas, Texts};
 use decode::decode;
 
 pub use schema::ProtobufSchema;
@@ -36,27 +34,18 @@ pub(super) fn from_protobuf(schemas: SourceSchemas) -> ScalarUDF {
     DecodeFunction::new(&Protobuf, schemas).into_udf()
 }
 
-/// The function's documentation, which DataFusion does not pass on for asynchronous functions.
+/// The function's documentation.
 pub(super) fn documentation() -> &'static Documentation {
     static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
-        Documentation::builder(
-            DOC_SECTION_OTHER,
+        by_schema::documentation(
             "Decodes one Protobuf message per row, as from_json parses JSON: into a struct of the named columns, error \
-             (NULL on success, otherwise the reason) and error_value. The schema is that with which the message was \
-             written: an ID names it, and the source's `schema_registry` knows it; or it is the source's `schema` and \
+             (NULL on success, otherwise the reason) and error_value. The schema is the one that the message was \
+             written with: an ID names it in the source's `schema_registry`, or it is the source's `schema` and \
              `message`. No row makes the query fail, but a registry that does not answer does.",
             "from_protobuf(value[, headers], 'COLUMN TYPE, …'[, 'quarantine' | 'evolve'[, 'SOURCE']])",
-        )
-        .with_argument("value", "Bytes as a Kafka client with a schema registry writes them.")
-        .with_argument("headers", HEADERS)
-        .with_argument("columns", COLUMNS)
-        .with_argument("policy", POLICY)
-        .with_argument("source", SOURCE)
-        .with_sql_example(
             "select click['item_id'] from (select from_protobuf(value, 'item_id string') as click from \
              changes('clicks'));",
         )
-        .build()
     });
     &DOCUMENTATION
 }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod structs;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
