@@ -64,10 +64,10 @@ impl Best {
         for (index, &score) in scores.iter().enumerate() {
             if score > bar {
                 // Indices started as u32.
-                self.push(Scored {
+                self.push(unsigned_zero(Scored {
                     item: (first + index) as u32,
                     score,
-                });
+                }));
                 bar = self.bar();
             }
         }
@@ -75,6 +75,7 @@ impl Best {
 
     /// Adds one item, in any order.
     pub fn offer(&mut self, scored: Scored) {
+        let scored = unsigned_zero(scored);
         let is_better = self.heap.len() < self.k || self.heap.peek().is_some_and(|Reverse(worst)| scored > *worst);
         if self.k > 0 && is_better {
             self.push(scored);
@@ -93,5 +94,33 @@ impl Best {
         let mut sorted: Vec<Scored> = self.heap.into_iter().map(|Reverse(scored)| scored).collect();
         sorted.sort_unstable_by(|a, b| b.cmp(a));
         sorted
+    }
+}
+
+/// A score of -0 is one of 0: a total order, SQL's too, has them apart, and the lower index would not come first.
+fn unsigned_zero(scored: Scored) -> Scored {
+    Scored {
+        score: scored.score + 0.0,
+        ..scored
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_of_both_signs_are_equal() {
+        let scores = [-0.0, 0.0, -0.0, 0.0];
+        let (mut taken, mut offered) = (Best::new(3), Best::new(3));
+        taken.take(&scores, 0);
+        for item in [3, 1, 2, 0] {
+            let score = scores[item as usize];
+            offered.offer(Scored { item, score });
+        }
+        for best in [taken, offered] {
+            let best: Vec<(u32, u32)> = best.into_sorted().iter().map(|s| (s.item, s.score.to_bits())).collect();
+            assert_eq!(best, [(0, 0), (1, 0), (2, 0)]);
+        }
     }
 }
