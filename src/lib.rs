@@ -122,7 +122,7 @@
 //! - [`simulate`]: traffic of a shop that does not exist, for the demo and `produce`
 //!   - many visits at once: who comes, when, how many clicks; late and repeated deliveries: `simulate/simulation.rs`
 //!   - one visit's clicks, from view to purchase: `simulate/session.rs`; dirty records: `simulate/dirt.rs`
-//!   - items and their popularity: `simulate/catalogue.rs`; their titles, prices, pictures: `simulate/products.rs`
+//!   - items and their popularity: `simulate/catalog.rs`; their titles, prices, pictures: `simulate/products.rs`
 //!   - sizes, the seed: `simulate/config.rs`
 //! - [`serve`]: the dashboard and the JSON API
 //!   - tokens, Host and Origin checks (CORS, DNS rebinding), content security policy: `serve/guard.rs`

@@ -15,7 +15,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::global::Global;
 use crate::plural::counted;
-use crate::simulate::{Catalogue, Record, Simulation, SimulationConfig};
+use crate::simulate::{Catalog, Record, Simulation, SimulationConfig};
 use crate::sources::kafka::{Created, KafkaConfig, Producer, create_topic};
 
 /// More partitions are surely a typo.
@@ -185,7 +185,7 @@ pub(super) fn write_catalog(config: &SimulationConfig, path: &Path) -> anyhow::R
         false => format!("cannot write {}", path.display()),
     })?;
     let mut file = BufWriter::new(file);
-    Catalogue::new(config).write_csv(&mut file)?;
+    Catalog::new(config).write_csv(&mut file)?;
     Ok(file.flush()?)
 }
 

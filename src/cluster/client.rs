@@ -75,7 +75,7 @@ pub struct Ran {
     pub spilled_bytes: u64,
 }
 
-/// A job that is canceled when nobody waits for it any more.
+/// A job that is canceled when nobody waits for it anymore.
 struct Job {
     id: String,
     scheduler: SchedulerGrpcClient<Channel>,

@@ -29,7 +29,7 @@
 //!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
 //!   - `try_add`, …: `functions/conversions/arithmetic.rs`; failing rows found: `functions/conversions/halves.rs`
 //!   - `als_train`, its arguments and memory: `functions/als_train.rs`; warm start: `functions/warm_start.rs`
-//!   - ranges of other arguments (`k`, `neighbours`, `steps`, …): `bind` in the file of the function
+//!   - ranges of other arguments (`k`, `neighbors`, `steps`, …): `bind` in the file of the function
 //!   - `recommend`, items seen left out, unknown ones skipped: `functions/recommend.rs`
 //!   - similar items: `functions/similar_items.rs`
 //!   - ranks and scores as rows: `functions/ranked.rs`

@@ -146,7 +146,7 @@ fn quality_is_that_of_the_reference() {
 
 #[test]
 #[ignore = "needs CLICKREC_TEST_DATA"]
-fn neighbouring_sessions_are_better_than_a_matrix() {
+fn neighboring_sessions_are_better_than_a_matrix() {
     let folder = std::env::var("CLICKREC_TEST_DATA").expect("CLICKREC_TEST_DATA names no folder");
     let data = read(&Path::new(&folder).join("retailrocket"));
     let params = KnnParams::default();

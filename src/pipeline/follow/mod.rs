@@ -45,7 +45,7 @@ pub use status::{Health, Snapshot, Status, TableStatus};
 pub struct FollowOptions {
     /// What is run.
     pub run: RunOptions,
-    /// End once nothing waits any more.
+    /// End once nothing waits anymore.
     pub once: bool,
 }
 
@@ -278,7 +278,7 @@ impl<'a> Follower<'a> {
     fn finished(&self, node: &'a Node, outcome: &Outcome) {
         self.status.finished(node, outcome);
         self.ledger.add(outcome);
-        // Fails only where nobody maintains any more.
+        // Fails only where nobody maintains anymore.
         _ = self.written.send(node);
     }
 

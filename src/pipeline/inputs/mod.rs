@@ -20,7 +20,7 @@ use crate::engine::Bindings;
 use crate::lake::{Lake, LakeTable};
 use crate::sources::{ReadOptions, Source};
 
-/// What a step reads, fixed at one moment, and how far it will have read afterwards.
+/// What a step reads, fixed at one moment, and how far it will have read afterward.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// The step's own table, as it was then.

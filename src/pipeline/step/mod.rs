@@ -5,7 +5,7 @@
 //! - `shared`: what the phases work with, and what they did.
 //! - `plan`: the query, and its plan.
 //! - `write`: the rows into files that no reader sees yet.
-//! - `expectations` (`check`): rows that break one are put aside, and are in none of the files any more.
+//! - `expectations` (`check`): rows that break one are put aside, and are in none of the files anymore.
 //! - `merge`: what remains of the table beside the new rows.
 //! - `commit`: the quarantine, then the files.
 //! - `rehearse`: `plan` and `write` without the files.

@@ -1,4 +1,4 @@
-// An item as the page shows it: its picture, its title, and what else the project's catalogue says about it (`details`). An item
+// An item as the page shows it: its picture, its title, and what else the project's catalog says about it (`details`). An item
 // without details is its id alone. Pictures and links come from outside, so only addresses of known kinds get into the page.
 import { h } from "./dom.js";
 import { exact } from "./format.js";

@@ -91,7 +91,7 @@ pub(super) fn claims(texts: &[(usize, Codec, Pass)]) -> BTreeMap<usize, usize> {
     claims
 }
 
-/// The texts that are nowhere any more, each with the file that has its name now: no other file continues it or holds
+/// The texts that are nowhere anymore, each with the file that has its name now: no other file continues it or holds
 /// the same.
 pub(super) fn lost<'a>(
     states: &[ReadSoFar],

@@ -223,7 +223,7 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
     )
 }
 
-/// The last error from librdkafka, which waits in the client's queue. Nothing else in the queue is needed any more.
+/// The last error from librdkafka, which waits in the client's queue. Nothing else in the queue is needed anymore.
 fn listen(client: &BaseConsumer<Context>) -> Option<String> {
     while client.poll(Duration::ZERO).is_some() {}
     client.context().last_error()
