@@ -169,7 +169,7 @@
 //!   - answers that are only popular items (fallback): `recommender/lists.rs`
 //!   - steps that a recommender needs, and whether they are there: `recommender/steps.rs`
 //!   - reasons (`--explain`): `recommender/reasons.rs`; similar items: `recommender/similar.rs`
-//!   - details of items (titles, prices, pictures), found by id, how much memory: `recommender/catalog.rs`; in the
+//!   - details of items (titles, prices, pictures), found by ID, how much memory: `recommender/catalog.rs`; in the
 //!     output of commands: `cli/item_details.rs`
 //! - [`shell`]: statements and backslash commands, typed or from a script
 //!   - completion on Tab: `shell/complete.rs`; the names that it knows: `shell/known_names.rs`; tables, aliases,

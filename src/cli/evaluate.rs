@@ -60,7 +60,7 @@ pub(super) struct EvaluateArgs {
     test_days: Option<f64>,
 
     /// Maximum number of sessions to test on (no limit with --test), and to score --grid on; they are chosen by a hash of
-    /// their ids
+    /// their IDs
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
 

@@ -47,7 +47,7 @@ pub(super) fn infer(shape: &Shape, records: &[Record]) -> Mapping {
         // Views of one item and orders of many may be in one stream.
         let in_record = Scope { shape, list: None };
         mapping.item.fields.extend(choice(in_record, Role::Item, false).fields);
-        // The id of a line is not that of its record.
+        // The ID of a line is not that of its record.
         mapping.event_id = choice(in_record, Role::EventId, false);
     }
     guess_unnamed(scope, &mut mapping);
@@ -195,7 +195,7 @@ fn guess_unnamed(scope: Scope<'_>, mapping: &mut Mapping) {
     }
 }
 
-/// Why session ids are unique only within a user: times, or counters, may be the same for two of them.
+/// Why session IDs are unique only within a user: times, or counters, may be the same for two of them.
 fn session_within_user(shape: &Shape, records: &[Record], mapping: &Mapping) -> Option<String> {
     let [session, ..] = &mapping.session.fields[..] else {
         return None;

@@ -105,7 +105,7 @@ fn first<T>(choice: &Choice, value: impl Fn(&Field) -> Result<Option<T>, Misfit>
     Ok(found)
 }
 
-/// The value of an id or kind, as text.
+/// The value of an ID or kind, as text.
 fn text(field: &Field, record: &Value, item: Option<&Value>) -> Result<Option<String>, Misfit> {
     match (field.field_type, field.value(record, item)) {
         (_, None) => Ok(None),

@@ -49,7 +49,7 @@ impl Role {
     /// Its name in output for people.
     pub fn label(self) -> &'static str {
         match self {
-            Self::EventId => "event id",
+            Self::EventId => "event ID",
             Self::Time => "time",
             Self::Session => "session",
             Self::User => "user",
@@ -171,7 +171,7 @@ pub struct Mapping {
     pub time_offset_ms: Option<Field>,
     /// The session; may be empty.
     pub session: Choice,
-    /// Whether session ids are unique only within a user, and why.
+    /// Whether session IDs are unique only within a user, and why.
     pub session_within_user: Option<String>,
     /// The user; may be empty.
     pub user: Choice,

@@ -101,7 +101,7 @@ pub(super) struct LogEntry {
     pub changes_table: bool,
     /// Who made it, and how.
     pub info: CommitInfo,
-    /// Application ids and versions.
+    /// Application IDs and versions.
     pub transactions: BTreeMap<String, i64>,
 }
 

@@ -32,7 +32,7 @@ pub struct Reconciled {
     pub repeated: u64,
     /// Those that are in quarantine.
     pub quarantined: u64,
-    /// Those of them whose id is that of another event.
+    /// Those of them whose ID is that of another event.
     pub conflicting: u64,
     /// The reason of most of those in quarantine.
     #[serde(skip_serializing_if = "Option::is_none")]

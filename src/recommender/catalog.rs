@@ -64,7 +64,7 @@ pub struct Details {
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     ids: Option<StringArray>,
-    /// The rows, sorted by id; those with equal ids as they were read.
+    /// The rows, sorted by ID; those with equal IDs as they were read.
     order: Vec<u32>,
     columns: Columns,
 }

@@ -43,7 +43,7 @@ impl Catalog {
         }
     }
 
-    /// The category of an item's id; `None` if the id is not in this catalog.
+    /// The category of an item's ID; `None` if the ID is not in this catalog.
     pub fn category_of(&self, item_id: &str) -> Option<u32> {
         let item: u32 = item_id.strip_prefix("prod_")?.parse().ok()?;
         (item < self.items).then_some(item % self.categories)

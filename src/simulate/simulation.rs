@@ -41,7 +41,7 @@ pub struct Tally {
     pub duplicates: u64,
     /// Delivered minutes to hours after their time.
     pub late: u64,
-    /// Without a session id.
+    /// Without a session ID.
     pub sessionless: u64,
     /// Not usable.
     pub broken: u64,

@@ -22,7 +22,7 @@
 //!   - Protobuf decoded: `functions/from_protobuf/mod.rs`; imports, which message a value is:
 //!     `functions/from_protobuf/schema.rs`; default values, well-known types: `functions/from_protobuf/json.rs`; messages
 //!     that nest too deep: `functions/from_protobuf/nesting.rs`
-//!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id, rows without one:
+//!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an ID, rows without one:
 //!     `functions/first_within.rs`
 //!   - `try_to_timestamp`: `functions/conversions/to_timestamp.rs`; `try_to_date`: `functions/conversions/to_date.rs`;
 //!     formats of times: `functions/conversions/formats.rs`; `try_decode`, …: `functions/conversions/tried.rs`
@@ -34,7 +34,7 @@
 //!   - similar items: `functions/similar_items.rs`
 //!   - ranks and scores as rows: `functions/ranked.rs`
 //!   - `session_knn`: `functions/session_knn.rs`; `item_transitions`: `functions/item_transitions.rs`
-//!   - text ids as numbers, NULLs in interactions refused: `functions/ids.rs`; in clicks: `functions/clicks.rs`
+//!   - text IDs as numbers, NULLs in interactions refused: `functions/ids.rs`; in clicks: `functions/clicks.rs`
 //!   - a model read as an argument, an empty one: `functions/model_argument.rs`
 //! - [`als`]: alternating least squares, independent of DataFusion
 //!   - training in memory, half-steps in parallel: `als/train.rs`

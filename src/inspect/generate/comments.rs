@@ -78,7 +78,7 @@ fn left_open(role: Role, column: &str, mapping: &Mapping) -> String {
         }
         Role::Session => ("a session or a user", "session_id string from $.visit.id"),
         Role::Time => ("the time of an event", "event_at timestamp from $.created_at"),
-        _ => ("the id of an item", "item_id string from $.product.id"),
+        _ => ("the ID of an item", "item_id string from $.product.id"),
     };
     let read = match role {
         Role::Time => format!("click['{column}']"),

@@ -61,7 +61,7 @@ pub struct Snapshot {
     pub repeated: u64,
     /// Records that were not accepted, since the start.
     pub quarantined: u64,
-    /// Those of them whose id is that of another event.
+    /// Those of them whose ID is that of another event.
     pub conflicting: u64,
     /// Records that are in none of the tables; below zero, those that are in several.
     pub missing: i64,

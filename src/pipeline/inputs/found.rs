@@ -35,7 +35,7 @@ pub(super) struct Input {
     pub changes: Changes,
     /// Why everything has to be read, if it has to.
     reread: Option<String>,
-    /// The application id and the version to commit; `None` where the table does not exist.
+    /// The application ID and the version to commit; `None` where the table does not exist.
     pub position: Option<(String, i64)>,
 }
 

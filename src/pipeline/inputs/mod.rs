@@ -29,7 +29,7 @@ pub struct Inputs {
     pub bindings: Bindings,
     /// What to do.
     pub decision: Decision,
-    /// Application ids and versions to commit with the rows.
+    /// Application IDs and versions to commit with the rows.
     pub transactions: BTreeMap<String, i64>,
     /// Tables that its expectations read, as they are.
     pub expectations: BTreeMap<TableName, Arc<dyn TableProvider>>,

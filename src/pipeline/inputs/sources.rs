@@ -20,7 +20,7 @@ pub(super) struct FoundSources {
     pub facts: SourceFacts,
     /// The waiting records, by source.
     pub records: BTreeMap<String, Arc<dyn TableProvider>>,
-    /// Application ids and versions to commit with them.
+    /// Application IDs and versions to commit with them.
     pub positions: BTreeMap<String, i64>,
 }
 

@@ -1,4 +1,4 @@
-//! Schemas by ID, with those that they refer to. An ID stands for the same schema for ever, so each schema is requested
+//! Schemas by ID, with those that they refer to. An ID stands for the same schema forever, so each schema is requested
 //! once and kept.
 
 use std::any::Any;

@@ -61,7 +61,7 @@ impl WindowUDFImpl for FirstWithin {
             .with_argument("day", "The day of the row.")
             .with_argument(
                 "days",
-                "The number of days within which a row with the same id is a repeat.",
+                "The number of days within which a row with the same ID is a repeat.",
             )
             .with_sql_example("select *, first_within(id, day, 1) over (order by id, received_at) from deliveries;")
             .build()

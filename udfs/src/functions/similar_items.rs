@@ -50,7 +50,7 @@ impl RelationFunction for SimilarItems {
         const {
             &[
                 Parameter::required("model", Kind::Relation, "a result of als_train"),
-                Parameter::optional("item", Kind::Text, "every item", "the id of an item"),
+                Parameter::optional("item", Kind::Text, "every item", "the ID of an item"),
                 Parameter::optional("k", Kind::Integer, "10", "how many neighbors"),
             ]
         }
