@@ -13,7 +13,7 @@ pub enum Order {
     Position,
 }
 
-/// The place of a row in the files.
+/// The location of a row in the files.
 const PLACE: &str = "topic, \"offset\", line";
 /// The columns of a result.
 const EVENT: &str = "session_id, item_id, user_id, event_type";

@@ -28,7 +28,7 @@ pub enum Role {
     Price,
     /// How many of the item.
     Quantity,
-    /// Its place among the events of the session.
+    /// Its position among the events of the session.
     Position,
 }
 

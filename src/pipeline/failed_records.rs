@@ -17,7 +17,7 @@ use crate::lake::LakeError;
 
 /// The columns that tell where a record came from.
 const PLACE: [&str; 3] = ["topic", "partition", "offset"];
-/// Tells apart what is at the same place in several sources, if the rows have it.
+/// Tells apart records of several sources that are equal in these columns, if the rows have it.
 const SOURCE: &str = "source";
 
 /// One row of an input that the SQL fails on.
@@ -96,7 +96,7 @@ pub(super) async fn save(tools: Tools<'_>, node: &Node, records: &[FailedRecord]
     quarantine_table::put(tools.lake, &session, node, &rows.collect::<Vec<_>>()).await
 }
 
-/// The places (`topic, partition, offset`) of an input's records that steps failed on; `None` where there are none.
+/// The locations (`topic, partition, offset`) of an input's records that steps failed on; `None` where there are none.
 pub(super) async fn places(
     tools: Tools<'_>,
     steps: &[&Node],

@@ -19,7 +19,7 @@ use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, failed_
 use crate::config::{Mode, TableName};
 use crate::lake::{Changes, LakeError, LakeTable, positions};
 
-/// The place of a record, which is the key of a quarantine.
+/// The location of a record, which is the key of a quarantine.
 const PLACE: [&str; 3] = ["topic", "partition", "offset"];
 /// How often a replay that lost a race is planned anew.
 const ATTEMPTS: usize = 3;
@@ -247,7 +247,7 @@ fn not_built(quarantine: &Node, node: &Node) -> PipelineError {
     }
 }
 
-/// The places of records, under names of their own.
+/// The locations of records, under names of their own.
 fn keys(records: DataFrame) -> Result<DataFrame, PipelineError> {
     let columns = PLACE.map(|column| ident(column).alias(renamed(column)));
     Ok(records.select(columns.to_vec())?.distinct()?)

@@ -87,7 +87,7 @@ impl Simulation {
         if self.left == 0 {
             return false;
         }
-        // The last places are for records that are still to be delivered.
+        // The last turns are for records that are still to be delivered.
         let late = if self.late.len() as u64 >= self.left {
             self.late.pop()
         } else {

@@ -200,7 +200,7 @@ impl Files<'_> {
         schema.map_err(|error| unreadable(self.call, &error))
     }
 
-    /// Requires the same columns in all files of CSV: DataFusion tells columns by their places, and skips the headers.
+    /// Requires the same columns in all files of CSV: DataFusion matches columns by position, and skips the headers.
     async fn check_headers(&self, mut options: Options) -> Result<()> {
         options.insert("schema_infer_max_rec".to_owned(), "0".to_owned());
         let headers = self.call.format.open(self.state, &options)?;

@@ -117,7 +117,7 @@ impl Trainer<'_> {
         self.runner.store(pairs).await
     }
 
-    /// The vectors that items start from, by their place among all.
+    /// The vectors that items start from, by their index among all.
     async fn start(&self, interactions: &StoredTable) -> Result<StoredTable> {
         let items = self.read(interactions)?.select(vec![ident("item").alias("id")])?;
         let place = row_number().order_by(vec![ident("id").sort(true, false)]).build()?;

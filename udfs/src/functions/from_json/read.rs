@@ -98,7 +98,7 @@ fn read_fields<'s, 'r, A: MapAccess<'r>>(
     Ok(has_others)
 }
 
-/// Reads the items of a list whose places are declared.
+/// Reads the items of a list whose indexes are declared.
 fn read_items<'s, 'r, A: SeqAccess<'r>>(
     node: &Node<'s>,
     columns: &mut [Builder<'s>],
