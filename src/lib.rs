@@ -56,7 +56,7 @@
 //! 5. `pipeline/step/expectations.rs` checks these files. Where the step merges (a rebuild replaces all rows instead),
 //!    `pipeline/step/merge.rs` calls `backend.merge`, which finds the old rows of the same keys (`lake/merge.rs`, over
 //!    `lake/old_rows.rs`). `pipeline/step/commit.rs` calls `lake/commit.rs`, which makes the files visible, together
-//!    with the new positions (`lake/positions.rs`). A commit that loses a race goes on top where only files moved;
+//!    with the new positions (`lake/positions.rs`). A commit that loses a race goes on top if only files moved;
 //!    otherwise `pipeline/run_step.rs` plans the step again.
 //! 6. After the commit of a step named `reconciliation`, `run_step` asks what became of the records
 //!    (`pipeline/reconciliation.rs`). At the end of the run, `cli/run.rs` adds it to `system.runs`
@@ -146,7 +146,7 @@
 //!   - the page's files, how browsers cache them: `serve/assets.rs`; live updates: `serve/assets/live.js`
 //!   - panels: `serve/assets/panel.js`; time range and filters in the address: `serve/assets/state.js`
 //!   - numbers and times (UTC) on the page: `serve/assets/format.js`; light and dark: `serve/assets/theme.js`
-//!   - the page asks for a token: `serve/assets/api.js`; texts that are no markup (XSS): `serve/assets/dom.js`
+//!   - the page asks for a token: `serve/assets/api.js`; text that must not become markup (XSS): `serve/assets/dom.js`
 //!   - titles, pictures and links of items, and which addresses are refused: `serve/assets/item.js`
 //! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen
 //!   - training and test sessions split by time, sessions at the cut, wrong clocks: `evaluate/train_test.rs`
@@ -232,7 +232,7 @@
 //!   - batches of `--follow`, `--once`, failures that end it: `pipeline/follow/mod.rs`; backoff after others:
 //!     `pipeline/follow/backoff.rs`
 //!   - `trigger`, size of a batch; half as many records after out of memory: `pipeline/follow/batch_trigger.rs`
-//!   - steps with `every`, beside the batches: `pipeline/follow/slower_steps.rs`
+//!   - steps with `every`, alongside the batches: `pipeline/follow/slower_steps.rs`
 //!   - lag, health (stalled, stuck): `pipeline/follow/status.rs`; sums for `system.runs`: `pipeline/follow/ledger.rs`
 //! - [`backend`], [`cluster`]: where the plans of steps run: in this process, or on several machines
 //!   - `--engine`: `backend/open.rs`; queries of a model that memory does not hold, run: `backend/by_queries.rs`
@@ -282,7 +282,7 @@
 //!   - logs kept open in memory: `lake/log_cache.rs`
 //! - [`store`]: the object store of a lake, and who one is to it
 //!   - requests that fail (429, 5xx, timeouts) are repeated by the store's own client (`store/cloud.rs`); a batch that
-//!     fails nevertheless, by `--follow` (`pipeline/follow/backoff.rs`)
+//!     still fails, by `--follow` (`pipeline/follow/backoff.rs`)
 //!   - tokens that expire: `store/renewed.rs`; refusals explained: `store/refusal.rs`; cache: `store/cached.rs`
 //!   - permissions probed, stores that overwrite files: `store/permissions.rs`; injected faults: `store/faults.rs`
 //! - [`failpoint`]: moments at which a test can make the program die: `failpoint.rs`
@@ -353,7 +353,7 @@
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
 //!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`; records counted:
 //!     `sources/formats/counter.rs`
-//!   - compression: `sources/files/codec.rs`; a file beside its compressed copy, other files of the same content:
+//!   - compression: `sources/files/codec.rs`; a file next to its compressed copy, other files of the same content:
 //!     `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`

@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(
             untimed(&[long, S1, S2], &[long, LATER, S3]).0,
             1,
-            "a long one is no chance"
+            "a long match is no coincidence"
         );
         assert_eq!(
             untimed(&[long, S1, S2], &[("z", long.1)]),

@@ -81,7 +81,7 @@ fn list(shape: &Shape, records: &[Record]) -> Option<(List, Items)> {
     let items = match (&in_record, has_time) {
         (None, true) => Items::Events,
         (None, false) => Items::Lines,
-        // A list beside an item, like recommendations on its page, is no list of events.
+        // A list next to an item, like recommendations on its page, is not a list of events.
         (Some(single), _) if are_together(records, path, single) => return None,
         (Some(_), _) => Items::Lines,
     };

@@ -1,5 +1,5 @@
-//! What `silver.clicks` makes of records: which fields are the parts of an event, and which kinds of events there are. The
-//! inference and the presets make it, and the generator writes SQL of it.
+//! What `silver.clicks` makes of records: which fields are the parts of an event, and which kinds of events there are.
+//! The inference and the presets make it, and the generator writes SQL of it.
 
 use std::fmt;
 

@@ -45,7 +45,7 @@ pub(super) struct Other {
 }
 
 impl Sample {
-    /// Reads some records of a source with these settings, as they stand in `pipelines.yaml` in this folder.
+    /// Reads some records of a source with these settings, as written in `pipelines.yaml` in this folder.
     pub async fn read(sources: &[String], folder: &Path) -> Result<Self, InspectError> {
         let (mut sample, mut bytes) = (Self::default(), 0);
         for settings in sources {

@@ -21,8 +21,8 @@ pub struct Dag {
 }
 
 impl Dag {
-    /// Reads every step's SQL, and orders the steps. Touches no data. A step whose SQL does not parse, reads what nothing
-    /// makes, or uses a function where it cannot work is broken; the others do not depend on that.
+    /// Reads every step's SQL, and orders the steps. Touches no data. A step whose SQL does not parse, reads what
+    /// nothing makes, or uses a function where it cannot work is broken; the others do not depend on that.
     ///
     /// # Errors
     /// When steps read each other in a circle.
@@ -85,7 +85,7 @@ impl Dag {
         self.nodes.iter().find(|node| node.name() == name)
     }
 
-    /// A node with its views, which stand before it in the order, resolved.
+    /// A node with its views resolved, which come before it in the order.
     fn node(&self, parsed: &ParsedStep, variables: &Variables) -> Node {
         let found = &parsed.found;
         let mut node = Node {

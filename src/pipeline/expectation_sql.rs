@@ -119,7 +119,7 @@ pub(super) async fn plan(
     Ok(())
 }
 
-/// What becomes of rows with a NULL in the key: where rows may be put aside, they are looked at first.
+/// What happens to rows with a NULL in the key: where rows may be quarantined, these are checked first.
 pub(super) fn null_keys(node: &Node) -> NullKeys {
     let quarantines = |expectation: &Expectation| expectation.severity == Severity::Quarantine;
     match node.step.expect.iter().any(quarantines) {

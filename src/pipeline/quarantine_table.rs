@@ -50,9 +50,9 @@ pub(super) struct Aside {
     pub found: RejectedRows,
 }
 
-/// Puts rows aside, in one commit. A row is known by its step and all of its values, so that one that is put aside again
-/// (the step died before its own commit, or lost it to another writer, or is rebuilt) is there once. So are rows that are
-/// equal in everything, in whatever batches they came; `system.expectations` counts them all.
+/// Puts rows aside, in one commit. A row is known by its step and all of its values, so that one that is put aside
+/// again (the step died before its own commit, or lost it to another writer, or is rebuilt) is there once. So are rows
+/// that are equal in everything, in whatever batches they came; `system.expectations` counts them all.
 pub(super) async fn save(
     lake: &Lake,
     session: &SessionContext,
@@ -177,7 +177,7 @@ fn floats<'a, T>(array: &'a dyn Array, is_finite: fn(T::Native) -> bool) -> Null
 where
     T: ArrowPrimitiveType,
 {
-    // All numbers in one form, whatever stands beside them: rows are known by their text.
+    // All numbers in one form, whatever is next to them: rows are identified by their text.
     let values = array.as_primitive::<T>();
     let encoder = Floats { values, is_finite };
     NullableEncoder::new(Box::new(encoder), array.nulls().cloned())

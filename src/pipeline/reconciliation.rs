@@ -67,7 +67,7 @@ impl Reconciled {
         }
     }
 
-    /// Records that are nowhere, below zero those that are in more than one place.
+    /// Records that are in none of the tables; negative if records are in several.
     pub fn missing(&self) -> i128 {
         let found = [self.accepted, self.repeated, self.quarantined];
         i128::from(self.read) - found.iter().map(|count| i128::from(*count)).sum::<i128>()

@@ -21,7 +21,7 @@ use crate::lake::{Changes, LakeError, LakeTable, positions};
 
 /// The location of a record, which is the key of a quarantine.
 const PLACE: [&str; 3] = ["topic", "partition", "offset"];
-/// How often a replay that lost a race is planned anew.
+/// How often a replay that lost a race is planned again.
 const ATTEMPTS: usize = 3;
 
 /// What a replay of one quarantine did.
@@ -50,8 +50,8 @@ impl Runner {
         tables.filter(|node| node.name().table == "quarantine")
     }
 
-    /// Judges the records of a quarantine again, those that the SQL of these steps failed on, and those that no step has
-    /// read yet.
+    /// Judges the records of a quarantine again, those that the SQL of these steps failed on, and those that no step
+    /// has read yet.
     ///
     /// The steps that share a view with the quarantine run as they always do, but `changes('…')` stands for just these
     /// records. First come the steps that accept records, then the quarantine gives up those that it no longer rejects:

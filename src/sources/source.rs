@@ -94,7 +94,7 @@ pub struct Pending {
     /// Whether to commit the positions even if no record is pending; for a snapshot, whether it has changed.
     pub keep: bool,
     /// How many records the scan has; for Kafka, the difference of the offsets, which is an upper bound. For a snapshot
-    /// that has not changed, 0: the scan has all of its records nevertheless.
+    /// that has not changed, 0: the scan has all of its records all the same.
     pub records: u64,
     /// How many records are waiting at each place, whether or not the scan includes them.
     pub lag: BTreeMap<String, u64>,

@@ -73,8 +73,8 @@ select * from (values
     )
 }
 
-/// The project of what comes next, with that catalog, after a run. Its session `new` clicked c, so d is recommended, and
-/// after it a, b and p.
+/// The project of what comes next, with that catalog, after a run. Its session `new` clicked c, so d is recommended,
+/// and after it a, b and p.
 fn shop() -> Shop {
     static RUN: OnceLock<Saved> = OnceLock::new();
     Shop::once(&RUN, || {

@@ -20,8 +20,8 @@
 //!   - Avro decoded: `functions/from_avro/mod.rs`; broken records: `functions/from_avro/decode.rs`; schemas that refer
 //!     to others: `functions/from_avro/in_lined.rs`
 //!   - Protobuf decoded: `functions/from_protobuf/mod.rs`; imports, which message a value is:
-//!     `functions/from_protobuf/schema.rs`; default values, well-known types: `functions/from_protobuf/json.rs`; messages
-//!     that nest too deep: `functions/from_protobuf/nesting.rs`
+//!     `functions/from_protobuf/schema.rs`; default values, well-known types: `functions/from_protobuf/json.rs`;
+//!     messages that nest too deep: `functions/from_protobuf/nesting.rs`
 //!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an ID, rows without one:
 //!     `functions/first_within.rs`
 //!   - `try_to_timestamp`: `functions/conversions/to_timestamp.rs`; `try_to_date`: `functions/conversions/to_date.rs`;

@@ -1,5 +1,5 @@
-//! Quality on real sessions (RetailRocket): ALS beside the figures that `implicit` 0.7.3 reaches with the same settings,
-//! and neighboring sessions, which know the order of clicks.
+//! Quality on real sessions (RetailRocket): ALS compared with the figures that `implicit` 0.7.3 reaches with the same
+//! settings, and neighboring sessions, which know the order of clicks.
 //!
 //! The data may not be copied into the project: `CLICKREC_TEST_DATA` names the folder that has `retailrocket/` in it.
 

@@ -109,7 +109,7 @@ impl Call {
             }
         }
         let path = path?;
-        // What the name says, as far as the options say nothing else.
+        // What the name says, unless the options say otherwise.
         let of_path = Format::of_path(&path).filter(|(named, _)| *named == format);
         let mut options = of_path.map(|(_, options)| options).unwrap_or_default();
         options.append(&mut given);

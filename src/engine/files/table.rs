@@ -229,7 +229,7 @@ impl Files<'_> {
 struct Beginning {
     /// With a byte order mark.
     is_marked: bool,
-    /// The first byte after the mark that is no space.
+    /// The first byte after the mark that is not a space.
     letter: Option<u8>,
 }
 

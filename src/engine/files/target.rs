@@ -45,7 +45,7 @@ mod tests {
 
     fn completed(sql: &str) -> Result<String> {
         let Some(Statement::CopyTo(mut copy)) = DFParser::parse_sql(sql).unwrap().pop_front() else {
-            panic!("{sql} is no copy");
+            panic!("{sql} is not a copy");
         };
         complete_target(&mut copy)?;
         Ok(copy.to_string())

@@ -1,4 +1,4 @@
-//! Comments of generated SQL: what was chosen, why, and what is to be done by hand.
+//! Comments of generated SQL: what was chosen, why, and what remains to be done by hand.
 
 use super::super::mapping::{Choice, Kinds, Mapping, Role};
 

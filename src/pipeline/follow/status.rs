@@ -65,7 +65,7 @@ pub struct Snapshot {
     pub conflicting: u64,
     /// Records that are in none of the tables; below zero, those that are in several.
     pub missing: i64,
-    /// Failures since the start, of batches and of steps beside them.
+    /// Failures since the start, of batches and of steps alongside them.
     pub failures: u64,
     /// Why the last batch failed, where the last one did.
     pub error: Option<String>,
@@ -97,7 +97,7 @@ pub struct TableStatus {
 /// Whether somebody should look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It goes on.
+    /// It makes progress.
     Good,
     /// It does not; with what is wrong.
     Bad(String),

@@ -5,8 +5,8 @@
 //! - `shared`: what the phases work with, and what they did.
 //! - `plan`: the query, and its plan.
 //! - `write`: the rows into files that no reader sees yet.
-//! - `expectations` (`check`): rows that break one are put aside, and are in none of the files anymore.
-//! - `merge`: what remains of the table beside the new rows.
+//! - `expectations` (`check`): rows that violate one are quarantined, and removed from the files.
+//! - `merge`: what remains of the table next to the new rows.
 //! - `commit`: the quarantine, then the files.
 //! - `rehearse`: `plan` and `write` without the files.
 

@@ -1,7 +1,7 @@
 //! Topics that were read because they matched the pattern of a source, and that the brokers no longer have: refused,
-//! unless `--accept-loss` continues without them. Their IDs are then stored as negative numbers, and their positions stay:
-//! a new topic of the same name is read from its beginning (`recreated`), and the same one, which was only out of sight,
-//! where reading ended. A topic that is named in the settings is simply missing (`metadata`).
+//! unless `--accept-loss` continues without them. Their IDs are then stored as negative numbers, and their positions
+//! stay: a new topic of the same name is read from its beginning (`recreated`), and the same one, which was only out of
+//! sight, where reading ended. A topic that is named in the settings is simply missing (`metadata`).
 
 use std::collections::BTreeMap;
 

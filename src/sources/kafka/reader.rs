@@ -1,5 +1,5 @@
-//! Reads offset ranges of partitions, of one or more topics, into record batches, with one client: waits for brokers that are silent or fail for a
-//! moment, and notices records that disappear meanwhile (`lost_records`, `recreated`).
+//! Reads offset ranges of partitions, of one or more topics, into record batches, with one client: waits for brokers
+//! that are silent or fail for a moment, and notices records that disappear meanwhile (`lost_records`, `recreated`).
 //!
 //! A range is done once the position reaches its end: compacted records and transaction markers leave gaps in the
 //! offsets. A broker that sends nothing for 30 seconds is lost; one that has reported a permanent error, after 2. Times

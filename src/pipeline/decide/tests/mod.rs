@@ -206,10 +206,10 @@ fn rows_that_arrived_are_added_or_make_a_step_compute_again() {
         (Sources, &[|f| news(f, 0, News::Rows)], NEW_ROWS),
         (Whole, &[|f| news(f, 0, News::Rows)], CHANGED),
         (Whole, &[|f| news(f, 1, News::Rows)], CHANGED),
-        // A table beside the changes waits for them.
+        // A table that is read next to the changes waits for them.
         (Changes, &[|f| news(f, 1, News::Rows)], NOTHING),
         (Sources, &[|f| news(f, 1, News::Rows)], NOTHING),
-        // Rows that a merge took away are no news for a step that adds.
+        // Rows that a merge removed are not news for a step that appends.
         (Changes, &[|f| news(f, 0, News::Fewer)], NOTHING),
         (Whole, &[|f| news(f, 0, News::Fewer)], CHANGED),
         (Whole, &[|f| news(f, 1, News::Fewer)], CHANGED),
@@ -238,8 +238,8 @@ fn inputs_that_were_restored_or_replaced_are_read_again() {
         (Whole, &[|f| overwritten(f, 1)], OVERWRITTEN_PLAIN),
         // The first of them is told.
         (Changes, &[|f| overwritten(f, 1), restored], RESTORED),
-        // A table that is filled from a source is never rebuilt automatically. (Rows that it has read already are refused
-        // before this.)
+        // A table that is filled from a source is never rebuilt automatically. (Rows that it has read already are
+        // refused before this.)
         (Sources, &[restored], NEW_ROWS),
         (Sources, &[restored, |f| news(f, 0, News::None)], NOTHING),
         (Sources, &[|f| overwritten(f, 1)], NOTHING),

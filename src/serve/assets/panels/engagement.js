@@ -16,7 +16,7 @@ async function load(signal) {
   const window = await timeWindow();
   const hours = await rangeHours(window);
   let answer = await get("/engagement", { ...window, bucket: hours <= HOURLY_UP_TO ? "hour" : "day" }, signal);
-  // The lake may hold less than was requested: two points are no curve, so a short history is shown by the hour.
+  // The lake may hold less than was requested: two points do not make a curve, so a short history is shown by the hour.
   if (answer.bucket === "day" && answer.points.length && answer.points.length <= 3) {
     answer = await get("/engagement", { ...window, bucket: "hour" }, signal);
   }

@@ -126,7 +126,7 @@ impl Tokens {
         Ok(())
     }
 
-    /// Why brokers reject its clients, if that is for want of a token.
+    /// Why brokers reject its clients, if they lack a token.
     pub(in crate::sources::kafka) fn failure(&self) -> Option<SourceError> {
         let state = self.state();
         let (_, failure) = state.failure.as_ref().filter(|_| state.lives().is_zero())?;

@@ -1,5 +1,5 @@
-//! The arguments that `from_json` shares with `from_avro` and `from_protobuf`: the declared columns, and the policy after
-//! them.
+//! The arguments that `from_json` shares with `from_avro` and `from_protobuf`: the declared columns, and the policy
+//! after them.
 
 use std::sync::Arc;
 

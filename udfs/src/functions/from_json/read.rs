@@ -73,7 +73,7 @@ fn read_fields<'s, 'r, A: MapAccess<'r>>(
             has_others = true;
             continue;
         };
-        // Fields mostly come in the order in which they are declared.
+        // Fields usually come in the order in which they are declared.
         expected = place + 1;
         let below = &node.fields[place];
         has_others |= below.columns.is_empty();

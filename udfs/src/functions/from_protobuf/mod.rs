@@ -3,7 +3,8 @@
 //! (they follow the ID in a header, if that is where the ID is). If a source names a file and a message of it, a value
 //! has no such prefix.
 //!
-//! - `schema`: a schema compiled, and the message that a value is; `known`: files that clients know without a reference.
+//! - `schema`: a schema compiled, and the message that a value is; `known`: files that clients know without a
+//!   reference.
 //! - `wire`: numbers in Protobuf's encoding; `nesting`: messages that nest too deep.
 //! - `json`: a message as JSON; `decode`: a value as JSON.
 
