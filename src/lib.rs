@@ -302,7 +302,7 @@
 //!   - credentials in the file refused: `config/validate_credentials.rs` (which: `settings/credential.rs`)
 //! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`); files for `evaluate`
 //!   - files, folders, topics, and their format: `inspect/locate.rs`, with guesses of `sources/formats/guess.rs`
-//!   - records that are no JSON objects (Avro, Protobuf), JSON after a schema ID: `inspect/sample.rs`
+//!   - records that are not JSON objects (Avro, Protobuf), JSON after a schema ID: `inspect/sample.rs`
 //!   - fields of records, their types and values: `inspect/shape.rs`; notations of times: `inspect/times.rs`
 //!   - names that fields have (`visitorid`, `sku`, …): `inspect/names.rs`; of events: `inspect/kinds.rs`
 //!   - fields chosen, by names and values: `inspect/roles.rs`; by somebody (`evaluate --field`): `inspect/choose.rs`

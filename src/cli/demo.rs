@@ -53,7 +53,7 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     pub serve: bool,
 
-    /// Seed of the simulation: another seed gives another shop of the same kind
+    /// Seed of the simulation: a different seed gives a different shop of the same kind
     #[arg(long, default_value_t = 42)]
     seed: u64,
 }

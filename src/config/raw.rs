@@ -22,7 +22,7 @@ pub(super) struct RawProject {
     /// A folder or a URL: `./lake`, `abfss://container@account.dfs.core.windows.net/lake`, `s3://bucket/lake`.
     #[schemars(with = "String")]
     pub lake: Text,
-    /// Settings of the lake's store, with secrets from the environment: `azure_storage_sas_key: "${AZURE_SAS}"`.
+    /// Settings of the lake's store, with secrets from the environment: `azure_storage_sas_token: "${AZURE_SAS}"`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub storage: BTreeMap<String, Text>,

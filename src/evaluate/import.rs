@@ -268,7 +268,7 @@ impl<'a> Records<'a> {
             _ => String::new(),
         };
         let kind = match &mapping.kinds {
-            Kinds::Views => "every event is a view".to_owned(),
+            Kinds::Views => "every event counts as a view".to_owned(),
             Kinds::ByValue { choice, .. } => format!("type = {}", places(choice)),
             Kinds::ByPresence(choice) => format!("a purchase where {} has a value", places(choice)),
         };

@@ -90,8 +90,8 @@ fn list(shape: &Shape, records: &[Record]) -> Option<(List, Items)> {
         path: path.clone(),
         plain: item.place.path.is_empty().then(|| field_type(seen)),
         reason: match items {
-            Items::Events => "each of its items has an item and a time".to_owned(),
-            Items::Lines => "each of its items names an item".to_owned(),
+            Items::Events => "each of its elements has an item and a time".to_owned(),
+            Items::Lines => "each of its elements names an item".to_owned(),
         },
     };
     Some((list, items))

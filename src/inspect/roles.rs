@@ -163,11 +163,11 @@ pub(super) fn unnamed(scope: Scope<'_>, role: Role, taken: &[&Place]) -> Option<
         Role::Session => {
             let sessions = free.filter(|seen| 5 * seen.repeats >= seen.present && seen.distinct() > 2);
             let best = sessions.max_by_key(|seen| (100 * seen.repeats / seen.present, seen.distinct()));
-            (best, "the same value often follows itself")
+            (best, "the same value often occurs in consecutive records")
         }
         Role::Item => {
             let best = free.max_by_key(|seen| seen.distinct());
-            (best, "it has the most different values")
+            (best, "it has the most distinct values")
         }
         _ => return None,
     };

@@ -83,7 +83,7 @@ fn with_text(row: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
     Ok(RecordBatch::try_new(std::sync::Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// Puts records aside; one that is put aside again is there once.
+/// Quarantines records; one that fails again is there once.
 pub(super) async fn save(tools: Tools<'_>, node: &Node, records: &[FailedRecord]) -> Result<(), PipelineError> {
     let session = tools.engine_here().session(&Bindings::default()).await?;
     let rows = records.iter().map(|record| Quarantined {

@@ -41,7 +41,7 @@ pub(super) struct Quarantined<'a> {
     pub row: &'a str,
 }
 
-/// Rows that one expectation put aside, with all columns of their table.
+/// Rows that one expectation rejected, with all columns of their table.
 #[derive(Debug)]
 pub(super) struct Aside {
     /// Its name.
@@ -50,7 +50,7 @@ pub(super) struct Aside {
     pub found: RejectedRows,
 }
 
-/// Puts rows aside, in one commit. A row is known by its step and all of its values, so that one that is put aside
+/// Quarantines rows, in one commit. A row is identified by its step and all of its values, so one that is rejected
 /// again (the step died before its own commit, or lost it to another writer, or is rebuilt) is there once. So are rows
 /// that are equal in everything, in whatever batches they came; `system.expectations` counts them all.
 pub(super) async fn save(
@@ -98,7 +98,7 @@ pub(super) async fn put(
         .map_err(|error| node.lake_error(error))
 }
 
-/// Expectation, key and row of each row that expectations put aside, each row once.
+/// Expectation, key and row of each row that expectations rejected, each row once.
 fn told(node: &Node, aside: &[Aside]) -> Result<Vec<(String, String, String)>, DataFusionError> {
     let (mut rows, mut known) = (vec![], HashSet::new());
     for Aside { expectation, found } in aside {

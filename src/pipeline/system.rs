@@ -24,7 +24,7 @@ pub const EVALUATIONS: &str = "evaluations";
 pub const RUNS: &str = "runs";
 /// What expectations found in each run.
 pub const EXPECTATIONS: &str = "expectations";
-/// Rows that expectations put aside.
+/// Rows that expectations rejected.
 pub const QUARANTINE: &str = "quarantine";
 const TABLES: [&str; 4] = [EVALUATIONS, RUNS, EXPECTATIONS, QUARANTINE];
 /// How often another writer may be faster: with the pauses between, for about a minute.

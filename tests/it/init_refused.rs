@@ -58,7 +58,7 @@ fn hopeless_input_writes_nothing() {
         (&["--from", "framed.json"], "binary"),
         (&["--from", "numbers.json"], "a record is not a JSON object: 1"),
         (&["--from", "-"], "standard input"),
-        (&["--from", "kafka://127.0.0.1:1"], "names no topic"),
+        (&["--from", "kafka://127.0.0.1:1"], "does not name a topic"),
         (
             &["--from", retailrocket, "--preset", "ga4"],
             "it has no event_timestamp; its fields are",

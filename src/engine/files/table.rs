@@ -111,7 +111,7 @@ fn whole_file(call: &Call, format: &dyn FileFormat, url: &ListingTableUrl) -> Re
         return Ok(());
     }
     plan_err!(
-        "`{}`: in a store, the only compressed files that are read are those of gzip\n  help: copy it to disk",
+        "`{}`: in a store, only gzip-compressed files are read\n  help: copy it to disk",
         call.path
     )
 }

@@ -24,7 +24,7 @@ pub fn complete_target(copy: &mut CopyToStatement) -> Result<()> {
     let Some((format, options)) = Format::of_path(&copy.target) else {
         return Err(format::unknown(
             &copy.target,
-            "say the format: copy … to '…' stored as csv",
+            "name the format: copy … to '…' stored as csv",
         ));
     };
     copy.stored_as = Some(format.name().to_owned());

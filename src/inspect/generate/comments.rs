@@ -66,7 +66,7 @@ fn left_open(role: Role, column: &str, mapping: &Mapping) -> String {
         Role::EventId => {
             return format!("{column}: no field identifies an event, so records with the same content are one event");
         }
-        Role::Kind => return format!("{column}: no field says what happened, so everything is a view"),
+        Role::Kind => return format!("{column}: no field says what happened, so every event counts as a view"),
         Role::Session if has_user => {
             return format!(
                 "{column}: no field names a session; silver.events infers them: the events of a user that are no more \

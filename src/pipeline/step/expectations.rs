@@ -27,7 +27,7 @@ use crate::plural::counted;
 
 /// How many offending rows an error shows.
 const EXAMPLES: usize = 3;
-/// More rows than this are not put aside one by one: something is wrong with all of them.
+/// More rows than this are not quarantined one by one: something is wrong with all of them.
 const QUARANTINED_MAX: usize = 1_000_000;
 
 /// What a step has written, once its expectations were checked.
@@ -41,8 +41,8 @@ pub struct Passed {
     pub aside: Vec<Aside>,
 }
 
-/// Checks the expectations of a step on what it has written. Files that are not to be committed are deleted. Nothing is in
-/// the quarantine yet: a later expectation, or what is done for the commit, may still fail.
+/// Checks the expectations of a step on what it has written. Files that are not to be committed are deleted. Nothing is
+/// in the quarantine yet: a later expectation, or what is done for the commit, may still fail.
 ///
 /// # Errors
 /// When an expectation that may not fail does, or one cannot be checked.
@@ -59,7 +59,7 @@ pub async fn check(attempt: Attempt<'_>, layout: &Layout, written: Written) -> R
     Ok(passed)
 }
 
-/// Writes what was put aside to `system.quarantine`.
+/// Writes the rejected rows to `system.quarantine`.
 ///
 /// # Errors
 /// When the lake refuses.

@@ -69,7 +69,10 @@ impl Copies {
         };
         let growing: BTreeSet<usize> = new.iter().copied().filter(is_beside).collect();
         for index in &growing {
-            tracing::info!("{} is a compressed copy of a table next to it, and is not read", files[*index].place);
+            tracing::info!(
+                "{} is a compressed copy of a table next to it, and is not read",
+                files[*index].place
+            );
         }
         Self {
             growing,

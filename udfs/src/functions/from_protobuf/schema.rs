@@ -200,7 +200,7 @@ fn first_line(text: &str) -> String {
 /// How deep braces may nest: the compiler reads the values of options by calling itself, without a limit.
 const BRACES_MAX: usize = 100;
 
-/// Whether braces outside of strings and comments nest too deep.
+/// Whether braces outside strings and comments nest too deep.
 fn nests_too_deep(text: &str) -> bool {
     let mut bytes = text.bytes().peekable();
     let mut depth = 0_usize;
