@@ -152,7 +152,7 @@ pub(super) struct RawStep {
     /// How the result is written to the table: `append`, `merge`, `overwrite` or `view`.
     #[schemars(with = "String", extend("enum" = ["append", "overwrite", "merge", "view"]))]
     pub mode: Text,
-    /// A description of the table, if its SQL file has none.
+    /// A description of the table, instead of the comment in its SQL file.
     #[schemars(with = "Option<String>")]
     pub description: Option<Text>,
     /// Descriptions of columns, by name.

@@ -98,7 +98,7 @@ pub struct Pending {
     pub records: u64,
     /// How many records are waiting at each place, whether or not the scan includes them.
     pub lag: BTreeMap<String, u64>,
-    /// Why the newest state of a snapshot is not taken now. The scan is empty then, and nothing may be made of it.
+    /// Why the newest state of a snapshot was not read. The scan is empty then, and nothing may be made of it.
     pub not_taken: Option<String>,
 }
 

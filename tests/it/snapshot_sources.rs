@@ -83,7 +83,7 @@ fn a_catalog_replaces_its_table_whenever_it_is_another_one() {
     let run = shop.run(&["run"]);
     let told = String::from_utf8(run.stderr).unwrap();
     assert!(run.status.success(), "{told}");
-    assert!(told.contains("items.csv: its last record does not end"), "{told}");
+    assert!(told.contains("items.csv: its last record is unterminated"), "{told}");
     shop.edit("items.sql", "select  upper(id) as id", "select id");
     fs::remove_file(shop.path("items.csv")).unwrap();
     let run = shop.run(&["run"]);

@@ -1,7 +1,7 @@
 //! What a step has to do, and why: a pure function of the state of the lake and the sources. A step is up to date,
 //! reads on from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
 //! changed its rows, a full refresh was asked for; `refresh_after` makes it wait. Where an input only lost rows, steps
-//! that read its `changes('…')` have nothing to do. Where a snapshot is not taken, a step leaves its table as it is,
+//! that read its `changes('…')` have nothing to do. Where a snapshot was not read, a step leaves its table as it is,
 //! whatever else has changed.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
@@ -126,7 +126,7 @@ pub(super) struct SourceFacts {
     pub records: u64,
     /// Whether the positions are worth a commit even if no record waits; for snapshots, whether one has changed.
     pub keep: bool,
-    /// Why a snapshot is not taken: nothing can be computed without it.
+    /// Why a snapshot was not read: nothing can be computed without it.
     pub not_taken: Option<String>,
     /// What another engine did to the rows that were read from them.
     pub loss: Loss,

@@ -56,7 +56,7 @@ impl FoundSources {
             found.facts.records += pending.records;
             found.facts.keep |= pending.keep;
             if let Some(reason) = pending.not_taken {
-                found.facts.not_taken = Some(format!("the snapshot `{name}` is not taken: {reason}"));
+                found.facts.not_taken = Some(format!("the snapshot `{name}` was not read: {reason}"));
             }
             found
                 .records

@@ -67,7 +67,7 @@ impl<'a> WholeText<'a> {
             return Err("its header does not end with a line break".to_owned());
         }
         if self.ends.is_open() || self.format.is_cut_off(&self.rest) {
-            return Err("its last record does not end".to_owned());
+            return Err("its last record is unterminated".to_owned());
         }
         self.counter.end();
         match self.counter.refused() {

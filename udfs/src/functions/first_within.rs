@@ -53,8 +53,8 @@ impl WindowUDFImpl for FirstWithin {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_ANALYTICAL,
-                "Whether a row is the first with its id. A row that is more than `days` days away from every first \
-                 row with its id is a first row, too. The window's order must keep the rows of one id together.",
+                "Whether a row is the first with its ID. A row that is more than `days` days away from every first \
+                 row with its ID is a first row, too. The window's order must keep the rows of one ID together.",
                 "first_within(id, day, days) over (order by id, …)",
             )
             .with_argument("id", "Text.")

@@ -16,7 +16,7 @@ const ROWS_CHANGED: &str = "everything: another program changed its rows: DELETE
 const COLUMNS_CHANGED: &str = "everything: another program changed its columns: ADD COLUMN by Spark in version 4";
 const CHANGED: &str = "everything: its input has changed";
 const SNAPSHOT: &str = "everything: a snapshot has changed";
-const NOT_TAKEN: &str = "nothing: the snapshot `items` is not taken: items.csv: its last record does not end";
+const NOT_TAKEN: &str = "nothing: the snapshot `items` was not read: items.csv: its last record is unterminated";
 const OVERWRITTEN: &str = "everything: `in.t0`: its rows were replaced in version 3 (WRITE by Spark)";
 const OVERWRITTEN_PLAIN: &str = "everything: `in.t1`: its rows were replaced in version 3 (WRITE by Spark)";
 const RESTORED: &str = "everything: `in.t0`: it is at version 2, but version 5 has already been read";
@@ -137,7 +137,7 @@ fn other_snapshot(facts: &mut Facts) {
 
 fn not_taken(facts: &mut Facts) {
     facts.sources.not_taken =
-        Some("the snapshot `items` is not taken: items.csv: its last record does not end".to_owned());
+        Some("the snapshot `items` was not read: items.csv: its last record is unterminated".to_owned());
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn named_thread() -> thread::Builder {
 
 fn no_thread(error: &std::io::Error) -> NoToken {
     NoToken {
-        reason: format!("no thread can be started to request a token ({error})"),
+        reason: format!("cannot start a thread to request a token ({error})"),
         help: "check the limits of this process",
     }
 }
