@@ -107,7 +107,7 @@
 //!
 //! # Where to look
 //!
-//! - [`cli`]: the command line, one thin file a subcommand
+//! - [`cli`]: the command line, one thin file per subcommand
 //!   - options of all commands (`--memory`, `--threads`), log levels (`-v`, `CLICKREC_LOG`): `cli/global.rs`
 //!   - ranges of options (`-k`, `--max-k`, …): at the option, in the file of its command
 //!   - options from the environment (`CLICKREC_…`), the list of commands: `cli/mod.rs`
@@ -219,7 +219,7 @@
 //!     (`pipeline/fingerprint.rs`, `pipeline/decide/mod.rs`)
 //!   - expectations run (`severity`), too many rows to quarantine: `pipeline/step/expectations.rs`; their SQL checked:
 //!     `pipeline/expectation_sql.rs`
-//!   - rows taken out that break an expectation: `pipeline/rejected_rows.rs`; quarantine replay: `pipeline/replay.rs`
+//!   - rows removed that violate an expectation: `pipeline/rejected_rows.rs`; quarantine replay: `pipeline/replay.rs`
 //!   - `system.quarantine`, equal rows in it: `pipeline/quarantine_table.rs`
 //!   - `system.runs`, `system.expectations`: `pipeline/runs.rs`; many writers of such tables: `pipeline/system.rs`
 //!   - failed records found by bisection; given up where so many fail that the SQL must be wrong: `pipeline/bisect.rs`
@@ -261,7 +261,7 @@
 //!   - inputs of a union one after another, with one thread: `engine/one_by_one.rs`
 //!   - large batches of a join, at its end, split up: `engine/split_joined.rs`
 //!   - checked sums (overflow): `engine/checked_sum/mod.rs`; `at time zone`: `engine/rewrite_statement.rs`
-//! - [`lake`]: Delta tables: what changed in them, and one commit a step
+//! - [`lake`]: Delta tables: what changed in them, and one commit per step
 //!   - one atomic commit, its lost reply, a compaction meanwhile: `lake/commit.rs`
 //!   - data files, their compression and size, `partition_by`, values that do not fit (`conform`): `lake/write.rs`
 //!   - a lake opened, whether it can be written: `lake/lake.rs`; log entries, truncated ones: `lake/log_entry.rs`
@@ -280,7 +280,7 @@
 //!   - vacuum: `lake/vacuum.rs`, when due: `lake/maintain.rs`; history of commits: `lake/history.rs`
 //!   - time travel: `lake/time_travel.rs`; damaged (torn) log, missing checkpoint: `lake/diagnose.rs`
 //!   - logs kept open in memory: `lake/log_cache.rs`
-//! - [`store`]: the object store of a lake, and who one is to it
+//! - [`store`]: the object store of a lake, and access to it
 //!   - requests that fail (429, 5xx, timeouts) are repeated by the store's own client (`store/cloud.rs`); a batch that
 //!     still fails, by `--follow` (`pipeline/follow/backoff.rs`)
 //!   - tokens that expire: `store/renewed.rs`; refusals explained: `store/refusal.rs`; cache: `store/cached.rs`
@@ -294,7 +294,7 @@
 //!     `config/validate_expectation.rs`; unknown keys and wrong types in them: `config/raw_expectation.rs`, placed by
 //!     `config/raw.rs` (`problem`)
 //!   - malformed names of tables refused, mistyped words: `config/table_name.rs`
-//!   - malformed counts and sizes, too short a `retain` refused: `config/validate_maintenance.rs`
+//!   - malformed counts and sizes, a `retain` that is too short refused: `config/validate_maintenance.rs`
 //!   - malformed times, an empty `trigger` refused: `config/validate_trigger.rs`; its defaults: `config/project.rs`
 //!   - shares (`5%`) parsed: `config/share.rs`, malformed ones refused: `config/validate.rs` (`share`)
 //!   - malformed parts of the score, unknown tables refused: `config/validate_recommender.rs`
@@ -346,10 +346,10 @@
 //!   - `--create-topic`: `sources/kafka/create_topic.rs`; embedded broker: `sources/kafka/embedded.rs`
 //!   - what is new in files; replaced files refused, incomplete last lines warned of: `sources/files/new_lines.rs`
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
-//!   - a damaged file, read up to the damage (told by `sources/files/codec.rs`); records that are too long:
+//!   - a damaged file, read up to the damage (recognized by `sources/files/codec.rs`); records that are too long:
 //!     `sources/files/pass.rs`
-//!   - files that are rewritten as a whole (`mode: snapshot`): `sources/files/snapshot.rs`; texts that were cut off:
-//!     `sources/files/whole_text.rs`; what the mode of a step has to be then: `pipeline/dag.rs` (`check_changes`)
+//!   - files that are rewritten as a whole (`mode: snapshot`): `sources/files/snapshot.rs`; truncated texts:
+//!     `sources/files/whole_text.rs`; which mode a step needs then: `pipeline/dag.rs` (`check_changes`)
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
 //!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`; records counted:
 //!     `sources/formats/counter.rs`
@@ -359,8 +359,8 @@
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`
 //!   - first bytes and records of files: `sources/files/sample.rs`
 //!   - files that change while they are read: `sources/files/scan.rs`; times of records: `sources/files/pending.rs`
-//!   - byte order marks, empty lines: `sources/formats/lines.rs`; a last line without end: `sources/formats/ndjson.rs`
-//!   - files of another format than they should be: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
+//!   - byte order marks, empty lines: `sources/formats/lines.rs`; incomplete last lines: `sources/formats/ndjson.rs`
+//!   - files that are not of their declared format: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
 //!   - CSV: its options: `sources/formats/csv/dialect.rs`; its header: `sources/formats/csv/header.rs`; line breaks in
 //!     quotes, comments: `sources/formats/csv/row_ends.rs`; rows with too few or too many fields, missing values:
 //!     `sources/formats/csv/objects.rs`

@@ -1,5 +1,5 @@
 //! A step on a cluster: its plan is made here; its rows are read, computed and written there, and the names of the
-//! files come back for the one commit. `cluster/client.rs` sends the plan, and runs it again where it lost an executor.
+//! files come back for the one commit. `cluster/client.rs` sends the plan, and runs it again if it lost an executor.
 
 use std::collections::HashSet;
 use std::sync::Arc;

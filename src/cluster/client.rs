@@ -1,5 +1,5 @@
 //! The client of a cluster: sends a plan to the scheduler, waits for the job, fetches its result, and runs it again
-//! where it lost an executor. `backend/cluster.rs` calls it.
+//! if it lost an executor. `backend/cluster.rs` calls it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Reads published events, in any format that sources read. `inspect` finds their format, their fields, and the query
 //! that makes clicks of records; somebody may name fields instead ([`Hints`]). Without times, positions tell the order;
 //! without sessions, visits are inferred. A test file may have a prefix and the next item per row. The queries are
-//! `import_sql`. What was taken for what is told, and what is left out is counted.
+//! `import_sql`. It reports which field was taken for what, and counts what is left out.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Records that make a step's SQL fail (`bisect` finds them), as rows of `system.quarantine`: written, read, and
-//! forgotten once they were judged again.
+//! forgotten once they have been re-evaluated.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options, concat_batches};

@@ -1,6 +1,6 @@
 //! What became of the records of a batch: read = accepted + repeated + quarantined. Reads the counts from the table
-//! `reconciliation` that a step has just written, and warns where they do not add up, where none of 20 records or more
-//! is accepted, and of impossible record times.
+//! `reconciliation` that a step has just written, and warns if they do not add up, if none of 20 or more records is
+//! accepted, and of impossible record times.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `clickrec quarantine replay`: records that were not accepted, judged again by the SQL as it is now; what it accepts
-//! moves on, and nothing else is rebuilt. Refused where a step that accepts records does not merge, as it could store
+//! `clickrec quarantine replay`: re-evaluates records that were not accepted with the current SQL; what it accepts
+//! moves on, and nothing else is rebuilt. Refused if a step that accepts records does not merge, because it could store
 //! one twice.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Runs the steps of a pipeline one after another, each by `run_step` (look, decide, run; and again where another
+//! Runs the steps of a pipeline one after another, each by `run_step` (look, decide, run; and again if another
 //! writer was faster). Steps that read a failed one are skipped. `run` calls [`Runner::run_once`] once, and
 //! [`follow`](super::follow) runs the steps again and again; other commands use it to see what a step would do, how
 //! much waits for it (`lag`), and for sessions over the lake.

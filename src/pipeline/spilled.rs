@@ -1,4 +1,4 @@
-//! The rows of an input in a temporary file, in an order that stays, so that a step can run on parts of them.
+//! The rows of an input in a temporary file, in a fixed order, so that a step can run on parts of them.
 
 use std::fmt;
 use std::fs::File;

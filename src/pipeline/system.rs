@@ -1,5 +1,5 @@
-//! The tables that no step makes, in the layer `system`: what clickrec writes down about its own work (`runs`,
-//! `expectations`, `quarantine`, `evaluations`). Writing is tried again where other writers are faster, for about a
+//! The tables that no step makes, in the layer `system`: what clickrec records about its own work (`runs`,
+//! `expectations`, `quarantine`, `evaluations`). Writing is retried if other writers are faster, for about a
 //! minute.
 
 use std::collections::BTreeMap;

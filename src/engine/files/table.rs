@@ -1,5 +1,5 @@
 //! The table of some files: they are listed, their columns are inferred, and what DataFusion would read wrongly is
-//! turned down.
+//! rejected.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `run --follow`: batch after batch, for as long as the sources go on. What passes (a broker or store that does not
+//! `run --follow`: batch after batch, for as long as the sources deliver. What passes (a broker or store that does not
 //! answer, a lost race) is tried again without end, but not with `--once`; a batch that did not fit into memory is
 //! followed by a smaller one. Every other failure of a batch ends it, as does a source or store that was never reached.
 //!
@@ -9,7 +9,7 @@
 //! - `backoff`: how long it pauses after a failed batch before it tries again.
 //! - `slower_steps`: when the steps of a slower schedule (`every`, `refresh_after`) are due.
 //! - `ledger`: what the steps did, for `system.runs`, every few minutes.
-//! - [`Status`]: how it goes, for whoever shows it: lag, rates, commits, failures, health.
+//! - [`Status`]: how it is doing, for whoever shows it: lag, rates, commits, failures, health.
 
 mod backoff;
 mod batch_trigger;

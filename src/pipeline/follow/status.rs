@@ -1,4 +1,4 @@
-//! How `--follow` gets on: lag, rates, commits, failures, and whether it is healthy (sources stalled for three
+//! How `--follow` is doing: lag, rates, commits, failures, and whether it is healthy (sources stalled for three
 //! triggers, at least 15 seconds; steps stuck for half an hour; slower steps or upkeep failed three times in a row).
 //! `cli/metrics.rs` serves it as `/health` and `/metrics`, `cli/follow.rs` shows it.
 

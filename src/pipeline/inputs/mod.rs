@@ -1,4 +1,4 @@
-//! What a step reads, in three parts: what is there (`found`, `sources`), what is to be done about it
+//! What a step reads, in three parts: what is there (`found`, `sources`), what to do about it
 //! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`step_bindings`). `find` goes
 //! through them.
 

@@ -1,6 +1,6 @@
 //! The waiting records of a step's sources: asks each source what arrived after the positions in the step's table.
-//! Keeps the positions of places that are missing at the moment, and refuses a source that was renamed. Of snapshots,
-//! nothing is kept: their files may be others each time.
+//! Keeps the positions of places that are missing at the moment, and refuses a source that was renamed. Keeps
+//! nothing of snapshots: their files may differ each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

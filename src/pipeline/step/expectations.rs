@@ -1,6 +1,7 @@
 //! The phase `check` of a step: runs its expectations over the files that it has written, and decides by `severity`
-//! what follows. The step fails, rows that break an expectation go to the quarantine, or their number is only reported.
-//! More than a million rows to quarantine fail the step too. `Attempt::complete` calls it between `write` and `merge`.
+//! what follows. The step fails, rows that violate an expectation go to the quarantine, or their number is only
+//! reported. More than a million rows to quarantine fail the step too. `Attempt::complete` calls it between `write` and
+//! `merge`.
 
 use std::sync::Arc;
 

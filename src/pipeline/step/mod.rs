@@ -1,7 +1,7 @@
 //! A step, from its SQL to its one commit, in phases. Rows stream from `plan` to `write`; what later phases pass on are
 //! the names of files.
 //!
-//! - `shape`: how the result will lie in the table.
+//! - `shape`: how the result fits the table.
 //! - `shared`: what the phases work with, and what they did.
 //! - `plan`: the query, and its plan.
 //! - `write`: the rows into files that no reader sees yet.

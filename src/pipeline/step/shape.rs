@@ -1,4 +1,4 @@
-//! How the result of a step will lie in its table: columns, partitions, keys. Refuses columns that do not fit the
+//! How the result of a step fits its table: columns, partitions, keys. Refuses columns that do not fit the
 //! table.
 //!
 //! Columns that the SQL adds are allowed here; `lake/commit.rs` (`change`) writes them into the table's metadata. Older

@@ -1,5 +1,5 @@
 //! Items: the list of all, the popular ones, one, and those similar to another; with what the catalog says of them, in
-//! memory (`shop.catalog()`). How many, `serve/shop.rs` (`rows`) checks: at most 1,000, also for the `k` of similar
+//! memory (`shop.catalog()`). `serve/shop.rs` (`rows`) checks how many: at most 1,000, also for the `k` of similar
 //! items; `--max-k` is for recommendations alone.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Goes once through a text that has to be whole, as a file of a snapshot has: counts its records, hashes every byte of
-//! it, and says why it is not whole, as far as that shows. `pass` does the like for files that grow: it ends where they
+//! it, and says why it is not whole, as far as that shows. `pass` does the same for files that grow: it ends where they
 //! are damaged.
 
 use super::newest::Taken;
