@@ -69,7 +69,7 @@ pub fn holds(plan: &Arc<dyn ExecutionPlan>, which: Calls) -> bool {
     calls(plan, which).is_ok_and(|calls| !calls.is_empty())
 }
 
-/// For a plan that memory does not suffice for: what to tell about the first call that could be computed by queries,
+/// For a plan that needs too much memory: what to tell the user about the first call that could be computed by queries
 /// and was not.
 pub fn way_out(plan: &Arc<dyn ExecutionPlan>) -> Option<&'static str> {
     let calls = calls(plan, Calls::Possible).ok()?;
@@ -88,8 +88,8 @@ pub async fn in_parts(session: &SessionContext, query: &DataFrame) -> QueryResul
     state.create_physical_plan(query.logical_plan()).await
 }
 
-/// Computes calls of a plan by queries; the plan then reads their results. These lie in files next to the data of a
-/// table and are part of no version of it: [`Results::delete`] takes them away once the plan has run.
+/// Computes calls of a plan by queries; the plan then reads their results. They are in files next to the data of a
+/// table and belong to no version of it: [`Results::delete`] deletes them once the plan has run.
 ///
 /// # Errors
 /// When a query fails.
@@ -142,7 +142,7 @@ fn session_of(session: &SessionContext) -> SessionContext {
     SessionContext::new_with_state(state.build())
 }
 
-/// The files that the results of calls lie in.
+/// The files that hold the results of calls.
 #[derive(Debug, Default)]
 pub struct Results(Vec<Add>);
 

@@ -27,7 +27,7 @@ use crate::plural::counted;
 use crate::settings::normal;
 use crate::sources::{FromTheStart, ReadOptions};
 
-/// The roles of fields that somebody may name, and what they are called then.
+/// The roles of fields that the user may name, and what they are called then.
 pub const ROLES: [(&str, Role); 6] = [
     ("session", Role::Session),
     ("user", Role::User),
@@ -39,7 +39,7 @@ pub const ROLES: [(&str, Role); 6] = [
 /// The fields of a test file of prefixes, in lower case and without `_`.
 const TEST: [&str; 3] = ["testid", "prefix", "target"];
 
-/// What somebody says about the fields of files.
+/// What the user says about the fields of files.
 #[derive(Debug, Clone, Default)]
 pub struct Hints {
     /// The name of a known schema.

@@ -88,8 +88,8 @@ async fn knows_its_positions(node: &Node, inputs: &Inputs) -> Result<(), Pipelin
     }
 }
 
-/// The inputs that come from sources hold all that was read into them, and are the very tables that were read before:
-/// else a table would be computed from the half, and nobody would know.
+/// The inputs that come from sources hold all that was read into them, and are the very tables that were read before.
+/// Otherwise a table would be computed from a part of its input, and nobody would notice.
 async fn inputs_are_whole(
     dag: &Dag,
     lake: &Lake,

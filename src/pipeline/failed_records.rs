@@ -115,7 +115,7 @@ pub(super) async fn places(
     Ok(Some(engine::query(&session, &sql).await?))
 }
 
-/// Takes records out that steps failed on before a moment: they have been judged again since.
+/// Removes records that steps failed on before a moment: they have been re-evaluated since.
 pub(super) async fn forget(tools: Tools<'_>, steps: &[&Node], before: DateTime<Utc>) -> Result<(), PipelineError> {
     let Some(session) = session(tools).await? else {
         return Ok(());

@@ -29,7 +29,7 @@ pub(super) const KEY: [&str; 2] = ["step", "row_key"];
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quarantined<'a> {
-    /// The expectation that the row does not meet.
+    /// The expectation that the row violates.
     pub expectation: Option<&'a str>,
     /// The input whose record the SQL fails on.
     pub input: Option<&'a str>,

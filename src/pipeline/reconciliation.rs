@@ -24,7 +24,7 @@ const MANY: u64 = 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reconciled {
-    /// Records that were judged.
+    /// Records that were processed.
     pub read: u64,
     /// Those that became events.
     pub accepted: u64,
@@ -73,7 +73,7 @@ impl Reconciled {
         i128::from(self.read) - found.iter().map(|count| i128::from(*count)).sum::<i128>()
     }
 
-    /// What somebody should look at.
+    /// What needs attention.
     pub(super) fn warnings(&self) -> Vec<String> {
         let counts = [
             self.read,
@@ -122,8 +122,8 @@ impl Reconciled {
     }
 }
 
-/// What the step says that tells what became of the records, once it has committed a version; warns of what somebody
-/// should look at. `None` for other steps.
+/// What the reconciliation step found, once it has committed a version; warns of what needs attention. `None` for other
+/// steps.
 pub(super) async fn reconciled(tools: Tools<'_>, node: &Node, version: Version) -> Option<Reconciled> {
     if node.name().table != "reconciliation" {
         return None;

@@ -32,7 +32,7 @@ pub struct References {
     pub versions: BTreeMap<TableName, Location>,
     /// The names of `var('…', …)`.
     pub variables: BTreeSet<String>,
-    /// The statement without comments and line breaks: what a change of the SQL is told by.
+    /// The statement without comments and line breaks: what shows a change of the SQL.
     pub normalized: String,
 }
 

@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 3;
 pub struct Replayed {
     /// The quarantine.
     pub table: TableName,
-    /// The steps that judged its records.
+    /// The steps that evaluated its records.
     pub steps: Vec<TableName>,
     /// Records in quarantine before.
     pub before: u64,
@@ -92,7 +92,7 @@ impl Runner {
         Ok(table.map_err(|error| node.lake_error(error))?.rows())
     }
 
-    /// The steps that judge the same records by the same view.
+    /// The steps that evaluate the same records with the same view.
     fn judges(&self, quarantine: &Node) -> Result<Vec<&Node>, PipelineError> {
         let views: BTreeSet<&TableName> = quarantine.views.iter().map(|view| &view.name).collect();
         let refused = |reason: String| PipelineError::Replay {
@@ -164,7 +164,7 @@ impl Runner {
         failed_records::forget(self.tools_here(), &self.readers(quarantine), begun).await
     }
 
-    /// The quarantined records as they came, and those that arrived since the steps last read: all of them judge the
+    /// The quarantined records as they came, and those that arrived since the steps last read: all steps process the
     /// same records, and have then read equally far.
     async fn records(&self, quarantine: &Node, steps: &[&Node]) -> Result<Records, PipelineError> {
         let failed = |error| quarantine.lake_error(error);
@@ -226,7 +226,7 @@ impl Runner {
             .map_err(|error| node.lake_error(error))?
             .is_some_and(|stored| stored > version)
         {
-            // A run went further meanwhile: what it judged would be judged again.
+            // A run went further meanwhile: what it processed would be processed again.
             return Err(node.lake_error(LakeError::raced(node.name())));
         }
         inputs.decision = Decision::Incremental;
@@ -261,7 +261,7 @@ fn renamed(column: &str) -> String {
     format!("__judged_{column}")
 }
 
-/// One row for every record that was judged: as the quarantine's SQL gives it, or marked as to be taken away.
+/// One row for every record that was re-evaluated: as the quarantine's SQL returns it, or marked for removal.
 fn verdict(session: &SessionContext, rejected: DataFrame, records: &Records) -> Result<DataFrame, PipelineError> {
     let judged = keys(session.read_table(records.provider.clone())?)?;
     let columns: Vec<String> = rejected

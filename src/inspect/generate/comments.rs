@@ -6,7 +6,7 @@ use super::super::mapping::{Choice, Kinds, Mapping, Role};
 const WIDTH: usize = 120;
 /// Kinds that a comment lists.
 const KINDS_LISTED: usize = 20;
-/// What a line begins with that somebody has to edit.
+/// The beginning of a line that the user has to edit.
 pub(super) const EDIT: &str = "EDIT: ";
 
 /// A comment with this indentation, in lines.
@@ -113,7 +113,7 @@ pub(super) fn unknown_kinds(mapping: &Mapping) -> String {
     }
 }
 
-/// The lines of a file that somebody has to edit, from 1, with what is to be done.
+/// The lines of a file that the user has to edit, from 1, with what to do.
 pub(super) fn edits(sql: &str) -> Vec<(usize, String)> {
     let mark = format!("-- {EDIT}");
     let lines: Vec<&str> = sql.lines().collect();

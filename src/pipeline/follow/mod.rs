@@ -211,7 +211,7 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Runs the steps once, side by side where none reads another, as far as nobody says stop. Whether records were
+    /// Runs the steps once, side by side if none reads another, until it is asked to stop. Returns whether records were
     /// read, so that more may wait.
     async fn one_batch(
         &self,
@@ -268,7 +268,7 @@ impl<'a> Follower<'a> {
             for node in self.batch.iter().filter(|node| !node.sources.is_empty()) {
                 match self.runner.lag(node).await {
                     Ok(lag) => self.status.measured(lag),
-                    // The next batch will fail with the same, and says so.
+                    // The next batch will fail with the same error, and report it.
                     Err(error) => tracing::debug!(%error, "the lag cannot be measured"),
                 }
             }
@@ -279,7 +279,7 @@ impl<'a> Follower<'a> {
     fn finished(&self, node: &'a Node, outcome: &Outcome) {
         self.status.finished(node, outcome);
         self.ledger.add(outcome);
-        // Fails only where nobody maintains anymore.
+        // Fails only if the maintenance loop has ended.
         _ = self.written.send(node);
     }
 

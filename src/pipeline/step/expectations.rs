@@ -202,7 +202,7 @@ impl Checker<'_> {
     }
 }
 
-/// Rows that do not meet an expectation: how many, and some or all of them.
+/// Rows that violate an expectation: how many, and some or all of them.
 struct Offending {
     schema: Arc<Schema>,
     rows: u64,

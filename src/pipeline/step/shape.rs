@@ -44,7 +44,7 @@ pub fn merge(node: &Node) -> Option<Merge> {
     (node.step.mode == Mode::Merge).then(|| Merge::new(node.name(), &node.step.key, deleted))
 }
 
-/// How the result will lie in the table.
+/// How the result is laid out in the table.
 fn layout(node: &Node, inputs: &Inputs, result: &Schema) -> Result<Layout, LakeError> {
     let stored = stored_schema(node, result)?;
     if inputs.decision == Decision::Incremental {

@@ -21,7 +21,8 @@ pub(crate) struct RawFiles {
     /// How records are laid out in a file; `ndjson` by default.
     #[schemars(with = "Option<String>", extend("enum" = names_or_null()))]
     pub format: Option<Text>,
-    /// Whether only what is new in files is read (`append`, the default), or all files whenever they change (`snapshot`).
+    /// Whether only what is new in files is read (`append`, the default), or all files whenever they change
+    /// (`snapshot`).
     #[schemars(with = "Option<String>", extend("enum" = MODES_OR_NULL))]
     pub mode: Option<Text>,
     /// Whether files may grow, so that clickrec waits for the rest of an unterminated last record; true by default.
@@ -127,7 +128,7 @@ impl RawFiles {
         }
     }
 
-    /// Whether the mode is `snapshot`; `None` if it cannot be told.
+    /// Whether the mode is `snapshot`; `None` if that is unknown.
     fn is_snapshot(&self, values: &mut Values) -> Option<bool> {
         let Some(written) = &self.mode else { return Some(false) };
         match &*values.text(written)? {

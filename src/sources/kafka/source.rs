@@ -31,7 +31,7 @@ pub struct KafkaSource {
     config: Arc<KafkaConfig>,
     /// The client of the last successful request, kept because connecting is expensive, especially over TLS.
     client: Arc<Mutex<Option<Arc<BaseConsumer<Context>>>>>,
-    /// Whether it was told that there are no topics: said once, not with each batch.
+    /// Whether the user was warned that there are no topics: once, not with each batch.
     is_told: Arc<AtomicBool>,
 }
 
