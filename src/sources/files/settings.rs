@@ -21,8 +21,7 @@ pub(crate) struct RawFiles {
     /// How records are laid out in a file; `ndjson` by default.
     #[schemars(with = "Option<String>", extend("enum" = names_or_null()))]
     pub format: Option<Text>,
-    /// Whether only what is new in files is read (`append`, the default), or all files whenever they change
-    /// (`snapshot`).
+    /// Whether only what is new in files is read (`append`, the default), or all files whenever they change (`snapshot`).
     #[schemars(with = "Option<String>", extend("enum" = MODES_OR_NULL))]
     pub mode: Option<Text>,
     /// Whether files may grow, so that clickrec waits for the rest of an unterminated last record; true by default.
