@@ -180,7 +180,10 @@ mod transitions {
         /// The items that follow 1, with their weights.
         fn after_one(history: &SessionHistory, steps: usize, k: usize) -> Vec<(u32, f32)> {
             let found = learn(history, steps, k);
-            assert!(found.iter().all(|found| found.item != 4), "a repeat is not a transition");
+            assert!(
+                found.iter().all(|found| found.item != 4),
+                "a repeat is not a transition"
+            );
             let of_one = found.iter().filter(|found| found.item == 1);
             of_one.map(|found| (found.next, found.weight)).collect()
         }
