@@ -1,7 +1,7 @@
 //! What a step has to do, and why: a pure function of the state of the lake and the sources. A step is up to date,
-//! reads on from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
-//! changed its rows, a full refresh was asked for; `refresh_after` makes it wait. Where an input only lost rows, steps
-//! that read its `changes('…')` have nothing to do. Where a snapshot is not taken, a step leaves its table as it is,
+//! continues from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
+//! changed its rows, a full refresh was requested; `refresh_after` makes it wait. Where an input only lost rows, steps
+//! that read its `changes('…')` have nothing to do. Where a snapshot was not read, a step leaves its table as it is,
 //! whatever else has changed.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
@@ -126,7 +126,7 @@ pub(super) struct SourceFacts {
     pub records: u64,
     /// Whether the positions are worth a commit even if no record waits; for snapshots, whether one has changed.
     pub keep: bool,
-    /// Why a snapshot is not taken: nothing can be computed without it.
+    /// Why a snapshot was not read: nothing can be computed without it.
     pub not_taken: Option<String>,
     /// What another engine did to the rows that were read from them.
     pub loss: Loss,
@@ -159,8 +159,8 @@ pub(super) fn decide(facts: &Facts) -> Decision {
 }
 
 impl LakeFacts {
-    /// Why a step starts from the beginning, whatever its sources say: it reads all inputs as if it had never read any. A
-    /// step that is recomputed because its input has changed does not: it may read its own rows (`previous('…')`).
+    /// Why a step starts from the beginning, whatever its sources say: it reads all inputs as if it had never read any.
+    /// A step that is recomputed because its input has changed does not: it may read its own rows (`previous('…')`).
     pub fn rebuild(&self) -> Option<String> {
         let Some(table) = &self.table else {
             return Some("its table does not exist yet".to_owned());
@@ -186,8 +186,8 @@ impl LakeFacts {
         }
     }
 
-    /// Why an input has to be read again. Any input counts, even one that does not drive the step: rows that were joined
-    /// with its old contents may be wrong now.
+    /// Why an input has to be read again. Any input counts, even one that does not drive the step: rows that were
+    /// joined with its old contents may be wrong now.
     fn reread(&self) -> Option<String> {
         self.inputs.iter().find_map(|input| input.reread.clone())
     }
