@@ -62,6 +62,7 @@
 //!   - calls run in parallel; models and indices kept between runs: `relation/exec.rs`
 //!   - a call as a sequence of queries, for data that memory does not hold: `relation/by_queries.rs`
 //! - [`json_rows`]: rows of tables as JSON objects, type by type: `json_rows/mod.rs`
+//!   - texts escaped: `json_rows/text.rs`; times: `json_rows/times.rs`; dictionaries: `json_rows/chosen.rs`
 //! - [`wire`]: helpers for plans that are sent to other processes: `wire.rs`; calls as bytes: `relation/wire.rs`
 
 pub mod als;
