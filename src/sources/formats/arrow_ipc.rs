@@ -282,7 +282,7 @@ mod tests {
         };
         let mut writer = FileWriter::try_new(vec![], &large(0).schema()).unwrap();
         let mut written = 0;
-        for rows in [1, 400_000, 7, 131_072, 0, 300_000].into_iter().chain([10; 9_000]) {
+        for rows in [1_i64, 400_000, 7, 131_072, 0, 300_000].into_iter().chain([10; 9_000]) {
             writer.write(&large(rows)).unwrap();
             written += rows.cast_unsigned();
         }
