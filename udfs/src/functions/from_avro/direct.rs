@@ -1,5 +1,5 @@
-//! The usual case, without JSON in between: all values of a batch have one schema, and each declared column is a field of
-//! it with a type that fits, also within records, or no field of it. Whatever else is declared or sent goes through texts;
+//! The usual case, without JSON in between: no record of a schema is broken, and each declared column is a field of it
+//! with a type that fits, also within records, or no field of it. Whatever else is declared or sent goes through texts;
 //! where both ways are possible, both have the same result.
 
 use std::sync::Arc;

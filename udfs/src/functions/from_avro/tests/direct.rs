@@ -87,6 +87,13 @@ proptest! {
             block_on(call(&function(one()), &[values], &[columns.as_str(), policy])).unwrap()
         };
         let (direct, through_texts) = (decoded(&records), decoded(&broken));
+        // Values that are none go through texts, and leave the others as they are.
+        let mixed: Vec<Vec<u8>> = records.iter().flat_map(|record| [vec![], record.clone()]).collect();
+        let mixed = decoded(&mixed);
+        prop_assert!(column(&mixed, "error").iter().step_by(2).all(|error| error.as_deref() == Some("empty")));
+        for row in 0..records.len() {
+            prop_assert_eq!(mixed.slice(2 * row + 1, 1), direct.slice(row, 1));
+        }
         prop_assert_eq!(direct, through_texts.slice(0, records.len()));
     }
 }
