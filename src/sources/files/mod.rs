@@ -21,7 +21,8 @@
 //!   compare; `tables`: the same for files that hold a table.
 //! - `fingerprint`: identifies the content of a file.
 //! - `read_so_far`: how far the files were read, as positions.
-//! - `scan`: the plan leaf that reads them; `decoding`: decodes a table meanwhile; `sample`: a look at their first bytes and records.
+//! - `scan`: the plan leaf that reads them; `decoding`: decodes a table meanwhile; `sample`: a look at their first bytes
+//!   and records.
 //! - `settings`: the settings of files in `pipelines.yaml`; `kind`: the kind of the files source.
 //! - `wire`: the plan leaf as bytes, for another process.
 //!

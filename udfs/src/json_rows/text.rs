@@ -93,6 +93,8 @@ const fn repeated(byte: u8) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::iter::once;
+
     use datafusion::arrow::array::{StringArray, StringViewArray};
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -114,11 +116,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn texts_are_those_of_serde(texts in vec(prop_oneof!["[ -~]{0,20}", "\\PC{0,12}", "[a-z\\x00-\\x1f]{0,12}"], 1..8)) {
+        fn texts_are_those_of_serde(
+            texts in vec(prop_oneof!["[ -~]{0,20}", "\\PC{0,12}", "[a-z\\x00-\\x1f]{0,12}"], 1..8)
+        ) {
             let array = StringArray::from_iter_values(&texts);
-            // Which begins after other texts, and ends before some.
-            let padded = StringArray::from_iter_values(["\""].into_iter().chain(texts.iter().map(String::as_str)).chain(["\\"]));
-            let part = padded.slice(1, texts.len());
+            // Others come before and after these.
+            let padded = once("\"").chain(texts.iter().map(String::as_str)).chain(once("\\"));
+            let part = StringArray::from_iter_values(padded).slice(1, texts.len());
             let views = StringViewArray::from_iter_values(&texts);
             let (mut whole, mut part, mut views) = (Texts::new(&array), Texts::new(&part), Scattered(&views));
             for (row, text) in texts.iter().enumerate() {
