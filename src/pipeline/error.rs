@@ -271,6 +271,18 @@ fn of_chain(error: &(dyn Error + 'static)) -> Option<Failure> {
     None
 }
 
+/// Whether a file that was to be read proved damaged.
+pub(super) fn is_of_damaged_file(error: &PipelineError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(SourceError::Damaged { .. }) = found(error) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// What one error of a chain tells; `None` where it tells nothing.
 fn failure(error: &(dyn Error + 'static)) -> Option<Failure> {
     if let Some(error) = found::<SourceError>(error) {

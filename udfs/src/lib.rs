@@ -16,7 +16,8 @@
 //!     years of dates and times: `functions/from_json/leaf.rs`
 //!   - fields that no column takes (`rest`): `functions/from_json/rest.rs`
 //!   - values with a schema, asked for by its ID: `functions/by_schema/mod.rs` (requests for IDs that do not exist:
-//!     `functions/by_schema/batch.rs`); the ID before a value or in a header: `functions/frame.rs`
+//!     `functions/by_schema/batch.rs`); the ID before a value or in a header: `functions/frame.rs`; values of several
+//!     schemas, and values that are none, in one batch: `functions/by_schema/parts.rs`
 //!   - Avro decoded: `functions/from_avro/mod.rs`; broken records: `functions/from_avro/decode.rs`; schemas that refer
 //!     to others: `functions/from_avro/in_lined.rs`
 //!   - Protobuf decoded: `functions/from_protobuf/mod.rs`; imports, which message a value is:
@@ -62,6 +63,7 @@
 //!   - calls run in parallel; models and indices kept between runs: `relation/exec.rs`
 //!   - a call as a sequence of queries, for data that memory does not hold: `relation/by_queries.rs`
 //! - [`json_rows`]: rows of tables as JSON objects, type by type: `json_rows/mod.rs`
+//!   - texts escaped: `json_rows/text.rs`; times: `json_rows/times.rs`; dictionaries: `json_rows/chosen.rs`
 //! - [`wire`]: helpers for plans that are sent to other processes: `wire.rs`; calls as bytes: `relation/wire.rs`
 
 pub mod als;

@@ -47,7 +47,7 @@ impl Source for FilesSource {
                     .to_owned(),
             });
         }
-        let new = NewLines::find(self, &files, &known, options.on_loss).await?;
+        let new = NewLines::find(self, &files, &known, options).await?;
         let ranges = new.file_ranges(&files, found_us);
         let records = ranges.iter().map(|range| range.records).sum();
         Ok(Pending {

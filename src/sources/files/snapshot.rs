@@ -233,7 +233,7 @@ impl FilesSource {
 
     async fn part_of_table(&self, file: &Listed, format: &dyn TableFormat) -> Result<Taken<Part>, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
-        let (codec, pass) = match self.table(file, format, &[]).await? {
+        let (codec, pass) = match self.table(file, format, &[], false).await? {
             Seen::Records(codec, pass) => (codec, pass),
             Seen::Foreign(what) => return Ok(Err(format!("it is {what}"))),
         };

@@ -16,7 +16,7 @@
 //! - `schema`: a schema, and what it refers to; `schemas`: where schemas come from.
 //! - `headers`: the headers of records; `body`: a value to decode; `identify`: the ID of its schema.
 //! - `format`: what a function knows of its values; `texts`: the values as JSON.
-//! - `batch`: asks the registry for the schemas of a batch, and has its values decoded.
+//! - `batch`: asks the registry for the schemas of a batch, and has its values decoded; `parts`: puts them together.
 //! - `function`: the arguments of a call, and the call.
 
 mod batch;
@@ -25,6 +25,7 @@ mod format;
 mod function;
 mod headers;
 mod identify;
+mod parts;
 mod schema;
 mod schemas;
 #[cfg(test)]
