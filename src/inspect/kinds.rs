@@ -123,17 +123,13 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
         return None;
     }
     let contains = |words: &[&str]| words.iter().any(|word| kind.contains(word));
-    if contains(&["addtocart", "addtobasket", "addedtocart", "cartadd", "basketadd"]) {
+    // An address entered in the cart adds nothing to it.
+    let is_added = contains(&["put"]) || kind.replace("address", "").contains("add");
+    if contains(&["cart", "basket", "bag", "trolley"]) && is_added {
         return Some(Recognized::As(Event::AddToCart));
     }
-    if contains(&[
-        "purchase",
-        "ordercomplete",
-        "orderplaced",
-        "transaction",
-        "checkoutdone",
-        "checkoutcomplete",
-    ]) {
+    let is_done = contains(&["complete", "place", "confirm", "success", "submit", "done", "paid"]);
+    if contains(&["purchase", "transaction"]) || contains(&["order", "checkout"]) && is_done {
         return Some(Recognized::As(Event::Purchase));
     }
     let is_of_item = contains(&["item", "product", "pdp", "detail", "content", "article", "offer"]);
@@ -190,6 +186,8 @@ mod tests {
                     "add_to_cart",
                     "Product Added",
                     "Item Added To Cart",
+                    "cart_line_added",
+                    "putIntoBasket",
                     "cart",
                 ],
             ),
@@ -202,6 +200,7 @@ mod tests {
                     "buy",
                     "purchase",
                     "completed_purchase",
+                    "order_confirmed",
                 ],
             ),
             (
@@ -215,6 +214,7 @@ mod tests {
                     "",
                     "view_item_list",
                     "add_to_wishlist",
+                    "cart_address_entered",
                     "scroll",
                 ],
             ),
