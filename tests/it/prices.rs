@@ -185,6 +185,8 @@ pub fn did<'a>(outcomes: &'a [Outcome], step: &str) -> &'a str {
     match &outcome.unwrap().decision {
         Decision::UpToDate(_) => "nothing",
         Decision::Incremental => "new rows",
+        Decision::Forward(_) => "forward",
+        Decision::Backfill(_) => "backfilled",
         Decision::Full(reason) => reason,
     }
 }
