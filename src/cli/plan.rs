@@ -94,11 +94,12 @@ impl WayRow {
         let rows = self.rows.map(|rows| counted(rows, "row", "rows"));
         let rows = rows.unwrap_or_else(|| "an unknown number of rows".to_owned());
         let seconds = self.seconds.map(about).unwrap_or_default();
-        let command = match self.way {
-            "rebuild" => format!("--full-refresh --select {step}"),
-            way => format!("--{way} {step}"),
+        let how = match self.way {
+            "rebuild" => format!(": clickrec run --full-refresh --select {step}"),
+            "backfill" => format!(", after going forward: clickrec run --backfill {step}"),
+            way => format!(": clickrec run --{way} {step}"),
         };
-        format!("  {:<8} {rows}{seconds}: clickrec run {command}", self.way)
+        format!("  {:<8} {rows}{seconds}{how}", self.way)
     }
 }
 

@@ -169,7 +169,7 @@ pub(super) struct RawStep {
     /// For `append` and `merge`: what becomes of the table's rows when the step's SQL changes: `rebuild` (the default),
     /// `forward` (they stay, and the new SQL holds from then on) or `backfill` (the same, and `run --follow` computes
     /// them again in the background).
-    #[schemars(with = "Option<String>", extend("enum" = ["rebuild", "forward", "backfill"]))]
+    #[schemars(with = "Option<String>", extend("enum" = ["rebuild", "forward", "backfill", null]))]
     pub on_change: Option<Text>,
     /// For `overwrite`: recompute as soon as this share of the inputs' rows is new: `5%`.
     #[schemars(with = "Option<RawOption>")]

@@ -36,7 +36,7 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
         "previous",
         "previous('COLUMN TYPE, …')",
         "The rows that the step has written so far; no rows on the first run and outside a step. You declare the \
-         columns with their types, because the table may not exist yet.",
+         columns with their types, because the table may not exist yet. Columns that are new in the result are NULL.",
     ),
     (
         "read_arrow",
@@ -171,7 +171,7 @@ impl TableFunctionImpl for Previous {
             if known.index_of(field.name()).is_err() {
                 return plan_err!(
                     "previous('…'): the table has no column `{}`; its columns are {}\n  help: if you have added the \
-                     column to the SQL, run with --full-refresh",
+                     column to the SQL, select it in the result too, or run with --full-refresh",
                     field.name(),
                     known
                         .fields()

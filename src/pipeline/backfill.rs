@@ -11,10 +11,9 @@ use std::time::Instant;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Date32Type;
-use chrono::{DateTime, Days, NaiveDate};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion::logical_expr::{ident, lit};
 
 use super::inputs::Lookup;
 use super::leave_out_failed_records::run_leaving_out_failed_records;
@@ -97,7 +96,7 @@ impl Runner {
     /// The table whose rows are read again, and the column of their day.
     fn day_of_input<'a>(&self, node: &'a Node) -> Result<(&'a TableName, String), PipelineError> {
         let input = on_change::input(node)?;
-        let partition_by = self.dag().get(input).map_or(&[][..], |step| &step.step.partition_by);
+        let partition_by: &[String] = self.dag().get(input).map_or(&[], |step| &step.step.partition_by);
         let Some(schema) = self.schemas().get(input) else {
             return Err(not_backfilled(node, format!("the columns of `{input}` are unknown")));
         };
@@ -153,18 +152,18 @@ impl Runner {
 
 /// The two newest days before one, newest first, in days since 1970.
 async fn newest_days(rows: &DataFrame, column: &str, before: Option<i32>) -> Result<Vec<i32>, PipelineError> {
-    let day: fn(&str) -> Expr = |column| ident(column);
-    let mut days = rows.clone().filter(day(column).is_not_null())?;
+    let day = || ident(column);
+    let mut days = rows.clone().filter(day().is_not_null())?;
     if let Some(before) = before {
-        days = days.filter(day(column).lt(lit(ScalarValue::Date32(Some(before)))))?;
+        days = days.filter(day().lt(lit(ScalarValue::Date32(Some(before)))))?;
     }
-    let days = days.select(vec![day(column)])?.distinct()?;
-    let days = days.sort(vec![day(column).sort(false, false)])?.limit(0, Some(2))?;
+    let days = days.select(vec![day()])?.distinct()?;
+    let days = days.sort(vec![day().sort(false, false)])?.limit(0, Some(2))?;
     let batches = days.collect().await?;
-    let newest = batches
+    let dates = batches
         .iter()
-        .flat_map(|batch| batch.column(0).as_primitive::<Date32Type>().iter());
-    Ok(newest.flatten().collect())
+        .filter_map(|batch| batch.column(0).as_primitive_opt::<Date32Type>());
+    Ok(dates.flat_map(|dates| dates.iter()).flatten().collect())
 }
 
 /// A day for people.
@@ -172,13 +171,7 @@ fn named(day: Option<i32>) -> String {
     let Some(day) = day else {
         return "rows without a day".to_owned();
     };
-    let epoch: NaiveDate = DateTime::UNIX_EPOCH.date_naive();
-    let days = Days::new(u64::from(day.unsigned_abs()));
-    let date = match day < 0 {
-        true => epoch.checked_sub_days(days),
-        false => epoch.checked_add_days(days),
-    };
-    date.map_or_else(|| format!("day {day}"), |date| date.to_string())
+    Date32Type::to_naive_date_opt(day).map_or_else(|| format!("day {day}"), |date| date.to_string())
 }
 
 #[cfg(test)]

@@ -239,7 +239,9 @@ impl Runner {
         if before.fingerprint != node.fingerprint {
             // Rows that were accepted before stay as they are.
             let since = positions::since_now();
-            inputs.transactions.extend(since.map(|(id, version)| (id.to_owned(), version)));
+            inputs
+                .transactions
+                .extend(since.map(|(id, version)| (id.to_owned(), version)));
         }
         Ok(inputs)
     }
