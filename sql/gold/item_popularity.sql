@@ -15,7 +15,7 @@ items as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     item_id,
 
     ---------- how popular

@@ -161,7 +161,7 @@ ranked as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     sessions.session_id,
     ranked.item_id,
 

@@ -43,7 +43,7 @@ weighted as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     session_id,
     item_id,
 

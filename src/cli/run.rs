@@ -49,7 +49,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     select: Vec<String>,
 
-    /// Leave out these steps or layers, in the same notation
+    /// Exclude these steps or layers, in the notation of --select
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     exclude: Vec<String>,
 

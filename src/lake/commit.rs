@@ -1,6 +1,6 @@
 //! The commit of a step: new files, removed files and input positions become visible in one entry of the log, or not at
-//! all. `pipeline/step/commit.rs` calls it; everything before only writes files that no reader sees, and rows that are
-//! put aside to `system.quarantine`. Of two runners that are at the same step, the slower one is refused
+//! all. `pipeline/step/commit.rs` calls it; everything before only writes files that no reader sees, and
+//! rejected rows to `system.quarantine`. Of two runners that are at the same step, the slower one is refused
 //! ([`LakeError::Conflict`]). Where the columns differ from those of the table, the commit carries new metadata
 //! (`change`).
 

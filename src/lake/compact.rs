@@ -1,6 +1,6 @@
 //! Combines small data files into larger ones, and commits that without changing a row. A file is small below half the
 //! target size; `compact_after` small files of similar size, of one partition, are enough. Tries again up to 16 times
-//! where other writers are faster. Called by `maintain` and by `clickrec optimize`.
+//! if other writers are faster. Called by `maintain` and by `clickrec optimize`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;

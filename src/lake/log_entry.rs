@@ -104,7 +104,7 @@ pub(super) struct LogEntry {
     pub changes_table: bool,
     /// Who made it, and how.
     pub info: CommitInfo,
-    /// Application ids and versions.
+    /// Application IDs and versions.
     pub transactions: BTreeMap<String, i64>,
 }
 
@@ -254,7 +254,7 @@ mod tests {
             r#"{"somethingOfTomorrow":[1,2,3]}"#,
         ];
         let entry = LogEntry::of(entry.join("\n").as_bytes(), false).unwrap();
-        assert_eq!(entry.added.len(), 1, "what only moved is no new row");
+        assert_eq!(entry.added.len(), 1, "what only moved is not a new row");
         assert_eq!(entry.info.restored_to, Some(RestoredTo::Version(3)));
         assert_eq!(entry.info.at, Some(7));
         let foreign = ForeignCommit::of(9, entry).unwrap();

@@ -1,9 +1,9 @@
-//! How far a step has read its inputs, as the application ids of Delta transactions: what these positions are called,
+//! How far a step has read its inputs, as the application IDs of Delta transactions: what these positions are called,
 //! and how they are read back.
 //!
 //! They are committed together with the rows (`commit.rs`), and are a pipeline's only state:
 //!
-//! | application id | version |
+//! | application ID | version |
 //! |---|---|
 //! | `clickrec/source/SOURCE/PLACE` | the next offset of a partition, the last line read of a file, or what identifies it |
 //! | `clickrec/table/LAYER.TABLE/UUID` | the version of a lake table that was read |

@@ -81,6 +81,6 @@ async fn the_newest_commit_alone_tells_the_positions() {
         .unwrap();
     assert_eq!(
         position, None,
-        "read anew without that place: its old position counts no more"
+        "read again without that place: its old position no longer counts"
     );
 }

@@ -143,7 +143,7 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
-    /// The records of a quarantine cannot be judged again.
+    /// The records of a quarantine cannot be re-evaluated.
     #[error("`{table}` cannot be replayed: {reason}")]
     Replay {
         /// `layer.table`.
@@ -172,7 +172,7 @@ pub enum PipelineError {
     /// No step can write.
     #[error(transparent)]
     Unwritable(LakeError),
-    /// Rows do not meet an expectation that may not fail.
+    /// Rows violate an expectation whose severity is `fail`.
     #[error(
         "`{step}`: {} `{name}`; nothing was written. Examples:{}\n  help: fix the SQL, or let such rows through with \
          `severity: warn`, or quarantine them with `severity: quarantine`",
@@ -248,9 +248,9 @@ pub enum PipelineError {
 /// What to do about an error while a pipeline follows its sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// A store or another writer is in the way: it will pass, or somebody will see to it.
+    /// A store or another writer is in the way: that will pass, or an operator will fix it.
     Passing,
-    /// A source does not answer. Where it did before, it will again; where it never did, somebody has to look.
+    /// A source does not answer. If it did before, it will again; if it never did, an operator has to look.
     Unreachable,
     /// The batch does not fit into the memory limit: a smaller one may.
     OutOfMemory,
@@ -277,7 +277,7 @@ impl PipelineError {
     }
 }
 
-/// An error with what led to it, each told once: libraries often repeat their source in their own message. Without the
+/// An error with its causes, each stated once: libraries often repeat their source in their own message. Without the
 /// credentials that they may put there.
 pub fn chain(error: &(dyn Error + 'static), separator: &str) -> String {
     let mut text = error.to_string();

@@ -1,5 +1,5 @@
 //! The fingerprint of a step's logic: its SQL and that of its views, with the values of `var('…')` and without comments
-//! and line breaks (`references` normalizes it), with mode, key, `delete` and partitioning. Commits store it; where it
+//! and line breaks (`references` normalizes it), with mode, key, `delete` and partitioning. Commits store it; if it
 //! has changed, `decide` rebuilds the step, unless it reads a source, or older rows are to stay. These may stay only if
 //! the fingerprint of the layout (mode, key, partitioning) is the same.
 

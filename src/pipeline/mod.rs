@@ -8,7 +8,7 @@
 //! - [`Node`]: a step and what it reads; `step_error`: why it did not plan, or its plan did not run.
 //! - `on_change`: which steps may keep older rows, and for which these can be computed again.
 //! - `expectation_sql`: what has to hold for the rows of a step before it commits them (`step/expectations.rs` runs
-//!   it); `rejected_rows`: rows that break an expectation; `quarantine_table`: `system.quarantine`, where these go.
+//!   it); `rejected_rows`: rows that violate an expectation; `quarantine_table`: `system.quarantine`, where these go.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched. `fingerprint`: whether
 //!   a step's logic has changed.
 //! - [`Selection`]: which steps run.
@@ -19,11 +19,11 @@
 //! - `declared_scores`: whether the recommendations have the parts that `scores` declares; `schemas`: the columns of
 //!   every table.
 //! - `deleted_tables`: tables that were deleted, replaced, or lost rows.
-//! - `leave_out_failed_records`: runs a step; where records make its SQL fail, without them. `bisect` finds these, with
+//! - `leave_out_failed_records`: runs a step; if records make its SQL fail, without them. `bisect` finds these, with
 //!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
 //! - [`Reconciled`] (`reconciliation`): what became of the records of a batch.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
-//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `run_step`: one of them, planned again where its
+//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `run_step`: one of them, planned again if its
 //!   commit lost a race.
 //! - `backfill`: computes older rows again with the step's new logic, day by day.
 //! - `cost`: what it costs to apply changed logic.

@@ -14,7 +14,7 @@ pub struct Preview {
     pub decision: Option<Decision>,
     /// Whether it is what its table was made with.
     pub logic: Logic,
-    /// What becomes of the columns of its table, in words.
+    /// What happens to the columns of its table, in words.
     pub columns: Vec<String>,
     /// Rows and records that wait, where that is known without reading them.
     pub waiting: Option<u64>,
@@ -24,7 +24,7 @@ pub struct Preview {
     pub ways: Vec<Way>,
 }
 
-/// The SQL and settings of a step beside those that its table was last written with.
+/// The SQL and settings of a step, compared with those that its table was last written with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logic {
     /// There is no table yet.

@@ -1,6 +1,6 @@
-//! Runs one step: looks at what it reads, decides, runs it; and all of that again from the new state where its commit
+//! Runs one step: looks at what it reads, decides, runs it; and all of that again from the new state if its commit
 //! lost a race (three attempts): another writer (a second runner, another engine) committed to the table first.
-//! `lake/commit.rs` goes on top of a commit that only moved rows between files; every other one is a conflict, which
+//! `lake/commit.rs` commits on top of a commit that only moved rows between files; every other one is a conflict, which
 //! ends here. After the commit: what became of the records (`reconciliation`). The commands then record the run
 //! (`runs.rs`) and maintain the tables (`upkeep.rs`).
 

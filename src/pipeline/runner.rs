@@ -1,4 +1,4 @@
-//! Runs the steps of a pipeline one after another, each by `run_step` (look, decide, run; and again where another
+//! Runs the steps of a pipeline one after another, each by `run_step` (look, decide, run; and again if another
 //! writer was faster). Steps that read a failed one are skipped. `run` calls [`Runner::run_once`] once, and
 //! [`follow`](super::follow) runs the steps again and again; other commands use it to see what a step would do, how
 //! much waits for it (`lag`), and for sessions over the lake.
@@ -70,7 +70,7 @@ pub struct Runner {
 
 impl Runner {
     /// Plans the whole project: configuration, SQL, functions, types. Connects to no source and reads no row.
-    /// [`Runner::check`] reports a step that cannot run; whatever does not need that step goes on.
+    /// [`Runner::check`] reports a step that cannot run; whatever does not need that step continues.
     ///
     /// # Errors
     /// When a source cannot be set up, steps read each other in a circle, or the lake cannot be read.
@@ -202,7 +202,7 @@ impl Runner {
     /// What a step would do now.
     ///
     /// # Errors
-    /// As [`Inputs::find`], and where a table that is filled from a source was deleted or made anew.
+    /// As [`Inputs::find`], and if a table that is filled from a source was deleted or recreated.
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
         self.check([node.name()])?;
         let inputs = Inputs::find(node, self.world(), lookup).await?;
@@ -239,8 +239,8 @@ impl Runner {
         Ok(lag)
     }
 
-    /// Runs the selected steps of a pipeline once. A step that fails commits nothing, and those that read it are skipped;
-    /// the others run.
+    /// Runs the selected steps of a pipeline once. A step that fails commits nothing, and those that read it are
+    /// skipped; the others run.
     ///
     /// # Errors
     /// When the selection names no step, a selected step cannot run as its SQL stands, a step of `forward` keeps no older

@@ -1,5 +1,5 @@
-//! `system.runs`: what the steps of each run did, one row a step and run (and what became of the records, in the row of the
-//! step that says so); `system.expectations`: what was found meanwhile.
+//! `system.runs`: what the steps of each run did, one row per step and run (and what became of the records, in the row
+//! of the step that says so); `system.expectations`: what their expectations found.
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, SecondsFormat, Utc};

@@ -94,11 +94,11 @@ pub struct Pending {
     /// Whether to commit the positions even if no record is pending; for a snapshot, whether it has changed.
     pub keep: bool,
     /// How many records the scan has; for Kafka, the difference of the offsets, which is an upper bound. For a snapshot
-    /// that has not changed, 0: the scan has all of its records nevertheless.
+    /// that has not changed, 0: the scan has all of its records all the same.
     pub records: u64,
     /// How many records are waiting at each place, whether or not the scan includes them.
     pub lag: BTreeMap<String, u64>,
-    /// Why the newest state of a snapshot is not taken now. The scan is empty then, and nothing may be made of it.
+    /// Why the newest state of a snapshot was not read. The scan is empty then, and nothing may be made of it.
     pub not_taken: Option<String>,
 }
 

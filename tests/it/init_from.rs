@@ -167,7 +167,7 @@ fn a_file_without_a_header_is_recognized_by_its_values() {
     );
     assert_says(
         &shop,
-        &["event_type: no field says what happened, so everything is a view 'view' as event_type"],
+        &["event_type: no field says what happened, so every event counts as a view 'view' as event_type"],
     );
     assert_counts(&shop, [192, 192, 0, 0, 0]);
 }

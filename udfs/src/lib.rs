@@ -20,21 +20,21 @@
 //!   - Avro decoded: `functions/from_avro/mod.rs`; broken records: `functions/from_avro/decode.rs`; schemas that refer
 //!     to others: `functions/from_avro/in_lined.rs`
 //!   - Protobuf decoded: `functions/from_protobuf/mod.rs`; imports, which message a value is:
-//!     `functions/from_protobuf/schema.rs`; default values, well-known types: `functions/from_protobuf/json.rs`; messages
-//!     that nest too deep: `functions/from_protobuf/nesting.rs`
-//!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an id, rows without one:
+//!     `functions/from_protobuf/schema.rs`; default values, well-known types: `functions/from_protobuf/json.rs`;
+//!     messages that nest too deep: `functions/from_protobuf/nesting.rs`
+//!   - equal JSON made equal text: `functions/canonical_json.rs`; first delivery of an ID, rows without one:
 //!     `functions/first_within.rs`
 //!   - `try_to_timestamp`: `functions/conversions/to_timestamp.rs`; `try_to_date`: `functions/conversions/to_date.rs`;
 //!     formats of times: `functions/conversions/formats.rs`; `try_decode`, …: `functions/conversions/tried.rs`
 //!   - time zones, clock changes: `functions/conversions/at_time_zone.rs`
 //!   - `try_add`, …: `functions/conversions/arithmetic.rs`; failing rows found: `functions/conversions/halves.rs`
 //!   - `als_train`, its arguments and memory: `functions/als_train.rs`; warm start: `functions/warm_start.rs`
-//!   - ranges of other arguments (`k`, `neighbours`, `steps`, …): `bind` in the file of the function
+//!   - ranges of other arguments (`k`, `neighbors`, `steps`, …): `bind` in the file of the function
 //!   - `recommend`, items seen left out, unknown ones skipped: `functions/recommend.rs`
 //!   - similar items: `functions/similar_items.rs`
 //!   - ranks and scores as rows: `functions/ranked.rs`
 //!   - `session_knn`: `functions/session_knn.rs`; `item_transitions`: `functions/item_transitions.rs`
-//!   - text ids as numbers, NULLs in interactions refused: `functions/ids.rs`; in clicks: `functions/clicks.rs`
+//!   - text IDs as numbers, NULLs in interactions refused: `functions/ids.rs`; in clicks: `functions/clicks.rs`
 //!   - a model read as an argument, an empty one: `functions/model_argument.rs`
 //! - [`als`]: alternating least squares, independent of DataFusion
 //!   - training in memory, half-steps in parallel: `als/train.rs`

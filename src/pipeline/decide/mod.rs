@@ -1,9 +1,9 @@
 //! What a step has to do, and why: a pure function of the state of the lake and the sources. A step is up to date,
-//! reads on from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
-//! changed its rows, a full refresh was asked for; `refresh_after` makes it wait. Where its SQL has changed, it may go
+//! continues from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
+//! changed its rows, a full refresh was requested; `refresh_after` makes it wait. Where its SQL has changed, it may go
 //! forward instead (`on_change`, `--forward`): it reads on, and older rows stay as they are; a change that concerns
 //! these too is refused. Where an input only lost rows, steps that read its `changes('…')` have nothing to do. Where a
-//! snapshot is not taken, a step leaves its table as it is, whatever else has changed.
+//! snapshot was not read, a step leaves its table as it is, whatever else has changed.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
 //! and binds the step's inputs accordingly. `fingerprint.rs` makes the fingerprint of a step's logic; `inputs/found.rs`
@@ -163,7 +163,7 @@ pub(super) struct SourceFacts {
     pub records: u64,
     /// Whether the positions are worth a commit even if no record waits; for snapshots, whether one has changed.
     pub keep: bool,
-    /// Why a snapshot is not taken: nothing can be computed without it.
+    /// Why a snapshot was not read: nothing can be computed without it.
     pub not_taken: Option<String>,
     /// What another engine did to the rows that were read from them.
     pub loss: Loss,
@@ -203,8 +203,8 @@ pub(super) fn decide(facts: &Facts) -> Result<Decision, String> {
 }
 
 impl LakeFacts {
-    /// Why a step starts from the beginning, whatever its sources say: it reads all inputs as if it had never read any. A
-    /// step that is recomputed because its input has changed does not: it may read its own rows (`previous('…')`).
+    /// Why a step starts from the beginning, whatever its sources say: it reads all inputs as if it had never read any.
+    /// A step that is recomputed because its input has changed does not: it may read its own rows (`previous('…')`).
     pub fn rebuild(&self) -> Option<String> {
         let Some(table) = &self.table else {
             return Some("its table does not exist yet".to_owned());
@@ -254,8 +254,8 @@ impl LakeFacts {
         }
     }
 
-    /// Why an input has to be read again. Any input counts, even one that does not drive the step: rows that were joined
-    /// with its old contents may be wrong now.
+    /// Why an input has to be read again. Any input counts, even one that does not drive the step: rows that were
+    /// joined with its old contents may be wrong now.
     fn reread(&self) -> Option<String> {
         self.inputs.iter().find_map(|input| input.reread.clone())
     }

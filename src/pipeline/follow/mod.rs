@@ -1,9 +1,9 @@
-//! `run --follow`: batch after batch, for as long as the sources go on. What passes (a broker or store that does not
+//! `run --follow`: batch after batch, for as long as the sources deliver. What passes (a broker or store that does not
 //! answer, a lost race) is tried again without end, but not with `--once`; a batch that did not fit into memory is
 //! followed by a smaller one. Every other failure of a batch ends it, as does a source or store that was never reached.
 //!
 //! - [`Follower`]: the two loops. One takes what waits in the sources through the steps that keep up with them; the
-//!   other runs the steps that have a slower schedule (training), beside it. They share the memory limit and nothing
+//!   other runs the steps that have a slower schedule (training), alongside it. They share the memory limit and nothing
 //!   else: each step is one commit, so neither can see half of what the other does.
 //! - `batch_trigger`: how long it waits before the next batch, and how many records that takes.
 //! - `backoff`: how long it pauses after a failed batch before it tries again.
@@ -11,7 +11,7 @@
 //! - `backfill`: rows of earlier logic are computed again beside all that, day by day (`on_change: backfill`);
 //!   `turns`: a step and its backfill do not get into each other's way.
 //! - `ledger`: what the steps did, for `system.runs`, every few minutes.
-//! - [`Status`]: how it goes, for whoever shows it: lag, rates, commits, failures, health.
+//! - [`Status`]: how it is doing, for whoever shows it: lag, rates, commits, failures, health.
 
 mod backfill;
 mod backoff;
@@ -50,7 +50,7 @@ pub use status::{Health, Snapshot, Status, TableStatus};
 pub struct FollowOptions {
     /// What is run.
     pub run: RunOptions,
-    /// End once nothing waits any more.
+    /// End once nothing waits anymore.
     pub once: bool,
 }
 
@@ -143,8 +143,9 @@ impl<'a> Follower<'a> {
     /// Follows.
     ///
     /// # Errors
-    /// What no further try would mend: lost records, a schema that does not fit, a full disk. What will pass (a broker
-    /// or a store that does not answer, a lost race) is tried again for ever, with pauses, and shows in the status.
+    /// What no further attempt would fix: lost records, a schema that does not fit, a full disk. What will pass (a
+    /// broker or a store that does not answer, a lost race) is tried again forever, with pauses, and shows in the
+    /// status.
     pub async fn run(&self, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
         self.runner.lake().check_writable().map_err(PipelineError::Unwritable)?;
         for nodes in [&self.batch, &self.scheduled] {
@@ -162,7 +163,7 @@ impl<'a> Follower<'a> {
                 }
             )
         };
-        // What is at work beside the batches when they end is dropped: it has committed, or it has not.
+        // Whatever runs alongside the batches when they end is dropped: it has committed, or it has not.
         let followed = tokio::select! {
             followed = self.follow_sources(on_event) => followed,
             _ = beside => Ok(()),
@@ -223,8 +224,8 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Runs the steps once, side by side where none reads another, as far as nobody says stop. Whether records were read, so
-    /// that more may wait.
+    /// Runs the steps once, side by side if none reads another, until it is asked to stop. Returns whether records were
+    /// read, so that more may wait.
     async fn one_batch(
         &self,
         options: &mut RunOptions,
@@ -281,7 +282,7 @@ impl<'a> Follower<'a> {
             for node in self.batch.iter().filter(|node| !node.sources.is_empty()) {
                 match self.runner.lag(node).await {
                     Ok(lag) => self.status.measured(lag),
-                    // The next batch will fail with the same, and says so.
+                    // The next batch will fail with the same error, and report it.
                     Err(error) => tracing::debug!(%error, "the lag cannot be measured"),
                 }
             }
@@ -292,11 +293,11 @@ impl<'a> Follower<'a> {
     fn finished(&self, node: &'a Node, outcome: &Outcome) {
         self.status.finished(node, outcome);
         self.ledger.add(outcome);
-        // Fails only where nobody maintains any more.
+        // Fails only if the maintenance loop has ended.
         _ = self.written.send(node);
     }
 
-    /// Keeps the tables that were written in shape, beside the batches. What cannot be done is done later.
+    /// Maintains the tables that were written, alongside the batches. What cannot be done now is done later.
     async fn maintain(&self, on_event: OnEvent<'_>) {
         let mut to_maintain = self.to_maintain.lock().await;
         loop {
@@ -362,7 +363,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Steps that stand in order, in groups of which none reads a table of its own group.
+/// Steps in order, in groups within which none reads a table of another.
 fn waves<'a>(steps: impl Iterator<Item = &'a Node>) -> Vec<Vec<&'a Node>> {
     let mut waves: Vec<Vec<&Node>> = vec![];
     let mut written = BTreeSet::new();

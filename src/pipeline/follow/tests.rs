@@ -170,7 +170,7 @@ fn a_batch_that_does_not_fit_is_halved_and_grows_again() {
     assert_eq!(batches.records_max(), 2_000);
     assert!(batches.take_less());
     assert_eq!(batches.records_max(), 1_000);
-    // So few records are no reason for a lack of memory.
+    // So few records cannot be the reason for a lack of memory.
     assert!(!batches.take_less());
     assert_eq!(batches.records_max(), 1_000);
     for expected in [2_000, 4_000, 4_000] {

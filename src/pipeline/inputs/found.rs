@@ -35,7 +35,7 @@ pub(super) struct Input {
     pub changes: Changes,
     /// Why everything has to be read, if it has to.
     reread: Option<String>,
-    /// The application id and the version to commit; `None` where the table does not exist.
+    /// The application ID and the version to commit; `None` where the table does not exist.
     pub position: Option<(String, i64)>,
 }
 
@@ -104,8 +104,8 @@ fn reads(node: &Node) -> Reads {
     }
 }
 
-/// A table that is filled from sources is never rebuilt automatically, so rows of other tables that it has read must not
-/// arrive again as new ones.
+/// A table that is filled from sources is never rebuilt automatically, so rows of other tables that it has read must
+/// not arrive again as new ones.
 async fn refuse_rereads(node: &Node, target: &LakeTable, inputs: &[Input]) -> Result<(), PipelineError> {
     for input in inputs.iter().filter(|input| input.drives(node)) {
         let Some(reason) = &input.reread else { continue };
@@ -257,8 +257,8 @@ impl Finder<'_> {
         })
     }
 
-    /// A table as far as it may be read. Where another input is made of its changes, that is as far as that one has read
-    /// it: a step that asks what became of each record must not see records that nobody has judged yet.
+    /// A table as far as it may be read. Where another input is made of its changes, that is as far as that one has
+    /// read it: a step that asks what became of each record must not see records that nobody has judged yet.
     async fn open(&mut self, name: &TableName) -> Result<LakeTable, PipelineError> {
         let node = self.node;
         let mut judges = vec![];

@@ -121,7 +121,7 @@ impl Found<'_> {
         Ok(())
     }
 
-    /// What is read beside the inputs, without being waited for: tables to start from, and versions.
+    /// What is read in addition to the inputs, without being waited for: tables to start from, and versions.
     async fn beside(&self, bindings: &mut Bindings) -> Result<(), PipelineError> {
         for name in &self.node.warm_starts {
             let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;

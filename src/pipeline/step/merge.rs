@@ -10,8 +10,8 @@ use crate::lake::CommitMode;
 use crate::pipeline::PipelineError;
 use crate::pipeline::step_error::backend_error;
 
-/// Finds how the commit changes the table; for a merge, with the rows of other keys in files of their own. Old rows stay
-/// where all new ones of their key were put aside.
+/// Finds how the commit changes the table; for a merge, with the rows of other keys in files of their own. Old rows
+/// stay where all new ones of their key were rejected.
 pub async fn merge(
     attempt: Attempt<'_>,
     shape: &Shape,

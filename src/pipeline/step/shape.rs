@@ -1,4 +1,4 @@
-//! How the result of a step will lie in its table: columns, partitions, keys. Refuses columns that do not fit the
+//! How the result of a step fits its table: columns, partitions, keys. Refuses columns that do not fit the
 //! table.
 //!
 //! Columns that the SQL adds are allowed here; `lake/commit.rs` (`change`) writes them into the table's metadata. Older
@@ -43,7 +43,7 @@ pub fn merge(node: &Node) -> Option<Merge> {
     (node.step.mode == Mode::Merge).then(|| Merge::new(node.name(), &node.step.key, deleted))
 }
 
-/// How the result will lie in the table.
+/// How the result is laid out in the table.
 fn layout(node: &Node, inputs: &Inputs, result: &Schema) -> Result<Layout, LakeError> {
     let stored = stored_schema(node, result)?;
     if inputs.decision.keeps_rest() {

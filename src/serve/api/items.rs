@@ -1,5 +1,5 @@
 //! Items: the list of all, the popular ones, one, and those similar to another; with what the catalog says of them, in
-//! memory (`shop.catalog()`). How many, `serve/shop.rs` (`rows`) checks: at most 1,000, also for the `k` of similar
+//! memory (`shop.catalog()`). `serve/shop.rs` (`rows`) checks how many: at most 1,000, also for the `k` of similar
 //! items; `--max-k` is for recommendations alone.
 
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Items {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Only items whose id or title contains this text; in a title, upper and lower case are the same.
+    /// Only items whose ID or title contains this text; in a title, upper and lower case are the same.
     search: Option<String>,
     /// The maximum number of items.
     #[param(minimum = 1, maximum = 1000, default = 20)]
@@ -75,7 +75,7 @@ pub(super) async fn list(
             limit.clone(),
         ];
         let sql = include_str!("../sql/items_by_title.sql").replace("gold.items", &table.to_string());
-        // Without the catalog, items are found by their ids.
+        // Without the catalog, items are found by their IDs.
         if let Ok(items) = panels::rows(&shop, &snapshot, "the items", &sql, parameters).await {
             return Ok(Json(Items::with_details(items, &catalog)));
         }

@@ -1,4 +1,4 @@
-// Small helpers to build the page. Text only ever goes in through text nodes, so that no item or session id can be markup.
+// Small helpers to build the page. Text only ever goes in through text nodes, so that no item or session ID can be markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -241,7 +241,7 @@ impl NewLines {
         reads.map(range).collect()
     }
 
-    /// How far the files will have been read afterwards.
+    /// How far the files will have been read afterward.
     pub fn positions(&self, files: &[Listed], known: &Known) -> Positions {
         let mut next: BTreeMap<&String, ReadSoFar> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {

@@ -117,7 +117,7 @@ impl FilesSource {
     fn not_taken(&self, reason: String) -> Pending {
         let path = &self.config.path;
         self.warn(format!(
-            "the snapshot {path} is not taken: {reason}\n  help: the table keeps its rows, and the next run looks \
+            "the snapshot {path} was not read: {reason}\n  help: the table keeps its rows, and the next run looks \
              again; write files under another name, and rename them once they are complete"
         ));
         Pending {

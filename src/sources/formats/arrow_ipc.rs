@@ -67,7 +67,7 @@ async fn open(file: &TableFile) -> Result<BoxStream<'static, Result<Bytes>>> {
         let last = file.get(size.saturating_sub(END.len() as u64)..size).await?;
         return match last == END {
             true => Ok(file.pieces(0..size)),
-            false => exec_err!("the stream does not end: it was cut off, or its writer was not closed"),
+            false => exec_err!("the stream has no end marker: it was cut off, or its writer was not closed"),
         };
     }
     let after = file.get(size.saturating_sub(AFTER)..size).await?;

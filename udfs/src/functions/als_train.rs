@@ -4,7 +4,7 @@
 //! input is read once, at that time. The result does not depend on the order of the input.
 //!
 //! Memory: 8 · factors · (users + items) bytes (half of them for the rows of the table; half as much again with
-//! `holdout`), 28 bytes per interaction, and the ids; reserved before it is allocated.
+//! `holdout`), 28 bytes per interaction, and the IDs; reserved before it is allocated.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

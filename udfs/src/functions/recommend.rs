@@ -53,8 +53,8 @@ impl RelationFunction for Recommend {
             &[
                 Parameter::required("model", Kind::Relation, "a result of als_train"),
                 Parameter::required("interactions", Kind::Relation, "the users' interactions"),
-                Parameter::required("user", Kind::Column, "a user or a session"),
-                Parameter::required("item", Kind::Column, "what"),
+                Parameter::required("user", Kind::Column, "a user or a session; any type"),
+                Parameter::required("item", Kind::Column, "the item; any type"),
                 Parameter::optional("weight", Kind::Column, "1 for every row", "as in training"),
                 Parameter::optional("k", Kind::Integer, "10", "how many items per user"),
                 Parameter::optional(

@@ -5,7 +5,7 @@ import { h, replace } from "../dom.js";
 import { number } from "../format.js";
 import { barName, itemLink, itemName, itemView } from "../item.js";
 import { OTHER_PERIOD, panel, TIME } from "../panel.js";
-import { recommender, tablesOfCatalogue } from "../recommender.js";
+import { recommender, tablesOfCatalog } from "../recommender.js";
 import { showSimilar } from "../similar.js";
 import { filters, timeWindow } from "../state.js";
 
@@ -42,7 +42,7 @@ function mount(content) {
 
 panel({
   id: "popular",
-  tables: () => ["gold.item_activity", ...tablesOfCatalogue()],
+  tables: () => ["gold.item_activity", ...tablesOfCatalog()],
   watches: ["event_type", ...TIME],
   skeletonRows: 10,
   mount,

@@ -226,7 +226,7 @@ fn small_and_empty_matrices_have_a_defined_result() {
 fn factors_are_finite_or_an_error() {
     let damaged = Factors::from_vec(1, 2, vec![1.0, f32::NAN]).unwrap();
     assert_eq!(FoldIn::new(&damaged, 0.1, 1.0).unwrap_err(), AlsError::NotFinite);
-    // An empty model is no error as long as there is nothing to fold in.
+    // An empty model is not an error as long as there is nothing to fold in.
     let nothing = Factors::zeros(0, 0);
     assert!(FoldIn::new(&nothing, 0.0, 0.0).is_ok());
 

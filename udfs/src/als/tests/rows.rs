@@ -17,7 +17,7 @@ struct Equations {
 }
 
 impl Equations {
-    /// Repeated items are no special case.
+    /// Repeated items are not a special case.
     fn random(seed: u64, d: usize, clicks: usize) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let fixed = Factors::from_vec(50, d, (0..50 * d).map(|_| random.random_range(-1.0..1.0)).collect()).unwrap();

@@ -6,7 +6,7 @@
 //!
 //! The schema is named by the ID before the value or in a header of its record (`frame.rs`), and comes from a registry,
 //! which is asked once for each ID. The IDs of a batch are known only when the batch is there, so the functions are
-//! asynchronous: they may stand in a select list or a filter, but not in a join condition. A registry that does not
+//! asynchronous: they may be in a select list or a filter, but not in a join condition. A registry that does not
 //! answer makes the query fail, because the values are not to blame. An ID that it does not know, or whose schema is of
 //! another type, is an error of the row.
 //!

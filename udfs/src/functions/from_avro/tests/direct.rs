@@ -59,7 +59,7 @@ proptest! {
     ) {
         let columns = wanted.join(", ");
         let one = || ValueSchemas::One(avro(PLAIN));
-        // With a broken record beside them, the others go through texts.
+        // If one record is broken, the others go through texts.
         let broken: Vec<Vec<u8>> = records.iter().cloned().chain([vec![0xff]]).collect();
         let direct = block_on(decoded_with(one(), &columns, &records)).unwrap();
         let through_texts = block_on(decoded_with(one(), &columns, &broken)).unwrap();
