@@ -293,8 +293,8 @@ async fn row(
         action,
         reason,
         rows_waiting,
-        // The number of tasks is unknown while inputs are still to come.
         ways: preview.ways.into_iter().map(WayRow::from).collect(),
+        // The number of tasks is unknown while inputs are still to come.
         stages: if node.reads_any(busy) { vec![] } else { preview.stages },
     })
 }

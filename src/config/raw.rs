@@ -166,9 +166,7 @@ pub(super) struct RawStep {
     /// For `merge`: a predicate over the result; rows for which it is true only delete the old rows of their key.
     #[schemars(with = "Option<String>")]
     pub delete: Option<Text>,
-    /// For `append` and `merge`: what becomes of the table's rows when the step's SQL changes: `rebuild` (the default),
-    /// `forward` (they stay, and the new SQL holds from then on) or `backfill` (the same, and `run --follow` computes
-    /// them again in the background).
+    /// When the SQL changes: `rebuild` the table (the default), keep older rows (`forward`), or also `backfill` them.
     #[schemars(with = "Option<String>", extend("enum" = ["rebuild", "forward", "backfill", null]))]
     pub on_change: Option<Text>,
     /// For `overwrite`: recompute as soon as this share of the inputs' rows is new: `5%`.
