@@ -172,8 +172,8 @@ mod tests {
                 "select * from changes('prices')",
                 "it reads the source `prices`",
             ),
-            (Mode::Merge, &previous, "its SQL reads its own rows"),
-            (Mode::Merge, &two, "several tables: silver.other, silver.prices"),
+            (Mode::Merge, previous.as_str(), "its SQL reads its own rows"),
+            (Mode::Merge, two.as_str(), "several tables: silver.other, silver.prices"),
             (Mode::Merge, "select * from silver.prices", "reads no changes('…')"),
         ] {
             let said = refused(check_backfill(&node(mode, sql)));

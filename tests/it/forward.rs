@@ -292,8 +292,8 @@ fn plan_says_what_each_way_costs() {
 #[test]
 fn a_column_of_its_own_earlier_rows_may_be_new() {
     let shop = shop();
-    let sql = "select item, amount, seen from (select item, amount, cast(null as bigint) as seen from changes('silver.events') union all \
-               select item, amount, seen from previous('item string, amount bigint, seen bigint'))";
+    let sql = "select item, amount, cast(null as bigint) as seen from changes('silver.events') union all \
+               select item, amount, seen from previous('item string, amount bigint, seen bigint')";
     fs::write(shop.path("gold.sql"), sql).unwrap();
     shop.ok(&["run", "--forward", "gold.items"]);
     assert_eq!(shop.number("select count(*) from gold.items where seen is null"), 4);
