@@ -199,11 +199,14 @@
 //! - [`pipeline`]: the DAG, what waits, and running a step
 //!   - order of steps, cycles: `pipeline/dag.rs`; tables that SQL names: `pipeline/references.rs`
 //!   - `--select STEP+`, `--exclude`: `pipeline/select.rs`; `--full-refresh`, step by step: `pipeline/run_options.rs`
-//!   - rebuild or read on, `refresh_after`, inputs that only lost rows: `pipeline/decide/mod.rs`
+//!   - rebuild, read on or go forward, `refresh_after`, inputs that only lost rows: `pipeline/decide/mod.rs`
+//!   - `on_change`, `--forward`, steps that cannot keep older rows: `pipeline/on_change.rs`; `--backfill`:
+//!     `pipeline/backfill.rs`; in the background of `--follow`: `pipeline/follow/backfill.rs`
 //!   - changed SQL detected: `pipeline/fingerprint.rs`, compared with the stored one in `pipeline/decide/mod.rs`; what
 //!     is no change (comments, line breaks): `normalized` in `pipeline/references.rs`
 //!   - columns of a step's settings that its result lacks, rows that fit into one file: `pipeline/step/plan.rs`
-//!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`
+//!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`;
+//!     rows and seconds of each way to apply changed SQL: `pipeline/cost.rs`
 //!   - two runners of one step (replicas): the slower commit is refused in `lake/commit.rs`, and planned again in
 //!     `pipeline/run_step.rs`
 //!   - steps after a failed one skipped: `pipeline/runner.rs`; errors that pass (retry) or last: `pipeline/error.rs`
@@ -215,8 +218,7 @@
 //!   - what names stand for: in a step `pipeline/inputs/step_bindings.rs`; elsewhere `pipeline/lake_bindings.rs`
 //!   - out-of-memory fallback (a model trained by queries instead): `pipeline/step/write.rs`
 //!   - schema evolution: columns added by SQL are allowed, others that do not fit refused: `pipeline/step/shape.rs`;
-//!     written into the metadata by `lake/commit.rs` (`change`); a step that reads no source is rebuilt instead
-//!     (`pipeline/fingerprint.rs`, `pipeline/decide/mod.rs`)
+//!     written into the metadata by `lake/commit.rs` (`change`); where older rows do not stay, the step is rebuilt
 //!   - expectations run (`severity`), too many rows to quarantine: `pipeline/step/expectations.rs`; their SQL checked:
 //!     `pipeline/expectation_sql.rs`
 //!   - rows removed that violate an expectation: `pipeline/rejected_rows.rs`; quarantine replay: `pipeline/replay.rs`

@@ -166,6 +166,9 @@ pub(super) struct RawStep {
     /// For `merge`: a predicate over the result; rows for which it is true only delete the old rows of their key.
     #[schemars(with = "Option<String>")]
     pub delete: Option<Text>,
+    /// When the SQL changes: `rebuild` the table (the default), keep older rows (`forward`), or also `backfill` them.
+    #[schemars(with = "Option<String>", extend("enum" = ["rebuild", "forward", "backfill", null]))]
+    pub on_change: Option<Text>,
     /// For `overwrite`: recompute as soon as this share of the inputs' rows is new: `5%`.
     #[schemars(with = "Option<RawOption>")]
     pub refresh_after: Option<Text>,

@@ -259,7 +259,7 @@ async fn replace(table: &LakeTable, rewrites: &[Rewrite], compaction: &Compactio
         target_size: i64::try_from(compaction.file_bytes.get()).unwrap_or(i64::MAX),
     };
     let state = table.state().map(|state| state as _);
-    let committed = CommitBuilder::from(properties(MODE_COMPACT, &new_id(), actions.len()))
+    let committed = CommitBuilder::from(properties(MODE_COMPACT, &new_id(), actions.len(), None))
         .with_actions(actions)
         .build(state, table.delta().log_store(), operation)
         .await

@@ -31,6 +31,7 @@ fn commit(mode: CommitMode, position: i64) -> Commit {
             (positions::SQL.to_owned(), 1),
             (positions::of_source("clicks", "topic/0"), position),
         ]),
+        logic: None,
     }
 }
 

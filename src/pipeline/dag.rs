@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use clickrec_udfs::Variables;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
-use super::fingerprint::fingerprint;
+use super::fingerprint::{fingerprint, layout_fingerprint};
 use super::node::Place;
 use super::references::{References, references};
-use super::{Node, PipelineError, expectation_sql};
-use crate::config::{Mode, Project, Step, TableName, nearest};
+use super::{Node, PipelineError, expectation_sql, on_change};
+use crate::config::{Mode, OnChange, Project, Step, TableName, nearest};
 
 /// The steps of a project, each after those it reads. The order comes from the SQL alone.
 #[derive(Debug)]
@@ -100,8 +100,10 @@ impl Dag {
             versions: found.versions.keys().cloned().collect(),
             expectations: parsed.expectations.keys().cloned().collect(),
             judged_by: BTreeMap::new(),
+            reads_itself: found.previous.is_some(),
             variables: found.variables.clone(),
             fingerprint: 0,
+            layout: layout_fingerprint(&parsed.step),
         };
         for name in found.tables.keys() {
             match self.get(name).filter(|node| node.step.mode == Mode::View) {
@@ -178,7 +180,11 @@ impl Dag {
             );
             return Err(node.error(at, message));
         }
-        Ok(())
+        match node.step.on_change {
+            OnChange::Rebuild => Ok(()),
+            OnChange::Forward => on_change::check_forward(node),
+            OnChange::Backfill => on_change::check_backfill(node),
+        }
     }
 
     /// A step adds what `changes('…')` gives, or replaces its table by a snapshot: the mode says which.

@@ -121,6 +121,28 @@ pub enum PipelineError {
         /// Which table, and what happened to it.
         reason: String,
     },
+    /// Changed logic cannot hold for new rows alone.
+    #[error(
+        "`{step}` cannot keep its older rows: {reason}\n  help: undo that, or let the table be rebuilt: without \
+         `on_change` and --forward, or with: clickrec run --full-refresh --select {step}+"
+    )]
+    NotForward {
+        /// `layer.table`.
+        step: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Older rows of a table cannot be computed again day by day.
+    #[error(
+        "the older rows of `{step}` cannot be computed again day by day: {reason}\n  help: leave them as they are \
+         (`on_change: forward`), or rebuild the table: clickrec run --full-refresh --select {step}+"
+    )]
+    NotBackfilled {
+        /// `layer.table`.
+        step: String,
+        /// Why not.
+        reason: String,
+    },
     /// The records of a quarantine cannot be re-evaluated.
     #[error("`{table}` cannot be replayed: {reason}")]
     Replay {
@@ -237,6 +259,18 @@ pub enum Failure {
 }
 
 impl PipelineError {
+    /// Whether it is about rows that stay in the table of a step, and that what the step computes now does not suit.
+    pub fn is_of_older_rows(&self) -> bool {
+        let is_of_schema = matches!(
+            self,
+            Self::Lake {
+                source: LakeError::Schema { .. },
+                ..
+            }
+        );
+        is_of_schema || matches!(self, Self::NotForward { .. })
+    }
+
     /// Whether trying again may help.
     pub fn failure(&self) -> Failure {
         of_chain(self).unwrap_or(Failure::Lasting)

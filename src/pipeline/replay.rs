@@ -236,6 +236,13 @@ impl Runner {
             .insert(name.to_string(), records.provider.clone());
         inputs.transactions.insert(id, version);
         inputs.transactions.insert(positions::SQL.to_owned(), node.fingerprint);
+        if before.fingerprint != node.fingerprint {
+            // Rows that were accepted before stay as they are.
+            let since = positions::since_now();
+            inputs
+                .transactions
+                .extend(since.map(|(id, version)| (id.to_owned(), version)));
+        }
         Ok(inputs)
     }
 }

@@ -81,7 +81,8 @@ impl Runner {
     }
 }
 
-fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
+/// How a step ended.
+pub(super) fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
     Outcome {
         step: node.name().clone(),
         decision,

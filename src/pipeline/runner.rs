@@ -17,7 +17,7 @@ use super::schemas::{Planned, foreign_tables, schemas};
 use super::step::Tools;
 use super::{
     Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress,
-    deleted_tables,
+    deleted_tables, on_change,
 };
 use crate::backend::{self, Backend, LocalBackend};
 use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
@@ -170,6 +170,27 @@ impl Runner {
         broken.map_or(Ok(()), |error| Err(PipelineError::Broken(error.clone())))
     }
 
+    /// A step by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn step(&self, name: &TableName) -> Result<&Node, PipelineError> {
+        self.dag.get(name).ok_or_else(|| {
+            let known: Vec<String> = self.dag.nodes().iter().map(|node| node.name().to_string()).collect();
+            PipelineError::UnknownStep {
+                name: name.to_string(),
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Makes sure that these steps exist, and can keep older rows where their logic has changed.
+    pub(super) fn check_forward(&self, names: &BTreeSet<TableName>) -> Result<(), PipelineError> {
+        names
+            .iter()
+            .try_for_each(|name| on_change::check_forward(self.step(name)?))
+    }
+
     /// Makes sure that every step of the project can run.
     ///
     /// # Errors
@@ -222,8 +243,8 @@ impl Runner {
     /// skipped; the others run.
     ///
     /// # Errors
-    /// When the selection names no step, a selected step cannot run as its SQL stands, or the lake cannot be written at
-    /// all.
+    /// When the selection names no step, a selected step cannot run as its SQL stands, a step of `forward` keeps no older
+    /// rows, or the lake cannot be written at all.
     pub async fn run_once(
         &self,
         pipeline: &Pipeline,
@@ -232,6 +253,7 @@ impl Runner {
     ) -> Result<RunReport, PipelineError> {
         let selected = options.selection.steps(&self.dag, &pipeline.name)?;
         self.check(&selected)?;
+        self.check_forward(&options.forward)?;
         self.lake.check_writable().map_err(PipelineError::Unwritable)?;
         let (mut report, mut stale) = (RunReport::default(), BTreeSet::new());
         let steps = self.dag.nodes().iter();

@@ -94,6 +94,7 @@ pub(super) async fn upsert(
             layout: layout.clone(),
             files: written.files.clone(),
             transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+            logic: None,
         };
         let applied = commit.apply(&opened).await;
         if let Err(LakeError::Conflict { .. }) = applied {
@@ -131,6 +132,7 @@ pub(super) async fn remove(
             layout,
             files: vec![],
             transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+            logic: None,
         };
         commit.apply(&opened).await.map(drop)
     })

@@ -16,6 +16,7 @@
 mod acl;
 mod architecture;
 mod avro;
+mod backfill;
 mod bad_input;
 mod broken_steps;
 mod broker;
@@ -42,6 +43,7 @@ mod follow;
 mod foreign_acts;
 mod foreign_writers;
 mod formats;
+mod forward;
 mod identity;
 mod identity_provider;
 mod init_from;

@@ -8,9 +8,12 @@
 //! - `batch_trigger`: how long it waits before the next batch, and how many records that takes.
 //! - `backoff`: how long it pauses after a failed batch before it tries again.
 //! - `slower_steps`: when the steps of a slower schedule (`every`, `refresh_after`) are due.
+//! - `backfill`: rows of earlier logic are computed again beside all that, day by day (`on_change: backfill`);
+//!   `turns`: a step and its backfill do not get into each other's way.
 //! - `ledger`: what the steps did, for `system.runs`, every few minutes.
 //! - [`Status`]: how it is doing, for whoever shows it: lag, rates, commits, failures, health.
 
+mod backfill;
 mod backoff;
 mod batch_trigger;
 mod ledger;
@@ -18,6 +21,7 @@ mod slower_steps;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +37,7 @@ use self::backoff::Backoff;
 use self::batch_trigger::BatchTrigger;
 use self::ledger::Ledger;
 use self::slower_steps::Schedule;
+use self::turns::Turns;
 use super::run_options::lookup;
 use super::{Decision, Failure, Node, Outcome, PipelineError, RunEvent, RunOptions, Runner};
 use crate::config::{Mode, Pipeline};
@@ -59,7 +64,7 @@ pub enum FollowEvent<'a> {
         /// How it goes now.
         status: &'a Snapshot,
     },
-    /// A step of a slower schedule has run.
+    /// A step of a slower schedule has run, or one more day of a step's older rows was computed again.
     Scheduled(&'a Outcome),
     /// A batch, or a step of a slower schedule, failed, and will be tried again after a pause.
     Failed {
@@ -82,6 +87,8 @@ pub struct Follower<'a> {
     batch: Vec<&'a Node>,
     /// The steps that have a slower schedule, in order.
     scheduled: Vec<&'a Node>,
+    /// The steps whose older rows are computed again.
+    turns: Turns<'a>,
     status: Arc<Status>,
     stop: CancellationToken,
     /// Steps whose tables were written, and may be due for upkeep.
@@ -103,9 +110,14 @@ impl<'a> Follower<'a> {
     ) -> Result<Self, PipelineError> {
         let selected = options.run.selection.steps(runner.dag(), &pipeline.name)?;
         runner.check(&selected)?;
+        runner.check_forward(&options.run.forward)?;
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
         let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| slower_steps::is_slower(node));
+        let turns = Turns::new(batch.iter().chain(&scheduled).copied());
+        for node in turns.nodes() {
+            runner.check_backfill(node)?;
+        }
         let (written, to_maintain) = unbounded_channel();
         let reads_sources = batch.iter().any(|node: &&Node| !node.sources.is_empty());
         Ok(Self {
@@ -114,6 +126,7 @@ impl<'a> Follower<'a> {
             options,
             batch,
             scheduled,
+            turns,
             status: Arc::new(Status::new(pipeline.trigger.every, reads_sources)),
             stop,
             ledger: Ledger::new(pipeline),
@@ -145,7 +158,7 @@ impl<'a> Follower<'a> {
                 self.ledger.keep(self.runner),
                 async {
                     if !self.options.once {
-                        self.follow_schedule(on_event).await;
+                        tokio::join!(self.follow_schedule(on_event), self.backfill(on_event));
                     }
                 }
             )
@@ -253,6 +266,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn run_batch_step(&self, node: &'a Node, options: &RunOptions) -> Result<Outcome, PipelineError> {
+        let _turn = self.turns.take(node).await;
         let mut on_start = |event: RunEvent<'_>| self.status.started(&event);
         let outcome = self.runner.run_step(node, lookup(node, options), &mut on_start).await?;
         if !matches!(outcome.decision, Decision::UpToDate(_)) {
@@ -339,6 +353,7 @@ impl<'a> Follower<'a> {
         if !reads_snapshots && matches!(inputs.decision, Decision::Full(_)) && inputs.waiting == Some(0) {
             return Ok(false);
         }
+        let _turn = self.turns.take(node).await;
         let outcome = self.runner.run_step(node, lookup, &mut |_| {}).await?;
         if !matches!(outcome.decision, Decision::UpToDate(_)) {
             self.finished(node, &outcome);

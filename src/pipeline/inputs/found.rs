@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::sources::FoundSources;
 use super::{Lookup, World};
-use crate::config::TableName;
+use crate::config::{OnChange, TableName};
 use crate::lake::{Changes, Lake, LakeError, LakeTable, positions};
 use crate::pipeline::decide::{Facts, InputFacts, LakeFacts, News, Others, Reads, Refresh, TableFacts};
 use crate::pipeline::{Node, PipelineError};
@@ -48,7 +48,7 @@ impl<'a> Found<'a> {
             .await
             .map_err(|error| node.lake_error(error))?;
         let planned = world.schemas.get(node.name());
-        let table = own_table(node, &target, planned, lookup.full_refresh).await?;
+        let table = own_table(node, &target, planned, lookup).await?;
         let mut finder = Finder {
             node,
             lake: world.lake,
@@ -62,7 +62,9 @@ impl<'a> Found<'a> {
         let lake = LakeFacts {
             reads: reads(node),
             full_refresh: lookup.full_refresh,
+            forward: forward(node, lookup),
             fingerprint: node.fingerprint,
+            layout: node.layout,
             table,
             inputs: inputs.iter().map(|input| input.facts(node)).collect(),
             refresh: refresh(node, &inputs),
@@ -86,6 +88,11 @@ impl<'a> Found<'a> {
             cold: lookup.full_refresh || lookup.cold,
         })
     }
+}
+
+/// Whether older rows stay as they are where the logic has changed.
+fn forward(node: &Node, lookup: Lookup) -> bool {
+    lookup.forward || node.step.on_change != OnChange::Rebuild
 }
 
 /// How the step's SQL reads its inputs.
@@ -129,23 +136,29 @@ async fn own_table(
     node: &Node,
     target: &LakeTable,
     planned: Option<&SchemaRef>,
-    full_refresh: bool,
+    lookup: Lookup,
 ) -> Result<Option<TableFacts>, PipelineError> {
     if target.version().is_none() {
         return Ok(None);
     }
     let mut facts = TableFacts::default();
-    if full_refresh || node.adds_records() {
+    if lookup.full_refresh || node.adds_records() {
         return Ok(Some(facts));
     }
     let failed = |error| node.lake_error(error);
     facts.fingerprint = target.transaction(positions::SQL).await.map_err(failed)?;
-    if facts.fingerprint == Some(node.fingerprint) {
+    let is_changed = facts.fingerprint != Some(node.fingerprint);
+    if is_changed && forward(node, lookup) {
+        facts.layout = target.transaction(positions::LAYOUT).await.map_err(failed)?;
+        // Its columns differ anyway: whether they fit is checked before anything is written (`step/shape.rs`).
+        facts.others = others(target, None).await.map_err(failed)?;
+    } else if !is_changed {
         facts.others = others(target, planned).await.map_err(failed)?;
     }
     Ok(Some(facts))
 }
 
+/// What others did to the table; their changes of columns count where the columns are not as planned.
 async fn others(target: &LakeTable, planned: Option<&SchemaRef>) -> Result<Others, LakeError> {
     let last = target.last_commit().await?;
     if let Some(other) = last.rows_changed() {

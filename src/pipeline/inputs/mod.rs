@@ -55,6 +55,8 @@ pub struct World<'a> {
 pub struct Lookup {
     /// Take everything as new, and rebuild the table.
     pub full_refresh: bool,
+    /// Where the logic has changed, older rows stay as they are, as with `on_change: forward`.
+    pub forward: bool,
     /// How sources are read.
     pub read: ReadOptions,
     /// Start from nothing, also where a step has a table to start from (`warm_start`).

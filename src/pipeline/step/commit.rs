@@ -21,6 +21,7 @@ pub async fn commit(
         layout,
         files: passed.written.files,
         transactions: attempt.inputs.transactions.clone(),
+        logic: attempt.inputs.decision.logic(),
     };
     let version = commit.apply(&attempt.inputs.target).await;
     Ok(Done {

@@ -32,7 +32,7 @@ use crate::backend::by_queries::Calls;
 
 pub(super) use plan::result;
 pub(super) use rehearse::rehearse;
-pub(super) use shape::{DELETED, stored_schema};
+pub(super) use shape::{DELETED, fits, stored_schema};
 pub(super) use shared::{Attempt, Done, Tools};
 
 /// Runs the SQL of a step over its inputs and makes the one commit.

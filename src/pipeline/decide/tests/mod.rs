@@ -1,3 +1,4 @@
+mod forward;
 mod logic;
 
 use super::Reads::{Changes, Sources, Whole};
@@ -21,11 +22,14 @@ const OVERWRITTEN: &str = "everything: `in.t0`: its rows were replaced in versio
 const OVERWRITTEN_PLAIN: &str = "everything: `in.t1`: its rows were replaced in version 3 (WRITE by Spark)";
 const RESTORED: &str = "everything: `in.t0`: it is at version 2, but version 5 has already been read";
 
-fn told(decision: &Decision) -> String {
+fn told(decision: &Result<Decision, String>) -> String {
     match decision {
-        Decision::UpToDate(reason) => format!("nothing: {reason}"),
-        Decision::Incremental => "new rows".to_owned(),
-        Decision::Full(reason) => format!("everything: {reason}"),
+        Ok(Decision::UpToDate(reason)) => format!("nothing: {reason}"),
+        Ok(Decision::Incremental) => "new rows".to_owned(),
+        Ok(Decision::Forward(reason)) => format!("forward: {reason}"),
+        Ok(Decision::Backfill(rows)) => format!("backfill: {rows}"),
+        Ok(Decision::Full(reason)) => format!("everything: {reason}"),
+        Err(reason) => format!("refused: {reason}"),
     }
 }
 
@@ -47,7 +51,9 @@ fn facts(reads: Reads, changes: &[fn(&mut Facts)]) -> Facts {
         lake: LakeFacts {
             reads,
             full_refresh: false,
+            forward: false,
             fingerprint: 7,
+            layout: 1,
             table: Some(written_by(7)),
             inputs: vec![input(true), input(reads == Whole)],
             refresh: None,
@@ -64,6 +70,7 @@ fn facts(reads: Reads, changes: &[fn(&mut Facts)]) -> Facts {
 fn written_by(fingerprint: i64) -> TableFacts {
     TableFacts {
         fingerprint: Some(fingerprint),
+        layout: Some(1),
         others: Others::Nothing,
     }
 }
