@@ -50,7 +50,7 @@
 //! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process
 //!   - the queries, half-step by half-step: `als_sql/train.rs`; rows solved by an aggregate: `als_sql/solve.rs`,
 //!     over `als/row_solver.rs`
-//!   - training rows refused (NULL, negative weights): `als_sql/weight.rs`
+//!   - training rows refused (NULL, infinite weights): `als_sql/weight.rs`; dislikes (weights below 0): `als/mod.rs`
 //! - `factors_table`: the rows of a model: `factors_table/mod.rs`; its own description: `factors_table/model_row.rs`
 //! - [`sessions`]: models of click order, also independent of DataFusion
 //!   - neighbor sessions found and weighed, ties: `sessions/knn.rs`; past sessions, repeated and simultaneous clicks,

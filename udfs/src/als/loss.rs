@@ -44,8 +44,9 @@ fn observed(model: &Model, user: usize, items: &[u32], weights: &[f32], alpha: f
     let mut sum = 0.0;
     for (item, weight) in items.iter().zip(weights) {
         let score = f64::from(dot(x, model.items.row(*item as usize)));
-        let confidence = 1.0 + f64::from(alpha) * f64::from(*weight);
-        sum += confidence * (1.0 - score).powi(2) - score.powi(2);
+        let confidence = 1.0 + f64::from(alpha) * f64::from(weight.abs());
+        let preference = if *weight < 0.0 { 0.0 } else { 1.0 };
+        sum += confidence * (preference - score).powi(2) - score.powi(2);
     }
     sum
 }

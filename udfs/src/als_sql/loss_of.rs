@@ -10,8 +10,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use super::columns::{vector, vector_type};
 
-/// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (1 − x·y)² −
-/// (x·y)²` with `c = 1 + alpha · weight`. Together with the sum of `(x·y)²` over all pairs, which the Gramians give,
+/// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (p − x·y)² −
+/// (x·y)²` with `c = 1 + alpha · |weight|`, and `p` 0 for a weight below 0 and 1 for others. Together with the sum of `(x·y)²` over all pairs, which the Gramians give,
 /// that is Hu et al.'s first sum.
 pub fn als_error(alpha: f32) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(ErrorOf {
@@ -68,7 +68,8 @@ impl ScalarUDFImpl for ErrorOf {
         let weights = arrays[2].as_primitive::<Float32Type>();
         let mut errors = Vec::with_capacity(args.number_rows);
         for row in 0..args.number_rows {
-            if weights.value(row) == 0.0 {
+            let weight = weights.value(row);
+            if weight == 0.0 {
                 errors.push(0.0);
                 continue;
             }
@@ -77,8 +78,9 @@ impl ScalarUDFImpl for ErrorOf {
                 return exec_err!("als_error: the vectors have different lengths");
             }
             let score: f64 = x.values().iter().zip(y.values()).map(|(x, y)| f64::from(x * y)).sum();
-            let confidence = f64::from(1.0 + self.alpha * weights.value(row));
-            errors.push(confidence * (1.0 - score).powi(2) - score.powi(2));
+            let confidence = f64::from(1.0 + self.alpha * weight.abs());
+            let preference = if weight < 0.0 { 0.0 } else { 1.0 };
+            errors.push(confidence * (preference - score).powi(2) - score.powi(2));
         }
         Ok(ColumnarValue::Array(Arc::new(Float64Array::from(errors))))
     }
