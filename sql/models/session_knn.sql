@@ -41,5 +41,6 @@ select
     alike.item_id,
     alike.score
 from alike
-left anti join (select * from gold.requests where weight <= 0.0) as seen
-    on alike.session_id = seen.session_id and alike.item_id = seen.item_id and var('exclude_seen', false)
+-- session_knn does not know of these
+left anti join (select * from gold.requests where weight <= 0.0 and var('exclude_seen', false)) as seen
+    on alike.session_id = seen.session_id and alike.item_id = seen.item_id
