@@ -62,6 +62,7 @@ alike as (
         session => session_id,
         item => item_id,
         at => last_event_at,
+        recency => var('recency', 1.0),     -- how much more newer sessions count
         k => 3 * var('k', 10),
         exclude_seen => var('seen', 'hide') = 'hide'
     )

@@ -42,7 +42,10 @@ weighted as (
         end as type_weight,
         -- interest halves every 30 minutes before the session's end, but never fades completely
         greatest(
-            power(0.5, (extract(epoch from session_ended_at) - extract(epoch from event_at)) / 1800.0),
+            power(
+                0.5,
+                (extract(epoch from session_ended_at) - extract(epoch from event_at)) / (60.0 * var('interest_half_life', 30.0))
+            ),
             0.001
         ) as recency
     from events

@@ -31,6 +31,7 @@ alike as (
         session => session_id,
         item => item_id,
         at => last_event_at,
+        recency => var('recency', 1.0),
         k => var('k', 20),
         exclude_seen => var('exclude_seen', false)
     )

@@ -62,7 +62,7 @@ pub use fold_in::FoldIn;
 pub use gramian::gramian;
 pub use holdout::{Holdout, train_until_best};
 pub use interactions::Interactions;
-pub use loss::loss;
+pub use loss::{error_of, loss};
 pub use model::{Model, start_row};
 pub use params::{Objective, Params, Solver};
 pub use row_solver::{RowEquations, RowSolver};

@@ -9,6 +9,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::columns::{vector, vector_type};
+use crate::als::error_of;
 
 /// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (p − x·y)² −
 /// (x·y)²` with `c = 1 + alpha · |weight|`, and `p` 0 for a weight below 0 and 1 for others. Together with the sum of `(x·y)²` over all pairs, which the Gramians give,
@@ -78,9 +79,7 @@ impl ScalarUDFImpl for ErrorOf {
                 return exec_err!("als_error: the vectors have different lengths");
             }
             let score: f64 = x.values().iter().zip(y.values()).map(|(x, y)| f64::from(x * y)).sum();
-            let confidence = f64::from(1.0 + self.alpha * weight.abs());
-            let preference = if weight < 0.0 { 0.0 } else { 1.0 };
-            errors.push(confidence * (preference - score).powi(2) - score.powi(2));
+            errors.push(error_of(score, weight, self.alpha));
         }
         Ok(ColumnarValue::Array(Arc::new(Float64Array::from(errors))))
     }

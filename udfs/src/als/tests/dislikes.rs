@@ -1,5 +1,7 @@
 //! Weights below 0, compared with the definition: preference 0, with the confidence of the weight.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// Four users, six items, with likes and dislikes; user 3 only dislikes.
@@ -156,4 +158,27 @@ fn a_dislike_is_never_held_out() {
     // One like and one dislike: nothing to hold out.
     let few = Interactions::from_triples(1, 2, vec![(0, 0, 1.0), (0, 1, -1.0)]).unwrap();
     assert!(Holdout::split(few, 0.5, 1).unwrap().1.cases().is_empty());
+}
+
+proptest! {
+    #[test]
+    fn sums_are_those_of_a_plain_map(triples in proptest::collection::vec((0_u32..4, 0_u32..4, -6_i8..7), 0..40)) {
+        // Halves, so that every sum is exact.
+        let triples: Vec<(u32, u32, f32)> = triples
+            .into_iter()
+            .map(|(user, item, halves)| (user, item, 0.5 * f32::from(halves)))
+            .collect();
+        let mut expected: BTreeMap<(u32, u32), f32> = BTreeMap::new();
+        for (user, item, weight) in &triples {
+            *expected.entry((*user, *item)).or_default() += weight;
+        }
+        expected.retain(|_, weight| *weight != 0.0);
+        let interactions = Interactions::from_triples(4, 4, triples).unwrap();
+        let mut found = BTreeMap::new();
+        for user in 0..4_u32 {
+            let (items, weights) = interactions.row(user as usize);
+            found.extend(items.iter().zip(weights).map(|(item, weight)| ((user, *item), *weight)));
+        }
+        prop_assert_eq!(found, expected);
+    }
 }
