@@ -12,8 +12,8 @@ use super::columns::{vector, vector_type};
 use crate::als::error_of;
 
 /// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (p − x·y)² −
-/// (x·y)²` with `c = 1 + alpha · |weight|`, and `p` 0 for a weight below 0 and 1 for others. Together with the sum of `(x·y)²` over all pairs, which the Gramians give,
-/// that is Hu et al.'s first sum.
+/// (x·y)²` with `c = 1 + alpha · |weight|`, and `p` 0 for a weight below 0 and 1 for others. Together with the sum of
+/// `(x·y)²` over all pairs, which the Gramians give, that is Hu et al.'s first sum.
 pub fn als_error(alpha: f32) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(ErrorOf {
         signature: Signature::exact(
