@@ -117,7 +117,7 @@ pub(super) async fn popular(
     let snapshot = shop.filled()?;
     let popular = include_str!("../sql/popular.sql");
     let sql = match snapshot.can_read("gold.item_trends") {
-        true => include_str!("../sql/popular_trends.sql").replace("POPULAR", popular),
+        true => include_str!("../sql/popular_trends.sql").replace("popular_items", &format!("(\n{popular})")),
         false => popular.to_owned(),
     };
     let items = panels::rows(&shop, &snapshot, "the popular items", &sql, parameters).await?;
