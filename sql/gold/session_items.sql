@@ -57,7 +57,7 @@ select
     item_id,
 
     ---------- what the recommender learns from; rounded, so that the order of summation does not matter
-    round(sum(type_weight * recency), 6) as weight,
+    case when item_id is not null then round(sum(type_weight * recency), 6) end as weight,
 
     ---------- what happened
     count(item_id) filter (where event_type = 'view') as views,
