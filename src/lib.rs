@@ -373,7 +373,9 @@
 //!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
 //!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`
 //!   - the catalog of items: `sql/gold/items.sql`; hidden items, those out of stock: `sql/gold/item_rules.sql`
-//!   - weights of events, fading interest: `sql/gold/session_items.sql`; ranks: `sql/gold/item_popularity.sql`
+//!   - weights of events, fading interest, dislikes: `sql/gold/session_items.sql`; types that are accepted:
+//!     `sql/silver/clicks.sql`
+//!   - ranks, items that fade: `sql/gold/item_popularity.sql`; items that rise: `sql/gold/item_trends.sql`
 //!   - number of iterations, factors, seed: `sql/gold/als_factors.sql`, `udfs/src/als/params.rs` (the defaults)
 //!   - blend of models, ties, items seen, new visitors (cold start), wrong clocks, the last 180 days, items of one
 //!     category, rare items: `sql/gold/recommendations.sql`

@@ -57,7 +57,8 @@ judged as (
                 then 'timestamp is in the future'
             when item_id is null then 'item_id is missing'
             when event_type is null then 'event_type is missing'
-            when event_type not in ('view', 'add_to_cart', 'purchase') then 'event_type is unknown'
+            -- Add a type here, such as 'refund'. What it says about interest is in sql/gold/session_items.sql
+            when event_type not in ('view', 'add_to_cart', 'remove_from_cart', 'purchase') then 'event_type is unknown'
             when session_id is null and user_id is null then 'session_id and user_id are both missing'
         end as reason
     from parsed

@@ -71,6 +71,19 @@ const CARTS: [&str; 16] = [
     "bag",
     "atc",
 ];
+const REMOVALS: [&str; 11] = [
+    "removefromcart",
+    "removedfromcart",
+    "removecart",
+    "cartremove",
+    "removefrombasket",
+    "basketremove",
+    "removefrombag",
+    "productremoved",
+    "itemremoved",
+    "removecartitem",
+    "deletefromcart",
+];
 const PURCHASES: [&str; 22] = [
     "purchase",
     "purchases",
@@ -114,18 +127,25 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
     let exact = [
         (Event::View, &VIEWS[..]),
         (Event::AddToCart, &CARTS),
+        (Event::RemoveFromCart, &REMOVALS),
         (Event::Purchase, &PURCHASES),
     ];
     if let Some((event, _)) = exact.into_iter().find(|(_, names)| is_one_of(names)) {
         return Some(Recognized::As(event));
     }
-    if OTHERS.iter().any(|word| kind.contains(word)) {
+    let contains = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+    let is_of_cart = contains(&["cart", "basket", "bag", "trolley"]);
+    // A coupon removed from the cart is not an item.
+    let is_of_other = contains(&["coupon", "voucher", "promo", "discount", "address", "wish"]);
+    if is_of_cart && contains(&["remove"]) && !is_of_other {
+        return Some(Recognized::As(Event::RemoveFromCart));
+    }
+    if contains(&OTHERS) {
         return None;
     }
-    let contains = |words: &[&str]| words.iter().any(|word| kind.contains(word));
     // An address entered in the cart adds nothing to it.
     let is_added = contains(&["put"]) || kind.replace("address", "").contains("add");
-    if contains(&["cart", "basket", "bag", "trolley"]) && is_added {
+    if is_of_cart && is_added {
         return Some(Recognized::As(Event::AddToCart));
     }
     let is_done = contains(&["complete", "place", "confirm", "success", "submit", "done", "paid"]);
@@ -164,7 +184,7 @@ mod tests {
 
     #[test]
     fn kinds_are_recognized_by_synonyms() {
-        use Event::{AddToCart, Purchase, View};
+        use Event::{AddToCart, Purchase, RemoveFromCart, View};
         for (event, kinds) in [
             (
                 Some(View),
@@ -204,9 +224,23 @@ mod tests {
                 ],
             ),
             (
-                None,
+                Some(RemoveFromCart),
                 &[
                     "remove_from_cart",
+                    "removefromcart",
+                    "Product Removed",
+                    "Item Removed From Cart",
+                    "cart_line_removed",
+                    "cart_remove",
+                ],
+            ),
+            (
+                None,
+                &[
+                    "remove_from_wishlist",
+                    "Product Removed From Wishlist",
+                    "cart_coupon_removed",
+                    "Cart Cleared",
                     "Product List Viewed",
                     "Order Refunded",
                     "begin_checkout",

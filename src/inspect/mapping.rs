@@ -69,6 +69,8 @@ pub enum Event {
     View,
     /// It was put into the cart.
     AddToCart,
+    /// It was taken out of the cart again.
+    RemoveFromCart,
     /// It was bought.
     Purchase,
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Event {
         f.write_str(match self {
             Self::View => "view",
             Self::AddToCart => "add_to_cart",
+            Self::RemoveFromCart => "remove_from_cart",
             Self::Purchase => "purchase",
         })
     }
@@ -224,6 +227,8 @@ pub(super) struct KindLists {
     #[serde(default)]
     pub add_to_cart: Vec<String>,
     #[serde(default)]
+    pub remove_from_cart: Vec<String>,
+    #[serde(default)]
     pub purchase: Vec<String>,
 }
 
@@ -233,6 +238,7 @@ impl KindLists {
         let lists = [
             (&self.view, Event::View),
             (&self.add_to_cart, Event::AddToCart),
+            (&self.remove_from_cart, Event::RemoveFromCart),
             (&self.purchase, Event::Purchase),
         ];
         let known = lists

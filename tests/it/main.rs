@@ -92,3 +92,4 @@ mod sql_logic;
 mod sql_unit_tests;
 mod support;
 mod terminal;
+mod weights;

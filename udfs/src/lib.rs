@@ -44,13 +44,14 @@
 //!   - the Gramian: `als/gramian.rs`; its diagonal coordinates: `als/spectrum.rs`; the loss: `als/loss.rs`
 //!   - fold-in of sessions that training has not seen: `als/fold_in.rs`; random start, seed: `als/model.rs`
 //!   - early stopping (`holdout`, `patience`), ties in it: `als/holdout.rs`
-//!   - repeated pairs summed, weights of 0 and below: `als/interactions.rs`
+//!   - repeated pairs summed, sums of 0 left out: `als/interactions.rs`; dislikes (weights below 0): `als/mod.rs`,
+//!     `als/solve.rs` (`right_side`)
 //!   - search for the best items, ties: `als/top_k.rs`; in eight bits first: `als/quantized.rs`
 //!   - vectorized inner loops: `als/kernels.rs`; matrix products: `als/product.rs`
 //! - [`als_sql`]: the same with joins and aggregates, for data that does not fit in one process
 //!   - the queries, half-step by half-step: `als_sql/train.rs`; rows solved by an aggregate: `als_sql/solve.rs`,
 //!     over `als/row_solver.rs`
-//!   - training rows refused (NULL, negative weights): `als_sql/weight.rs`
+//!   - training rows refused (NULL, infinite weights): `als_sql/weight.rs`
 //! - `factors_table`: the rows of a model: `factors_table/mod.rs`; its own description: `factors_table/model_row.rs`
 //! - [`sessions`]: models of click order, also independent of DataFusion
 //!   - neighbor sessions found and weighed, ties: `sessions/knn.rs`; past sessions, repeated and simultaneous clicks,

@@ -27,6 +27,10 @@ pub(super) struct Item {
     purchases: i64,
     /// The number of sessions that interacted with the item, if known.
     sessions: Option<i64>,
+    /// How many times as many events the item had in the last days as expected from those before (1 is steady); only
+    /// for popular items, if the project has `gold.item_trends`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trend: Option<f64>,
     /// What the catalog says of the item, if it has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details>,
@@ -110,8 +114,13 @@ pub(super) async fn popular(
         moment("to", range.to),
         number("limit", shop.rows(wanted.limit, 10)?),
     ];
-    let sql = include_str!("../sql/popular.sql");
-    let items = panels::rows(&shop, &*shop.filled()?, "the popular items", sql, parameters).await?;
+    let snapshot = shop.filled()?;
+    let popular = include_str!("../sql/popular.sql");
+    let sql = match snapshot.can_read("gold.item_trends") {
+        true => include_str!("../sql/popular_trends.sql").replace("popular_items", &format!("(\n{popular})")),
+        false => popular.to_owned(),
+    };
+    let items = panels::rows(&shop, &snapshot, "the popular items", &sql, parameters).await?;
     Ok(Json(Items::with_details(items, &shop.catalog())))
 }
 

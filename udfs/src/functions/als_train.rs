@@ -57,7 +57,7 @@ impl RelationFunction for AlsTrain {
                     "weight",
                     Kind::Column,
                     "1 for every row",
-                    "how strong the interaction is; not negative",
+                    "how strong the interaction is; below 0, how strong the dislike",
                 ),
                 Parameter::optional("factors", Kind::Integer, "64", "dimensions of taste space"),
                 Parameter::optional("iterations", Kind::Integer, "15", "how many times each side is solved"),

@@ -123,7 +123,7 @@ pub(super) fn named(
             item: i,
             weight,
         } => format!(
-            "{function}: the weight of user '{}' and item '{}' is {weight}; weights must be finite and not negative",
+            "{function}: the weight of user '{}' and item '{}' is {weight}; weights must be finite",
             user(*u),
             item(*i)
         ),

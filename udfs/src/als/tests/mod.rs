@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 
+mod dislikes;
 mod holdout;
 mod rows;
 
@@ -244,8 +245,9 @@ fn factors_are_finite_or_an_error() {
 
 #[test]
 fn bad_input_is_refused_by_name() {
-    for weight in [f32::NAN, f32::INFINITY, -1.0] {
-        let error = Interactions::from_triples(1, 1, vec![(0, 0, weight)]).unwrap_err();
+    for weights in [vec![f32::NAN], vec![f32::NEG_INFINITY], vec![f32::MAX, f32::MAX]] {
+        let triples = weights.into_iter().map(|weight| (0, 0, weight)).collect();
+        let error = Interactions::from_triples(1, 1, triples).unwrap_err();
         assert!(error.to_string().contains("user 0 and item 0"), "{error}");
     }
     assert!(matches!(
