@@ -135,7 +135,7 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
     }
     let contains = |words: &[&str]| words.iter().any(|word| kind.contains(word));
     let is_of_cart = contains(&["cart", "basket", "bag", "trolley"]);
-    // A coupon removed from the cart is not an item.
+    // A coupon in the cart is not an item.
     let is_of_other = contains(&["coupon", "voucher", "promo", "discount", "address", "wish"]);
     if is_of_cart && contains(&["remove"]) && !is_of_other {
         return Some(Recognized::As(Event::RemoveFromCart));
@@ -143,9 +143,7 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
     if contains(&OTHERS) {
         return None;
     }
-    // An address entered in the cart adds nothing to it.
-    let is_added = contains(&["put"]) || kind.replace("address", "").contains("add");
-    if is_of_cart && is_added {
+    if is_of_cart && !is_of_other && (kind.starts_with("put") || kind.contains("add")) {
         return Some(Recognized::As(Event::AddToCart));
     }
     let is_done = contains(&["complete", "place", "confirm", "success", "submit", "done", "paid"]);
@@ -249,6 +247,7 @@ mod tests {
                     "view_item_list",
                     "add_to_wishlist",
                     "cart_address_entered",
+                    "cart_coupon_added",
                     "scroll",
                 ],
             ),
