@@ -137,7 +137,7 @@
 //!   - the catalog in memory, replaced by a new version of its table: `serve/watch.rs` (`follow_catalog`)
 //!   - cache of answers: `serve/answer_cache.rs`; HTTP errors: `serve/error.rs`
 //!   - concurrent requests answered together (batching), a full queue: `serve/answers.rs`
-//!   - routes, OpenAPI: `serve/api/mod.rs`; parameters, times and bodies parsed: `serve/api/extract.rs`
+//!   - routes, OpenAPI: `serve/api/mod.rs`; parameters, (local) times and bodies parsed: `serve/api/extract.rs`
 //!   - `k` checked against `--max-k`, items and events of a visitor: `serve/api/recommendations.rs`
 //!   - `k` of similar items (a number of rows, up to 1,000): `serve/api/items.rs`, `serve/shop.rs` (`rows`)
 //!   - commits as server-sent events: `serve/api/commit_stream.rs`; SQL of clients: `serve/api/sql.rs`
@@ -145,11 +145,12 @@
 //!   - queries behind panels and reports, how their rows are sorted: `serve/panels.rs` (in `serve/sql/`)
 //!   - the page's files, how browsers cache them: `serve/assets.rs`; live updates: `serve/assets/live.js`
 //!   - panels: `serve/assets/panel.js`; time range and filters in the address: `serve/assets/state.js`
-//!   - numbers and times (UTC) on the page: `serve/assets/format.js`; light and dark: `serve/assets/theme.js`
+//!   - numbers and times on the page: `serve/assets/format.js`; the shop's time zone: `serve/assets/zone.js`, from
+//!     `serve/api/project.rs`; light and dark: `serve/assets/theme.js`
 //!   - the page asks for a token: `serve/assets/api.js`; text that must not become markup (XSS): `serve/assets/dom.js`
 //!   - titles, pictures and links of items, and which addresses are refused: `serve/assets/item.js`
 //! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen
-//!   - training and test sessions split by time, sessions at the cut, wrong clocks: `evaluate/train_test.rs`
+//!   - training and test sessions split by time (local days), those at the cut, wrong clocks: `evaluate/train_test.rs`
 //!   - test sessions cut into what is known and what is to be predicted: `evaluate/cases.rs`
 //!   - test sessions found in the training data (leakage): `evaluate/overlap.rs`
 //!   - items seen before count as targets: `evaluate/metrics/mod.rs`; unknown ones are misses, items to come that
@@ -295,6 +296,8 @@
 //!   - expectations: malformed ones refused with their line, the others made queries (NULL in them):
 //!     `config/validate_expectation.rs`; unknown keys and wrong types in them: `config/raw_expectation.rs`, placed by
 //!     `config/raw.rs` (`problem`)
+//!   - `timezone`, unknown ones refused: `config/validate_time_zone.rs`; local days and hours, clock changes (in SQL,
+//!     `at time zone`): `config/time_zone.rs`
 //!   - malformed names of tables refused, mistyped words: `config/table_name.rs`
 //!   - malformed counts and sizes, a `retain` that is too short refused: `config/validate_maintenance.rs`
 //!   - malformed times, an empty `trigger` refused: `config/validate_trigger.rs`; its defaults: `config/project.rs`
@@ -371,6 +374,7 @@
 //!   - why records are rejected (bots are not), how far ahead a clock may be: `sql/silver/clicks.sql`
 //!   - deduplication, sessions inferred (30 minutes), late events: `sql/silver/events.sql`
 //!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
+//!   - days and hours of the shop's time zone: `sql/gold/engagement.sql`, `sql/gold/item_activity.sql` (late events)
 //!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`
 //!   - the catalog of items: `sql/gold/items.sql`; hidden items, those out of stock: `sql/gold/item_rules.sql`
 //!   - weights of events, fading interest, dislikes: `sql/gold/session_items.sql`; types that are accepted:

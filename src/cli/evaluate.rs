@@ -54,8 +54,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     test_share: f64,
 
-    /// Test on the sessions of the last DAYS days instead; a few sessions that end more than a day after all others do
-    /// not determine the last day
+    /// Test on the sessions of the last DAYS days of the project's time zone instead; a few sessions that end more than
+    /// a day after all others do not determine the last day
     #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 

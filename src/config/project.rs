@@ -11,7 +11,7 @@ use clickrec_udfs::SourceSchemas;
 use url::Url;
 
 use super::{
-    BackendConfig, ConfigError, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName,
+    BackendConfig, ConfigError, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName, TimeZone,
 };
 use crate::sources::SourceConfig;
 
@@ -24,6 +24,8 @@ pub struct Project {
     pub file: PathBuf,
     /// Where the tables are.
     pub lake: LakeConfig,
+    /// The calendar of its days and hours; also `var('timezone', …)` in SQL, if the file or `--var` sets it.
+    pub timezone: TimeZone,
     /// Where steps run.
     pub engine: BackendConfig,
     /// Where events come from, by name.

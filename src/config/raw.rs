@@ -26,6 +26,9 @@ pub(super) struct RawProject {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub storage: BTreeMap<String, Text>,
+    /// The shop's time zone, whose days and hours Gold, the page and the API count: `Europe/Berlin`; `UTC` by default.
+    #[schemars(with = "Option<String>")]
+    pub timezone: Option<Text>,
     /// Where steps run: `local`, or on a cluster: `{ ballista: "df://host:50050" }`.
     #[schemars(with = "Option<RawEngine>")]
     pub engine: Option<Spanned<RawEngine>>,
@@ -82,6 +85,9 @@ pub(super) struct RawTarget {
     /// Settings of that lake's store.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub storage: Option<BTreeMap<String, Text>>,
+    /// Another time zone.
+    #[schemars(with = "Option<String>")]
+    pub timezone: Option<Text>,
     /// Another engine.
     #[schemars(with = "Option<RawEngine>")]
     pub engine: Option<Spanned<RawEngine>>,

@@ -25,7 +25,7 @@ const RESERVED_LAYERS: [&str; 2] = ["information_schema", "system"];
 /// Collects problems while it validates a file.
 pub(super) struct Validator<'a> {
     file: &'a Path,
-    options: &'a LoadOptions<'a>,
+    pub(super) options: &'a LoadOptions<'a>,
     pub(super) values: Values,
 }
 
@@ -53,7 +53,8 @@ impl<'a> Validator<'a> {
                 sources.insert(name.clone(), config);
             }
         }
-        let vars = self.vars(&raw.vars);
+        let mut vars = self.vars(&raw.vars);
+        let timezone = self.timezone(&raw, &mut vars);
         let engine = self.engine(raw.engine.as_ref());
         let maintenance = self.maintenance(&raw.maintenance);
         let pipelines = self.pipelines(&raw.pipelines);
@@ -64,6 +65,7 @@ impl<'a> Validator<'a> {
                 root,
                 file: self.file.to_owned(),
                 lake,
+                timezone,
                 engine,
                 sources,
                 maintenance,
@@ -107,6 +109,7 @@ impl<'a> Validator<'a> {
         if let Some(storage) = target.storage {
             raw.storage = storage;
         }
+        raw.timezone = target.timezone.or(raw.timezone.take());
         raw.engine = target.engine.or(raw.engine.take());
         raw.sources.extend(target.sources);
     }

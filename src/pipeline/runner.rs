@@ -20,7 +20,7 @@ use super::{
     deleted_tables, on_change,
 };
 use crate::backend::{self, Backend, LocalBackend};
-use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
+use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName, TimeZone};
 use crate::engine::{Bindings, Engine};
 use crate::lake::Lake;
 use crate::lake::positions::SourcePositions;
@@ -66,6 +66,7 @@ pub struct Runner {
     planning: SessionState,
     maintenance: MaintenanceConfig,
     recommender: RecommenderConfig,
+    timezone: TimeZone,
 }
 
 impl Runner {
@@ -104,6 +105,7 @@ impl Runner {
             planning,
             maintenance: project.maintenance.clone(),
             recommender: project.recommender.clone(),
+            timezone: project.timezone,
         })
     }
 
@@ -152,6 +154,11 @@ impl Runner {
     /// What the recommender consists of.
     pub fn recommender(&self) -> &RecommenderConfig {
         &self.recommender
+    }
+
+    /// The calendar of days and hours.
+    pub fn timezone(&self) -> TimeZone {
+        self.timezone
     }
 
     /// Why a step cannot run as its SQL stands; `None` where it can.

@@ -10,7 +10,7 @@ use url::Url;
 use super::Dag;
 use crate::config::{
     BackendConfig, LakeConfig, MaintenanceConfig, Mode, OnChange, Pipeline, Project, RecommenderConfig, Step, Storage,
-    TableName, Trigger,
+    TableName, TimeZone, Trigger,
 };
 
 /// The name of a table.
@@ -49,6 +49,7 @@ pub(super) fn project(steps: Vec<Step>) -> Project {
             url: Url::parse("memory:///lake/").unwrap(),
             storage: Storage::default(),
         },
+        timezone: TimeZone::default(),
         engine: BackendConfig::Local,
         sources: BTreeMap::new(),
         maintenance: MaintenanceConfig::default(),

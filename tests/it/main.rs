@@ -61,6 +61,7 @@ mod kafka_topic;
 mod kafka_topics;
 mod lake_damage;
 mod lake_health;
+mod local_days;
 mod module_graph;
 mod names_and_pictures;
 mod object_store;

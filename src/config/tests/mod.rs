@@ -4,6 +4,7 @@ mod files;
 mod kafka_topics;
 mod recommender;
 mod schema_registry;
+mod time_zone;
 
 use std::collections::BTreeMap;
 use std::fs;

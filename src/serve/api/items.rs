@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{EventType, Id, Params, Range};
 use crate::recommender::{self, Catalog, Details};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::panels::{self, moment, number, text};
+use crate::serve::panels::{self, day, number, text};
 use crate::serve::shop::Shop;
 use crate::serve::statements::is_ready;
 
@@ -108,10 +109,14 @@ pub(super) async fn popular(
     Params(wanted): Params<Popular>,
     Params(range): Params<Range>,
 ) -> Result<Json<Items>, ApiError> {
+    let zone = shop.runner.timezone();
+    let last = range
+        .end(zone)
+        .and_then(|to| to.checked_sub_signed(TimeDelta::microseconds(1)));
     let parameters = vec![
         text("event_type", wanted.event_type.map(EventType::name)),
-        moment("from", range.from),
-        moment("to", range.to),
+        day("first_day", range.start(zone).map(|from| zone.date(from))),
+        day("last_day", last.map(|last| zone.date(last))),
         number("limit", shop.rows(wanted.limit, 10)?),
     ];
     let snapshot = shop.filled()?;

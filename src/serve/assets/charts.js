@@ -2,6 +2,7 @@
 import uPlot from "/assets/vendor/uplot/uPlot.esm.js";
 import { h, svg } from "./dom.js";
 import { compact, date, dayMonth, dateTime, hour, number, percent } from "./format.js";
+import { zone } from "./zone.js";
 
 /** A canvas needs a color, not `var(--x)`: let the browser work it out, whatever theme it is in. */
 function color(name) {
@@ -44,7 +45,7 @@ export function timeSeries() {
     return {
       ...size(),
       padding: [12, 4, 0, 0],
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zone()),
       cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
       legend: { markers: { fill: (plot, i) => plot.series[i].stroke() } },
       scales: { count: { range: fromZero(1) }, share: { range: fromZero(0.01) } },
