@@ -9,8 +9,8 @@ use url::Url;
 
 use super::Dag;
 use crate::config::{
-    BackendConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, Step, Storage, TableName,
-    Trigger,
+    BackendConfig, ErasureConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, Step,
+    Storage, TableName, Trigger,
 };
 
 /// The name of a table.
@@ -51,6 +51,7 @@ pub(super) fn project(steps: Vec<Step>) -> Project {
         engine: BackendConfig::Local,
         sources: BTreeMap::new(),
         maintenance: MaintenanceConfig::default(),
+        erasure: ErasureConfig::default(),
         recommender: RecommenderConfig::default(),
         pipelines: vec![Pipeline {
             name: "shop".to_owned(),
