@@ -74,6 +74,9 @@ pub(super) struct RawMaintenance {
     /// How long to keep entries of the log: `1d`.
     #[schemars(with = "Option<String>")]
     pub log_retain: Option<Text>,
+    /// How long Bronze and Silver keep events: `400d`. By default, for ever.
+    #[schemars(with = "Option<String>")]
+    pub retain_events: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -232,6 +232,17 @@ async fn rewrite(
     }
 }
 
+/// Takes whole files out of a table, with their rows, in a commit of the same kind.
+pub(super) async fn take_out(table: &LakeTable, files: Vec<Add>) -> Result<Version, LakeError> {
+    refuse_changes_of_others(table).await?;
+    let transactions = table.transactions().await?.cloned().unwrap_or_default();
+    let rewrites = files.into_iter().map(|file| Rewrite {
+        old: Holding { file, rows: 0 },
+        new: vec![],
+    });
+    commit(table, &rewrites.collect::<Vec<_>>(), transactions).await
+}
+
 async fn commit(
     table: &LakeTable,
     rewrites: &[Rewrite],

@@ -26,7 +26,7 @@
 //! Afterwards:
 //!
 //! - [`maintain`](fn@maintain): does whatever is due: [`compact`](fn@compact) combines small files into larger ones,
-//!   [`vacuum`](fn@vacuum) deletes files that no version needs.
+//!   [`vacuum`](fn@vacuum) deletes files that no version needs; `expire` takes out files of old events.
 //!
 //! Rows of a person, for good:
 //!
@@ -47,6 +47,7 @@ mod data_files_scan;
 mod diagnose;
 mod erase;
 mod error;
+mod expire;
 mod file_reads;
 mod foreign_commits;
 mod history;
