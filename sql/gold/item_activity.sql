@@ -1,5 +1,7 @@
 -- gold.item_activity: one row per day and item: how often it was viewed, added to a cart and bought that day.
--- Key: day. Only days with new events are recomputed, from silver.events; files of other days are not opened.
+-- Key: day. Only days with new events are recomputed, from silver.events; files of other days are not opened. A day whose
+-- events are all gone (`clickrec erase`) returns one row without an item, which deletes its old rows (pipelines.yaml:
+-- `delete: item_id is null`).
 -- Read by the dashboard, which queries any range of days.
 with
 
@@ -13,10 +15,10 @@ select
     events.item_id,
 
     ---------- what happened
-    count(*) as events,
-    count(*) filter (where events.event_type = 'view') as views,
-    count(*) filter (where events.event_type = 'add_to_cart') as add_to_carts,
-    count(*) filter (where events.event_type = 'purchase') as purchases
+    count(events.item_id) as events,
+    count(events.item_id) filter (where events.event_type = 'view') as views,
+    count(events.item_id) filter (where events.event_type = 'add_to_cart') as add_to_carts,
+    count(events.item_id) filter (where events.event_type = 'purchase') as purchases
 from touched
-inner join silver.events as events on touched.event_date = events.event_date
+left join silver.events as events on touched.event_date = events.event_date
 group by touched.event_date, events.item_id
