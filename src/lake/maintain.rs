@@ -104,9 +104,9 @@ pub async fn maintain(
         return Ok(done);
     }
     if let Some(time) = upkeep.config.retain_events {
-        done.files_expired = expire(table, time).await?;
+        done.files_expired = expire(&table.reopened().await?, time).await?;
     }
-    set_retention(table, upkeep.config).await?;
+    set_retention(&table.reopened().await?, upkeep.config).await?;
     let table = table.reopened().await?;
     let failed = |action| LakeError::delta(action, table.name());
     create_checkpoint(table.delta(), None)
