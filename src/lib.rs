@@ -283,6 +283,7 @@
 //!   - data files ruled out by date (statistics): `lake/keys/times.rs`; types that Delta can store: `lake/schema.rs`
 //!   - compaction, `cluster_by`: `lake/compact.rs`; checkpoints, cleanup of the log: `lake/maintain.rs`
 //!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`; of less than a day: `cli/vacuum.rs`
+//!   - old events (`retain_events`): `lake/expire.rs`; every file below the lake: `lake/all_files.rs`
 //!   - vacuum: `lake/vacuum.rs`, when due: `lake/maintain.rs`; history of commits: `lake/history.rs`
 //!   - time travel: `lake/time_travel.rs`; damaged (torn) log, missing checkpoint: `lake/diagnose.rs`
 //!   - logs kept open in memory: `lake/log_cache.rs`
