@@ -184,3 +184,59 @@ async fn are_there(table: &LakeTable, files: impl Iterator<Item = &Add>) -> Resu
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Add {
+        Add {
+            path: path.to_owned(),
+            ..Add::default()
+        }
+    }
+
+    fn erasure(removed: &[&str], rests: &[(&str, &str)]) -> LogEntry {
+        LogEntry {
+            removed: removed.iter().map(|path| (*path).to_owned()).collect(),
+            rests: rests.iter().map(|(old, new)| ((*old).to_owned(), file(new))).collect(),
+            ..LogEntry::default()
+        }
+    }
+
+    fn unread(files: &[&str]) -> Changes {
+        Changes {
+            files: files.iter().map(|path| file(path)).collect(),
+            ..Changes::default()
+        }
+    }
+
+    fn paths(changes: &Changes) -> Vec<&str> {
+        changes.files.iter().map(|file| file.path.as_str()).collect()
+    }
+
+    #[test]
+    fn of_an_erased_file_the_rest_is_read_once() {
+        let none = HashSet::new();
+        let mut changes = unread(&["a", "b", "c"]);
+        let first = erasure(&["b", "c", "read"], &[("b", "b1"), ("b", "b2"), ("read", "r1")]);
+        assert!(changes.erase(first, &none) && changes.erases());
+        assert_eq!(paths(&changes), ["a", "b1", "b2"]);
+        assert!(changes.erase(erasure(&["b1"], &[("b1", "b3")]), &none));
+        assert_eq!(paths(&changes), ["a", "b2", "b3"]);
+    }
+
+    #[test]
+    fn an_erasure_that_found_nothing_is_no_change() {
+        let mut changes = unread(&[]);
+        assert!(changes.erase(erasure(&[], &[]), &HashSet::from(["a".to_owned()])));
+        assert!(!changes.erases() && changes.is_unchanged());
+    }
+
+    #[test]
+    fn an_unread_file_that_was_replaced_before_may_hold_what_was_erased() {
+        let replaced = HashSet::from(["a".to_owned()]);
+        let mut changes = unread(&["a"]);
+        assert!(!changes.erase(erasure(&["compacted"], &[("compacted", "rest")]), &replaced));
+    }
+}
