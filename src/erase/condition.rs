@@ -46,7 +46,7 @@ impl<'a> Wanted<'a> {
         users: &BTreeSet<String>,
         sessions: &BTreeSet<String>,
     ) -> Result<Self, ErasureError> {
-        let fields = Fields::new(&[(&names.users, users), (&names.sessions, sessions)])?;
+        let fields = Fields::new(&[(&names.users[..], users), (&names.sessions[..], sessions)])?;
         let words = Words::new(users.iter().chain(sessions).map(String::as_str))?;
         Ok(Self {
             names,

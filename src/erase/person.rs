@@ -54,13 +54,13 @@ impl<'n> Search<'_, 'n> {
     async fn sessions(&self) -> Result<BTreeSet<String>, ErasureError> {
         let no_sessions = Wanted::new(self.names, &self.ids.users, &BTreeSet::new())?;
         let (mut own, mut pending) = (self.known.clone(), BTreeSet::new());
-        for (table, rows) in self.tables.rows() {
-            let rows = rows.await?;
+        for table in &self.tables.all {
             let schema = table.schema();
             let columns = columns(&no_sessions, schema);
             if columns.is_empty() {
                 continue;
             }
+            let rows = self.tables.rows_of(table).await?;
             if let Some(of_users) = no_sessions.of_users(schema).filter(|_| !self.ids.users.is_empty()) {
                 own.extend(distinct(rows.clone().filter(of_users)?, &columns).await?);
             }
@@ -82,14 +82,14 @@ impl<'n> Search<'_, 'n> {
         }
         let ours = Wanted::new(self.names, &self.ids.users, sessions)?;
         let in_sessions = Wanted::new(self.names, &BTreeSet::new(), sessions)?;
-        for (table, rows) in self.tables.rows() {
+        for table in &self.tables.all {
             let schema = table.schema();
             let columns: Vec<Expr> = columns(&ours, schema);
             let (Some(others), Some(named)) = (ours.of_others(schema), in_sessions.named(schema)) else {
                 continue;
             };
             if !columns.is_empty() {
-                shared.extend(distinct(rows.await?.filter(named.and(others))?, &columns).await?);
+                shared.extend(distinct(self.tables.rows_of(table).await?.filter(named.and(others))?, &columns).await?);
             }
         }
         Ok(shared)
@@ -98,9 +98,10 @@ impl<'n> Search<'_, 'n> {
     /// The records of the person.
     async fn places(&self, wanted: &Wanted<'_>) -> Result<BTreeSet<(i64, String)>, ErasureError> {
         let mut places = BTreeSet::new();
-        for (table, rows) in self.tables.rows() {
+        for table in &self.tables.all {
             if has_places(table.schema()) {
-                add_places(&mut places, rows.await?, table.schema(), wanted).await?;
+                let rows = self.tables.rows_of(table).await?;
+                add_places(&mut places, rows, table.schema(), wanted).await?;
             }
         }
         let session: SessionContext = self.runner.session().await?;

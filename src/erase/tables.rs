@@ -72,11 +72,6 @@ impl Tables {
         &self.session
     }
 
-    /// Each table, and how to read its rows.
-    pub fn rows(&self) -> impl Iterator<Item = (&Table, impl Future<Output = Result<DataFrame, ErasureError>> + '_)> {
-        self.all.iter().map(|table| (table, self.rows_of(table)))
-    }
-
     /// The rows of a table.
     ///
     /// # Errors

@@ -222,7 +222,7 @@ mod tests {
         let (users, sessions) = (vec!["user_id".to_owned()], vec!["session_id".to_owned()]);
         let ids = |id: &str| BTreeSet::from([id.to_owned()]);
         let (u, s) = (ids("42"), ids("s.1"));
-        let fields = Fields::new(&[(&users, &u), (&sessions, &s)]).unwrap();
+        let fields = Fields::new(&[(&users[..], &u), (&sessions[..], &s)]).unwrap();
         for text in [
             r#"{"user_id":"42"}"#,
             r#"{"user_id" : 42}"#,
@@ -244,7 +244,7 @@ mod tests {
             assert!(!fields.are_in(text.as_bytes()), "{text}");
         }
         assert!(
-            !Fields::new(&[(&users, &BTreeSet::new())])
+            !Fields::new(&[(&users[..], &BTreeSet::new())])
                 .unwrap()
                 .are_in(b"\"user_id\":\"\"")
         );
