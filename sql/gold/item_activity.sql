@@ -10,7 +10,7 @@ touched as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     touched.event_date as day,
     events.item_id,
 

@@ -39,7 +39,7 @@ pub use error::ConfigError;
 pub use expectation::{Expectation, Severity};
 pub use load_options::LoadOptions;
 pub use maintenance::{MIN_RETAIN, MaintenanceConfig};
-pub use project::{LakeConfig, Mode, Pipeline, Project, Step, Trigger};
+pub use project::{LakeConfig, Mode, OnChange, Pipeline, Project, Step, Trigger};
 pub use raw::problem as yaml_problem;
 pub use recommender::{BLEND, Color, RecommenderConfig, Score, SqlFile};
 pub use share::percent;

@@ -12,6 +12,10 @@ pub(super) const MODE_ERASE: &str = "erase";
 /// The tag of a file that an erasure wrote: the path of the file whose remaining rows it holds.
 pub(super) const REST_OF_KEY: &str = "clickrec.rest_of";
 
+/// The commit info key that says which rows the logic of a step holds for, where it is not all of them: `forward`, or
+/// the day of a backfill.
+pub(super) const LOGIC_KEY: &str = "clickrec.logic";
+
 /// The commit info key that holds the version of clickrec that made a commit.
 pub const VERSION_KEY: &str = "clickrec.version";
 

@@ -262,7 +262,7 @@ async fn commit(
     }
     let transactions = transactions.iter().map(|(id, version)| Transaction::new(id, *version));
     let properties =
-        properties(MODE_ERASE, &new_id(), actions.len()).with_application_transactions(transactions.collect());
+        properties(MODE_ERASE, &new_id(), actions.len(), None).with_application_transactions(transactions.collect());
     let committed = CommitBuilder::from(properties)
         .with_actions(actions)
         .build(

@@ -78,8 +78,10 @@ impl Runner {
         let mut attempt = 1;
         loop {
             let mut inputs = self.inspect(node, Lookup::default()).await?;
-            if !matches!(inputs.decision, Decision::Full(_)) {
+            if let Decision::UpToDate(_) = inputs.decision {
                 inputs.decision = Decision::Incremental;
+            }
+            if !matches!(inputs.decision, Decision::Full(_)) {
                 self.add_gone(node, &mut inputs, gone).await?;
             }
             let progress = Arc::new(StepProgress::default());

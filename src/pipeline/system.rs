@@ -1,6 +1,6 @@
-//! The tables that no step makes, in the layer `system`: what clickrec writes down about its own work (`runs`,
-//! `expectations`, `quarantine`, `evaluations`, `erasures`). Writing is tried again where other writers are faster, for
-//! about a minute.
+//! The tables that no step makes, in the layer `system`: what clickrec records about its own work (`runs`,
+//! `expectations`, `quarantine`, `evaluations`, `erasures`). Writing is retried if other writers are faster, for about a
+//! minute.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub const EVALUATIONS: &str = "evaluations";
 pub const RUNS: &str = "runs";
 /// What expectations found in each run.
 pub const EXPECTATIONS: &str = "expectations";
-/// Rows that expectations put aside.
+/// Rows that expectations rejected.
 pub const QUARANTINE: &str = "quarantine";
 /// Receipts of erasures, without ids.
 pub const ERASURES: &str = "erasures";
@@ -96,6 +96,7 @@ pub(super) async fn upsert(
             layout: layout.clone(),
             files: written.files.clone(),
             transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+            logic: None,
         };
         let applied = commit.apply(&opened).await;
         if let Err(LakeError::Conflict { .. }) = applied {
@@ -133,6 +134,7 @@ pub(super) async fn remove(
             layout,
             files: vec![],
             transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+            logic: None,
         };
         commit.apply(&opened).await.map(drop)
     })

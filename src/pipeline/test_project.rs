@@ -9,8 +9,8 @@ use url::Url;
 
 use super::Dag;
 use crate::config::{
-    BackendConfig, ErasureConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, Step,
-    Storage, TableName, Trigger,
+    BackendConfig, ErasureConfig, LakeConfig, MaintenanceConfig, Mode, OnChange, Pipeline, Project, RecommenderConfig,
+    Step, Storage, TableName, Trigger,
 };
 
 /// The name of a table.
@@ -29,6 +29,7 @@ pub(super) fn step(name: &str, mode: Mode, sql: &str) -> Step {
         columns: BTreeMap::new(),
         key: vec![],
         delete: None,
+        on_change: OnChange::Rebuild,
         refresh_after: None,
         every: None,
         compact_min_age: None,

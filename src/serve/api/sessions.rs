@@ -40,7 +40,7 @@ pub(super) struct Sessions {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Only sessions whose id contains this text.
+    /// Only sessions whose ID contains this text.
     search: Option<String>,
     /// Only sessions with events of this type, those with the most of them first.
     event_type: Option<EventType>,

@@ -16,7 +16,7 @@ async function load(signal) {
   const window = await timeWindow();
   const hours = await rangeHours(window);
   let answer = await get("/engagement", { ...window, bucket: hours <= HOURLY_UP_TO ? "hour" : "day" }, signal);
-  // The lake may hold less than was requested: two points are no curve, so a short history is shown by the hour.
+  // The lake may hold less than was requested: two points do not make a curve, so a short history is shown by the hour.
   if (answer.bucket === "day" && answer.points.length && answer.points.length <= 3) {
     answer = await get("/engagement", { ...window, bucket: "hour" }, signal);
   }
@@ -85,9 +85,9 @@ function mount(content) {
       bucket,
       at: whole.map((p) => p.at),
       lines: [
-        { label, values: whole.map((p) => p[field]), colour: "--series-2", scale: "count" },
-        { label: "Sessions", values: whole.map((p) => p.sessions), colour: "--accent", scale: "count" },
-        { label: "Conversion", values: whole.map((p) => p.conversion), colour: "--series-3", scale: "share" },
+        { label, values: whole.map((p) => p[field]), color: "--series-2", scale: "count" },
+        { label: "Sessions", values: whole.map((p) => p.sessions), color: "--accent", scale: "count" },
+        { label: "Conversion", values: whole.map((p) => p.conversion), color: "--series-3", scale: "share" },
       ],
       summary: `${label}, sessions and conversion by ${bucket}, ${counted(points.length, "point", "points")}. The same numbers are in the table below.`,
     });
