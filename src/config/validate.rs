@@ -137,7 +137,7 @@ impl<'a> Validator<'a> {
     /// The columns in the file, or the defaults.
     fn erasure(&mut self, raw: &RawErasure) -> ErasureConfig {
         let defaults = ErasureConfig::default();
-        let mut columns = |given: &Option<Vec<Text>>, defaults| match given {
+        let mut columns = |given: &Option<Vec<Text>>, defaults: Vec<String>| match given {
             Some(columns) => columns.iter().filter_map(|column| self.text(column)).collect(),
             None => defaults,
         };
