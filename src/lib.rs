@@ -9,7 +9,7 @@
 //!         simulate (uses none of the others), serve
 //!         evaluate
 //!         recommender, shell, docs
-//!         testing
+//!         testing, erase
 //!         pipeline, lineage
 //!         backend
 //!         cluster, engine
@@ -196,6 +196,12 @@
 //!   - tests run, batch by batch: `testing/test.rs`; a step over tables in memory: `pipeline/trial.rs`
 //!   - test files parsed: `testing/raw.rs`; written values as Arrow: `testing/cells.rs`; one CTE: `testing/cte.rs`
 //!   - tests generated from the lake: `testing/generate.rs`; rows from CSV or Parquet: `testing/data_file.rs`
+//! - [`erase`]: erases people from the lake
+//!   - whose rows: `erase/person.rs`; which rows of a table: `erase/condition.rs`; ids in text and bytes: `erase/words.rs`
+//!   - the order of tables, what comes back, kills: `erase/eraser.rs`; counts made again: `pipeline/after_erasure.rs`
+//!   - receipts, hashed ids, the key: `erase/receipts.rs`; files of ids: `erase/ids.rs`
+//!   - the proof: `erase/search.rs`; rows out of tables: `lake/erase.rs`; old versions and logs: `lake/purge.rs`
+//!   - `clickrec erase`, what it prints: `cli/erase.rs`; which columns hold people: `config/erasure.rs`
 //! - [`lineage`]: where the columns of a query come from: `lineage/walk.rs`; of one expression: `lineage/expression.rs`
 //! - [`pipeline`]: the DAG, what waits, and running a step
 //!   - order of steps, cycles: `pipeline/dag.rs`; tables that SQL names: `pipeline/references.rs`
@@ -280,6 +286,7 @@
 //!   - data files ruled out by date (statistics): `lake/keys/times.rs`; types that Delta can store: `lake/schema.rs`
 //!   - compaction, `cluster_by`: `lake/compact.rs`; checkpoints, cleanup of the log: `lake/maintain.rs`
 //!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`; of less than a day: `cli/vacuum.rs`
+//!   - old events (`retain_events`): `lake/expire.rs`; every file below the lake: `lake/all_files.rs`
 //!   - vacuum: `lake/vacuum.rs`, when due: `lake/maintain.rs`; history of commits: `lake/history.rs`
 //!   - time travel: `lake/time_travel.rs`; damaged (torn) log, missing checkpoint: `lake/diagnose.rs`
 //!   - logs kept open in memory: `lake/log_cache.rs`
@@ -390,6 +397,7 @@ pub mod cluster;
 pub mod config;
 pub mod docs;
 pub mod engine;
+pub mod erase;
 pub mod evaluate;
 pub mod failpoint;
 pub mod inspect;

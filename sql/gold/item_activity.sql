@@ -1,6 +1,7 @@
 -- gold.item_activity: one row per day and item: how often it was viewed, added to a cart and bought that day.
 -- Key: day, in the shop's time zone (`timezone` in pipelines.yaml; UTC without it). Only days with new events are recomputed,
--- from silver.events; files of other dates are not opened.
+-- from silver.events; files of other dates are not opened. A day whose events are all gone (`clickrec erase`) returns only
+-- rows without an item, which delete its old rows (pipelines.yaml: `delete: item_id is null`).
 -- Read by the dashboard, which queries any range of days.
 with
 
@@ -31,10 +32,10 @@ select
     events.item_id,
 
     ---------- what happened
-    count(*) as events,
-    count(*) filter (where events.event_type = 'view') as views,
-    count(*) filter (where events.event_type = 'add_to_cart') as add_to_carts,
-    count(*) filter (where events.event_type = 'purchase') as purchases
+    count(events.item_id) as events,
+    count(events.item_id) filter (where events.event_type = 'view') as views,
+    count(events.item_id) filter (where events.event_type = 'add_to_cart') as add_to_carts,
+    count(events.item_id) filter (where events.event_type = 'purchase') as purchases
 from dates
-inner join events on dates.event_date = events.event_date and dates.day = events.day
+left join events on dates.event_date = events.event_date and dates.day = events.day
 group by dates.day, events.item_id

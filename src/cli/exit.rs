@@ -5,6 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::erase::ErasureError;
 use crate::evaluate::EvaluationError;
 use crate::pipeline::{PipelineError, chain};
 use crate::testing::TestingError;
@@ -52,6 +53,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             error.downcast_ref(),
             Some(TestingError::Invalid(_) | TestingError::UnknownStep { .. })
         )
+        || matches!(error.downcast_ref(), Some(error) if ErasureError::is_usage(error))
         || error
             .chain()
             .any(|cause| cause.downcast_ref().is_some_and(is_of_the_project))

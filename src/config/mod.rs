@@ -7,6 +7,7 @@
 //! - [`ConfigError`]: what is wrong, with file, line and column, and how to fix it.
 
 mod backend;
+mod erasure;
 mod error;
 mod expectation;
 mod load;
@@ -35,6 +36,7 @@ mod validate_time_zone;
 mod validate_trigger;
 
 pub use backend::{BackendConfig, NotAnEngine};
+pub use erasure::ErasureConfig;
 pub use error::ConfigError;
 pub use expectation::{Expectation, Severity};
 pub use load_options::LoadOptions;

@@ -11,7 +11,8 @@ use clickrec_udfs::SourceSchemas;
 use url::Url;
 
 use super::{
-    BackendConfig, ConfigError, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName, TimeZone,
+    BackendConfig, ConfigError, ErasureConfig, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage,
+    TableName, TimeZone,
 };
 use crate::sources::SourceConfig;
 
@@ -32,6 +33,8 @@ pub struct Project {
     pub sources: BTreeMap<String, Arc<dyn SourceConfig>>,
     /// How tables are maintained.
     pub maintenance: MaintenanceConfig,
+    /// Which columns hold people.
+    pub erasure: ErasureConfig,
     /// What the recommender consists of.
     pub recommender: RecommenderConfig,
     /// What runs, in the order of the file.

@@ -46,6 +46,9 @@ pub(super) struct RawProject {
     /// When tables are compacted, checkpointed and vacuumed.
     #[serde(default)]
     pub maintenance: RawMaintenance,
+    /// Which columns hold people, for `clickrec erase`.
+    #[serde(default)]
+    pub erasure: RawErasure,
     /// What the recommender consists of.
     pub recommender: Option<RawRecommender>,
     /// Steps, by the name of their pipeline.
@@ -74,6 +77,20 @@ pub(super) struct RawMaintenance {
     /// How long to keep entries of the log: `1d`.
     #[schemars(with = "Option<String>")]
     pub log_retain: Option<Text>,
+    /// How long Bronze and Silver keep events: `400d`. By default, for ever.
+    #[schemars(with = "Option<String>")]
+    pub retain_events: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawErasure {
+    /// The columns of tables, and fields of records, that hold ids of users: `[user_id]`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub users: Option<Vec<Text>>,
+    /// Those that hold ids of sessions, alone or in lists: `[session_id, replaced_session_ids]`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub sessions: Option<Vec<Text>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

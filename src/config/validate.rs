@@ -9,10 +9,10 @@ use serde_yaml::{Location, Spanned};
 use url::Url;
 
 use super::ordered_map::OrderedMap;
-use super::raw::{RawPipeline, RawProject, RawStep};
+use super::raw::{RawErasure, RawPipeline, RawProject, RawStep};
 use super::{
-    ConfigError, LakeConfig, LoadOptions, Mode, OnChange, Pipeline, Project, Step, Storage, TableName, Trigger,
-    nearest, share,
+    ConfigError, ErasureConfig, LakeConfig, LoadOptions, Mode, OnChange, Pipeline, Project, Step, Storage, TableName,
+    Trigger, nearest, share,
 };
 use crate::settings::{Secret, Text, Values, VariableResolver, as_secret, normal};
 use crate::sources::layer;
@@ -57,6 +57,7 @@ impl<'a> Validator<'a> {
         let timezone = self.timezone(&raw, &mut vars);
         let engine = self.engine(raw.engine.as_ref());
         let maintenance = self.maintenance(&raw.maintenance);
+        let erasure = self.erasure(&raw.erasure);
         let pipelines = self.pipelines(&raw.pipelines);
         let recommender = self.recommender(&raw, &pipelines);
         let (root, mut problems) = self.values.done();
@@ -69,6 +70,7 @@ impl<'a> Validator<'a> {
                 engine,
                 sources,
                 maintenance,
+                erasure,
                 recommender,
                 pipelines,
                 vars,
@@ -133,6 +135,19 @@ impl<'a> Validator<'a> {
             }
         }
         all
+    }
+
+    /// The columns in the file, or the defaults.
+    fn erasure(&mut self, raw: &RawErasure) -> ErasureConfig {
+        let defaults = ErasureConfig::default();
+        let mut columns = |given: &Option<Vec<Text>>, defaults: Vec<String>| match given {
+            Some(columns) => columns.iter().filter_map(|column| self.text(column)).collect(),
+            None => defaults,
+        };
+        ErasureConfig {
+            users: columns(&raw.users, defaults.users),
+            sessions: columns(&raw.sessions, defaults.sessions),
+        }
     }
 
     fn lake(&mut self, lake: &Text, storage: &BTreeMap<String, Text>) -> Option<LakeConfig> {

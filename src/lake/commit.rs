@@ -171,7 +171,8 @@ impl Commit {
         }
         for version in read + 1..=now {
             match LogEntry::read(&newer, version).await? {
-                Some(entry) if entry.keeps_rows() => {}
+                // What was planned before an erasure may hold rows of the person.
+                Some(entry) if entry.keeps_rows() && !entry.erases() => {}
                 _ => return Ok(None),
             }
         }

@@ -49,6 +49,7 @@ pub fn since_now() -> [(&'static str, i64); 2] {
 }
 
 const SOURCES: &str = "clickrec/source/";
+const TABLES: &str = "clickrec/table/";
 
 /// The application ID of a place in a source.
 pub fn of_source(source: &str, place: &str) -> String {
@@ -69,7 +70,13 @@ pub fn is_mark(app_id: &str) -> bool {
 
 /// The application ID of a lake table. It contains the table's identity, so a recreated table counts as unread.
 pub fn of_table(name: &TableName, id: &str) -> String {
-    format!("clickrec/table/{name}/{id}")
+    format!("{TABLES}{name}/{id}")
+}
+
+/// The lake table whose version an application ID holds; `None` for other IDs.
+pub fn table_of(app_id: &str) -> Option<TableName> {
+    let (name, _) = app_id.strip_prefix(TABLES)?.rsplit_once('/')?;
+    name.parse().ok()
 }
 
 /// The positions of one source that a table has committed.

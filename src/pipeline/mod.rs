@@ -25,12 +25,14 @@
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
 //! - [`Runner`]: steps one after another, as [`RunOptions`] say; `run_step`: one of them, planned again if its
 //!   commit lost a race.
+//! - `after_erasure`: what a step has to do after rows of a person were taken out of its inputs.
 //! - `backfill`: computes older rows again with the step's new logic, day by day.
 //! - `cost`: what it costs to apply changed logic.
 //! - `lake_bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
 
+mod after_erasure;
 mod backfill;
 mod bisect;
 mod cost;

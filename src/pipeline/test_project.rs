@@ -9,8 +9,8 @@ use url::Url;
 
 use super::Dag;
 use crate::config::{
-    BackendConfig, LakeConfig, MaintenanceConfig, Mode, OnChange, Pipeline, Project, RecommenderConfig, Step, Storage,
-    TableName, TimeZone, Trigger,
+    BackendConfig, ErasureConfig, LakeConfig, MaintenanceConfig, Mode, OnChange, Pipeline, Project, RecommenderConfig,
+    Step, Storage, TableName, TimeZone, Trigger,
 };
 
 /// The name of a table.
@@ -53,6 +53,7 @@ pub(super) fn project(steps: Vec<Step>) -> Project {
         engine: BackendConfig::Local,
         sources: BTreeMap::new(),
         maintenance: MaintenanceConfig::default(),
+        erasure: ErasureConfig::default(),
         recommender: RecommenderConfig::default(),
         pipelines: vec![Pipeline {
             name: "shop".to_owned(),

@@ -169,6 +169,8 @@ async fn follow_clicks(shop: &Shop, snapshot: &Snapshot, from: Option<Version>) 
     }
     if let Some(from) = from
         && let Ok(changes) = Changes::since(&table, from).await.map_err(lake_error)?
+        // Nothing that was erased stays in memory.
+        && !changes.erases()
     {
         if !changes.is_empty() {
             let scan = changes.scan(&table).map_err(lake_error)?;

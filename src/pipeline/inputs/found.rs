@@ -193,8 +193,8 @@ impl Input {
 
     fn facts(&self, node: &Node) -> InputFacts {
         let news = match (self.changes.is_empty(), self.changes.is_unchanged()) {
-            (true, true) => News::None,
-            (true, false) => News::Fewer,
+            (true, true) if !self.changes.erases() => News::None,
+            (true, _) => News::Fewer,
             (false, _) => News::Rows,
         };
         InputFacts {
