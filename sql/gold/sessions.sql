@@ -1,10 +1,10 @@
 -- gold.sessions: one row per session: when, how long, what happened.
 -- Key: session_id. Why a merge: only sessions with new events are recomputed. A session that has lost all its events
--- to another session is deleted (pipelines.yaml: `delete: events = 0`).
+-- to another session is deleted (pipelines.yaml: `delete: events = 0`), and so is one that is left out.
 with
 
 touched as (
-    select session_id from gold.touched_sessions
+    select session_id, counted_session_id from gold.touched_sessions
 ),
 
 -- group by item first: counting distinct items then means counting rows
@@ -20,14 +20,15 @@ items as (
         count(events.event_id) filter (where events.event_type = 'add_to_cart') as add_to_carts,
         count(events.event_id) filter (where events.event_type = 'purchase') as purchases
     from touched
-    left join silver.events as events on touched.session_id = events.session_id
+    left join silver.events as events on touched.counted_session_id = events.session_id
     group by touched.session_id, events.item_id
 )
 
 select
     ---------- ids
-    session_id,
-    min(user_id) as user_id,
+    items.session_id,
+    min(items.user_id) as user_id,
+    min(people.person_id) as person_id,
 
     ---------- when
     min(first_at) as started_at,
@@ -35,11 +36,12 @@ select
     cast(extract(epoch from max(last_at)) - extract(epoch from min(first_at)) as bigint) as duration_s,
 
     ---------- what happened
-    sum(events) as events,
-    sum(views) as views,
+    sum(items.events) as events,
+    sum(items.views) as views,
     sum(add_to_carts) as add_to_carts,
     sum(purchases) as purchases,
     count(item_id) as distinct_items,
     sum(purchases) > 0 as converted
 from items
-group by session_id
+left join silver.people as people on items.session_id = people.session_id
+group by items.session_id

@@ -100,6 +100,7 @@ impl Dag {
             versions: found.versions.keys().cloned().collect(),
             expectations: parsed.expectations.keys().cloned().collect(),
             judged_by: BTreeMap::new(),
+            reads_own_rows: found.previous.is_some(),
             variables: found.variables.clone(),
             fingerprint: 0,
         };

@@ -38,6 +38,8 @@ pub struct Node {
     /// Tables of which it reads the changes, each with those among its other inputs that are made of the same changes: it
     /// reads no further than they have.
     pub judged_by: BTreeMap<TableName, BTreeSet<TableName>>,
+    /// Whether it builds on the rows that it wrote before (`previous('…')`).
+    pub reads_own_rows: bool,
     /// The names of `var('…', …)` in its SQL and that of its views.
     pub variables: BTreeSet<String>,
     /// Tells one version of its logic from another: SQL of the step and its views, mode, key, `delete`, partitioning.
