@@ -154,13 +154,7 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
         include_str!("../sql/quarantine.sql"),
     )
     .await?;
-    let excluded = of(
-        &shop,
-        &snapshot,
-        "gold.excluded",
-        include_str!("../sql/excluded.sql"),
-    )
-    .await?;
+    let excluded = of(&shop, &snapshot, "gold.excluded", include_str!("../sql/excluded.sql")).await?;
     let records: Vec<Records> = match snapshot.has_column("system.runs", "records") {
         true => of(&shop, &snapshot, "system.runs", include_str!("../sql/records.sql")).await?,
         false => vec![],

@@ -74,7 +74,7 @@ function mount(content) {
       h("div", { class: "part" }, h("div", { class: "part-head" }, h("h3", {}, "Last run"), stepsAt), steps.element)),
     h("h3", {}, "Records of the last run"), records,
     h("h3", {}, "Quarantine by reason"), quarantine,
-    h("h3", {}, "Left out of Gold and of the models"), excluded);
+    h("h3", {}, "Sessions left out of Gold and of the models, by reason"), excluded);
 
   return (data) => {
     replace(health, status(data));
@@ -96,7 +96,7 @@ function mount(content) {
     replace(excluded, data.excluded.length
       ? h("ul", { class: "bars" }, data.excluded.map((e) => h("li", { class: "bar-row quarantine-row", data: { testid: "excluded-row" } },
         h("span", { class: "bar-name" }, e.reason), bar(e.sessions / largest, "warn"),
-        h("span", { class: "bar-value" }, counted(e.sessions, "session", "sessions")),
+        h("span", { class: "bar-value" }, number(e.sessions)),
         h("span", { class: "muted small" }, counted(e.events, "event", "events")))))
       : h("p", { class: "muted" }, "No session is left out."));
   };
