@@ -15,7 +15,7 @@ touched as (
 
     union
 
-    select session_id from gold.touched_sessions where counted_session_id is null
+    select session_id from gold.touched_sessions where is_excluded
 ),
 
 -- (`latest`: what is known of other sessions, also when this one is answered before it is in the lake as a whole)

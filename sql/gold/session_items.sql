@@ -7,7 +7,7 @@
 with
 
 touched as (
-    select session_id, counted_session_id from gold.touched_sessions
+    select session_id, is_excluded from gold.touched_sessions
 ),
 
 events as (
@@ -20,7 +20,7 @@ events as (
             partition by touched.session_id order by events.event_at desc rows unbounded preceding
         ) as session_ended_at
     from touched
-    left join silver.events as events on touched.counted_session_id = events.session_id
+    left join silver.events as events on touched.session_id = events.session_id and touched.is_excluded is not true
 ),
 
 weighted as (

@@ -4,7 +4,7 @@
 with
 
 touched as (
-    select session_id, counted_session_id from gold.touched_sessions
+    select session_id, is_excluded from gold.touched_sessions
 ),
 
 -- group by item first: counting distinct items then means counting rows
@@ -20,15 +20,19 @@ items as (
         count(events.event_id) filter (where events.event_type = 'add_to_cart') as add_to_carts,
         count(events.event_id) filter (where events.event_type = 'purchase') as purchases
     from touched
-    left join silver.events as events on touched.counted_session_id = events.session_id
+    left join silver.events as events on touched.session_id = events.session_id and touched.is_excluded is not true
     group by touched.session_id, events.item_id
+),
+
+people as (
+    select session_id as id, person_id from silver.people
 )
 
 select
     ---------- ids
-    items.session_id,
-    min(items.user_id) as user_id,
-    min(people.person_id) as person_id,
+    session_id,
+    min(user_id) as user_id,
+    min(person_id) as person_id,
 
     ---------- when
     min(first_at) as started_at,
@@ -36,12 +40,12 @@ select
     cast(extract(epoch from max(last_at)) - extract(epoch from min(first_at)) as bigint) as duration_s,
 
     ---------- what happened
-    sum(items.events) as events,
-    sum(items.views) as views,
+    sum(events) as events,
+    sum(views) as views,
     sum(add_to_carts) as add_to_carts,
     sum(purchases) as purchases,
     count(item_id) as distinct_items,
     sum(purchases) > 0 as converted
 from items
-left join silver.people as people on items.session_id = people.session_id
-group by items.session_id
+left join people on items.session_id = people.id
+group by session_id

@@ -1,7 +1,7 @@
 -- gold.touched_sessions (view): one row per session that gained new events, or lost events to another session, or of which it
 -- has become known whose it is.
--- Gold's steps recompute these sessions from silver.events, and leave all others as they are. They look for events under
--- `counted_session_id`, which is null for sessions that are left out (silver.excluded_sessions): these have no events in Gold.
+-- Gold's steps recompute these sessions from silver.events, and leave all others as they are. Those that are left out
+-- (silver.excluded_sessions) have no events for them.
 with
 
 touched as (
@@ -14,6 +14,6 @@ touched as (
 
 select
     touched.session_id,
-    case when excluded.session_id is null then touched.session_id end as counted_session_id
+    excluded.session_id is not null as is_excluded
 from touched
 left join silver.excluded_sessions as excluded on touched.session_id = excluded.session_id
