@@ -259,5 +259,5 @@ from people
 where
     is_touched
     or new_person_id <> person_id
-    or new_session_user_id is distinct from session_user_id
-    or new_anonymous_person_id is distinct from anonymous_person_id
+    or (new_session_user_id is distinct from session_user_id)
+    or (new_anonymous_person_id is distinct from anonymous_person_id)
