@@ -11,11 +11,6 @@
 -- used by more users than this links nobody; so does one with more sessions than var('sessions_per_id', 1000).
 with
 
-touched as (
-    select distinct unnest(array_append(replaced_session_ids, session_id)) as session_id
-    from changes('silver.events')
-),
-
 written as (
     select * from previous(
         'session_id string, person_id string, user_id string, sent_session_id string, anonymous_id string,
@@ -31,11 +26,25 @@ nobody as (
     ) as ids (id)
 ),
 
+touched as (
+    select
+        session_id,
+        -- silver.events adds `@` and a time to the later parts of a session
+        case
+            when session_id like '%@____-__-__T__:__:__.___Z' then left(session_id, length(session_id) - 25)
+            else session_id
+        end as sent_session_id
+    from (
+        select distinct unnest(array_append(replaced_session_ids, session_id)) as session_id from changes('silver.events')
+    )
+),
+
 ---------- what the events of a session say
 
 sent as (
     select
         touched.session_id,
+        touched.sent_session_id,
         events.event_id,
         events.event_at,
         events.event_type,
@@ -53,6 +62,7 @@ sent as (
 fields as (
     select
         session_id,
+        sent_session_id,
         event_id,
         event_at,
         event_type,
@@ -63,9 +73,10 @@ fields as (
 ),
 
 -- (the smallest of several, so that the order of the events does not matter)
-ids as (
+sessions as (
     select
         fields.session_id,
+        min(case when no_session.id is null then fields.sent_session_id end) as sent_session_id,
         min(case when no_user.id is null then fields.user_id end) as user_id,
         min(case when no_visitor.id is null then fields.anonymous_id end) as anonymous_id,
         min(fields.user_agent) as user_agent,
@@ -74,153 +85,135 @@ ids as (
         min(fields.event_at) as started_at,
         max(fields.event_at) as ended_at
     from fields
+    left join nobody as no_session on lower(fields.sent_session_id) = no_session.id
     left join nobody as no_user on lower(fields.user_id) = no_user.id
     left join nobody as no_visitor on lower(fields.anonymous_id) = no_visitor.id
     group by fields.session_id
 ),
 
-named as (
+---------- the sessions that share an id with them, now or before: all that have this id
+
+before as (
     select
-        *,
-        -- silver.events adds `@` and a time to the later parts of a session
-        case
-            when session_id like '%@____-__-__T__:__:__.___Z' then left(session_id, length(session_id) - 25)
-            else session_id
-        end as name
-    from ids
+        written.sent_session_id,
+        written.anonymous_id
+    from written
+    left semi join touched on written.session_id = touched.session_id
 ),
 
-sessions as (
+session_ids as (
+    select sent_session_id from touched
+
+    union
+
+    select sent_session_id from before
+),
+
+anonymous_ids as (
+    select anonymous_id from sessions
+
+    union
+
+    select anonymous_id from before
+),
+
+others as (
+    select
+        written.*,
+        true as has_all_parts,
+        false as has_all_of_browser
+    from written
+    left semi join session_ids on written.sent_session_id = session_ids.sent_session_id
+    left anti join touched on written.session_id = touched.session_id
+
+    union all
+
+    select
+        written.*,
+        false as has_all_parts,
+        true as has_all_of_browser
+    from written
+    left semi join anonymous_ids on written.anonymous_id = anonymous_ids.anonymous_id
+    left anti join touched on written.session_id = touched.session_id
+),
+
+affected as (
     select
         session_id,
-        cast(null as varchar) as person_id,
+        sent_session_id,
         user_id,
-        case when nobody.id is null then name end as sent_session_id,
         anonymous_id,
-        cast(null as varchar) as session_user_id,
-        cast(null as varchar) as anonymous_person_id,
         user_agent,
         events,
         views,
         started_at,
-        ended_at
-    from named
-    left join nobody on lower(named.name) = nobody.id
-),
-
----------- the sessions that share an id with them, now or before
-
-before as (
-    select written.* from written left semi join touched on written.session_id = touched.session_id
-),
-
-session_ids as (
-    select sent_session_id as id from sessions where sent_session_id is not null and events > 0
-
-    union
-
-    select sent_session_id from before where sent_session_id is not null
-),
-
-anonymous_ids as (
-    select anonymous_id as id from sessions where anonymous_id is not null
-
-    union
-
-    select anonymous_id from before where anonymous_id is not null
-),
-
-same_session as (
-    select written.*
-    from written
-    left semi join session_ids on written.sent_session_id = session_ids.id
-    left anti join touched on written.session_id = touched.session_id
-),
-
-same_browser as (
-    select written.*
-    from written
-    left semi join anonymous_ids on written.anonymous_id = anonymous_ids.id
-    left anti join touched on written.session_id = touched.session_id
-),
-
----------- whom an id stands for
-
-users_of_sessions as (
-    select
-        id,
-        count(*) as users,
-        first_value(user_id order by last_at desc, user_id) as user_id
-    from (
-        select id, user_id, max(ended_at) as last_at
-        from (
-            select sent_session_id as id, user_id, ended_at from sessions
-            union all
-            select sent_session_id as id, user_id, ended_at from same_session
-        )
-        where id is not null and user_id is not null
-        group by id, user_id
-    )
-    group by id
-),
-
-users_of_browsers as (
-    select
-        id,
-        count(user_id) as users,
-        sum(sessions) as sessions,
-        first_value(user_id order by user_id is null, last_at desc, user_id) as user_id
-    from (
-        select id, user_id, count(*) as sessions, max(ended_at) as last_at
-        from (
-            select anonymous_id as id, user_id, ended_at from sessions
-            union all
-            select anonymous_id as id, user_id, ended_at from same_browser
-        )
-        where id is not null
-        group by id, user_id
-    )
-    group by id
-),
-
-session_users as (
-    select
-        session_ids.id,
-        case when users.users <= var('users_per_id', 1) then users.user_id end as user_id
-    from session_ids
-    left join users_of_sessions as users on session_ids.id = users.id
-),
-
-anonymous_people as (
-    select
-        anonymous_ids.id,
-        case
-            when users.users > var('users_per_id', 1) or users.sessions > var('sessions_per_id', 1000) then null
-            else coalesce(users.user_id, concat('anonymous:', anonymous_ids.id))
-        end as person_id
-    from anonymous_ids
-    left join users_of_browsers as users on anonymous_ids.id = users.id
-),
-
----------- whom a session belongs to
-
-affected as (
-    select *, true as is_touched from sessions
+        ended_at,
+        cast(null as varchar) as old_person_id,
+        cast(null as varchar) as old_session_user_id,
+        cast(null as varchar) as old_anonymous_person_id,
+        true as is_touched,
+        true as has_all_parts,
+        true as has_all_of_browser
+    from sessions
 
     union all
 
-    select *, false as is_touched from (select * from same_session union select * from same_browser)
+    select
+        session_id,
+        sent_session_id,
+        user_id,
+        anonymous_id,
+        user_agent,
+        events,
+        views,
+        started_at,
+        ended_at,
+        person_id,
+        session_user_id,
+        anonymous_person_id,
+        false,
+        bool_or(has_all_parts),
+        bool_or(has_all_of_browser)
+    from others
+    group by
+        session_id, sent_session_id, user_id, anonymous_id, user_agent, events, views, started_at, ended_at, person_id,
+        session_user_id, anonymous_person_id
+),
+
+---------- whom an id stands for: the user who was seen last, unless there are too many
+
+counted as (
+    select
+        *,
+        count(distinct user_id) over (partition by sent_session_id) as users_of_session,
+        count(distinct user_id) over (partition by anonymous_id) as users_of_browser,
+        count(*) over (partition by anonymous_id) as sessions_of_browser,
+        -- `2025-07-13T12:00:00.000000 USER`
+        max(concat(seen_at, user_id)) over (partition by sent_session_id) as last_of_session,
+        max(concat(seen_at, user_id)) over (partition by anonymous_id) as last_of_browser
+    from (
+        select
+            *,
+            case when user_id is not null then to_char(ended_at, '%Y-%m-%dT%H:%M:%S%.6f ') else '' end as seen_at
+        from affected
+    )
 ),
 
 linked as (
     select
-        affected.*,
-        case when session_users.id is null then affected.session_user_id else session_users.user_id end as new_session_user_id,
-        case when anonymous_people.id is null then affected.anonymous_person_id else anonymous_people.person_id end
-            as new_anonymous_person_id
-    from affected
-    left join session_users on affected.sent_session_id = session_users.id
-    left join anonymous_people on affected.anonymous_id = anonymous_people.id
+        *,
+        case
+            when not has_all_parts then old_session_user_id
+            when sent_session_id is not null and users_of_session between 1 and var('users_per_id', 1)
+                then substr(last_of_session, 28)
+        end as session_user_id,
+        case
+            when not has_all_of_browser then old_anonymous_person_id
+            when anonymous_id is null or sessions_of_browser > var('sessions_per_id', 1000) then null
+            when users_of_browser = 0 then concat('anonymous:', anonymous_id)
+            when users_of_browser <= var('users_per_id', 1) then substr(last_of_browser, 28)
+        end as anonymous_person_id
+    from counted
 ),
 
 people as (
@@ -228,17 +221,17 @@ people as (
         *,
         coalesce(
             user_id,
-            new_session_user_id,
-            new_anonymous_person_id,
+            session_user_id,
+            anonymous_person_id,
             concat('session:', coalesce(sent_session_id, session_id))
-        ) as new_person_id
+        ) as person_id
     from linked
 )
 
 select
     ---------- ids
     session_id,
-    new_person_id as person_id,     -- a user id, or 'anonymous:ID' or 'session:ID' where no user is known
+    person_id,                  -- a user id, or 'anonymous:ID' or 'session:ID' where no user is known
 
     ---------- what the shop sent
     user_id,
@@ -246,8 +239,8 @@ select
     anonymous_id,
 
     ---------- whom these ids stand for
-    new_session_user_id as session_user_id,
-    new_anonymous_person_id as anonymous_person_id,
+    session_user_id,
+    anonymous_person_id,
 
     ---------- what tells people from machines (silver.excluded_sessions)
     user_agent,
@@ -258,6 +251,6 @@ select
 from people
 where
     is_touched
-    or new_person_id <> person_id
-    or (new_session_user_id is distinct from session_user_id)
-    or (new_anonymous_person_id is distinct from anonymous_person_id)
+    or person_id <> old_person_id
+    or (session_user_id is distinct from old_session_user_id)
+    or (anonymous_person_id is distinct from old_anonymous_person_id)

@@ -162,7 +162,7 @@ fn only_user<'a>(sessions: impl Iterator<Item = &'a Session>, bound: usize) -> (
         }
     }
     let last = seen.values().max();
-    let user = seen.iter().find(|(_, at)| Some(*at) == last);
+    let user = seen.iter().rfind(|(_, at)| Some(*at) == last);
     let user = user.filter(|_| seen.len() <= bound).map(|(user, _)| (*user).clone());
     (seen.len(), user)
 }
