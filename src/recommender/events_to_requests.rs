@@ -1,6 +1,6 @@
 //! From the events of sessions to rows of the view of requests, by the project's own SQL: the steps in between
-//! (`steps`, `between`) run in memory. Steps that build on the rows they wrote before, such as `silver.people`, do not: in a
-//! request their tables are empty, so a visitor whom Gold leaves out is answered like everybody.
+//! (`steps`, `between`) run in memory. Steps that build on the rows that they wrote before (`sql/silver/people.sql`) do
+//! not: their tables are empty in a request, so a visitor whom Gold leaves out is answered like everybody.
 
 use std::sync::Arc;
 

@@ -175,7 +175,10 @@ fn an_executor_that_is_killed_in_the_middle_of_silver_of_training_and_of_gold_ch
     shop.ok(&[&["run"], &LONG[..]].concat());
     let mut cluster = Cluster::start(&shop, THERE, 3);
     for (before, steps) in [
-        ("bronze.clicks", "silver.events,silver.people,gold.sessions,gold.session_items"),
+        (
+            "bronze.clicks",
+            "silver.events,silver.people,gold.sessions,gold.session_items",
+        ),
         ("gold.item_popularity", "gold.als_factors"),
         ("gold.model", "gold.recommendations"),
     ] {
