@@ -278,7 +278,7 @@ fn crawled() -> Shop {
 }
 
 #[test]
-fn a_crawler_is_left_out_counted_answered_and_can_be_counted_again() {
+fn a_crawler_is_left_out_of_gold_is_counted_and_can_be_let_in_again() {
     let shop = crawled();
     let counts = || {
         shop.numbers([
