@@ -39,7 +39,7 @@ earlier as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     touched.session_id,
     items.item_id,
 

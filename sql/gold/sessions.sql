@@ -29,7 +29,7 @@ people as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     session_id,
     min(user_id) as user_id,
     min(person_id) as person_id,

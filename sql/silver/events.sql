@@ -1,12 +1,12 @@
 -- silver.events: one row per accepted click event.
 -- Key: event_id, event_date. Why a merge: streams redeliver, and the first delivery wins. Also, a late event can move the
 -- boundaries of inferred sessions, whose events are then written again.
--- A record is not an event of its own if an earlier one has the same id and happened, by its own timestamp, on the same day,
+-- A record is not an event of its own if an earlier one has the same ID and happened, by its own timestamp, on the same day,
 -- the day before or the day after. So only the files of three days are searched for it, however far back the table goes.
 -- silver.unaccepted shows what happens to such a record.
 --
 -- If the shop names no session, one is inferred: the events of a user that are no more than 30 minutes apart.
--- `replaced_session_ids` keeps the earlier session ids of such an event, so that Gold can remove those sessions.
+-- `replaced_session_ids` keeps the earlier session IDs of such an event, so that Gold can remove those sessions.
 with
 
 arrivals as (
@@ -108,7 +108,7 @@ sessionized as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     event_id,
     session_id,
     user_id,

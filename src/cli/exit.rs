@@ -60,7 +60,15 @@ fn is_usage(error: &anyhow::Error) -> bool {
 /// Whether the project is at fault, and nothing ran.
 fn is_of_the_project(error: &PipelineError) -> bool {
     match error {
-        PipelineError::Broken(error) => is_of_the_project(error),
+        PipelineError::Broken(error) => {
+            let is_of_setting = |error: &PipelineError| {
+                matches!(
+                    error,
+                    PipelineError::NotForward { .. } | PipelineError::NotBackfilled { .. }
+                )
+            };
+            is_of_setting(error) || is_of_the_project(error)
+        }
         PipelineError::Sql { .. } | PipelineError::ReadsBroken { .. } | PipelineError::UnknownStep { .. } => true,
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! Combines small data files into larger ones, and commits that without changing a row. A file is small below half the
 //! target size; `compact_after` small files of similar size, of one partition, are enough. Tries again up to 16 times
-//! where other writers are faster. Called by `maintain` and by `clickrec optimize`.
+//! if other writers are faster. Called by `maintain` and by `clickrec optimize`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -259,7 +259,7 @@ async fn replace(table: &LakeTable, rewrites: &[Rewrite], compaction: &Compactio
         target_size: i64::try_from(compaction.file_bytes.get()).unwrap_or(i64::MAX),
     };
     let state = table.state().map(|state| state as _);
-    let committed = CommitBuilder::from(properties(MODE_COMPACT, &new_id(), actions.len()))
+    let committed = CommitBuilder::from(properties(MODE_COMPACT, &new_id(), actions.len(), None))
         .with_actions(actions)
         .build(state, table.delta().log_store(), operation)
         .await

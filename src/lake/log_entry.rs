@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::{Deserializer, Map, Value};
 
-use super::commit_keys::{FILES_KEY, ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSION_KEY};
+use super::commit_keys::{FILES_KEY, ID_KEY, LOGIC_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSION_KEY};
 use super::diagnose::{NEWEST_HELP, OLDER_HELP, SYSTEM_HELP, UNKNOWN_HELP, log_file};
 use super::foreign_commits::RestoredTo;
 use super::{ForeignCommit, LakeError, LakeTable, SYSTEM_LAYER, Version, positions};
@@ -39,6 +39,8 @@ pub(super) struct CommitInfo {
     pub at: Option<i64>,
     /// How a step changed the table; `compact` for a compaction.
     pub mode: Option<String>,
+    /// Which rows the step's logic holds for: `forward`, or the day of a backfill; `None` for all of them.
+    pub logic: Option<String>,
     /// The unique ID of the commit, if we made it.
     pub id: Option<String>,
     /// Delta's name of the operation.
@@ -59,6 +61,7 @@ impl CommitInfo {
         Self {
             at: info.get("timestamp").and_then(number),
             mode: text(MODE_KEY),
+            logic: text(LOGIC_KEY),
             id: text(ID_KEY),
             engine: text(VERSION_KEY)
                 .map(|version| format!("clickrec {version}"))
@@ -101,7 +104,7 @@ pub(super) struct LogEntry {
     pub changes_table: bool,
     /// Who made it, and how.
     pub info: CommitInfo,
-    /// Application ids and versions.
+    /// Application IDs and versions.
     pub transactions: BTreeMap<String, i64>,
 }
 
@@ -251,7 +254,7 @@ mod tests {
             r#"{"somethingOfTomorrow":[1,2,3]}"#,
         ];
         let entry = LogEntry::of(entry.join("\n").as_bytes(), false).unwrap();
-        assert_eq!(entry.added.len(), 1, "what only moved is no new row");
+        assert_eq!(entry.added.len(), 1, "what only moved is not a new row");
         assert_eq!(entry.info.restored_to, Some(RestoredTo::Version(3)));
         assert_eq!(entry.info.at, Some(7));
         let foreign = ForeignCommit::of(9, entry).unwrap();

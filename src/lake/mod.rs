@@ -23,7 +23,7 @@
 //! - [`Commit`]: files and input positions become visible together, or not at all; `commit_keys`: what it says of
 //!   itself.
 //!
-//! Afterwards:
+//! Afterward:
 //!
 //! - [`maintain`](fn@maintain): does whatever is due: [`compact`](fn@compact) combines small files into larger ones,
 //!   [`vacuum`](fn@vacuum) deletes files that no version needs.

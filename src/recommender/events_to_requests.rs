@@ -51,7 +51,7 @@ impl Requests {
         let events_table = bind(&mut bindings, events, &declared);
         let mut steps = vec![];
         for node in between(runner, events)? {
-            if node.reads_own_rows {
+            if node.reads_itself {
                 bind_nothing(&mut bindings, node.name(), &schema(runner, node.name())?)?;
                 continue;
             }

@@ -10,7 +10,7 @@ use crate::clustering::Cluster;
 use crate::support::Shop;
 
 /// The project's tables that a run writes.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "bronze.clicks",
     "silver.quarantine",
     "silver.events",
@@ -19,6 +19,7 @@ const TABLES: [&str; 13] = [
     "gold.session_items",
     "gold.item_activity",
     "gold.item_popularity",
+    "gold.item_trends",
     "gold.engagement",
     "gold.excluded",
     "gold.als_factors",
@@ -352,6 +353,12 @@ fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
         "sql/gold/als_factors.sql",
         "seed => 42",
         "seed => 42, solver => 'cholesky'",
+    );
+    // Some pairs are dislikes.
+    shop.edit(
+        "sql/gold/session_items.sql",
+        "'add_to_cart' then 3",
+        "'add_to_cart' then -3",
     );
     let train = ["--select", "+gold.als_factors"];
     shop.ok(&[&["run", "--target", "memory"], &train[..]].concat());
