@@ -73,7 +73,8 @@
 //! never has key filters. Views (`silver.clicks`) run no step: they pass on what they read to the steps that read them
 //! (`pipeline/node.rs`, `go_through`).
 //!
-//! So does Gold, step by step from `silver.events`: the view `gold.touched_sessions` names the sessions that changed;
+//! So do `sql/silver/people.sql`, which says who the sessions belong to, and Gold, step by step from `silver.events`: the
+//! view `gold.touched_sessions` names the sessions that changed, and which of them do not count;
 //! `sql/gold/session_items.sql` weighs their items; `sql/gold/als_factors.sql` calls `als_train`
 //! (`udfs/src/functions/als_train.rs`, over `udfs/src/als/`); the view `sql/gold/requests.sql` names the sessions that
 //! need a list; `sql/gold/recommendations.sql` calls `session_knn` and `recommend` (`udfs/src/functions/`, over
@@ -378,8 +379,12 @@
 //!     quotes, comments: `sources/formats/csv/row_ends.rs`; rows with too few or too many fields, missing values:
 //!     `sources/formats/csv/objects.rs`
 //! - `sql/`: the shipped project; SQL functions are in `udfs/src/lib.rs`, which has a list like this one
-//!   - why records are rejected (bots are not), how far ahead a clock may be: `sql/silver/clicks.sql`
+//!   - why records are rejected, how far ahead a clock may be: `sql/silver/clicks.sql`
 //!   - deduplication, sessions inferred (30 minutes), late events: `sql/silver/events.sql`
+//!   - people: logins, anonymous ids, ids that stand for nobody (identity resolution): `sql/silver/people.sql`
+//!   - machines and tests (bots, crawlers, user agents, rates), left out of Gold: `sql/silver/excluded_sessions.sql`;
+//!     counted by day: `sql/gold/excluded.sql`; answered all the same: `recommender/events_to_requests.rs`
+//!   - a person's earlier sessions in recommendations: `sql/gold/requests.sql`
 //!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
 //!   - days and hours of the shop's time zone: `sql/gold/engagement.sql`, `sql/gold/item_activity.sql` (late events)
 //!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`

@@ -29,6 +29,7 @@ select
     ---------- how many
     count(*) as sessions,
     count(distinct user_id) as users,
+    count(distinct person_id) as people,     -- with those that never logged in
     sum(events) as events,
     sum(views) as views,
     sum(add_to_carts) as add_to_carts,

@@ -58,7 +58,7 @@ compared as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     item_id,
 
     ---------- how much it rises (1 is steady), the fastest first

@@ -45,6 +45,7 @@ history as (
         events.event_at as last_event_at
     from silver.events
     cross join newest
+    left anti join silver.excluded_sessions as excluded on events.session_id = excluded.session_id
     left anti join disliked on events.session_id = disliked.session_id and events.item_id = disliked.item_id
     where events.event_at > newest.event_at - interval '180 days'
 ),

@@ -1,7 +1,7 @@
 -- gold.session_items: one row per session and item: how interested the session was in the item. The recommender learns
 -- from `weight`.
 -- Key: session_id (all items of a touched session are recomputed). A session without events returns one row
--- without an item, which deletes its old rows (pipelines.yaml: `delete: item_id is null`).
+-- without an item, which deletes its old rows (pipelines.yaml: `delete: item_id is null`); so does one that is left out.
 --
 -- Change the weights here: how much each type of event counts, and how fast interest fades.
 -- The sum may be below 0: then the session disliked the item. Nothing is recommended because of such an item, ALS learns
@@ -9,7 +9,7 @@
 with
 
 touched as (
-    select session_id from gold.touched_sessions
+    select session_id, is_excluded from gold.touched_sessions
 ),
 
 events as (
@@ -22,7 +22,7 @@ events as (
             partition by touched.session_id order by events.event_at desc rows unbounded preceding
         ) as session_ended_at
     from touched
-    left join silver.events as events on touched.session_id = events.session_id
+    left join silver.events as events on touched.session_id = events.session_id and touched.is_excluded is not true
 ),
 
 weighted as (

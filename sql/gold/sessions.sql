@@ -1,10 +1,10 @@
 -- gold.sessions: one row per session: when, how long, what happened.
 -- Key: session_id. Why a merge: only sessions with new events are recomputed. A session that has lost all its events
--- to another session is deleted (pipelines.yaml: `delete: events = 0`).
+-- to another session is deleted (pipelines.yaml: `delete: events = 0`), and so is one that is left out.
 with
 
 touched as (
-    select session_id from gold.touched_sessions
+    select session_id, is_excluded from gold.touched_sessions
 ),
 
 -- group by item first: counting distinct items then means counting rows
@@ -20,14 +20,19 @@ items as (
         count(events.event_id) filter (where events.event_type = 'add_to_cart') as add_to_carts,
         count(events.event_id) filter (where events.event_type = 'purchase') as purchases
     from touched
-    left join silver.events as events on touched.session_id = events.session_id
+    left join silver.events as events on touched.session_id = events.session_id and touched.is_excluded is not true
     group by touched.session_id, events.item_id
+),
+
+people as (
+    select session_id as id, person_id from silver.people
 )
 
 select
     ---------- IDs
     session_id,
     min(user_id) as user_id,
+    min(person_id) as person_id,
 
     ---------- when
     min(first_at) as started_at,
@@ -42,4 +47,5 @@ select
     count(item_id) as distinct_items,
     sum(purchases) > 0 as converted
 from items
+left join people on items.session_id = people.id
 group by session_id

@@ -16,7 +16,11 @@ newest as (
 
 transitions as (
     select * from item_transitions(
-        silver.events,
+        (
+            select events.session_id, events.item_id, events.event_at
+            from silver.events
+            left anti join silver.excluded_sessions as excluded on events.session_id = excluded.session_id
+        ),
         session => session_id,
         item => item_id,
         at => event_at,

@@ -1,12 +1,17 @@
 //! From the events of sessions to rows of the view of requests, by the project's own SQL: the steps in between
-//! (`steps`, `between`) run in memory.
+//! (`steps`, `between`) run in memory. Steps that build on the rows that they wrote before (`sql/silver/people.sql`) do
+//! not: their tables are empty in a request, so a visitor whom Gold leaves out is answered like everybody.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::common::DFSchema;
+use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 
 use super::RecommenderError;
 use super::planned::Planned;
@@ -46,6 +51,10 @@ impl Requests {
         let events_table = bind(&mut bindings, events, &declared);
         let mut steps = vec![];
         for node in between(runner, events)? {
+            if node.reads_itself {
+                bind_nothing(&mut bindings, node.name(), &schema(runner, node.name())?)?;
+                continue;
+            }
             let plan = Planned::new(engine, &bindings, &node.step.sql).await?;
             steps.push((bind(&mut bindings, node.name(), &plan.plan.schema()), plan));
         }
@@ -96,6 +105,19 @@ impl Requests {
         let schema = nullable(&self.requests.plan.schema());
         Ok(concat_batches(&schema, &rows).map_err(DataFusionError::from)?)
     }
+}
+
+/// A table without rows: a relation that is known to be empty, so that the planner removes joins with it.
+fn bind_nothing(bindings: &mut Bindings, name: &TableName, schema: &SchemaRef) -> Result<(), DataFusionError> {
+    let schema = DFSchema::try_from(schema.as_ref().clone())?;
+    let nothing = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: false,
+        schema: Arc::new(schema),
+    });
+    let table: Arc<dyn TableProvider> = Arc::new(ViewTable::new(nothing, None));
+    bindings.changes.insert(name.to_string(), table.clone());
+    bindings.tables.insert(name.clone(), table);
+    Ok(())
 }
 
 /// A request table, all of whose rows are new.

@@ -142,7 +142,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "sql/gold/recommendations.sql",
         "        history,",
         "        histori,",
-        &["sql/gold/recommendations.sql:46:9", "histori' not found"],
+        &["sql/gold/recommendations.sql:61:9", "histori' not found"],
     ),
     (
         "pipelines.yaml",

@@ -10,16 +10,18 @@ use crate::clustering::Cluster;
 use crate::support::Shop;
 
 /// The project's tables that a run writes.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "bronze.clicks",
     "silver.quarantine",
     "silver.events",
+    "silver.people",
     "gold.sessions",
     "gold.session_items",
     "gold.item_activity",
     "gold.item_popularity",
     "gold.item_trends",
     "gold.engagement",
+    "gold.excluded",
     "gold.als_factors",
     "gold.model",
     "gold.recommendations",
@@ -174,7 +176,10 @@ fn an_executor_that_is_killed_in_the_middle_of_silver_of_training_and_of_gold_ch
     shop.ok(&[&["run"], &LONG[..]].concat());
     let mut cluster = Cluster::start(&shop, THERE, 3);
     for (before, steps) in [
-        ("bronze.clicks", "silver.events,gold.sessions,gold.session_items"),
+        (
+            "bronze.clicks",
+            "silver.events,silver.people,gold.sessions,gold.session_items",
+        ),
         ("gold.item_popularity", "gold.als_factors"),
         ("gold.model", "gold.recommendations"),
     ] {
@@ -201,7 +206,7 @@ fn a_scheduler_that_is_killed_ends_the_run_and_the_next_one_is_right() {
     shop.ok(&[&["run"], &LONG[..]].concat());
     let mut cluster = Cluster::start(&shop, THERE, 2);
     let engine = cluster.engine();
-    let before = "bronze.clicks,silver.events,gold.sessions,gold.session_items";
+    let before = "bronze.clicks,silver.events,silver.people,gold.sessions,gold.session_items";
     assert!(start_there(&shop, &cluster, before).wait().unwrap().success());
     let run = start_there(&shop, &cluster, "gold.als_factors");
     cluster.wait_for_work();

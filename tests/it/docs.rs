@@ -50,18 +50,31 @@ fn columns_are_followed_to_the_tables_that_they_come_from() {
     assert_eq!(
         predicates,
         [
+            "gold.touched_sessions.is_excluded",
             "gold.touched_sessions.session_id",
             "silver.events.event_type",
             "silver.events.item_id",
-            "silver.events.session_id"
+            "silver.events.session_id",
+            "silver.people.session_id"
         ]
     );
     let weight = origins(&column(table(&manual, "gold.session_items"), "weight")["from"]);
-    assert_eq!(weight, ["silver.events.event_at", "silver.events.event_type"]);
+    assert_eq!(
+        weight,
+        [
+            "silver.events.event_at",
+            "silver.events.event_type",
+            "silver.events.item_id"
+        ]
+    );
     let touched = origins(&column(table(&manual, "gold.touched_sessions"), "session_id")["from"]);
     assert_eq!(
         touched,
-        ["silver.events.replaced_session_ids", "silver.events.session_id"]
+        [
+            "silver.events.replaced_session_ids",
+            "silver.events.session_id",
+            "silver.people.session_id"
+        ]
     );
     let clicks = table(&manual, "silver.clicks");
     assert_eq!(origins(&column(clicks, "item_id")["from"]), ["bronze.clicks.value"]);

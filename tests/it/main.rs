@@ -70,6 +70,7 @@ mod object_store;
 mod own_projects;
 mod own_recommenders;
 mod partial_projects;
+mod people;
 mod pipeline;
 mod poison;
 mod prices;

@@ -23,10 +23,12 @@ pipelines:
       - { name: bronze.clicks, sql: sql/bronze/clicks.sql, mode: append }
       - { name: silver.clicks, sql: sql/silver/clicks.sql, mode: view }
       - { name: silver.events, sql: sql/silver/events.sql, mode: merge, key: [event_id, event_date] }
+      - { name: silver.people, sql: sql/silver/people.sql, mode: merge, key: [session_id], delete: events = 0 }
+      - { name: silver.excluded_sessions, sql: sql/silver/excluded_sessions.sql, mode: view }
       - { name: gold.touched_sessions, sql: sql/gold/touched_sessions.sql, mode: view }
       - { name: gold.sessions, sql: sql/gold/sessions.sql, mode: merge, key: [session_id], delete: events = 0 }
       - { name: gold.session_items, sql: sql/gold/session_items.sql, mode: merge, key: [session_id], delete: item_id is null }
-      - { name: gold.item_activity, sql: sql/gold/item_activity.sql, mode: merge, key: [day] }
+      - { name: gold.item_activity, sql: sql/gold/item_activity.sql, mode: merge, key: [day], delete: item_id is null }
       - { name: gold.item_popularity, sql: sql/gold/item_popularity.sql, mode: overwrite }
       - { name: gold.engagement, sql: sql/gold/engagement.sql, mode: overwrite }
       - { name: gold.requests, sql: sql/gold/requests.sql, mode: view }

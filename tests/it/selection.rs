@@ -17,11 +17,16 @@ fn steps_are_selected_by_name_layer_and_what_reads_what() {
     shop.produce("1.json", 500, 1, 0.0);
     assert_eq!(
         steps(&shop, &["--select", "+gold.sessions"]),
-        ["bronze.clicks", "silver.events", "gold.sessions"]
+        ["bronze.clicks", "silver.events", "silver.people", "gold.sessions"]
     );
     assert_eq!(
         steps(&shop, &["--select", "silver.*"]),
-        ["silver.events", "silver.quarantine", "silver.reconciliation"]
+        [
+            "silver.events",
+            "silver.people",
+            "silver.quarantine",
+            "silver.reconciliation"
+        ]
     );
     assert_eq!(
         steps(&shop, &["--select", "gold.als_factors+", "--exclude", "gold.model"]),
@@ -33,6 +38,7 @@ fn steps_are_selected_by_name_layer_and_what_reads_what() {
         [
             "bronze.clicks",
             "silver.events",
+            "silver.people",
             "silver.quarantine",
             "silver.reconciliation"
         ]

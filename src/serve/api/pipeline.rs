@@ -41,6 +41,8 @@ pub(super) struct Pipeline {
     /// What became of the records of the latest run that counted them.
     records: Option<Records>,
     quarantine: Vec<Reason>,
+    /// What Gold and the models leave out, by reason: machines, and the shop's own tests.
+    excluded: Vec<Excluded>,
 }
 
 /// The records waiting in a source.
@@ -131,7 +133,14 @@ struct Reason {
     newest_at: Option<String>,
 }
 
-/// The state of the pipeline: lag, rates, last commits, quarantine
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct Excluded {
+    reason: String,
+    sessions: i64,
+    events: i64,
+}
+
+/// The state of the pipeline: lag, rates, last commits, quarantine, what is left out
 #[utoipa::path(get, path = "/api/v1/pipeline", tag = "pipeline",
     responses((status = 200, body = Pipeline), (status = "default", body = ErrorBody)))]
 pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipeline>, ApiError> {
@@ -145,6 +154,7 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
         include_str!("../sql/quarantine.sql"),
     )
     .await?;
+    let excluded = of(&shop, &snapshot, "gold.excluded", include_str!("../sql/excluded.sql")).await?;
     let records: Vec<Records> = match snapshot.has_column("system.runs", "records") {
         true => of(&shop, &snapshot, "system.runs", include_str!("../sql/records.sql")).await?,
         false => vec![],
@@ -174,6 +184,7 @@ pub(super) async fn pipeline(State(shop): State<Arc<Shop>>) -> Result<Json<Pipel
         steps: steps.into_iter().map(without_details).collect(),
         records,
         quarantine,
+        excluded,
     }))
 }
 

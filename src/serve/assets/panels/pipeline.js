@@ -1,4 +1,4 @@
-// The health of the pipeline, its lag, and what it did not accept.
+// The health of the pipeline, its lag, what it did not accept, and what Gold leaves out.
 import { get } from "../api.js";
 import { bar } from "../charts.js";
 import { dataTable, h, replace } from "../dom.js";
@@ -66,13 +66,15 @@ function mount(content) {
   const stepsAt = h("span", { class: "muted small" });
   const quarantine = h("div");
   const records = h("div");
+  const excluded = h("div");
   content.append(
     h("div", { class: "pipeline-top" }, health, h("div", {}, h("h3", {}, "Sources"), sources)),
     h("div", { class: "pipeline-tables" },
       h("div", { class: "part" }, h("h3", {}, "Tables"), tables.element),
       h("div", { class: "part" }, h("div", { class: "part-head" }, h("h3", {}, "Last run"), stepsAt), steps.element)),
     h("h3", {}, "Records of the last run"), records,
-    h("h3", {}, "Quarantine by reason"), quarantine);
+    h("h3", {}, "Quarantine by reason"), quarantine,
+    h("h3", {}, "Sessions left out of Gold and of the models, by reason"), excluded);
 
   return (data) => {
     replace(health, status(data));
@@ -90,6 +92,13 @@ function mount(content) {
         h("span", { class: "bar-value" }, number(q.records)),
         h("span", { class: "muted small" }, q.newest_at ? timeElement(q.newest_at, { relative: true }) : ""))))
       : h("p", { class: "muted" }, "Nothing is in quarantine."));
+    const largest = Math.max(...data.excluded.map((e) => e.sessions), 1);
+    replace(excluded, data.excluded.length
+      ? h("ul", { class: "bars" }, data.excluded.map((e) => h("li", { class: "bar-row quarantine-row", data: { testid: "excluded-row" } },
+        h("span", { class: "bar-name" }, e.reason), bar(e.sessions / largest, "warn"),
+        h("span", { class: "bar-value" }, number(e.sessions)),
+        h("span", { class: "muted small" }, counted(e.events, "event", "events")))))
+      : h("p", { class: "muted" }, "No session is left out."));
   };
 }
 

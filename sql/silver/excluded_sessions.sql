@@ -1,0 +1,49 @@
+-- silver.excluded_sessions (view): one row per session that Gold and the models leave out, and why: machines, and the shop's
+-- own tests. Their events stay in silver.events, and they get recommendations like everybody.
+-- Change the rules here: the next run computes Gold anew, without what they match. With `vars: { excluded: count }` in
+-- pipelines.yaml, nothing is left out.
+with
+
+judged as (
+    select
+        session_id,
+        person_id,
+        events,
+        started_at,
+        case
+            when var('excluded', 'leave_out') = 'count' then null
+            -- `vars: { test_ids: 'qa-1,qa-2' }`: user ids, anonymous ids and session ids, as the shop sends them
+            when
+                array_has(string_to_array(var('test_ids', ''), ','), coalesce(user_id, ''))
+                or array_has(string_to_array(var('test_ids', ''), ','), coalesce(anonymous_id, ''))
+                or array_has(string_to_array(var('test_ids', ''), ','), coalesce(sent_session_id, ''))
+                then 'test'
+            -- (Cubot makes telephones)
+            when
+                regexp_like(
+                    user_agent,
+                    '(^|[^u])bot|crawl|spider|slurp|scrap|archiver|headless|phantomjs|selenium|puppeteer|playwright|lighthouse|'
+                    || 'pingdom|uptime|statuscake|site24x7|externalhit|link preview|curl/|wget/|python-requests',
+                    'i'
+                )
+                then 'user agent'
+            -- views only: an order may have hundreds of lines, all sent at once
+            when views > var('views_per_minute', 120) * greatest(1.0, extract(epoch from ended_at - started_at) / 60.0)
+                then 'too many views a minute'
+        end as reason
+    from silver.people
+)
+
+select
+    ---------- IDs
+    session_id,
+    person_id,
+
+    ---------- why it is left out
+    reason,
+
+    ---------- how much is left out
+    events,
+    started_at
+from judged
+where reason is not null

@@ -1,0 +1,256 @@
+-- silver.people: one row per session: who it was, and what tells people from machines.
+-- Key: session_id. Why a merge: only sessions with new events are looked at, and those that share an id with them. A session
+-- that has lost all its events to another session is deleted (pipelines.yaml: `delete: events = 0`).
+--
+-- A person is a user id. A session without one belongs to the user who logged in elsewhere under the same id: in another part
+-- of the session that the shop sent (silver.events may cut it into several), or under the same anonymous id, which is a browser
+-- or a device. Nothing is followed any further: two user ids are always two people, and a batch looks at no more than the
+-- sessions that share an id with its own.
+--
+-- Change here which fields of `extra` hold the ids, and which ids stand for nobody. With var('users_per_id', 1), an id that is
+-- used by more users than this links nobody; so does one with more sessions than var('sessions_per_id', 1000).
+with
+
+written as (
+    select * from previous(
+        'session_id string, person_id string, user_id string, sent_session_id string, anonymous_id string,
+         session_user_id string, anonymous_person_id string, user_agent string, events bigint, views bigint,
+         started_at timestamp, ended_at timestamp'
+    )
+),
+
+nobody as (
+    select id from (values
+        ('0'), ('-1'), ('-'), ('?'), ('null'), ('nil'), ('none'), ('nan'), ('undefined'), ('unknown'), ('anonymous'), ('guest'),
+        ('n/a'), ('(not set)'), ('[object object]'), ('true'), ('false'), ('00000000-0000-0000-0000-000000000000')
+    ) as ids (id)
+),
+
+touched as (
+    select
+        session_id,
+        -- silver.events adds `@` and a time to the later parts of a session
+        case
+            when session_id like '%@____-__-__T__:__:__.___Z' then left(session_id, length(session_id) - 25)
+            else session_id
+        end as sent_session_id
+    from (
+        select distinct unnest(array_append(replaced_session_ids, session_id)) as session_id from changes('silver.events')
+    )
+),
+
+---------- what the events of a session say
+
+sent as (
+    select
+        touched.session_id,
+        touched.sent_session_id,
+        events.event_id,
+        events.event_at,
+        events.event_type,
+        events.user_id,
+        from_json(
+            events.extra,
+            'anonymous_id string, anonymousId string, device_id string,
+             user_agent string, userAgent string, context_user_agent string from $.context.userAgent',
+            'evolve'
+        ) as extra
+    from touched
+    left join silver.events as events on touched.session_id = events.session_id
+),
+
+fields as (
+    select
+        session_id,
+        sent_session_id,
+        event_id,
+        event_at,
+        event_type,
+        user_id,
+        nullif(trim(coalesce(extra['anonymous_id'], extra['anonymousId'], extra['device_id'])), '') as anonymous_id,
+        coalesce(extra['user_agent'], extra['userAgent'], extra['context_user_agent']) as user_agent
+    from sent
+),
+
+-- (the smallest of several, so that the order of the events does not matter)
+sessions as (
+    select
+        fields.session_id,
+        min(case when no_session.id is null then fields.sent_session_id end) as sent_session_id,
+        min(case when no_user.id is null then fields.user_id end) as user_id,
+        min(case when no_visitor.id is null then fields.anonymous_id end) as anonymous_id,
+        min(fields.user_agent) as user_agent,
+        count(fields.event_id) as events,
+        count(fields.event_id) filter (where fields.event_type = 'view') as views,
+        min(fields.event_at) as started_at,
+        max(fields.event_at) as ended_at
+    from fields
+    left join nobody as no_session on lower(fields.sent_session_id) = no_session.id
+    left join nobody as no_user on lower(fields.user_id) = no_user.id
+    left join nobody as no_visitor on lower(fields.anonymous_id) = no_visitor.id
+    group by fields.session_id
+),
+
+---------- the sessions that share an id with them, now or before: all that have this id
+
+before as (
+    select
+        written.sent_session_id,
+        written.anonymous_id
+    from written
+    left semi join touched on written.session_id = touched.session_id
+),
+
+session_ids as (
+    select sent_session_id from touched
+
+    union
+
+    select sent_session_id from before
+),
+
+anonymous_ids as (
+    select anonymous_id from sessions
+
+    union
+
+    select anonymous_id from before
+),
+
+others as (
+    select
+        written.*,
+        true as has_all_parts,
+        false as has_all_of_browser
+    from written
+    left semi join session_ids on written.sent_session_id = session_ids.sent_session_id
+    left anti join touched on written.session_id = touched.session_id
+
+    union all
+
+    select
+        written.*,
+        false as has_all_parts,
+        true as has_all_of_browser
+    from written
+    left semi join anonymous_ids on written.anonymous_id = anonymous_ids.anonymous_id
+    left anti join touched on written.session_id = touched.session_id
+),
+
+affected as (
+    select
+        session_id,
+        sent_session_id,
+        user_id,
+        anonymous_id,
+        user_agent,
+        events,
+        views,
+        started_at,
+        ended_at,
+        cast(null as varchar) as old_person_id,
+        cast(null as varchar) as old_session_user_id,
+        cast(null as varchar) as old_anonymous_person_id,
+        true as is_touched,
+        true as has_all_parts,
+        true as has_all_of_browser
+    from sessions
+
+    union all
+
+    select
+        session_id,
+        sent_session_id,
+        user_id,
+        anonymous_id,
+        user_agent,
+        events,
+        views,
+        started_at,
+        ended_at,
+        person_id,
+        session_user_id,
+        anonymous_person_id,
+        false,
+        bool_or(has_all_parts),
+        bool_or(has_all_of_browser)
+    from others
+    group by
+        session_id, sent_session_id, user_id, anonymous_id, user_agent, events, views, started_at, ended_at, person_id,
+        session_user_id, anonymous_person_id
+),
+
+---------- whom an id stands for: the user who was seen last, unless there are too many
+
+counted as (
+    select
+        *,
+        count(distinct user_id) over (partition by sent_session_id) as users_of_session,
+        count(distinct user_id) over (partition by anonymous_id) as users_of_browser,
+        count(*) over (partition by anonymous_id) as sessions_of_browser,
+        -- `2025-07-13T12:00:00.000000 USER`
+        max(concat(seen_at, user_id)) over (partition by sent_session_id) as last_of_session,
+        max(concat(seen_at, user_id)) over (partition by anonymous_id) as last_of_browser
+    from (
+        select
+            *,
+            case when user_id is not null then to_char(ended_at, '%Y-%m-%dT%H:%M:%S%.6f ') else '' end as seen_at
+        from affected
+    )
+),
+
+linked as (
+    select
+        *,
+        case
+            when not has_all_parts then old_session_user_id
+            when sent_session_id is not null and users_of_session between 1 and var('users_per_id', 1)
+                then substr(last_of_session, 28)
+        end as session_user_id,
+        case
+            when not has_all_of_browser then old_anonymous_person_id
+            when anonymous_id is null or sessions_of_browser > var('sessions_per_id', 1000) then null
+            when users_of_browser = 0 then concat('anonymous:', anonymous_id)
+            when users_of_browser <= var('users_per_id', 1) then substr(last_of_browser, 28)
+        end as anonymous_person_id
+    from counted
+),
+
+people as (
+    select
+        *,
+        coalesce(
+            user_id,
+            session_user_id,
+            anonymous_person_id,
+            concat('session:', coalesce(sent_session_id, session_id))
+        ) as person_id
+    from linked
+)
+
+select
+    ---------- IDs
+    session_id,
+    person_id,                  -- a user id, or 'anonymous:ID' or 'session:ID' where no user is known
+
+    ---------- what the shop sent
+    user_id,
+    sent_session_id,
+    anonymous_id,
+
+    ---------- whom these ids stand for
+    session_user_id,
+    anonymous_person_id,
+
+    ---------- what tells people from machines (silver.excluded_sessions)
+    user_agent,
+    events,
+    views,
+    started_at,
+    ended_at
+from people
+where
+    is_touched
+    or person_id <> old_person_id
+    or (session_user_id is distinct from old_session_user_id)
+    or (anonymous_person_id is distinct from old_anonymous_person_id)
