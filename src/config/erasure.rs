@@ -12,7 +12,7 @@ pub struct ErasureConfig {
 impl Default for ErasureConfig {
     fn default() -> Self {
         Self {
-            users: vec!["user_id".to_owned()],
+            users: vec!["user_id".to_owned(), "person_id".to_owned()],
             sessions: vec!["session_id".to_owned(), "replaced_session_ids".to_owned()],
         }
     }

@@ -85,7 +85,7 @@ pub(super) struct RawMaintenance {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawErasure {
-    /// The columns of tables, and fields of records, that hold ids of users: `[user_id]`.
+    /// The columns of tables, and fields of records, that hold ids of users: `[user_id, person_id]`.
     #[schemars(with = "Option<Vec<String>>")]
     pub users: Option<Vec<Text>>,
     /// Those that hold ids of sessions, alone or in lists: `[session_id, replaced_session_ids]`.
