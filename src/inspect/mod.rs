@@ -9,7 +9,7 @@
 //! - `names`, `roles`, `kinds`: which fields may be the time, the session, the item, …, by their names and values, and what
 //!   kinds of events count as.
 //! - [`mapping`]: what was chosen. `infer` makes it of the candidates, and `presets` of what is known of public schemas.
-//! - `interpret`: what a mapping makes of a record.
+//! - `interpret`: what a mapping makes of a record; `nobody`: which ids count as missing.
 //! - `findings`: all of this together; `choose`: what somebody says of a role instead.
 //! - `generate`: SQL, settings and a unit test as text, the same for inferred and preset mappings.
 //!
@@ -25,6 +25,7 @@ mod kinds;
 mod locate;
 pub mod mapping;
 mod names;
+mod nobody;
 pub mod place;
 mod presets;
 mod roles;
