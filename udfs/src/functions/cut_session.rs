@@ -117,7 +117,7 @@ fn sessions(values: &[ArrayRef]) -> Result<StringArray> {
         day,
     }
     .events();
-    let is_affected = affected(id, &events, &written);
+    let is_affected = affected(id, &events, &written, silence_us);
     let mut places = is_affected.iter();
     events.retain(|_| places.next().is_some_and(|is_affected| *is_affected));
 

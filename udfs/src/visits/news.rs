@@ -10,8 +10,12 @@ const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 /// Whether each event of an ID may get another session. `written` are the sessions that earlier runs gave the events,
 /// `None` for new events. The others keep theirs: something else led to them, and not all around them is known here.
 ///
-/// The session that has the ID as its name counts, however far it is: a new event may begin before it.
-pub fn affected(id: &str, events: &[Event<'_>], written: &[Option<&str>]) -> Vec<bool> {
+/// The session that has the ID as its name counts, however far it is: a new event may begin before it. If no silence ends
+/// sessions, all of them count.
+pub fn affected(id: &str, events: &[Event<'_>], written: &[Option<&str>], silence_us: Option<i64>) -> Vec<bool> {
+    if silence_us.is_none() {
+        return vec![true; events.len()];
+    }
     let forwards = near_news(events.iter().zip(written));
     let mut backwards = near_news(events.iter().zip(written).rev());
     backwards.reverse();
@@ -48,10 +52,11 @@ mod tests {
         let written = ["s", "s@1", "s@2", "s@2", "", "s@3", "s@4", "s@5", "s@6"];
         let written = written.map(|session| Some(session).filter(|session| !session.is_empty()));
         let expected = [true, false, false, false, true, true, true, false, false];
-        assert_eq!(affected("s", &events, &written), expected);
+        assert_eq!(affected("s", &events, &written, Some(1)), expected);
+        assert_eq!(affected("s", &events, &written, None), [true; 9]);
         // A session counts as a whole.
         let mut written = written;
         written[1] = Some("s@3");
-        assert!(affected("s", &events, &written)[1]);
+        assert!(affected("s", &events, &written, Some(1))[1]);
     }
 }
