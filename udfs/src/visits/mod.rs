@@ -15,6 +15,8 @@ mod event;
 mod join;
 mod name;
 mod news;
+#[cfg(test)]
+mod tests;
 
 pub use cut::{Session, cut};
 pub use event::Event;
