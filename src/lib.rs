@@ -65,7 +65,8 @@
 //! Silver goes the same way, from what changed in Bronze: `changes('TABLE')` finds the new files in the log
 //! (`lake/changes.rs`) and reads them with `lake/data_files_scan.rs`, also in a plain run (from the start, the whole
 //! table: `lake/provider.rs`). The view `sql/silver/clicks.sql` calls `from_json`
-//! (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with `previous('…')`, and
+//! (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with `previous('…')`, decides on
+//! sessions (`udfs/src/functions/cut_session.rs`, `udfs/src/functions/join_session.rs`, over `udfs/src/visits/`), and
 //! replaces the rows of the same keys. The look-up opens only the files that may have them if the lake keeps key
 //! filters: `lake/provider.rs` (`lookup_provider`), `lake/data_files_scan.rs`, `lake/keys/`. Only `run --follow`
 //! (`cli/run.rs`) and the shell (for `\run`) keep some (`with_memory` in `lake/lake.rs`; the server calls it with 0
@@ -366,7 +367,9 @@
 //!     `sources/formats/csv/objects.rs`
 //! - `sql/`: the shipped project; SQL functions are in `udfs/src/lib.rs`, which has a list like this one
 //!   - why records are rejected (bots are not), how far ahead a clock may be: `sql/silver/clicks.sql`
-//!   - deduplication, sessions inferred (30 minutes), late events: `sql/silver/events.sql`
+//!   - ids that stand for nobody (`undefined`, `0`): `sql/silver/clicks.sql`, `inspect/nobody.rs`
+//!   - deduplication, late events, sessions (30 minutes of silence, midnight, campaigns, several people, logins, events
+//!     without a session id): `sql/silver/events.sql`, over `udfs/src/visits/`
 //!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
 //!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`
 //!   - the catalog of items: `sql/gold/items.sql`; hidden items, those out of stock: `sql/gold/item_rules.sql`

@@ -59,27 +59,40 @@ new_events as (
 ---------- 2. The written sessions that new events may change
 -- A silence is at most a day, so these sessions have events on the day of a new event, the day before or the day after: of
 -- the same session id, or of the same user, if one of the two has no session id. A session that is called like an id is
--- its first one, which may not be the first any more.
+-- its first one, which may not be the first any more. (The tables of written rows stand on the right of each join, and what
+-- is new on the left, so that `run --follow` opens only the files that may have the wanted ids.)
 
 near as (
     select distinct session_id, user_id, unnest(make_array(day_before, event_date, day_after)) as day from arrivals
 ),
 
 near_sessions as (
-    select distinct unnest(make_array(near.session_id, of_id.session_id, of_user.session_id)) as session_id
+    select unnest(make_array(near.session_id, of_id.session_id)) as session_id
     from near
     left join written as of_id on near.session_id = of_id.given_session_id and near.day = of_id.event_date
-    left join written as of_user
-        on near.user_id = of_user.user_id
-        and near.day = of_user.event_date
-        and (near.session_id is null or of_user.given_session_id is null)
+
+    union all
+
+    -- events without a session id that may join that of a new event
+    select of_user.session_id
+    from near
+    inner join written as of_user on near.user_id = of_user.user_id and near.day = of_user.event_date
+    where near.session_id is not null and of_user.given_session_id is null
+
+    union all
+
+    -- sessions that a new event without a session id may join, and visits of the same user
+    select of_user.session_id
+    from near
+    inner join written as of_user on near.user_id = of_user.user_id and near.day = of_user.event_date
+    where near.session_id is null
 
     union all
 
     -- without a limit to silence, a session may have gone on for any time
-    select written.session_id
-    from written
-    left semi join arrivals on written.given_session_id = arrivals.session_id
+    select of_id.session_id
+    from near
+    inner join written as of_id on near.session_id = of_id.given_session_id
     where var('session_timeout', '30 minutes') = 'off'
 ),
 
@@ -99,8 +112,8 @@ affected as (
         given_session_id,
         written.session_id as written_session_id,
         replaced_session_ids
-    from written
-    left semi join near_sessions on written.session_id = near_sessions.session_id
+    from (select distinct session_id from near_sessions) as near_sessions
+    inner join written on near_sessions.session_id = written.session_id
 ),
 
 ---------- 3. Sessions
