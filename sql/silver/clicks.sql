@@ -50,12 +50,14 @@ identified as (
     select
         * replace (
             case when lower(session_id) not in (
-                'null', 'none', 'nil', 'nan', 'n/a', 'undefined', 'unknown', 'anonymous', 'guest', '(not set)', '(none)', '0', '-1',
-                '[object object]', '00000000-0000-0000-0000-000000000000', '00000000000000000000000000000000'
+                'null', 'none', 'nil', 'nan', 'n/a', 'undefined',
+                'unknown', 'anonymous', 'guest', '(not set)', '(none)', '[object object]',
+                '0', '-1', '00000000-0000-0000-0000-000000000000', '00000000000000000000000000000000'
             ) then session_id end as session_id,
             case when lower(user_id) not in (
-                'null', 'none', 'nil', 'nan', 'n/a', 'undefined', 'unknown', 'anonymous', 'guest', '(not set)', '(none)', '0', '-1',
-                '[object object]', '00000000-0000-0000-0000-000000000000', '00000000000000000000000000000000'
+                'null', 'none', 'nil', 'nan', 'n/a', 'undefined',
+                'unknown', 'anonymous', 'guest', '(not set)', '(none)', '[object object]',
+                '0', '-1', '00000000-0000-0000-0000-000000000000', '00000000000000000000000000000000'
             ) then user_id end as user_id
         )
     from parsed

@@ -58,11 +58,11 @@ fn row(mapping: &Mapping, record: &Value, item: Option<&Value>) -> Result<Row, M
     if let (Some(_), Some(session), Some(user)) = (&mapping.session_within_user, &mut session_id, &user_id) {
         *session = format!("{user}/{session}");
     }
-    let known = |id: Option<String>| id.filter(|id| !is_nobody(id));
+    let known = |id: Option<String>, choice: &Choice| id.filter(|id| !is_nobody(id, choice));
     let mut row = Row {
         event_at: event_at.map(|at| at + 1_000 * offset_ms),
-        session_id: known(session_id),
-        user_id: known(user_id),
+        session_id: known(session_id, &mapping.session),
+        user_id: known(user_id, &mapping.user),
         item_id: text_of(&mapping.item)?,
         ..Row::default()
     };

@@ -19,7 +19,7 @@ pub(super) fn clicks_sql(findings: &Findings) -> String {
         records(mapping, &columns),
         lines(mapping, &columns),
         parsed(mapping, &columns),
-        identified(),
+        identified(mapping),
         judged(mapping),
         result(mapping),
     ]
@@ -268,8 +268,8 @@ fn has_kinds(mapping: &Mapping) -> bool {
 }
 
 /// The CTE that takes IDs that stand for nobody as missing.
-fn identified() -> String {
-    let ids = listed();
+fn identified(mapping: &Mapping) -> String {
+    let (sessions, users) = (listed(&mapping.session), listed(&mapping.user));
     format!(
         "-- ids that stand for nobody count as missing: what programs write where they have no id (here in lower case). If ids of
 -- the shop's own stand for nobody, such as that of a terminal in a store, add them to both lists.
@@ -277,10 +277,10 @@ identified as (
     select
         * replace (
             case when lower(session_id) not in (
-                {ids}
+                {sessions}
             ) then session_id end as session_id,
             case when lower(user_id) not in (
-                {ids}
+                {users}
             ) then user_id end as user_id
         )
     from parsed
