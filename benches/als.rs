@@ -1,5 +1,5 @@
-//! Training and recommending, per interaction and per session, and operations a second beside what the processor can
-//! do: `cargo bench --bench als`; `cargo bench --bench als -- flops` for the latter alone.
+//! Training and recommending, per interaction and per session, and operations per second compared with what the
+//! processor can do: `cargo bench --bench als`; `cargo bench --bench als -- flops` for the latter alone.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -161,10 +161,12 @@ type WriteFile = fn(&Path, Range<u64>);
 
 /// The same events in files of different formats.
 fn formats_to_bronze(criterion: &mut Criterion) {
-    let formats: [(&str, WriteFile); 3] = [
+    let formats: [(&str, WriteFile); 5] = [
         ("ndjson", clicks::write_ndjson),
         ("csv", clicks::write_csv),
         ("parquet", clicks::write_parquet),
+        ("avro", clicks::write_avro),
+        ("arrow", clicks::write_arrow),
     ];
     for (format, write) in formats {
         let shop = Shop::reading(format);

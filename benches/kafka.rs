@@ -1,8 +1,10 @@
-//! librdkafka alone: reads a topic to its end and drops every message. `scripts/bench-kafka` runs it beside clickrec.
+//! librdkafka alone: reads a topic to its end and drops every message. `scripts/bench-kafka` runs it to compare it with
+//! clickrec.
 //!
-//! BROKERS and TOPIC come from the environment. One consumer of all partitions, or one a partition (`CONSUMERS=each`), each
-//! on a thread of its own; prints how many messages and bytes came, and the seconds. `CREATE=N` makes the topic instead, and
-//! `PRODUCE=N` fills it with simulated events that carry a page and a browser as a shop's do (150 to 300 bytes).
+//! BROKERS and TOPIC come from the environment. One consumer of all partitions, or one a partition (`CONSUMERS=each`),
+//! each on a thread of its own; prints how many messages and bytes came, and the seconds. `CREATE=N` makes the topic
+//! instead, and `PRODUCE=N` fills it with simulated events that carry a page and a browser as a shop's do (150 to 300
+//! bytes).
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 

@@ -1,5 +1,5 @@
 """What the scripts share: where things are, what comes from package registries, the program, a project to run it in,
-and what runs beside it."""
+and what runs alongside it."""
 
 import contextlib
 import ctypes
@@ -220,7 +220,7 @@ def demo(program, folder):
     return Shop(program, folder)
 
 
-# What runs beside the script
+# What runs alongside the script
 
 
 def free_ports(count):

@@ -63,7 +63,7 @@ def measured(command, family=False, **options):
 
 
 def verdict(name, value, wanted, unit="", at_least=False):
-    """One figure beside what is wanted of it."""
+    """One figure, next to its target."""
     good = value >= wanted if at_least else value <= wanted
     limit = f"{'at least' if at_least else 'at most'} {wanted:g}{unit}"
     print(f"{name}: {value:.2f}{unit} (wanted: {limit}){'' if good else '  MISSED'}")

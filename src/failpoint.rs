@@ -1,6 +1,6 @@
 //! Moments at which a test can make the program die, by `FAILPOINTS=NAME=return` in the environment (of the `fail`
-//! crate: `3*off->return` dies the fourth time). Only builds with debug assertions have them: the profile `release`, and
-//! not `dist`, which makes what is shipped.
+//! crate: `3*off->return` dies the fourth time). Only builds with debug assertions have them: the profile `release`,
+//! and not `dist`, which makes what is shipped.
 
 /// The program is at a moment of that name.
 #[cfg(debug_assertions)]
@@ -17,7 +17,7 @@ pub(crate) async fn reach(name: &'static str) {
 #[cfg(not(debug_assertions))]
 pub(crate) async fn reach(_: &'static str) {}
 
-/// Takes what shall happen from the environment, until the value is dropped.
+/// Takes what is to happen from the environment, until the value is dropped.
 #[cfg(debug_assertions)]
 pub fn from_environment() -> impl Drop {
     fail::FailScenario::setup()

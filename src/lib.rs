@@ -9,7 +9,7 @@
 //!         simulate (uses none of the others), serve
 //!         evaluate
 //!         recommender, shell, docs
-//!         testing
+//!         testing, erase
 //!         pipeline, lineage
 //!         backend
 //!         cluster, engine
@@ -56,7 +56,7 @@
 //! 5. `pipeline/step/expectations.rs` checks these files. Where the step merges (a rebuild replaces all rows instead),
 //!    `pipeline/step/merge.rs` calls `backend.merge`, which finds the old rows of the same keys (`lake/merge.rs`, over
 //!    `lake/old_rows.rs`). `pipeline/step/commit.rs` calls `lake/commit.rs`, which makes the files visible, together
-//!    with the new positions (`lake/positions.rs`). A commit that loses a race goes on top where only files moved;
+//!    with the new positions (`lake/positions.rs`). A commit that loses a race goes on top if only files moved;
 //!    otherwise `pipeline/run_step.rs` plans the step again.
 //! 6. After the commit of a step named `reconciliation`, `run_step` asks what became of the records
 //!    (`pipeline/reconciliation.rs`). At the end of the run, `cli/run.rs` adds it to `system.runs`
@@ -108,7 +108,7 @@
 //!
 //! # Where to look
 //!
-//! - [`cli`]: the command line, one thin file a subcommand
+//! - [`cli`]: the command line, one thin file per subcommand
 //!   - options of all commands (`--memory`, `--threads`), log levels (`-v`, `CLICKREC_LOG`): `cli/global.rs`
 //!   - ranges of options (`-k`, `--max-k`, …): at the option, in the file of its command
 //!   - options from the environment (`CLICKREC_…`), the list of commands: `cli/mod.rs`
@@ -123,7 +123,7 @@
 //! - [`simulate`]: traffic of a shop that does not exist, for the demo and `produce`
 //!   - many visits at once: who comes, when, how many clicks; late and repeated deliveries: `simulate/simulation.rs`
 //!   - one visit's clicks, from view to purchase: `simulate/session.rs`; dirty records: `simulate/dirt.rs`
-//!   - items and their popularity: `simulate/catalogue.rs`; their titles, prices, pictures: `simulate/products.rs`
+//!   - items and their popularity: `simulate/catalog.rs`; their titles, prices, pictures: `simulate/products.rs`
 //!   - sizes, the seed: `simulate/config.rs`
 //! - [`serve`]: the dashboard and the JSON API
 //!   - tokens, Host and Origin checks (CORS, DNS rebinding), content security policy: `serve/guard.rs`
@@ -138,7 +138,7 @@
 //!   - the catalog in memory, replaced by a new version of its table: `serve/watch.rs` (`follow_catalog`)
 //!   - cache of answers: `serve/answer_cache.rs`; HTTP errors: `serve/error.rs`
 //!   - concurrent requests answered together (batching), a full queue: `serve/answers.rs`
-//!   - routes, OpenAPI: `serve/api/mod.rs`; parameters, times and bodies parsed: `serve/api/extract.rs`
+//!   - routes, OpenAPI: `serve/api/mod.rs`; parameters, (local) times and bodies parsed: `serve/api/extract.rs`
 //!   - `k` checked against `--max-k`, items and events of a visitor: `serve/api/recommendations.rs`
 //!   - `k` of similar items (a number of rows, up to 1,000): `serve/api/items.rs`, `serve/shop.rs` (`rows`)
 //!   - commits as server-sent events: `serve/api/commit_stream.rs`; SQL of clients: `serve/api/sql.rs`
@@ -146,11 +146,12 @@
 //!   - queries behind panels and reports, how their rows are sorted: `serve/panels.rs` (in `serve/sql/`)
 //!   - the page's files, how browsers cache them: `serve/assets.rs`; live updates: `serve/assets/live.js`
 //!   - panels: `serve/assets/panel.js`; time range and filters in the address: `serve/assets/state.js`
-//!   - numbers and times (UTC) on the page: `serve/assets/format.js`; light and dark: `serve/assets/theme.js`
-//!   - the page asks for a token: `serve/assets/api.js`; texts that are no markup (XSS): `serve/assets/dom.js`
+//!   - numbers and times on the page: `serve/assets/format.js`; the shop's time zone: `serve/assets/zone.js`, from
+//!     `serve/api/project.rs`; light and dark: `serve/assets/theme.js`
+//!   - the page asks for a token: `serve/assets/api.js`; text that must not become markup (XSS): `serve/assets/dom.js`
 //!   - titles, pictures and links of items, and which addresses are refused: `serve/assets/item.js`
 //! - [`evaluate`]: how good the answers of the declared models are on sessions that they have not seen
-//!   - training and test sessions split by time, sessions at the cut, wrong clocks: `evaluate/train_test.rs`
+//!   - training and test sessions split by time (local days), those at the cut, wrong clocks: `evaluate/train_test.rs`
 //!   - test sessions cut into what is known and what is to be predicted: `evaluate/cases.rs`
 //!   - test sessions found in the training data (leakage): `evaluate/overlap.rs`
 //!   - items seen before count as targets: `evaluate/metrics/mod.rs`; unknown ones are misses, items to come that
@@ -170,7 +171,7 @@
 //!   - answers that are only popular items (fallback): `recommender/lists.rs`
 //!   - steps that a recommender needs, and whether they are there: `recommender/steps.rs`
 //!   - reasons (`--explain`): `recommender/reasons.rs`; similar items: `recommender/similar.rs`
-//!   - details of items (titles, prices, pictures), found by id, how much memory: `recommender/catalog.rs`; in the
+//!   - details of items (titles, prices, pictures), found by ID, how much memory: `recommender/catalog.rs`; in the
 //!     output of commands: `cli/item_details.rs`
 //! - [`shell`]: statements and backslash commands, typed or from a script
 //!   - completion on Tab: `shell/complete.rs`; the names that it knows: `shell/known_names.rs`; tables, aliases,
@@ -196,15 +197,24 @@
 //!   - tests run, batch by batch: `testing/test.rs`; a step over tables in memory: `pipeline/trial.rs`
 //!   - test files parsed: `testing/raw.rs`; written values as Arrow: `testing/cells.rs`; one CTE: `testing/cte.rs`
 //!   - tests generated from the lake: `testing/generate.rs`; rows from CSV or Parquet: `testing/data_file.rs`
+//! - [`erase`]: erases people from the lake
+//!   - whose rows: `erase/person.rs`; which rows of a table: `erase/condition.rs`; ids in text and bytes: `erase/words.rs`
+//!   - the order of tables, what comes back, kills: `erase/eraser.rs`; counts made again: `pipeline/after_erasure.rs`
+//!   - receipts, hashed ids, the key: `erase/receipts.rs`; files of ids: `erase/ids.rs`
+//!   - the proof: `erase/search.rs`; rows out of tables: `lake/erase.rs`; old versions and logs: `lake/purge.rs`
+//!   - `clickrec erase`, what it prints: `cli/erase.rs`; which columns hold people: `config/erasure.rs`
 //! - [`lineage`]: where the columns of a query come from: `lineage/walk.rs`; of one expression: `lineage/expression.rs`
 //! - [`pipeline`]: the DAG, what waits, and running a step
 //!   - order of steps, cycles: `pipeline/dag.rs`; tables that SQL names: `pipeline/references.rs`
 //!   - `--select STEP+`, `--exclude`: `pipeline/select.rs`; `--full-refresh`, step by step: `pipeline/run_options.rs`
-//!   - rebuild or read on, `refresh_after`, inputs that only lost rows: `pipeline/decide/mod.rs`
+//!   - rebuild, read on or go forward, `refresh_after`, inputs that only lost rows: `pipeline/decide/mod.rs`
+//!   - `on_change`, `--forward`, steps that cannot keep older rows: `pipeline/on_change.rs`; `--backfill`:
+//!     `pipeline/backfill.rs`; in the background of `--follow`: `pipeline/follow/backfill.rs`
 //!   - changed SQL detected: `pipeline/fingerprint.rs`, compared with the stored one in `pipeline/decide/mod.rs`; what
 //!     is no change (comments, line breaks): `normalized` in `pipeline/references.rs`
 //!   - columns of a step's settings that its result lacks, rows that fit into one file: `pipeline/step/plan.rs`
-//!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`
+//!   - columns of all tables, steps with broken SQL: `pipeline/schemas.rs`; what `plan` tells: `pipeline/preview.rs`;
+//!     rows and seconds of each way to apply changed SQL: `pipeline/cost.rs`
 //!   - two runners of one step (replicas): the slower commit is refused in `lake/commit.rs`, and planned again in
 //!     `pipeline/run_step.rs`
 //!   - steps after a failed one skipped: `pipeline/runner.rs`; errors that pass (retry) or last: `pipeline/error.rs`
@@ -216,11 +226,10 @@
 //!   - what names stand for: in a step `pipeline/inputs/step_bindings.rs`; elsewhere `pipeline/lake_bindings.rs`
 //!   - out-of-memory fallback (a model trained by queries instead): `pipeline/step/write.rs`
 //!   - schema evolution: columns added by SQL are allowed, others that do not fit refused: `pipeline/step/shape.rs`;
-//!     written into the metadata by `lake/commit.rs` (`change`); a step that reads no source is rebuilt instead
-//!     (`pipeline/fingerprint.rs`, `pipeline/decide/mod.rs`)
+//!     written into the metadata by `lake/commit.rs` (`change`); where older rows do not stay, the step is rebuilt
 //!   - expectations run (`severity`), too many rows to quarantine: `pipeline/step/expectations.rs`; their SQL checked:
 //!     `pipeline/expectation_sql.rs`
-//!   - rows taken out that break an expectation: `pipeline/rejected_rows.rs`; quarantine replay: `pipeline/replay.rs`
+//!   - rows removed that violate an expectation: `pipeline/rejected_rows.rs`; quarantine replay: `pipeline/replay.rs`
 //!   - `system.quarantine`, equal rows in it: `pipeline/quarantine_table.rs`
 //!   - `system.runs`, `system.expectations`: `pipeline/runs.rs`; many writers of such tables: `pipeline/system.rs`
 //!   - failed records found by bisection; given up where so many fail that the SQL must be wrong: `pipeline/bisect.rs`
@@ -233,7 +242,7 @@
 //!   - batches of `--follow`, `--once`, failures that end it: `pipeline/follow/mod.rs`; backoff after others:
 //!     `pipeline/follow/backoff.rs`
 //!   - `trigger`, size of a batch; half as many records after out of memory: `pipeline/follow/batch_trigger.rs`
-//!   - steps with `every`, beside the batches: `pipeline/follow/slower_steps.rs`
+//!   - steps with `every`, alongside the batches: `pipeline/follow/slower_steps.rs`
 //!   - lag, health (stalled, stuck): `pipeline/follow/status.rs`; sums for `system.runs`: `pipeline/follow/ledger.rs`
 //! - [`backend`], [`cluster`]: where the plans of steps run: in this process, or on several machines
 //!   - `--engine`: `backend/open.rs`; queries of a model that memory does not hold, run: `backend/by_queries.rs`
@@ -262,7 +271,7 @@
 //!   - inputs of a union one after another, with one thread: `engine/one_by_one.rs`
 //!   - large batches of a join, at its end, split up: `engine/split_joined.rs`
 //!   - checked sums (overflow): `engine/checked_sum/mod.rs`; `at time zone`: `engine/rewrite_statement.rs`
-//! - [`lake`]: Delta tables: what changed in them, and one commit a step
+//! - [`lake`]: Delta tables: what changed in them, and one commit per step
 //!   - one atomic commit, its lost reply, a compaction meanwhile: `lake/commit.rs`
 //!   - data files, their compression and size, `partition_by`, values that do not fit (`conform`): `lake/write.rs`
 //!   - a lake opened, whether it can be written: `lake/lake.rs`; log entries, truncated ones: `lake/log_entry.rs`
@@ -278,12 +287,13 @@
 //!   - data files ruled out by date (statistics): `lake/keys/times.rs`; types that Delta can store: `lake/schema.rs`
 //!   - compaction, `cluster_by`: `lake/compact.rs`; checkpoints, cleanup of the log: `lake/maintain.rs`
 //!   - retention (`retain`, `log_retain`), its defaults: `config/maintenance.rs`; of less than a day: `cli/vacuum.rs`
+//!   - old events (`retain_events`): `lake/expire.rs`; every file below the lake: `lake/all_files.rs`
 //!   - vacuum: `lake/vacuum.rs`, when due: `lake/maintain.rs`; history of commits: `lake/history.rs`
 //!   - time travel: `lake/time_travel.rs`; damaged (torn) log, missing checkpoint: `lake/diagnose.rs`
 //!   - logs kept open in memory: `lake/log_cache.rs`
-//! - [`store`]: the object store of a lake, and who one is to it
+//! - [`store`]: the object store of a lake, and access to it
 //!   - requests that fail (429, 5xx, timeouts) are repeated by the store's own client (`store/cloud.rs`); a batch that
-//!     fails nevertheless, by `--follow` (`pipeline/follow/backoff.rs`)
+//!     still fails, by `--follow` (`pipeline/follow/backoff.rs`)
 //!   - tokens that expire: `store/renewed.rs`; refusals explained: `store/refusal.rs`; cache: `store/cached.rs`
 //!   - permissions probed, stores that overwrite files: `store/permissions.rs`; injected faults: `store/faults.rs`
 //! - [`failpoint`]: moments at which a test can make the program die: `failpoint.rs`
@@ -294,8 +304,10 @@
 //!   - expectations: malformed ones refused with their line, the others made queries (NULL in them):
 //!     `config/validate_expectation.rs`; unknown keys and wrong types in them: `config/raw_expectation.rs`, placed by
 //!     `config/raw.rs` (`problem`)
+//!   - `timezone`, unknown ones refused: `config/validate_time_zone.rs`; local days and hours, clock changes (in SQL,
+//!     `at time zone`): `config/time_zone.rs`
 //!   - malformed names of tables refused, mistyped words: `config/table_name.rs`
-//!   - malformed counts and sizes, too short a `retain` refused: `config/validate_maintenance.rs`
+//!   - malformed counts and sizes, a `retain` that is too short refused: `config/validate_maintenance.rs`
 //!   - malformed times, an empty `trigger` refused: `config/validate_trigger.rs`; its defaults: `config/project.rs`
 //!   - shares (`5%`) parsed: `config/share.rs`, malformed ones refused: `config/validate.rs` (`share`)
 //!   - malformed parts of the score, unknown tables refused: `config/validate_recommender.rs`
@@ -303,7 +315,7 @@
 //!   - credentials in the file refused: `config/validate_credentials.rs` (which: `settings/credential.rs`)
 //! - [`inspect`]: what a sample of events holds, and a project that reads it (`init --from`); files for `evaluate`
 //!   - files, folders, topics, and their format: `inspect/locate.rs`, with guesses of `sources/formats/guess.rs`
-//!   - records that are no JSON objects (Avro, Protobuf), JSON after a schema ID: `inspect/sample.rs`
+//!   - records that are not JSON objects (Avro, Protobuf), JSON after a schema ID: `inspect/sample.rs`
 //!   - fields of records, their types and values: `inspect/shape.rs`; notations of times: `inspect/times.rs`
 //!   - names that fields have (`visitorid`, `sku`, …): `inspect/names.rs`; of events: `inspect/kinds.rs`
 //!   - fields chosen, by names and values: `inspect/roles.rs`; by somebody (`evaluate --field`): `inspect/choose.rs`
@@ -347,21 +359,22 @@
 //!   - `--create-topic`: `sources/kafka/create_topic.rs`; embedded broker: `sources/kafka/embedded.rs`
 //!   - what is new in files; replaced files refused, incomplete last lines warned of: `sources/files/new_lines.rs`
 //!   - renamed and rotated files: `sources/files/rotation.rs`; grown files recognized: `sources/files/compare.rs`
-//!   - a damaged file, read up to the damage (told by `sources/files/codec.rs`); records that are too long:
+//!   - a damaged file, read up to the damage (recognized by `sources/files/codec.rs`); records that are too long:
 //!     `sources/files/pass.rs`
-//!   - files that are rewritten as a whole (`mode: snapshot`): `sources/files/snapshot.rs`; texts that were cut off:
-//!     `sources/files/whole_text.rs`; what the mode of a step has to be then: `pipeline/dag.rs` (`check_changes`)
-//!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`
+//!   - files that are rewritten as a whole (`mode: snapshot`): `sources/files/snapshot.rs`; truncated texts:
+//!     `sources/files/whole_text.rs`; which mode a step needs then: `pipeline/dag.rs` (`check_changes`)
+//!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`; decoded while their
+//!     rows become records: `sources/files/decoding.rs`; damage found by a step: `pipeline/run_step.rs`
 //!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`; records counted:
 //!     `sources/formats/counter.rs`
-//!   - compression: `sources/files/codec.rs`; a file beside its compressed copy, other files of the same content:
+//!   - compression: `sources/files/codec.rs`; a file next to its compressed copy, other files of the same content:
 //!     `sources/files/copies.rs`
 //!   - files of a folder or pattern, unchanged ones not opened (size, times, inode): `sources/files/listing.rs`
 //!   - names that are skipped: `sources/files/names.rs`; content as identity: `sources/files/fingerprint.rs`
 //!   - first bytes and records of files: `sources/files/sample.rs`
 //!   - files that change while they are read: `sources/files/scan.rs`; times of records: `sources/files/pending.rs`
-//!   - byte order marks, empty lines: `sources/formats/lines.rs`; a last line without end: `sources/formats/ndjson.rs`
-//!   - files of another format than they should be: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
+//!   - byte order marks, empty lines: `sources/formats/lines.rs`; incomplete last lines: `sources/formats/ndjson.rs`
+//!   - files that are not of their declared format: `sources/formats/magic.rs`; pretty JSON: `sources/formats/json.rs`
 //!   - CSV: its options: `sources/formats/csv/dialect.rs`; its header: `sources/formats/csv/header.rs`; line breaks in
 //!     quotes, comments: `sources/formats/csv/row_ends.rs`; rows with too few or too many fields, missing values:
 //!     `sources/formats/csv/objects.rs`
@@ -371,9 +384,12 @@
 //!   - deduplication, late events, sessions (30 minutes of silence, midnight, campaigns, several people, logins, events
 //!     without a session id): `sql/silver/events.sql`, over `udfs/src/visits/`
 //!   - sessions that a batch touched: `sql/gold/touched_sessions.sql`
+//!   - days and hours of the shop's time zone: `sql/gold/engagement.sql`, `sql/gold/item_activity.sql` (late events)
 //!   - repeated or conflicting deliveries: `sql/silver/unaccepted.sql`
 //!   - the catalog of items: `sql/gold/items.sql`; hidden items, those out of stock: `sql/gold/item_rules.sql`
-//!   - weights of events, fading interest: `sql/gold/session_items.sql`; ranks: `sql/gold/item_popularity.sql`
+//!   - weights of events, fading interest, dislikes: `sql/gold/session_items.sql`; types that are accepted:
+//!     `sql/silver/clicks.sql`
+//!   - ranks, items that fade: `sql/gold/item_popularity.sql`; items that rise: `sql/gold/item_trends.sql`
 //!   - number of iterations, factors, seed: `sql/gold/als_factors.sql`, `udfs/src/als/params.rs` (the defaults)
 //!   - blend of models, ties, items seen, new visitors (cold start), wrong clocks, the last 180 days, items of one
 //!     category, rare items: `sql/gold/recommendations.sql`
@@ -384,6 +400,7 @@ pub mod cluster;
 pub mod config;
 pub mod docs;
 pub mod engine;
+pub mod erase;
 pub mod evaluate;
 pub mod failpoint;
 pub mod inspect;

@@ -1,4 +1,5 @@
-//! Operations a second (multiplications and additions, as the method needs them) beside a large square product's.
+//! Operations per second (multiplications and additions, as the method needs them), compared with those of a large
+//! square product.
 
 use std::time::Instant;
 

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::ipc::writer::FileWriter;
+use arrow_avro::writer::AvroWriter;
 use chrono::DateTime;
 use datafusion::parquet::arrow::ArrowWriter;
 
@@ -29,6 +31,8 @@ const TYPES: [&str; 3] = ["view", "add_to_cart", "purchase"];
 /// 1 March 2026, 10:00 UTC, in milliseconds since 1970.
 const START: i64 = 1_772_359_200_000;
 const ROWS_OF_A_BATCH: usize = 100_000;
+/// Of an Avro block, or an Arrow message.
+const ROWS_OF_A_BLOCK: usize = 1_000;
 
 /// A click, by its number.
 struct Click(u64);
@@ -130,6 +134,29 @@ pub fn write_parquet(path: &Path, numbers: Range<u64>) {
         writer.write(&batch).unwrap();
     }
     writer.unwrap().close().unwrap();
+}
+
+/// An Avro file.
+pub fn write_avro(path: &Path, numbers: Range<u64>) {
+    let file = BufWriter::new(File::create(path).unwrap());
+    let schema = batch(0..1).schema();
+    let mut writer = AvroWriter::new(file, schema.as_ref().clone()).unwrap();
+    blocks(numbers).for_each(|block| writer.write(&block).unwrap());
+    writer.finish().unwrap();
+    writer.into_inner().flush().unwrap();
+}
+
+/// An Arrow file.
+pub fn write_arrow(path: &Path, numbers: Range<u64>) {
+    let file = BufWriter::new(File::create(path).unwrap());
+    let mut writer = FileWriter::try_new(file, &batch(0..1).schema()).unwrap();
+    blocks(numbers).for_each(|block| writer.write(&block).unwrap());
+    writer.into_inner().unwrap().flush().unwrap();
+}
+
+fn blocks(numbers: Range<u64>) -> impl Iterator<Item = RecordBatch> {
+    let firsts = numbers.clone().step_by(ROWS_OF_A_BLOCK);
+    firsts.map(move |first| batch(first..numbers.end.min(first + ROWS_OF_A_BLOCK as u64)))
 }
 
 fn batch(numbers: Range<u64>) -> RecordBatch {

@@ -20,7 +20,7 @@ pub fn measure(criterion: &mut Criterion, group: &str, name: &str, elements: u64
     }
 }
 
-/// Lets the kernel count the peak anew. Only Linux can; elsewhere no peak is printed.
+/// Makes the kernel count the peak from now on. Only Linux can; elsewhere, no peak is printed.
 fn forget_peak() {
     _ = fs::write("/proc/self/clear_refs", "5");
 }

@@ -40,7 +40,7 @@ class Report:
         self.keep(note=text)
 
     def keep(self, **figure):
-        """Writes the file anew, so that it has everything up to now whatever happens later."""
+        """Rewrites the file, so that it has everything up to now, whatever happens later."""
         self.figures.append({"section": self.section, **figure})
         if self.path:
             with open(self.path, "w") as file:

@@ -5,7 +5,7 @@
 -- last model, add: warm_start => 'gold.als_factors'.
 -- Training reads everything, so it waits until enough data is new (pipelines.yaml: `refresh_after`).
 select
-    ---------- ids
+    ---------- IDs
     kind,
     id,
 

@@ -1,19 +1,30 @@
--- gold.engagement: one row per day and hour: how many sessions started, how long they lasted, how many bought.
--- Key: day, hour (UTC).
+-- gold.engagement: one row per hour: how many sessions started, how long they lasted, how many bought.
+-- Key: hour_at.
+-- Days and hours are those of the shop's time zone (`timezone` in pipelines.yaml; UTC without it). Where clocks are set back,
+-- an hour of the day occurs twice, and only `hour_at` tells the two apart: the day has 25 rows.
 with
+
+local_sessions as (
+    select
+        *,
+        started_at at time zone var('timezone', 'UTC') as local_at
+    from gold.sessions
+),
 
 sessions as (
     select
         *,
-        cast(started_at as date) as day,
-        cast(extract(hour from started_at) as int) as hour
-    from gold.sessions
+        cast(local_at as date) as day,
+        cast(extract(hour from local_at) as int) as hour,
+        date_trunc('hour', local_at) as hour_at
+    from local_sessions
 )
 
 select
     ---------- when
     day,
     hour,
+    hour_at,                                                 -- the moment when the hour began
 
     ---------- how many
     count(*) as sessions,
@@ -33,4 +44,4 @@ select
     avg(events) as mean_events,
     avg(case when converted then 1.0 else 0.0 end) as conversion
 from sessions
-group by day, hour
+group by day, hour, hour_at

@@ -43,7 +43,7 @@ numbered as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     item_id,
 
     ---------- what to show

@@ -29,6 +29,15 @@ newest as (
     ) as event_at
 ),
 
+-- what a session did not want after all (gold.session_items) makes no other session similar to it
+disliked as (
+    select
+        session_id,
+        item_id
+    from gold.session_items
+    where weight <= 0.0
+),
+
 history as (
     select
         events.session_id,
@@ -36,7 +45,12 @@ history as (
         events.event_at as last_event_at
     from silver.events
     cross join newest
+    left anti join disliked on events.session_id = disliked.session_id and events.item_id = disliked.item_id
     where events.event_at > newest.event_at - interval '180 days'
+),
+
+wanted as (
+    select * from requests where weight > 0.0
 ),
 
 ---------- each model's items; the best item of each list scores 1
@@ -44,10 +58,11 @@ history as (
 alike as (
     select * from session_knn(
         history,
-        requests,
+        wanted,
         session => session_id,
         item => item_id,
         at => last_event_at,
+        recency => var('recency', 1.0),     -- how much more newer sessions count
         k => 3 * var('k', 10),
         exclude_seen => var('seen', 'hide') = 'hide'
     )
@@ -65,7 +80,8 @@ liked as (
     )
 ),
 
--- fills lists that are too short, and serves sessions without any known item
+-- fills lists that are too short, and serves sessions without any known item (to prefer what is on the rise, read
+-- latest('gold.item_trends') here)
 popular as (
     select
         sessions.session_id,
@@ -161,7 +177,7 @@ ranked as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     sessions.session_id,
     ranked.item_id,
 

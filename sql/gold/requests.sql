@@ -13,7 +13,7 @@ touched as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     touched.session_id,
     items.item_id,
 

@@ -25,7 +25,7 @@ items as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     session_id,
     min(user_id) as user_id,
 

@@ -44,7 +44,7 @@ parsed as (
     from records
 ),
 
--- ids that stand for nobody count as missing: what programs write where they have no id (here in lower case). If ids of
+-- IDs that stand for nobody count as missing: what programs write where they have no ID (here in lower case). If IDs of
 -- the shop's own stand for nobody, such as that of a terminal in a store, add them to both lists.
 identified as (
     select
@@ -76,7 +76,8 @@ judged as (
                 then 'timestamp is in the future'
             when item_id is null then 'item_id is missing'
             when event_type is null then 'event_type is missing'
-            when event_type not in ('view', 'add_to_cart', 'purchase') then 'event_type is unknown'
+            -- Add a type here, such as 'refund'. What it says about interest is in sql/gold/session_items.sql
+            when event_type not in ('view', 'add_to_cart', 'remove_from_cart', 'purchase') then 'event_type is unknown'
             when session_id is null and user_id is null then 'session_id and user_id are both missing'
         end as reason
     from identified
@@ -90,10 +91,10 @@ select
     received_at,
     value,
 
-    ---------- the event. Events with the same id are one event (silver.events defines within how many days). Without an
-    ---------- id, events with the same content are one event; all fields count. Control characters separate the fields and
-    ---------- stand in for missing ones, so that no two events look alike by accident. Where ids do not distinguish events,
-    ---------- `vars: { conflicting_events: keep }` makes the content part of the id. (The cast is needed because md5 returns
+    ---------- the event. Events with the same ID are one event (silver.events defines within how many days). Without an
+    ---------- ID, events with the same content are one event; all fields count. Control characters separate the fields and
+    ---------- stand in for missing ones, so that no two events look alike by accident. Where IDs do not distinguish events,
+    ---------- `vars: { conflicting_events: keep }` makes the content part of the ID. (The cast is needed because md5 returns
     ---------- string views, which sorts cannot release, and which cannot be used to look up files.)
     case
         when given_event_id is not null and var('conflicting_events', 'quarantine') <> 'keep' then given_event_id

@@ -1,6 +1,6 @@
 -- silver.events: one row per accepted click event, with the session that it belongs to.
 -- Key: event_id, event_date. Why a merge: streams redeliver, and the first delivery wins. Also, a late event can move the
--- boundaries of sessions, whose events are then written again. `replaced_session_ids` keeps the earlier session ids of such
+-- boundaries of sessions, whose events are then written again. `replaced_session_ids` keeps the earlier session IDs of such
 -- an event, so that Gold can remove those sessions.
 --
 -- The file does three things, one after another: it keeps the first delivery of each event; it looks up the written
@@ -14,7 +14,7 @@
 with
 
 ---------- 1. The first delivery of each event
--- A record is not an event of its own if an earlier one has the same id and happened, by its own timestamp, on the same day,
+-- A record is not an event of its own if an earlier one has the same ID and happened, by its own timestamp, on the same day,
 -- the day before or the day after. So only the files of three days are searched for it, however far back the table goes.
 -- silver.unaccepted shows what happens to such a record.
 
@@ -30,9 +30,9 @@ arrivals as (
 
 written as (
     select * from previous(
-        'event_id string, event_date date, event_at timestamp, session_id string, given_session_id string, user_id string,
-         item_id string, event_type string, replaced_session_ids string[], topic string, partition int, "offset" bigint,
-         extra string'
+        'event_id string, event_date date, event_at timestamp, session_id string, given_session_id string,
+         session_is_inferred boolean, user_id string, item_id string, event_type string, replaced_session_ids string[],
+         topic string, partition int, "offset" bigint, extra string'
     )
 ),
 
@@ -58,9 +58,9 @@ new_events as (
 
 ---------- 2. The written sessions that new events may change
 -- A silence is at most a day, so these sessions have events on the day of a new event, the day before or the day after: of
--- the same session id, or of the same user, if one of the two has no session id. A session that is called like an id is
+-- the same session ID, or of the same user, if one of the two has no session ID. A session that is called like an ID is
 -- its first one, which may not be the first any more. (The tables of written rows stand on the right of each join, and what
--- is new on the left, so that `run --follow` opens only the files that may have the wanted ids.)
+-- is new on the left, so that `run --follow` opens only the files that may have the wanted IDs.)
 
 near as (
     select distinct session_id, user_id, unnest(make_array(day_before, event_date, day_after)) as day from arrivals
@@ -73,7 +73,7 @@ near_sessions as (
 
     union all
 
-    -- events without a session id that may join that of a new event
+    -- events without a session ID that may join that of a new event
     select of_user.session_id
     from near
     inner join written as of_user on near.user_id = of_user.user_id and near.day = of_user.event_date
@@ -81,7 +81,7 @@ near_sessions as (
 
     union all
 
-    -- sessions that a new event without a session id may join, and visits of the same user
+    -- sessions that a new event without a session ID may join, and visits of the same user
     select of_user.session_id
     from near
     inner join written as of_user on near.user_id = of_user.user_id and near.day = of_user.event_date
@@ -107,9 +107,10 @@ affected as (
 
     union all
 
+    -- (rows from before there was a column for the given session ID have it as their session)
     select
         event_id, event_date, event_at, user_id, item_id, event_type, topic, partition, "offset", extra,
-        given_session_id,
+        case when not session_is_inferred then coalesce(given_session_id, written.session_id) end as given_session_id,
         written.session_id as written_session_id,
         replaced_session_ids
     from (select distinct session_id from near_sessions) as near_sessions
@@ -132,9 +133,9 @@ considered as (
     from affected
 ),
 
--- A session id that the shop gave is cut: each person has a session of their own; silence ends it, and so do midnight and
+-- A session ID that the shop gave is cut: each person has a session of their own; silence ends it, and so do midnight and
 -- campaigns, if they should. An event without a user belongs to the person known before it or, if there is none, after it,
--- so a login in the middle ends no session. The first session keeps the id; later ones are called like the id and the time
+-- so a login in the middle ends no session. The first session keeps the ID; later ones are called like the ID and the time
 -- at which they began: s1@2026-03-01T10:00:00.000Z.
 named as (
     select
@@ -149,7 +150,7 @@ named as (
     from considered
 ),
 
--- An event without a session id, such as a purchase that the shop's server reports, joins the session of the same user that
+-- An event without a session ID, such as a purchase that the shop's server reports, joins the session of the same user that
 -- is open before it or, if there is none, after it. Events that find no session form visits, which end as sessions do, and
 -- are called u1@2026-03-01T10:00:00.000Z.
 sessionized as (
@@ -168,7 +169,7 @@ sessionized as (
 )
 
 select
-    ---------- ids
+    ---------- IDs
     event_id,
     session_id,
     user_id,

@@ -1,5 +1,5 @@
 -- silver.unaccepted (view): one row per new record that is not an event of its own: why, and what is wrong with it.
--- `outcome`: 'rejected' (by silver.clicks), 'repeated' (a delivery of an event that silver.events has), 'conflicting' (its id
+-- `outcome`: 'rejected' (by silver.clicks), 'repeated' (a delivery of an event that silver.events has), 'conflicting' (its ID
 -- belongs to another event, within a day before or after), or NULL, which must never happen: a lost record.
 -- The event that took precedence over a record is in silver.events, so this view and that table always agree.
 with

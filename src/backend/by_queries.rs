@@ -34,8 +34,8 @@ use crate::lake::schema::nullable;
 use crate::lake::write::{Layout, discard};
 use crate::lake::{DataFilesScan, LakeTable};
 
-/// Rows of a batch: they may be wide (with the vectors of a model, say), and an aggregate needs room for one batch more at
-/// least.
+/// Rows of a batch: they may be wide (with the vectors of a model, say), and an aggregate needs room for one batch more
+/// at least.
 const ROWS_AT_ONCE: usize = 1024;
 /// What each sort sets aside to merge what it spilled: some batches. There are four of them a thread.
 const SORT_RESERVATION_BYTES: usize = 1 << 20;
@@ -69,8 +69,8 @@ pub fn holds(plan: &Arc<dyn ExecutionPlan>, which: Calls) -> bool {
     calls(plan, which).is_ok_and(|calls| !calls.is_empty())
 }
 
-/// For a plan that memory does not suffice for: what to tell about the first call that could be computed by queries, and
-/// was not.
+/// For a plan that needs too much memory: what to tell the user about the first call that could be computed by queries
+/// and was not.
 pub fn way_out(plan: &Arc<dyn ExecutionPlan>) -> Option<&'static str> {
     let calls = calls(plan, Calls::Possible).ok()?;
     let in_memory = calls.iter().find(|(_, call)| !call.is_required())?;
@@ -88,8 +88,8 @@ pub async fn in_parts(session: &SessionContext, query: &DataFrame) -> QueryResul
     state.create_physical_plan(query.logical_plan()).await
 }
 
-/// Computes calls of a plan by queries; the plan then reads their results. These lie in files next to the data of a table
-/// and are part of no version of it: [`Results::delete`] takes them away once the plan has run.
+/// Computes calls of a plan by queries; the plan then reads their results. They are in files next to the data of a
+/// table and belong to no version of it: [`Results::delete`] deletes them once the plan has run.
 ///
 /// # Errors
 /// When a query fails.
@@ -118,7 +118,7 @@ pub async fn compute(
         let inputs = call.children().into_iter().cloned();
         let inputs: Vec<Arc<dyn TableProvider>> = inputs.map(planned).collect();
         let result: Arc<dyn ExecutionPlan> = match by_queries.run(&inputs, &runner).await? {
-            // As the call that it stands for, it has one partition.
+            // Like the call that it stands for, it has one partition.
             Some(query) => Arc::new(CoalescePartitionsExec::new(query.create_physical_plan().await?)),
             None => Arc::new(EmptyExec::new(call.schema())),
         };
@@ -142,7 +142,7 @@ fn session_of(session: &SessionContext) -> SessionContext {
     SessionContext::new_with_state(state.build())
 }
 
-/// The files that the results of calls lie in.
+/// The files that hold the results of calls.
 #[derive(Debug, Default)]
 pub struct Results(Vec<Add>);
 

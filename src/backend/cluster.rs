@@ -1,5 +1,5 @@
 //! A step on a cluster: its plan is made here; its rows are read, computed and written there, and the names of the
-//! files come back for the one commit. `cluster/client.rs` sends the plan, and runs it again where it lost an executor.
+//! files come back for the one commit. `cluster/client.rs` sends the plan, and runs it again if it lost an executor.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Backend for ClusterBackend {
         if to.keeps_rest {
             return Ok((written, MergeKeys::in_files(keys)));
         }
-        // The whole table is replaced: nobody looks for keys.
+        // The whole table is replaced, so no keys are needed.
         discard(to.table, &keys.all()).await;
         Ok((written, MergeKeys::default()))
     }
@@ -154,7 +154,7 @@ impl Backend for ClusterBackend {
     }
 }
 
-/// A stage of its own, and the last one a single task: results of tasks that were repeated are told apart there.
+/// A stage of its own, and the last one a single task: the results of repeated tasks are separated there.
 fn whole(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     Arc::new(CoalescePartitionsExec::new(plan))
 }

@@ -25,7 +25,7 @@ pub struct Job<'a> {
 pub struct Target<'a> {
     /// The table, as it was opened.
     pub table: &'a LakeTable,
-    /// How the rows will lie in it.
+    /// How the rows are laid out in it.
     pub layout: &'a Layout,
     /// Set if the rows replace those of the same keys.
     pub merge: Option<&'a Merge>,

@@ -23,7 +23,7 @@ use crate::config::{Environment, LoadOptions, Project, TableName};
 use crate::engine::query;
 use crate::pipeline::{RunOptions, Runner};
 use crate::plural::counted;
-use crate::simulate::{Catalogue, SimulationConfig};
+use crate::simulate::{Catalog, SimulationConfig};
 use crate::sources::kafka::EmbeddedBroker;
 
 const TOPIC: &str = "clickstream";
@@ -49,11 +49,11 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
 
-    /// Afterwards, serve the dashboard for the lake of the demo, until Ctrl-C
+    /// Afterward, serve the dashboard for the lake of the demo, until Ctrl-C
     #[arg(long)]
     pub serve: bool,
 
-    /// Seed of the simulation: another seed gives another shop of the same kind
+    /// Seed of the simulation: a different seed gives a different shop of the same kind
     #[arg(long, default_value_t = 42)]
     seed: u64,
 }
@@ -79,11 +79,11 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
         dirty: 0.01,
         ..SimulationConfig::default()
     };
-    let catalog = folder.join(init::CATALOG);
-    if let Some(parent) = catalog.parent() {
+    let catalog_file = folder.join(init::CATALOG);
+    if let Some(parent) = catalog_file.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     }
-    produce::write_catalog(&shop, &catalog)?;
+    produce::write_catalog(&shop, &catalog_file)?;
     let broker = EmbeddedBroker::start(TOPIC, PARTITIONS)?;
     let (simulated, topic, talk) = (shop.clone(), broker.config(TOPIC), global.clone());
     tokio::task::spawn_blocking(move || produce::to_kafka(&simulated, &topic, &talk)).await??;
@@ -110,11 +110,11 @@ pub(super) async fn run(args: &DemoArgs, global: &Global, stop: &CancellationTok
     write_all(&summary)?;
 
     let session = runner.session().await?;
-    let catalogue = Catalogue::new(&shop);
+    let catalog = Catalog::new(&shop);
     check_counts(&session, args.events).await?;
     let recommendations = &runner.recommender().recommendations;
-    show_sessions(&session, &catalogue, recommendations).await?;
-    show_share(&session, &catalogue, recommendations).await?;
+    show_sessions(&session, &catalog, recommendations).await?;
+    show_share(&session, &catalog, recommendations).await?;
     if let Some(folder) = &args.lake {
         eprintln!("{}", kept(folder));
     }
@@ -165,11 +165,7 @@ async fn check_counts(session: &SessionContext, produced: u64) -> anyhow::Result
 }
 
 /// For a few sessions: what they clicked, next to what is recommended to them.
-async fn show_sessions(
-    session: &SessionContext,
-    catalogue: &Catalogue,
-    recommendations: &TableName,
-) -> anyhow::Result<()> {
+async fn show_sessions(session: &SessionContext, catalog: &Catalog, recommendations: &TableName) -> anyhow::Result<()> {
     let sql = format!(
         "with shown as (select session_id from gold.sessions where events >= 6 order by started_at desc, session_id \
          limit {SESSIONS_SHOWN}),
@@ -192,7 +188,7 @@ async fn show_sessions(
                     .as_string::<i32>()
                     .iter()
                     .flatten()
-                    .map(|item| match catalogue.category_of(item) {
+                    .map(|item| match catalog.category_of(item) {
                         Some(category) => format!("{item} ({category})"),
                         None => item.to_owned(),
                     });
@@ -205,11 +201,7 @@ async fn show_sessions(
 }
 
 /// The share of recommendations in a category that their session clicked, and the share that chance would give.
-async fn show_share(
-    session: &SessionContext,
-    catalogue: &Catalogue,
-    recommendations: &TableName,
-) -> anyhow::Result<()> {
+async fn show_share(session: &SessionContext, catalog: &Catalog, recommendations: &TableName) -> anyhow::Result<()> {
     let sql = format!(
         "with clicked as (select session_id, array_agg(item_id) as items from gold.session_items group by session_id),
          recommended as (select session_id, array_agg(item_id) as items from {recommendations} group by session_id)
@@ -226,14 +218,14 @@ async fn show_share(
                     .as_string::<i32>()
                     .iter()
                     .flatten()
-                    .filter_map(|item| catalogue.category_of(item))
+                    .filter_map(|item| catalog.category_of(item))
                     .collect())
             };
             let of_session: HashSet<u32> = categories(clicked.value(row).as_ref())?.into_iter().collect();
             let given = categories(recommended.value(row).as_ref())?;
             own += given.iter().filter(|category| of_session.contains(category)).count() as u64;
             all += given.len() as u64;
-            chance += given.len() as f64 * catalogue.share_of(&of_session);
+            chance += given.len() as f64 * catalog.share_of(&of_session);
         }
     }
     if all == 0 {

@@ -26,8 +26,8 @@ use crate::plural::counted;
 /// system.evaluations.
 ///
 /// Instead of the lake's events, those of a file can be split (--data), or files that are already split can be used
-/// (--train, --test). The command finds their format and fields as `clickrec init --from` does, and reports its choices.
-/// Where they are not clear, it stops and asks for --preset or --field.
+/// (--train, --test). The command finds their format and fields as `clickrec init --from` does, and reports its
+/// choices. Where they are not clear, it stops and asks for --preset or --field.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("files").args(["data", "train"]),
@@ -54,13 +54,13 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     test_share: f64,
 
-    /// Test on the sessions of the last DAYS days instead; a few sessions that end more than a day after all others do
-    /// not determine the last day
+    /// Test on the sessions of the last DAYS days of the project's time zone instead; a few sessions that end more than
+    /// a day after all others do not determine the last day
     #[arg(long, value_name = "DAYS", conflicts_with = "test_share", value_parser = days)]
     test_days: Option<f64>,
 
-    /// Maximum number of sessions to test on (no limit with --test), and to score --grid on; they are chosen by a hash of
-    /// their ids
+    /// Maximum number of sessions to test on (no limit with --test), and to score --grid on; they are chosen by a hash
+    /// of their IDs
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
 

@@ -17,12 +17,13 @@ use crate::lake::Lake;
 
 /// Start an executor of a cluster
 ///
-/// An executor runs the tasks that the scheduler assigns to it: it reads Kafka and files, computes, and writes data files into
-/// the lake, with the credentials of its own environment. Start it in a copy of the project, with the same target and
-/// variables. Paths of files, and of a lake on disk, must be the same on all machines. All tasks of an executor share `--memory`.
+/// An executor runs the tasks that the scheduler assigns to it: it reads Kafka and files, computes, and writes data
+/// files into the lake, with the credentials of its own environment. Start it in a copy of the project, with the same
+/// target and variables. Paths of files, and of a lake on disk, must be the same on all machines. All tasks of an
+/// executor share `--memory`.
 ///
-/// There are no passwords: whoever can reach its ports can run plans and read the data that tasks exchange. By default,
-/// an executor listens on loopback only.
+/// There are no passwords: whoever can reach an executor's ports can run plans and read the data that tasks exchange.
+/// By default, an executor listens on loopback only.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec executor

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::erase::ErasureError;
 use crate::evaluate::EvaluationError;
 use crate::pipeline::{PipelineError, chain};
 use crate::testing::TestingError;
@@ -52,6 +53,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             error.downcast_ref(),
             Some(TestingError::Invalid(_) | TestingError::UnknownStep { .. })
         )
+        || matches!(error.downcast_ref(), Some(error) if ErasureError::is_usage(error))
         || error
             .chain()
             .any(|cause| cause.downcast_ref().is_some_and(is_of_the_project))
@@ -60,7 +62,15 @@ fn is_usage(error: &anyhow::Error) -> bool {
 /// Whether the project is at fault, and nothing ran.
 fn is_of_the_project(error: &PipelineError) -> bool {
     match error {
-        PipelineError::Broken(error) => is_of_the_project(error),
+        PipelineError::Broken(error) => {
+            let is_of_setting = |error: &PipelineError| {
+                matches!(
+                    error,
+                    PipelineError::NotForward { .. } | PipelineError::NotBackfilled { .. }
+                )
+            };
+            is_of_setting(error) || is_of_the_project(error)
+        }
         PipelineError::Sql { .. } | PipelineError::ReadsBroken { .. } | PipelineError::UnknownStep { .. } => true,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! Options that every command takes (`--target`, `--var`, `--memory`, …), and what comes of them: logging, the project
+//! Options that every command takes (`--target`, `--var`, `--memory`, …), and what they result in: logging, the project
 //! ([`Global::project`]), the engine, and the runner of its steps ([`Global::runner`]).
 
 use std::collections::BTreeMap;

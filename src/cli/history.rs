@@ -1,4 +1,5 @@
-//! `clickrec history`: the commits of a table, newest first (`lake/history.rs` reads them).
+//! `clickrec history`: the commits of a table, newest first (`lake/history.rs` reads them), and since when its rows are
+//! of the step's logic, where older rows were kept.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +11,15 @@ use serde::Serialize;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use crate::config::TableName;
-use crate::lake::{CommitSummary, Lake, history};
+use crate::lake::{CommitSummary, Lake, LakeTable, history, positions};
+
+const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
 
 /// Show the commits of a table, newest first: what each one did, and which program wrote it
 ///
-/// With -v, also show how far the inputs had been read at each commit.
+/// If the SQL of its step has changed and older rows were kept, the column `logic` shows which commits began that and
+/// which computed a day again, and the last line says where that stands. With -v, also show how far the inputs had been
+/// read at each commit.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec history silver.events
@@ -38,6 +43,7 @@ struct Row {
     at: Option<String>,
     operation: Option<String>,
     mode: Option<String>,
+    logic: Option<String>,
     engine: Option<String>,
     rows_added: Option<u64>,
     files_added: u64,
@@ -60,7 +66,25 @@ pub(super) async fn run(args: &HistoryArgs, global: &Global) -> anyhow::Result<(
     if args.json {
         return write_all(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     }
-    write_all(&format!("{}\n", shown(rows, global.verbose > 0)))
+    let since = since(&table).await?;
+    write_all(&format!("{}\n{since}", shown(rows, global.verbose > 0)))
+}
+
+/// Since when the rows are of the step's logic, as a line; nothing where all are.
+async fn since(table: &LakeTable) -> anyhow::Result<String> {
+    let since = table.transaction(positions::SINCE).await?.unwrap_or(0);
+    let Some(since) = DateTime::from_timestamp_millis(since).filter(|_| since != 0) else {
+        return Ok(String::new());
+    };
+    let done = table.transaction(positions::BACKFILL).await?;
+    let day = done.and_then(|days| DateTime::from_timestamp(days.checked_mul(SECONDS_OF_A_DAY)?, 0));
+    let done = day.map(|day| format!(", except those of {} and later days of its input", day.date_naive()));
+    Ok(format!(
+        "rows written since {} are of the current SQL of `{}`; older rows are as they were{}\n",
+        since.to_rfc3339_opts(SecondsFormat::Secs, true),
+        table.name(),
+        done.unwrap_or_default()
+    ))
 }
 
 fn shown(rows: Vec<Row>, with_positions: bool) -> comfy_table::Table {
@@ -74,6 +98,10 @@ fn shown(rows: Vec<Row>, with_positions: bool) -> comfy_table::Table {
         "files removed",
         "by",
     ];
+    let with_logic = rows.iter().any(|row| row.logic.is_some());
+    if with_logic {
+        header.push("logic");
+    }
     if with_positions {
         header.push("read up to");
     }
@@ -90,6 +118,9 @@ fn shown(rows: Vec<Row>, with_positions: bool) -> comfy_table::Table {
             thousands(row.files_removed),
             or_none(row.engine),
         ];
+        if with_logic {
+            cells.push(or_none(row.logic));
+        }
         if with_positions {
             let positions = row.positions.iter().map(|(id, version)| format!("{id} {version}"));
             cells.push(positions.collect::<Vec<_>>().join("\n"));
@@ -112,6 +143,7 @@ impl From<CommitSummary> for Row {
             at: at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
             operation: commit.operation,
             mode: commit.mode,
+            logic: commit.logic,
             engine: commit.engine,
             rows_added: commit.rows_added,
             files_added: commit.files_added,

@@ -48,7 +48,7 @@ pub(super) async fn with_details(
     }
 }
 
-/// The rows with a further column at a place.
+/// The rows with one more column, at this index.
 fn with_column(rows: &RecordBatch, place: usize, name: &str, column: ArrayRef) -> anyhow::Result<RecordBatch> {
     // The project's own column of this name stays.
     if rows.column_by_name(name).is_some() {

@@ -106,7 +106,7 @@ fn of_batches(now: &Snapshot, registry: &mut Registry) {
     );
     registry.register(
         "conflicting",
-        "Records in quarantine because their id belongs to another event",
+        "Records in quarantine because their ID belongs to another event",
         ConstCounter::new(now.conflicting),
     );
     registry.register(

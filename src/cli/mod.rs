@@ -8,6 +8,7 @@
 mod completions;
 mod demo;
 mod docs;
+mod erase;
 mod evaluate;
 mod executor;
 mod exit;
@@ -85,6 +86,7 @@ enum Command {
     Optimize(optimize::OptimizeArgs),
     Vacuum(vacuum::VacuumArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Erase(erase::EraseArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -162,6 +164,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
                 Command::Optimize(args) => optimize::run(&args, global).await,
                 Command::Vacuum(args) => vacuum::run(&args, global).await,
                 Command::Quarantine(args) => quarantine::run(&args, global).await,
+                Command::Erase(args) => erase::run(&args, global).await,
                 Command::Schema(args) => schema::run(&args),
                 Command::Completions(args) => completions::run(&args, command()),
                 Command::Man(args) => man::run(&args, command()),

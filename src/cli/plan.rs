@@ -1,5 +1,5 @@
-//! `clickrec plan`: checks everything, draws the steps (`graph`), and says what a run would do and why, what waits, and
-//! what the lake's store allows. Changes nothing.
+//! `clickrec plan`: checks everything, draws the steps (`graph`), and says what a run would do and why, what waits, what
+//! each way to apply changed SQL costs, and what the lake's store allows. Changes nothing.
 
 use std::collections::BTreeSet;
 use std::error::Error as _;
@@ -11,16 +11,19 @@ use super::global::Global;
 use super::graph::{Vertex, draw};
 use super::output::write_all;
 use crate::config::{Mode, TableName};
-use crate::pipeline::{Decision, Logic, Node, Runner, chain};
+use crate::pipeline::{Decision, Logic, Node, Preview, Runner, Way, chain};
 use crate::plural::counted;
 use crate::store::Access;
 
 const SKIP: &str = "skip";
+const BUILD: &str = "build";
+const FORWARD: &str = "go forward";
 
 /// Check the project, and show what a run would read and write
 ///
 /// Checks configuration, SQL, functions and types. Reads the lake's logs and the end positions of the sources, but no
-/// data.
+/// data. Where the SQL of a step has changed, it shows the ways to apply it: how many rows each one reads, and about how
+/// long that takes by the step's earlier runs (`system.runs`). It refuses what a run would refuse.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec plan
@@ -54,19 +57,79 @@ struct Row {
     /// On a cluster: how many tasks each stage is split into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stages: Vec<usize>,
+    /// Where the SQL has changed: the ways to apply it, and what they cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ways: Vec<WayRow>,
+}
+
+/// A way to apply changed SQL.
+#[derive(Serialize)]
+struct WayRow {
+    way: &'static str,
+    rows: Option<u64>,
+    seconds: Option<f64>,
+    /// Why it is not possible.
+    refused: Option<String>,
+}
+
+impl From<Way> for WayRow {
+    fn from(way: Way) -> Self {
+        let refused = way.cost.as_ref().err().map(|error| chain(error, ": "));
+        let cost = way.cost.ok();
+        Self {
+            way: way.name,
+            rows: cost.and_then(|cost| cost.rows),
+            seconds: cost.and_then(|cost| cost.seconds),
+            refused,
+        }
+    }
+}
+
+impl WayRow {
+    fn text(&self, step: &str) -> String {
+        if let Some(refused) = &self.refused {
+            let reason = refused.lines().next().unwrap_or_default();
+            return format!("  {:<8} refused: {reason}", self.way);
+        }
+        let rows = self.rows.map(|rows| counted(rows, "row", "rows"));
+        let rows = rows.unwrap_or_else(|| "an unknown number of rows".to_owned());
+        let seconds = self.seconds.map(about).unwrap_or_default();
+        let how = match self.way {
+            "rebuild" => format!(": clickrec run --full-refresh --select {step}"),
+            "backfill" => format!(", after going forward: clickrec run --backfill {step}"),
+            way => format!(": clickrec run --{way} {step}"),
+        };
+        format!("  {:<8} {rows}{seconds}{how}", self.way)
+    }
+}
+
+/// About how long something takes.
+fn about(seconds: f64) -> String {
+    if seconds < 0.1 {
+        ", less than 0.1 s".to_owned()
+    } else if seconds < 10.0 {
+        format!(", about {seconds:.1} s")
+    } else if seconds < 120.0 {
+        format!(", about {seconds:.0} s")
+    } else {
+        format!(", about {:.0} min", seconds / 60.0)
+    }
 }
 
 pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> {
     let (project, runner) = global.runner().await?;
     let pipeline = project.pipeline(args.pipeline.as_deref())?;
-    let (mut rows, mut busy) = (vec![], BTreeSet::new());
+    let (mut rows, mut busy, mut rebuilt) = (vec![], BTreeSet::new(), BTreeSet::new());
     for node in runner
         .dag()
         .nodes()
         .iter()
         .filter(|node| node.pipeline == pipeline.name)
     {
-        let row = row(&runner, node, &busy).await?;
+        let row = row(&runner, node, &busy, &rebuilt).await?;
+        if row.action == BUILD || reads_rebuilt(node, &rebuilt) {
+            rebuilt.insert(node.name().clone());
+        }
         if row.action != SKIP && node.step.mode != Mode::View {
             busy.insert(node.name().clone());
         }
@@ -154,7 +217,7 @@ fn text(row: &Row) -> String {
         "{:<24} {:<9} {}{reason}{waiting}",
         row.step, row.mode, row.action
     )];
-    if row.sql == "changed" && row.action != "build" && row.mode != "overwrite" {
+    if row.sql == "changed" && ![BUILD, FORWARD].contains(&row.action) && row.mode != "overwrite" {
         let note = "  its SQL has changed; only new rows are affected unless you rebuild the table with --full-refresh";
         lines.push(note.to_owned());
     }
@@ -168,19 +231,38 @@ fn text(row: &Row) -> String {
         lines.push(format!("  tasks of each stage on the cluster: {parts}"));
     }
     lines.extend(row.column_changes.iter().map(|change| format!("  {change}")));
+    lines.extend(row.ways.iter().map(|way| way.text(&row.step)));
     lines.join("\n")
 }
 
-/// What a step would do after those in `busy` have run.
-async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow::Result<Row> {
-    let preview = runner.preview(node).await?;
+/// What a step would do after those in `busy` have run; those in `rebuilt` will have new rows only.
+async fn row(
+    runner: &Runner,
+    node: &Node,
+    busy: &BTreeSet<TableName>,
+    rebuilt: &BTreeSet<TableName>,
+) -> anyhow::Result<Row> {
+    let preview = match runner.preview(node).await {
+        // Older rows that a change does not suit will not be there any more.
+        Err(error) if reads_rebuilt(node, rebuilt) && error.is_of_older_rows() => Preview {
+            decision: Some(Decision::Full("its input is rebuilt".to_owned())),
+            logic: Logic::Changed,
+            columns: vec![],
+            waiting: None,
+            stages: vec![],
+            ways: vec![],
+        },
+        preview => preview?,
+    };
     let waiting = preview.waiting;
     let (action, reason, rows_waiting) = match preview.decision {
         None => ("computed when read", None, None),
         Some(Decision::UpToDate(_)) if node.reads_any(busy) => ("process what earlier steps write", None, None),
         Some(Decision::UpToDate(reason)) => (SKIP, Some(reason), waiting),
         Some(Decision::Incremental) => ("process new rows", None, waiting),
-        Some(Decision::Full(reason)) => ("build", Some(reason), waiting),
+        Some(Decision::Forward(reason)) => (FORWARD, Some(reason), waiting),
+        Some(Decision::Backfill(rows)) => ("backfill", Some(rows), waiting),
+        Some(Decision::Full(reason)) => (BUILD, Some(reason), waiting),
     };
     // What earlier steps will add is not known yet.
     let rows_waiting = rows_waiting.filter(|_| !node.reads_any(busy));
@@ -211,9 +293,15 @@ async fn row(runner: &Runner, node: &Node, busy: &BTreeSet<TableName>) -> anyhow
         action,
         reason,
         rows_waiting,
+        ways: preview.ways.into_iter().map(WayRow::from).collect(),
         // The number of tasks is unknown while inputs are still to come.
         stages: if node.reads_any(busy) { vec![] } else { preview.stages },
     })
+}
+
+/// Whether a step is rebuilt because one of its inputs is.
+fn reads_rebuilt(node: &Node, rebuilt: &BTreeSet<TableName>) -> bool {
+    !node.adds_records() && node.inputs().any(|input| rebuilt.contains(input))
 }
 
 fn reads(node: &Node) -> Vec<String> {

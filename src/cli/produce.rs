@@ -15,10 +15,10 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::global::Global;
 use crate::plural::counted;
-use crate::simulate::{Catalogue, Record, Simulation, SimulationConfig};
+use crate::simulate::{Catalog, Record, Simulation, SimulationConfig};
 use crate::sources::kafka::{Created, KafkaConfig, Producer, create_topic};
 
-/// More partitions are surely a typo.
+/// More partitions than this are certainly a typo.
 const PARTITIONS_MAX: i64 = 100_000;
 
 /// Simulate the traffic of a shop
@@ -147,7 +147,7 @@ pub(super) fn run(args: &ProduceArgs, kafka: Option<&KafkaConfig>, global: &Glob
             send(&config, kafka, args.rate, global)
         }
         (None, "-") => match write(&config, std::io::stdout().lock(), args.rate, global) {
-            // A closed pipe is no error: `clickrec produce --to - | head`.
+            // A closed pipe is not an error: `clickrec produce --to - | head`.
             Err(error) if is_broken_pipe(&error) => Ok(()),
             ended => ended,
         },
@@ -185,7 +185,7 @@ pub(super) fn write_catalog(config: &SimulationConfig, path: &Path) -> anyhow::R
         false => format!("cannot write {}", path.display()),
     })?;
     let mut file = BufWriter::new(file);
-    Catalogue::new(config).write_csv(&mut file)?;
+    Catalog::new(config).write_csv(&mut file)?;
     Ok(file.flush()?)
 }
 

@@ -45,6 +45,8 @@ impl Progress {
                 let how = match decision {
                     Decision::Full(reason) => format!("rebuild: {reason}"),
                     Decision::Incremental => "new rows".to_owned(),
+                    Decision::Forward(reason) => format!("forward: {reason}"),
+                    Decision::Backfill(rows) => format!("backfill: {rows}"),
                     Decision::UpToDate(reason) => reason.clone(),
                 };
                 eprintln!("{:<22} start   {how}{rows}", step.name().to_string());

@@ -1,5 +1,5 @@
-//! `clickrec quarantine`: why records and rows were not accepted, and what they hold; `replay` lets the SQL of today
-//! judge them again (`pipeline/replay.rs`).
+//! `clickrec quarantine`: why records and rows were not accepted, and what they hold; `replay` re-evaluates them
+//! with the current SQL (`pipeline/replay.rs`).
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;

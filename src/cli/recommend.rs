@@ -108,7 +108,8 @@ fn warn_of_fallback(runner: &Runner, answer: &RecordBatch) -> anyhow::Result<()>
     let lists = lists(answer)?;
     if lists.is_empty() {
         bail!(
-            "there is nothing to recommend\n  help: `clickrec run` learns from events; `clickrec sql -c 'select \
+            "there is nothing to recommend: no item is known that the visitor has not seen\n  help: `--include-seen` also \
+             recommends items that the visitor has seen; `clickrec run` learns from new events; `clickrec sql -c 'select \
              count(distinct item_id) from {}'` shows how many items there are",
             names.events
         );

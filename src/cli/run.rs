@@ -1,7 +1,8 @@
 //! `clickrec run`: runs a pipeline once, or with `--follow` until it is stopped (`follow`): options such as `--select`,
-//! `--full-refresh`, `--accept-loss` and `--from-timestamp`, and the exit code.
+//! `--full-refresh`, `--forward`, `--backfill`, `--accept-loss` and `--from-timestamp`, and the exit code.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use chrono::DateTime;
 use clap::Args;
@@ -17,7 +18,7 @@ use super::step_result::{StepResult, result};
 use crate::config::TableName;
 use crate::pipeline::follow::{FollowOptions, Follower};
 use crate::pipeline::runs::Run;
-use crate::pipeline::{Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
+use crate::pipeline::{Backfilled, Failed, Outcome, Reconciled, RunEvent, RunOptions, RunReport, Runner, Selection};
 use crate::plural::counted;
 use crate::sources::{OnLoss, ReadOptions};
 
@@ -37,6 +38,8 @@ const KEY_FILTERS_SHARE: u64 = 8;
   clickrec run --select +gold.sessions --exclude bronze.*
                                                       a step and those before it, except one layer
   clickrec run --full-refresh --select silver.events+ rebuild tables from Bronze
+  clickrec run --forward gold.sessions                keep the table's rows although its SQL has changed
+  clickrec run --backfill gold.sessions --days 30     then compute the newest 30 days of them again
   clickrec run --from-timestamp 2025-07-13T00:00:00Z  into a new lake: everything since that time")]
 pub(super) struct RunArgs {
     /// The pipeline, if the project has several
@@ -46,13 +49,31 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     select: Vec<String>,
 
-    /// Leave out these steps or layers, in the same notation
+    /// Exclude these steps or layers, in the notation of --select
     #[arg(long, value_name = "[+]STEP[+]", num_args = 1.., value_delimiter = ',')]
     exclude: Vec<String>,
 
     /// Rebuild the tables from all of their input; steps that read a source are rebuilt only if you select them by name
     #[arg(long)]
     full_refresh: bool,
+
+    /// If the SQL of this step has changed: keep the rows of its table as they are (new columns are NULL there), and apply
+    /// the new SQL from now on; `on_change: forward` in the project file does so every time
+    #[arg(long, value_name = "STEP", num_args = 1.., value_delimiter = ',', conflicts_with = "full_refresh")]
+    forward: Vec<TableName>,
+
+    /// Run no step, but compute the rows of this one again that are older than its SQL, day by day, newest first; stop it
+    /// at any moment, and start it again
+    #[arg(
+        long,
+        value_name = "STEP",
+        conflicts_with_all = ["full_refresh", "forward", "follow", "select", "exclude", "accept_loss", "from_timestamp"]
+    )]
+    backfill: Option<TableName>,
+
+    /// With --backfill: at most this many days [default: all]
+    #[arg(long, requires = "backfill", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    days: Option<u32>,
 
     /// Continue even if a source has lost records that had not been read yet (expired, topic recreated, file replaced),
     /// or another engine has removed rows from a table that is filled from a source
@@ -106,6 +127,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
         },
         cold: false,
         full_refresh: args.full_refresh,
+        forward: args.forward.iter().cloned().collect(),
         read: ReadOptions {
             on_loss: if args.accept_loss {
                 OnLoss::Accept
@@ -133,7 +155,10 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
             lines = print_line(&row);
         }
     };
-    let report = runner.run_once(pipeline, &options, &mut on_event).await?;
+    let report = match &args.backfill {
+        Some(step) => backfill(&runner, step, args.days, &mut on_event).await?,
+        None => runner.run_once(pipeline, &options, &mut on_event).await?,
+    };
     lines?;
     if let Err(error) = run.save(&runner, &report).await {
         tracing::warn!(error = with_causes(&error), "cannot record the run in system.runs");
@@ -147,6 +172,46 @@ pub(super) async fn run(args: &RunArgs, global: &Global, stop: &CancellationToke
         false => {}
     }
     report_failures(report)
+}
+
+/// Computes older rows of a step again, day by day, until all are of its logic or enough days are done.
+async fn backfill(
+    runner: &Runner,
+    step: &TableName,
+    days: Option<u32>,
+    on_event: &mut dyn FnMut(RunEvent<'_>),
+) -> anyhow::Result<RunReport> {
+    let node = runner.step(step)?;
+    runner.check_backfill(node)?;
+    let mut report = RunReport::default();
+    while days.is_none_or(|days| report.outcomes.len() < days as usize) {
+        let started = Instant::now();
+        match runner.backfill(node, on_event).await {
+            Ok(Backfilled::Day(outcome)) => {
+                on_event(RunEvent::Finished(&outcome));
+                report.outcomes.push(*outcome);
+            }
+            Ok(Backfilled::Nothing) => break,
+            Ok(Backfilled::RunFirst(reason)) => anyhow::bail!(
+                "`{step}` has to run before its older rows can be computed again: {reason}\n  help: clickrec run \
+                 --forward {step}"
+            ),
+            Err(error) => {
+                let failed = Failed {
+                    step: step.clone(),
+                    error,
+                    took: started.elapsed(),
+                };
+                on_event(RunEvent::Failed(&failed));
+                report.failed.push(failed);
+                break;
+            }
+        }
+    }
+    if report.outcomes.is_empty() && report.failed.is_empty() {
+        eprintln!("all rows of `{step}` are of its current SQL: there is nothing to compute again");
+    }
+    Ok(report)
 }
 
 /// The first failure becomes the command's error; the others are printed before it.

@@ -10,12 +10,13 @@ use crate::cluster::scheduler::{SchedulerOptions, run as serve};
 
 /// Start the scheduler of a cluster
 ///
-/// The scheduler plans the stages of a step and assigns the tasks to executors (`clickrec executor`). To run steps on the cluster,
-/// use `clickrec run --engine df://HOST:PORT`, or `engine` in the project file. All processes of a cluster use the same
-/// project and the same version of clickrec.
+/// The scheduler plans the stages of a step and assigns the tasks to executors (`clickrec executor`). To run steps on
+/// the cluster, use `clickrec run --engine df://HOST:PORT`, or `engine` in the project file. All processes of a cluster
+/// use the same project and the same version of clickrec.
 ///
-/// There are no passwords: whoever can reach its port can run plans with the permissions of its executors. By default,
-/// the scheduler listens on loopback only. With --bind, give it an address on a private network, never a public one.
+/// There are no passwords: whoever can reach the scheduler's port can run plans with the permissions of its executors.
+/// By default, the scheduler listens on loopback only. With --bind, give it an address on a private network, never a
+/// public one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clickrec scheduler

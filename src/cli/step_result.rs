@@ -63,10 +63,7 @@ impl StepResult {
 
 impl From<&Outcome> for StepResult {
     fn from(outcome: &Outcome) -> Self {
-        let reason = match &outcome.decision {
-            Decision::UpToDate(reason) | Decision::Full(reason) => Some(reason.clone()),
-            Decision::Incremental => None,
-        };
+        let reason = outcome.decision.reason().map(str::to_owned);
         let expectations = outcome.checked.iter().map(|checked| Expectation {
             name: checked.name.clone(),
             severity: checked.severity.to_string(),
@@ -91,6 +88,8 @@ pub(super) fn result(decision: &Decision) -> &'static str {
     match decision {
         Decision::UpToDate(_) => "up to date",
         Decision::Incremental => "new rows",
+        Decision::Forward(_) => "forward",
+        Decision::Backfill(_) => "backfilled",
         Decision::Full(_) => "rebuilt",
     }
 }

@@ -16,7 +16,7 @@ use crate::lake::{UnusedFile, unused_files, vacuum};
 /// Delete files that tables no longer need
 ///
 /// These are files that merges and compactions have replaced, and files that a step wrote before it was killed. Older
-/// versions that need them can no longer be read afterwards. `clickrec run` vacuums tables by itself, at most once a
+/// versions that need them can no longer be read afterward. `clickrec run` vacuums tables by itself, at most once a
 /// day.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -1,5 +1,5 @@
 //! The client of a cluster: sends a plan to the scheduler, waits for the job, fetches its result, and runs it again
-//! where it lost an executor. `backend/cluster.rs` calls it.
+//! if it lost an executor. `backend/cluster.rs` calls it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub struct Ran {
     pub spilled_bytes: u64,
 }
 
-/// A job that is canceled when nobody waits for it any more.
+/// A job that is canceled when nobody waits for it anymore.
 struct Job {
     id: String,
     scheduler: SchedulerGrpcClient<Channel>,

@@ -34,7 +34,7 @@ impl ClusterError {
 /// Why a plan did not run on a cluster. Nothing was committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// Nothing answers at the scheduler's address any more, or ever did.
+    /// Nothing answers at the scheduler's address anymore, or ever did.
     #[error(
         "the scheduler at {address} does not answer: {reason}\n  help: start it with `clickrec scheduler`, or run the \
          step locally, with `--engine local`; nothing was committed, and the next run starts where the last commit ended"

@@ -75,7 +75,7 @@ pub enum JobOutcome {
 /// A job: one plan of a step.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct JobState {
-    /// Ballista's id of the job, as in the logs.
+    /// Ballista's ID of the job, as in the logs.
     pub id: String,
     /// The step that the job is part of.
     pub step: String,

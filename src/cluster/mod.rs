@@ -2,12 +2,12 @@
 //!
 //! A step is planned where `clickrec run` runs, and the plan is sent as it is. Executors read Kafka and files and write
 //! data files; they return the names of these files for the single commit that the client makes. Ballista does stages,
-//! shuffles and task placement; the client (`cluster/client.rs`) runs a job again that lost an executor.
+//! shuffles and task placement; the client (`cluster/client.rs`) repeats a job that lost an executor.
 //!
 //! - [`Codec`]: serializes plans. Neither secrets nor stores are sent: executors take their own from the same project.
 //! - `prepare`: makes a plan safe for several tasks per stage.
 //! - `scattered`: one of our leaves, shared by several tasks.
-//! - [`Client`] (`client`): sends a plan, waits, and fetches the result; again where the job lost an executor.
+//! - [`Client`] (`client`): sends a plan, waits, and fetches the result; again if the job lost an executor.
 //! - [`ClusterState`]: executors and jobs, as reported by the scheduler.
 //! - `placement`: which executors get tasks, and which jobs have to restart.
 //! - `texts`: what the errors of a cluster, which arrive as text, are recognized by.

@@ -69,11 +69,11 @@ pub async fn run(
     let cluster = BallistaCluster::new(Arc::new(placement), cluster.job_state());
     let scheduler = create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(cluster, Arc::new(config)).await;
     let scheduler = scheduler.map_err(|error| failed(error.to_string()))?;
-    let canceller = scheduler.clone();
+    let canceler = scheduler.clone();
     tokio::spawn(async move {
         while let Some(job) = broken_jobs.recv().await {
             tracing::warn!(%job, "canceling a job that lost tasks or shuffle files; its client will retry it");
-            if let Err(error) = canceller.cancel_job(job.clone()).await {
+            if let Err(error) = canceler.cancel_job(job.clone()).await {
                 tracing::error!(%job, %error, "cannot cancel the job");
             }
         }

@@ -66,7 +66,7 @@ pub(super) fn is_of_data(reason: &str) -> bool {
     holds(reason, &OF_DATA)
 }
 
-/// Whether memory did not suffice.
+/// Whether there was not enough memory.
 pub(super) fn is_out_of_memory(reason: &str) -> bool {
     reason.contains(OUT_OF_MEMORY)
 }

@@ -27,6 +27,8 @@ pub struct MaintenanceConfig {
     /// How long log entries are kept: limits how far back old versions can be read, and how long a step may pause
     /// before it must read everything again.
     pub log_retain: Duration,
+    /// How long Bronze and Silver keep events; `None`: for ever.
+    pub retain_events: Option<Duration>,
 }
 
 impl Default for MaintenanceConfig {
@@ -39,6 +41,7 @@ impl Default for MaintenanceConfig {
             retain: 7 * DAY,
             // A local disk lists the whole log whenever a table is opened.
             log_retain: DAY,
+            retain_events: None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A validated project: lake, sources, pipelines, their steps (`mode`, `key`, `every`, `refresh_after`, …) and when
-//! batches start (`trigger`, with its defaults).
+//! A validated project: lake, sources, pipelines, their steps (`mode`, `key`, `on_change`, `every`, `refresh_after`, …)
+//! and when batches start (`trigger`, with its defaults).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,8 @@ use clickrec_udfs::SourceSchemas;
 use url::Url;
 
 use super::{
-    BackendConfig, ConfigError, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage, TableName,
+    BackendConfig, ConfigError, ErasureConfig, Expectation, MaintenanceConfig, RecommenderConfig, Secret, Storage,
+    TableName, TimeZone,
 };
 use crate::sources::SourceConfig;
 
@@ -24,12 +25,16 @@ pub struct Project {
     pub file: PathBuf,
     /// Where the tables are.
     pub lake: LakeConfig,
+    /// The calendar of its days and hours; also `var('timezone', …)` in SQL, if the file or `--var` sets it.
+    pub timezone: TimeZone,
     /// Where steps run.
     pub engine: BackendConfig,
     /// Where events come from, by name.
     pub sources: BTreeMap<String, Arc<dyn SourceConfig>>,
     /// How tables are maintained.
     pub maintenance: MaintenanceConfig,
+    /// Which columns hold people.
+    pub erasure: ErasureConfig,
     /// What the recommender consists of.
     pub recommender: RecommenderConfig,
     /// What runs, in the order of the file.
@@ -98,6 +103,8 @@ pub struct Step {
     pub key: Vec<String>,
     /// A predicate over a merge's result: matching rows only delete the old rows of their key.
     pub delete: Option<String>,
+    /// What becomes of its rows when its logic changes.
+    pub on_change: OnChange,
     /// The share of the inputs, 0 to 1, that must have changed before an `overwrite` step is recomputed.
     pub refresh_after: Option<f64>,
     /// While a pipeline follows its sources, the step runs at most this often, in parallel with the others.
@@ -134,6 +141,27 @@ impl Mode {
         ("overwrite", Self::Overwrite),
         ("merge", Self::Merge),
         ("view", Self::View),
+    ];
+}
+
+/// What becomes of the rows of a step's table when the step's logic changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnChange {
+    /// All are computed again.
+    #[default]
+    Rebuild,
+    /// They stay as they are, and the new logic holds from then on.
+    Forward,
+    /// The same, and `run --follow` computes them again in the background, day by day.
+    Backfill,
+}
+
+impl OnChange {
+    /// All choices, by their names in the file.
+    pub(super) const ALL: [(&'static str, Self); 3] = [
+        ("rebuild", Self::Rebuild),
+        ("forward", Self::Forward),
+        ("backfill", Self::Backfill),
     ];
 }
 

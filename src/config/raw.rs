@@ -22,10 +22,13 @@ pub(super) struct RawProject {
     /// A folder or a URL: `./lake`, `abfss://container@account.dfs.core.windows.net/lake`, `s3://bucket/lake`.
     #[schemars(with = "String")]
     pub lake: Text,
-    /// Settings of the lake's store, with secrets from the environment: `azure_storage_sas_key: "${AZURE_SAS}"`.
+    /// Settings of the lake's store, with secrets from the environment: `azure_storage_sas_token: "${AZURE_SAS}"`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub storage: BTreeMap<String, Text>,
+    /// The shop's time zone, whose days and hours Gold, the page and the API count: `Europe/Berlin`; `UTC` by default.
+    #[schemars(with = "Option<String>")]
+    pub timezone: Option<Text>,
     /// Where steps run: `local`, or on a cluster: `{ ballista: "df://host:50050" }`.
     #[schemars(with = "Option<RawEngine>")]
     pub engine: Option<Spanned<RawEngine>>,
@@ -43,6 +46,9 @@ pub(super) struct RawProject {
     /// When tables are compacted, checkpointed and vacuumed.
     #[serde(default)]
     pub maintenance: RawMaintenance,
+    /// Which columns hold people, for `clickrec erase`.
+    #[serde(default)]
+    pub erasure: RawErasure,
     /// What the recommender consists of.
     pub recommender: Option<RawRecommender>,
     /// Steps, by the name of their pipeline.
@@ -71,6 +77,20 @@ pub(super) struct RawMaintenance {
     /// How long to keep entries of the log: `1d`.
     #[schemars(with = "Option<String>")]
     pub log_retain: Option<Text>,
+    /// How long Bronze and Silver keep events: `400d`. By default, for ever.
+    #[schemars(with = "Option<String>")]
+    pub retain_events: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawErasure {
+    /// The columns of tables, and fields of records, that hold ids of users: `[user_id]`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub users: Option<Vec<Text>>,
+    /// Those that hold ids of sessions, alone or in lists: `[session_id, replaced_session_ids]`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub sessions: Option<Vec<Text>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -82,6 +102,9 @@ pub(super) struct RawTarget {
     /// Settings of that lake's store.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub storage: Option<BTreeMap<String, Text>>,
+    /// Another time zone.
+    #[schemars(with = "Option<String>")]
+    pub timezone: Option<Text>,
     /// Another engine.
     #[schemars(with = "Option<RawEngine>")]
     pub engine: Option<Spanned<RawEngine>>,
@@ -152,7 +175,7 @@ pub(super) struct RawStep {
     /// How the result is written to the table: `append`, `merge`, `overwrite` or `view`.
     #[schemars(with = "String", extend("enum" = ["append", "overwrite", "merge", "view"]))]
     pub mode: Text,
-    /// A description of the table, if its SQL file has none.
+    /// A description of the table, instead of the comment in its SQL file.
     #[schemars(with = "Option<String>")]
     pub description: Option<Text>,
     /// Descriptions of columns, by name.
@@ -166,6 +189,9 @@ pub(super) struct RawStep {
     /// For `merge`: a predicate over the result; rows for which it is true only delete the old rows of their key.
     #[schemars(with = "Option<String>")]
     pub delete: Option<Text>,
+    /// When the SQL changes: `rebuild` the table (the default), keep older rows (`forward`), or also `backfill` them.
+    #[schemars(with = "Option<String>", extend("enum" = ["rebuild", "forward", "backfill", null]))]
+    pub on_change: Option<Text>,
     /// For `overwrite`: recompute as soon as this share of the inputs' rows is new: `5%`.
     #[schemars(with = "Option<RawOption>")]
     pub refresh_after: Option<Text>,

@@ -1,6 +1,6 @@
 //! `expect` as written: `not_null`, `unique`, `accepted_values`, `range`, `references`, `sql`, `severity`. Unknown keys
-//! and wrong types are refused here, and placed by `raw` (`problem`); what else is malformed, `validate_expectation`
-//! refuses.
+//! and wrong types are refused here, and placed by `raw` (`problem`); `validate_expectation` refuses whatever else is
+//! malformed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

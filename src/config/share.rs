@@ -1,4 +1,4 @@
-//! Shares as they are written: `5%` or `0.05`, from 0 to 100 %. Malformed ones, `validate` refuses.
+//! Shares as they are written: `5%` or `0.05`, from 0 to 100%. `validate` refuses malformed ones.
 //!
 //! Both ways are decimal: in binary, 100 times 0.07 is 7.000000000000001.
 

@@ -9,9 +9,10 @@ use serde_yaml::{Location, Spanned};
 use url::Url;
 
 use super::ordered_map::OrderedMap;
-use super::raw::{RawPipeline, RawProject, RawStep};
+use super::raw::{RawErasure, RawPipeline, RawProject, RawStep};
 use super::{
-    ConfigError, LakeConfig, LoadOptions, Mode, Pipeline, Project, Step, Storage, TableName, Trigger, nearest, share,
+    ConfigError, ErasureConfig, LakeConfig, LoadOptions, Mode, OnChange, Pipeline, Project, Step, Storage, TableName,
+    Trigger, nearest, share,
 };
 use crate::settings::{Secret, Text, Values, VariableResolver, as_secret, normal};
 use crate::sources::layer;
@@ -24,7 +25,7 @@ const RESERVED_LAYERS: [&str; 2] = ["information_schema", "system"];
 /// Collects problems while it validates a file.
 pub(super) struct Validator<'a> {
     file: &'a Path,
-    options: &'a LoadOptions<'a>,
+    pub(super) options: &'a LoadOptions<'a>,
     pub(super) values: Values,
 }
 
@@ -52,9 +53,11 @@ impl<'a> Validator<'a> {
                 sources.insert(name.clone(), config);
             }
         }
-        let vars = self.vars(&raw.vars);
+        let mut vars = self.vars(&raw.vars);
+        let timezone = self.timezone(&raw, &mut vars);
         let engine = self.engine(raw.engine.as_ref());
         let maintenance = self.maintenance(&raw.maintenance);
+        let erasure = self.erasure(&raw.erasure);
         let pipelines = self.pipelines(&raw.pipelines);
         let recommender = self.recommender(&raw, &pipelines);
         let (root, mut problems) = self.values.done();
@@ -63,9 +66,11 @@ impl<'a> Validator<'a> {
                 root,
                 file: self.file.to_owned(),
                 lake,
+                timezone,
                 engine,
                 sources,
                 maintenance,
+                erasure,
                 recommender,
                 pipelines,
                 vars,
@@ -106,6 +111,7 @@ impl<'a> Validator<'a> {
         if let Some(storage) = target.storage {
             raw.storage = storage;
         }
+        raw.timezone = target.timezone.or(raw.timezone.take());
         raw.engine = target.engine.or(raw.engine.take());
         raw.sources.extend(target.sources);
     }
@@ -129,6 +135,19 @@ impl<'a> Validator<'a> {
             }
         }
         all
+    }
+
+    /// The columns in the file, or the defaults.
+    fn erasure(&mut self, raw: &RawErasure) -> ErasureConfig {
+        let defaults = ErasureConfig::default();
+        let mut columns = |given: &Option<Vec<Text>>, defaults: Vec<String>| match given {
+            Some(columns) => columns.iter().filter_map(|column| self.text(column)).collect(),
+            None => defaults,
+        };
+        ErasureConfig {
+            users: columns(&raw.users, defaults.users),
+            sessions: columns(&raw.sessions, defaults.sessions),
+        }
     }
 
     fn lake(&mut self, lake: &Text, storage: &BTreeMap<String, Text>) -> Option<LakeConfig> {
@@ -209,6 +228,7 @@ impl<'a> Validator<'a> {
             .iter()
             .filter_map(|(name, text)| Some((name.clone(), self.text(text)?)));
         let columns = columns.collect();
+        let on_change = step.on_change.as_ref().and_then(|text| self.on_change(text));
         let refresh_after = step.refresh_after.as_ref().and_then(|text| self.share(text));
         let every = step.every.as_ref().and_then(|text| self.every(text));
         let compact_min_age = step.compact_min_age.as_ref().and_then(|text| self.duration(text));
@@ -224,6 +244,7 @@ impl<'a> Validator<'a> {
             columns,
             key,
             delete,
+            on_change: on_change.unwrap_or_default(),
             refresh_after,
             every,
             compact_min_age,
@@ -260,6 +281,18 @@ impl<'a> Validator<'a> {
             self.problem(text.referenced, message, help);
         }
         found
+    }
+
+    fn on_change(&mut self, text: &Text) -> Option<OnChange> {
+        let value = self.text(text)?;
+        let found = OnChange::ALL.iter().find(|(name, _)| *name == value);
+        if found.is_none() {
+            let help = nearest(&value, OnChange::ALL.iter().map(|(name, _)| *name));
+            let help = help.map(|near| format!("did you mean `{near}`?"));
+            let message = format!("unknown choice `{value}`; `on_change` is rebuild, forward or backfill");
+            self.problem(text.referenced, message, help);
+        }
+        found.map(|(_, on_change)| *on_change)
     }
 
     pub(super) fn sql(&mut self, file: &Path, at: Location) -> Option<String> {
@@ -304,6 +337,11 @@ impl<'a> Validator<'a> {
         let misplaced = [
             ("key", step.key.first(), mode == Mode::Merge),
             ("delete", step.delete.as_ref(), mode == Mode::Merge),
+            (
+                "on_change",
+                step.on_change.as_ref(),
+                matches!(mode, Mode::Append | Mode::Merge),
+            ),
             ("refresh_after", step.refresh_after.as_ref(), mode == Mode::Overwrite),
             ("every", step.every.as_ref(), mode != Mode::View),
             ("compact_min_age", step.compact_min_age.as_ref(), mode == Mode::Merge),

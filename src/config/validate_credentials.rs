@@ -1,4 +1,4 @@
-//! Refuses credentials that are written out in the file, in any target, also in one that is not in use: they belong in
+//! Refuses credentials that are written out in the file, in any target, even one that is not in use: they belong in
 //! variables. Which settings are credentials is `settings/credential.rs` and the sources' own settings.
 
 use super::raw::RawProject;

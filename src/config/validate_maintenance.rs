@@ -40,6 +40,7 @@ impl Validator<'_> {
         if let Some(time) = raw.log_retain.as_ref().and_then(|text| self.retention(text)) {
             config.log_retain = time;
         }
+        config.retain_events = raw.retain_events.as_ref().and_then(|text| self.retention(text));
         config
     }
 

@@ -106,7 +106,7 @@ fn ranks(manual: &Manual) -> BTreeMap<&str, usize> {
 fn ordered<'a>(manual: &'a Manual, ranks: &BTreeMap<&str, usize>) -> Vec<Vec<&'a Table>> {
     let mut by_rank: Vec<Vec<&Table>> = vec![vec![]; ranks.values().max().map_or(0, |rank| rank + 1)];
     // The horizontal position of each box, in thousandths of its rank's width.
-    let mut centres: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut centers: BTreeMap<&str, usize> = BTreeMap::new();
     for (rank, tables) in by_rank.iter_mut().enumerate() {
         let of_rank = manual
             .tables
@@ -118,13 +118,13 @@ fn ordered<'a>(manual: &'a Manual, ranks: &BTreeMap<&str, usize>) -> Vec<Vec<&'a
             let read: Vec<usize> = table
                 .reads
                 .iter()
-                .filter_map(|read| centres.get(read.name.as_str()).copied())
+                .filter_map(|read| centers.get(read.name.as_str()).copied())
                 .collect();
             read.iter().sum::<usize>() / read.len().max(1)
         };
         tables.sort_by_key(wanted);
         for (place, table) in tables.iter().enumerate() {
-            centres.insert(&table.name, 500 * (2 * place + 1) / tables.len());
+            centers.insert(&table.name, 500 * (2 * place + 1) / tables.len());
         }
     }
     by_rank

@@ -141,7 +141,7 @@ fn section(page: &mut String, table: &Table, known: &BTreeSet<&str>) {
         _ = writeln!(
             page,
             "<details><summary><code>{file}</code></summary><pre>{}</pre></details>",
-            coloured(sql)
+            colored(sql)
         );
     }
     page.push_str("</section>\n");
@@ -225,7 +225,7 @@ fn link(name: &str, shown: &str, known: &BTreeSet<&str>) -> String {
 }
 
 /// SQL with its comments, words and strings highlighted.
-fn coloured(sql: &str) -> String {
+fn colored(sql: &str) -> String {
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).with_unescape(false).tokenize() else {
         return escape(sql);
     };
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn what_sql_says_is_never_markup() {
         assert_eq!(
-            coloured("select '<b>' -- </pre>\n"),
+            colored("select '<b>' -- </pre>\n"),
             "<span class=\"word\">select</span> <span class=\"text\">&#39;&lt;b&gt;&#39;</span> \
              <span class=\"comment\">-- &lt;/pre&gt;\n</span>"
         );

@@ -1,7 +1,7 @@
 //! What the names in a statement stand for, as the engine is told: [`Bindings`]. `pipeline/inputs/step_bindings.rs`
 //! fills it for a step, `pipeline/lake_bindings.rs` for everything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -17,6 +17,8 @@ pub struct Bindings {
     pub changes: BTreeMap<String, Arc<dyn TableProvider>>,
     /// `previous('…')`: the rows the step wrote before; `None` if there are none yet.
     pub previous: Option<Arc<dyn TableProvider>>,
+    /// Columns that these rows do not have yet, and that `previous('…')` may name all the same: they are NULL.
+    pub added: BTreeSet<String>,
     /// `latest('NAME')`: the current rows of a table.
     pub latest: BTreeMap<String, Arc<dyn TableProvider>>,
     /// `table_version('NAME')`.

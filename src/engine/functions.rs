@@ -1,6 +1,6 @@
 //! `changes('…')`, `latest('…')`, `previous('…')` and `table_version('…')`, and the registration of all functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Schema};
@@ -13,7 +13,7 @@ use datafusion::logical_expr::scalar_doc_sections::DOC_SECTION_OTHER;
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, cast, ident};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
 use datafusion::prelude::SessionContext;
 
 use super::Bindings;
@@ -36,7 +36,7 @@ pub(super) const TABLE_FUNCTIONS: &[(&str, &str, &str)] = &[
         "previous",
         "previous('COLUMN TYPE, …')",
         "The rows that the step has written so far; no rows on the first run and outside a step. You declare the \
-         columns with their types, because the table may not exist yet.",
+         columns with their types, because the table may not exist yet. Columns that are new in the result are NULL.",
     ),
     (
         "read_arrow",
@@ -107,6 +107,7 @@ pub(super) fn register(context: &SessionContext, bindings: &Bindings, schemas: &
         "previous",
         Arc::new(Previous {
             table: bindings.previous.clone(),
+            added: bindings.added.clone(),
         }),
     );
     Ok(())
@@ -142,6 +143,8 @@ impl TableFunctionImpl for Named {
 #[derive(Debug)]
 struct Previous {
     table: Option<Arc<dyn TableProvider>>,
+    /// Columns that are NULL in all of its rows, as it does not have them yet.
+    added: BTreeSet<String>,
 }
 
 impl TableFunctionImpl for Previous {
@@ -160,10 +163,15 @@ impl TableFunctionImpl for Previous {
         let known = table.schema();
         let mut columns = vec![];
         for field in &fields {
+            if self.added.contains(field.name()) {
+                let null = lit(ScalarValue::try_from(field.data_type())?);
+                columns.push(null.alias(field.name()));
+                continue;
+            }
             if known.index_of(field.name()).is_err() {
                 return plan_err!(
                     "previous('…'): the table has no column `{}`; its columns are {}\n  help: if you have added the \
-                     column to the SQL, run with --full-refresh",
+                     column to the SQL, select it in the result too, or run with --full-refresh",
                     field.name(),
                     known
                         .fields()

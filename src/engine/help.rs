@@ -135,7 +135,7 @@ pub fn help(session: &SessionContext) -> Vec<FunctionHelp> {
     let window = state.window_functions().iter();
     let window = window.map(|(name, f)| FunctionHelp::new(name, FunctionKind::Window, f.documentation()));
     let table = state.table_functions().keys().map(|name| table_function(name));
-    // These are no table functions of the session: `files` takes them out of a statement before.
+    // The session does not have these table functions: `files` takes them out of a statement before.
     let of_files = files::functions().map(table_function);
     let relation = clickrec_udfs::relation_functions();
     let relation = relation

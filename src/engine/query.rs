@@ -48,7 +48,7 @@ fn prepare(statement: &mut Statement, variables: Option<&Variables>) -> Result<(
     Ok(())
 }
 
-/// The query of a `copy` is prepared like one that stands alone.
+/// The query of a `copy` is prepared like one on its own.
 fn prepare_copy(copy: &mut CopyToStatement, variables: Option<&Variables>) -> Result<()> {
     files::complete_target(copy)?;
     if let CopyToSource::Query(query) = &mut copy.source {

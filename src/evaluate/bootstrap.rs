@@ -1,4 +1,4 @@
-//! Confidence intervals of 95 %: a bootstrap that draws sessions 1,000 times, as the cases of one session depend on
+//! Confidence intervals of 95%: a bootstrap that draws sessions 1,000 times, as the cases of one session depend on
 //! each other.
 
 use rand::rngs::StdRng;
@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 const RESAMPLES: u64 = 1_000;
 
-/// A mean with its 95 % confidence interval over samples of sessions.
+/// A mean with its 95% confidence interval over samples of sessions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The mean over all cases.

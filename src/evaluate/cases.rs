@@ -1,6 +1,7 @@
 //! Cuts test sessions into cases, step by step: what is known at a step, what comes next, and what is still to come. An
-//! item that the session has seen before counts like any other, as the next one too (`metrics/mod.rs`). A session with
-//! a single event has no case; at most its 500 newest events are known.
+//! item that the session has seen before counts like any other, as the next one too (`metrics/mod.rs`). Removals and
+//! returns are known, but nobody should recommend them, so they are no targets. A session with a single event has no
+//! case; at most its 500 newest events are known.
 
 use std::ops::Range;
 
@@ -18,6 +19,9 @@ const ID: &str = "evaluate#";
 /// quadratic.
 const KNOWN: usize = 500;
 
+/// Types of events that are no targets: they say that an item was not wanted.
+const NOT_WANTED: [&str; 2] = ["remove_from_cart", "refund"];
+
 /// Which steps of a session become cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reveal {
@@ -33,6 +37,8 @@ pub struct Cases {
     /// The columns of the table of events, grouped by session, oldest event first.
     events: RecordBatch,
     items: StringArray,
+    /// Whether each event is a target.
+    is_wanted: Vec<bool>,
     cases: Vec<Case>,
     sessions: usize,
 }
@@ -54,6 +60,7 @@ impl Cases {
     pub fn new(events: RecordBatch, reveal: Reveal) -> Result<Self, EvaluationError> {
         let sessions = texts(&events, "session_id")?;
         let items = texts(&events, "item_id")?;
+        let is_wanted = is_wanted(&events)?;
         let (mut cases, mut count, mut start) = (vec![], 0, 0);
         while start < sessions.len() {
             let id = sessions.value(start);
@@ -64,7 +71,8 @@ impl Cases {
                 Reveal::EveryStep => start + 1,
                 Reveal::LastStep => (end - 1).max(start + 1),
             };
-            cases.extend((first..end).map(|step| Case {
+            let steps = (first..end).filter(|step| is_wanted[*step]);
+            cases.extend(steps.map(|step| Case {
                 session: count,
                 known: start.max(step.saturating_sub(KNOWN))..step,
                 to_come: step..end,
@@ -74,6 +82,7 @@ impl Cases {
         Ok(Self {
             events,
             items,
+            is_wanted,
             cases,
             sessions: count,
         })
@@ -96,7 +105,8 @@ impl Cases {
 
     /// The items still to come, with repeats.
     pub fn to_come(&self, case: &Case) -> impl Iterator<Item = &str> {
-        case.to_come.clone().map(|row| self.items.value(row))
+        let wanted = case.to_come.clone().filter(|row| self.is_wanted[*row]);
+        wanted.map(|row| self.items.value(row))
     }
 
     /// The known events of some cases, with one session per case; see [`number`].
@@ -118,6 +128,18 @@ impl Cases {
         columns[place] = cast(&StringArray::from(ids), schema.field(place).data_type())?;
         Ok(RecordBatch::try_new(schema, columns)?)
     }
+}
+
+/// Whether each event is a target; all are if the events have no types.
+fn is_wanted(events: &RecordBatch) -> Result<Vec<bool>, DataFusionError> {
+    if events.column_by_name("event_type").is_none() {
+        return Ok(vec![true; events.num_rows()]);
+    }
+    let types = texts(events, "event_type")?;
+    let is_wanted = types
+        .iter()
+        .map(|of_event| of_event.is_none_or(|of_event| !NOT_WANTED.contains(&of_event)));
+    Ok(is_wanted.collect())
 }
 
 /// The number of the case that a session ID refers to.
@@ -168,5 +190,24 @@ mod tests {
 
         let last = Cases::new(events(&[("s", "a"), ("s", "b"), ("s", "c")]), Reveal::LastStep).unwrap();
         assert_eq!((last.all().len(), last.next(&last.all()[0])), (1, "c"));
+    }
+
+    #[test]
+    fn a_removal_is_known_but_no_target() {
+        let column = |values: [&str; 4]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+        let events = RecordBatch::try_from_iter([
+            ("session_id", column(["s"; 4])),
+            ("item_id", column(["a", "b", "a", "c"])),
+            (
+                "event_type",
+                column(["add_to_cart", "view", "remove_from_cart", "view"]),
+            ),
+        ])
+        .unwrap();
+        let cases = Cases::new(events, Reveal::EveryStep).unwrap();
+        let nexts: Vec<&str> = cases.all().iter().map(|case| cases.next(case)).collect();
+        assert_eq!(nexts, ["b", "c"]);
+        assert_eq!(cases.to_come(&cases.all()[0]).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(cases.known(1..2).unwrap().num_rows(), 3);
     }
 }

@@ -77,7 +77,7 @@ impl Data {
         })?;
         match origin {
             Origin::Lake { cut, sample } => {
-                let cut = split(&runner.session().await?, events, *cut, *sample).await?;
+                let cut = split(&runner.session().await?, events, *cut, runner.timezone(), *sample).await?;
                 Ok(Self {
                     train: cut.train,
                     test: cut.test,
@@ -95,7 +95,8 @@ impl Data {
                 let read = import::clicks(runner.engine(), file, hints, columns).await?;
                 let mut bindings = Bindings::default();
                 bindings.tables.insert(events.clone(), read.events.into_view());
-                let cut = split(&runner.engine().session(&bindings).await?, events, *cut, *sample).await?;
+                let session = runner.engine().session(&bindings).await?;
+                let cut = split(&session, events, *cut, runner.timezone(), *sample).await?;
                 Ok(Self {
                     train: cut.train,
                     test: cut.test,

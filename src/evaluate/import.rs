@@ -1,7 +1,7 @@
 //! Reads published events, in any format that sources read. `inspect` finds their format, their fields, and the query
 //! that makes clicks of records; somebody may name fields instead ([`Hints`]). Without times, positions tell the order;
 //! without sessions, visits are inferred. A test file may have a prefix and the next item per row. The queries are
-//! `import_sql`. What was taken for what is told, and what is left out is counted.
+//! `import_sql`. It reports which field was taken for what, and counts what is left out.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::plural::counted;
 use crate::settings::normal;
 use crate::sources::{FromTheStart, ReadOptions};
 
-/// The roles of fields that somebody may name, and what they are called then.
+/// The roles of fields that the user may name, and what they are called then.
 pub const ROLES: [(&str, Role); 6] = [
     ("session", Role::Session),
     ("user", Role::User),
@@ -39,7 +39,7 @@ pub const ROLES: [(&str, Role); 6] = [
 /// The fields of a test file of prefixes, in lower case and without `_`.
 const TEST: [&str; 3] = ["testid", "prefix", "target"];
 
-/// What somebody says about the fields of files.
+/// What the user says about the fields of files.
 #[derive(Debug, Clone, Default)]
 pub struct Hints {
     /// The name of a known schema.
@@ -268,7 +268,7 @@ impl<'a> Records<'a> {
             _ => String::new(),
         };
         let kind = match &mapping.kinds {
-            Kinds::Views => "every event is a view".to_owned(),
+            Kinds::Views => "every event counts as a view".to_owned(),
             Kinds::ByValue { choice, .. } => format!("type = {}", places(choice)),
             Kinds::ByPresence(choice) => format!("a purchase where {} has a value", places(choice)),
         };

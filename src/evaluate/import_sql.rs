@@ -1,5 +1,5 @@
-//! Queries of events over the view `silver.clicks` of a file's records. Each begins with the CTE `judged`: a row for each
-//! record, or item of one, and why it is `rejected`. Simultaneous clicks keep the order of the file.
+//! Queries of events over the view `silver.clicks` of a file's records. Each begins with the CTE `judged`: a row for
+//! each record, or item of one, and why it is `rejected`. Simultaneous clicks keep the order of the file.
 
 use crate::inspect::mapping::{Mapping, Role};
 use crate::inspect::place::FieldPath;
@@ -13,7 +13,7 @@ pub enum Order {
     Position,
 }
 
-/// The place of a row in the files.
+/// The location of a row in the files.
 const PLACE: &str = "topic, \"offset\", line";
 /// The columns of a result.
 const EVENT: &str = "session_id, item_id, user_id, event_type";
@@ -27,7 +27,7 @@ pub(super) fn judged(mapping: &Mapping, order: Order) -> String {
     let position = mapping.other(Role::Position).filter(|_| order == Order::Position);
     let (clicks, from, place) = match position {
         Some(field) => {
-            // Of an item, `extra` has what is no column, as `item`.
+            // In `extra`, `item` has the fields of an item that have no column.
             let (value, place) = match field.place.list {
                 None => ("value", declared("place", &field.place.path)),
                 Some(_) => ("extra", declared("place", &field.place.path).replacen("$", "$.item", 1)),

@@ -126,7 +126,8 @@ async fn tune(
 ) -> Result<Vec<Tried>, EvaluationError> {
     let whole = Runner::new(scratch.project(), scratch.engine()).await?;
     let events = &whole.recommender().events;
-    let cut = split(&whole.session().await?, events, plan.validation, Some(plan.sample)).await?;
+    let session = whole.session().await?;
+    let cut = split(&session, events, plan.validation, whole.timezone(), Some(plan.sample)).await?;
     let earlier = Scratch::new(scratch.project(), &whole, cut.train).await?;
     let cases = Cases::new(cut.test, Reveal::EveryStep)?;
     let (Some(model), Some(k)) = (models.last(), plan.ks.iter().max()) else {

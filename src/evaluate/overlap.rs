@@ -211,12 +211,12 @@ impl Overlap {
         let mut doubtful = vec![];
         let alike = of_length(&self.alike, if timed { 0 } else { SHORT });
         if timed && !alike.is_empty() {
-            doubtful.push((alike, "the same items at the same times as sessions with other ids in"));
+            doubtful.push((alike, "the same items at the same times as sessions with other IDs in"));
         } else if !timed && are_most(&alike) {
             doubtful.push((alike, "the same items in the same order as sessions in"));
         }
         if timed && !self.split.is_empty() {
-            doubtful.push((self.split.clone(), "the same id as a session, but different events, in"));
+            doubtful.push((self.split.clone(), "the same ID as a session, but different events, in"));
         }
         Finding { refused, doubtful, of }
     }
@@ -260,7 +260,7 @@ mod tests {
 
     use super::*;
 
-    /// A session: its id, and its items with their seconds.
+    /// A session: its ID, and its items with their seconds.
     type Given<'a> = (&'a str, &'a [(&'a str, i64)]);
 
     fn events(sessions: &[Given<'_>]) -> RecordBatch {
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(timed(&[S1, S2, S3], &[S2, LATER]).0, 1, "some of it");
         assert_eq!(timed(&[S1, S2], &[("s1", &[("c", 30), ("d", 40)])]).0, 1, "one event");
         let renamed: [Given<'_>; 2] = [("x", S1.1), ("y", S3.1)];
-        assert_eq!(timed(&[S1, S2, S3], &renamed).0, 2, "by other ids");
+        assert_eq!(timed(&[S1, S2, S3], &renamed).0, 2, "by other IDs");
         assert_eq!(
             timed(&[S1, S2, S3], &[renamed[0], LATER]),
             (0, vec![1]),
@@ -345,12 +345,12 @@ mod tests {
         assert_eq!(
             untimed(&[long, S1, S2], &[long, LATER, S3]).0,
             1,
-            "a long one is no chance"
+            "a long match is no coincidence"
         );
         assert_eq!(
             untimed(&[long, S1, S2], &[("z", long.1)]),
             (0, vec![1]),
-            "by another id"
+            "by another ID"
         );
 
         let published =
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(
             published(&[S1, S2, S3], &others),
             (0, vec![]),
-            "ids that are counted in each file"
+            "IDs that are counted in each file"
         );
     }
 }

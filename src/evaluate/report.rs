@@ -56,9 +56,9 @@ pub struct Figures {
 pub struct Latency {
     /// The median.
     pub p50_ms: f64,
-    /// 90 % are faster.
+    /// 90% are faster.
     pub p90_ms: f64,
-    /// 99 % are faster.
+    /// 99% are faster.
     pub p99_ms: f64,
 }
 
@@ -75,7 +75,7 @@ pub struct Row<'a> {
     pub metric: &'a str,
     /// The figure.
     pub value: f64,
-    /// The lower end of the 95 % interval, if there is one.
+    /// The lower end of the 95% interval, if there is one.
     pub low: Option<f64>,
     /// Its upper end.
     pub high: Option<f64>,

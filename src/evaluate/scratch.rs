@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::{EvaluationError, Model};
-use crate::config::{BackendConfig, LakeConfig, Mode, Project, Secret, Storage, TableName};
+use crate::config::{BackendConfig, LakeConfig, Mode, OnChange, Project, Secret, Storage, TableName};
 use crate::engine::{Engine, query};
 use crate::lake::write::Layout;
 use crate::lake::{Lake, append, schema};
@@ -91,6 +91,11 @@ impl Scratch {
         let mut project = self.project.clone();
         let secret = |(name, value): (&String, &String)| (name.clone(), Secret::new(value));
         project.vars.extend(variables.iter().map(secret));
+        // Rows of an earlier trial would stay.
+        let pipelines = project.pipelines.iter_mut();
+        pipelines
+            .flat_map(|pipeline| &mut pipeline.steps)
+            .for_each(|step| step.on_change = OnChange::Rebuild);
         let runner = Runner::new(&project, self.engine.clone()).await?;
         let select = steps(&runner, models)?;
         // An empty selection would select every step.

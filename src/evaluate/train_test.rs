@@ -4,11 +4,12 @@
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use chrono::{DateTime, Utc};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
 
 use super::EvaluationError;
-use crate::config::TableName;
+use crate::config::{TableName, TimeZone};
 use crate::engine::query;
 
 /// Where to split by time.
@@ -16,8 +17,8 @@ use crate::engine::query;
 pub enum Cut {
     /// The last share of sessions, by start time, is the test set.
     Share(f64),
-    /// The sessions of this many last days are the test set. A few newest sessions that are far later than all others
-    /// do not determine the last day: their clocks are wrong.
+    /// The sessions of this many last days are the test set; days are as long as the clocks of the shop make them. A few
+    /// newest sessions that are far later than all others do not determine the last day: their clocks are wrong.
     Days(f64),
 }
 
@@ -32,8 +33,8 @@ pub struct Split {
     pub at: String,
 }
 
-/// Splits the table of events by time. Drops sessions in progress at the cut. Keeps at most `sample` test sessions, chosen
-/// by a hash of their IDs, so that the choice is reproducible.
+/// Splits the table of events by time; `zone` makes the days. Drops sessions in progress at the cut. Keeps at most
+/// `sample` test sessions, chosen by a hash of their IDs, so that the choice is reproducible.
 ///
 /// # Errors
 /// When one side is empty.
@@ -41,31 +42,21 @@ pub async fn split(
     session: &SessionContext,
     events: &TableName,
     cut: Cut,
+    zone: TimeZone,
     sample: Option<usize>,
 ) -> Result<Split, EvaluationError> {
     let sessions = format!(
         "sessions as (select session_id, min(event_at) as started_at, max(event_at) as ended_at, count(*) as events \
          from {events} group by session_id)"
     );
-    let moment = match cut {
-        Cut::Share(share) => format!(
-            "select started_at from (select started_at, row_number() over (order by started_at) as place, count(*) \
-             over () as all from sessions) where place > floor(all * {}) order by place limit 1",
-            1.0 - share
-        ),
-        Cut::Days(days) => format!(
-            "select to_timestamp_micros(cast((extract(epoch from newest) - {days} * 86400) * 1000000 as bigint)) from \
-             ({NEWEST})"
-        ),
+    let at = match cut {
+        Cut::Share(share) => start_of_last(session, &sessions, share).await?,
+        Cut::Days(days) => {
+            warn_of_clocks(session, &sessions).await?;
+            let newest = newest(session, &sessions).await?;
+            newest.map(|newest| zone.text(zone.days_before(newest, days)))
+        }
     };
-    if matches!(cut, Cut::Days(_)) {
-        warn_of_clocks(session, &sessions).await?;
-    }
-    let at = one_text(
-        session,
-        &format!("with {sessions} select arrow_cast(({moment}), 'Utf8')"),
-    )
-    .await?;
     let Some(at) = at else {
         return Err(EvaluationError::TooFew(format!(
             "{events} has no sessions\n  help: fill the table with `clickrec run`, or use other data: clickrec \
@@ -97,6 +88,21 @@ pub async fn split(
     Ok(Split { train, test, at })
 }
 
+/// When the first session of the last share started, as text.
+async fn start_of_last(
+    session: &SessionContext,
+    sessions: &str,
+    share: f64,
+) -> Result<Option<String>, EvaluationError> {
+    let sql = format!(
+        "with {sessions} select arrow_cast((select started_at from (select started_at, row_number() over (order by \
+         started_at) as place, count(*) over () as all from sessions) where place > floor(all * {}) order by place \
+         limit 1), 'Utf8')",
+        1.0 - share
+    );
+    one_text(session, &sql).await
+}
+
 /// When the last session ended, ignoring a few sessions (one in a thousand; in small lakes three, or a fifth) that end
 /// more than a day after all others: a single event with a wrong clock would otherwise leave the last days empty.
 const NEWEST: &str = "select coalesce(min(case when is_odd then earlier end), max(ended_at)) as newest from (select ended_at, \
@@ -104,6 +110,17 @@ const NEWEST: &str = "select coalesce(min(case when is_odd then earlier end), ma
                       interval '1 day' as is_odd from (select ended_at, lag(ended_at) over (order by ended_at) as earlier, \
                       row_number() over (order by ended_at desc) as place, count(*) over () as sessions from sessions \
                       where ended_at is not null))";
+
+/// That moment.
+async fn newest(session: &SessionContext, sessions: &str) -> Result<Option<DateTime<Utc>>, EvaluationError> {
+    let sql = format!(
+        "with {sessions} select arrow_cast(arrow_cast(newest, 'Timestamp(Microsecond, Some(\"UTC\"))'), 'Utf8') from \
+         ({NEWEST})"
+    );
+    let text = one_text(session, &sql).await?;
+    // A timestamp as text is RFC 3339.
+    Ok(text.and_then(|text| text.parse().ok()))
+}
 
 async fn warn_of_clocks(session: &SessionContext, sessions: &str) -> Result<(), EvaluationError> {
     let sql = format!(

@@ -1,4 +1,4 @@
-//! Takes fields for roles as somebody says, whatever was found for them.
+//! Uses the fields that the user names for roles, whatever was found for them.
 
 use super::InspectError;
 use super::findings::{Findings, named_fields};

@@ -1,4 +1,4 @@
-//! Why a sample tells nothing.
+//! Why nothing can be made of a sample.
 
 use crate::sources::SourceError;
 

@@ -24,7 +24,7 @@ pub struct Findings {
     pub left_out: Vec<String>,
     /// Records that were looked at.
     pub records: Vec<Record>,
-    /// Records that are no JSON objects.
+    /// Records that are not JSON objects.
     pub others: usize,
     /// The preset that decided, with what it is, and whether it was recognized rather than asked for.
     pub preset: Option<(&'static str, String, bool)>,
@@ -166,9 +166,9 @@ impl Findings {
         let has_user = !self.mapping.user.fields.is_empty();
         let consequence = match role {
             Role::EventId => "records with the same content are one event",
-            Role::Session if has_user => "sessions are inferred: they end after 30 minutes of silence of a user",
+            Role::Session if has_user => "sessions are inferred: one ends when its user is silent for 30 minutes",
             Role::Session | Role::Time | Role::Item => "no field looks like it: see below",
-            Role::Kind => "everything is a view",
+            Role::Kind => "every event counts as a view",
             Role::User | Role::Price | Role::Quantity | Role::Position => return None,
         };
         let dash = "–".to_owned();

@@ -47,7 +47,7 @@ pub(super) fn infer(shape: &Shape, records: &[Record]) -> Mapping {
         // Views of one item and orders of many may be in one stream.
         let in_record = Scope { shape, list: None };
         mapping.item.fields.extend(choice(in_record, Role::Item, false).fields);
-        // The id of a line is not that of its record.
+        // The ID of a line is not that of its record.
         mapping.event_id = choice(in_record, Role::EventId, false);
     }
     guess_unnamed(scope, &mut mapping);
@@ -81,7 +81,7 @@ fn list(shape: &Shape, records: &[Record]) -> Option<(List, Items)> {
     let items = match (&in_record, has_time) {
         (None, true) => Items::Events,
         (None, false) => Items::Lines,
-        // A list beside an item, like recommendations on its page, is no list of events.
+        // A list next to an item, like recommendations on its page, is not a list of events.
         (Some(single), _) if are_together(records, path, single) => return None,
         (Some(_), _) => Items::Lines,
     };
@@ -90,8 +90,8 @@ fn list(shape: &Shape, records: &[Record]) -> Option<(List, Items)> {
         path: path.clone(),
         plain: item.place.path.is_empty().then(|| field_type(seen)),
         reason: match items {
-            Items::Events => "each of its items has an item and a time".to_owned(),
-            Items::Lines => "each of its items names an item".to_owned(),
+            Items::Events => "each of its elements has an item and a time".to_owned(),
+            Items::Lines => "each of its elements names an item".to_owned(),
         },
     };
     Some((list, items))
@@ -195,7 +195,7 @@ fn guess_unnamed(scope: Scope<'_>, mapping: &mut Mapping) {
     }
 }
 
-/// Why session ids are unique only within a user: times, or counters, may be the same for two of them.
+/// Why session IDs are unique only within a user: times, or counters, may be the same for two of them.
 fn session_within_user(shape: &Shape, records: &[Record], mapping: &Mapping) -> Option<String> {
     let [session, ..] = &mapping.session.fields[..] else {
         return None;

@@ -1,5 +1,5 @@
-//! What a mapping makes of one record: the rows that the generated SQL should return for it. The unit test of a new project
-//! expects them.
+//! What a mapping makes of one record: the rows that the generated SQL should return for it. The unit test of a new
+//! project expects them.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub struct Row {
     pub reason: Option<&'static str>,
 }
 
-/// A value of another type than the field has: only SQL knows what comes of it.
+/// A value of another type than the field has: only SQL knows what it becomes.
 struct Misfit;
 
 /// The rows of a record, one per item of the mapping's list; `None` if a value has an unexpected type.
@@ -107,7 +107,7 @@ fn first<T>(choice: &Choice, value: impl Fn(&Field) -> Result<Option<T>, Misfit>
     Ok(found)
 }
 
-/// The value of an id or kind, as text.
+/// The value of an ID or kind, as text.
 fn text(field: &Field, record: &Value, item: Option<&Value>) -> Result<Option<String>, Misfit> {
     match (field.field_type, field.value(record, item)) {
         (_, None) => Ok(None),

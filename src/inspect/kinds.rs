@@ -71,6 +71,19 @@ const CARTS: [&str; 16] = [
     "bag",
     "atc",
 ];
+const REMOVALS: [&str; 11] = [
+    "removefromcart",
+    "removedfromcart",
+    "removecart",
+    "cartremove",
+    "removefrombasket",
+    "basketremove",
+    "removefrombag",
+    "productremoved",
+    "itemremoved",
+    "removecartitem",
+    "deletefromcart",
+];
 const PURCHASES: [&str; 22] = [
     "purchase",
     "purchases",
@@ -114,26 +127,27 @@ pub(super) fn recognized(kind: &str) -> Option<Recognized> {
     let exact = [
         (Event::View, &VIEWS[..]),
         (Event::AddToCart, &CARTS),
+        (Event::RemoveFromCart, &REMOVALS),
         (Event::Purchase, &PURCHASES),
     ];
     if let Some((event, _)) = exact.into_iter().find(|(_, names)| is_one_of(names)) {
         return Some(Recognized::As(event));
     }
-    if OTHERS.iter().any(|word| kind.contains(word)) {
+    let contains = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+    let is_of_cart = contains(&["cart", "basket", "bag", "trolley"]);
+    // A coupon in the cart is not an item.
+    let is_of_other = contains(&["coupon", "voucher", "promo", "discount", "address", "wish"]);
+    if is_of_cart && contains(&["remove"]) && !is_of_other {
+        return Some(Recognized::As(Event::RemoveFromCart));
+    }
+    if contains(&OTHERS) {
         return None;
     }
-    let contains = |words: &[&str]| words.iter().any(|word| kind.contains(word));
-    if contains(&["addtocart", "addtobasket", "addedtocart", "cartadd", "basketadd"]) {
+    if is_of_cart && !is_of_other && (kind.starts_with("put") || kind.contains("add")) {
         return Some(Recognized::As(Event::AddToCart));
     }
-    if contains(&[
-        "purchase",
-        "ordercomplete",
-        "orderplaced",
-        "transaction",
-        "checkoutdone",
-        "checkoutcomplete",
-    ]) {
+    let is_done = contains(&["complete", "place", "confirm", "success", "submit", "done", "paid"]);
+    if contains(&["purchase", "transaction"]) || contains(&["order", "checkout"]) && is_done {
         return Some(Recognized::As(Event::Purchase));
     }
     let is_of_item = contains(&["item", "product", "pdp", "detail", "content", "article", "offer"]);
@@ -168,7 +182,7 @@ mod tests {
 
     #[test]
     fn kinds_are_recognized_by_synonyms() {
-        use Event::{AddToCart, Purchase, View};
+        use Event::{AddToCart, Purchase, RemoveFromCart, View};
         for (event, kinds) in [
             (
                 Some(View),
@@ -190,6 +204,8 @@ mod tests {
                     "add_to_cart",
                     "Product Added",
                     "Item Added To Cart",
+                    "cart_line_added",
+                    "putIntoBasket",
                     "cart",
                 ],
             ),
@@ -202,12 +218,27 @@ mod tests {
                     "buy",
                     "purchase",
                     "completed_purchase",
+                    "order_confirmed",
+                ],
+            ),
+            (
+                Some(RemoveFromCart),
+                &[
+                    "remove_from_cart",
+                    "removefromcart",
+                    "Product Removed",
+                    "Item Removed From Cart",
+                    "cart_line_removed",
+                    "cart_remove",
                 ],
             ),
             (
                 None,
                 &[
-                    "remove_from_cart",
+                    "remove_from_wishlist",
+                    "Product Removed From Wishlist",
+                    "cart_coupon_removed",
+                    "Cart Cleared",
                     "Product List Viewed",
                     "Order Refunded",
                     "begin_checkout",
@@ -215,6 +246,8 @@ mod tests {
                     "",
                     "view_item_list",
                     "add_to_wishlist",
+                    "cart_address_entered",
+                    "cart_coupon_added",
                     "scroll",
                 ],
             ),

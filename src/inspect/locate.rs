@@ -1,4 +1,5 @@
-//! Finds out what a sample is: the sources that read it, as `pipelines.yaml` will have them, with the format of its files.
+//! Finds out what a sample is: the sources that read it, as `pipelines.yaml` will have them, with the format of its
+//! files.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -75,7 +76,7 @@ pub(super) async fn locate(sample: &str, folder: &Path, preset: Option<&'static 
             sample: sample.to_owned(),
             reason: format!("it is {}", reason.unwrap_or_default()),
             help: "clickrec reads JSON, CSV, Parquet, Avro and Arrow files; for lines of another kind, run `clickrec init`, \
-                   set `format: text`, and take the lines apart in sql/silver/clicks.sql"
+                   set `format: text`, and parse the lines in sql/silver/clicks.sql"
                 .to_owned(),
         });
     };
@@ -104,7 +105,7 @@ pub(super) async fn locate(sample: &str, folder: &Path, preset: Option<&'static 
                     "it has files of several formats, among them {}",
                     group.places().join(", ")
                 ),
-                help: "name one of them, or a pattern that only matches files of one format".to_owned(),
+                help: "name one of them, or a pattern that matches files of one format only".to_owned(),
             });
         };
         located.sources.push(group.source(&path, located.sources.len()));
@@ -129,7 +130,7 @@ fn kafka(sample: &str, topic: &str) -> Result<Located, InspectError> {
         }),
         _ => Err(InspectError::Location {
             sample: sample.to_owned(),
-            reason: "it names no topic".to_owned(),
+            reason: "it does not name a topic".to_owned(),
             help:
                 "write kafka://HOST:PORT/TOPIC; if the brokers require credentials, save some records in a file, and name \
                    that instead"

@@ -1,5 +1,5 @@
-//! What `silver.clicks` makes of records: which fields are the parts of an event, and which kinds of events there are. The
-//! inference and the presets make it, and the generator writes SQL of it.
+//! What `silver.clicks` makes of records: which fields are the parts of an event, and which kinds of events there are.
+//! The inference and the presets make it, and the generator writes SQL of it.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub enum Role {
     Price,
     /// How many of the item.
     Quantity,
-    /// Its place among the events of the session.
+    /// Its position among the events of the session.
     Position,
 }
 
@@ -49,7 +49,7 @@ impl Role {
     /// Its name in output for people.
     pub fn label(self) -> &'static str {
         match self {
-            Self::EventId => "event id",
+            Self::EventId => "event ID",
             Self::Time => "time",
             Self::Session => "session",
             Self::User => "user",
@@ -69,6 +69,8 @@ pub enum Event {
     View,
     /// It was put into the cart.
     AddToCart,
+    /// It was taken out of the cart again.
+    RemoveFromCart,
     /// It was bought.
     Purchase,
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Event {
         f.write_str(match self {
             Self::View => "view",
             Self::AddToCart => "add_to_cart",
+            Self::RemoveFromCart => "remove_from_cart",
             Self::Purchase => "purchase",
         })
     }
@@ -171,7 +174,7 @@ pub struct Mapping {
     pub time_offset_ms: Option<Field>,
     /// The session; may be empty.
     pub session: Choice,
-    /// Whether session ids are unique only within a user, and why.
+    /// Whether session IDs are unique only within a user, and why.
     pub session_within_user: Option<String>,
     /// The user; may be empty.
     pub user: Choice,
@@ -224,6 +227,8 @@ pub(super) struct KindLists {
     #[serde(default)]
     pub add_to_cart: Vec<String>,
     #[serde(default)]
+    pub remove_from_cart: Vec<String>,
+    #[serde(default)]
     pub purchase: Vec<String>,
 }
 
@@ -233,6 +238,7 @@ impl KindLists {
         let lists = [
             (&self.view, Event::View),
             (&self.add_to_cart, Event::AddToCart),
+            (&self.remove_from_cart, Event::RemoveFromCart),
             (&self.purchase, Event::Purchase),
         ];
         let known = lists

@@ -1,16 +1,17 @@
-//! Looks at a sample of events, and makes a project of it that reads them: `clickrec init --from`. `clickrec evaluate`
+//! Looks at a sample of events, and makes a project that reads them: `clickrec init --from`. `clickrec evaluate`
 //! reads files by the same findings.
 //!
 //! The steps, each of which knows only those before it:
 //!
 //! - `locate`: what the sample is: its files and their format, or a topic; the sources for `pipelines.yaml`.
-//! - `sample`: some thousand records, read through those sources. Whatever the format, a record is a JSON object.
+//! - `sample`: a few thousand records, read through those sources. Whatever the format, a record is a JSON object.
 //! - `shape`: which fields there are ([`place`]), with which values; `times`: how a field writes times.
-//! - `names`, `roles`, `kinds`: which fields may be the time, the session, the item, …, by their names and values, and what
-//!   kinds of events count as.
-//! - [`mapping`]: what was chosen. `infer` makes it of the candidates, and `presets` of what is known of public schemas.
-//! - `interpret`: what a mapping makes of a record; `nobody`: which ids count as missing.
-//! - `findings`: all of this together; `choose`: what somebody says of a role instead.
+//! - `names`, `roles`, `kinds`: which fields may be the time, the session, the item, …, by their names and values, and
+//!   what kinds of events count as.
+//! - [`mapping`]: what was chosen. `infer` makes it of the candidates, and `presets` of what is known of public
+//!   schemas.
+//! - `interpret`: what a mapping makes of a record; `nobody`: which IDs count as missing.
+//! - `findings`: all of this together; `choose`: the fields that the user names instead.
 //! - `generate`: SQL, settings and a unit test as text, the same for inferred and preset mappings.
 //!
 //! All but the first two are pure functions.

@@ -66,7 +66,7 @@ impl<'a> Scope<'a> {
             Role::Time => time(named, seen),
             Role::Kind => kind(named, seen),
             Role::EventId => {
-                // An id that is often missing, or occurs twice, identifies something else.
+                // An ID that is often missing, or occurs twice, identifies something else.
                 let is_unique = 100 * seen.distinct() >= 99 * seen.present && self.shape.coverage(seen) >= 50;
                 (named > 0 && is_unique && is_id(seen))
                     .then(|| (named, "its name, and no value occurs twice".to_owned()))
@@ -163,11 +163,11 @@ pub(super) fn unnamed(scope: Scope<'_>, role: Role, taken: &[&Place]) -> Option<
         Role::Session => {
             let sessions = free.filter(|seen| 5 * seen.repeats >= seen.present && seen.distinct() > 2);
             let best = sessions.max_by_key(|seen| (100 * seen.repeats / seen.present, seen.distinct()));
-            (best, "the same value often follows itself")
+            (best, "the same value often occurs in consecutive records")
         }
         Role::Item => {
             let best = free.max_by_key(|seen| seen.distinct());
-            (best, "it has the most different values")
+            (best, "it has the most distinct values")
         }
         _ => return None,
     };
@@ -178,7 +178,7 @@ pub(super) fn unnamed(scope: Scope<'_>, role: Role, taken: &[&Place]) -> Option<
     })
 }
 
-/// The type of a field's values, for ids and kinds.
+/// The type of a field's values, for IDs and kinds.
 pub(super) fn field_type(seen: &Seen) -> FieldType {
     match (seen.texts, seen.integers, seen.numbers) {
         (_, 0, 0) => FieldType::Text,

@@ -31,13 +31,13 @@ pub struct Record {
 #[derive(Debug, Default)]
 pub(super) struct Sample {
     pub records: Vec<Record>,
-    /// How many records are no JSON objects.
+    /// How many records are not JSON objects.
     pub others: usize,
     /// What one of those is.
     pub example: Option<Other>,
 }
 
-/// A record that is no JSON object.
+/// A record that is not a JSON object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Other {
     pub reason: String,
@@ -45,7 +45,7 @@ pub(super) struct Other {
 }
 
 impl Sample {
-    /// Reads some records of a source with these settings, as they stand in `pipelines.yaml` in this folder.
+    /// Reads some records of a source with these settings, as written in `pipelines.yaml` in this folder.
     pub async fn read(sources: &[String], folder: &Path) -> Result<Self, InspectError> {
         let (mut sample, mut bytes) = (Self::default(), 0);
         for settings in sources {
@@ -94,7 +94,7 @@ impl Other {
                 reason: format!("a record begins with {}, and what follows is {what}", framed.schema_id),
                 help: "its registry knows what such values are: run `clickrec init`, set the topic and its \
                        `schema_registry` in pipelines.yaml, and in sql/silver/clicks.sql read the values with from_avro \
-                       or from_protobuf in place of from_json",
+                       or from_protobuf instead of from_json",
             };
         }
         let reason = match std::str::from_utf8(value) {
@@ -106,7 +106,7 @@ impl Other {
         };
         Self {
             reason,
-            help: "a record has to be a JSON object, or a row of a table; save some as JSON lines, or run `clickrec init` \
+            help: "a record must be a JSON object, or a row of a table; save some as JSON lines, or run `clickrec init` \
                    and write sql/silver/clicks.sql by hand",
         }
     }

@@ -22,6 +22,7 @@ use super::{DataFilesScan, ForeignCommit, LakeError, LakeTable, Version};
 pub struct Changes {
     files: Vec<Add>,
     takes_rows: bool,
+    erases: bool,
 }
 
 /// Why the rows added after a version cannot be identified, so that everything must be read again.
@@ -35,6 +36,9 @@ pub enum Replaced {
         /// The operation and, if it was another writer, its engine.
         by: String,
     },
+    /// An erasure took rows out of the table, and it is unknown in which unread files they were, too.
+    #[error("an erasure in version {0} removed rows that had not been read")]
+    Erased(Version),
     /// The log no longer reaches back to this version.
     #[error("its log no longer holds version {0}")]
     LogExpired(Version),
@@ -67,7 +71,7 @@ impl Changes {
     pub fn all(table: &LakeTable) -> Self {
         Self {
             files: data_files(table),
-            takes_rows: false,
+            ..Self::default()
         }
     }
 
@@ -90,6 +94,12 @@ impl Changes {
             if commit.replaces_rows() {
                 return Ok(Err(Replaced::rewritten(version, commit)));
             }
+            if commit.erases() {
+                if !changes.erase(commit, &replaced) {
+                    return Ok(Err(Replaced::Erased(version)));
+                }
+                continue;
+            }
             changes.takes_rows |= commit.takes_rows;
             changes.files.extend(commit.added);
             replaced.extend(commit.removed);
@@ -102,14 +112,40 @@ impl Changes {
         Ok(Ok(changes))
     }
 
+    /// Follows an erasure: of a file that it rewrote, only the rest is read. Returns false if an unread file had been
+    /// replaced before, because that file may hold rows of the person.
+    fn erase(&mut self, commit: LogEntry, replaced: &HashSet<String>) -> bool {
+        if commit.removed.is_empty() {
+            return true;
+        }
+        if self.files.iter().any(|file| replaced.contains(&file.path)) {
+            return false;
+        }
+        self.erases = true;
+        let removed: HashSet<String> = commit.removed.into_iter().collect();
+        let (rewritten, mut files): (Vec<Add>, Vec<Add>) = std::mem::take(&mut self.files)
+            .into_iter()
+            .partition(|file| removed.contains(&file.path));
+        let unread: HashSet<String> = rewritten.into_iter().map(|file| file.path).collect();
+        let rests = commit.rests.into_iter().filter(|(old, _)| unread.contains(old));
+        files.extend(rests.map(|(_, rest)| rest));
+        self.files = files;
+        true
+    }
+
     /// Whether no rows arrived.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// Whether the table's rows are unchanged: none arrived and none were removed.
+    /// Whether the table's rows are unchanged, apart from erasures: none arrived and none were removed.
     pub fn is_unchanged(&self) -> bool {
         self.files.is_empty() && !self.takes_rows
+    }
+
+    /// Whether an erasure took rows out of the table.
+    pub fn erases(&self) -> bool {
+        self.erases
     }
 
     /// How many rows arrived, if the files' statistics say so.
@@ -147,4 +183,60 @@ async fn are_there(table: &LakeTable, files: impl Iterator<Item = &Add>) -> Resu
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Add {
+        Add {
+            path: path.to_owned(),
+            ..Add::default()
+        }
+    }
+
+    fn erasure(removed: &[&str], rests: &[(&str, &str)]) -> LogEntry {
+        LogEntry {
+            removed: removed.iter().map(|path| (*path).to_owned()).collect(),
+            rests: rests.iter().map(|(old, new)| ((*old).to_owned(), file(new))).collect(),
+            ..LogEntry::default()
+        }
+    }
+
+    fn unread(files: &[&str]) -> Changes {
+        Changes {
+            files: files.iter().map(|path| file(path)).collect(),
+            ..Changes::default()
+        }
+    }
+
+    fn paths(changes: &Changes) -> Vec<&str> {
+        changes.files.iter().map(|file| file.path.as_str()).collect()
+    }
+
+    #[test]
+    fn of_an_erased_file_the_rest_is_read_once() {
+        let none = HashSet::new();
+        let mut changes = unread(&["a", "b", "c"]);
+        let first = erasure(&["b", "c", "read"], &[("b", "b1"), ("b", "b2"), ("read", "r1")]);
+        assert!(changes.erase(first, &none) && changes.erases());
+        assert_eq!(paths(&changes), ["a", "b1", "b2"]);
+        assert!(changes.erase(erasure(&["b1"], &[("b1", "b3")]), &none));
+        assert_eq!(paths(&changes), ["a", "b2", "b3"]);
+    }
+
+    #[test]
+    fn an_erasure_that_found_nothing_is_no_change() {
+        let mut changes = unread(&[]);
+        assert!(changes.erase(erasure(&[], &[]), &HashSet::from(["a".to_owned()])));
+        assert!(!changes.erases() && changes.is_unchanged());
+    }
+
+    #[test]
+    fn an_unread_file_that_was_replaced_before_may_hold_what_was_erased() {
+        let replaced = HashSet::from(["a".to_owned()]);
+        let mut changes = unread(&["a"]);
+        assert!(!changes.erase(erasure(&["compacted"], &[("compacted", "rest")]), &replaced));
+    }
 }

@@ -1,6 +1,6 @@
 //! The commit of a step: new files, removed files and input positions become visible in one entry of the log, or not at
-//! all. `pipeline/step/commit.rs` calls it; everything before only writes files that no reader sees, and rows that are
-//! put aside to `system.quarantine`. Of two runners that are at the same step, the slower one is refused
+//! all. `pipeline/step/commit.rs` calls it; everything before only writes files that no reader sees, and
+//! rejected rows to `system.quarantine`. Of two runners that are at the same step, the slower one is refused
 //! ([`LakeError::Conflict`]). Where the columns differ from those of the table, the commit carries new metadata
 //! (`change`).
 
@@ -15,8 +15,9 @@ use deltalake::kernel::{Action, Add, MetadataExt, Remove, StructType, Transactio
 use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
+use serde_json::Value;
 
-use super::commit_keys::{FILES_KEY, ID_KEY, MODE_KEY, MODE_MERGE, VERSION_KEY};
+use super::commit_keys::{FILES_KEY, ID_KEY, LOGIC_KEY, MODE_KEY, MODE_MERGE, VERSION_KEY};
 use super::log_entry::LogEntry;
 use super::write::{Layout, discard, write};
 use super::{LakeError, LakeTable, Version, positions};
@@ -65,21 +66,25 @@ pub struct Commit {
     pub files: Vec<Add>,
     /// Application IDs and versions, see [`super::positions`]: all of them, including those that did not move.
     pub transactions: BTreeMap<String, i64>,
+    /// What it says in the table's history about the logic that made its rows, if not all rows are of it.
+    pub logic: Option<String>,
 }
 
 /// The properties of every commit: a single attempt, with no post-commit work. Checkpoints and log cleanup, which lists
 /// the whole log, are left to [`super::maintain()`].
-pub(super) fn properties(mode: &'static str, id: &str, files: usize) -> CommitProperties {
+pub(super) fn properties(mode: &'static str, id: &str, files: usize, logic: Option<&str>) -> CommitProperties {
+    let said: [(String, Value); 4] = [
+        (MODE_KEY.to_owned(), mode.into()),
+        (ID_KEY.to_owned(), id.into()),
+        (FILES_KEY.to_owned(), files.into()),
+        (VERSION_KEY.to_owned(), env!("CARGO_PKG_VERSION").into()),
+    ];
+    let logic = logic.map(|logic| (LOGIC_KEY.to_owned(), Value::from(logic)));
     CommitProperties::default()
         .with_max_retries(0)
         .with_create_checkpoint(false)
         .with_cleanup_expired_logs(Some(false))
-        .with_metadata([
-            (MODE_KEY.to_owned(), mode.into()),
-            (ID_KEY.to_owned(), id.into()),
-            (FILES_KEY.to_owned(), files.into()),
-            (VERSION_KEY.to_owned(), env!("CARGO_PKG_VERSION").into()),
-        ])
+        .with_metadata(said.into_iter().chain(logic))
 }
 
 /// A unique ID for a commit.
@@ -114,6 +119,7 @@ pub async fn append(
         layout,
         files: written.files.clone(),
         transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+        logic: None,
     };
     let applied = commit.apply(table).await;
     if let Err(LakeError::Conflict { .. }) = applied {
@@ -165,7 +171,8 @@ impl Commit {
         }
         for version in read + 1..=now {
             match LogEntry::read(&newer, version).await? {
-                Some(entry) if entry.keeps_rows() => {}
+                // What was planned before an erasure may hold rows of the person.
+                Some(entry) if entry.keeps_rows() && !entry.erases() => {}
                 _ => return Ok(None),
             }
         }
@@ -189,7 +196,8 @@ impl Commit {
     fn properties(&self, id: &str, files: usize) -> CommitProperties {
         let transactions = self.transactions.iter();
         let transactions = transactions.map(|(id, version)| Transaction::new(id, *version));
-        properties(self.mode.name(), id, files).with_application_transactions(transactions.collect())
+        properties(self.mode.name(), id, files, self.logic.as_deref())
+            .with_application_transactions(transactions.collect())
     }
 
     async fn create(self, table: &LakeTable, schema: &StructType, id: &str) -> Result<Version, LakeError> {

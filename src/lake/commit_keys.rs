@@ -7,6 +7,14 @@ pub(super) const ID_KEY: &str = "clickrec.commit";
 pub const MODE_KEY: &str = "clickrec.mode";
 pub(super) const MODE_MERGE: &str = "merge";
 pub(super) const MODE_COMPACT: &str = "compact";
+pub(super) const MODE_ERASE: &str = "erase";
+
+/// The tag of a file that an erasure wrote: the path of the file whose remaining rows it holds.
+pub(super) const REST_OF_KEY: &str = "clickrec.rest_of";
+
+/// The commit info key that says which rows the logic of a step holds for, where it is not all of them: `forward`, or
+/// the day of a backfill.
+pub(super) const LOGIC_KEY: &str = "clickrec.logic";
 
 /// The commit info key that holds the version of clickrec that made a commit.
 pub const VERSION_KEY: &str = "clickrec.version";

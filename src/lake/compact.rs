@@ -1,6 +1,6 @@
 //! Combines small data files into larger ones, and commits that without changing a row. A file is small below half the
 //! target size; `compact_after` small files of similar size, of one partition, are enough. Tries again up to 16 times
-//! where other writers are faster. Called by `maintain` and by `clickrec optimize`.
+//! if other writers are faster. Called by `maintain` and by `clickrec optimize`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -20,6 +20,7 @@ use deltalake::protocol::DeltaOperation;
 use super::commit::{has_files, new_id, properties};
 use super::commit_keys::MODE_COMPACT;
 use super::data_files::{data_files, rows_of};
+use super::log_entry::LogEntry;
 use super::write::{Layout, write_files};
 use super::{DataFilesScan, LakeError, LakeTable, Version};
 
@@ -227,11 +228,31 @@ async fn commit(
             Err(LakeError::Conflict { .. }) if attempt < ATTEMPTS => {
                 tracing::debug!(table = %table.name(), attempt, "another writer committed before the compaction");
                 attempt += 1;
-                table = table.reopened().await?;
+                let newer = table.reopened().await?;
+                if erased_since(&table, &newer).await? {
+                    // The erasure may delete files that were written before it, and these are among them.
+                    return Ok(Compacted::default());
+                }
+                table = newer;
             }
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether rows of a person were taken out of a table between two versions of it.
+async fn erased_since(before: &LakeTable, now: &LakeTable) -> Result<bool, LakeError> {
+    let (Some(before), Some(newest)) = (before.version(), now.version()) else {
+        return Ok(false);
+    };
+    for version in before + 1..=newest {
+        match LogEntry::read(now, version).await? {
+            Some(entry) if !entry.erases() => {}
+            // An erasure also deletes the entries before it.
+            _ => return Ok(true),
+        }
+    }
+    Ok(false)
 }
 
 fn same_layout(before: &LakeTable, now: &LakeTable) -> bool {
@@ -259,7 +280,7 @@ async fn replace(table: &LakeTable, rewrites: &[Rewrite], compaction: &Compactio
         target_size: i64::try_from(compaction.file_bytes.get()).unwrap_or(i64::MAX),
     };
     let state = table.state().map(|state| state as _);
-    let committed = CommitBuilder::from(properties(MODE_COMPACT, &new_id(), actions.len()))
+    let committed = CommitBuilder::from(properties(MODE_COMPACT, &new_id(), actions.len(), None))
         .with_actions(actions)
         .build(state, table.delta().log_store(), operation)
         .await
@@ -267,7 +288,8 @@ async fn replace(table: &LakeTable, rewrites: &[Rewrite], compaction: &Compactio
     Ok(committed.version())
 }
 
-fn removed(file: &Add, now: i64) -> Remove {
+/// The action that removes a file without removing rows.
+pub(super) fn removed(file: &Add, now: i64) -> Remove {
     Remove {
         path: file.path.clone(),
         data_change: false,

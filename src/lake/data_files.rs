@@ -4,6 +4,19 @@ use deltalake::kernel::Add;
 
 use super::LakeTable;
 
+impl LakeTable {
+    /// The data files of this version, without statistics.
+    pub fn data_files(&self) -> Vec<Add> {
+        data_files_without_statistics(self)
+    }
+
+    /// How many data files this version has.
+    pub fn file_count(&self) -> u64 {
+        let files = self.state().map(|state| state.log_data().num_files());
+        files.unwrap_or_default() as u64
+    }
+}
+
 /// Every data file of the table.
 pub(super) fn data_files(table: &LakeTable) -> Vec<Add> {
     files(table, true)

@@ -93,6 +93,32 @@ pub enum LakeError {
         /// The row count in the files.
         written: u64,
     },
+    /// An erasure did not read as many rows as the log says.
+    #[error(
+        "the erasure read {} of a file of `{table}`, but the table's log counts {}; nothing was changed\n  help: rebuild \
+         the table: clickrec run --full-refresh --select {table}",
+        counted(*read, "row", "rows"),
+        HumanCount(*known)
+    )]
+    Erasure {
+        /// `layer.table`.
+        table: String,
+        /// The row count in the log.
+        known: u64,
+        /// The row count in the file.
+        read: u64,
+    },
+    /// Another program changed rows of a table, and no step has noticed yet.
+    #[error(
+        "another program changed rows of `{table}`: {by}\n  help: run `clickrec run` first, so that the steps notice; \
+         then erase again"
+    )]
+    ChangedByOthers {
+        /// `layer.table`.
+        table: String,
+        /// What was done, by whom, in which version.
+        by: String,
+    },
     /// A log file is unusable.
     #[error("cannot read the log of `{table}`: {file}: {reason}\n  help: {help}")]
     Log {

@@ -17,6 +17,8 @@ pub struct CommitSummary {
     pub operation: Option<String>,
     /// How a step changed the table; `compact` for a compaction.
     pub mode: Option<String>,
+    /// `forward` where a step's new logic began to hold for new rows alone; the day of a backfill.
+    pub logic: Option<String>,
     /// The engine that made it: clickrec and its version, or another engine.
     pub engine: Option<String>,
     /// Rows in the files it added; `None` if their statistics do not say.
@@ -82,6 +84,7 @@ fn summary(version: Version, entry: &[u8]) -> CommitSummary {
             let info = CommitInfo::of(&info);
             commit.at = info.at;
             commit.mode = info.mode;
+            commit.logic = info.logic;
             commit.engine = info.engine;
             commit.operation = info.operation;
         }

@@ -129,7 +129,7 @@ impl Lake {
         builder.build().map_err(failed())
     }
 
-    fn store(&self) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
+    pub(super) fn store(&self) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
         if let Some(store) = self.store.get() {
             return Ok(store.clone());
         }

@@ -14,7 +14,7 @@ pub struct LastCommit {
     /// one log entry is enough. `None` if the log no longer holds that commit.
     pub transactions: Option<BTreeMap<String, i64>>,
     /// What others have done to the table since, newest first. If the table was restored to one of our versions and not
-    /// changed afterwards, this excludes everything the restore undid.
+    /// changed afterward, this excludes everything the restore undid.
     pub others: Vec<ForeignCommit>,
     /// Set if another engine restored the table to one of our versions, from before some inputs were read.
     pub restored: Option<Restored>,

@@ -9,7 +9,9 @@ use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::{Deserializer, Map, Value};
 
-use super::commit_keys::{FILES_KEY, ID_KEY, MODE_COMPACT, MODE_KEY, MODE_MERGE, VERSION_KEY};
+use super::commit_keys::{
+    FILES_KEY, ID_KEY, LOGIC_KEY, MODE_COMPACT, MODE_ERASE, MODE_KEY, MODE_MERGE, REST_OF_KEY, VERSION_KEY,
+};
 use super::diagnose::{NEWEST_HELP, OLDER_HELP, SYSTEM_HELP, UNKNOWN_HELP, log_file};
 use super::foreign_commits::RestoredTo;
 use super::{ForeignCommit, LakeError, LakeTable, SYSTEM_LAYER, Version, positions};
@@ -39,6 +41,8 @@ pub(super) struct CommitInfo {
     pub at: Option<i64>,
     /// How a step changed the table; `compact` for a compaction.
     pub mode: Option<String>,
+    /// Which rows the step's logic holds for: `forward`, or the day of a backfill; `None` for all of them.
+    pub logic: Option<String>,
     /// The unique ID of the commit, if we made it.
     pub id: Option<String>,
     /// Delta's name of the operation.
@@ -59,6 +63,7 @@ impl CommitInfo {
         Self {
             at: info.get("timestamp").and_then(number),
             mode: text(MODE_KEY),
+            logic: text(LOGIC_KEY),
             id: text(ID_KEY),
             engine: text(VERSION_KEY)
                 .map(|version| format!("clickrec {version}"))
@@ -95,13 +100,15 @@ pub(super) struct LogEntry {
     pub added: Vec<Add>,
     /// Every file that was removed from the table.
     pub removed: Vec<String>,
+    /// Of an erasure: paths of removed files, each with a file that holds what remains of it.
+    pub rests: Vec<(String, Add)>,
     /// Whether rows were removed or changed.
     pub takes_rows: bool,
     /// Whether the columns, properties or protocol were written.
     pub changes_table: bool,
     /// Who made it, and how.
     pub info: CommitInfo,
-    /// Application ids and versions.
+    /// Application IDs and versions.
     pub transactions: BTreeMap<String, i64>,
 }
 
@@ -114,6 +121,12 @@ impl LogEntry {
     /// Whether the table keeps its rows, columns and input positions: a compaction, or the log entries of a vacuum.
     pub fn keeps_rows(&self) -> bool {
         self.added.is_empty() && !self.takes_rows && !self.changes_table && !self.says_positions()
+    }
+
+    /// Whether rows of a person were taken out (`erase.rs`). Such a commit changes no data in the sense of the protocol:
+    /// its rows are old ones.
+    pub fn erases(&self) -> bool {
+        self.info.mode.as_deref() == Some(MODE_ERASE)
     }
 
     /// Whether it records how far inputs were read. Every commit of a step does, even one without rows.
@@ -145,6 +158,7 @@ impl LogEntry {
             })?;
             if let Some(add) = line.add {
                 files += 1;
+                entry.rests.extend(rest_of(&add).map(|old| (old, add.clone())));
                 entry.added.extend(Some(add).filter(|add| add.data_change));
             }
             if let Some(remove) = line.remove {
@@ -175,8 +189,13 @@ impl LogEntry {
         }
         // Early versions recorded neither positions nor the number of files in tables that no step writes.
         let is_early = is_of_system && self.info.files.is_none();
-        self.says_positions() || mode == MODE_COMPACT || is_early
+        self.says_positions() || mode == MODE_COMPACT || mode == MODE_ERASE || is_early
     }
+}
+
+/// The file whose remaining rows this one holds.
+fn rest_of(add: &Add) -> Option<String> {
+    add.tags.as_ref()?.get(REST_OF_KEY)?.clone()
 }
 
 /// Why an entry is unusable.
@@ -251,7 +270,7 @@ mod tests {
             r#"{"somethingOfTomorrow":[1,2,3]}"#,
         ];
         let entry = LogEntry::of(entry.join("\n").as_bytes(), false).unwrap();
-        assert_eq!(entry.added.len(), 1, "what only moved is no new row");
+        assert_eq!(entry.added.len(), 1, "what only moved is not a new row");
         assert_eq!(entry.info.restored_to, Some(RestoredTo::Version(3)));
         assert_eq!(entry.info.at, Some(7));
         let foreign = ForeignCommit::of(9, entry).unwrap();

@@ -1,5 +1,5 @@
 //! Decides what maintenance is due after a step has committed: compaction, checkpoint, cleanup of the log, vacuum (once
-//! a day at most). Tables that merges rewrite get files of 32 MiB at most, and only files that no merge has written for
+//! a day at most), and taking out old events (`expire`). Tables that merges rewrite get files of 32 MiB at most, and only files that no merge has written for
 //! a while (`compact_min_age`) are compacted.
 
 use std::collections::HashMap;
@@ -11,6 +11,7 @@ use datafusion::prelude::SessionContext;
 use deltalake::checkpoints::{cleanup_expired_logs_for, create_checkpoint};
 
 use super::compact::{Compacted, Compaction, compact};
+use super::expire::expire;
 use super::{LakeError, LakeTable, Version, positions, vacuum};
 use crate::config::MaintenanceConfig;
 
@@ -41,6 +42,8 @@ pub struct Maintained {
     pub checkpoint: Option<Version>,
     /// The number of log entries deleted.
     pub log_files_deleted: usize,
+    /// The number of data files taken out of the table, because all of their events are too old (`retain_events`).
+    pub files_expired: usize,
     /// The number of data files deleted, if the table was vacuumed.
     pub files_deleted: Option<usize>,
 }
@@ -100,7 +103,10 @@ pub async fn maintain(
     if !checkpoint_is_due(table, upkeep.config.checkpoint_after) {
         return Ok(done);
     }
-    set_retention(table, upkeep.config).await?;
+    if let Some(time) = upkeep.config.retain_events {
+        done.files_expired = expire(&table.reopened().await?, time).await?;
+    }
+    set_retention(&table.reopened().await?, upkeep.config).await?;
     let table = table.reopened().await?;
     let failed = |action| LakeError::delta(action, table.name());
     create_checkpoint(table.delta(), None)

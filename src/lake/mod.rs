@@ -23,15 +23,21 @@
 //! - [`Commit`]: files and input positions become visible together, or not at all; `commit_keys`: what it says of
 //!   itself.
 //!
-//! Afterwards:
+//! Afterward:
 //!
 //! - [`maintain`](fn@maintain): does whatever is due: [`compact`](fn@compact) combines small files into larger ones,
-//!   [`vacuum`](fn@vacuum) deletes files that no version needs.
+//!   [`vacuum`](fn@vacuum) deletes files that no version needs; `expire` takes out files of old events.
+//!
+//! Rows of a person, for good:
+//!
+//! - [`erase`](fn@erase): takes them out of the current version; [`purge`](fn@purge): deletes what old versions and the
+//!   log hold; [`LakeFile`] (`all_files`): every file below the lake, to search them.
 //!
 //! [`LakeError`] (`error`): why the lake could not be read or written.
 //!
 //! The module knows nothing about steps or SQL files: callers pass in what to write.
 
+mod all_files;
 mod changes;
 mod commit;
 mod commit_keys;
@@ -39,7 +45,9 @@ mod compact;
 mod data_files;
 mod data_files_scan;
 mod diagnose;
+mod erase;
 mod error;
+mod expire;
 mod file_reads;
 mod foreign_commits;
 mod history;
@@ -56,6 +64,7 @@ mod merge_plans;
 mod old_rows;
 pub mod positions;
 mod provider;
+mod purge;
 mod read_last_commit;
 pub mod schema;
 mod table;
@@ -66,10 +75,12 @@ mod vacuum;
 pub mod write;
 mod write_exec;
 
+pub use all_files::LakeFile;
 pub use changes::{Changes, Replaced};
 pub use commit::{Commit, CommitMode, append};
 pub use compact::{Compacted, Compaction, compact, compactable};
 pub use data_files_scan::DataFilesScan;
+pub use erase::{Erased, Holding, erase, holding};
 pub use error::LakeError;
 pub use foreign_commits::{ForeignCommit, Version};
 pub use history::{CommitSummary, history};
@@ -78,6 +89,7 @@ pub use last_commit::{LastCommit, Restored};
 pub use maintain::{Maintained, Upkeep, maintain};
 pub use merge::Merge;
 pub use merge_keys::NullKeys;
+pub use purge::{Purged, purge, unnamed_files};
 pub use table::{LakeTable, SYSTEM_LAYER};
 pub use time_travel::{At, NotAMoment};
 pub use vacuum::{UnusedFile, unused_files, vacuum};

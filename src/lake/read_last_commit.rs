@@ -40,7 +40,7 @@ impl LakeTable {
 }
 
 impl LastCommit {
-    /// Reads the log backwards from its newest entry to the newest commit made by a step.
+    /// Reads the log backward from its newest entry to the newest commit made by a step.
     async fn read(table: &LakeTable) -> Result<Self, LakeError> {
         let mut last = Self {
             transactions: Some(BTreeMap::new()),

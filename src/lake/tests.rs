@@ -31,6 +31,7 @@ fn commit(mode: CommitMode, position: i64) -> Commit {
             (positions::SQL.to_owned(), 1),
             (positions::of_source("clicks", "topic/0"), position),
         ]),
+        logic: None,
     }
 }
 
@@ -80,6 +81,6 @@ async fn the_newest_commit_alone_tells_the_positions() {
         .unwrap();
     assert_eq!(
         position, None,
-        "read anew without that place: its old position counts no more"
+        "read again without that place: its old position no longer counts"
     );
 }

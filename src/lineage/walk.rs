@@ -1,4 +1,4 @@
-//! Follows columns through a logical plan, from its tables upwards: joins, unions, windows, recursive queries.
+//! Follows columns through a logical plan, from its tables upward: joins, unions, windows, recursive queries.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Scope<'a> {
     pub origins: Vec<Origins>,
 }
 
-/// Walks a plan from its tables upwards.
+/// Walks a plan from its tables upward.
 #[derive(Debug, Default)]
 pub(super) struct Walk<'a> {
     pub predicates: Origins,

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use clickrec_udfs::Variables;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
-use super::fingerprint::fingerprint;
+use super::fingerprint::{fingerprint, layout_fingerprint};
 use super::node::Place;
 use super::references::{References, references};
-use super::{Node, PipelineError, expectation_sql};
-use crate::config::{Mode, Project, Step, TableName, nearest};
+use super::{Node, PipelineError, expectation_sql, on_change};
+use crate::config::{Mode, OnChange, Project, Step, TableName, nearest};
 
 /// The steps of a project, each after those it reads. The order comes from the SQL alone.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub struct Dag {
 }
 
 impl Dag {
-    /// Reads every step's SQL, and orders the steps. Touches no data. A step whose SQL does not parse, reads what nothing
-    /// makes, or uses a function where it cannot work is broken; the others do not depend on that.
+    /// Reads every step's SQL, and orders the steps. Touches no data. A step whose SQL does not parse, reads what
+    /// nothing makes, or uses a function where it cannot work is broken; the others do not depend on that.
     ///
     /// # Errors
     /// When steps read each other in a circle.
@@ -85,7 +85,7 @@ impl Dag {
         self.nodes.iter().find(|node| node.name() == name)
     }
 
-    /// A node with its views, which stand before it in the order, resolved.
+    /// A node with its views resolved, which come before it in the order.
     fn node(&self, parsed: &ParsedStep, variables: &Variables) -> Node {
         let found = &parsed.found;
         let mut node = Node {
@@ -100,8 +100,10 @@ impl Dag {
             versions: found.versions.keys().cloned().collect(),
             expectations: parsed.expectations.keys().cloned().collect(),
             judged_by: BTreeMap::new(),
+            reads_itself: found.previous.is_some(),
             variables: found.variables.clone(),
             fingerprint: 0,
+            layout: layout_fingerprint(&parsed.step),
         };
         for name in found.tables.keys() {
             match self.get(name).filter(|node| node.step.mode == Mode::View) {
@@ -178,7 +180,11 @@ impl Dag {
             );
             return Err(node.error(at, message));
         }
-        Ok(())
+        match node.step.on_change {
+            OnChange::Rebuild => Ok(()),
+            OnChange::Forward => on_change::check_forward(node),
+            OnChange::Backfill => on_change::check_backfill(node),
+        }
     }
 
     /// A step adds what `changes('…')` gives, or replaces its table by a snapshot: the mode says which.
@@ -190,7 +196,7 @@ impl Dag {
         match (node.step.mode, snapshots.first(), added) {
             (Mode::Overwrite, Some(snapshot), Some(added)) => {
                 let message = format!(
-                    "changes('{snapshot}') gives a whole snapshot, but changes('{added}') only what is new\n  help: \
+                    "changes('{snapshot}') returns a whole snapshot, but changes('{added}') only what is new\n  help: \
                      write each into a table of its own, and read these tables by their plain names"
                 );
                 Err(node.error(self.place_of_changes(found, &added), message))
@@ -202,7 +208,7 @@ impl Dag {
             }
             (mode @ (Mode::Append | Mode::Merge), Some(snapshot), _) => {
                 let message = format!(
-                    "changes('{snapshot}') gives the whole snapshot each time it changes, so that a step with mode \
+                    "changes('{snapshot}') returns the whole snapshot each time it changes, so a step with mode \
                      `{mode}` would keep rows that are gone\n  help: use `mode: overwrite`, or read a table of such a \
                      step by its plain name"
                 );

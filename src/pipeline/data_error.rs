@@ -6,7 +6,8 @@ use datafusion::error::DataFusionError;
 use super::PipelineError;
 use crate::lake::LakeError;
 
-/// Whether a value in the data may have made the step fail. That the step succeeds without the value is still to be shown.
+/// Whether a value in the data may have made the step fail. That the step succeeds without the value is still to be
+/// shown.
 pub(super) fn is_of_data(error: &PipelineError) -> bool {
     match error {
         PipelineError::Query { source, .. } => of_query(source),
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn values_are_told_apart_from_memory_stores_and_plans() {
-        let cast = || DataFusionError::from(ArrowError::CastError("'-' is no number".to_owned()));
+        let cast = || DataFusionError::from(ArrowError::CastError("'-' is not a number".to_owned()));
         let null_key = LakeError::NullKey {
             table: "t".to_owned(),
             column: "c".to_owned(),

@@ -9,7 +9,7 @@ use crate::config::{Project, nearest};
 /// The step that recommends returns the declared parts of the score.
 ///
 /// # Errors
-/// When its result lacks one, or has one that is no number.
+/// When its result lacks one, or has one that is not a number.
 pub(super) fn check(node: &Node, result: &Schema, project: &Project) -> Result<(), PipelineError> {
     let recommender = &project.recommender;
     if *node.name() != recommender.recommendations {

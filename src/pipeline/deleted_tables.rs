@@ -1,9 +1,9 @@
-//! Tables that were deleted, recreated, or robbed of rows (`removed_rows`) behind the back of the steps: refuses what
+//! Tables that were deleted or recreated, or that lost rows (`removed_rows`), without the steps' doing: refuses what
 //! would silently start from nothing.
 //!
-//! What a step computes from tables it can compute again, and says so. A table that is filled from a source cannot be
-//! made again from it for certain, as the source may hold less by now: that is never done unasked. Only where another
-//! engine took such a table back to a version of ours is it known what is missing, and that is read again.
+//! A step recomputes what it computes from tables, and says so. A table that is filled from a source cannot be restored
+//! from it for certain, because the source may hold less by now: that is never done unless requested. Only if another
+//! engine restored such a table to one of our versions is it known what is missing; that is then read again.
 
 use super::removed_rows::{last_commit, refuse};
 use super::{Dag, Decision, Inputs, Lookup, Node, PipelineError};
@@ -88,8 +88,8 @@ async fn knows_its_positions(node: &Node, inputs: &Inputs) -> Result<(), Pipelin
     }
 }
 
-/// The inputs that come from sources hold all that was read into them, and are the very tables that were read before:
-/// else a table would be computed from the half, and nobody would know.
+/// The inputs that come from sources hold all that was read into them, and are the very tables that were read before.
+/// Otherwise a table would be computed from a part of its input, and nobody would notice.
 async fn inputs_are_whole(
     dag: &Dag,
     lake: &Lake,

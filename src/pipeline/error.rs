@@ -121,7 +121,29 @@ pub enum PipelineError {
         /// Which table, and what happened to it.
         reason: String,
     },
-    /// The records of a quarantine cannot be judged again.
+    /// Changed logic cannot hold for new rows alone.
+    #[error(
+        "`{step}` cannot keep its older rows: {reason}\n  help: undo that, or let the table be rebuilt: without \
+         `on_change` and --forward, or with: clickrec run --full-refresh --select {step}+"
+    )]
+    NotForward {
+        /// `layer.table`.
+        step: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Older rows of a table cannot be computed again day by day.
+    #[error(
+        "the older rows of `{step}` cannot be computed again day by day: {reason}\n  help: leave them as they are \
+         (`on_change: forward`), or rebuild the table: clickrec run --full-refresh --select {step}+"
+    )]
+    NotBackfilled {
+        /// `layer.table`.
+        step: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The records of a quarantine cannot be re-evaluated.
     #[error("`{table}` cannot be replayed: {reason}")]
     Replay {
         /// `layer.table`.
@@ -150,7 +172,7 @@ pub enum PipelineError {
     /// No step can write.
     #[error(transparent)]
     Unwritable(LakeError),
-    /// Rows do not meet an expectation that may not fail.
+    /// Rows violate an expectation whose severity is `fail`.
     #[error(
         "`{step}`: {} `{name}`; nothing was written. Examples:{}\n  help: fix the SQL, or let such rows through with \
          `severity: warn`, or quarantine them with `severity: quarantine`",
@@ -226,9 +248,9 @@ pub enum PipelineError {
 /// What to do about an error while a pipeline follows its sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// A store or another writer is in the way: it will pass, or somebody will see to it.
+    /// A store or another writer is in the way: that will pass, or an operator will fix it.
     Passing,
-    /// A source does not answer. Where it did before, it will again; where it never did, somebody has to look.
+    /// A source does not answer. If it did before, it will again; if it never did, an operator has to look.
     Unreachable,
     /// The batch does not fit into the memory limit: a smaller one may.
     OutOfMemory,
@@ -237,13 +259,25 @@ pub enum Failure {
 }
 
 impl PipelineError {
+    /// Whether it is about rows that stay in the table of a step, and that what the step computes now does not suit.
+    pub fn is_of_older_rows(&self) -> bool {
+        let is_of_schema = matches!(
+            self,
+            Self::Lake {
+                source: LakeError::Schema { .. },
+                ..
+            }
+        );
+        is_of_schema || matches!(self, Self::NotForward { .. })
+    }
+
     /// Whether trying again may help.
     pub fn failure(&self) -> Failure {
         of_chain(self).unwrap_or(Failure::Lasting)
     }
 }
 
-/// An error with what led to it, each told once: libraries often repeat their source in their own message. Without the
+/// An error with its causes, each stated once: libraries often repeat their source in their own message. Without the
 /// credentials that they may put there.
 pub fn chain(error: &(dyn Error + 'static), separator: &str) -> String {
     let mut text = error.to_string();
@@ -269,6 +303,18 @@ fn of_chain(error: &(dyn Error + 'static)) -> Option<Failure> {
         cause = error.source();
     }
     None
+}
+
+/// Whether a file that was to be read proved damaged.
+pub(super) fn is_of_damaged_file(error: &PipelineError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(SourceError::Damaged { .. }) = found(error) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What one error of a chain tells; `None` where it tells nothing.

@@ -28,7 +28,7 @@ pub struct Checked {
     pub name: String,
     /// What followed.
     pub severity: Severity,
-    /// Rows that do not meet it.
+    /// Rows that violate it.
     pub rows: u64,
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn plan(
     Ok(())
 }
 
-/// What becomes of rows with a NULL in the key: where rows may be put aside, they are looked at first.
+/// What happens to rows with a NULL in the key: where rows may be quarantined, these are checked first.
 pub(super) fn null_keys(node: &Node) -> NullKeys {
     let quarantines = |expectation: &Expectation| expectation.severity == Severity::Quarantine;
     match node.step.expect.iter().any(quarantines) {
@@ -128,7 +128,7 @@ pub(super) fn null_keys(node: &Node) -> NullKeys {
     }
 }
 
-/// The columns without which nobody can tell which rows a query means: the key, or all.
+/// The columns that identify the rows that a query means: the key, or all.
 fn needed_columns(node: &Node, schema: &Schema) -> Vec<String> {
     match node.step.mode {
         Mode::Merge => node.step.key.clone(),

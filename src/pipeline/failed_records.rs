@@ -1,5 +1,5 @@
 //! Records that make a step's SQL fail (`bisect` finds them), as rows of `system.quarantine`: written, read, and
-//! forgotten once they were judged again.
+//! forgotten once they have been re-evaluated.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options, concat_batches};
@@ -17,7 +17,7 @@ use crate::lake::LakeError;
 
 /// The columns that tell where a record came from.
 const PLACE: [&str; 3] = ["topic", "partition", "offset"];
-/// Tells apart what is at the same place in several sources, if the rows have it.
+/// Tells apart records of several sources that are equal in these columns, if the rows have it.
 const SOURCE: &str = "source";
 
 /// One row of an input that the SQL fails on.
@@ -83,7 +83,7 @@ fn with_text(row: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
     Ok(RecordBatch::try_new(std::sync::Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// Puts records aside; one that is put aside again is there once.
+/// Quarantines records; one that fails again is there once.
 pub(super) async fn save(tools: Tools<'_>, node: &Node, records: &[FailedRecord]) -> Result<(), PipelineError> {
     let session = tools.engine_here().session(&Bindings::default()).await?;
     let rows = records.iter().map(|record| Quarantined {
@@ -96,7 +96,7 @@ pub(super) async fn save(tools: Tools<'_>, node: &Node, records: &[FailedRecord]
     quarantine_table::put(tools.lake, &session, node, &rows.collect::<Vec<_>>()).await
 }
 
-/// The places (`topic, partition, offset`) of an input's records that steps failed on; `None` where there are none.
+/// The locations (`topic, partition, offset`) of an input's records that steps failed on; `None` where there are none.
 pub(super) async fn places(
     tools: Tools<'_>,
     steps: &[&Node],
@@ -115,7 +115,7 @@ pub(super) async fn places(
     Ok(Some(engine::query(&session, &sql).await?))
 }
 
-/// Takes records out that steps failed on before a moment: they have been judged again since.
+/// Removes records that steps failed on before a moment: they have been re-evaluated since.
 pub(super) async fn forget(tools: Tools<'_>, steps: &[&Node], before: DateTime<Utc>) -> Result<(), PipelineError> {
     let Some(session) = session(tools).await? else {
         return Ok(());

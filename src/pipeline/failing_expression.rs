@@ -1,4 +1,4 @@
-//! Which expression of a step's SQL fails on its rows: the engine's errors name the value, and not the expression.
+//! Which expression of a step's SQL fails on its rows: the engine's errors name the value, not the expression.
 
 use std::ops::ControlFlow;
 
@@ -12,8 +12,8 @@ use super::step_error::plan_error;
 use super::{Inputs, Node, PipelineError};
 use crate::engine::Engine;
 
-/// The innermost expression in the select list or the filter of a query that fails over these inputs, as SQL has it; `None`
-/// where something else fails.
+/// The innermost expression in the select list or the filter of a query that fails over these inputs, as SQL has it;
+/// `None` where something else fails.
 ///
 /// # Errors
 /// When the SQL does not plan.

@@ -1,4 +1,4 @@
-//! What names stand for outside of a step (the shell, the server, `recommend`): the whole lake, now or as it was
+//! What names stand for outside a step (the shell, the server, `recommend`): the whole lake, now or as it was
 //! (`\at`). For a step it is `inputs/step_bindings.rs`; both fill the `Bindings` of `engine`.
 
 use std::sync::Arc;
@@ -94,7 +94,7 @@ impl Runner {
         });
         let mut tables = try_join_all(open).await?;
         for name in system::tables().filter(|name| !self.foreign().contains(name)) {
-            // One that cannot be opened is no reason to refuse all others.
+            // One that cannot be opened is not a reason to refuse all others.
             let kept = self.lake().table_at(&name, at).await;
             tables.extend(kept.ok().filter(|table| table.version().is_some()));
         }

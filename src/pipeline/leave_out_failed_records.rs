@@ -1,9 +1,9 @@
 //! Every run of a step goes through here: [`run_leaving_out_failed_records`] runs it, and usually that is all.
 //!
-//! A conversion that fails on one value fails the whole query, on this run and on every later one. So where a step
+//! A conversion that fails on one value fails the whole query, on this run and on every later one. So if a step
 //! fails with an error that data can cause, [`bisect`](super::bisect) looks for the records that fail by themselves,
 //! input by input. They go to `system.quarantine` ([`failed_records`]), and the step runs on the others. Too many of
-//! them fail the step instead (`bisect`, `check_number`).
+//! them make the step fail instead (`bisect`, `check_number`).
 
 use std::sync::Arc;
 

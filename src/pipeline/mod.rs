@@ -6,8 +6,9 @@
 //! - [`references`](mod@references): the tables, sources and functions that a statement names.
 //! - [`system`](mod@system): the tables that no step makes; `runs_schemas`: the columns of those about runs.
 //! - [`Node`]: a step and what it reads; `step_error`: why it did not plan, or its plan did not run.
+//! - `on_change`: which steps may keep older rows, and for which these can be computed again.
 //! - `expectation_sql`: what has to hold for the rows of a step before it commits them (`step/expectations.rs` runs
-//!   it); `rejected_rows`: rows that break an expectation; `quarantine_table`: `system.quarantine`, where these go.
+//!   it); `rejected_rows`: rows that violate an expectation; `quarantine_table`: `system.quarantine`, where these go.
 //! - [`Dag`]: the steps of a pipeline in the order they run; checked before any data is touched. `fingerprint`: whether
 //!   a step's logic has changed.
 //! - [`Selection`]: which steps run.
@@ -18,17 +19,23 @@
 //! - `declared_scores`: whether the recommendations have the parts that `scores` declares; `schemas`: the columns of
 //!   every table.
 //! - `deleted_tables`: tables that were deleted, replaced, or lost rows.
-//! - `leave_out_failed_records`: runs a step; where records make its SQL fail, without them. `bisect` finds these, with
+//! - `leave_out_failed_records`: runs a step; if records make its SQL fail, without them. `bisect` finds these, with
 //!   `spilled` and `failing_expression`; `failed_records` puts them into the quarantine.
 //! - [`Reconciled`] (`reconciliation`): what became of the records of a batch.
 //! - [`RunReport`]: how a run ended, with the [`Outcome`] of each step.
-//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `run_step`: one of them, planned again where its
+//! - [`Runner`]: steps one after another, as [`RunOptions`] say; `run_step`: one of them, planned again if its
 //!   commit lost a race.
+//! - `after_erasure`: what a step has to do after rows of a person were taken out of its inputs.
+//! - `backfill`: computes older rows again with the step's new logic, day by day.
+//! - `cost`: what it costs to apply changed logic.
 //! - `lake_bindings`, `preview`, `upkeep`, `replay`: what else a runner does for the tables.
 //! - [`runs`]: what the steps did, as a table.
 //! - [`follow`]: the same again and again, while the sources go on.
 
+mod after_erasure;
+mod backfill;
 mod bisect;
+mod cost;
 mod dag;
 mod data_error;
 mod decide;
@@ -44,6 +51,7 @@ mod inputs;
 mod lake_bindings;
 mod leave_out_failed_records;
 mod node;
+mod on_change;
 mod preview;
 mod quarantine_table;
 mod reconciliation;
@@ -68,6 +76,8 @@ mod test_project;
 mod trial;
 mod upkeep;
 
+pub use backfill::Backfilled;
+pub use cost::{Cost, Way};
 pub use dag::Dag;
 pub use decide::Decision;
 pub use error::{Failure, PipelineError, chain};

@@ -38,10 +38,14 @@ pub struct Node {
     /// Tables of which it reads the changes, each with those among its other inputs that are made of the same changes: it
     /// reads no further than they have.
     pub judged_by: BTreeMap<TableName, BTreeSet<TableName>>,
+    /// Whether it reads its own earlier rows (`previous('…')`).
+    pub reads_itself: bool,
     /// The names of `var('…', …)` in its SQL and that of its views.
     pub variables: BTreeSet<String>,
     /// Tells one version of its logic from another: SQL of the step and its views, mode, key, `delete`, partitioning.
     pub fingerprint: i64,
+    /// Tells one layout of its table from another: mode, key, partitioning.
+    pub layout: i64,
 }
 
 impl Node {

@@ -3,26 +3,28 @@
 use arrow::datatypes::Schema;
 
 use super::step_error::{backend_error, query_error};
-use super::{Decision, Inputs, Lookup, Node, PipelineError, Runner, step};
+use super::{Decision, Inputs, Lookup, Node, PipelineError, Runner, Way, step};
 use crate::config::Mode;
 use crate::lake::{LakeTable, positions};
 
 /// What a step would do now.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Preview {
     /// What it would do; `None` for a view, which is read in place.
     pub decision: Option<Decision>,
     /// Whether it is what its table was made with.
     pub logic: Logic,
-    /// What becomes of the columns of its table, in words.
+    /// What happens to the columns of its table, in words.
     pub columns: Vec<String>,
     /// Rows and records that wait, where that is known without reading them.
     pub waiting: Option<u64>,
     /// Where several processes share a plan: into how many parts each stage of it is split, in order.
     pub stages: Vec<usize>,
+    /// Where its logic has changed: the ways to apply it, if there are several.
+    pub ways: Vec<Way>,
 }
 
-/// The SQL and settings of a step beside those that its table was last written with.
+/// The SQL and settings of a step, compared with those that its table was last written with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logic {
     /// There is no table yet.
@@ -37,7 +39,8 @@ impl Runner {
     /// What a step would do now. Reads logs and the ends of sources, and no rows.
     ///
     /// # Errors
-    /// As [`Runner::inspect`].
+    /// As [`Runner::inspect`], and where the step's columns do not fit the rows that stay: whatever a run refuses, unless
+    /// an input is rebuilt before.
     pub async fn preview(&self, node: &Node) -> Result<Preview, PipelineError> {
         self.check([node.name()])?;
         if node.step.mode == Mode::View {
@@ -47,22 +50,35 @@ impl Runner {
                 columns: vec![],
                 waiting: None,
                 stages: vec![],
+                ways: vec![],
             });
         }
         let inputs = self.inspect(node, Lookup::default()).await?;
         let failed = |error| node.lake_error(error);
         let old = inputs.target.schema().map_err(failed)?;
         let columns = match (&old, self.schemas().get(node.name())) {
-            (Some(old), Some(new)) => column_changes(old, new),
+            (Some(old), Some(new)) => {
+                // A step that adds records is never rebuilt unasked: its next record would be refused.
+                if inputs.decision.keeps_rest() || node.adds_records() {
+                    step::fits(node, Some(old), new).map_err(failed)?;
+                }
+                column_changes(old, new)
+            }
             _ => vec![],
         };
         let stages = match inputs.decision {
             Decision::UpToDate(_) => vec![],
             _ => self.stages(node, &inputs).await?,
         };
+        let logic = logic(node, &inputs.target).await?;
+        let ways = match logic {
+            Logic::Changed => self.ways(node).await,
+            Logic::New | Logic::Same => vec![],
+        };
         Ok(Preview {
             stages,
-            logic: logic(node, &inputs.target).await?,
+            logic,
+            ways,
             decision: Some(inputs.decision),
             columns,
             waiting: inputs.waiting,

@@ -29,7 +29,7 @@ pub(super) const KEY: [&str; 2] = ["step", "row_key"];
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quarantined<'a> {
-    /// The expectation that the row does not meet.
+    /// The expectation that the row violates.
     pub expectation: Option<&'a str>,
     /// The input whose record the SQL fails on.
     pub input: Option<&'a str>,
@@ -41,7 +41,7 @@ pub(super) struct Quarantined<'a> {
     pub row: &'a str,
 }
 
-/// Rows that one expectation put aside, with all columns of their table.
+/// Rows that one expectation rejected, with all columns of their table.
 #[derive(Debug)]
 pub(super) struct Aside {
     /// Its name.
@@ -50,9 +50,9 @@ pub(super) struct Aside {
     pub found: RejectedRows,
 }
 
-/// Puts rows aside, in one commit. A row is known by its step and all of its values, so that one that is put aside again
-/// (the step died before its own commit, or lost it to another writer, or is rebuilt) is there once. So are rows that are
-/// equal in everything, in whatever batches they came; `system.expectations` counts them all.
+/// Quarantines rows, in one commit. A row is identified by its step and all of its values, so one that is rejected
+/// again (the step died before its own commit, or lost it to another writer, or is rebuilt) is there once. So are rows
+/// that are equal in everything, in whatever batches they came; `system.expectations` counts them all.
 pub(super) async fn save(
     lake: &Lake,
     session: &SessionContext,
@@ -98,7 +98,7 @@ pub(super) async fn put(
         .map_err(|error| node.lake_error(error))
 }
 
-/// Expectation, key and row of each row that expectations put aside, each row once.
+/// Expectation, key and row of each row that expectations rejected, each row once.
 fn told(node: &Node, aside: &[Aside]) -> Result<Vec<(String, String, String)>, DataFusionError> {
     let (mut rows, mut known) = (vec![], HashSet::new());
     for Aside { expectation, found } in aside {
@@ -177,7 +177,7 @@ fn floats<'a, T>(array: &'a dyn Array, is_finite: fn(T::Native) -> bool) -> Null
 where
     T: ArrowPrimitiveType,
 {
-    // All numbers in one form, whatever stands beside them: rows are known by their text.
+    // All numbers in one form, whatever is next to them: rows are identified by their text.
     let values = array.as_primitive::<T>();
     let encoder = Floats { values, is_finite };
     NullableEncoder::new(Box::new(encoder), array.nulls().cloned())

@@ -1,6 +1,6 @@
 //! What became of the records of a batch: read = accepted + repeated + quarantined. Reads the counts from the table
-//! `reconciliation` that a step has just written, and warns where they do not add up, where none of 20 records or more
-//! is accepted, and of impossible record times.
+//! `reconciliation` that a step has just written, and warns if they do not add up, if none of 20 or more records is
+//! accepted, and of impossible record times.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const MANY: u64 = 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reconciled {
-    /// Records that were judged.
+    /// Records that were processed.
     pub read: u64,
     /// Those that became events.
     pub accepted: u64,
@@ -32,7 +32,7 @@ pub struct Reconciled {
     pub repeated: u64,
     /// Those that are in quarantine.
     pub quarantined: u64,
-    /// Those of them whose id is that of another event.
+    /// Those of them whose ID is that of another event.
     pub conflicting: u64,
     /// The reason of most of those in quarantine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,13 +67,13 @@ impl Reconciled {
         }
     }
 
-    /// Records that are nowhere, below zero those that are in more than one place.
+    /// Records that are in none of the tables; negative if records are in several.
     pub fn missing(&self) -> i128 {
         let found = [self.accepted, self.repeated, self.quarantined];
         i128::from(self.read) - found.iter().map(|count| i128::from(*count)).sum::<i128>()
     }
 
-    /// What somebody should look at.
+    /// What needs attention.
     pub(super) fn warnings(&self) -> Vec<String> {
         let counts = [
             self.read,
@@ -122,8 +122,8 @@ impl Reconciled {
     }
 }
 
-/// What the step says that tells what became of the records, once it has committed a version; warns of what somebody
-/// should look at. `None` for other steps.
+/// What the reconciliation step found, once it has committed a version; warns of what needs attention. `None` for other
+/// steps.
 pub(super) async fn reconciled(tools: Tools<'_>, node: &Node, version: Version) -> Option<Reconciled> {
     if node.name().table != "reconciliation" {
         return None;

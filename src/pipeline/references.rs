@@ -32,11 +32,11 @@ pub struct References {
     pub versions: BTreeMap<TableName, Location>,
     /// The names of `var('…', …)`.
     pub variables: BTreeSet<String>,
-    /// The statement without comments and line breaks: what a change of the SQL is told by.
+    /// The statement without comments and line breaks: what shows a change of the SQL.
     pub normalized: String,
 }
 
-/// Why a file is no statement that a step may hold.
+/// Why a file does not hold a statement that a step may have.
 #[derive(Debug)]
 pub struct SyntaxError {
     /// From 1; 1 where the parser does not say.
@@ -181,8 +181,8 @@ impl Collector {
         }
     }
 
-    /// `als_train(gold.session_items, …)` or `als_train('gold.session_items', …)`: a table as an argument. A subquery is
-    /// visited by itself.
+    /// `als_train(gold.session_items, …)` or `als_train('gold.session_items', …)`: a table as an argument. A subquery
+    /// is visited by itself.
     fn relation_arguments(&mut self, function: &str, args: &[FunctionArg], at: Location) {
         let functions = clickrec_udfs::relation_functions();
         let function = functions.iter().find(|known| known.name() == function);

@@ -20,8 +20,8 @@ use crate::lake::write::conform;
 
 /// Takes the rows out of streams that equal one of a set in some columns. NULL equals NULL, and NaN equals NaN.
 ///
-/// Not a join: rows are compared by their bytes, whatever the types of their columns are, and each row of the streams is
-/// either passed on or found, once, however often the query returned it.
+/// Not a join: rows are compared by their bytes, whatever the types of their columns are, and each row of the streams
+/// is either passed on or found, once, however often the query returned it.
 #[derive(Debug)]
 pub(super) struct Unwanted {
     schema: SchemaRef,
@@ -45,7 +45,7 @@ impl RejectedRows {
     fn none(pool: &Arc<dyn MemoryPool>) -> Self {
         Self {
             batches: vec![],
-            memory: MemoryConsumer::new("rows that are put aside").register(pool),
+            memory: MemoryConsumer::new("rejected rows").register(pool),
         }
     }
 
@@ -88,7 +88,7 @@ impl Unwanted {
             columns,
             rows: HashMap::new(),
             found: Mutex::new(RejectedRows::none(pool)),
-            memory: MemoryConsumer::new("rows to put aside").register(pool),
+            memory: MemoryConsumer::new("rows to reject").register(pool),
         };
         for batch in batches {
             let rows = unwanted.rows(conform(batch, &told_by)?.columns())?;

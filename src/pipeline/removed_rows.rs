@@ -1,6 +1,6 @@
 //! Rows that another engine removed from a table that is filled from a source (`DELETE`, overwrite, `RESTORE` to an
-//! older version): refused, unless `--accept-loss` goes on without them; after a `RESTORE` they are read again from the
-//! source. `inputs/sources.rs` and `deleted_tables` ask here; what the log says is in `lake/last_commit.rs`.
+//! older version): refused, unless `--accept-loss` continues without them; after a `RESTORE` they are read again from
+//! the source. `inputs/sources.rs` and `deleted_tables` ask here; what the log says is in `lake/last_commit.rs`.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! `clickrec quarantine replay`: records that were not accepted, judged again by the SQL as it is now; what it accepts
-//! moves on, and nothing else is rebuilt. Refused where a step that accepts records does not merge, as it could store
+//! `clickrec quarantine replay`: re-evaluates records that were not accepted with the current SQL; what it accepts
+//! moves on, and nothing else is rebuilt. Refused if a step that accepts records does not merge, because it could store
 //! one twice.
 
 use std::collections::BTreeSet;
@@ -19,9 +19,9 @@ use super::{Decision, Inputs, Node, PipelineError, Runner, StepProgress, failed_
 use crate::config::{Mode, TableName};
 use crate::lake::{Changes, LakeError, LakeTable, positions};
 
-/// The place of a record, which is the key of a quarantine.
+/// The location of a record, which is the key of a quarantine.
 const PLACE: [&str; 3] = ["topic", "partition", "offset"];
-/// How often a replay that lost a race is planned anew.
+/// How often a replay that lost a race is planned again.
 const ATTEMPTS: usize = 3;
 
 /// What a replay of one quarantine did.
@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 3;
 pub struct Replayed {
     /// The quarantine.
     pub table: TableName,
-    /// The steps that judged its records.
+    /// The steps that evaluated its records.
     pub steps: Vec<TableName>,
     /// Records in quarantine before.
     pub before: u64,
@@ -50,8 +50,8 @@ impl Runner {
         tables.filter(|node| node.name().table == "quarantine")
     }
 
-    /// Judges the records of a quarantine again, those that the SQL of these steps failed on, and those that no step has
-    /// read yet.
+    /// Judges the records of a quarantine again, those that the SQL of these steps failed on, and those that no step
+    /// has read yet.
     ///
     /// The steps that share a view with the quarantine run as they always do, but `changes('…')` stands for just these
     /// records. First come the steps that accept records, then the quarantine gives up those that it no longer rejects:
@@ -92,7 +92,7 @@ impl Runner {
         Ok(table.map_err(|error| node.lake_error(error))?.rows())
     }
 
-    /// The steps that judge the same records by the same view.
+    /// The steps that evaluate the same records with the same view.
     fn judges(&self, quarantine: &Node) -> Result<Vec<&Node>, PipelineError> {
         let views: BTreeSet<&TableName> = quarantine.views.iter().map(|view| &view.name).collect();
         let refused = |reason: String| PipelineError::Replay {
@@ -164,7 +164,7 @@ impl Runner {
         failed_records::forget(self.tools_here(), &self.readers(quarantine), begun).await
     }
 
-    /// The quarantined records as they came, and those that arrived since the steps last read: all of them judge the
+    /// The quarantined records as they came, and those that arrived since the steps last read: all steps process the
     /// same records, and have then read equally far.
     async fn records(&self, quarantine: &Node, steps: &[&Node]) -> Result<Records, PipelineError> {
         let failed = |error| quarantine.lake_error(error);
@@ -226,7 +226,7 @@ impl Runner {
             .map_err(|error| node.lake_error(error))?
             .is_some_and(|stored| stored > version)
         {
-            // A run went further meanwhile: what it judged would be judged again.
+            // A run went further meanwhile: what it processed would be processed again.
             return Err(node.lake_error(LakeError::raced(node.name())));
         }
         inputs.decision = Decision::Incremental;
@@ -236,6 +236,13 @@ impl Runner {
             .insert(name.to_string(), records.provider.clone());
         inputs.transactions.insert(id, version);
         inputs.transactions.insert(positions::SQL.to_owned(), node.fingerprint);
+        if before.fingerprint != node.fingerprint {
+            // Rows that were accepted before stay as they are.
+            let since = positions::since_now();
+            inputs
+                .transactions
+                .extend(since.map(|(id, version)| (id.to_owned(), version)));
+        }
         Ok(inputs)
     }
 }
@@ -247,7 +254,7 @@ fn not_built(quarantine: &Node, node: &Node) -> PipelineError {
     }
 }
 
-/// The places of records, under names of their own.
+/// The locations of records, under names of their own.
 fn keys(records: DataFrame) -> Result<DataFrame, PipelineError> {
     let columns = PLACE.map(|column| ident(column).alias(renamed(column)));
     Ok(records.select(columns.to_vec())?.distinct()?)
@@ -261,7 +268,7 @@ fn renamed(column: &str) -> String {
     format!("__judged_{column}")
 }
 
-/// One row for every record that was judged: as the quarantine's SQL gives it, or marked as to be taken away.
+/// One row for every record that was re-evaluated: as the quarantine's SQL returns it, or marked for removal.
 fn verdict(session: &SessionContext, rejected: DataFrame, records: &Records) -> Result<DataFrame, PipelineError> {
     let judged = keys(session.read_table(records.provider.clone())?)?;
     let columns: Vec<String> = rejected

@@ -1,7 +1,10 @@
-//! What to run and how: selection, full refresh, `--accept-loss`, `--from-timestamp`; and what of it holds for each
-//! step: one that reads a source is rebuilt only if it is selected by its name.
+//! What to run and how: selection, full refresh, `--forward`, `--accept-loss`, `--from-timestamp`; and what of it holds
+//! for each step: one that reads a source is rebuilt only if it is selected by its name.
+
+use std::collections::BTreeSet;
 
 use super::{Lookup, Node, Selection};
+use crate::config::TableName;
 use crate::sources::ReadOptions;
 
 /// What to run.
@@ -12,6 +15,8 @@ pub struct RunOptions {
     /// Rebuild the tables. A step that reads a source is rebuilt only when it is selected by name: its source may
     /// hold less than what was read from it.
     pub full_refresh: bool,
+    /// Steps whose older rows stay as they are if their logic has changed.
+    pub forward: BTreeSet<TableName>,
     /// How sources are read.
     pub read: ReadOptions,
     /// Models start from nothing, also where they could go on from the last one.
@@ -23,6 +28,7 @@ pub(super) fn lookup(node: &Node, options: &RunOptions) -> Lookup {
     Lookup {
         cold: options.cold,
         full_refresh: refreshes(node, options),
+        forward: options.forward.contains(node.name()),
         read: options.read,
     }
 }

@@ -1,18 +1,21 @@
-//! Runs one step: looks at what it reads, decides, runs it; and all of that again from the new state where its commit
+//! Runs one step: looks at what it reads, decides, runs it; and all of that again from the new state if its commit
 //! lost a race (three attempts): another writer (a second runner, another engine) committed to the table first.
-//! `lake/commit.rs` goes on top of a commit that only moved rows between files; every other one is a conflict, which
-//! ends here. After the commit: what became of the records (`reconciliation`). The commands then record the run
-//! (`runs.rs`) and maintain the tables (`upkeep.rs`).
+//! `lake/commit.rs` commits on top of a commit that only moved rows between files; every other one is a conflict, which
+//! ends here. A step that finds a file damaged is planned again, too, without that file. After the commit: what became
+//! of the records (`reconciliation`). The commands then record the run (`runs.rs`) and maintain the tables
+//! (`upkeep.rs`).
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
 
+use super::error::is_of_damaged_file;
 use super::leave_out_failed_records::run_leaving_out_failed_records;
 use super::step::Done;
 use super::{
-    Decision, Lookup, Node, Outcome, PipelineError, RunEvent, Runner, StepProgress, failed_records, reconciliation,
+    Decision, Lookup, Node, Outcome, PipelineError, RunEvent, Runner, StepProgress, chain, failed_records,
+    reconciliation,
 };
 use crate::lake::LakeError;
 
@@ -20,15 +23,17 @@ use crate::lake::LakeError;
 const ATTEMPTS: usize = 3;
 
 impl Runner {
-    /// Runs one step, as often as another writer is faster.
+    /// Runs one step, as often as another writer is faster, and again if a file is damaged.
     pub(super) async fn run_step(
         &self,
         node: &Node,
-        lookup: Lookup,
+        mut lookup: Lookup,
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<Outcome, PipelineError> {
         let (started, begun) = (Instant::now(), Utc::now());
         let mut attempt = 1;
+        // From another process comes only the text of an error.
+        lookup.read.trusts_files = self.backend().stages().is_none();
         loop {
             let inputs = self.inspect(node, lookup).await?;
             if let Decision::UpToDate(_) = inputs.decision {
@@ -65,13 +70,19 @@ impl Runner {
                     tracing::warn!(step = %node.name(), attempt, "another writer committed first; planning again");
                     attempt += 1;
                 }
+                // Nothing was committed; all files are looked through now, and the damaged ones left out.
+                Err(error) if lookup.read.trusts_files && is_of_damaged_file(&error) => {
+                    tracing::debug!(step = %node.name(), error = chain(&error, ": "), "planning again");
+                    lookup.read.trusts_files = false;
+                }
                 Err(error) => return Err(error),
             }
         }
     }
 }
 
-fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
+/// How a step ended.
+pub(super) fn outcome(node: &Node, decision: Decision, done: Option<Done>, started: Instant) -> Outcome {
     Outcome {
         step: node.name().clone(),
         decision,

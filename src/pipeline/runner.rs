@@ -1,4 +1,4 @@
-//! Runs the steps of a pipeline one after another, each by `run_step` (look, decide, run; and again where another
+//! Runs the steps of a pipeline one after another, each by `run_step` (look, decide, run; and again if another
 //! writer was faster). Steps that read a failed one are skipped. `run` calls [`Runner::run_once`] once, and
 //! [`follow`](super::follow) runs the steps again and again; other commands use it to see what a step would do, how
 //! much waits for it (`lag`), and for sessions over the lake.
@@ -17,10 +17,10 @@ use super::schemas::{Planned, foreign_tables, schemas};
 use super::step::Tools;
 use super::{
     Dag, Decision, Failed, Inputs, Node, Outcome, PipelineError, RunOptions, RunReport, Skipped, StepProgress,
-    deleted_tables,
+    deleted_tables, on_change,
 };
 use crate::backend::{self, Backend, LocalBackend};
-use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName};
+use crate::config::{MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, TableName, TimeZone};
 use crate::engine::{Bindings, Engine};
 use crate::lake::Lake;
 use crate::lake::positions::SourcePositions;
@@ -66,11 +66,12 @@ pub struct Runner {
     planning: SessionState,
     maintenance: MaintenanceConfig,
     recommender: RecommenderConfig,
+    timezone: TimeZone,
 }
 
 impl Runner {
     /// Plans the whole project: configuration, SQL, functions, types. Connects to no source and reads no row.
-    /// [`Runner::check`] reports a step that cannot run; whatever does not need that step goes on.
+    /// [`Runner::check`] reports a step that cannot run; whatever does not need that step continues.
     ///
     /// # Errors
     /// When a source cannot be set up, steps read each other in a circle, or the lake cannot be read.
@@ -104,6 +105,7 @@ impl Runner {
             planning,
             maintenance: project.maintenance.clone(),
             recommender: project.recommender.clone(),
+            timezone: project.timezone,
         })
     }
 
@@ -154,6 +156,11 @@ impl Runner {
         &self.recommender
     }
 
+    /// The calendar of days and hours.
+    pub fn timezone(&self) -> TimeZone {
+        self.timezone
+    }
+
     /// Why a step cannot run as its SQL stands; `None` where it can.
     pub fn broken(&self, name: &TableName) -> Option<&PipelineError> {
         self.planned.broken.get(name).map(AsRef::as_ref)
@@ -170,6 +177,27 @@ impl Runner {
         broken.map_or(Ok(()), |error| Err(PipelineError::Broken(error.clone())))
     }
 
+    /// A step by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn step(&self, name: &TableName) -> Result<&Node, PipelineError> {
+        self.dag.get(name).ok_or_else(|| {
+            let known: Vec<String> = self.dag.nodes().iter().map(|node| node.name().to_string()).collect();
+            PipelineError::UnknownStep {
+                name: name.to_string(),
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Makes sure that these steps exist, and can keep older rows where their logic has changed.
+    pub(super) fn check_forward(&self, names: &BTreeSet<TableName>) -> Result<(), PipelineError> {
+        names
+            .iter()
+            .try_for_each(|name| on_change::check_forward(self.step(name)?))
+    }
+
     /// Makes sure that every step of the project can run.
     ///
     /// # Errors
@@ -181,7 +209,7 @@ impl Runner {
     /// What a step would do now.
     ///
     /// # Errors
-    /// As [`Inputs::find`], and where a table that is filled from a source was deleted or made anew.
+    /// As [`Inputs::find`], and if a table that is filled from a source was deleted or recreated.
     pub async fn inspect(&self, node: &Node, lookup: Lookup) -> Result<Inputs, PipelineError> {
         self.check([node.name()])?;
         let inputs = Inputs::find(node, self.world(), lookup).await?;
@@ -218,11 +246,12 @@ impl Runner {
         Ok(lag)
     }
 
-    /// Runs the selected steps of a pipeline once. A step that fails commits nothing, and those that read it are skipped;
-    /// the others run.
+    /// Runs the selected steps of a pipeline once. A step that fails commits nothing, and those that read it are
+    /// skipped; the others run.
     ///
     /// # Errors
-    /// When the selection names no step, a selected step cannot run as its SQL stands, or the lake cannot be written at all.
+    /// When the selection names no step, a selected step cannot run as its SQL stands, a step of `forward` keeps no older
+    /// rows, or the lake cannot be written at all.
     pub async fn run_once(
         &self,
         pipeline: &Pipeline,
@@ -231,6 +260,7 @@ impl Runner {
     ) -> Result<RunReport, PipelineError> {
         let selected = options.selection.steps(&self.dag, &pipeline.name)?;
         self.check(&selected)?;
+        self.check_forward(&options.forward)?;
         self.lake.check_writable().map_err(PipelineError::Unwritable)?;
         let (mut report, mut stale) = (RunReport::default(), BTreeSet::new());
         let steps = self.dag.nodes().iter();

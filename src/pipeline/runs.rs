@@ -1,5 +1,5 @@
-//! `system.runs`: what the steps of each run did, one row a step and run (and what became of the records, in the row of the
-//! step that says so); `system.expectations`: what was found meanwhile.
+//! `system.runs`: what the steps of each run did, one row per step and run (and what became of the records, in the row
+//! of the step that says so); `system.expectations`: what their expectations found.
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -9,6 +9,10 @@ use super::runs_schemas::{expectations_schema, runs_schema};
 use super::{Checked, Decision, Failed, Outcome, PipelineError, Reconciled, RunReport, Runner, Skipped, chain, system};
 use crate::config::{Pipeline, Severity, TableName};
 use crate::engine::Bindings;
+
+/// The status of a step that added what was new, and of one that computed all of its rows.
+pub(super) const NEW_ROWS: &str = "new rows";
+pub(super) const REBUILT: &str = "rebuilt";
 
 /// A run, as its rows tell it from others.
 #[derive(Debug, Clone)]
@@ -138,11 +142,14 @@ impl Run {
     }
 
     fn ended(&self, outcome: &Outcome) -> Row<'_> {
-        let (status, reason) = match &outcome.decision {
-            Decision::UpToDate(reason) => ("up to date", Some(reason.clone())),
-            Decision::Incremental => ("new rows", None),
-            Decision::Full(reason) => ("rebuilt", Some(reason.clone())),
+        let status = match &outcome.decision {
+            Decision::UpToDate(_) => "up to date",
+            Decision::Incremental => NEW_ROWS,
+            Decision::Forward(_) => "forward",
+            Decision::Backfill(_) => "backfilled",
+            Decision::Full(_) => REBUILT,
         };
+        let reason = outcome.decision.reason().map(str::to_owned);
         let count = |of: fn(&Reconciled) -> u64| outcome.reconciled.as_ref().map(of);
         Row {
             rows_read: outcome.read,

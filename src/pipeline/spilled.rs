@@ -1,4 +1,4 @@
-//! The rows of an input in a temporary file, in an order that stays, so that a step can run on parts of them.
+//! The rows of an input in a temporary file, in a fixed order, so that a step can run on parts of them.
 
 use std::fmt;
 use std::fs::File;
@@ -20,7 +20,7 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
-/// Rows of an input, numbered from 0. The file lies where queries spill, and goes with this.
+/// Rows of an input, numbered from 0. The file is where queries spill, and is deleted with this value.
 pub(super) struct Spilled {
     _file: Arc<dyn SpillFile>,
     path: PathBuf,
@@ -162,7 +162,7 @@ impl Rows {
         }
     }
 
-    /// The rows of the range that lie in one batch.
+    /// The rows of the range that are in one batch.
     fn read(&mut self) -> Result<RecordBatch> {
         let ends = &self.spilled.ends;
         let index = ends.partition_point(|end| *end <= self.range.start);

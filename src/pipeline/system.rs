@@ -1,5 +1,5 @@
-//! The tables that no step makes, in the layer `system`: what clickrec writes down about its own work (`runs`,
-//! `expectations`, `quarantine`, `evaluations`). Writing is tried again where other writers are faster, for about a
+//! The tables that no step makes, in the layer `system`: what clickrec records about its own work (`runs`,
+//! `expectations`, `quarantine`, `evaluations`, `erasures`). Writing is retried if other writers are faster, for about a
 //! minute.
 
 use std::collections::BTreeMap;
@@ -24,9 +24,11 @@ pub const EVALUATIONS: &str = "evaluations";
 pub const RUNS: &str = "runs";
 /// What expectations found in each run.
 pub const EXPECTATIONS: &str = "expectations";
-/// Rows that expectations put aside.
+/// Rows that expectations rejected.
 pub const QUARANTINE: &str = "quarantine";
-const TABLES: [&str; 4] = [EVALUATIONS, RUNS, EXPECTATIONS, QUARANTINE];
+/// Receipts of erasures, without ids.
+pub const ERASURES: &str = "erasures";
+const TABLES: [&str; 5] = [EVALUATIONS, RUNS, EXPECTATIONS, QUARANTINE, ERASURES];
 /// How often another writer may be faster: with the pauses between, for about a minute.
 const ATTEMPTS: u32 = 40;
 /// The longest first pause, and the longest of all.
@@ -94,6 +96,7 @@ pub(super) async fn upsert(
             layout: layout.clone(),
             files: written.files.clone(),
             transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+            logic: None,
         };
         let applied = commit.apply(&opened).await;
         if let Err(LakeError::Conflict { .. }) = applied {
@@ -131,6 +134,7 @@ pub(super) async fn remove(
             layout,
             files: vec![],
             transactions: BTreeMap::from([(positions::SQL.to_owned(), 0)]),
+            logic: None,
         };
         commit.apply(&opened).await.map(drop)
     })
@@ -161,7 +165,10 @@ async fn again_after_conflicts(attempt: impl AsyncFn() -> Result<(), LakeError>)
 }
 
 /// Rows as columns.
-pub(super) fn batch(schema: &SchemaRef, rows: &[impl Serialize]) -> Result<RecordBatch, DataFusionError> {
+///
+/// # Errors
+/// When a row does not fit the columns.
+pub fn batch(schema: &SchemaRef, rows: &[impl Serialize]) -> Result<RecordBatch, DataFusionError> {
     let mut decoder = ReaderBuilder::new(schema.clone()).build_decoder()?;
     decoder.serialize(rows)?;
     let batch = decoder.flush()?;

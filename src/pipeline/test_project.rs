@@ -9,8 +9,8 @@ use url::Url;
 
 use super::Dag;
 use crate::config::{
-    BackendConfig, LakeConfig, MaintenanceConfig, Mode, Pipeline, Project, RecommenderConfig, Step, Storage, TableName,
-    Trigger,
+    BackendConfig, ErasureConfig, LakeConfig, MaintenanceConfig, Mode, OnChange, Pipeline, Project, RecommenderConfig,
+    Step, Storage, TableName, TimeZone, Trigger,
 };
 
 /// The name of a table.
@@ -29,6 +29,7 @@ pub(super) fn step(name: &str, mode: Mode, sql: &str) -> Step {
         columns: BTreeMap::new(),
         key: vec![],
         delete: None,
+        on_change: OnChange::Rebuild,
         refresh_after: None,
         every: None,
         compact_min_age: None,
@@ -48,9 +49,11 @@ pub(super) fn project(steps: Vec<Step>) -> Project {
             url: Url::parse("memory:///lake/").unwrap(),
             storage: Storage::default(),
         },
+        timezone: TimeZone::default(),
         engine: BackendConfig::Local,
         sources: BTreeMap::new(),
         maintenance: MaintenanceConfig::default(),
+        erasure: ErasureConfig::default(),
         recommender: RecommenderConfig::default(),
         pipelines: vec![Pipeline {
             name: "shop".to_owned(),

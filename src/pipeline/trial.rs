@@ -21,7 +21,7 @@ use crate::lake::{LakeError, Merge};
 pub struct Trial {
     /// The rows that its SQL returns, those that only delete among them.
     pub result: RecordBatch,
-    /// Its table afterwards.
+    /// Its table afterward.
     pub table: RecordBatch,
 }
 

@@ -1,4 +1,4 @@
-//! Keeps the tables that were written in shape: compaction, checkpoint, clean-up of the log, vacuum. `lake/maintain.rs`
+//! Maintains the tables that were written: compaction, checkpoint, cleanup of the log, vacuum. `lake/maintain.rs`
 //! decides what is due, by the project's and the step's settings.
 
 use datafusion::prelude::SessionContext;

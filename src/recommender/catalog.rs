@@ -1,8 +1,8 @@
 //! The shop's catalog (`items` under `recommender`), in memory: titles, prices and pictures for the items of an answer.
 //!
-//! An item is found by binary search over the sorted ids: 4 bytes an item besides the columns themselves. Of several
-//! rows of an item, the one that is read last counts. Only the columns that answers show are kept. A column that the
-//! table lacks, or whose type does not fit, is missing from all answers.
+//! An item is found by binary search over the sorted IDs: 4 bytes per item, in addition to the columns themselves. Of
+//! several rows of an item, the one that is read last counts. Only the columns that answers show are kept. A column
+//! that the table lacks, or whose type does not fit, is missing from all answers.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub struct Details {
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     ids: Option<StringArray>,
-    /// The rows, sorted by id; those with equal ids as they were read.
+    /// The rows, sorted by ID; those with equal IDs as they were read.
     order: Vec<u32>,
     columns: Columns,
 }

@@ -23,7 +23,7 @@ const APART_MICROS: i64 = 1_000_000;
 pub struct Action<'a> {
     /// The item.
     pub item: &'a str,
-    /// `view`, `add_to_cart` or `purchase`.
+    /// As in the table of events: `view`, `add_to_cart`, `remove_from_cart`, `purchase`, ….
     pub event_type: &'a str,
     /// When, in microseconds since 1970, if known.
     pub at_micros: Option<i64>,

@@ -25,7 +25,7 @@ pub struct Recommended {
     pub parts: BTreeMap<String, f64>,
 }
 
-/// The lists of an answer by session, best first. Rows without an item or a rank are no recommendations.
+/// The lists of an answer by session, best first. Rows without an item or a rank are not recommendations.
 ///
 /// # Errors
 /// When the answer lacks one of the columns `session_id`, `item_id`, `rank` and `score`.
@@ -60,8 +60,8 @@ fn parts(answer: &RecordBatch) -> Result<Vec<(String, Float64Array)>, DataFusion
         .collect()
 }
 
-/// Whether a list does not depend on its session: every part of the scores that could depend on it is zero. `false` if no
-/// such part is declared, because the list does not show it then.
+/// Whether a list does not depend on its session: every part of the scores that could depend on it is zero. `false` if
+/// no such part is declared, because the list does not show it then.
 pub fn is_fallback<'a>(scores: &[Score], mut list: impl Iterator<Item = &'a BTreeMap<String, f64>>) -> bool {
     let telling: Vec<&str> = scores
         .iter()
@@ -100,7 +100,7 @@ mod tests {
         };
         let zero = row(&[("mine", 0.0), ("yours", 0.0), ("popular", 0.5)]);
         let negative = row(&[("mine", -0.1), ("yours", 0.0), ("popular", 0.5)]);
-        // NULL is no part of the score.
+        // NULL is not part of the score.
         let null = row(&[("mine", 0.0), ("popular", 0.5)]);
         assert!(is_fallback(&scores, [&zero, &null].into_iter()));
         assert!(!is_fallback(&scores, [&zero, &negative].into_iter()));

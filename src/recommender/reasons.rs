@@ -1,5 +1,5 @@
 //! Which items of a session explain a recommendation: the statement runs without each of them (the 20 with the most
-//! weight). Shares below 1 % are left out.
+//! weight). Shares below 1% are left out.
 
 use std::collections::BTreeMap;
 

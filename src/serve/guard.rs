@@ -22,7 +22,7 @@ use super::error::ApiError;
 use super::shop::Shop;
 
 /// Allows only the page's own files and its own API; it must not be framed. Pictures alone may come from elsewhere: a
-/// catalogue names whatever hosts its shop has. `http:` is among them because the server itself speaks it: a page on
+/// catalog names whatever hosts its shop has. `http:` is among them because the server itself speaks it: a page on
 /// this machine or in a private network may show a shop that has no TLS either. On a page that a proxy serves by HTTPS,
 /// browsers load no picture without TLS, whatever is allowed here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; \

@@ -2,9 +2,10 @@
 //! snapshot of the lake. In them, `silver.events` stands for the project's table of events; other tables of the shipped
 //! project may be missing in another one.
 
+use arrow::datatypes::Date32Type;
 use arrow::json::ArrayWriter;
 use arrow::record_batch::RecordBatch;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use clickrec_udfs::Variables;
 use datafusion::common::ParamValues;
 use datafusion::dataframe::DataFrame;
@@ -34,6 +35,11 @@ pub(super) fn moment(name: &'static str, value: Option<DateTime<Utc>>) -> Parame
     (name, ScalarValue::TimestampMicrosecond(micros, Some("UTC".into())))
 }
 
+/// A date parameter, which may be missing.
+pub(super) fn day(name: &'static str, value: Option<NaiveDate>) -> Parameter {
+    (name, ScalarValue::Date32(value.map(Date32Type::from_naive_date)))
+}
+
 /// A numeric parameter.
 pub(super) fn number(name: &'static str, value: usize) -> Parameter {
     (name, ScalarValue::Int64(i64::try_from(value).ok()))
@@ -42,6 +48,17 @@ pub(super) fn number(name: &'static str, value: usize) -> Parameter {
 /// A query over the project's table of events.
 pub(super) fn over_events(sql: &str, events: &TableName) -> String {
     sql.replace("silver.events", &events.to_string())
+}
+
+/// A query over the hours of `gold.engagement`. A table without `hour_at`, which an older project writes, has hours of UTC.
+pub(super) fn over_hours(sql: &str, snapshot: &Snapshot) -> String {
+    const HOURS: &str = "gold.engagement";
+    const HOURS_OF_UTC: &str = "(select *, arrow_cast(to_timestamp_seconds(cast(extract(epoch from day) as bigint) + \
+                                3600 * hour), 'Timestamp(Microsecond, Some(\"UTC\"))') as hour_at from gold.engagement)";
+    match snapshot.has_column(HOURS, "hour_at") {
+        true => sql.to_owned(),
+        false => sql.replace(HOURS, HOURS_OF_UTC),
+    }
 }
 
 /// Plans a query with its parameters. Ignores parameters that the query does not use.

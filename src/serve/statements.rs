@@ -213,7 +213,7 @@ mod tests {
     fn a_new_version_of_any_model_replaces_them() {
         let before = versions([Some(1), Some(5), Some(1)]);
         let is_replaced = |now| is_replaced(&recommender(), &before, &versions(now));
-        assert!(!is_replaced([Some(1), Some(5), Some(2)]), "events are no model");
+        assert!(!is_replaced([Some(1), Some(5), Some(2)]), "events are not a model");
         assert!(is_replaced([Some(2), Some(5), Some(1)]));
         assert!(is_replaced([Some(1), Some(6), Some(1)]));
         assert!(is_replaced([Some(1), None, Some(1)]), "it was deleted");

@@ -169,6 +169,8 @@ async fn follow_clicks(shop: &Shop, snapshot: &Snapshot, from: Option<Version>) 
     }
     if let Some(from) = from
         && let Ok(changes) = Changes::since(&table, from).await.map_err(lake_error)?
+        // Nothing that was erased stays in memory.
+        && !changes.erases()
     {
         if !changes.is_empty() {
             let scan = changes.scan(&table).map_err(lake_error)?;
@@ -203,7 +205,8 @@ async fn newest(snapshot: &Snapshot, events: &TableName, limit: usize) -> Result
     };
     let newest = include_str!("sql/newest_events.sql");
     let query = async |sql: &str, parameter: Parameter| {
-        panels::query(&snapshot.session, &panels::over_events(sql, events), vec![parameter]).await
+        let sql = panels::over_hours(&panels::over_events(sql, events), snapshot);
+        panels::query(&snapshot.session, &sql, vec![parameter]).await
     };
     let limited = ("limit", ScalarValue::Int64(i64::try_from(limit).ok()));
     let rows = query(since, limited).await?;

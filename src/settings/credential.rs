@@ -17,7 +17,7 @@ const CREDENTIALS: [&str; 11] = [
     "key_pem",
     "oauthbearer_config",
 ];
-/// Names with these parts are IDs nevertheless, or only locate the credential.
+/// Names with these parts are IDs all the same, or only locate the credential.
 const NOT_CREDENTIALS: [&str; 3] = ["access_key_id", "_file", "_endpoint"];
 
 /// Whether a setting with this name is a credential.

@@ -106,7 +106,8 @@ impl VariableResolver {
     }
 }
 
-/// The standard output of a command. By `limit`, the command has to end, and so has every process that holds its output.
+/// The standard output of a command. By `limit`, the command has to end, and so has every process that holds its output
+/// open.
 fn output(variable: &str, line: &str, limit: Duration) -> Result<String, Missing> {
     let failed = |reason: String| Missing::Unread(format!("the command in {variable} failed: {reason}"));
     let unknown = |error: std::io::Error| failed(error.to_string());
@@ -128,8 +129,8 @@ fn output(variable: &str, line: &str, limit: Duration) -> Result<String, Missing
         (_, Some(status)) if !status.success() => Err(failed(status.to_string())),
         (Some(text), Some(_)) => text,
         (None, Some(_)) => Err(failed(format!(
-            "it ended, but after {seconds} s a process that it started still holds its output; end that process, or start \
-             it with >/dev/null"
+            "it ended, but after {seconds} s a process that it started still holds its output open; end that process, or \
+             start it with >/dev/null"
         ))),
         (_, None) => Err(failed(format!("it took longer than {seconds} s"))),
     }

@@ -1,5 +1,5 @@
-//! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`. Where a variable is not set, `values`
-//! makes an error with its line of it.
+//! Replaces `${NAME}` and `${NAME:-default}` in values; `$${` is an escaped `${`. If a variable is not set, `values`
+//! reports an error with its line.
 
 use super::environment::VariableResolver;
 use super::missing::Missing;

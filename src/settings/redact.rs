@@ -1,5 +1,5 @@
 //! Keeps credentials out of all output, including that of libraries, whose errors quote requests and settings. Values
-//! of fewer than six characters are not looked for, only what stands after marks such as `password=`.
+//! of fewer than six characters are not looked for, only what follows marks such as `password=`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! A value that does not print itself, in logs and debug output neither.
+//! A value that is never printed, not even in logs and debug output.
 
 use std::fmt;
 

@@ -79,7 +79,7 @@ fn inside_text(text: &str, pieces: &[Piece], open: Option<usize>, cursor: usize)
     (at.is_comment() || text[at.range.clone()].starts_with('\'')).then_some(at.range.start)
 }
 
-/// What stands before a text, the nearest first.
+/// What comes before a text, the nearest first.
 fn pieces_before(before: &[Piece], open: usize) -> impl Iterator<Item = &Piece> {
     let before = before.iter().rev();
     before.filter(move |piece| piece.range.end <= open && !piece.is_blank())

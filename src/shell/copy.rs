@@ -1,4 +1,4 @@
-//! Where `copy … to` may write: to disk, outside of the lake, and never into a folder with other files. Symbolic links
+//! Where `copy … to` may write: to disk, outside the lake, and never into a folder with other files. Symbolic links
 //! lead nowhere else.
 
 use std::fs;
@@ -24,12 +24,12 @@ pub(super) fn check_target(copy: &CopyTo, lake: &Url) -> Result<(), ShellError> 
     let real = real(&path);
     if is_within(&real, lake) {
         return refused(&format!(
-            "only steps write to the lake\n  help: choose a place outside of {lake}"
+            "only steps write to the lake\n  help: choose a folder outside {lake}"
         ));
     }
     if let Some(table) = real.ancestors().find(|folder| folder.join("_delta_log").is_dir()) {
         return refused(&format!(
-            "{} is the folder of a Delta table\n  help: choose a place outside of it",
+            "{} is the folder of a Delta table\n  help: choose another folder",
             table.display()
         ));
     }

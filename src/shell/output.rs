@@ -1,4 +1,4 @@
-//! Where results go: standard output, also if the reader of a pipe has left, or a file (`\o`); the width of the
+//! Where results go: standard output, even if the reader of a pipe has left, or a file (`\o`); the width of the
 //! terminal, and whether it gets colors.
 
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! What a session may not do. Each of these places calls the checks here:
 //!
-//! - `query`: no statement writes anything but records to topics, and files outside of the lake (`copy`); with
+//! - `query`: no statement writes anything but records to topics, and files outside the lake (`copy`); with
 //!   `--safe`, none writes files or reads a variable.
-//! - `mod` (`session`): with `--safe`, the sources that read files are shut out, and names of files are refused.
+//! - `mod` (`session`): with `--safe`, sources that read files are excluded, and names of files are refused.
 //! - `script`: with `--safe`, no `\o` and no `\i`, which write and read files.
 //! - `run_step`: with `--safe`, no `\run`; otherwise it needs `--write`.
 

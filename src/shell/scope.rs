@@ -57,7 +57,7 @@ impl<'a> Scope<'a> {
         found.map_or(&[], |(relation, _)| &relation.columns)
     }
 
-    /// Searches backwards for the clause and the call that contain the place.
+    /// Searches backward for the clause and the call that contain the place.
     fn look_back(&mut self, before: &[&Piece]) {
         let mut depth = 0_usize;
         let mut clause_found = false;

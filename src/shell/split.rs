@@ -53,7 +53,7 @@ pub(super) fn is_farewell(item: &Item) -> bool {
     matches!(item, Item::Statement(word) if ["exit", "quit"].contains(&word.trim().to_lowercase().as_str()))
 }
 
-/// Takes the items up to the first command, or all; returns the place after them.
+/// Takes the items up to the first command, or all; returns the offset after them.
 fn take(text: &str, from: usize, script: &mut Script) -> usize {
     let rest = &text[from..];
     let mut begun = None;

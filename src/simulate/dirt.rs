@@ -9,7 +9,7 @@ pub(super) enum Dirt {
     Duplicate,
     /// Delivered long after it happened.
     Late,
-    /// No session id.
+    /// No session ID.
     Sessionless,
     /// Not usable at all.
     Broken(Broken),

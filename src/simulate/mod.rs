@@ -1,13 +1,13 @@
 //! Traffic of a simulated shop: sessions with tastes, the funnel from view to purchase, and some dirty records.
 //!
-//! - [`Catalogue`]: items in categories, a few of them popular; `products`: their titles, prices and pictures.
+//! - [`Catalog`]: items in categories, a few of them popular; `products`: their titles, prices and pictures.
 //! - [`Simulation`]: many visits at once: who comes, when, how many clicks; as a stream of records in time order.
 //! - [`session`](mod@session): one visit's clicks.
 //! - [`dirt`](mod@dirt): dirty records.
 //!
 //! The same configuration gives the same bytes, so that runs can be repeated and their results counted.
 
-mod catalogue;
+mod catalog;
 mod config;
 mod dirt;
 mod products;
@@ -16,6 +16,6 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::Catalogue;
+pub use catalog::Catalog;
 pub use config::SimulationConfig;
 pub use simulation::{Record, Simulation, Tally};

@@ -3,12 +3,12 @@
 use rand::Rng;
 use rand_distr::{Distribution, LogNormal};
 
-use super::Catalogue;
+use super::Catalog;
 
 /// Share of clicks in the session's own categories.
 const AT_HOME: f64 = 0.9;
 /// How often a click goes to a neighbor of the last item, and how often back to it.
-const TO_NEIGHBOUR: f64 = 0.5;
+const TO_NEIGHBOR: f64 = 0.5;
 const REPEAT: f64 = 0.1;
 /// The funnel.
 const VIEW_TO_CART: f64 = 0.14;
@@ -62,11 +62,11 @@ pub(super) struct Session {
 
 impl Session {
     /// A visit of `clicks` clicks by a user, who prefers one or two favorite categories.
-    pub fn start(id: u64, user: u64, favourites: [u32; 2], at: i64, clicks: u32, random: &mut impl Rng) -> Self {
+    pub fn start(id: u64, user: u64, favorites: [u32; 2], at: i64, clicks: u32, random: &mut impl Rng) -> Self {
         let home = if random.random_bool(0.6) {
-            [favourites[0]; 2]
+            [favorites[0]; 2]
         } else {
-            favourites
+            favorites
         };
         Self {
             next_at: at,
@@ -90,12 +90,12 @@ impl Session {
     }
 
     /// The next click; the one after it comes at least a second later.
-    pub fn click(&mut self, catalogue: &Catalogue, random: &mut impl Rng) -> Click {
+    pub fn click(&mut self, catalog: &Catalog, random: &mut impl Rng) -> Click {
         let kind = self.next_kind;
         let item = match (kind, self.last) {
-            (Kind::View, last) => self.item(last, catalogue, random),
+            (Kind::View, last) => self.item(last, catalog, random),
             (_, Some(last)) => last,
-            (_, None) => self.item(None, catalogue, random),
+            (_, None) => self.item(None, catalog, random),
         };
         let click = Click {
             at: self.next_at,
@@ -115,12 +115,12 @@ impl Session {
         click
     }
 
-    fn item(&self, last: Option<u32>, catalogue: &Catalogue, random: &mut impl Rng) -> u32 {
+    fn item(&self, last: Option<u32>, catalog: &Catalog, random: &mut impl Rng) -> u32 {
         match last {
             Some(last) if random.random_bool(REPEAT) => last,
-            Some(last) if random.random_bool(TO_NEIGHBOUR) => catalogue.neighbour(last, random),
-            _ if random.random_bool(AT_HOME) => catalogue.item(self.home[random.random_range(0..2)], random),
-            _ => catalogue.item(catalogue.category(random), random),
+            Some(last) if random.random_bool(TO_NEIGHBOR) => catalog.neighbor(last, random),
+            _ if random.random_bool(AT_HOME) => catalog.item(self.home[random.random_range(0..2)], random),
+            _ => catalog.item(catalog.category(random), random),
         }
     }
 }

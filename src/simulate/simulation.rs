@@ -12,7 +12,7 @@ use rand_distr::{Distribution, Exp, Geometric};
 
 use super::dirt::Dirt;
 use super::session::{Click, Session};
-use super::{Catalogue, SimulationConfig};
+use super::{Catalog, SimulationConfig};
 
 /// The time over which visits are spread.
 const SPAN_S: f64 = 3.0 * 86_400.0;
@@ -41,7 +41,7 @@ pub struct Tally {
     pub duplicates: u64,
     /// Delivered minutes to hours after their time.
     pub late: u64,
-    /// Without a session id.
+    /// Without a session ID.
     pub sessionless: u64,
     /// Not usable.
     pub broken: u64,
@@ -51,7 +51,7 @@ pub struct Tally {
 #[derive(Debug)]
 pub struct Simulation {
     config: SimulationConfig,
-    catalogue: Catalogue,
+    catalog: Catalog,
     random: StdRng,
     active: BinaryHeap<Reverse<Session>>,
     next_session: (u64, i64),
@@ -65,7 +65,7 @@ impl Simulation {
     /// The stream of a configuration.
     pub fn new(config: SimulationConfig) -> Self {
         Self {
-            catalogue: Catalogue::new(&config),
+            catalog: Catalog::new(&config),
             random: StdRng::seed_from_u64(config.seed),
             active: BinaryHeap::new(),
             next_session: (0, config.start.timestamp()),
@@ -87,7 +87,7 @@ impl Simulation {
         if self.left == 0 {
             return false;
         }
-        // The last places are for records that are still to be delivered.
+        // The last turns are for records that are still to be delivered.
         let late = if self.late.len() as u64 >= self.left {
             self.late.pop()
         } else {
@@ -179,7 +179,7 @@ impl Simulation {
         let Some(Reverse(mut session)) = self.active.pop() else {
             return self.click();
         };
-        let click = session.click(&self.catalogue, &mut self.random);
+        let click = session.click(&self.catalog, &mut self.random);
         if session.goes_on() {
             self.active.push(Reverse(session));
         }
@@ -196,12 +196,12 @@ impl Simulation {
         let extra = Geometric::new(1.0 / mean_clicks).map_or(0, |clicks| clicks.sample(&mut self.random));
         let (id, at) = self.next_session;
         let user = self.random.random_range(0..sessions.div_ceil(SESSIONS_PER_USER));
-        let favourites = self.favourites(user);
+        let favorites = self.favorites(user);
         let clicks = u32::try_from(extra).unwrap_or(u32::MAX).saturating_add(1);
         self.active.push(Reverse(Session::start(
             id,
             user,
-            favourites,
+            favorites,
             at,
             clicks,
             &mut self.random,
@@ -211,9 +211,9 @@ impl Simulation {
     }
 
     /// A user always has the same favorites.
-    fn favourites(&self, user: u64) -> [u32; 2] {
+    fn favorites(&self, user: u64) -> [u32; 2] {
         let mut taste = StdRng::seed_from_u64(self.config.seed ^ user.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        [self.catalogue.category(&mut taste), self.catalogue.category(&mut taste)]
+        [self.catalog.category(&mut taste), self.catalog.category(&mut taste)]
     }
 }
 

@@ -100,7 +100,7 @@ fn sessions_stay_in_their_categories_and_few_items_are_popular() {
         events: 50_000,
         ..SimulationConfig::default()
     };
-    let catalogue = Catalogue::new(&config);
+    let catalog = Catalog::new(&config);
     let mut sessions = HashMap::<String, Vec<u32>>::new();
     let mut items = HashMap::<String, u64>::new();
     for click in parsed(&Simulation::new(config).collect::<Vec<_>>()) {
@@ -108,7 +108,7 @@ fn sessions_stay_in_their_categories_and_few_items_are_popular() {
         sessions
             .entry(click["session_id"].to_string())
             .or_default()
-            .push(catalogue.category_of(item).unwrap());
+            .push(catalog.category_of(item).unwrap());
         *items.entry(item.to_owned()).or_default() += 1;
     }
     let (mut home, mut all) = (0, 0);
@@ -153,7 +153,7 @@ fn the_catalog_of_the_sample_data_is_that_of_its_shop() {
         ..SimulationConfig::default()
     };
     let mut csv = vec![];
-    Catalogue::new(&config).write_csv(&mut csv).unwrap();
+    Catalog::new(&config).write_csv(&mut csv).unwrap();
     let csv = String::from_utf8(csv).unwrap();
     assert_eq!(csv, include_str!("../../sample_data/_catalog/items.csv"));
     let clicked = parsed(&Simulation::new(config).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Requests to the services beside a source (a schema registry, a token endpoint): limited in time and size, and
+//! Requests to the services that a source needs (a schema registry, a token endpoint): limited in time and size, and
 //! repeated while there is no answer.
 
 use std::error::Error;

@@ -8,10 +8,10 @@
 //! - [`record_schema`]: the columns of a record, which all sources share; `dropped_headers`: what an insert would lose.
 //! - [`SourceConfig`]: the settings of a source, and what the program needs to know of them; `kind`: how to register
 //!   one.
-//! - [`named_records`]: what `changes('SOURCE')` returns: records with the name of their source; [`SourceTable`]: all of
-//!   them, outside of a step.
+//! - [`named_records`]: what `changes('SOURCE')` returns: records with the name of their source; [`SourceTable`]: all
+//!   of them, outside a step.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
-//! - `http`: requests to the services beside a source.
+//! - `http`: requests to the services that a source needs.
 //! - [`schema_registry`]: where the schemas of values are.
 //! - [`kafka`], [`files`]: the kinds.
 

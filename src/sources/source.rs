@@ -81,6 +81,10 @@ pub struct ReadOptions {
     pub from_timestamp_millis: Option<i64>,
     /// Read at most about this many records and leave the rest for later; file sources read everything.
     pub records_max: Option<u64>,
+    /// Believe what a file that holds a table says of itself, such as its number of rows, and do not decode it to see.
+    /// If it proves damaged, the scan fails with [`SourceError::Damaged`]. What is pending is then requested again
+    /// without this, which leaves the file out.
+    pub trusts_files: bool,
 }
 
 /// What is pending in a source, fixed when it was requested.
@@ -94,11 +98,11 @@ pub struct Pending {
     /// Whether to commit the positions even if no record is pending; for a snapshot, whether it has changed.
     pub keep: bool,
     /// How many records the scan has; for Kafka, the difference of the offsets, which is an upper bound. For a snapshot
-    /// that has not changed, 0: the scan has all of its records nevertheless.
+    /// that has not changed, 0: the scan has all of its records all the same.
     pub records: u64,
     /// How many records are waiting at each place, whether or not the scan includes them.
     pub lag: BTreeMap<String, u64>,
-    /// Why the newest state of a snapshot is not taken now. The scan is empty then, and nothing may be made of it.
+    /// Why the newest state of a snapshot was not read. The scan is empty then, and nothing may be made of it.
     pub not_taken: Option<String>,
 }
 
@@ -220,6 +224,16 @@ pub enum SourceError {
     WasSnapshot {
         /// Which source.
         what: String,
+        /// How to fix it.
+        help: String,
+    },
+    /// A file that was to be read is damaged.
+    #[error("{what} is damaged: {reason}\n  help: {help}")]
+    Damaged {
+        /// The file.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
         /// How to fix it.
         help: String,
     },

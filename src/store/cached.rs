@@ -31,7 +31,7 @@ const BYTES_EXPECTED: u64 = 16 << 10;
 /// A store with a bounded in-memory cache for what is read repeatedly and never changes: entries and checkpoints of
 /// Delta logs, small data files, and the footers of large ones.
 ///
-/// Files with these names are written only once. If a table is nevertheless deleted and recreated, listing its files
+/// Files with these names are written only once. If a table is deleted and recreated, listing its files
 /// reveals this, and cached content of a replaced file is dropped.
 #[derive(Clone)]
 pub(super) struct CachedStore {

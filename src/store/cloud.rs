@@ -1,7 +1,7 @@
 //! Opens a cloud store (Azure, S3) with settings under its own names, by way of the Delta library.
 //!
 //! Requests that fail (429, 5xx, timeouts) are repeated by the store's own client: by default, up to ten times within
-//! three minutes (`max_retries`, `retry_timeout` under `storage`). A batch that fails nevertheless is run again by
+//! three minutes (`max_retries`, `retry_timeout` under `storage`). A batch that still fails is run again by
 //! `--follow` (`pipeline/follow/backoff.rs`).
 
 use std::collections::{BTreeMap, HashMap};

@@ -55,7 +55,7 @@ pub struct Access {
 /// The name of the probe file.
 const PROBE: &str = "_clickrec_probe";
 
-/// Finds out which permissions we have below a folder, with a probe file that is deleted afterwards. `create` also
+/// Finds out which permissions we have below a folder, with a probe file that is deleted afterward. `create` also
 /// requires that the store never overwrites an existing file, because commits depend on that.
 pub async fn access(store: &dyn ObjectStore, folder: &Path) -> Vec<Access> {
     let probe = folder.clone().join(PROBE);

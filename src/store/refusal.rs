@@ -1,4 +1,4 @@
-//! Explains why a store refuses a request: an expired SAS token, a missing permission; and how to mend it.
+//! Explains why a store refuses a request: an expired SAS token, a missing permission; and how to fix it.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Tokens that expire: reads the credentials again where the store refuses a request, and repeats the request once if
+//! Tokens that expire: reads the credentials again when the store refuses a request, and repeats the request once if
 //! they have changed; reads them every two seconds at most.
 
 use std::collections::BTreeMap;

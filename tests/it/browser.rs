@@ -58,7 +58,7 @@ pub struct Tab {
     _profile: TempDir,
 }
 
-/// Runs a test on a page, and closes the browser afterwards.
+/// Runs a test on a page, and closes the browser afterward.
 pub fn with_tab<F: Future<Output = Tab>>(test: &str, body: impl FnOnce(Tab) -> F) {
     if !Path::new(CHROMIUM).exists() {
         assert!(std::env::var_os("CI").is_none(), "{test} needs {CHROMIUM}");

@@ -93,7 +93,7 @@ fn every_answer_of_the_api_has_details_and_follows_the_catalog() {
     let unknown = server.get("/api/v1/items/nowhere");
     assert_eq!((unknown.code, unknown.error_code().as_str()), (404, "not_found"));
 
-    // Found by its title, whatever the case, or by its id.
+    // Found by its title, whatever the case, or by its ID.
     for text in [title.to_uppercase().replace(' ', "%20"), item.to_owned()] {
         let found = server.get(&format!("/api/v1/items?search={text}&limit=1000")).json();
         let found = found["items"].as_array().unwrap();

@@ -10,7 +10,7 @@ use crate::clustering::Cluster;
 use crate::support::Shop;
 
 /// The project's tables that a run writes.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "bronze.clicks",
     "silver.quarantine",
     "silver.events",
@@ -18,6 +18,7 @@ const TABLES: [&str; 11] = [
     "gold.session_items",
     "gold.item_activity",
     "gold.item_popularity",
+    "gold.item_trends",
     "gold.engagement",
     "gold.als_factors",
     "gold.model",
@@ -347,6 +348,12 @@ fn training_by_queries_gives_the_model_of_the_exact_solver_here_and_there() {
         "sql/gold/als_factors.sql",
         "seed => 42",
         "seed => 42, solver => 'cholesky'",
+    );
+    // Some pairs are dislikes.
+    shop.edit(
+        "sql/gold/session_items.sql",
+        "'add_to_cart' then 3",
+        "'add_to_cart' then -3",
     );
     let train = ["--select", "+gold.als_factors"];
     shop.ok(&[&["run", "--target", "memory"], &train[..]].concat());

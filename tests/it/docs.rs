@@ -82,8 +82,8 @@ fn the_page_needs_nothing_else_and_escapes_what_sql_says() {
     let shop = Shop::new();
     shop.edit(
         "sql/gold/engagement.sql",
-        "-- Key: day, hour (UTC).",
-        "-- Key: day, hour (UTC). <script>alert(1)</script>",
+        "-- Key: hour_at.",
+        "-- Key: hour_at. <script>alert(1)</script>",
     );
     shop.ok(&["docs", "--out", "docs.html"]);
     let page = fs::read_to_string(shop.path("docs.html")).unwrap();
@@ -113,8 +113,8 @@ fn the_graph_fits_a_page_and_comments_are_shown_as_they_are_meant() {
     let shop = Shop::new();
     shop.edit(
         "sql/gold/engagement.sql",
-        "-- Key: day, hour (UTC).",
-        "-- Key: `day`, `hour < 24` (UTC).",
+        "-- Key: hour_at.",
+        "-- Key: `hour_at`, `hour < 24` (local).",
     );
     let page = shop.ok(&["docs"]);
     let width: usize = between(between(&page, "<svg class=\"graph\"", ">"), " width=\"", "\"")
@@ -123,7 +123,7 @@ fn the_graph_fits_a_page_and_comments_are_shown_as_they_are_meant() {
     assert!((400..=1_200).contains(&width), "{width}");
     let engagement = between(&page, "<section id=\"gold.engagement\">", "</section>");
     assert!(
-        engagement.contains("<code>day</code>, <code>hour &lt; 24</code> (UTC)"),
+        engagement.contains("<code>hour_at</code>, <code>hour &lt; 24</code> (local)"),
         "{engagement}"
     );
     assert!(
@@ -138,7 +138,7 @@ fn the_graph_fits_a_page_and_comments_are_shown_as_they_are_meant() {
     assert!(!source.contains("not described"), "{source}");
     let text = shop.ok(&["docs", "--markdown"]);
     assert!(
-        text.contains("`hour < 24` (UTC)") && text.contains("*not described*"),
+        text.contains("`hour < 24` (local)") && text.contains("*not described*"),
         "{text}"
     );
 }

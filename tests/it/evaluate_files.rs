@@ -28,7 +28,8 @@ fn sessions(report: &Value) -> [u64; 2] {
     ["train_sessions", "test_sessions"].map(|name| report[name].as_u64().unwrap())
 }
 
-/// Forty sessions of three views, an hour apart, and a purchase in every second one, in the layout of DIGINETICA's files.
+/// Forty sessions of three views, an hour apart, and a purchase in every second one, in the layout of DIGINETICA's
+/// files.
 fn diginetica() -> String {
     let mut lines = "sessionId;userId;itemId;timeframe;eventdate;ordernumber\n".to_owned();
     for session in 0..40 {
@@ -127,7 +128,7 @@ fn published_data_sets_are_read_as_they_are() {
             "clicks.parquet",
             [6, 4],
             &[
-                "parquet: session = visit_id, item = sku, order = step, every event is a view",
+                "parquet: session = visit_id, item = sku, order = step, every event counts as a view",
                 "30 events;",
             ],
         ),

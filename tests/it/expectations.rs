@@ -99,7 +99,7 @@ fn each_kind_of_check_finds_its_rows() {
     let shop = shop(
         "{ not_null: [user_id], severity: warn }, { unique: [session_id], severity: warn },
          { range: { \"offset\": { min: 10, max: 19 } }, severity: warn },
-         { references: { item_id: catalogue.items.id }, severity: warn }, { sql: sql/expect/odd.sql, severity: warn }",
+         { references: { item_id: catalog.items.id }, severity: warn }, { sql: sql/expect/odd.sql, severity: warn }",
     );
     std::fs::create_dir(shop.path("sql/expect")).unwrap();
     std::fs::write(
@@ -110,10 +110,10 @@ fn each_kind_of_check_finds_its_rows() {
     let (code, error) = shop.fails(&["run"]);
     assert_eq!(code, 2);
     assert!(
-        error.contains("pipelines.yaml:") && error.contains("no step writes `catalogue.items`"),
+        error.contains("pipelines.yaml:") && error.contains("no step writes `catalog.items`"),
         "{error}"
     );
-    shop.edit("pipelines.yaml", "catalogue.items.id", "bronze.clicks.topic");
+    shop.edit("pipelines.yaml", "catalog.items.id", "bronze.clicks.topic");
     shop.ok(&["run", "--select", "+silver.events"]);
     let found = shop.rows("select expectation, offending_rows from system.expectations order by expectation");
     let users = shop.number("select count(*) from silver.events where user_id is null");

@@ -207,7 +207,7 @@ fn a_second_signal_stops_at_once_and_what_is_committed_stays_right() {
     wait(&shop, "data of the first step", || {
         has_data(&shop.path("lake/bronze/clicks"))
     });
-    let signalled = Instant::now();
+    let signaled = Instant::now();
     signal(&following.child, "TERM");
     thread::sleep(Duration::from_millis(500));
     assert!(
@@ -216,7 +216,7 @@ fn a_second_signal_stops_at_once_and_what_is_committed_stays_right() {
     );
     signal(&following.child, "INT");
     assert_eq!(following.child.wait().unwrap().code(), Some(1), "the second does not");
-    assert!(signalled.elapsed() < LONG / 2);
+    assert!(signaled.elapsed() < LONG / 2);
     assert!(
         !shop.path("lake/bronze/clicks/_delta_log").exists(),
         "nothing was committed"

@@ -183,6 +183,31 @@ fn a_table_that_is_damaged_blocks_no_other() {
     }
 }
 
+/// What the file says of itself is whole, so that only reading finds the damage.
+#[test]
+fn a_table_that_is_damaged_inside_blocks_no_other() {
+    const TEXT: &[u8] = b"quoted";
+    for format in ["parquet", "avro", "arrow"] {
+        let shop = shop_of(format);
+        let at = |name: &str| shop.path(&format!("sample_data/{name}.{format}"));
+        let whole = written(format, &events());
+        let mut damaged = whole.clone();
+        let place = damaged.windows(TEXT.len()).position(|text| text == TEXT).unwrap();
+        damaged[place..place + TEXT.len()].fill(0xff);
+        fs::write(at("a"), damaged).unwrap();
+        fs::write(at("b"), &whole).unwrap();
+        let run = shop.run(&["run"]);
+        let errors = String::from_utf8(run.stderr).unwrap();
+        assert!(run.status.success(), "{errors}");
+        let warning = format!("a.{format} is not read until it changes");
+        assert_eq!(errors.matches(&warning).count(), 1, "{errors}");
+        shop.assert_nothing_lost(22);
+        fs::write(at("a"), &whole).unwrap();
+        shop.ok(&["run"]);
+        shop.assert_nothing_lost(44);
+    }
+}
+
 #[test]
 fn a_cluster_reads_all_formats() {
     let csv = "csv, header: false, delimiter: \";\", columns: [timestamp, session_id, item_id, event_type]";

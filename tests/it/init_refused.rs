@@ -16,7 +16,7 @@ fn what_no_field_says_is_to_do_at_a_line() {
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{log}");
     let sql = fs::read_to_string(shop.path("shop/sql/silver/clicks.sql")).unwrap();
-    for what in ["the time of an event", "a session or a user", "the id of an item"] {
+    for what in ["the time of an event", "a session or a user", "the ID of an item"] {
         let told = log
             .lines()
             .find(|line| line.starts_with("to do: sql/silver/clicks.sql:") && line.contains(what));
@@ -58,7 +58,7 @@ fn hopeless_input_writes_nothing() {
         (&["--from", "framed.json"], "binary"),
         (&["--from", "numbers.json"], "a record is not a JSON object: 1"),
         (&["--from", "-"], "standard input"),
-        (&["--from", "kafka://127.0.0.1:1"], "names no topic"),
+        (&["--from", "kafka://127.0.0.1:1"], "does not name a topic"),
         (
             &["--from", retailrocket, "--preset", "ga4"],
             "it has no event_timestamp; its fields are",

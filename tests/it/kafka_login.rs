@@ -93,7 +93,7 @@ fn a_certificate_opens_a_topic_and_others_are_rejected() {
     shop.set("CERTIFICATE", "keys/stranger");
     assert_fails(
         &shop,
-        &["the key is not that of the client's certificate", "`key`"],
+        &["the key does not match the client's certificate", "`key`"],
         &[],
     );
     shop.edit("pipelines.yaml", "key: keys/client.key", "key: \"${CERTIFICATE}.key\"");

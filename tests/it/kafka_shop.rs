@@ -6,7 +6,7 @@ use crate::broker::Topic;
 use crate::support::Shop;
 
 /// What the pipeline derives from events, without the models.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     // An event's previous sessions are history, which a recomputation does not have.
     (
         "silver.events",
@@ -15,6 +15,7 @@ const TABLES: [(&str, &str); 5] = [
     ("gold.sessions", "*"),
     ("gold.session_items", "*"),
     ("gold.item_popularity", "*"),
+    ("gold.item_trends", "*"),
     ("gold.engagement", "*"),
 ];
 

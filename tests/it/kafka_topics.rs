@@ -167,7 +167,7 @@ fn two_clusters_with_topics_of_one_name_feed_one_bronze_and_nothing_is_lost_or_m
     assert_eq!(twice, 600, "every place is there twice");
     assert!(repeated >= events, "each event came from both: {repeated}, {events}");
 
-    // Each goes on where it ended, which is no longer the same.
+    // Each continues where it ended, which is no longer the same.
     simulate(&us, 50, 2);
     shop.ok(&["run"]);
     simulate(&eu, 100, 3);

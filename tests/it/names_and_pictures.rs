@@ -1,5 +1,5 @@
-//! Items of a project with a catalogue, as the page shows them in a real browser: titles, pictures, facts and links, and
-//! what must not come out of a catalogue.
+//! Items of a project with a catalog, as the page shows them in a real browser: titles, pictures, facts and links, and
+//! what must not come out of a catalog.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,8 +56,8 @@ fn answer(mut stream: &TcpStream, log: &Mutex<String>) {
     _ = write!(stream, "{head}Connection: close\r\n\r\n{SVG}");
 }
 
-/// A catalogue that knows every item but b.
-fn catalogue() -> String {
+/// A catalog that knows every item but b.
+fn catalog() -> String {
     let host = Pictures::host().address;
     let long = "A title that never ends ".repeat(20) + &"x".repeat(200);
     let category = "Kitchen > ".repeat(40);
@@ -73,13 +73,13 @@ select * from (values
     )
 }
 
-/// The project of what comes next, with that catalogue, after a run. Its session `new` clicked c, so d is recommended, and
-/// after it a, b and p.
+/// The project of what comes next, with that catalog, after a run. Its session `new` clicked c, so d is recommended,
+/// and after it a, b and p.
 fn shop() -> Shop {
     static RUN: OnceLock<Saved> = OnceLock::new();
     Shop::once(&RUN, || {
         let shop = followed();
-        fs::write(shop.path("sql/gold/items.sql"), catalogue()).unwrap();
+        fs::write(shop.path("sql/gold/items.sql"), catalog()).unwrap();
         let step = "      - { name: gold.items, sql: sql/gold/items.sql, mode: overwrite }\n";
         let declared = format!("{step}\nrecommender:\n  items: gold.items\n");
         shop.edit("pipelines.yaml", "\nrecommender:\n", &declared);
@@ -114,7 +114,7 @@ fn items_have_names_and_pictures() {
     let server = Server::start(&shop, &[]);
     with_tab("items_have_names_and_pictures", async |tab| {
         open(&tab, &server).await;
-        // All that a catalogue can say.
+        // All that a catalog can say.
         assert_eq!(tab.text(&of("d", ".item")).await, "Stoneware mug");
         assert_eq!(tab.text(&of("d", ".product-id")).await, "d");
         assert_eq!(tab.text(&of("d", ".product-category")).await, "Mugs");
@@ -157,13 +157,13 @@ fn items_have_names_and_pictures() {
             assert_eq!(count(&tab, &of("p", absent)).await, 0, "{absent}");
         }
         let harmless: bool = tab.value("window.attacked === undefined").await;
-        assert!(harmless, "a script of the catalogue ran");
+        assert!(harmless, "a script of the catalog ran");
         let sizes = "[...document.querySelectorAll('#session .recommendations .picture')].map((e) => `${e.offsetWidth}x${e.offsetHeight}`)";
         let sizes: Vec<String> = tab.value(sizes).await;
         assert_eq!(sizes.len(), 3, "of a, d and p");
         assert_eq!(BTreeSet::from_iter(sizes).len(), 1, "with a picture or without");
 
-        // The catalogue does not know b.
+        // The catalog does not know b.
         assert_eq!(tab.text(&of("b", ".item")).await, "b");
         assert_eq!(count(&tab, &of("b", ".product")).await, 0);
 
@@ -199,10 +199,10 @@ fn items_have_names_and_pictures() {
 }
 
 #[test]
-fn items_are_found_by_name_fit_a_phone_and_follow_the_catalogue() {
+fn items_are_found_by_name_fit_a_phone_and_follow_the_catalog() {
     let shop = shop();
     let server = Server::start(&shop, &[]);
-    let test = "items_are_found_by_name_fit_a_phone_and_follow_the_catalogue";
+    let test = "items_are_found_by_name_fit_a_phone_and_follow_the_catalog";
     with_tab(test, async |tab| {
         tab.resize(360, 740).await;
         tab.prefer("dark").await;

@@ -5,10 +5,11 @@ use std::fs;
 use crate::support::Shop;
 
 /// Gold's relational tables, which do not depend on when the model was trained.
-const GOLD: [&str; 4] = [
+const GOLD: [&str; 5] = [
     "gold.sessions",
     "gold.session_items",
     "gold.item_popularity",
+    "gold.item_trends",
     "gold.engagement",
 ];
 

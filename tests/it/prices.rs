@@ -18,7 +18,7 @@ use url::Url;
 use crate::saved::Saved;
 
 const BRONZE: &str = r#"select topic, partition, "offset" as line, value from changes('clicks')"#;
-const SILVER: &str = "select click['item_id'] as item_id, cast(click['price'] as double) as price, \
+pub const SILVER: &str = "select click['item_id'] as item_id, cast(click['price'] as double) as price, \
                       click['gone'] = 'yes' as gone, line from (select line, from_json(value, 'item_id string, price \
                       string, gone string') as click from changes('bronze.clicks'))";
 const GOLD: &str = "select count(*) as items, sum(price) as total from silver.prices";
@@ -185,6 +185,8 @@ pub fn did<'a>(outcomes: &'a [Outcome], step: &str) -> &'a str {
     match &outcome.unwrap().decision {
         Decision::UpToDate(_) => "nothing",
         Decision::Incremental => "new rows",
+        Decision::Forward(_) => "forward",
+        Decision::Backfill(_) => "backfilled",
         Decision::Full(reason) => reason,
     }
 }

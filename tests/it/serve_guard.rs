@@ -146,7 +146,7 @@ fn every_answer_says_what_a_page_may_do() {
             answer.head
         );
         assert!(!policy.contains("unsafe"), "{path}");
-        // Pictures, and nothing else, may come from the hosts of a catalogue.
+        // Pictures, and nothing else, may come from the hosts of a catalog.
         let (foreign, own): (Vec<&str>, Vec<&str>) = policy.split("; ").partition(|part| part.contains(':'));
         assert_eq!(foreign, ["img-src 'self' data: https: http:"], "{path}");
         assert!(own.len() >= 7, "{path}: {policy}");

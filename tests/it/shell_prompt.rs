@@ -184,7 +184,7 @@ fn what_is_typed_has_colors_unless_they_are_not_wanted() {
 }
 
 #[test]
-fn errors_end_nothing_and_the_prompt_tells_the_time_travelled_to() {
+fn errors_end_nothing_and_the_prompt_tells_the_time_traveled_to() {
     let shop = Shop::after_a_run();
     let terminal = Terminal::start(&shop, &["sql"]);
     terminal.wait_for_prompt();

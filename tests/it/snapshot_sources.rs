@@ -41,7 +41,7 @@ fn write(shop: &Shop, text: &str) {
     fs::write(shop.path("items.csv"), text).unwrap();
 }
 
-/// What a run did with the catalogue, and how many rows it read of it.
+/// What a run did with the catalog, and how many rows it read of it.
 fn did(shop: &Shop) -> (String, u64) {
     let steps = shop.run_steps();
     let step = steps.iter().find(|step| step["step"] == "bronze.items").unwrap();
@@ -49,7 +49,7 @@ fn did(shop: &Shop) -> (String, u64) {
     (result, step["rows_read"].as_u64().unwrap())
 }
 
-/// The catalogue in the lake, and what is made of it.
+/// The catalog in the lake, and what is made of it.
 fn tables(shop: &Shop) -> [Vec<String>; 2] {
     let queries = [
         "select id, price from bronze.items order by id",
@@ -59,7 +59,7 @@ fn tables(shop: &Shop) -> [Vec<String>; 2] {
 }
 
 #[test]
-fn a_catalogue_replaces_its_table_whenever_it_is_another_one() {
+fn a_catalog_replaces_its_table_whenever_it_is_another_one() {
     let shop = shop();
     let rebuilt = |rows| ("rebuilt".to_owned(), rows);
     let up_to_date = ("up to date".to_owned(), 0);
@@ -77,13 +77,13 @@ fn a_catalogue_replaces_its_table_whenever_it_is_another_one() {
     let second = [vec!["1,5", "2,8"], vec!["2,13"]];
     assert_eq!(tables(&shop), second);
 
-    // A half catalogue replaces nothing, whatever else has changed.
+    // A half catalog replaces nothing, whatever else has changed.
     write(&shop, "id,price\n1,5\n2,\"8");
     shop.edit("items.sql", "select id", "select  upper(id) as id");
     let run = shop.run(&["run"]);
     let told = String::from_utf8(run.stderr).unwrap();
     assert!(run.status.success(), "{told}");
-    assert!(told.contains("items.csv: its last record does not end"), "{told}");
+    assert!(told.contains("items.csv: its last record is unterminated"), "{told}");
     shop.edit("items.sql", "select  upper(id) as id", "select id");
     fs::remove_file(shop.path("items.csv")).unwrap();
     let run = shop.run(&["run"]);
@@ -107,7 +107,7 @@ fn a_catalogue_replaces_its_table_whenever_it_is_another_one() {
 }
 
 #[test]
-fn following_finds_another_catalogue() {
+fn following_finds_another_catalog() {
     let shop = shop();
     let is_written = |version: u32| {
         shop.path(&format!("lake/gold/worth/_delta_log/{version:020}.json"))
@@ -115,9 +115,9 @@ fn following_finds_another_catalogue() {
     };
     write(&shop, "id,price\n1,5\n2,6\n");
     let mut following = shop.start(&["run", "--follow"]);
-    wait(&shop, "first catalogue", || is_written(0));
+    wait(&shop, "first catalog", || is_written(0));
     write(&shop, "id,price\n2,7\n");
-    wait(&shop, "second catalogue", || is_written(1));
+    wait(&shop, "second catalog", || is_written(1));
     signal(&following, "TERM");
     assert!(following.wait().unwrap().success());
     assert_eq!(tables(&shop), [vec!["2,7"], vec!["1,7"]]);

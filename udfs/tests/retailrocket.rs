@@ -1,5 +1,5 @@
-//! Quality on real sessions (RetailRocket): ALS beside the figures that `implicit` 0.7.3 reaches with the same settings,
-//! and neighboring sessions, which know the order of clicks.
+//! Quality on real sessions (RetailRocket): ALS compared with the figures that `implicit` 0.7.3 reaches with the same
+//! settings, and neighboring sessions, which know the order of clicks.
 //!
 //! The data may not be copied into the project: `CLICKREC_TEST_DATA` names the folder that has `retailrocket/` in it.
 
@@ -146,7 +146,7 @@ fn quality_is_that_of_the_reference() {
 
 #[test]
 #[ignore = "needs CLICKREC_TEST_DATA"]
-fn neighbouring_sessions_are_better_than_a_matrix() {
+fn neighboring_sessions_are_better_than_a_matrix() {
     let folder = std::env::var("CLICKREC_TEST_DATA").expect("CLICKREC_TEST_DATA names no folder");
     let data = read(&Path::new(&folder).join("retailrocket"));
     let params = KnnParams::default();

@@ -45,7 +45,7 @@ fn told(findings: &Findings) -> String {
     }
     if !findings.left_out.is_empty() {
         lines.push(format!(
-            "not read, because of another format: {}",
+            "not read, because they have another format: {}",
             findings.left_out.join(", ")
         ));
     }
@@ -57,7 +57,7 @@ fn looked_at(findings: &Findings) -> String {
     match findings.others as u64 {
         0 => format!("{records} looked at"),
         others => {
-            let others = counted(others, "other is no JSON object", "others are no JSON objects");
+            let others = counted(others, "other is not a JSON object", "others are not JSON objects");
             format!("{records} looked at; {others}")
         }
     }

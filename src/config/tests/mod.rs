@@ -4,6 +4,7 @@ mod files;
 mod kafka_topics;
 mod recommender;
 mod schema_registry;
+mod time_zone;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{BackendConfig, ConfigError, Environment, LoadOptions, MaintenanceConfig, Mode, Project};
+use super::{BackendConfig, ConfigError, Environment, LoadOptions, MaintenanceConfig, Mode, OnChange, Project};
 use crate::settings::{VariableResolver, interpolate};
 use crate::sources::files::FilesConfig;
 use crate::sources::kafka::KafkaConfig;
@@ -173,6 +174,16 @@ fn every_kind_of_mistake_in_a_step_is_found() {
             "mode: append, key: [x]",
             "a step with `mode: append` cannot have `key`",
         ),
+        (
+            "mode: append",
+            "mode: append, on_change: froward",
+            "did you mean `forward`?",
+        ),
+        (
+            "mode: overwrite",
+            "mode: overwrite, on_change: forward",
+            "a step with `mode: overwrite` cannot have `on_change`",
+        ),
         ("bronze.clicks", "Bronze", "`Bronze` is not LAYER.TABLE"),
         ("bronze.clicks", "kafka.clicks", "the layer name `kafka` is reserved"),
         (
@@ -189,6 +200,20 @@ fn every_kind_of_mistake_in_a_step_is_found() {
         assert!(GOOD.contains(from), "{from}");
         let text = error(&GOOD.replacen(from, to, 1), None);
         assert!(text.contains(expected), "{to}: {text}");
+    }
+}
+
+#[test]
+fn older_rows_are_computed_again_unless_a_step_says_otherwise() {
+    for (setting, expected) in [
+        ("", OnChange::Rebuild),
+        (", on_change: rebuild", OnChange::Rebuild),
+        (", on_change: forward", OnChange::Forward),
+        (", on_change: backfill", OnChange::Backfill),
+    ] {
+        let yaml = GOOD.replace("key: [a]", &format!("key: [a]{setting}"));
+        let project = load(&yaml, None, &[]).unwrap();
+        assert_eq!(project.pipelines[0].steps[1].on_change, expected);
     }
 }
 

@@ -68,7 +68,7 @@ impl Call {
     /// Reads a name.
     ///
     /// # Errors
-    /// When a path does not say the format, or a call has other arguments.
+    /// When a path does not reveal the format, or a call has other arguments.
     pub fn of_name(name: &str) -> Result<Self> {
         if let Some(format) = name.split_once('(').and_then(|(name, _)| function(name)) {
             let wrong = || plan_datafusion_err!("{name}: write {}('PATH', OPTION => VALUE, …)", format.function());
@@ -81,7 +81,8 @@ impl Call {
                 options,
             }),
             None => {
-                let help = format!("say the format: read_csv('{name}'), read_json('{name}') or read_parquet('{name}')");
+                let help =
+                    format!("name the format: read_csv('{name}'), read_json('{name}') or read_parquet('{name}')");
                 Err(format::unknown(name, &help))
             }
         }
@@ -109,7 +110,7 @@ impl Call {
             }
         }
         let path = path?;
-        // What the name says, as far as the options say nothing else.
+        // What the name says, unless the options say otherwise.
         let of_path = Format::of_path(&path).filter(|(named, _)| *named == format);
         let mut options = of_path.map(|(_, options)| options).unwrap_or_default();
         options.append(&mut given);

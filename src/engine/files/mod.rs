@@ -4,7 +4,7 @@
 //! - `call`: what a name says; a call becomes a name before its statement is planned.
 //! - `format`: formats, by the end of a name; `paths`: the files of a path or a pattern.
 //! - `marked`: files of JSON that begin with a byte order mark.
-//! - `table`: the table of these files, with what DataFusion would read wrongly turned down.
+//! - `table`: the table of these files, rejecting what DataFusion would read wrongly.
 //! - `target`: where `copy … to` writes.
 
 mod call;

@@ -89,7 +89,7 @@ fn matching(pattern: &str) -> Result<Vec<ListingTableUrl>> {
 fn url(path: &Path) -> Result<ListingTableUrl> {
     if path.join("_delta_log").is_dir() {
         return plan_err!(
-            "`{}` is the folder of a Delta table, and holds deleted rows too\n  help: write LAYER.TABLE for a table \
+            "`{}` is the folder of a Delta table, which also holds deleted rows\n  help: write LAYER.TABLE for a table \
              of the lake",
             path.display()
         );

@@ -1,5 +1,5 @@
 //! The table of some files: they are listed, their columns are inferred, and what DataFusion would read wrongly is
-//! turned down.
+//! rejected.
 
 use std::sync::Arc;
 
@@ -111,7 +111,7 @@ fn whole_file(call: &Call, format: &dyn FileFormat, url: &ListingTableUrl) -> Re
         return Ok(());
     }
     plan_err!(
-        "`{}`: in a store, the only compressed files that are read are those of gzip\n  help: copy it to disk",
+        "`{}`: in a store, only gzip-compressed files are read\n  help: copy it to disk",
         call.path
     )
 }
@@ -200,7 +200,7 @@ impl Files<'_> {
         schema.map_err(|error| unreadable(self.call, &error))
     }
 
-    /// Requires the same columns in all files of CSV: DataFusion tells columns by their places, and skips the headers.
+    /// Requires the same columns in all files of CSV: DataFusion matches columns by position, and skips the headers.
     async fn check_headers(&self, mut options: Options) -> Result<()> {
         options.insert("schema_infer_max_rec".to_owned(), "0".to_owned());
         let headers = self.call.format.open(self.state, &options)?;
@@ -229,7 +229,7 @@ impl Files<'_> {
 struct Beginning {
     /// With a byte order mark.
     is_marked: bool,
-    /// The first byte after the mark that is no space.
+    /// The first byte after the mark that is not a space.
     letter: Option<u8>,
 }
 

@@ -24,7 +24,7 @@ pub fn complete_target(copy: &mut CopyToStatement) -> Result<()> {
     let Some((format, options)) = Format::of_path(&copy.target) else {
         return Err(format::unknown(
             &copy.target,
-            "say the format: copy … to '…' stored as csv",
+            "name the format: copy … to '…' stored as csv",
         ));
     };
     copy.stored_as = Some(format.name().to_owned());
@@ -45,7 +45,7 @@ mod tests {
 
     fn completed(sql: &str) -> Result<String> {
         let Some(Statement::CopyTo(mut copy)) = DFParser::parse_sql(sql).unwrap().pop_front() else {
-            panic!("{sql} is no copy");
+            panic!("{sql} is not a copy");
         };
         complete_target(&mut copy)?;
         Ok(copy.to_string())

@@ -1,4 +1,4 @@
-//! NDCG: items to come count less the lower they stand in the list.
+//! NDCG: items to come count less the lower they are in the list.
 
 /// NDCG@k (Järvelin, Kekäläinen, TOIS 2002) with gain 1 for each item to come: the sum of `1 / log2(1 + rank)` over the
 /// items to come in the list, divided by that of an ideal list.

@@ -271,7 +271,7 @@ fn has_kinds(mapping: &Mapping) -> bool {
 fn identified(mapping: &Mapping) -> String {
     let (sessions, users) = (listed(&mapping.session), listed(&mapping.user));
     format!(
-        "-- ids that stand for nobody count as missing: what programs write where they have no id (here in lower case). If ids of
+        "-- IDs that stand for nobody count as missing: what programs write where they have no ID (here in lower case). If IDs of
 -- the shop's own stand for nobody, such as that of a terminal in a store, add them to both lists.
 identified as (
     select
@@ -342,10 +342,10 @@ fn result(mapping: &Mapping) -> String {
 {line}    received_at,
     value,
 
-    ---------- the event. Events with the same id are one event (silver.events defines within how many days). Without an
-    ---------- id, events with the same content are one event; all fields count. Control characters separate the fields and
-    ---------- stand in for missing ones, so that no two events look alike by accident. Where ids do not distinguish events,
-    ---------- `vars: {{ conflicting_events: keep }}` makes the content part of the id. (The cast is needed because md5 returns
+    ---------- the event. Events with the same ID are one event (silver.events defines within how many days). Without an
+    ---------- ID, events with the same content are one event; all fields count. Control characters separate the fields and
+    ---------- stand in for missing ones, so that no two events look alike by accident. Where IDs do not distinguish events,
+    ---------- `vars: {{ conflicting_events: keep }}` makes the content part of the ID. (The cast is needed because md5 returns
     ---------- string views, which sorts cannot release, and which cannot be used to look up files.)
     case
         when given_event_id is not null and var('conflicting_events', 'quarantine') <> 'keep' then given_event_id

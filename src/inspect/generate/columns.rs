@@ -101,7 +101,7 @@ impl<'m> Columns<'m> {
         })
     }
 
-    /// Whether the id of an event stands for all items of its record.
+    /// Whether the ID of an event stands for all items of its record.
     pub fn has_record_id(&self) -> bool {
         self.columns
             .iter()

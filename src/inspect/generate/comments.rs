@@ -1,4 +1,4 @@
-//! Comments of generated SQL: what was chosen, why, and what is to be done by hand.
+//! Comments of generated SQL: what was chosen, why, and what remains to be done by hand.
 
 use super::super::mapping::{Choice, Kinds, Mapping, Role};
 
@@ -6,7 +6,7 @@ use super::super::mapping::{Choice, Kinds, Mapping, Role};
 const WIDTH: usize = 120;
 /// Kinds that a comment lists.
 const KINDS_LISTED: usize = 20;
-/// What a line begins with that somebody has to edit.
+/// The beginning of a line that the user has to edit.
 pub(super) const EDIT: &str = "EDIT: ";
 
 /// A comment with this indentation, in lines.
@@ -66,7 +66,7 @@ fn left_open(role: Role, column: &str, mapping: &Mapping) -> String {
         Role::EventId => {
             return format!("{column}: no field identifies an event, so records with the same content are one event");
         }
-        Role::Kind => return format!("{column}: no field says what happened, so everything is a view"),
+        Role::Kind => return format!("{column}: no field says what happened, so every event counts as a view"),
         Role::Session if has_user => {
             return format!(
                 "{column}: no field names a session; silver.events infers them: the events of a user that are no more \
@@ -78,7 +78,7 @@ fn left_open(role: Role, column: &str, mapping: &Mapping) -> String {
         }
         Role::Session => ("a session or a user", "session_id string from $.visit.id"),
         Role::Time => ("the time of an event", "event_at timestamp from $.created_at"),
-        _ => ("the id of an item", "item_id string from $.product.id"),
+        _ => ("the ID of an item", "item_id string from $.product.id"),
     };
     let read = match role {
         Role::Time => format!("click['{column}']"),
@@ -113,7 +113,7 @@ pub(super) fn unknown_kinds(mapping: &Mapping) -> String {
     }
 }
 
-/// The lines of a file that somebody has to edit, from 1, with what is to be done.
+/// The lines of a file that the user has to edit, from 1, with what to do.
 pub(super) fn edits(sql: &str) -> Vec<(usize, String)> {
     let mark = format!("-- {EDIT}");
     let lines: Vec<&str> = sql.lines().collect();

@@ -1,5 +1,5 @@
-//! The files of a project that read a sample, as text: the source, the view that parses it, its test, and what follows from
-//! records that become several rows.
+//! The files of a project that read a sample, as text: the source, the view that parses it, its test, and what follows
+//! from records that become several rows.
 //!
 //! - `columns`: what `from_json` declares; `comments`: why; `clicks_sql`: the view `silver.clicks`.
 //! - `unit_test`: its test, of real records.
@@ -45,7 +45,7 @@ pub fn clicks(findings: &Findings) -> String {
     clicks_sql::clicks_sql(findings)
 }
 
-/// What somebody has to edit before records are accepted: `FILE:LINE: what`.
+/// What the user has to edit before records are accepted: `FILE:LINE: what`.
 pub fn to_do(findings: &Findings) -> Vec<String> {
     let edits = comments::edits(&clicks(findings));
     let edits = edits

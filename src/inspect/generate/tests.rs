@@ -112,7 +112,7 @@ fn found(batch: &RecordBatch) -> Vec<Found> {
     let times = times.as_primitive::<TimestampMicrosecondType>();
     let found = (0..batch.num_rows()).map(|row| {
         let event_type = text("event_type", row);
-        let events = [Event::View, Event::AddToCart, Event::Purchase];
+        let events = [Event::View, Event::AddToCart, Event::RemoveFromCart, Event::Purchase];
         let of_row = Row {
             event_at: times.is_valid(row).then(|| times.value(row)),
             session_id: text("session_id", row),

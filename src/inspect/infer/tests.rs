@@ -106,7 +106,7 @@ fn the_lines_of_an_order_are_rows_beside_views_of_one_item() {
     let records = [times(10, view), times(10, order)].concat();
     let mapping = inferred(&records);
     let expected = [
-        "event id=id",
+        "event ID=id",
         "time=time",
         "user=user_id",
         "item=properties.products[].product_id|properties.product_id",
@@ -189,7 +189,7 @@ fn changes_of_a_database_have_the_fields_of_the_new_row() {
         })
     });
     let expected = [
-        "event id=payload.after.id",
+        "event ID=payload.after.id",
         "time=payload.after.created_at",
         "session=payload.after.session_id",
         "item=payload.after.product_id",

@@ -142,7 +142,7 @@ fn each_preset_reads_its_schema() {
             &REES46,
             vec![
                 "2019-10-01T00:00:00Z 72d76fde 541312140 44600062 view".to_owned(),
-                "event_type is unknown".to_owned(),
+                "2019-10-01T00:00:01Z 72d76fde 541312140 44600062 remove_from_cart".to_owned(),
             ],
         ),
         ("datagen", &SHOES, vec![format!("{day}0Z - u1 p1 view")]),

@@ -32,3 +32,4 @@ pub use filters::KeyFilters;
 pub use rule::PruneByKeys;
 pub(super) use scan::KeyScanExec;
 pub use set::KeySet;
+pub(super) use times::{is_time, spans};

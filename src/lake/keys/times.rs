@@ -15,10 +15,10 @@ use crate::lake::LakeTable;
 const CUT_OFF_AT_MOST: i64 = 999;
 
 /// The first and the last date or time of a column in a data file, as [`ticks`].
-pub(super) type Span = (i64, i64);
+pub(in crate::lake) type Span = (i64, i64);
 
 /// Whether values of a type convert to [`ticks`] that are comparable with the statistics in the log.
-pub(super) fn is_time(of: &DataType) -> bool {
+pub(in crate::lake) fn is_time(of: &DataType) -> bool {
     matches!(of, DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _))
 }
 
@@ -31,7 +31,7 @@ pub(super) fn ticks(column: &ArrayRef) -> Result<Vec<i64>> {
 
 /// The spans of a column in the data files of a table, keyed by file location, for the files whose statistics have
 /// them.
-pub(super) fn spans(table: &LakeTable, column: &str) -> HashMap<Path, Span> {
+pub(in crate::lake) fn spans(table: &LakeTable, column: &str) -> HashMap<Path, Span> {
     let found = || {
         let log = table.state()?.log_data();
         let column = Column::from_name(column);

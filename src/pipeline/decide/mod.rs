@@ -1,8 +1,9 @@
 //! What a step has to do, and why: a pure function of the state of the lake and the sources. A step is up to date,
-//! reads on from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
-//! changed its rows, a full refresh was asked for; `refresh_after` makes it wait. Where an input only lost rows, steps
-//! that read its `changes('…')` have nothing to do. Where a snapshot is not taken, a step leaves its table as it is,
-//! whatever else has changed.
+//! continues from its inputs' positions, or is rebuilt: its SQL has changed, an input was replaced, another engine
+//! changed its rows, a full refresh was requested; `refresh_after` makes it wait. Where its SQL has changed, it may go
+//! forward instead (`on_change`, `--forward`): it reads on, and older rows stay as they are; a change that concerns
+//! these too is refused. Where an input only lost rows, steps that read its `changes('…')` have nothing to do. Where a
+//! snapshot was not read, a step leaves its table as it is, whatever else has changed.
 //!
 //! [`decide`] depends on its [`Facts`] alone: no lake, no source, no clock. [`Inputs`](super::Inputs) gathers the facts
 //! and binds the step's inputs accordingly. `fingerprint.rs` makes the fingerprint of a step's logic; `inputs/found.rs`
@@ -23,8 +24,38 @@ pub enum Decision {
     UpToDate(String),
     /// Reads what is new, and adds to its table.
     Incremental,
+    /// Does that with logic that has changed: older rows stay as they are; with the reason.
+    Forward(String),
+    /// Computes rows of earlier logic again; with which of them. [`decide`] does not decide this: `backfill.rs` does.
+    Backfill(String),
     /// Reads everything, and replaces its table; with the reason.
     Full(String),
+}
+
+impl Decision {
+    /// Whether rows stay that the step does not write.
+    pub fn keeps_rest(&self) -> bool {
+        matches!(self, Self::Incremental | Self::Forward(_) | Self::Backfill(_))
+    }
+
+    /// Why, where it needs a reason.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Incremental => None,
+            Self::UpToDate(reason) | Self::Forward(reason) | Self::Backfill(reason) | Self::Full(reason) => {
+                Some(reason)
+            }
+        }
+    }
+
+    /// What the table's history says about the logic: nothing, where all rows are of it.
+    pub(super) fn logic(&self) -> Option<String> {
+        match self {
+            Self::Forward(_) => Some("forward".to_owned()),
+            Self::Backfill(rows) => Some(format!("backfill {rows}")),
+            Self::UpToDate(_) | Self::Incremental | Self::Full(_) => None,
+        }
+    }
 }
 
 /// All that a decision depends on.
@@ -43,8 +74,12 @@ pub(super) struct LakeFacts {
     pub reads: Reads,
     /// Whether a full refresh was requested.
     pub full_refresh: bool,
+    /// Whether older rows stay as they are where the logic has changed.
+    pub forward: bool,
     /// The fingerprint of the step's logic as it is now.
     pub fingerprint: i64,
+    /// The fingerprint of its mode, key and partitioning.
+    pub layout: i64,
     /// The step's own table; `None` where it does not exist.
     pub table: Option<TableFacts>,
     /// The tables that the step reads.
@@ -69,6 +104,8 @@ pub(super) enum Reads {
 pub(super) struct TableFacts {
     /// The fingerprint of the logic that wrote it, if known.
     pub fingerprint: Option<i64>,
+    /// The fingerprint of the mode, key and partitioning that it was written with, if known.
+    pub layout: Option<i64>,
     /// What others did to it.
     pub others: Others,
 }
@@ -126,7 +163,7 @@ pub(super) struct SourceFacts {
     pub records: u64,
     /// Whether the positions are worth a commit even if no record waits; for snapshots, whether one has changed.
     pub keep: bool,
-    /// Why a snapshot is not taken: nothing can be computed without it.
+    /// Why a snapshot was not read: nothing can be computed without it.
     pub not_taken: Option<String>,
     /// What another engine did to the rows that were read from them.
     pub loss: Loss,
@@ -145,22 +182,29 @@ pub(super) enum Loss {
 }
 
 /// What a step has to do, and why.
-pub(super) fn decide(facts: &Facts) -> Decision {
+///
+/// # Errors
+/// Why changed logic cannot hold for new rows alone, where that was asked for and nothing else rebuilds the table.
+pub(super) fn decide(facts: &Facts) -> Result<Decision, String> {
     if let Some(reason) = &facts.sources.not_taken {
-        return Decision::UpToDate(reason.clone());
+        return Ok(Decision::UpToDate(reason.clone()));
     }
     if let Some(reason) = facts.lake.rebuild() {
-        return Decision::Full(reason);
+        return Ok(Decision::Full(reason));
     }
-    match facts.lake.reads {
+    match &facts.lake.table {
+        Some(table) if facts.lake.goes_forward(table) => return facts.lake.forward(table),
+        _ => {}
+    }
+    Ok(match facts.lake.reads {
         Reads::Sources | Reads::Changes => read_on(facts),
         Reads::Whole => recompute(facts),
-    }
+    })
 }
 
 impl LakeFacts {
-    /// Why a step starts from the beginning, whatever its sources say: it reads all inputs as if it had never read any. A
-    /// step that is recomputed because its input has changed does not: it may read its own rows (`previous('…')`).
+    /// Why a step starts from the beginning, whatever its sources say: it reads all inputs as if it had never read any.
+    /// A step that is recomputed because its input has changed does not: it may read its own rows (`previous('…')`).
     pub fn rebuild(&self) -> Option<String> {
         let Some(table) = &self.table else {
             return Some("its table does not exist yet".to_owned());
@@ -172,7 +216,7 @@ impl LakeFacts {
         if self.reads == Reads::Sources {
             return None;
         }
-        if table.fingerprint != Some(self.fingerprint) {
+        if table.fingerprint != Some(self.fingerprint) && !self.goes_forward(table) {
             return Some("its SQL has changed".to_owned());
         }
         match &table.others {
@@ -186,8 +230,32 @@ impl LakeFacts {
         }
     }
 
-    /// Why an input has to be read again. Any input counts, even one that does not drive the step: rows that were joined
-    /// with its old contents may be wrong now.
+    /// Whether the logic has changed, and older rows stay. A step that reads no changes computes all rows each time.
+    fn goes_forward(&self, table: &TableFacts) -> bool {
+        let is_changed = table.fingerprint.is_some_and(|old| old != self.fingerprint);
+        self.forward && is_changed && self.reads == Reads::Changes
+    }
+
+    /// Goes forward, even where no row is new: from then on, the table is of the new logic. Which columns may change is
+    /// another matter: `step/shape.rs`.
+    fn forward(&self, table: &TableFacts) -> Result<Decision, String> {
+        match table.layout {
+            Some(old) if old == self.layout => Ok(Decision::Forward(
+                "its SQL has changed; older rows stay as they are".to_owned(),
+            )),
+            Some(_) => {
+                Err("its mode, `key` or `partition_by` has changed, which concerns the older rows, too".to_owned())
+            }
+            None => Err(
+                "an earlier version of clickrec wrote its table, and did not record the key. With its old SQL, it does \
+                 so as soon as it writes a row"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// Why an input has to be read again. Any input counts, even one that does not drive the step: rows that were
+    /// joined with its old contents may be wrong now.
     fn reread(&self) -> Option<String> {
         self.inputs.iter().find_map(|input| input.reread.clone())
     }

@@ -1,5 +1,5 @@
 //! How long `--follow` pauses after a failed batch before it tries again: a second, doubled with each further failure,
-//! up to 30 seconds. Which failures are tried again, `Follower` decides.
+//! up to 30 seconds. `Follower` decides which failures are retried.
 
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ impl BatchTrigger {
         self.records_max.min(by_bytes).max(1)
     }
 
-    /// Waits until the next batch begins, the first at once; `false` where it shall not.
+    /// Waits until the next batch begins, the first immediately; `false` if there is to be none.
     pub async fn wait(&mut self, status: &Status, stop: &CancellationToken) -> bool {
         while !stop.is_cancelled() {
             let now = Instant::now();

@@ -37,7 +37,7 @@ impl Ledger {
         }
     }
 
-    /// Writes down now and then, for ever.
+    /// Writes every now and then, forever.
     pub async fn keep(&self, runner: &Runner) {
         loop {
             sleep(EVERY).await;

@@ -1,16 +1,19 @@
-//! `run --follow`: batch after batch, for as long as the sources go on. What passes (a broker or store that does not
+//! `run --follow`: batch after batch, for as long as the sources deliver. What passes (a broker or store that does not
 //! answer, a lost race) is tried again without end, but not with `--once`; a batch that did not fit into memory is
 //! followed by a smaller one. Every other failure of a batch ends it, as does a source or store that was never reached.
 //!
 //! - [`Follower`]: the two loops. One takes what waits in the sources through the steps that keep up with them; the
-//!   other runs the steps that have a slower schedule (training), beside it. They share the memory limit and nothing
+//!   other runs the steps that have a slower schedule (training), alongside it. They share the memory limit and nothing
 //!   else: each step is one commit, so neither can see half of what the other does.
 //! - `batch_trigger`: how long it waits before the next batch, and how many records that takes.
 //! - `backoff`: how long it pauses after a failed batch before it tries again.
 //! - `slower_steps`: when the steps of a slower schedule (`every`, `refresh_after`) are due.
+//! - `backfill`: rows of earlier logic are computed again beside all that, day by day (`on_change: backfill`);
+//!   `turns`: a step and its backfill do not get into each other's way.
 //! - `ledger`: what the steps did, for `system.runs`, every few minutes.
-//! - [`Status`]: how it goes, for whoever shows it: lag, rates, commits, failures, health.
+//! - [`Status`]: how it is doing, for whoever shows it: lag, rates, commits, failures, health.
 
+mod backfill;
 mod backoff;
 mod batch_trigger;
 mod ledger;
@@ -18,6 +21,7 @@ mod slower_steps;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +37,7 @@ use self::backoff::Backoff;
 use self::batch_trigger::BatchTrigger;
 use self::ledger::Ledger;
 use self::slower_steps::Schedule;
+use self::turns::Turns;
 use super::run_options::lookup;
 use super::{Decision, Failure, Node, Outcome, PipelineError, RunEvent, RunOptions, Runner};
 use crate::config::{Mode, Pipeline};
@@ -45,7 +50,7 @@ pub use status::{Health, Snapshot, Status, TableStatus};
 pub struct FollowOptions {
     /// What is run.
     pub run: RunOptions,
-    /// End once nothing waits any more.
+    /// End once nothing waits anymore.
     pub once: bool,
 }
 
@@ -59,7 +64,7 @@ pub enum FollowEvent<'a> {
         /// How it goes now.
         status: &'a Snapshot,
     },
-    /// A step of a slower schedule has run.
+    /// A step of a slower schedule has run, or one more day of a step's older rows was computed again.
     Scheduled(&'a Outcome),
     /// A batch, or a step of a slower schedule, failed, and will be tried again after a pause.
     Failed {
@@ -82,6 +87,8 @@ pub struct Follower<'a> {
     batch: Vec<&'a Node>,
     /// The steps that have a slower schedule, in order.
     scheduled: Vec<&'a Node>,
+    /// The steps whose older rows are computed again.
+    turns: Turns<'a>,
     status: Arc<Status>,
     stop: CancellationToken,
     /// Steps whose tables were written, and may be due for upkeep.
@@ -103,9 +110,14 @@ impl<'a> Follower<'a> {
     ) -> Result<Self, PipelineError> {
         let selected = options.run.selection.steps(runner.dag(), &pipeline.name)?;
         runner.check(&selected)?;
+        runner.check_forward(&options.run.forward)?;
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
         let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| slower_steps::is_slower(node));
+        let turns = Turns::new(batch.iter().chain(&scheduled).copied());
+        for node in turns.nodes() {
+            runner.check_backfill(node)?;
+        }
         let (written, to_maintain) = unbounded_channel();
         let reads_sources = batch.iter().any(|node: &&Node| !node.sources.is_empty());
         Ok(Self {
@@ -114,6 +126,7 @@ impl<'a> Follower<'a> {
             options,
             batch,
             scheduled,
+            turns,
             status: Arc::new(Status::new(pipeline.trigger.every, reads_sources)),
             stop,
             ledger: Ledger::new(pipeline),
@@ -130,8 +143,9 @@ impl<'a> Follower<'a> {
     /// Follows.
     ///
     /// # Errors
-    /// What no further try would mend: lost records, a schema that does not fit, a full disk. What will pass (a broker
-    /// or a store that does not answer, a lost race) is tried again for ever, with pauses, and shows in the status.
+    /// What no further attempt would fix: lost records, a schema that does not fit, a full disk. What will pass (a
+    /// broker or a store that does not answer, a lost race) is tried again forever, with pauses, and shows in the
+    /// status.
     pub async fn run(&self, on_event: OnEvent<'_>) -> Result<(), PipelineError> {
         self.runner.lake().check_writable().map_err(PipelineError::Unwritable)?;
         for nodes in [&self.batch, &self.scheduled] {
@@ -144,12 +158,12 @@ impl<'a> Follower<'a> {
                 self.ledger.keep(self.runner),
                 async {
                     if !self.options.once {
-                        self.follow_schedule(on_event).await;
+                        tokio::join!(self.follow_schedule(on_event), self.backfill(on_event));
                     }
                 }
             )
         };
-        // What is at work beside the batches when they end is dropped: it has committed, or it has not.
+        // Whatever runs alongside the batches when they end is dropped: it has committed, or it has not.
         let followed = tokio::select! {
             followed = self.follow_sources(on_event) => followed,
             _ = beside => Ok(()),
@@ -210,8 +224,8 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Runs the steps once, side by side where none reads another, as far as nobody says stop. Whether records were read, so
-    /// that more may wait.
+    /// Runs the steps once, side by side if none reads another, until it is asked to stop. Returns whether records were
+    /// read, so that more may wait.
     async fn one_batch(
         &self,
         options: &mut RunOptions,
@@ -252,6 +266,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn run_batch_step(&self, node: &'a Node, options: &RunOptions) -> Result<Outcome, PipelineError> {
+        let _turn = self.turns.take(node).await;
         let mut on_start = |event: RunEvent<'_>| self.status.started(&event);
         let outcome = self.runner.run_step(node, lookup(node, options), &mut on_start).await?;
         if !matches!(outcome.decision, Decision::UpToDate(_)) {
@@ -267,7 +282,7 @@ impl<'a> Follower<'a> {
             for node in self.batch.iter().filter(|node| !node.sources.is_empty()) {
                 match self.runner.lag(node).await {
                     Ok(lag) => self.status.measured(lag),
-                    // The next batch will fail with the same, and says so.
+                    // The next batch will fail with the same error, and report it.
                     Err(error) => tracing::debug!(%error, "the lag cannot be measured"),
                 }
             }
@@ -278,11 +293,11 @@ impl<'a> Follower<'a> {
     fn finished(&self, node: &'a Node, outcome: &Outcome) {
         self.status.finished(node, outcome);
         self.ledger.add(outcome);
-        // Fails only where nobody maintains any more.
+        // Fails only if the maintenance loop has ended.
         _ = self.written.send(node);
     }
 
-    /// Keeps the tables that were written in shape, beside the batches. What cannot be done is done later.
+    /// Maintains the tables that were written, alongside the batches. What cannot be done now is done later.
     async fn maintain(&self, on_event: OnEvent<'_>) {
         let mut to_maintain = self.to_maintain.lock().await;
         loop {
@@ -338,6 +353,7 @@ impl<'a> Follower<'a> {
         if !reads_snapshots && matches!(inputs.decision, Decision::Full(_)) && inputs.waiting == Some(0) {
             return Ok(false);
         }
+        let _turn = self.turns.take(node).await;
         let outcome = self.runner.run_step(node, lookup, &mut |_| {}).await?;
         if !matches!(outcome.decision, Decision::UpToDate(_)) {
             self.finished(node, &outcome);
@@ -347,7 +363,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Steps that stand in order, in groups of which none reads a table of its own group.
+/// Steps in order, in groups within which none reads a table of another.
 fn waves<'a>(steps: impl Iterator<Item = &'a Node>) -> Vec<Vec<&'a Node>> {
     let mut waves: Vec<Vec<&Node>> = vec![];
     let mut written = BTreeSet::new();

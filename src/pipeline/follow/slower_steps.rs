@@ -1,4 +1,4 @@
-//! When a step with a schedule of its own (`every`, `refresh_after`) is due, as training is. It runs beside the
+//! When a step with a schedule of its own (`every`, `refresh_after`) is due, as training is. It runs alongside the
 //! batches; when these begin is in `batch_trigger`.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::pipeline::Node;
 
-/// Whether a step runs beside the batches: it has a schedule of its own, or waits until much is new.
+/// Whether a step runs alongside the batches: it has a schedule of its own, or waits until much is new.
 pub(super) fn is_slower(node: &Node) -> bool {
     node.step.every.is_some() || node.step.refresh_after.is_some()
 }
@@ -32,7 +32,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Waits until a step is due; for ever where there is none.
+    /// Waits until a step is due; forever if there is none.
     pub async fn wait(&self) {
         match self.entries.iter().map(|(_, _, due)| *due).min() {
             Some(due) => sleep_until(due).await,

@@ -1,4 +1,4 @@
-//! How `--follow` gets on: lag, rates, commits, failures, and whether it is healthy (sources stalled for three
+//! How `--follow` is doing: lag, rates, commits, failures, and whether it is healthy (sources stalled for three
 //! triggers, at least 15 seconds; steps stuck for half an hour; slower steps or upkeep failed three times in a row).
 //! `cli/metrics.rs` serves it as `/health` and `/metrics`, `cli/follow.rs` shows it.
 
@@ -12,15 +12,15 @@ use crate::config::TableName;
 use crate::lake::{self, LakeError, Version};
 use crate::pipeline::{Node, Outcome, PipelineError, RunEvent, Runner, StepProgress, chain};
 
-/// A source that was not heard of for so many triggers is taken for stalled, or for so long where that is longer.
+/// A source that has not responded for this many triggers, or for this long if that is longer, counts as stalled.
 const TRIGGERS_UNHEARD: u32 = 3;
 const UNHEARD_MIN: Duration = Duration::from_secs(15);
-/// A step that got no further for so long is taken for stuck; rewriting files counts as no row.
+/// A step that has made no progress for this long counts as stuck; rewriting files counts as no row.
 const STUCK: Duration = Duration::from_secs(1_800);
-/// A step of a slower schedule, or the upkeep of a table, that failed so often in a row needs somebody to look.
+/// A step with a slower schedule, or the upkeep of a table, that failed this often in a row needs attention.
 const FAILURES_IN_A_ROW: u64 = 3;
 
-/// How following goes, shared between the loops and whoever shows it.
+/// How following is doing, shared between the loops and whoever shows it.
 #[derive(Debug)]
 pub struct Status {
     patience: Duration,
@@ -32,7 +32,7 @@ pub struct Status {
 struct State {
     shown: Snapshot,
     started: Instant,
-    /// When the sources last told how much waits.
+    /// When the sources last reported how much waits.
     measured: Instant,
     /// Whether the lag was measured after the last batch.
     lag_is_new: bool,
@@ -61,11 +61,11 @@ pub struct Snapshot {
     pub repeated: u64,
     /// Records that were not accepted, since the start.
     pub quarantined: u64,
-    /// Those of them whose id is that of another event.
+    /// Those of them whose ID is that of another event.
     pub conflicting: u64,
     /// Records that are in none of the tables; below zero, those that are in several.
     pub missing: i64,
-    /// Failures since the start, of batches and of steps beside them.
+    /// Failures since the start, of batches and of steps alongside them.
     pub failures: u64,
     /// Why the last batch failed, where the last one did.
     pub error: Option<String>,
@@ -94,10 +94,10 @@ pub struct TableStatus {
     pub error: String,
 }
 
-/// Whether somebody should look.
+/// Whether following needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It goes on.
+    /// It makes progress.
     Good,
     /// It does not; with what is wrong.
     Bad(String),

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch_trigger::BatchTrigger;
 use super::slower_steps::{Schedule, is_slower, pause};
+use super::turns::Turns;
 use super::{Status, waves};
-use crate::config::{Mode, Step, Trigger};
+use crate::config::{Mode, OnChange, Step, Trigger};
 use crate::pipeline::test_project::{dag, project, step, table};
 use crate::pipeline::{Dag, Decision, Node, Outcome};
 
@@ -106,6 +107,23 @@ fn a_step_is_due_at_once_and_again_after_its_pause() {
 }
 
 #[tokio::test]
+async fn a_step_and_its_backfill_take_turns_and_no_other_step_waits() {
+    let whole = "select t.n from changes('silver.n') t join silver.n as n on t.n = n.n";
+    let mut backfilled = step("gold.n", Mode::Merge, whole);
+    backfilled.key = vec!["n".to_owned()];
+    backfilled.on_change = OnChange::Backfill;
+    let dag = steps(vec![step("silver.n", Mode::Append, "select 1 as n"), backfilled]);
+    let turns = Turns::new(dag.nodes().iter());
+    let [silver, gold] = ["silver.n", "gold.n"].map(|name| dag.get(&table(name)).unwrap());
+    assert_eq!(names(&turns.nodes().collect::<Vec<_>>()), ["gold.n"]);
+    let turn = turns.take(gold).await;
+    assert!(turn.is_some() && turns.take(silver).await.is_none());
+    assert!(timeout(MOMENT, turns.take(gold)).await.is_err(), "it waits");
+    drop(turn);
+    assert!(turns.take(gold).await.is_some());
+}
+
+#[tokio::test]
 async fn a_schedule_without_steps_waits_for_ever() {
     let dag = slower(HOUR);
     let nodes: Vec<&Node> = dag.nodes().iter().filter(|node| is_slower(node)).collect();
@@ -170,7 +188,7 @@ fn a_batch_that_does_not_fit_is_halved_and_grows_again() {
     assert_eq!(batches.records_max(), 2_000);
     assert!(batches.take_less());
     assert_eq!(batches.records_max(), 1_000);
-    // So few records are no reason for a lack of memory.
+    // So few records cannot be the reason for a lack of memory.
     assert!(!batches.take_less());
     assert_eq!(batches.records_max(), 1_000);
     for expected in [2_000, 4_000, 4_000] {

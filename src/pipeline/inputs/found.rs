@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::sources::FoundSources;
 use super::{Lookup, World};
-use crate::config::TableName;
+use crate::config::{OnChange, TableName};
 use crate::lake::{Changes, Lake, LakeError, LakeTable, positions};
 use crate::pipeline::decide::{Facts, InputFacts, LakeFacts, News, Others, Reads, Refresh, TableFacts};
 use crate::pipeline::{Node, PipelineError};
@@ -35,7 +35,7 @@ pub(super) struct Input {
     pub changes: Changes,
     /// Why everything has to be read, if it has to.
     reread: Option<String>,
-    /// The application id and the version to commit; `None` where the table does not exist.
+    /// The application ID and the version to commit; `None` where the table does not exist.
     pub position: Option<(String, i64)>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Found<'a> {
             .await
             .map_err(|error| node.lake_error(error))?;
         let planned = world.schemas.get(node.name());
-        let table = own_table(node, &target, planned, lookup.full_refresh).await?;
+        let table = own_table(node, &target, planned, lookup).await?;
         let mut finder = Finder {
             node,
             lake: world.lake,
@@ -62,7 +62,9 @@ impl<'a> Found<'a> {
         let lake = LakeFacts {
             reads: reads(node),
             full_refresh: lookup.full_refresh,
+            forward: forward(node, lookup),
             fingerprint: node.fingerprint,
+            layout: node.layout,
             table,
             inputs: inputs.iter().map(|input| input.facts(node)).collect(),
             refresh: refresh(node, &inputs),
@@ -88,6 +90,11 @@ impl<'a> Found<'a> {
     }
 }
 
+/// Whether older rows stay as they are where the logic has changed.
+fn forward(node: &Node, lookup: Lookup) -> bool {
+    lookup.forward || node.step.on_change != OnChange::Rebuild
+}
+
 /// How the step's SQL reads its inputs.
 fn reads(node: &Node) -> Reads {
     match (node.adds_records(), node.changed_tables.is_empty()) {
@@ -97,8 +104,8 @@ fn reads(node: &Node) -> Reads {
     }
 }
 
-/// A table that is filled from sources is never rebuilt automatically, so rows of other tables that it has read must not
-/// arrive again as new ones.
+/// A table that is filled from sources is never rebuilt automatically, so rows of other tables that it has read must
+/// not arrive again as new ones.
 async fn refuse_rereads(node: &Node, target: &LakeTable, inputs: &[Input]) -> Result<(), PipelineError> {
     for input in inputs.iter().filter(|input| input.drives(node)) {
         let Some(reason) = &input.reread else { continue };
@@ -129,23 +136,29 @@ async fn own_table(
     node: &Node,
     target: &LakeTable,
     planned: Option<&SchemaRef>,
-    full_refresh: bool,
+    lookup: Lookup,
 ) -> Result<Option<TableFacts>, PipelineError> {
     if target.version().is_none() {
         return Ok(None);
     }
     let mut facts = TableFacts::default();
-    if full_refresh || node.adds_records() {
+    if lookup.full_refresh || node.adds_records() {
         return Ok(Some(facts));
     }
     let failed = |error| node.lake_error(error);
     facts.fingerprint = target.transaction(positions::SQL).await.map_err(failed)?;
-    if facts.fingerprint == Some(node.fingerprint) {
+    let is_changed = facts.fingerprint != Some(node.fingerprint);
+    if is_changed && forward(node, lookup) {
+        facts.layout = target.transaction(positions::LAYOUT).await.map_err(failed)?;
+        // Its columns differ anyway: whether they fit is checked before anything is written (`step/shape.rs`).
+        facts.others = others(target, None).await.map_err(failed)?;
+    } else if !is_changed {
         facts.others = others(target, planned).await.map_err(failed)?;
     }
     Ok(Some(facts))
 }
 
+/// What others did to the table; their changes of columns count where the columns are not as planned.
 async fn others(target: &LakeTable, planned: Option<&SchemaRef>) -> Result<Others, LakeError> {
     let last = target.last_commit().await?;
     if let Some(other) = last.rows_changed() {
@@ -180,8 +193,8 @@ impl Input {
 
     fn facts(&self, node: &Node) -> InputFacts {
         let news = match (self.changes.is_empty(), self.changes.is_unchanged()) {
-            (true, true) => News::None,
-            (true, false) => News::Fewer,
+            (true, true) if !self.changes.erases() => News::None,
+            (true, _) => News::Fewer,
             (false, _) => News::Rows,
         };
         InputFacts {
@@ -244,8 +257,8 @@ impl Finder<'_> {
         })
     }
 
-    /// A table as far as it may be read. Where another input is made of its changes, that is as far as that one has read
-    /// it: a step that asks what became of each record must not see records that nobody has judged yet.
+    /// A table as far as it may be read. Where another input is made of its changes, that is as far as that one has
+    /// read it: a step that asks what became of each record must not see records that nobody has judged yet.
     async fn open(&mut self, name: &TableName) -> Result<LakeTable, PipelineError> {
         let node = self.node;
         let mut judges = vec![];

@@ -1,4 +1,4 @@
-//! What a step reads, in three parts: what is there (`found`, `sources`), what is to be done about it
+//! What a step reads, in three parts: what is there (`found`, `sources`), what to do about it
 //! ([`decide`](super::decide)), and what the names in the step's SQL stand for then (`step_bindings`). `find` goes
 //! through them.
 
@@ -20,7 +20,7 @@ use crate::engine::Bindings;
 use crate::lake::{Lake, LakeTable};
 use crate::sources::{ReadOptions, Source};
 
-/// What a step reads, fixed at one moment, and how far it will have read afterwards.
+/// What a step reads, fixed at one moment, and how far it will have read afterward.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// The step's own table, as it was then.
@@ -29,7 +29,7 @@ pub struct Inputs {
     pub bindings: Bindings,
     /// What to do.
     pub decision: Decision,
-    /// Application ids and versions to commit with the rows.
+    /// Application IDs and versions to commit with the rows.
     pub transactions: BTreeMap<String, i64>,
     /// Tables that its expectations read, as they are.
     pub expectations: BTreeMap<TableName, Arc<dyn TableProvider>>,
@@ -55,6 +55,8 @@ pub struct World<'a> {
 pub struct Lookup {
     /// Take everything as new, and rebuild the table.
     pub full_refresh: bool,
+    /// Where the logic has changed, older rows stay as they are, as with `on_change: forward`.
+    pub forward: bool,
     /// How sources are read.
     pub read: ReadOptions,
     /// Start from nothing, also where a step has a table to start from (`warm_start`).

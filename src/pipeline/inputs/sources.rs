@@ -1,6 +1,6 @@
 //! The waiting records of a step's sources: asks each source what arrived after the positions in the step's table.
-//! Keeps the positions of places that are missing at the moment, and refuses a source that was renamed. Of snapshots,
-//! nothing is kept: their files may be others each time.
+//! Keeps the positions of places that are missing at the moment, and refuses a source that was renamed. Keeps
+//! nothing of snapshots: their files may differ each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) struct FoundSources {
     pub facts: SourceFacts,
     /// The waiting records, by source.
     pub records: BTreeMap<String, Arc<dyn TableProvider>>,
-    /// Application ids and versions to commit with them.
+    /// Application IDs and versions to commit with them.
     pub positions: BTreeMap<String, i64>,
 }
 
@@ -56,7 +56,7 @@ impl FoundSources {
             found.facts.records += pending.records;
             found.facts.keep |= pending.keep;
             if let Some(reason) = pending.not_taken {
-                found.facts.not_taken = Some(format!("the snapshot `{name}` is not taken: {reason}"));
+                found.facts.not_taken = Some(format!("the snapshot `{name}` was not read: {reason}"));
             }
             found
                 .records

@@ -1,7 +1,7 @@
 //! What the names in a step's SQL stand for: what `changes('…')`, `latest('…')`, `previous('…')` and plain tables read,
 //! once it is decided what to do with what was found. `engine/functions.rs` takes the calls' rows from here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -13,6 +13,7 @@ use super::found::Found;
 use crate::config::{Mode, TableName};
 use crate::engine::Bindings;
 use crate::lake::{LakeError, LakeTable, positions};
+use crate::pipeline::decide::Reads;
 use crate::pipeline::{Decision, PipelineError};
 
 impl Found<'_> {
@@ -29,7 +30,7 @@ impl Found<'_> {
             bindings,
             expectations: self.expectations().await?,
             waiting: self.waiting(),
-            transactions: self.transactions(),
+            transactions: self.transactions(&decision).await?,
             target: self.target,
             decision,
         })
@@ -39,15 +40,49 @@ impl Found<'_> {
         self.node.lake_error(source)
     }
 
-    /// How far the step will have read.
-    fn transactions(&self) -> BTreeMap<String, i64> {
+    /// How far the step will have read, and with which logic.
+    async fn transactions(&self, decision: &Decision) -> Result<BTreeMap<String, i64>, PipelineError> {
         let of_tables = self.inputs.iter().filter_map(|input| input.position.clone());
         let logic = (positions::SQL.to_owned(), self.node.fingerprint);
-        [logic]
+        Ok([logic]
             .into_iter()
+            .chain(self.since(decision).await?)
             .chain(of_tables)
             .chain(self.sources.positions.clone())
-            .collect()
+            .collect())
+    }
+
+    /// The layout of the table, since when new rows are of the step's logic, and which older rows are of it again. Only a
+    /// step that reads changes can have rows of several logics that are told apart.
+    async fn since(&self, decision: &Decision) -> Result<Vec<(String, i64)>, PipelineError> {
+        if self.facts.lake.reads != Reads::Changes {
+            return Ok(vec![]);
+        }
+        let mut since = vec![(positions::LAYOUT, self.node.layout)];
+        match decision {
+            Decision::Full(_) => since.push((positions::SINCE, 0)),
+            Decision::Forward(_) => since.extend(positions::since_now()),
+            Decision::UpToDate(_) | Decision::Incremental | Decision::Backfill(_) => {
+                for id in [positions::SINCE, positions::BACKFILL] {
+                    let kept = self.target.transaction(id).await;
+                    since.extend(kept.map_err(|error| self.failed(error))?.map(|kept| (id, kept)));
+                }
+            }
+        }
+        Ok(since
+            .into_iter()
+            .map(|(id, version)| (id.to_owned(), version))
+            .collect())
+    }
+
+    /// Columns that the step's SQL has and its table does not have yet.
+    fn added(&self) -> Result<BTreeSet<String>, PipelineError> {
+        let has = self.target.schema().map_err(|error| self.failed(error))?;
+        let (Some(has), Some(planned)) = (has, self.world.schemas.get(self.node.name())) else {
+            return Ok(BTreeSet::new());
+        };
+        let names = planned.fields().iter().map(|field| field.name());
+        Ok(names.filter(|name| has.index_of(name).is_err()).cloned().collect())
     }
 
     /// Rows and records that wait, where that is known without reading them.
@@ -79,11 +114,14 @@ impl Found<'_> {
         }
         if !self.from_start && self.node.step.mode != Mode::Overwrite && self.target.version().is_some() {
             bindings.previous = Some(self.snapshot(&self.target).await?);
+            if self.node.reads_itself {
+                bindings.added = self.added()?;
+            }
         }
         Ok(())
     }
 
-    /// What is read beside the inputs, without being waited for: tables to start from, and versions.
+    /// What is read in addition to the inputs, without being waited for: tables to start from, and versions.
     async fn beside(&self, bindings: &mut Bindings) -> Result<(), PipelineError> {
         for name in &self.node.warm_starts {
             let table = self.world.lake.table(name).await.map_err(|error| self.failed(error))?;

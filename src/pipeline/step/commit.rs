@@ -1,4 +1,4 @@
-//! The last phase of a step: what was put aside goes into the quarantine, then one Delta commit makes the step's files
+//! The last phase of a step: rejected rows go into the quarantine, then one Delta commit makes the step's files
 //! and positions visible.
 
 use super::expectations::{Passed, save};
@@ -7,8 +7,8 @@ use crate::lake::write::Layout;
 use crate::lake::{Commit, CommitMode};
 use crate::pipeline::PipelineError;
 
-/// Puts rows into the quarantine, then makes the files part of the table. Nothing but the commit can fail by then; a row
-/// that is put aside again is in the quarantine once.
+/// Puts rows into the quarantine, then makes the files part of the table. Nothing but the commit can fail by then; a
+/// row that is rejected again is in the quarantine once.
 pub async fn commit(
     attempt: Attempt<'_>,
     layout: Layout,
@@ -21,6 +21,7 @@ pub async fn commit(
         layout,
         files: passed.written.files,
         transactions: attempt.inputs.transactions.clone(),
+        logic: attempt.inputs.decision.logic(),
     };
     let version = commit.apply(&attempt.inputs.target).await;
     Ok(Done {

@@ -1,6 +1,7 @@
 //! The phase `check` of a step: runs its expectations over the files that it has written, and decides by `severity`
-//! what follows. The step fails, rows that break an expectation go to the quarantine, or their number is only reported.
-//! More than a million rows to quarantine fail the step too. `Attempt::complete` calls it between `write` and `merge`.
+//! what follows. The step fails, rows that violate an expectation go to the quarantine, or their number is only
+//! reported. More than a million rows to quarantine fail the step too. `Attempt::complete` calls it between `write` and
+//! `merge`.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::plural::counted;
 
 /// How many offending rows an error shows.
 const EXAMPLES: usize = 3;
-/// More rows than this are not put aside one by one: something is wrong with all of them.
+/// More rows than this are not quarantined one by one: something is wrong with all of them.
 const QUARANTINED_MAX: usize = 1_000_000;
 
 /// What a step has written, once its expectations were checked.
@@ -41,8 +42,8 @@ pub struct Passed {
     pub aside: Vec<Aside>,
 }
 
-/// Checks the expectations of a step on what it has written. Files that are not to be committed are deleted. Nothing is in
-/// the quarantine yet: a later expectation, or what is done for the commit, may still fail.
+/// Checks the expectations of a step on what it has written. Files that are not to be committed are deleted. Nothing is
+/// in the quarantine yet: a later expectation, or what is done for the commit, may still fail.
 ///
 /// # Errors
 /// When an expectation that may not fail does, or one cannot be checked.
@@ -59,7 +60,7 @@ pub async fn check(attempt: Attempt<'_>, layout: &Layout, written: Written) -> R
     Ok(passed)
 }
 
-/// Writes what was put aside to `system.quarantine`.
+/// Writes the rejected rows to `system.quarantine`.
 ///
 /// # Errors
 /// When the lake refuses.
@@ -201,7 +202,7 @@ impl Checker<'_> {
     }
 }
 
-/// Rows that do not meet an expectation: how many, and some or all of them.
+/// Rows that violate an expectation: how many, and some or all of them.
 struct Offending {
     schema: Arc<Schema>,
     rows: u64,

@@ -7,11 +7,11 @@ use super::shape::Shape;
 use crate::backend::MergeKeys;
 use crate::config::Mode;
 use crate::lake::CommitMode;
+use crate::pipeline::PipelineError;
 use crate::pipeline::step_error::backend_error;
-use crate::pipeline::{Decision, PipelineError};
 
-/// Finds how the commit changes the table; for a merge, with the rows of other keys in files of their own. Old rows stay
-/// where all new ones of their key were put aside.
+/// Finds how the commit changes the table; for a merge, with the rows of other keys in files of their own. Old rows
+/// stay where all new ones of their key were rejected.
 pub async fn merge(
     attempt: Attempt<'_>,
     shape: &Shape,
@@ -28,9 +28,9 @@ pub async fn merge(
         }
         _ => keys,
     };
-    Ok(match (&attempt.inputs.decision, attempt.node.step.mode) {
-        (Decision::Incremental, Mode::Append) => CommitMode::Append,
-        (Decision::Incremental, Mode::Merge) => backend.merge(attempt.job(), to, keys).await.map_err(failed)?,
+    Ok(match (attempt.inputs.decision.keeps_rest(), attempt.node.step.mode) {
+        (true, Mode::Append) => CommitMode::Append,
+        (true, Mode::Merge) => backend.merge(attempt.job(), to, keys).await.map_err(failed)?,
         _ => CommitMode::Overwrite,
     })
 }

@@ -1,12 +1,12 @@
 //! A step, from its SQL to its one commit, in phases. Rows stream from `plan` to `write`; what later phases pass on are
 //! the names of files.
 //!
-//! - `shape`: how the result will lie in the table.
+//! - `shape`: how the result fits the table.
 //! - `shared`: what the phases work with, and what they did.
 //! - `plan`: the query, and its plan.
 //! - `write`: the rows into files that no reader sees yet.
-//! - `expectations` (`check`): rows that break one are put aside, and are in none of the files any more.
-//! - `merge`: what remains of the table beside the new rows.
+//! - `expectations` (`check`): rows that violate one are quarantined, and removed from the files.
+//! - `merge`: what remains of the table next to the new rows.
 //! - `commit`: the quarantine, then the files.
 //! - `rehearse`: `plan` and `write` without the files.
 
@@ -32,7 +32,7 @@ use crate::backend::by_queries::Calls;
 
 pub(super) use plan::result;
 pub(super) use rehearse::rehearse;
-pub(super) use shape::{DELETED, stored_schema};
+pub(super) use shape::{DELETED, fits, stored_schema};
 pub(super) use shared::{Attempt, Done, Tools};
 
 /// Runs the SQL of a step over its inputs and makes the one commit.

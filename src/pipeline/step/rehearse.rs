@@ -1,4 +1,4 @@
-//! Runs the SQL of a step without writing: `bisect` does so to see whether it fails on some records.
+//! Runs the SQL of a step without writing, so that `bisect` sees whether it fails on some records.
 
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;

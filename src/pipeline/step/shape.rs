@@ -1,9 +1,8 @@
-//! How the result of a step will lie in its table: columns, partitions, keys. Refuses columns that do not fit the
+//! How the result of a step fits its table: columns, partitions, keys. Refuses columns that do not fit the
 //! table.
 //!
 //! Columns that the SQL adds are allowed here; `lake/commit.rs` (`change`) writes them into the table's metadata. Older
-//! rows have NULL there, unless the step reads no source: then its changed SQL means that it is rebuilt
-//! (`pipeline/fingerprint.rs`, `pipeline/decide/mod.rs`).
+//! rows have NULL there, unless the step is rebuilt for its changed SQL (`pipeline/decide/mod.rs`).
 
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use datafusion::dataframe::DataFrame;
 use crate::config::Mode;
 use crate::lake::write::Layout;
 use crate::lake::{LakeError, Merge, schema};
-use crate::pipeline::{Decision, Inputs, Node, PipelineError, expectation_sql};
+use crate::pipeline::{Inputs, Node, PipelineError, expectation_sql};
 
 /// The column that holds a merge's `delete` predicate while it runs.
 pub const DELETED: &str = "__deleted";
@@ -34,7 +33,7 @@ pub fn shape(node: &Node, inputs: &Inputs, result: &DataFrame) -> Result<Shape, 
     Ok(Shape {
         layout: layout.map_err(|source| node.lake_error(source))?,
         merge: merge(node).map(|merge| merge.with_null_keys(expectation_sql::null_keys(node))),
-        keeps_rest: inputs.decision == Decision::Incremental,
+        keeps_rest: inputs.decision.keeps_rest(),
     })
 }
 
@@ -44,10 +43,10 @@ pub fn merge(node: &Node) -> Option<Merge> {
     (node.step.mode == Mode::Merge).then(|| Merge::new(node.name(), &node.step.key, deleted))
 }
 
-/// How the result will lie in the table.
+/// How the result is laid out in the table.
 fn layout(node: &Node, inputs: &Inputs, result: &Schema) -> Result<Layout, LakeError> {
     let stored = stored_schema(node, result)?;
-    if inputs.decision == Decision::Incremental {
+    if inputs.decision.keeps_rest() {
         fits(node, inputs.target.schema()?.as_deref(), &stored)?;
     }
     Ok(Layout {
@@ -69,7 +68,7 @@ pub fn stored_schema(node: &Node, result: &Schema) -> Result<Arc<Schema>, LakeEr
 
 /// A result that is added to a table may have more columns than the table, in any order: columns are compared by name.
 /// It must not lack one, or have one of another type.
-fn fits(node: &Node, table: Option<&Schema>, result: &Schema) -> Result<(), LakeError> {
+pub fn fits(node: &Node, table: Option<&Schema>, result: &Schema) -> Result<(), LakeError> {
     for old in table.iter().flat_map(|schema| schema.fields()) {
         let reason = match result.field_with_name(old.name()) {
             Ok(new) if new.data_type() == old.data_type() => continue,

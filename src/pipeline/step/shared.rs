@@ -1,7 +1,7 @@
 //! What the phases of a step share: what it works with ([`Tools`]), what they are called with ([`Attempt`]), and what
 //! it did ([`Done`]). [`Tools::here`] runs what runs in this process wherever steps run: expectations, the quarantine,
 //! the search for failed records, reconciliation. Nothing is tried again here: `pipeline/run_step.rs` makes another
-//! attempt where another writer was faster.
+//! attempt if another writer was faster.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Writes the rows of a step's plan to files that no reader sees yet: computes the calls that need queries of their own
 //! (`by_queries::compute`; most plans have none, and stay as they are), then has the backend write.
 //!
-//! Where memory does not suffice for a call of the plan (`als_train`), the write begins again by queries:
+//! If memory does not suffice for a call of the plan (`als_train`), the write starts over, with queries:
 //!
 //! - here: notices that memory does not suffice, plans again, and writes again.
 //! - `backend/by_queries.rs`: takes the calls out of the plan, and runs their queries on the backend.
@@ -33,8 +33,8 @@ pub struct Wrote {
     pub keys: MergeKeys,
 }
 
-/// Writes the rows of a result's plan. Where memory does not suffice, and calls of the plan can be computed by queries, it
-/// is planned and run again so. The plan is taken: what it holds in memory goes with it.
+/// Writes the rows of a result's plan. If memory does not suffice, and calls of the plan can be computed by queries, it
+/// is planned and run again that way. The plan is consumed, with whatever it holds in memory.
 pub async fn write(
     attempt: Attempt<'_>,
     shape: &Shape,

@@ -1,18 +1,19 @@
 //! Items: the list of all, the popular ones, one, and those similar to another; with what the catalog says of them, in
-//! memory (`shop.catalog()`). How many, `serve/shop.rs` (`rows`) checks: at most 1,000, also for the `k` of similar
+//! memory (`shop.catalog()`). `serve/shop.rs` (`rows`) checks how many: at most 1,000, also for the `k` of similar
 //! items; `--max-k` is for recommendations alone.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{EventType, Id, Params, Range};
 use crate::recommender::{self, Catalog, Details};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::panels::{self, moment, number, text};
+use crate::serve::panels::{self, day, number, text};
 use crate::serve::shop::Shop;
 use crate::serve::statements::is_ready;
 
@@ -27,6 +28,10 @@ pub(super) struct Item {
     purchases: i64,
     /// The number of sessions that interacted with the item, if known.
     sessions: Option<i64>,
+    /// How many times as many events the item had in the last days as expected from those before (1 is steady); only
+    /// for popular items, if the project has `gold.item_trends`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trend: Option<f64>,
     /// What the catalog says of the item, if it has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details>,
@@ -49,7 +54,7 @@ impl Items {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Only items whose id or title contains this text; in a title, upper and lower case are the same.
+    /// Only items whose ID or title contains this text; in a title, upper and lower case are the same.
     search: Option<String>,
     /// The maximum number of items.
     #[param(minimum = 1, maximum = 1000, default = 20)]
@@ -75,7 +80,7 @@ pub(super) async fn list(
             limit.clone(),
         ];
         let sql = include_str!("../sql/items_by_title.sql").replace("gold.items", &table.to_string());
-        // Without the catalog, items are found by their ids.
+        // Without the catalog, items are found by their IDs.
         if let Ok(items) = panels::rows(&shop, &snapshot, "the items", &sql, parameters).await {
             return Ok(Json(Items::with_details(items, &catalog)));
         }
@@ -104,14 +109,23 @@ pub(super) async fn popular(
     Params(wanted): Params<Popular>,
     Params(range): Params<Range>,
 ) -> Result<Json<Items>, ApiError> {
+    let zone = shop.runner.timezone();
+    let last = range
+        .end(zone)
+        .and_then(|to| to.checked_sub_signed(TimeDelta::microseconds(1)));
     let parameters = vec![
         text("event_type", wanted.event_type.map(EventType::name)),
-        moment("from", range.from),
-        moment("to", range.to),
+        day("first_day", range.start(zone).map(|from| zone.date(from))),
+        day("last_day", last.map(|last| zone.date(last))),
         number("limit", shop.rows(wanted.limit, 10)?),
     ];
-    let sql = include_str!("../sql/popular.sql");
-    let items = panels::rows(&shop, &*shop.filled()?, "the popular items", sql, parameters).await?;
+    let snapshot = shop.filled()?;
+    let popular = include_str!("../sql/popular.sql");
+    let sql = match snapshot.can_read("gold.item_trends") {
+        true => include_str!("../sql/popular_trends.sql").replace("popular_items", &format!("(\n{popular})")),
+        false => popular.to_owned(),
+    };
+    let items = panels::rows(&shop, &snapshot, "the popular items", &sql, parameters).await?;
     Ok(Json(Items::with_details(items, &shop.catalog())))
 }
 

@@ -7,6 +7,7 @@ mod extract;
 mod items;
 mod json;
 mod pipeline;
+mod project;
 mod recommendations;
 mod recommender;
 mod reports;
@@ -32,7 +33,7 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "clickrec", description = "What should this visitor see next? Times are UTC; ranges are [from, to)."),
+    info(title = "clickrec", description = "What should this visitor see next? Times are UTC, days and hours those of the project's time zone; ranges are [from, to)."),
     modifiers(&Token),
     security((), ("token" = []))
 )]
@@ -52,6 +53,7 @@ fn documented() -> OpenApiRouter<Arc<Shop>> {
         .routes(routes!(recommendations::of_session))
         .routes(routes!(recommendations::of_events))
         .routes(routes!(recommender::recommender))
+        .routes(routes!(project::project))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::one))
         .routes(routes!(items::list))

@@ -103,7 +103,7 @@ struct Records {
     accepted: i64,
     repeated: i64,
     quarantined: i64,
-    /// Quarantined records whose id belongs to another event.
+    /// Quarantined records whose ID belongs to another event.
     conflicting: i64,
 }
 

@@ -13,7 +13,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Body, EventType, Id, Params, moment};
+use super::extract::{Body, Id, Params, moment};
 use super::json::json;
 use crate::recommender::{Action, events_of_session, events_of_visitor, is_fallback, reasons};
 use crate::serve::answer_cache::AnswerKey;
@@ -106,11 +106,35 @@ pub(super) struct Visitor {
     explain: Option<bool>,
 }
 
+/// What a session did with an item. How much each counts is in the project's SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ActionType {
+    View,
+    AddToCart,
+    RemoveFromCart,
+    Purchase,
+    Refund,
+}
+
+impl ActionType {
+    /// Its name in the table of events.
+    fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::AddToCart => "add_to_cart",
+            Self::RemoveFromCart => "remove_from_cart",
+            Self::Purchase => "purchase",
+            Self::Refund => "refund",
+        }
+    }
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Event {
     item_id: String,
-    event_type: Option<EventType>,
+    event_type: Option<ActionType>,
     /// RFC 3339; events without a timestamp are placed one second apart, in the given order, ending one second ago.
     #[serde(default, deserialize_with = "moment")]
     timestamp: Option<DateTime<Utc>>,
@@ -119,7 +143,7 @@ pub(super) struct Event {
 impl<'a> From<&'a Event> for Action<'a> {
     fn from(event: &'a Event) -> Self {
         Self {
-            event_type: event.event_type.unwrap_or(EventType::View).name(),
+            event_type: event.event_type.unwrap_or(ActionType::View).name(),
             at_micros: event.timestamp.map(|at| at.timestamp_micros()),
             item: &event.item_id,
         }

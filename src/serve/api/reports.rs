@@ -42,7 +42,10 @@ pub(super) struct Counts {
 /// The sessions that began in an hour or on a day.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Point {
+    /// When the hour or the day began.
     at: String,
+    /// The date in the project's time zone.
+    day: String,
     #[serde(flatten)]
     counts: Counts,
 }
@@ -58,6 +61,9 @@ pub(super) enum Bucket {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Engagement {
     bucket: Bucket,
+    /// The project's time zone, whose hours and days the points are.
+    #[schema(example = "Europe/Berlin")]
+    timezone: String,
     /// The time of the newest event in the lake.
     newest_at: Option<String>,
     points: Vec<Point>,
@@ -92,6 +98,7 @@ pub(super) async fn engagement(
     let newest: Vec<Newest> = panels::rows(&shop, &snapshot, "the newest session", sql, vec![]).await?;
     Ok(Json(Engagement {
         bucket,
+        timezone: shop.runner.timezone().name().to_owned(),
         newest_at: newest.into_iter().next().and_then(|newest| newest.newest_at),
         totals: total(&points),
         points,
@@ -103,13 +110,14 @@ async fn points(shop: &Shop, snapshot: &Snapshot, bucket: Bucket, range: &Range)
         Bucket::Hour => "hour",
         Bucket::Day => "day",
     };
+    let zone = shop.runner.timezone();
     let parameters = vec![
         text("bucket", Some(name)),
-        moment("from", range.from),
-        moment("to", range.to),
+        moment("from_hour", range.start(zone).map(|from| zone.start_of_hour(from))),
+        moment("to", range.end(zone)),
     ];
-    let sql = include_str!("../sql/engagement.sql");
-    panels::rows(shop, snapshot, "the engagement", sql, parameters).await
+    let sql = panels::over_hours(include_str!("../sql/engagement.sql"), snapshot);
+    panels::rows(shop, snapshot, "the engagement", &sql, parameters).await
 }
 
 /// Averages over sessions, not over points.

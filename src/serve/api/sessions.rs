@@ -40,7 +40,7 @@ pub(super) struct Sessions {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Only sessions whose id contains this text.
+    /// Only sessions whose ID contains this text.
     search: Option<String>,
     /// Only sessions with events of this type, those with the most of them first.
     event_type: Option<EventType>,
@@ -57,11 +57,12 @@ pub(super) async fn list(
     Params(search): Params<Search>,
     Params(range): Params<Range>,
 ) -> Result<Json<Sessions>, ApiError> {
+    let zone = shop.runner.timezone();
     let parameters = vec![
         text("search", search.search.as_deref().filter(|search| !search.is_empty())),
         text("event_type", search.event_type.map(EventType::name)),
-        moment("from", range.from),
-        moment("to", range.to),
+        moment("from", range.start(zone)),
+        moment("to", range.end(zone)),
         number("limit", shop.rows(search.limit, 20)?),
     ];
     let sql = include_str!("../sql/sessions.sql");

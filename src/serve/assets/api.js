@@ -1,4 +1,4 @@
-// Asks the server. A 401 asks for the token once, whichever of the requests met it, and then goes on.
+// Asks the server. A 401 asks for the token once, whichever of the requests got it, and then continues.
 
 const BASE = "/api/v1";
 const TOKEN = "clickrec.token";

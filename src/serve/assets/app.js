@@ -12,7 +12,7 @@ const TIMES_MOVE = ["silver.events", "gold.sessions", "gold.engagement"]; // com
 themeButton(document.getElementById("theme"));
 filterBar();
 
-// The scripts of the panels stand before this one, so all of them are here.
+// The scripts of the panels come before this one, so all of them have been loaded.
 for (const each of panels) each.start();
 
 follow((tables) => {

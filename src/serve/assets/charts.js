@@ -2,9 +2,10 @@
 import uPlot from "/assets/vendor/uplot/uPlot.esm.js";
 import { h, svg } from "./dom.js";
 import { compact, date, dayMonth, dateTime, hour, number, percent } from "./format.js";
+import { zone } from "./zone.js";
 
 /** A canvas needs a color, not `var(--x)`: let the browser work it out, whatever theme it is in. */
-function colour(name) {
+function color(name) {
   const probe = h("span", { style: { color: `var(${name})` } });
   document.body.append(probe);
   const value = getComputedStyle(probe).color;
@@ -17,7 +18,7 @@ const DAYS = [1, 2, 3, 5, 7, 10, 15, 30, 60, 90, 180, 365, 730, 1825].map((days)
 
 const faint = (rgb, opacity) => rgb.replace(/^rgb\((.*)\)$/, `rgba($1, ${opacity})`);
 
-/** `update({bucket, at, lines: [{label, values, colour, scale: "count" | "share"}], summary})` draws, or just sets new data. */
+/** `update({bucket, at, lines: [{label, values, color, scale: "count" | "share"}], summary})` draws, or just sets new data. */
 export function timeSeries() {
   const element = h("div", { class: "chart", role: "img" });
   let plot = null;
@@ -36,15 +37,15 @@ export function timeSeries() {
   }
 
   function options({ bucket, lines }) {
-    const muted = colour("--muted");
-    const grid = { stroke: colour("--line"), width: 1 };
+    const muted = color("--muted");
+    const grid = { stroke: color("--line"), width: 1 };
     const axis = { stroke: muted, font: `12px ${getComputedStyle(document.body).fontFamily}`, ticks: { show: false } };
     const left = { ...axis, scale: "count", grid, size: 48, values: (_, ticks) => ticks.map((v) => countLabel(v, ticks)) };
     const right = { ...axis, scale: "share", side: 1, gap: 8, grid: { show: false }, size: 46, values: (_, ticks) => ticks.map(percent) };
     return {
       ...size(),
       padding: [12, 4, 0, 0],
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zone()),
       cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
       legend: { markers: { fill: (plot, i) => plot.series[i].stroke() } },
       scales: { count: { range: fromZero(1) }, share: { range: fromZero(0.01) } },
@@ -52,10 +53,10 @@ export function timeSeries() {
       series: [
         { label: "Time", value: (_, seconds) => (seconds === null ? "–" : bucket === "day" ? date(seconds * 1e3) : dateTime(seconds * 1e3)) },
         ...lines.map((line) => {
-          const stroke = colour(line.colour);
+          const stroke = color(line.color);
           const share = line.scale === "share";
           return {
-            label: line.label, scale: line.scale, stroke, width: 2, points: { fill: colour("--card") }, spanGaps: share, dash: share ? [5, 4] : undefined,
+            label: line.label, scale: line.scale, stroke, width: 2, points: { fill: color("--card") }, spanGaps: share, dash: share ? [5, 4] : undefined,
             fill: share ? undefined : faint(stroke, 0.08),
             value: (_, v) => (v === null || v === undefined ? "–" : share ? percent(v) : number(v)),
           };

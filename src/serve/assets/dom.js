@@ -1,4 +1,4 @@
-// Small helpers to build the page. Text only ever goes in through text nodes, so that no item or session id can be markup.
+// Small helpers to build the page. Text only ever goes in through text nodes, so that no item or session ID can be markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -77,7 +77,7 @@ export function dataTable({ label, columns, testid, tall = false }) {
   };
 }
 
-const BADGES = { view: "View", add_to_cart: "Add to cart", purchase: "Purchase" };
+const BADGES = { view: "View", add_to_cart: "Add to cart", remove_from_cart: "Removed from cart", purchase: "Purchase", refund: "Returned" };
 
 export function badge(type) {
   return h("span", { class: "badge", data: { type } }, BADGES[type] ?? type);

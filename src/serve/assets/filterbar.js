@@ -2,13 +2,14 @@
 import { h } from "./dom.js";
 import { dateTime, span } from "./format.js";
 import { filters, HOURS, newestAt, timeWindow } from "./state.js";
+import { instantOf, localText, shopZone } from "./zone.js";
 
 const RANGES = [["24h", "24 hours", "Last 24 hours"], ["7d", "7 days", "Last 7 days"], ["30d", "30 days", "Last 30 days"],
   ["all", "All", "Everything"], ["custom", "Custom", "Custom: from and to"]];
 const TYPES = [["all", "All", "All events"], ["view", "Views", "Views"], ["add_to_cart", "Carts", "Added to cart"], ["purchase", "Purchases", "Purchases"]];
 
 const byId = (id) => document.getElementById(id);
-const field = (at) => (at ? at.slice(0, 16) : ""); // what datetime-local takes; our times are UTC already
+const field = (at) => (at ? localText(at) : "");
 
 function radios(fieldset, name, choices, choose) {
   fieldset.append(...choices.map(([value, short, long]) =>
@@ -26,6 +27,7 @@ export function filterBar() {
   byId("filters").addEventListener("submit", apply);
   filters.subscribe(draw);
   draw();
+  shopZone().then(draw, () => {}); // the panels say what is wrong
 }
 
 async function chooseRange(range) {
@@ -48,8 +50,7 @@ function apply(event) {
   const error = !from && !to ? "Enter at least one of the two times." : from && to && from >= to ? "“From” must be before “to”." : "";
   byId("filter-error").textContent = error;
   if (error) return byId(from && !to ? "filter-to" : "filter-from").focus();
-  const instant = (text) => (text ? `${text.length === 16 ? `${text}:00` : text}Z` : null);
-  filters.set({ range: "custom", from: instant(from), to: instant(to) });
+  filters.set({ range: "custom", from: from ? instantOf(from) : null, to: to ? instantOf(to) : null });
 }
 
 function draw() {

@@ -1,5 +1,6 @@
-// Numbers and times as people read them. Times are always UTC, and say so.
+// Numbers and times as people read them. Times are those of the shop's time zone, and say which.
 import { h } from "./dom.js";
+import { zone, zoneCity } from "./zone.js";
 
 const LOCALE = "en-GB"; // the page's language; day before month cannot be misread
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
@@ -7,15 +8,22 @@ const compactNumber = new Intl.NumberFormat(LOCALE, { notation: "compact", maxim
 const percents = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1 });
 const wholePercents = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
 const relativeTime = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
-const UTC = { timeZone: "UTC", hourCycle: "h23" };
 const DAY = { day: "numeric", month: "short", year: "numeric" };
-const dateAndTime = new Intl.DateTimeFormat(LOCALE, { ...UTC, ...DAY, hour: "2-digit", minute: "2-digit" });
-const withSeconds = new Intl.DateTimeFormat(LOCALE, { ...UTC, ...DAY, hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dateOnly = new Intl.DateTimeFormat(LOCALE, { ...UTC, ...DAY });
-const shortDay = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short" });
-const dayTime = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const daySeconds = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const hourOnly = new Intl.DateTimeFormat(LOCALE, { ...UTC, hour: "2-digit", minute: "2-digit" });
+const SHORT_DAY = { day: "numeric", month: "short" };
+const MINUTES = { hour: "2-digit", minute: "2-digit" };
+const SECONDS = { ...MINUTES, second: "2-digit" };
+const NAMED = { timeZoneName: "short" }; // CET or CEST, which tells the two hours after two o'clock apart
+
+/** Formats in the shop's zone, which is known only when the first answer is there. */
+function inZone(parts) {
+  let made = null;
+  return (at) => {
+    if (made?.zone !== zone()) made = { zone: zone(), format: new Intl.DateTimeFormat(LOCALE, { timeZone: zone(), hourCycle: "h23", ...parts }) };
+    return made.format.format(new Date(at));
+  };
+}
+
+const dateAndTime = inZone({ ...DAY, ...MINUTES });
 
 export const NONE = "–";
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
@@ -50,17 +58,20 @@ export function duration(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
-const utc = (format) => (at) => (at ? `${format.format(new Date(at))} UTC` : NONE);
-export const dateTime = utc(dateAndTime);
-export const dateTimeSeconds = utc(withSeconds);
-/** Without "UTC", for columns whose head says it, and without the year, for narrow ones. */
-export const bareTime = (at) => (at ? daySeconds.format(new Date(at)) : NONE);
-export const bareDayTime = (at) => (at ? dayTime.format(new Date(at)) : NONE);
-export const date = (at) => dateOnly.format(new Date(at));
-export const dayMonth = (at) => shortDay.format(new Date(at));
-export const hour = (at) => hourOnly.format(new Date(at));
-/** Both ends and one "UTC": 19 Nov 2026, 12:00 – 26 Nov 2026, 12:00 UTC. */
-export const span = (from, to) => `${dateAndTime.format(new Date(from))} – ${dateAndTime.format(new Date(to))} UTC`;
+const known = (format) => (at) => (at ? format(at) : NONE);
+export const dateTime = known(inZone({ ...DAY, ...MINUTES, ...NAMED }));
+export const dateTimeSeconds = known(inZone({ ...DAY, ...SECONDS, ...NAMED }));
+/** Without the zone, for columns whose head says it, and without the year, for narrow ones. */
+export const bareTime = known(inZone({ ...SHORT_DAY, ...SECONDS }));
+export const bareDayTime = known(inZone({ ...SHORT_DAY, ...MINUTES }));
+export const date = inZone(DAY);
+export const dayMonth = inZone(SHORT_DAY);
+export const hour = inZone(MINUTES);
+/** Both ends and the zone: 19 Nov 2026, 12:00 – 26 Nov 2026, 12:00 Europe/Berlin. */
+export const span = (from, to) => `${dateAndTime(from)} – ${dateAndTime(to)} ${zone()}`;
+
+/** The head of a column of times. */
+export const inZoneLabel = (text) => [`${text} (`, h("span", { data: { zone: "city" } }, zoneCity()), ")"];
 
 const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
 

@@ -1,5 +1,5 @@
-// An item as the page shows it: its picture, its title, and what else the project's catalogue says about it (`details`). An item
-// without details is its id alone. Pictures and links come from outside, so only addresses of known kinds get into the page.
+// An item as the page shows it: its picture, its title, and what else the project's catalog says about it (`details`). An item
+// without details is its ID alone. Pictures and links come from outside, so only addresses of known kinds get into the page.
 import { h } from "./dom.js";
 import { exact } from "./format.js";
 
@@ -62,7 +62,7 @@ export function itemLink(item, key) {
   }, "↗");
 }
 
-/** An item. `name` makes an element of its title or id, such as a button; `link` (from `itemLink`) stands after its facts. */
+/** An item. `name` makes an element of its title or ID, such as a button; `link` (from `itemLink`) stands after its facts. */
 export function itemView(item, name = (text) => text, link = null) {
   const { item_id, details } = item;
   if (!details) return name(item_id);

@@ -1,6 +1,7 @@
 // What all panels share: loading, ready, empty, absent and error; refreshing without a flicker; keeping the focus.
 import { h, keepingFocus, replace, withCode } from "./dom.js";
 import { filters } from "./state.js";
+import { shopZone } from "./zone.js";
 
 const THROTTLE_MS = 2000;
 
@@ -75,7 +76,7 @@ export function panel({ id, tables, watches = [], mount, load, empty = () => nul
     section.setAttribute("aria-busy", "true");
     section.classList.toggle("changing", !background);
     try {
-      const data = await load(mine.signal);
+      const [data] = await Promise.all([load(mine.signal), shopZone()]);
       if (running !== mine) return;
       const nothing = empty(data);
       if (nothing) explain("empty", nothing.message, data.help ?? nothing.help);

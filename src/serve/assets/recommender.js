@@ -24,5 +24,5 @@ export function tablesOfRecommender(...others) {
   return [ANSWERS, events, recommendations, description, model.table, items, ...others].filter(Boolean);
 }
 
-/** The table of titles and pictures, for panels that show items; none if the project has no catalogue. */
-export const tablesOfCatalogue = () => [known?.items].filter(Boolean);
+/** The table of titles and pictures, for panels that show items; none if the project has no catalog. */
+export const tablesOfCatalog = () => [known?.items].filter(Boolean);

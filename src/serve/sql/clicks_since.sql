@@ -6,8 +6,8 @@ hours as (
     select max(at) as at
     from (
         select
-            to_timestamp_seconds(cast(extract(epoch from day) as bigint) + 3600 * hour) as at,
-            sum(events) over (order by day desc, hour desc rows unbounded preceding) as events
+            hour_at as at,
+            sum(events) over (order by hour_at desc rows unbounded preceding) as events
         from gold.engagement
     )
     where events > $limit

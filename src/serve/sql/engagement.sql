@@ -1,23 +1,20 @@
--- Sessions by the hour or the day in which they started.
+-- Sessions by the hour or the day in which they started, in the project's time zone. A day begins at midnight, or where
+-- clocks skip that, with its first session.
 with
 
-hours as (
-    select
-        *,
-        arrow_cast(
-            to_timestamp_seconds(cast(extract(epoch from day) as bigint) + 3600 * hour), 'Timestamp(Microsecond, Some("UTC"))'
-        ) as hour_at
+buckets as (
+    select *, case when $bucket = 'hour' then hour_at end as bucket_at
     from gold.engagement
-),
-
-points as (
-    select *, date_trunc($bucket, hour_at) as at
-    from hours
-    where ($from is null or hour_at >= date_trunc('hour', $from)) and ($to is null or hour_at < $to)
+    where ($from_hour is null or hour_at >= $from_hour) and ($to is null or hour_at < $to)
 )
 
 select
-    at,
+    day,
+    coalesce(
+        bucket_at,
+        arrow_cast(try_at_time_zone(day, var('timezone', 'UTC')), 'Timestamp(Microsecond, Some("UTC"))'),
+        min(hour_at)
+    ) as at,
     sum(sessions) as sessions,
     sum(events) as events,
     sum(views) as views,
@@ -29,6 +26,6 @@ select
     sum(mean_duration_s * sessions) / sum(sessions) as mean_duration_s,
     sum(events) * 1.0 / sum(sessions) as mean_events,
     sum(conversion * sessions) / sum(sessions) as conversion
-from points
-group by at
+from buckets
+group by day, bucket_at
 order by at

@@ -1,5 +1,5 @@
--- Items whose id contains $search, or whose title in lower case contains $lowered, most popular first; an exact match
--- of the id comes before all others.
+-- Items whose ID contains $search, or whose title in lower case contains $lowered, most popular first; an exact match
+-- of the ID comes before all others.
 with
 
 titled as (

@@ -15,6 +15,6 @@ present as (
 )
 
 select coalesce(
-    (select max(ended_at) from gold.sessions cross join present where cast(started_at as date) <= present.day),
+    (select max(ended_at) from gold.sessions cross join present where cast(started_at at time zone var('timezone', 'UTC') as date) <= present.day),
     (select max(ended_at) from gold.sessions)
 ) as newest_at

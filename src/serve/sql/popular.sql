@@ -10,8 +10,8 @@ counted as (
         sum(purchases) as purchases
     from gold.item_activity
     where
-        ($from is null or day >= cast($from as date))
-        and ($to is null or day <= cast($to - interval '1 microsecond' as date))
+        ($first_day is null or day >= $first_day)
+        and ($last_day is null or day <= $last_day)
     group by item_id
 ),
 

@@ -54,7 +54,7 @@ impl Cells {
     }
 }
 
-/// Bytes as text if they are valid text: Kafka records are bytes, and mostly text.
+/// Bytes as text if they are valid text: Kafka records are bytes, and usually text.
 fn readable(array: &ArrayRef) -> Result<ArrayRef, ShellError> {
     if *array.data_type() != DataType::Binary {
         return Ok(array.clone());

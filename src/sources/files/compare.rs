@@ -60,25 +60,32 @@ impl FilesSource {
         looks.buffered(AT_ONCE).try_collect().await
     }
 
-    /// Inspects files: what they contain, and which of the checkpoints they begin with.
+    /// Inspects files: what they contain, and which of the checkpoints they begin with. Tables may be trusted, as
+    /// [`ReadOptions`](crate::sources::ReadOptions) says.
     pub(super) async fn look(
         &self,
         files: &[Listed],
         which: Vec<usize>,
         checkpoints: &[Checkpoint],
+        trusts_files: bool,
     ) -> Result<Vec<(usize, Seen)>, SourceError> {
         let looks = stream::iter(which).map(|index| async move {
-            let seen = self.whole(&files[index], checkpoints).await;
+            let seen = self.whole(&files[index], checkpoints, trusts_files).await;
             let seen = seen.map_err(|error| self.failed(&files[index].place, &error))?;
             Ok((index, seen))
         });
         looks.buffered(AT_ONCE).try_collect().await
     }
 
-    async fn whole(&self, file: &Listed, checkpoints: &[Checkpoint]) -> Result<Seen, DataFusionError> {
+    async fn whole(
+        &self,
+        file: &Listed,
+        checkpoints: &[Checkpoint],
+        trusts_files: bool,
+    ) -> Result<Seen, DataFusionError> {
         match self.config.format.layout() {
             Layout::Text(format) => self.whole_text(file, format, checkpoints).await,
-            Layout::Table(format) => self.table(file, format, checkpoints).await,
+            Layout::Table(format) => self.table(file, format, checkpoints, trusts_files).await,
         }
     }
 

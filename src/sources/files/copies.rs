@@ -60,7 +60,7 @@ impl Copies {
         Ok(copies)
     }
 
-    /// New files that are compressed, beside a table that is not.
+    /// New compressed files that are next to an uncompressed copy.
     fn beside_tables(files: &[Listed], new: &[usize]) -> Self {
         let paths: BTreeSet<&str> = files.iter().map(|file| file.meta.location.as_ref()).collect();
         let is_beside = |index: &usize| {
@@ -69,7 +69,10 @@ impl Copies {
         };
         let growing: BTreeSet<usize> = new.iter().copied().filter(is_beside).collect();
         for index in &growing {
-            tracing::info!("{} is beside the table itself and is not read", files[*index].place);
+            tracing::info!(
+                "{} is a compressed copy of a table next to it, and is not read",
+                files[*index].place
+            );
         }
         Self {
             growing,

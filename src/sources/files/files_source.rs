@@ -29,6 +29,8 @@ pub struct FilesSource {
     pub(super) store: Arc<dyn ObjectStore>,
     /// Warnings already given, to give each only once however often the files are listed.
     warned: Arc<Mutex<BTreeSet<String>>>,
+    /// The places of tables that were damaged, and so are not trusted.
+    doubted: Arc<Mutex<BTreeSet<String>>>,
     /// The newest state of a snapshot, as far as it is known.
     pub(super) newest: Newest,
 }
@@ -62,6 +64,7 @@ impl FilesSource {
             root,
             store,
             warned: Arc::default(),
+            doubted: Arc::default(),
             newest: Newest::default(),
         })
     }
@@ -81,6 +84,18 @@ impl FilesSource {
 
     pub(super) fn failed(&self, place: &str, error: &dyn std::error::Error) -> SourceError {
         self.unreachable(&std::io::Error::other(format!("{place}: {error}")))
+    }
+
+    /// From now on, decodes this table before it is read.
+    pub(super) fn doubt(&self, place: &str) {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        doubted.insert(place.to_owned());
+    }
+
+    /// Whether the table was damaged before.
+    pub(super) fn is_doubted(&self, place: &str) -> bool {
+        let doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        doubted.contains(place)
     }
 
     /// Logs a warning once.

@@ -1,5 +1,5 @@
 //! Lists the files of a source: which a folder, a pattern or a URL takes, and a stamp of each one's metadata (size,
-//! times, inode, tag), so that an unchanged file is not opened. Warns where nothing is read.
+//! times, inode, tag), so that an unchanged file is not opened. Warns if nothing is read.
 
 use std::hash::Hasher;
 use std::path::Path as LocalPath;

@@ -21,7 +21,8 @@
 //!   compare; `tables`: the same for files that hold a table.
 //! - `fingerprint`: identifies the content of a file.
 //! - `read_so_far`: how far the files were read, as positions.
-//! - `scan`: the plan leaf that reads them; `sample`: a look at their first bytes and records.
+//! - `scan`: the plan leaf that reads them; `decoding`: decodes a table meanwhile; `sample`: a look at their first bytes
+//!   and records.
 //! - `settings`: the settings of files in `pipelines.yaml`; `kind`: the kind of the files source.
 //! - `wire`: the plan leaf as bytes, for another process.
 //!
@@ -29,11 +30,13 @@
 //! whole.
 //!
 //! New records are counted before they are read, so that the positions to commit are known at planning time. The new
-//! part of a plain file, and all of a compressed one or of a table, is therefore read twice.
+//! part of a plain file, and all of a compressed one, is therefore read twice. So is a table, unless its own word for
+//! the number of its rows is taken; then damage that is found while it is read ends the scan, and it is counted again.
 
 mod codec;
 mod compare;
 mod copies;
+mod decoding;
 mod file_range;
 mod files_source;
 mod fingerprint;

@@ -15,7 +15,7 @@ use super::pass::{Mark, Pass, Print};
 use super::read_so_far::{Known, ReadSoFar};
 use super::rotation::{self, Displaced};
 use crate::sources::formats::Layout;
-use crate::sources::{OnLoss, Positions, SourceError};
+use crate::sources::{OnLoss, Positions, ReadOptions, SourceError};
 
 /// A last line that has been incomplete for this long is worth a warning.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
@@ -53,7 +53,7 @@ impl NewLines {
         source: &FilesSource,
         files: &[Listed],
         known: &Known,
-        on_loss: OnLoss,
+        options: ReadOptions,
     ) -> Result<Self, SourceError> {
         let mut new = Self::default();
         let states: Vec<ReadSoFar> = files.iter().map(|file| known.get(&file.place)).collect();
@@ -82,13 +82,14 @@ impl NewLines {
         new.left_out = copies.growing;
         fresh.retain(|index| !new.left_out.contains(index));
         fresh.sort_unstable();
-        let seen = source.look(files, fresh, &rotation::checkpoints(&displaced)).await?;
+        let checkpoints = rotation::checkpoints(&displaced);
+        let seen = source.look(files, fresh, &checkpoints, options.trusts_files).await?;
         let claims = new.take_new(source, files, &states, &displaced, seen);
         for read in new.reads.iter_mut().filter(|read| copies.whole.contains(&read.file)) {
             read.is_copy = true;
         }
         new.renamed = !claims.is_empty();
-        new.check(files, &states, &displaced, &claims, on_loss)?;
+        new.check(files, &states, &displaced, &claims, options.on_loss)?;
         new.warn(source, files);
         Ok(new)
     }
@@ -241,7 +242,7 @@ impl NewLines {
         reads.map(range).collect()
     }
 
-    /// How far the files will have been read afterwards.
+    /// How far the files will have been read afterward.
     pub fn positions(&self, files: &[Listed], known: &Known) -> Positions {
         let mut next: BTreeMap<&String, ReadSoFar> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {

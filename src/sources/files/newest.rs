@@ -1,11 +1,11 @@
-//! The newest state of a snapshot: the records of its files, or why it is not taken. It is remembered, so that a state
+//! The newest state of a snapshot: the records of its files, or why it was not read. It is remembered, so that a state
 //! that several ask for, or ask for again and again, is read once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::file_range::FileRange;
 
-/// What was found, or why it is not taken.
+/// What was found, or why it was not read.
 pub(super) type Taken<T> = Result<T, String>;
 
 /// The records of a snapshot.

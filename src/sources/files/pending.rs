@@ -1,6 +1,6 @@
 //! What is pending in the files of a source, and the positions to commit with it: lists the files, finds the new
 //! records in them (`new_lines`), and makes the scan that reads these. Their time is the moment when they were found,
-//! never a file's modification time. What is pending in a snapshot, `snapshot` finds.
+//! never a file's modification time. `snapshot` finds what is pending in a snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Source for FilesSource {
                     .to_owned(),
             });
         }
-        let new = NewLines::find(self, &files, &known, options.on_loss).await?;
+        let new = NewLines::find(self, &files, &known, options).await?;
         let ranges = new.file_ranges(&files, found_us);
         let records = ranges.iter().map(|range| range.records).sum();
         Ok(Pending {

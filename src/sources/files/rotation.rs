@@ -1,7 +1,7 @@
 //! Rotated logs, and other files that are no longer under the name under which they were read: renamed, moved,
-//! compressed, or copied and cut to nothing (`copytruncate`). A text that has left its name is sought at the
-//! beginning of every new file, by content; the file that begins with it is read on from there. What no file holds any
-//! more was replaced or truncated, which `new_lines` refuses unless `--accept-loss` is given.
+//! compressed, or copied and cut to nothing (`copytruncate`). A text that has left its name is searched
+//! for at the beginning of every new file, by content; reading continues in the file that begins with it. What no file
+//! holds anymore was replaced or truncated, which `new_lines` refuses unless `--accept-loss` is given.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +91,7 @@ pub(super) fn claims(texts: &[(usize, Codec, Pass)]) -> BTreeMap<usize, usize> {
     claims
 }
 
-/// The texts that are nowhere any more, each with the file that has its name now: no other file continues it or holds
+/// The texts that are nowhere anymore, each with the file that has its name now: no other file continues it or holds
 /// the same.
 pub(super) fn lost<'a>(
     states: &[ReadSoFar],

@@ -24,6 +24,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::FilesConfig;
 use super::codec::{Chunks, Codec, bytes_of, store_error};
+use super::decoding::Decoding;
 use super::file_range::FileRange;
 use crate::sources::formats::{
     Format, FormatOptions, Layout, RecordHash, Rows, TableFile, TableFormat, TextFormat, add_rows,
@@ -254,25 +255,31 @@ impl FilesReader {
 
     async fn read_table(&mut self, format: &dyn TableFormat, range: &FileRange) -> Result<bool> {
         let file = TableFile::new(self.store.clone(), range.path.clone(), range.size, range.tag.clone());
-        let (mut batches, mut read) = (format.batches(file), 0);
+        let (mut batches, mut read) = (Decoding::start(format.batches(file)), 0);
         while self.rows.are_wanted() {
-            let next = batches.try_next().await;
-            let Some(batch) = next.map_err(|error| unless_changed(error, range))? else {
+            let next = batches.next().await;
+            let Some(batch) = next.map_err(|error| of_table(error, range))? else {
                 break;
             };
             read += batch.num_rows() as u64;
             let mut row = 0;
             while row < batch.num_rows() && self.rows.are_wanted() {
-                row += add_rows(&batch, row, &mut self.rows)?;
+                let added = add_rows(&batch, row, &mut self.rows);
+                row += added.map_err(|error| of_table(error.into(), range))?;
                 if self.rows.is_full() && !self.send().await? {
                     return Ok(false);
                 }
             }
         }
-        if self.rows.are_wanted() && read != range.records {
-            return Err(changed(range));
+        match self.rows.are_wanted() && read != range.records {
+            false => Ok(self.rows.are_wanted()),
+            // Every part of it was of the version that was counted.
+            true if range.tag.is_some() => {
+                let reason = format!("it has {read} rows instead of {}", range.records);
+                Err(damaged(range, reason))
+            }
+            true => Err(changed(range)),
         }
-        Ok(self.rows.are_wanted())
     }
 
     /// Returns `false` once the receiver is gone.
@@ -316,6 +323,22 @@ fn unless_changed(error: DataFusionError, range: &FileRange) -> DataFusionError 
         Some(object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. }) => changed(range),
         _ => error,
     }
+}
+
+/// An error of a table, which is damaged unless its store is in the way.
+fn of_table(error: DataFusionError, range: &FileRange) -> DataFusionError {
+    match store_error(&error) {
+        Some(_) => unless_changed(error, range),
+        None => damaged(range, error.message().into_owned()),
+    }
+}
+
+fn damaged(range: &FileRange, reason: String) -> DataFusionError {
+    DataFusionError::External(Box::new(SourceError::Damaged {
+        what: range.name.clone(),
+        reason,
+        help: "put a whole copy in its place, or remove it; none of the new records were committed".to_owned(),
+    }))
 }
 
 fn changed(range: &FileRange) -> DataFusionError {

@@ -127,7 +127,7 @@ impl RawFiles {
         }
     }
 
-    /// Whether the mode is `snapshot`; `None` if it cannot be told.
+    /// Whether the mode is `snapshot`; `None` if that is unknown.
     fn is_snapshot(&self, values: &mut Values) -> Option<bool> {
         let Some(written) = &self.mode else { return Some(false) };
         match &*values.text(written)? {

@@ -117,7 +117,7 @@ impl FilesSource {
     fn not_taken(&self, reason: String) -> Pending {
         let path = &self.config.path;
         self.warn(format!(
-            "the snapshot {path} is not taken: {reason}\n  help: the table keeps its rows, and the next run looks \
+            "the snapshot {path} was not read: {reason}\n  help: the table keeps its rows, and the next run looks \
              again; write files under another name, and rename them once they are complete"
         ));
         Pending {
@@ -233,7 +233,7 @@ impl FilesSource {
 
     async fn part_of_table(&self, file: &Listed, format: &dyn TableFormat) -> Result<Taken<Part>, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
-        let (codec, pass) = match self.table(file, format, &[]).await? {
+        let (codec, pass) = match self.table(file, format, &[], false).await? {
             Seen::Records(codec, pass) => (codec, pass),
             Seen::Foreign(what) => return Ok(Err(format!("it is {what}"))),
         };

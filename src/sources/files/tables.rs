@@ -1,31 +1,38 @@
 //! Opens files that hold a table, counts their rows, and compares them with what was read. Such files are written as a
 //! whole: a file is what was read before, or it is another one.
+//!
+//! A damaged table is not read at all. To be sure that it is whole, all of it must be decoded. If the caller does not
+//! mind that the scan finds damage, the number that the file itself has is enough.
 
+use std::ops::RangeInclusive;
 use std::panic::AssertUnwindSafe;
 
 use clickrec_udfs::json_rows::check_rows;
-use datafusion::common::exec_err;
 use datafusion::error::DataFusionError;
-use futures::{FutureExt, TryStreamExt};
+use futures::FutureExt;
 use object_store::ObjectStoreExt;
 
 use super::codec::{Codec, Kind, store_error};
 use super::compare::{MAGIC_BYTES, Seen};
+use super::decoding::Decoding;
 use super::files_source::FilesSource;
 use super::fingerprint::{Fingerprint, WHOLE};
 use super::listing::Listed;
 use super::pass::{Checkpoint, Mark, Pass, Print};
-use crate::sources::formats::{Count, TableFile, TableFormat};
+use crate::sources::formats::{Batches, Count, TableFile, TableFormat};
 
 const COMPRESSED: &str = "compressed; decompress it: files of this format are compressed inside";
+/// The numbers of rows that a file is believed to have. There may be rows in a file that says it has none.
+const CREDIBLE: RangeInclusive<u64> = 1..=1 << 40;
 
 impl FilesSource {
-    /// Inspects a file: how many rows it has, and which of the checkpoints it is.
+    /// Inspects a file: how many rows it has, or says that it has if it is trusted, and which of the checkpoints it is.
     pub(super) async fn table(
         &self,
         file: &Listed,
         format: &dyn TableFormat,
         checkpoints: &[Checkpoint],
+        is_trusted: bool,
     ) -> Result<Seen, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
         if size == 0 {
@@ -37,7 +44,7 @@ impl FilesSource {
             Kind::Text(_) => return Ok(Seen::Foreign(COMPRESSED)),
             Kind::Foreign(what) => return Ok(Seen::Foreign(what)),
         }
-        let pass = match self.counted(file, format).await {
+        let pass = match self.counted(file, format, is_trusted).await {
             Err(error) if is_changed(&error) => Pass::nothing(size),
             pass => pass?,
         };
@@ -54,8 +61,13 @@ impl FilesSource {
         Ok(Seen::Records(Codec::Plain, with_marks(pass, &[checkpoint])))
     }
 
-    /// Reads all rows, to count them and to see that they can be read.
-    async fn counted(&self, file: &Listed, format: &dyn TableFormat) -> Result<Pass, DataFusionError> {
+    /// Counts the rows.
+    async fn counted(
+        &self,
+        file: &Listed,
+        format: &dyn TableFormat,
+        is_trusted: bool,
+    ) -> Result<Pass, DataFusionError> {
         let (path, size) = (&file.meta.location, file.meta.size);
         let now = self.store.head(path).await?;
         if now.size != size {
@@ -63,12 +75,19 @@ impl FilesSource {
         }
         let content = self.content(file).await?;
         let table = TableFile::new(self.store.clone(), path.clone(), size, now.e_tag.clone());
-        // Libraries may panic on a damaged file, which must not keep the others from being read.
-        let counted = AssertUnwindSafe(rows(format, table)).catch_unwind().await;
-        let rows = match counted.unwrap_or_else(|_| exec_err!("it is damaged")) {
+        let declared = match is_trusted && !self.is_doubted(&file.place) {
+            true => declared(format, table.clone()).await?,
+            false => None,
+        };
+        let rows = match declared {
+            Some(rows) => Ok(rows),
+            None => decoded(format.batches(table)).await,
+        };
+        let rows = match rows {
             Ok(rows) => rows,
             Err(error) if store_error(&error).is_some() => return Err(error),
             Err(error) => {
+                self.doubt(&file.place);
                 return Ok(Pass {
                     damage: Some(error.message().into_owned()),
                     ..Pass::nothing(size)
@@ -100,10 +119,20 @@ impl FilesSource {
     }
 }
 
-async fn rows(format: &dyn TableFormat, file: TableFile) -> Result<u64, DataFusionError> {
-    let mut batches = format.batches(file);
-    let mut rows = 0;
-    while let Some(batch) = batches.try_next().await? {
+/// The number of rows that a file says it has; `None` if it is not credible.
+async fn declared(format: &dyn TableFormat, file: TableFile) -> Result<Option<u64>, DataFusionError> {
+    // Libraries may panic on a damaged file, which must not keep the others from being read.
+    match AssertUnwindSafe(format.rows(file)).catch_unwind().await {
+        Ok(Ok(rows)) => Ok(Some(rows).filter(|rows| CREDIBLE.contains(rows))),
+        Ok(Err(error)) if store_error(&error).is_some() => Err(error),
+        _ => Ok(None),
+    }
+}
+
+/// Reads all rows, to count them and to see that they can be read.
+async fn decoded(batches: Batches) -> Result<u64, DataFusionError> {
+    let (mut batches, mut rows) = (Decoding::start(batches), 0);
+    while let Some(batch) = batches.next().await? {
         check_rows(&batch)?;
         rows += batch.num_rows() as u64;
     }

@@ -1,5 +1,5 @@
 //! Goes once through a text that has to be whole, as a file of a snapshot has: counts its records, hashes every byte of
-//! it, and says why it is not whole, as far as that shows. `pass` does the like for files that grow: it ends where they
+//! it, and says why it is not whole, as far as that shows. `pass` does the same for files that grow: it ends where they
 //! are damaged.
 
 use super::newest::Taken;
@@ -67,7 +67,7 @@ impl<'a> WholeText<'a> {
             return Err("its header does not end with a line break".to_owned());
         }
         if self.ends.is_open() || self.format.is_cut_off(&self.rest) {
-            return Err("its last record does not end".to_owned());
+            return Err("its last record is unterminated".to_owned());
         }
         self.counter.end();
         match self.counter.refused() {

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use clickrec_udfs::has_unions;
 use datafusion::common::{Result, exec_err};
 use datafusion::error::DataFusionError;
-use futures::TryStreamExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
+use futures::{FutureExt, TryStreamExt};
 
 use super::{Batches, Format, Layout, TableFile, TableFormat, magic};
 
@@ -49,18 +50,16 @@ impl Format for Avro {
 
 impl TableFormat for Avro {
     fn batches(&self, file: TableFile) -> Batches {
-        let blocks = Blocks {
-            pieces: file.pieces(0..file.size()),
-            have_ended: false,
-            bytes: vec![],
-            head: None,
-        };
-        let groups = stream::try_unfold(blocks, |mut blocks| async move {
-            let group = blocks.next_group().await?;
-            let batches = group.map(|batches| stream::iter(batches.into_iter().map(Ok::<_, DataFusionError>)));
+        let groups = stream::try_unfold(Blocks::of(&file), |mut blocks| async move {
+            let records = blocks.next_records().await?;
+            let batches = records.map(|batches| stream::iter(batches.into_iter().map(Ok::<_, DataFusionError>)));
             Ok::<_, DataFusionError>(batches.map(|batches| (batches, blocks)))
         });
         groups.try_flatten().boxed()
+    }
+
+    fn rows(&self, file: TableFile) -> BoxFuture<'static, Result<u64>> {
+        Blocks::of(&file).records().boxed()
     }
 }
 
@@ -86,8 +85,37 @@ struct Group {
 }
 
 impl Blocks {
+    fn of(file: &TableFile) -> Self {
+        Self {
+            pieces: file.pieces(0..file.size()),
+            have_ended: false,
+            bytes: vec![],
+            head: None,
+        }
+    }
+
+    /// How many records the blocks say that they have.
+    async fn records(mut self) -> Result<u64> {
+        let mut records = 0_u64;
+        while let Some(group) = self.next_group().await? {
+            records = records.saturating_add(group.records);
+            self.bytes.drain(..group.bytes);
+        }
+        Ok(records)
+    }
+
     /// The records of some blocks; `None` at the end of the file.
-    async fn next_group(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+    async fn next_records(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        let (Some(group), Some(head)) = (self.next_group().await?, &self.head) else {
+            return Ok(None);
+        };
+        let batches = decode(&head.bytes, &self.bytes[..group.bytes], group.records)?;
+        self.bytes.drain(..group.bytes);
+        Ok(Some(batches))
+    }
+
+    /// The blocks that come next, which are left where they are; `None` at the end of the file.
+    async fn next_group(&mut self) -> Result<Option<Group>> {
         if self.head.is_none() {
             self.head = Some(self.read_head().await?);
         }
@@ -95,9 +123,7 @@ impl Blocks {
             if let Some(head) = &self.head {
                 let group = whole_blocks(&self.bytes, head.sync)?;
                 if group.bytes >= GROUP_BYTES || (self.have_ended && group.bytes > 0) {
-                    let batches = decode(&head.bytes, &self.bytes[..group.bytes], group.records)?;
-                    self.bytes.drain(..group.bytes);
-                    return Ok(Some(batches));
+                    return Ok(Some(group));
                 }
             }
             match (self.have_ended, self.bytes.is_empty()) {
@@ -157,7 +183,7 @@ fn whole_blocks(bytes: &[u8], sync: [u8; SYNC]) -> Result<Group> {
             None => return Ok(group),
         }
         group.bytes += data + SYNC;
-        group.records += records;
+        group.records = group.records.saturating_add(records);
     }
 }
 
@@ -208,7 +234,7 @@ mod tests {
     use arrow_avro::writer::WriterBuilder;
     use arrow_avro::writer::format::AvroOcfFormat;
 
-    use super::super::testing::read_table;
+    use super::super::testing::{declared_rows, read_table};
     use super::*;
 
     /// A file with a block per batch of 1,000 rows.
@@ -245,6 +271,11 @@ mod tests {
             let rows = read_table(&Avro, file(2_500, codec)).await.unwrap();
             assert_eq!(rows.len(), 2_500, "{codec:?}");
             assert_eq!(
+                declared_rows(&Avro, file(2_500, codec)).await.unwrap(),
+                2_500,
+                "{codec:?}"
+            );
+            assert_eq!(
                 rows[2_498..],
                 [r#"{"id":2498,"name":"ü 2498"}"#, r#"{"id":2499}"#],
                 "{codec:?}"
@@ -258,6 +289,7 @@ mod tests {
         let rows = read_table(&Avro, file(400_000, None)).await.unwrap();
         assert_eq!(rows.len(), 400_000);
         assert_eq!(rows[399_999], r#"{"id":399999}"#);
+        assert_eq!(declared_rows(&Avro, file(400_000, None)).await.unwrap(), 400_000);
     }
 
     /// A number as Avro writes it.
@@ -305,6 +337,7 @@ mod tests {
         let whole = file(2_500, None);
         for length in [3, 20, whole.len() / 2, whole.len() - 1] {
             read_table(&Avro, whole[..length].to_vec()).await.unwrap_err();
+            declared_rows(&Avro, whole[..length].to_vec()).await.unwrap_err();
         }
         let mut damaged = whole.clone();
         let last = damaged.len() - 1;

@@ -2,7 +2,7 @@
 
 /// Finds where records end in a text that arrives in chunks.
 pub trait Ends: Send + Sync {
-    /// Where the current record ends in this text, which follows the text before; `None` if it goes on. The next call
+    /// Where the current record ends in this text, which follows the text before; `None` if it continues. The next call
     /// starts there.
     fn next_end(&mut self, text: &[u8]) -> Option<usize>;
 
@@ -18,7 +18,8 @@ pub trait Ends: Send + Sync {
     /// Whether a record has begun that has not ended.
     fn has_begun(&self) -> bool;
 
-    /// Whether something is open that a file which is written as a whole closes: quotes, brackets. As far as that shows.
+    /// Whether something is open that a file which is written as a whole closes: quotes, brackets. As far as that
+    /// shows.
     fn is_open(&self) -> bool {
         false
     }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use arrow::array::RecordBatch;
 use datafusion::error::Result;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::lines::{LineCounter, LineEnds};
@@ -88,4 +89,10 @@ pub trait TableFormat: Send + Sync {
     /// An error that an [`object_store::Error`] caused comes from the store; any other means that the file is damaged,
     /// incomplete, or has something that cannot be read.
     fn batches(&self, file: TableFile) -> Batches;
+
+    /// How many rows a table says that it has. Decodes none of them, so that it need not notice damage.
+    ///
+    /// # Errors
+    /// As [`TableFormat::batches`].
+    fn rows(&self, file: TableFile) -> BoxFuture<'static, Result<u64>>;
 }

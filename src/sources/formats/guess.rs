@@ -43,7 +43,7 @@ pub fn guess(name: &str, text: &[u8]) -> Result<Guess, String> {
         return Err("empty".to_owned());
     }
     if memchr::memchr(0, text).is_some() {
-        return Err("binary, and of no format that clickrec reads".to_owned());
+        return Err("binary, and not in a format that clickrec reads".to_owned());
     }
     let name = name.to_ascii_lowercase();
     let is_csv = [".csv", ".tsv"].iter().any(|ending| name.contains(ending));
@@ -130,7 +130,7 @@ mod tests {
                 "one\ntwo\n",
                 "text whose lines are neither JSON objects nor rows with a separator",
             ),
-            ("a.bin", "a\0b", "binary, and of no format that clickrec reads"),
+            ("a.bin", "a\0b", "binary, and not in a format that clickrec reads"),
             ("a", "PAR1....", "parquet"),
             ("a", "Obj\u{1}", "avro"),
             ("a", "ARROW1\0\0", "arrow"),

@@ -44,7 +44,7 @@ impl TextFormat for Json {
 
     fn unfinished(&self, place: &str, bytes: u64) -> String {
         format!(
-            "the last JSON value of {place} ({}) does not end: it is not read, because it may be incomplete; close its \
+            "the last JSON value of {place} ({}) is unterminated: it is not read, because it may be incomplete; close its \
              strings and brackets, or set `growing: false` if files do not grow",
             counted(bytes, "byte", "bytes")
         )

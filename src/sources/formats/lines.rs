@@ -1,5 +1,5 @@
 //! Records that are lines: where they end, how they are counted and read, with byte order marks, which are skipped, and
-//! empty lines, which have a number but are no records.
+//! empty lines, which have a number but are not records.
 
 use datafusion::error::Result;
 

@@ -29,7 +29,7 @@ impl TextFormat for Ndjson {
         has_an_end(rest) && serde_json::from_slice::<IgnoredAny>(value(rest)).is_ok()
     }
 
-    /// Of a number or a word, nobody can tell.
+    /// A number or a word never shows whether it is cut off.
     fn is_cut_off(&self, rest: &[u8]) -> bool {
         has_an_end(rest) && !self.is_complete(rest)
     }

@@ -50,6 +50,16 @@ impl TableFormat for Parquet {
         };
         stream::once(opened).try_flatten().boxed()
     }
+
+    fn rows(&self, file: TableFile) -> BoxFuture<'static, Result<u64, DataFusionError>> {
+        async move {
+            let footer = Reader(file).get_metadata(None).await?;
+            let groups = footer.row_groups().iter();
+            let rows = groups.map(|group| u64::try_from(group.num_rows()).unwrap_or(u64::MAX));
+            Ok(rows.fold(0, u64::saturating_add))
+        }
+        .boxed()
+    }
 }
 
 /// Reads ranges of a file. The errors of its store stay recognizable.
@@ -96,7 +106,7 @@ mod tests {
     use datafusion::parquet::arrow::ArrowWriter;
     use datafusion::parquet::file::properties::WriterProperties;
 
-    use super::super::testing::read_table;
+    use super::super::testing::{declared_rows, read_table};
     use super::*;
 
     fn file(rows: i64) -> Vec<u8> {
@@ -118,6 +128,7 @@ mod tests {
         let rows = read_table(&Parquet, file(2_500)).await.unwrap();
         assert_eq!(rows.len(), 2_500);
         assert_eq!(rows[2_499], r#"{"id":2499,"name":"item 2499"}"#);
+        assert_eq!(declared_rows(&Parquet, file(2_500)).await.unwrap(), 2_500);
         assert!(read_table(&Parquet, file(0)).await.unwrap().is_empty());
     }
 
@@ -126,6 +137,7 @@ mod tests {
         let whole = file(2_500);
         for length in [4, 11, whole.len() / 2, whole.len() - 1] {
             read_table(&Parquet, whole[..length].to_vec()).await.unwrap_err();
+            declared_rows(&Parquet, whole[..length].to_vec()).await.unwrap_err();
         }
         let mut damaged = whole.clone();
         damaged[whole.len() - 60..whole.len() - 8].fill(0xff);

@@ -1,4 +1,4 @@
-//! Collects the records of files into batches, with their places and times.
+//! Collects the records of files into batches, with their locations and times.
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;

@@ -10,7 +10,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 
-use super::{Format, Layout, Rows, Start, TableFile, add_rows};
+use super::{Format, Layout, Rows, Start, TableFile, TableFormat, add_rows};
 
 /// The values of a text's records, as read in chunks of this size after they were counted.
 pub(super) fn read(format: &dyn Format, text: &[u8], size: usize) -> Vec<String> {
@@ -50,12 +50,7 @@ fn values(rows: &mut Rows) -> Vec<String> {
 
 /// The rows of a table, as JSON objects.
 pub(super) async fn read_table(format: &dyn Format, bytes: Vec<u8>) -> Result<Vec<String>> {
-    let Layout::Table(format) = format.layout() else {
-        panic!("not a format of tables");
-    };
-    let (store, path, size) = (Arc::new(InMemory::new()), Path::from("a"), bytes.len() as u64);
-    store.put(&path, PutPayload::from(bytes)).await?;
-    let mut batches = format.batches(TableFile::new(store, path, size, None));
+    let mut batches = of_tables(format).batches(file(bytes).await?);
     let mut objects = vec![];
     while let Some(batch) = batches.try_next().await? {
         check_rows(&batch)?;
@@ -64,4 +59,22 @@ pub(super) async fn read_table(format: &dyn Format, bytes: Vec<u8>) -> Result<Ve
         objects.extend(values(&mut rows));
     }
     Ok(objects)
+}
+
+/// The number of rows that a table says it has.
+pub(super) async fn declared_rows(format: &dyn Format, bytes: Vec<u8>) -> Result<u64> {
+    of_tables(format).rows(file(bytes).await?).await
+}
+
+fn of_tables(format: &dyn Format) -> &dyn TableFormat {
+    match format.layout() {
+        Layout::Table(format) => format,
+        Layout::Text(_) => panic!("not a format of tables"),
+    }
+}
+
+async fn file(bytes: Vec<u8>) -> Result<TableFile> {
+    let (store, path, size) = (Arc::new(InMemory::new()), Path::from("a"), bytes.len() as u64);
+    store.put(&path, PutPayload::from(bytes)).await?;
+    Ok(TableFile::new(store, path, size, None))
 }

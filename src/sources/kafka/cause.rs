@@ -115,8 +115,8 @@ pub(super) fn unusable_pem(reason: &str) -> Option<(&'static str, &'static str)>
     let has = |word: &str| reason.contains(word);
     if has("ssl.key") && has("mismatch") {
         Some((
-            "the key is not that of the client's certificate",
-            "set `certificate` and `key` under `security` to two that belong together",
+            "the key does not match the client's certificate",
+            "set `certificate` and `key` under `security` to a matching pair",
         ))
     } else if has("ssl.key") {
         Some((

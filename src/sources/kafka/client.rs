@@ -19,8 +19,8 @@ const FIRST_SLICE: Duration = Duration::from_millis(500);
 const LAST_SLICE: Duration = Duration::from_secs(3);
 /// How long a broker may take to answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
-/// How long a partition may be without a leader that answers. Kafka notices after `broker.session.timeout.ms`, 9 seconds
-/// by default, that a broker has died, and elects another leader then.
+/// How long a partition may be without a leader that answers. Kafka notices after `broker.session.timeout.ms`, 9
+/// seconds by default, that a broker has died, and elects another leader then.
 const ELECTION: Duration = Duration::from_secs(30);
 /// librdkafka requires a group even if partitions are assigned manually; nothing is ever committed to it.
 const GROUP: &str = "clickrec";
@@ -152,8 +152,8 @@ fn unusable(config: &KafkaConfig, error: &KafkaError) -> SourceError {
     }
 }
 
-/// Sends a request to the leaders of a topic's partitions. While one does not answer, asks the other brokers who leads now:
-/// librdkafka itself would go on asking the broker that it knows.
+/// Sends a request to the leaders of a topic's partitions. While one does not answer, asks the other brokers who leads
+/// now: librdkafka itself would go on asking the broker that it knows.
 pub(super) fn ask_leaders<T>(
     config: &KafkaConfig,
     client: &BaseConsumer<Context>,
@@ -223,7 +223,7 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
     )
 }
 
-/// The last error from librdkafka, which waits in the client's queue. Nothing else in the queue is needed any more.
+/// The last error from librdkafka, which waits in the client's queue. Nothing else in the queue is needed anymore.
 fn listen(client: &BaseConsumer<Context>) -> Option<String> {
     while client.poll(Duration::ZERO).is_some() {}
     client.context().last_error()

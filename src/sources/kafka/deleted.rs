@@ -1,7 +1,7 @@
 //! Topics that were read because they matched the pattern of a source, and that the brokers no longer have: refused,
-//! unless `--accept-loss` continues without them. Their ids are then stored as negative numbers, and their positions stay:
-//! a new topic of the same name is read from its beginning (`recreated`), and the same one, which was only out of sight,
-//! where reading ended. A topic that is named in the settings is simply missing (`metadata`).
+//! unless `--accept-loss` continues without them. Their IDs are then stored as negative numbers, and their positions
+//! stay: a new topic of the same name is read from its beginning (`recreated`), and the same one, which was only out of
+//! sight, where reading ended. A topic that is named in the settings is simply missing (`metadata`).
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::sources::{Committed, OnLoss, Positions, SourceError};
 /// The place of a topic's identity.
 const ID: &str = "id";
 
-/// Marks the ids of deleted topics in `next`. Returns whether a loss was accepted, which is to be committed even
+/// Marks the IDs of deleted topics in `next`. Returns whether a loss was accepted, which is to be committed even
 /// if nothing else is pending.
 ///
 /// # Errors

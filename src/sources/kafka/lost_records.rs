@@ -1,6 +1,6 @@
 //! Records that are gone before they were read, because retention has deleted them (they expired). `source` asks before
-//! a run where to read on, `reader` reports during it what the broker no longer has. `--accept-loss` continues with what
-//! is left. A topic that was deleted and created again is `recreated`.
+//! a run where to continue, `reader` reports during it what the broker no longer has. `--accept-loss` continues with
+//! what is left. A topic that was deleted and created again is `recreated`.
 
 use std::ops::Range as Offsets;
 

@@ -13,7 +13,7 @@
 //! - `create_topic`: creates a topic, or waits until the brokers have done so.
 //! - `inserted_rows`: turns inserted rows into records, and refuses what cannot be written.
 //! - [`EmbeddedBroker`] (`embedded`): a broker inside the process, for the demo and the tests.
-//! - [`Security`] (`security`): encryption, and who one is to the brokers; [`Tokens`] (`oauth`): tokens for that.
+//! - [`Security`] (`security`): encryption, and who clickrec is to the brokers; [`Tokens`] (`oauth`): tokens for that.
 //! - `client`, `cause`: librdkafka's clients and settings, and its errors in our words.
 //! - `times`: looks up offsets by time, and whether a topic keeps timestamps.
 //! - `filters`: turns predicates on `topic`, `partition`, `offset` and `timestamp` into offset ranges.

@@ -1,5 +1,5 @@
-//! Reads offset ranges of partitions, of one or more topics, into record batches, with one client: waits for brokers that are silent or fail for a
-//! moment, and notices records that disappear meanwhile (`lost_records`, `recreated`).
+//! Reads offset ranges of partitions, of one or more topics, into record batches, with one client: waits for brokers
+//! that are silent or fail for a moment, and notices records that disappear meanwhile (`lost_records`, `recreated`).
 //!
 //! A range is done once the position reaches its end: compacted records and transaction markers leave gaps in the
 //! offsets. A broker that sends nothing for 30 seconds is lost; one that has reported a permanent error, after 2. Times
@@ -107,7 +107,7 @@ pub(super) fn read(reader: Reader, out: &Sender<Result<RecordBatch>>) -> Result<
 struct ReadProgress {
     /// In the order of topics and partitions.
     places: Vec<PartitionProgress>,
-    /// The place of the last message: the next one is mostly of the same.
+    /// The index of the last message's partition: the next message is usually from the same one.
     last: usize,
 }
 
@@ -149,7 +149,7 @@ impl ReadProgress {
         self.places.iter().all(PartitionProgress::is_done)
     }
 
-    /// The topic of the last message that was of a known place.
+    /// The topic of the last message that came from a partition being read.
     fn topic(&self) -> &str {
         self.places.get(self.last).map_or("", |place| &*place.topic)
     }
@@ -159,7 +159,7 @@ impl ReadProgress {
         self.places.binary_search_by(order).ok()
     }
 
-    /// The place of a message; `None` if it is not one of those that are read.
+    /// The partition that a message came from; `None` if it is not one of those that are read.
     fn place_of(&mut self, received: &Received<'_>) -> Option<&mut PartitionProgress> {
         let (topic, partition) = (received.topic(), received.partition());
         let is_its = |place: &PartitionProgress| place.partition == partition && *place.topic == *topic;

@@ -1,8 +1,8 @@
-//! A topic that was deleted and created again under the same name: Kafka's id of the topic (fetched by
+//! A topic that was deleted and created again under the same name: Kafka's ID of the topic (fetched by
 //! `native/topic_id.rs`) is not the one that was committed with the records read so far. `source` asks here before a
 //! run, `reader` when it connects. Such a topic is refused, unless `--accept-loss` reads it from its beginning.
 //!
-//! Brokers before Kafka 2.8 report no id. There, only offsets that are gone show it (`lost_records`).
+//! Brokers before Kafka 2.8 report no ID. There, only offsets that are gone show it (`lost_records`).
 
 use super::KafkaConfig;
 use super::describe::Topic;

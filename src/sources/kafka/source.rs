@@ -1,8 +1,8 @@
 //! What is pending in topics, and the positions to commit with it: from the committed offset of each partition to its
-//! current end, all fixed before the run. Where records are gone by then, it is refused or continued: after retention
-//! by `lost_records`, where a topic was deleted and created again by `recreated`, where it is gone by `deleted`. A
-//! partition that was never read starts at its earliest record. A batch that is limited takes the same share of every
-//! partition (`shorten`).
+//! current end, all fixed before the run. If records are gone by then, the run is refused or continues: `lost_records`
+//! decides after retention, `recreated` if a topic was deleted and created again, `deleted` if it is gone. A partition
+//! that was never read starts at its earliest record. A batch that is limited takes the same share of every partition
+//! (`shorten`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,7 +31,7 @@ pub struct KafkaSource {
     config: Arc<KafkaConfig>,
     /// The client of the last successful request, kept because connecting is expensive, especially over TLS.
     client: Arc<Mutex<Option<Arc<BaseConsumer<Context>>>>>,
-    /// Whether it was told that there are no topics: said once, not with each batch.
+    /// Whether the user was warned that there are no topics: once, not with each batch.
     is_told: Arc<AtomicBool>,
 }
 

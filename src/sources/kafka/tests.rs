@@ -21,6 +21,7 @@ pub(super) const ACCEPT: ReadOptions = ReadOptions {
     on_loss: OnLoss::Accept,
     from_timestamp_millis: None,
     records_max: None,
+    trusts_files: false,
 };
 
 struct At(Positions);

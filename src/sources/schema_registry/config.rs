@@ -12,7 +12,7 @@ pub struct RegistryConfig {
     pub username: Option<Secret>,
     /// The password, or API secret.
     pub password: Option<Secret>,
-    /// The bearer token, in place of a user name.
+    /// The bearer token, instead of a user name.
     pub token: Option<Secret>,
     /// A PEM file of certificate authorities to trust, in addition to the system's.
     pub ca: Option<String>,

@@ -1,4 +1,4 @@
-//! Schemas by ID, with those that they refer to. An ID stands for the same schema for ever, so each schema is requested
+//! Schemas by ID, with those that they refer to. An ID stands for the same schema forever, so each schema is requested
 //! once and kept.
 
 use std::any::Any;
@@ -31,7 +31,7 @@ const REFERENCES_MAX: usize = 100;
 pub struct Registry {
     client: Client,
     known: Cache<SchemaId, RegisteredSchema>,
-    /// Until when each is not requested again. Values that are no messages have IDs at random, so that these must not
+    /// Until when each is not requested again. Values that are not messages have random IDs, so these must not
     /// displace schemas.
     unknown: Cache<SchemaId, Instant>,
 }
@@ -124,7 +124,8 @@ impl Registry {
         Schema::registered(schema_type, &found.schema, &references).map_err(|reason| Missing::Unusable(reason).of(id))
     }
 
-    /// Adds schemas that are referred to, each after those that it refers to itself. `path` has the names that lead here.
+    /// Adds schemas that are referred to, each after those that it refers to itself. `path` has the names that lead
+    /// here.
     fn collect<'a>(
         &'a self,
         references: Vec<FoundReference>,

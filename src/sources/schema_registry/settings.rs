@@ -23,7 +23,7 @@ pub(crate) struct RawRegistry {
     /// Password or API secret: `"${REGISTRY_API_SECRET}"`.
     #[schemars(with = "Option<String>")]
     pub password: Option<Text>,
-    /// A bearer token, in place of a user name: `"${REGISTRY_TOKEN}"`.
+    /// A bearer token, instead of a user name: `"${REGISTRY_TOKEN}"`.
     #[schemars(with = "Option<String>")]
     pub token: Option<Text>,
     /// A PEM file of the certificate authorities to trust, in addition to the system's.

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 use super::AlsError;
 use super::kernels::{axpy, dot};
 use super::product::add_gram;
-use super::solve::{CHUNK, Row, Side, Workspace, solve_in_place};
+use super::solve::{CHUNK, Row, Side, Workspace, right_side, solve_in_place};
 
 /// One pass over the blocks from the row's current value: `n d size + d size²`. The predictions of the row's own
 /// interactions are updated between blocks. The unobserved pairs do not couple blocks, because their Gramian is
@@ -66,8 +66,8 @@ fn step(
         rows.clear();
         for ((y, confidence), prediction) in (Row { items, weights, ..row }).pairs(side).zip(known.by_ref()) {
             let y = &y[start..end];
-            axpy(confidence * prediction - (1.0 + confidence), y, g);
-            let scale = confidence.sqrt();
+            axpy(confidence.abs() * prediction - right_side(confidence), y, g);
+            let scale = confidence.abs().sqrt();
             rows.extend(y.iter().map(|y| scale * y));
         }
         add_gram(h, rows, size);

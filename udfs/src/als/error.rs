@@ -3,8 +3,8 @@
 /// Why a model cannot be trained or used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AlsError {
-    /// A weight that cannot be a confidence.
-    #[error("the weight of user {user} and item {item} is {weight}; weights must be finite and not negative")]
+    /// A weight that cannot be a confidence, or a sum of such weights.
+    #[error("the weight of user {user} and item {item} is {weight}; weights must be finite")]
     Weight {
         /// Row.
         user: u32,

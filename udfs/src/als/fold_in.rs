@@ -42,10 +42,12 @@ impl FoldIn {
         self
     }
 
-    /// Writes the factors of a user with these items to `out`, of length `d`; zeros if there are no items.
+    /// Writes the factors of a user with these items to `out`, of length `d`; zeros if there are no items, or only
+    /// dislikes.
     ///
     /// # Errors
-    /// When `out` or the weights have another length, an item is not in the model, or the equations are singular.
+    /// When `out` or the weights have another length, a weight is not finite, an item is not in the model, or the
+    /// equations are singular.
     pub fn solve(&self, items: &[u32], weights: &[f32], out: &mut [f32]) -> Result<(), AlsError> {
         if out.len() != self.turned.dims() {
             return Err(AlsError::Shape {
@@ -68,7 +70,7 @@ impl FoldIn {
                     items: self.turned.rows(),
                 });
             }
-            if !weight.is_finite() || weight < 0.0 {
+            if !weight.is_finite() {
                 return Err(AlsError::Weight { user: 0, item, weight });
             }
         }

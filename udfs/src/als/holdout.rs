@@ -1,4 +1,4 @@
-//! Early stopping (`holdout`, `patience` of `als_train`): hides one interaction of some users (2,000 at most, of those
+//! Early stopping (`holdout`, `patience` of `als_train`): hides one liked item of some users (2,000 at most, of those
 //! with two or more) from training, ranks the hidden ones after each iteration, and keeps the model that ranks them
 //! best; ties count against the hidden item.
 
@@ -29,7 +29,7 @@ pub struct Holdout {
 }
 
 impl Holdout {
-    /// Removes one interaction from each of a share of the users with two or more (at most 2,000 users). The same
+    /// Removes one liked item from each of a share of the users with two or more (at most 2,000 users). The same
     /// interactions, share and seed give the same choice. Memory while it runs: as much as building the interactions
     /// took.
     ///
@@ -46,7 +46,7 @@ impl Holdout {
         let mut random = StdRng::seed_from_u64(seed);
         let (users, items) = (interactions.users(), interactions.items());
         let able: Vec<u32> = (0..users as u32)
-            .filter(|user| interactions.row(*user as usize).0.len() > 1)
+            .filter(|user| interactions.liked(*user as usize).nth(1).is_some())
             .collect();
         let count = ((able.len() as f64 * f64::from(share)).ceil() as usize).min(USERS);
         let mut chosen = sample(&mut random, able.len(), count).into_vec();
@@ -54,7 +54,7 @@ impl Holdout {
         let cases: Vec<(u32, u32)> = chosen
             .into_iter()
             .map(|index| {
-                let own = interactions.row(able[index] as usize).0;
+                let own: Vec<u32> = interactions.liked(able[index] as usize).collect();
                 (able[index], own[random.random_range(0..own.len())])
             })
             .collect();

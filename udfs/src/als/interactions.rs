@@ -1,5 +1,5 @@
-//! The sparse matrix that training reads: weights of user and item pairs, by user and by item. Sums repeated pairs,
-//! leaves out weights of 0, and refuses negative ones.
+//! The sparse matrix that training reads: weights of user and item pairs, by user and by item. Sums repeated pairs, and
+//! leaves out sums of 0. A sum below 0 is a dislike.
 
 use std::sync::OnceLock;
 
@@ -8,6 +8,7 @@ use sprs::CsMatI;
 use super::AlsError;
 
 /// The weights of user and item pairs, compressed by user and, on demand, by item: both half-steps read rows in order.
+/// No weight is 0; those below 0 are dislikes.
 ///
 /// Memory: 16 bytes per interaction, and 8 per user and per item; half of that if the order by item is never needed.
 #[derive(Debug, Clone)]
@@ -18,13 +19,13 @@ pub struct Interactions {
 
 impl Interactions {
     /// Builds the matrix from `(user, item, weight)`. Repeated pairs are summed, in an order independent of the
-    /// input's; pairs with weight zero are dropped.
+    /// input's; pairs whose sum is zero are dropped.
     ///
     /// # Errors
-    /// When a weight is negative or not finite, or an index is outside the matrix.
+    /// When a weight or a sum is not finite, or an index is outside the matrix.
     pub fn from_triples(users: usize, items: usize, mut triples: Vec<(u32, u32, f32)>) -> Result<Self, AlsError> {
         for &(user, item, weight) in &triples {
-            if !weight.is_finite() || weight < 0.0 {
+            if !weight.is_finite() {
                 return Err(AlsError::Weight { user, item, weight });
             }
             if user as usize >= users || item as usize >= items {
@@ -39,18 +40,17 @@ impl Interactions {
         triples.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
         let (mut starts, mut columns, mut weights) = (Vec::with_capacity(users + 1), vec![], vec![]);
         starts.push(0);
-        let mut last = None;
-        for (user, item, weight) in triples.into_iter().filter(|triple| triple.2 > 0.0) {
-            if last == Some((user, item)) {
-                if let Some(sum) = weights.last_mut() {
-                    *sum += weight;
-                }
-                continue;
+        for pair in triples.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let (user, item, _) = pair[0];
+            let weight: f32 = pair.iter().map(|(.., weight)| weight).sum();
+            if !weight.is_finite() {
+                return Err(AlsError::Weight { user, item, weight });
             }
-            starts.resize(user as usize + 1, columns.len());
-            columns.push(item);
-            weights.push(weight);
-            last = Some((user, item));
+            if weight != 0.0 {
+                starts.resize(user as usize + 1, columns.len());
+                columns.push(item);
+                weights.push(weight);
+            }
         }
         starts.resize(users + 1, columns.len());
         Ok(Self {
@@ -74,9 +74,16 @@ impl Interactions {
         self.by_user.nnz()
     }
 
-    /// A user's items, ascending, and their weights.
+    /// A user's items, ascending, and their weights; dislikes are among them.
     pub fn row(&self, user: usize) -> (&[u32], &[f32]) {
         row(&self.by_user, user)
+    }
+
+    /// A user's items with a weight above 0, ascending.
+    pub fn liked(&self, user: usize) -> impl Iterator<Item = u32> {
+        let (items, weights) = self.row(user);
+        let liked = items.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+        liked.map(|(item, _)| *item)
     }
 
     pub(super) fn by_user(&self) -> &CsMatI<f32, u32, usize> {

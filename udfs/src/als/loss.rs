@@ -44,10 +44,18 @@ fn observed(model: &Model, user: usize, items: &[u32], weights: &[f32], alpha: f
     let mut sum = 0.0;
     for (item, weight) in items.iter().zip(weights) {
         let score = f64::from(dot(x, model.items.row(*item as usize)));
-        let confidence = 1.0 + f64::from(alpha) * f64::from(*weight);
-        sum += confidence * (1.0 - score).powi(2) - score.powi(2);
+        sum += error_of(score, *weight, alpha);
     }
     sum
+}
+
+/// What an observed pair with this score adds to the sum in which no pair counts as observed: `c (p − score)² − score²`,
+/// with `c = 1 + alpha · |weight|`, and a preference `p` of 0 for a dislike and 1 for others.
+#[inline(always)]
+pub fn error_of(score: f64, weight: f32, alpha: f32) -> f64 {
+    let confidence = 1.0 + f64::from(alpha) * f64::from(weight.abs());
+    let preference = if weight < 0.0 { 0.0 } else { 1.0 };
+    confidence * (preference - score).powi(2) - score.powi(2)
 }
 
 fn regularization(matrix: &CsMatI<f32, u32, usize>, factors: &Factors, params: &Params) -> f64 {

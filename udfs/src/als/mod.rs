@@ -2,12 +2,16 @@
 //!
 //! A visit is not a rating: it only raises our confidence that a user (here a session) likes an item. Hu, Koren and
 //! Volinsky ("Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008) give every pair a preference `p` (1
-//! where there was an interaction, 0 elsewhere) and a confidence `c = 1 + alpha · weight`, and look for user factors
+//! where there was an interaction, 0 elsewhere) and a confidence `c = 1 + alpha · |weight|`, and look for user factors
 //! `x` and item factors `y` that minimize
 //!
 //! ```text
 //! Σ_ui c_ui (p_ui − x_u·y_i)² + λ (Σ_u |x_u|² + Σ_i |y_i|²)
 //! ```
+//!
+//! A weight below 0 is a dislike: the preference is 0, as for a pair without an interaction, but with the confidence of
+//! the weight. (Hu et al. allow it: preference and confidence are separate. `implicit` reads negative values the same
+//! way.)
 //!
 //! With one side fixed, the other has a closed-form solution per row: `(YᵀY + Yᵀ(C−I)Y + λI) x = YᵀC p`. `YᵀY`, the
 //! Gramian, is the same for all rows; the cost of the rest is proportional to the row's interactions. Rows are solved
@@ -58,7 +62,7 @@ pub use fold_in::FoldIn;
 pub use gramian::gramian;
 pub use holdout::{Holdout, train_until_best};
 pub use interactions::Interactions;
-pub use loss::loss;
+pub use loss::{error_of, loss};
 pub use model::{Model, start_row};
 pub use params::{Objective, Params, Solver};
 pub use row_solver::{RowEquations, RowSolver};

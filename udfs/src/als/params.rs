@@ -82,7 +82,7 @@ pub struct Params {
     pub iterations: usize,
     /// λ: the penalty on large factors.
     pub regularization: f32,
-    /// The confidence per unit of weight: `c = 1 + alpha · weight` (Hu et al.).
+    /// The confidence per unit of weight: `c = 1 + alpha · |weight|` (Hu et al.).
     pub alpha: f32,
     /// ν: how much the penalty grows with a row's number of interactions, from 0 (not at all) to 1; see [`Objective`].
     pub nu: f32,

@@ -6,7 +6,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Col, Mat, Side as Triangle};
 
 use super::product::gram;
-use super::solve::{Row, Side, Workspace, cholesky};
+use super::solve::{Row, Side, Workspace, cholesky, right_side};
 use super::spectrum::Spectrum;
 use super::{AlsError, Factors, Objective, Params};
 
@@ -21,17 +21,17 @@ pub struct RowSolver {
 }
 
 /// What is known about a row while its interactions arrive: their vectors, as long as these take less space than their
-/// sums; after that, `Σ αw y yᵀ` and `Σ (1 + αw) y`. A row with millions of interactions therefore takes at most `3 d²`
-/// numbers.
+/// sums; after that, `Σ α|w| y yᵀ`, and `Σ (1 + αw) y` over those that are no dislikes. A row with millions of
+/// interactions therefore takes at most `3 d²` numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowEquations {
     /// Vectors that have not been added to the sums, contiguous.
     pub vectors: Vec<f32>,
     /// Their weights.
     pub weights: Vec<f32>,
-    /// `Σ αw y yᵀ` of the others, `d x d`; empty if there are none.
+    /// `Σ α|w| y yᵀ` of the others, `d x d`; empty if there are none.
     pub matrix: Vec<f64>,
-    /// `Σ (1 + αw) y` of the others.
+    /// `Σ (1 + αw) y` of the others with `w > 0`.
     pub right: Vec<f64>,
     /// The number of those others.
     pub added: u64,
@@ -59,7 +59,7 @@ impl RowSolver {
     /// Adds an interaction: the vector of the other side, and the weight.
     ///
     /// # Errors
-    /// When the vector has another length, or the weight is negative or not finite.
+    /// When the vector has another length, or the weight is not finite.
     pub fn add(&self, row: &mut RowEquations, vector: &[f32], weight: f32) -> Result<(), AlsError> {
         if vector.len() != self.dims() {
             return Err(AlsError::Shape {
@@ -67,7 +67,7 @@ impl RowSolver {
                 found: vector.len(),
             });
         }
-        if !weight.is_finite() || weight < 0.0 {
+        if !weight.is_finite() {
             return Err(AlsError::Weight {
                 user: 0,
                 item: 0,
@@ -119,9 +119,9 @@ impl RowSolver {
         for (y, weight) in row.vectors.chunks_exact_mut(d).zip(&row.weights) {
             let confidence = self.objective.alpha * weight;
             for (right, y) in right.iter_mut().zip(&*y) {
-                *right += f64::from(1.0 + confidence) * f64::from(*y);
+                *right += f64::from(right_side(confidence)) * f64::from(*y);
             }
-            let scale = confidence.sqrt();
+            let scale = confidence.abs().sqrt();
             y.iter_mut().for_each(|y| *y *= scale);
         }
         gram(&mut sums, &row.vectors, d);
@@ -179,11 +179,12 @@ impl RowSolver {
             matrix[(i, i)] += regularization;
         }
         for (y, weight) in row.vectors.chunks_exact(d).zip(&row.weights) {
-            let confidence = f64::from(self.objective.alpha) * f64::from(*weight);
+            let confidence = self.objective.alpha * weight;
+            let (excess, target) = (f64::from(confidence.abs()), f64::from(right_side(confidence)));
             for i in 0..d {
-                right[i] += (1.0 + confidence) * f64::from(y[i]);
+                right[i] += target * f64::from(y[i]);
                 for j in 0..d {
-                    matrix[(i, j)] += confidence * f64::from(y[i]) * f64::from(y[j]);
+                    matrix[(i, j)] += excess * f64::from(y[i]) * f64::from(y[j]);
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! One row's normal equations `(G + λI + Σ α w y yᵀ) x = Σ (1 + α w) y` in the coordinates of [`Spectrum`], where the
-//! Gramian `G` is diagonal.
+//! One row's normal equations `(G + λI + Σ α|w| y yᵀ) x = Σ (1 + α w) y` in the coordinates of [`Spectrum`], where the
+//! Gramian `G` is diagonal. The sum on the right is over weights above 0: a dislike has a preference of 0, so it adds to
+//! the left side alone.
 //!
 //! [`Spectrum`]: super::spectrum::Spectrum
 
@@ -21,6 +22,12 @@ const AHEAD: usize = 8;
 /// If a row's vectors have this many numbers, they are gathered in one place: more than the L1 cache holds anyway, but
 /// not too much for the L3 cache that threads share.
 const GATHERED: std::ops::Range<usize> = 4_096..2_097_152;
+
+/// What a pair adds to the right side, given `α w`: its confidence, or 0 for a dislike.
+#[inline(always)]
+pub(super) fn right_side(confidence: f32) -> f32 {
+    if confidence < 0.0 { 0.0 } else { 1.0 + confidence }
+}
 
 /// What all rows of a half-step share.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +52,8 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// Its interactions: the other side's vectors, and the confidence `α w` in excess of that of all pairs.
+    /// Its interactions: the other side's vectors, and `α w`, which is the confidence in excess of that of all pairs; for
+    /// a dislike, it is negative, and the confidence is its absolute value.
     #[inline(always)]
     pub fn pairs(self, side: Side<'a>) -> impl Iterator<Item = (&'a [f32], f32)> {
         let pair = move |(index, (item, weight)): (usize, (&u32, &f32))| {
@@ -113,7 +121,7 @@ pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usi
         }
     });
     add_scaled(gathered, x, r, |confidence, prediction| {
-        1.0 + confidence - confidence * prediction
+        right_side(confidence) - confidence.abs() * prediction
     });
     p.clear();
     p.extend(r.iter().zip(&*diagonal).map(|(r, diagonal)| r / diagonal));
@@ -125,7 +133,7 @@ pub(super) fn conjugate_gradient(side: Side, row: Row, x: &mut [f32], steps: usi
         }
         ap.clear();
         ap.extend(diagonal.iter().zip(&*p).map(|(diagonal, p)| diagonal * p));
-        let scale = |confidence, product| confidence * product;
+        let scale = |confidence: f32, product: f32| confidence.abs() * product;
         if gathers {
             let confidences = row.weights.iter().map(|weight| side.alpha * weight);
             add_scaled(rows.chunks_exact(x.len()).zip(confidences), p, ap, scale);
@@ -203,8 +211,8 @@ pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], workspace: &mut Work
         };
         rows.clear();
         for (y, confidence) in chunk.pairs(side) {
-            axpy(1.0 + confidence, y, x);
-            let scale = confidence.sqrt();
+            axpy(right_side(confidence), y, x);
+            let scale = confidence.abs().sqrt();
             rows.extend(y.iter().map(|y| scale * y));
         }
         add_gram(matrix, rows, d);
@@ -213,10 +221,10 @@ pub(super) fn cholesky(side: Side, row: Row, x: &mut [f32], workspace: &mut Work
 }
 
 /// The exact solution of a row with few interactions, from a system with as many unknowns. With `G` for `Λ + λI`, `Z =
-/// G⁻¹ Yᵀ`, and `D` the interactions' `α w` on a diagonal,
+/// G⁻¹ Yᵀ`, `D` the interactions' `α|w|` on a diagonal, and `t` the interactions' [`right_side`]s,
 ///
 /// ```text
-/// (G + Yᵀ D Y)⁻¹ Yᵀ = Z (I + D Y Z)⁻¹,   so   x = Z c   where   (D⁻¹ + Y Z) c = D⁻¹ (1 + α w)
+/// (G + Yᵀ D Y)⁻¹ Yᵀ = Z (I + D Y Z)⁻¹,   so   x = Z c   where   (D⁻¹ + Y Z) c = D⁻¹ t
 /// ```
 ///
 /// which costs `n² d + n³` instead of `n d² + d³`: a session has only a few interactions. `D⁻¹ + Y Z` is symmetric and
@@ -244,9 +252,10 @@ pub(super) fn by_interactions(side: Side, row: Row, x: &mut [f32], workspace: &m
         for (column, z) in z.chunks_exact(d).enumerate() {
             m[index * n + column] = dot(y, z);
         }
-        let inverse = confidence.recip();
+        let inverse = confidence.abs().recip();
         m[index * n + index] += inverse;
-        c.push(1.0 + inverse);
+        // D⁻¹ t
+        c.push(if confidence < 0.0 { 0.0 } else { 1.0 + inverse });
     }
     solve_in_place(m, c)?;
     x.fill(0.0);

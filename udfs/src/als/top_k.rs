@@ -36,9 +36,9 @@ pub type Seen<'f, 's> = dyn Fn(usize) -> &'s [u32] + Sync + 'f;
 pub struct ItemIndex {
     /// Sorted by length.
     factors: Factors,
-    /// The item at each place.
+    /// The item at each index.
     order: Vec<u32>,
-    /// The place of each item.
+    /// The index of each item.
     places: Vec<u32>,
     /// The length at the start of each block of items.
     longest: Vec<f32>,
@@ -194,7 +194,7 @@ impl ItemIndex {
 struct Search {
     query: usize,
     length: f32,
-    /// The places of the items to exclude, ascending.
+    /// The indexes of the items to exclude, ascending.
     seen: Vec<u32>,
     best: Best,
 }
@@ -205,7 +205,7 @@ impl Search {
         self.length * longest * SLACK >= self.best.bar()
     }
 
-    /// Moves excluded items, in the places from `first` on, below all others.
+    /// Moves excluded items, at the indexes from `first` on, below all others.
     fn leave_out(&self, scores: &mut [f32], first: usize) {
         let from = self.seen.partition_point(|place| (*place as usize) < first);
         let to = self
@@ -216,7 +216,7 @@ impl Search {
         }
     }
 
-    /// Adds the scores of the items in the places from `first` on.
+    /// Adds the scores of the items at the indexes from `first` on.
     fn take(&mut self, scores: &mut [f32], items: &[u32], first: usize) {
         self.leave_out(scores, first);
         let mut bar = self.best.bar();

@@ -9,10 +9,11 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::columns::{vector, vector_type};
+use crate::als::error_of;
 
-/// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (1 − x·y)² −
-/// (x·y)²` with `c = 1 + alpha · weight`. Together with the sum of `(x·y)²` over all pairs, which the Gramians give,
-/// that is Hu et al.'s first sum.
+/// `als_error(x, y, weight)`: what an interaction adds to the loss compared to a pair without one, `c (p − x·y)² −
+/// (x·y)²` with `c = 1 + alpha · |weight|`, and `p` 0 for a weight below 0 and 1 for others. Together with the sum of
+/// `(x·y)²` over all pairs, which the Gramians give, that is Hu et al.'s first sum.
 pub fn als_error(alpha: f32) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(ErrorOf {
         signature: Signature::exact(
@@ -68,7 +69,8 @@ impl ScalarUDFImpl for ErrorOf {
         let weights = arrays[2].as_primitive::<Float32Type>();
         let mut errors = Vec::with_capacity(args.number_rows);
         for row in 0..args.number_rows {
-            if weights.value(row) == 0.0 {
+            let weight = weights.value(row);
+            if weight == 0.0 {
                 errors.push(0.0);
                 continue;
             }
@@ -77,8 +79,7 @@ impl ScalarUDFImpl for ErrorOf {
                 return exec_err!("als_error: the vectors have different lengths");
             }
             let score: f64 = x.values().iter().zip(y.values()).map(|(x, y)| f64::from(x * y)).sum();
-            let confidence = f64::from(1.0 + self.alpha * weights.value(row));
-            errors.push(confidence * (1.0 - score).powi(2) - score.powi(2));
+            errors.push(error_of(score, weight, self.alpha));
         }
         Ok(ColumnarValue::Array(Arc::new(Float64Array::from(errors))))
     }

@@ -1,5 +1,5 @@
-//! Training as a sequence of queries: the half-steps one after another, each over the rows of the one before. What comes
-//! back between them are counts and a Gramian of `factors x factors`.
+//! Training as a sequence of queries: the half-steps one after another, each over the rows of the one before. What
+//! comes back between them are counts and a Gramian of `factors x factors`.
 //!
 //! Implements `relation/by_queries.rs` for `als_train`; the program's `backend/by_queries.rs` runs the queries. It does
 //! so if the call says `engine => 'sql'`, or when memory does not suffice and `pipeline/step/write.rs` begins again by
@@ -117,7 +117,7 @@ impl Trainer<'_> {
         self.runner.store(pairs).await
     }
 
-    /// The vectors that items start from, by their place among all.
+    /// The vectors that items start from, by their index among all.
     async fn start(&self, interactions: &StoredTable) -> Result<StoredTable> {
         let items = self.read(interactions)?.select(vec![ident("item").alias("id")])?;
         let place = row_number().order_by(vec![ident("id").sort(true, false)]).build()?;

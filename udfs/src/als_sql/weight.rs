@@ -1,4 +1,4 @@
-//! The function `als_weight(user, item, weight)`: refuses rows that cannot be trained on (NULL, a negative weight).
+//! The function `als_weight(user, item, weight)`: refuses rows that cannot be trained on (NULL, a weight that is not finite).
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 /// `als_weight(user, item, weight)`: returns the weight, after checking that the row is valid for training: none of the
-/// three is NULL, and the weight is not negative.
+/// three is NULL, and the weight is finite.
 pub fn als_weight() -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(Weight {
         signature: Signature::any(3, Volatility::Immutable),
@@ -44,12 +44,8 @@ impl ScalarUDFImpl for Weight {
         let Some(weights) = arrays[2].as_primitive_opt::<Float32Type>() else {
             return exec_err!("als_train: the weight is not a number");
         };
-        if let Some(weight) = weights
-            .values()
-            .iter()
-            .find(|weight| !weight.is_finite() || **weight < 0.0)
-        {
-            return exec_err!("als_train: a weight is {weight}; it must be 0 or more");
+        if let Some(weight) = weights.values().iter().find(|weight| !weight.is_finite()) {
+            return exec_err!("als_train: a weight is {weight}; weights must be finite");
         }
         Ok(ColumnarValue::Array(arrays[2].clone()))
     }

@@ -4,7 +4,7 @@
 //! input is read once, at that time. The result does not depend on the order of the input.
 //!
 //! Memory: 8 · factors · (users + items) bytes (half of them for the rows of the table; half as much again with
-//! `holdout`), 28 bytes per interaction, and the ids; reserved before it is allocated.
+//! `holdout`), 28 bytes per interaction, and the IDs; reserved before it is allocated.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl RelationFunction for AlsTrain {
                     "weight",
                     Kind::Column,
                     "1 for every row",
-                    "how strong the interaction is; not negative",
+                    "how strong the interaction is; below 0, how strong the dislike",
                 ),
                 Parameter::optional("factors", Kind::Integer, "64", "dimensions of taste space"),
                 Parameter::optional("iterations", Kind::Integer, "15", "how many times each side is solved"),

@@ -53,15 +53,15 @@ impl WindowUDFImpl for FirstWithin {
         static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
             Documentation::builder(
                 DOC_SECTION_ANALYTICAL,
-                "Whether a row is the first with its id. A row that is more than `days` days away from every first \
-                 row with its id is a first row, too. The window's order must keep the rows of one id together.",
+                "Whether a row is the first with its ID. A row that is more than `days` days away from every first \
+                 row with its ID is a first row, too. The window's order must keep the rows of one ID together.",
                 "first_within(id, day, days) over (order by id, …)",
             )
             .with_argument("id", "Text.")
             .with_argument("day", "The day of the row.")
             .with_argument(
                 "days",
-                "The number of days within which a row with the same id is a repeat.",
+                "The number of days within which a row with the same ID is a repeat.",
             )
             .with_sql_example("select *, first_within(id, day, 1) over (order by id, received_at) from deliveries;")
             .build()

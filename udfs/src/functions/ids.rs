@@ -25,7 +25,7 @@ impl Ids {
         if let Some(index) = self.index.get(id) {
             return *index;
         }
-        // More than 2^32 ids would not fit in memory.
+        // More than 2^32 IDs would not fit in memory.
         let next = self.index.len() as u32;
         self.bytes += id.len() + ENTRY_BYTES;
         self.index.insert(id.to_owned(), next);
@@ -123,7 +123,7 @@ pub(super) fn named(
             item: i,
             weight,
         } => format!(
-            "{function}: the weight of user '{}' and item '{}' is {weight}; weights must be finite and not negative",
+            "{function}: the weight of user '{}' and item '{}' is {weight}; weights must be finite",
             user(*u),
             item(*i)
         ),

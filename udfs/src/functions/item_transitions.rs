@@ -136,8 +136,8 @@ mod transitions {
     }
 
     /// Sequential rules (Ludewig, Jannach, "Evaluation of Session-based Recommendation Algorithms", UMUAI 2018): for
-    /// every item, the `k` items that followed it most within `steps` clicks, best first; one that came `n` clicks later
-    /// counts `1/n`. Items are ascending. Repeats of an item are not transitions.
+    /// every item, the `k` items that followed it most within `steps` clicks, best first; one that came `n` clicks
+    /// later counts `1/n`. Items are ascending. Repeats of an item are not transitions.
     pub(super) fn learn(history: &SessionHistory, steps: usize, k: usize) -> Vec<Transition> {
         let mut weights: HashMap<(u32, u32), f32> = HashMap::new();
         for place in 0..history.len() as u32 {
@@ -180,7 +180,10 @@ mod transitions {
         /// The items that follow 1, with their weights.
         fn after_one(history: &SessionHistory, steps: usize, k: usize) -> Vec<(u32, f32)> {
             let found = learn(history, steps, k);
-            assert!(found.iter().all(|found| found.item != 4), "a repeat is no transition");
+            assert!(
+                found.iter().all(|found| found.item != 4),
+                "a repeat is not a transition"
+            );
             let of_one = found.iter().filter(|found| found.item == 1);
             of_one.map(|found| (found.next, found.weight)).collect()
         }

@@ -3,7 +3,7 @@
 //!
 //! Users are folded in exactly with the model's item factors, so a session that training has not seen is served like
 //! any other, and one that has continued since is served in its current state. Items unknown to the model are skipped;
-//! a user with no known items gets no rows. Users are returned block by block, ascending by ID.
+//! a user who likes no known item (with a weight above 0) gets no rows. Users are returned block by block, ascending by ID.
 //!
 //! A plan that runs again does not reread the model: everything derived from it is kept as long as the plan.
 //!
@@ -53,8 +53,8 @@ impl RelationFunction for Recommend {
             &[
                 Parameter::required("model", Kind::Relation, "a result of als_train"),
                 Parameter::required("interactions", Kind::Relation, "the users' interactions"),
-                Parameter::required("user", Kind::Column, "a user or a session"),
-                Parameter::required("item", Kind::Column, "what"),
+                Parameter::required("user", Kind::Column, "a user or a session; any type"),
+                Parameter::required("item", Kind::Column, "the item; any type"),
                 Parameter::optional("weight", Kind::Column, "1 for every row", "as in training"),
                 Parameter::optional("k", Kind::Integer, "10", "how many items per user"),
                 Parameter::optional(
@@ -242,9 +242,9 @@ impl Lists {
         let seen = |query: usize| self.interactions.row(first + query).0;
         let left_out: Option<&Seen<'_, '_>> = if self.exclude_seen { Some(&seen) } else { None };
         let best = self.model.items.top(&queries, self.k, left_out);
-        // A user without known items has no factors.
+        // A user who likes no known item has factors of 0, which rank nothing.
         let known = users.iter().zip(best).enumerate();
-        let known = known.filter(|(query, _)| !seen(*query).is_empty());
+        let known = known.filter(|(query, _)| self.interactions.liked(first + query).next().is_some());
         let lists = known.map(|(_, (user, best))| (user.as_str(), best));
         ranked::batch(&self.schema, &self.model.ids, lists)
     }

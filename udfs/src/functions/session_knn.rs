@@ -59,7 +59,7 @@ impl RelationFunction for SessionKnnFunction {
                 Parameter::required("item", Kind::Column, "the item; any type"),
                 Parameter::required("at", Kind::Column, "the time of the click: a time or a number"),
                 Parameter::optional("k", Kind::Integer, "10", "how many items per session"),
-                Parameter::optional("neighbours", Kind::Integer, "200", "how many sessions vote"),
+                Parameter::optional("neighbors", Kind::Integer, "200", "how many sessions vote"),
                 Parameter::optional(
                     "sample",
                     Kind::Integer,
@@ -73,7 +73,7 @@ impl RelationFunction for SessionKnnFunction {
                     "the number of clicks back in the session at which a click counts 1/e as much",
                 ),
                 Parameter::optional(
-                    "neighbour_decay",
+                    "neighbor_decay",
                     Kind::Number,
                     "2",
                     "the number of clicks from the shared item at which a click counts 1/e as much",
@@ -121,10 +121,10 @@ impl RelationFunction for SessionKnnFunction {
             value.map(|value| value as usize)
         };
         let params = KnnParams {
-            neighbours: count("neighbours", default.neighbours)?,
+            neighbors: count("neighbors", default.neighbors)?,
             sample: count("sample", default.sample)?,
             position_decay: positive("position_decay", default.position_decay)?,
-            neighbour_decay: positive("neighbour_decay", default.neighbour_decay)?,
+            neighbor_decay: positive("neighbor_decay", default.neighbor_decay)?,
             recency: not_negative("recency", default.recency)?,
             idf: not_negative("idf", default.idf)?,
             length: not_negative("length", default.length)?,

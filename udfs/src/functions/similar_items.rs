@@ -50,14 +50,14 @@ impl RelationFunction for SimilarItems {
         const {
             &[
                 Parameter::required("model", Kind::Relation, "a result of als_train"),
-                Parameter::optional("item", Kind::Text, "every item", "the id of an item"),
+                Parameter::optional("item", Kind::Text, "every item", "the ID of an item"),
                 Parameter::optional("k", Kind::Integer, "10", "how many neighbors"),
             ]
         }
     }
 
     fn operation(&self, wire: serde_json::Value) -> serde_json::Result<Arc<dyn Operation>> {
-        Ok(Arc::new(serde_json::from_value::<Neighbours>(wire)?))
+        Ok(Arc::new(serde_json::from_value::<Neighbors>(wire)?))
     }
 
     fn bind(&self, arguments: &Arguments) -> Result<Bound> {
@@ -65,7 +65,7 @@ impl RelationFunction for SimilarItems {
         Ok(Bound {
             inputs: vec![item_rows(arguments, "model")?],
             schema: ranked::schema("item_id", "similar_item_id", "similarity"),
-            operation: Arc::new(Neighbours {
+            operation: Arc::new(Neighbors {
                 k,
                 item: arguments.text("item").map(str::to_owned),
             }),
@@ -74,12 +74,12 @@ impl RelationFunction for SimilarItems {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Neighbours {
+struct Neighbors {
     k: usize,
     item: Option<String>,
 }
 
-impl Operation for Neighbours {
+impl Operation for Neighbors {
     fn execute(
         &self,
         mut inputs: Vec<SendableRecordBatchStream>,

@@ -3,7 +3,13 @@
 //! A missing value is left out of its object, but is `null` in a list. Numbers keep all digits; NaN and infinity are
 //! `null`, because JSON has neither. Times are ISO 8601 texts. Bytes are text if they are UTF-8, and hexadecimal digits
 //! otherwise and if their number is fixed, but for UUIDs.
+//!
+//! - `objects`: rows as objects; `text`, `times`, `chosen`: what most of their values are.
+//! - Other values are written by arrow-json, or here, where it writes them otherwise.
 
+mod chosen;
+mod objects;
+mod text;
 mod times;
 
 use std::io::Write as _;
@@ -17,6 +23,9 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::writer::{NullableEncoder, make_encoder};
 use datafusion::arrow::json::{Encoder, EncoderFactory, EncoderOptions};
 
+use chosen::Chosen;
+use objects::Objects;
+use text::{Scattered, Texts, push_text};
 use times::Times;
 
 /// Calls `take` with the object of each row, from the given one on, until it returns `false`. Returns how many rows it
@@ -25,13 +34,12 @@ use times::Times;
 /// # Errors
 /// When a column has no JSON values.
 pub fn each_row(batch: &RecordBatch, from: usize, mut take: impl FnMut(&[u8]) -> bool) -> Result<usize, ArrowError> {
-    let table = StructArray::from(batch.clone());
-    let (field, options) = (row_field(&table), options());
-    let mut encoder = make_encoder(&field, &table, &options)?;
+    let (table, options) = (StructArray::from(batch.clone()), options());
+    let mut objects = Objects::new(&table, &options)?;
     let mut object = vec![];
     for row in from..table.len() {
         object.clear();
-        encoder.encode(row, &mut object);
+        objects.encode(row, &mut object);
         if !take(&object) {
             return Ok(row + 1 - from);
         }
@@ -44,12 +52,9 @@ pub fn each_row(batch: &RecordBatch, from: usize, mut take: impl FnMut(&[u8]) ->
 /// # Errors
 /// When a column has no JSON values.
 pub fn check_rows(batch: &RecordBatch) -> Result<(), ArrowError> {
-    let table = StructArray::from(batch.clone());
-    make_encoder(&row_field(&table), &table, &options()).map(drop)
-}
-
-fn row_field(table: &StructArray) -> FieldRef {
-    Arc::new(Field::new("row", table.data_type().clone(), false))
+    // The types say it, without any row.
+    let (table, options) = (StructArray::from(batch.slice(0, 0)), options());
+    Objects::new(&table, &options).map(drop)
 }
 
 fn options() -> EncoderOptions {
@@ -68,6 +73,10 @@ impl EncoderFactory for Encoders {
         options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
         let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
+            DataType::Utf8 => Box::new(Texts::new(array.as_string::<i32>())),
+            DataType::LargeUtf8 => Box::new(Texts::new(array.as_string::<i64>())),
+            DataType::Utf8View => Box::new(Scattered(array.as_string_view())),
+            DataType::Struct(_) => Box::new(Objects::new(array.as_struct(), options)?),
             DataType::Binary => Box::new(Bytes(array.as_binary::<i32>())),
             DataType::LargeBinary => Box::new(Bytes(array.as_binary::<i64>())),
             DataType::BinaryView => Box::new(Bytes(array.as_binary_view())),
@@ -104,9 +113,7 @@ impl<'a, A: ArrayAccessor<Item = &'a [u8]>> Encoder for Bytes<A> {
 /// Appends bytes as a JSON string: text if they are UTF-8, and hexadecimal digits otherwise.
 pub(crate) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        // Writing to a vector does not fail.
-        _ = serde_json::to_writer(out, text);
-        return;
+        return push_text(text, out);
     }
     out.push(b'"');
     push_hexadecimal(bytes, out);
@@ -130,32 +137,6 @@ fn push_hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
     for byte in bytes {
         // Writing to a vector does not fail.
         _ = write!(out, "{byte:02x}");
-    }
-}
-
-/// A dictionary with a missing value, which arrow-json would write as another one.
-struct Chosen<'a> {
-    keys: Vec<usize>,
-    values: NullableEncoder<'a>,
-}
-
-impl<'a> Chosen<'a> {
-    fn new(field: &'a FieldRef, array: &'a dyn Array, options: &'a EncoderOptions) -> Result<Option<Self>, ArrowError> {
-        let dictionary = array.as_any_dictionary();
-        let values = dictionary.values();
-        if values.null_count() == 0 {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            keys: dictionary.normalized_keys(),
-            values: make_encoder(field, values.as_ref(), options)?,
-        }))
-    }
-}
-
-impl Encoder for Chosen<'_> {
-    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        self.values.encode(self.keys[row], out);
     }
 }
 

@@ -1,9 +1,9 @@
-//! Times as JSON texts, written digit by digit. Arrow formats each with `chrono`, which takes longer than the rest of a
-//! row; the texts are the same.
+//! Times as JSON texts, written digit by digit, but for the day, which is often that of the row before. Arrow formats
+//! each with `chrono`, which takes longer than the rest of a row; the texts are the same.
 
 use std::sync::LazyLock;
 
-use chrono::{DateTime, Datelike, Timelike};
+use chrono::{DateTime, Datelike, NaiveDate};
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::{
     DataType, FieldRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
@@ -14,12 +14,18 @@ use datafusion::arrow::json::writer::{NullableEncoder, make_encoder};
 use datafusion::arrow::json::{Encoder, EncoderOptions};
 
 const NANOS_OF_A_SECOND: i64 = 1_000_000_000;
+const SECONDS_OF_A_DAY: i64 = 86_400;
+/// The number of 1 January 1970, counted from the first day of the year 1.
+const FIRST_DAY: i64 = 719_163;
 
 /// Times without a zone, or of UTC.
 pub(super) struct Times<'a> {
     values: &'a [i64],
     per_second: i64,
     is_utc: bool,
+    /// The day that was written last, counted from 1970, and its text.
+    day: i64,
+    date: [u8; 10],
     /// Arrow's encoder, for years that do not have four digits.
     others: NullableEncoder<'a>,
 }
@@ -53,67 +59,86 @@ impl<'a> Times<'a> {
             values,
             per_second,
             is_utc: zone.is_some(),
+            // No time is on this day.
+            day: i64::MIN,
+            date: *b"0000-00-00",
             others: make_encoder(field, array, &ARROWS)?,
         }))
+    }
+}
+
+impl Times<'_> {
+    /// Writes the text of another day; returns `false` if its year does not have four digits.
+    fn turn_to(&mut self, day: i64) -> bool {
+        let number = i32::try_from(FIRST_DAY.saturating_add(day)).ok();
+        let date = number.and_then(NaiveDate::from_num_days_from_ce_opt);
+        let Some(date) = date.filter(|date| (1..=9_999).contains(&date.year())) else {
+            return false;
+        };
+        put_digits(&mut self.date[..4], date.year().unsigned_abs());
+        put_digits(&mut self.date[5..7], date.month());
+        put_digits(&mut self.date[8..], date.day());
+        self.day = day;
+        true
+    }
+
+    fn encode_by_arrow(&mut self, row: usize, seconds: i64, nanos: u32, out: &mut Vec<u8>) {
+        match DateTime::from_timestamp(seconds, nanos) {
+            Some(_) => self.others.encode(row, out),
+            // Arrow would write its error, quotes and all.
+            None => out.extend_from_slice(b"null"),
+        }
     }
 }
 
 impl Encoder for Times<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
         let value = self.values[row];
-        let nanos = value.rem_euclid(self.per_second) * (NANOS_OF_A_SECOND / self.per_second);
-        let time = u32::try_from(nanos)
-            .ok()
-            .and_then(|nanos| DateTime::from_timestamp(value.div_euclid(self.per_second), nanos));
-        let Some(time) = time else {
-            // Arrow would write its error, quotes and all.
-            return out.extend_from_slice(b"null");
+        let (seconds, fraction) = (value.div_euclid(self.per_second), value.rem_euclid(self.per_second));
+        // Below a billion.
+        let nanos = (fraction * (NANOS_OF_A_SECOND / self.per_second)) as u32;
+        let (day, second) = (
+            seconds.div_euclid(SECONDS_OF_A_DAY),
+            seconds.rem_euclid(SECONDS_OF_A_DAY) as u32,
+        );
+        if day != self.day && !self.turn_to(day) {
+            return self.encode_by_arrow(row, seconds, nanos, out);
+        }
+        let mut text = *b"\"0000-00-00T00:00:00.000000000Z\"";
+        text[1..11].copy_from_slice(&self.date);
+        put_digits(&mut text[12..14], second / 3_600);
+        put_digits(&mut text[15..17], second / 60 % 60);
+        put_digits(&mut text[18..20], second % 60);
+        let mut end = match put_fraction(&mut text[21..30], nanos) {
+            0 => 20,
+            digits => 21 + digits,
         };
-        if !(1..=9_999).contains(&time.year()) {
-            return self.others.encode(row, out);
-        }
-        out.push(b'"');
-        push_digits::<4>(time.year().unsigned_abs(), out);
-        for (before, part) in [
-            (b'-', time.month()),
-            (b'-', time.day()),
-            (b'T', time.hour()),
-            (b':', time.minute()),
-            (b':', time.second()),
-        ] {
-            out.push(before);
-            push_digits::<2>(part, out);
-        }
-        push_fraction(time.nanosecond(), out);
         if self.is_utc {
-            out.push(b'Z');
+            text[end] = b'Z';
+            end += 1;
         }
-        out.push(b'"');
+        text[end] = b'"';
+        out.extend_from_slice(&text[..=end]);
     }
 }
 
-/// Nothing, or as many digits as are needed: three, six or nine.
-fn push_fraction(nanos: u32, out: &mut Vec<u8>) {
-    if nanos == 0 {
-        return;
-    }
-    out.push(b'.');
-    if nanos.is_multiple_of(1_000_000) {
-        push_digits::<3>(nanos / 1_000_000, out);
-    } else if nanos.is_multiple_of(1_000) {
-        push_digits::<6>(nanos / 1_000, out);
-    } else {
-        push_digits::<9>(nanos, out);
-    }
+/// Writes as many digits as are needed, none, three, six or nine, and returns their number.
+fn put_fraction(digits: &mut [u8], nanos: u32) -> usize {
+    let (number, length) = match nanos {
+        0 => return 0,
+        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
+        _ => (nanos, 9),
+    };
+    put_digits(&mut digits[..length], number);
+    length
 }
 
-fn push_digits<const N: usize>(mut number: u32, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; N];
+fn put_digits(digits: &mut [u8], mut number: u32) {
     for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    out.extend_from_slice(&digits);
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! From a call as written to its node in the logical plan: assigns arguments to parameters, by name or by place, plans
-//! the relations among them, and adds the place in the SQL to errors.
+//! From a call as written to its node in the logical plan: assigns arguments to parameters, by name or by position,
+//! plans the relations among them, and adds the place in the SQL to errors.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

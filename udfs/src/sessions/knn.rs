@@ -14,14 +14,14 @@ use crate::ranking::{Best, Scored};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KnnParams {
     /// The number of neighbors: the most similar sessions.
-    pub neighbours: usize,
+    pub neighbors: usize,
     /// The number of candidates: the newest sessions that share an item.
     pub sample: usize,
     /// The number of clicks after which the weight of a click in the current session has decayed to 1/e.
     pub position_decay: f32,
     /// The distance in clicks from a shared click, in either direction, at which the weight of a neighbor's click has
     /// decayed to 1/e.
-    pub neighbour_decay: f32,
+    pub neighbor_decay: f32,
     /// The oldest session counts `exp(-recency)` times as much as the newest; with 0 they count the same.
     pub recency: f32,
     /// How much more rare items count: the power of `ln(sessions / sessions with the item)`.
@@ -35,10 +35,10 @@ pub struct KnnParams {
 impl Default for KnnParams {
     fn default() -> Self {
         Self {
-            neighbours: 200,
+            neighbors: 200,
             sample: 1_000,
             position_decay: 4.0,
-            neighbour_decay: 2.0,
+            neighbor_decay: 2.0,
             recency: 1.0,
             idf: 4.0,
             length: 0.25,
@@ -52,7 +52,7 @@ const DISTANCES: usize = 64;
 
 /// The weight of a neighbor's click at this distance from a shared one.
 fn nearness(params: KnnParams, distance: usize) -> f32 {
-    (-(distance as f32) / params.neighbour_decay).exp()
+    (-(distance as f32) / params.neighbor_decay).exp()
 }
 
 /// The nearest sessions: VS-kNN (Ludewig, Jannach, "Evaluation of Session-based Recommendation Algorithms", UMUAI 2018)
@@ -100,8 +100,8 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
     /// `exclude_seen`.
     pub fn top(&mut self, clicks: &[u32], own: Option<u32>, k: usize, exclude_seen: bool) -> Vec<Scored> {
         let recent = self.weights(clicks);
-        let neighbours = self.neighbours(self.candidates(&recent, own));
-        self.vote(&recent, &neighbours);
+        let neighbors = self.neighbors(self.candidates(&recent, own));
+        self.vote(&recent, &neighbors);
         let mut best = Best::new(k);
         for item in self.scored.drain(..) {
             let score = std::mem::take(&mut self.scores[item as usize]);
@@ -166,31 +166,31 @@ impl<H: Borrow<SessionHistory>> SessionKnn<H> {
     }
 
     /// The most similar candidates: position and similarity, weighted by age and length. Ties go to the newer session.
-    fn neighbours(&self, candidates: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
+    fn neighbors(&self, candidates: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
         let history = self.history.borrow();
         let sessions = history.len() as f32;
-        let mut neighbours = candidates;
-        for (place, shared) in &mut neighbours {
+        let mut neighbors = candidates;
+        for (place, shared) in &mut neighbors {
             let age = 1.0 - *place as f32 / sessions;
             let length = history.clicks(*place).len() as f32;
             *shared = *shared * (-age * self.params.recency).exp() / length.powf(self.params.length);
         }
-        let wanted = self.params.neighbours.max(1);
+        let wanted = self.params.neighbors.max(1);
         let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
-        if neighbours.len() > wanted {
-            neighbours.select_nth_unstable_by(wanted - 1, order);
-            neighbours.truncate(wanted);
+        if neighbors.len() > wanted {
+            neighbors.select_nth_unstable_by(wanted - 1, order);
+            neighbors.truncate(wanted);
         }
         // The sum of a score must not depend on the order left by the selection.
-        neighbours.sort_unstable_by_key(|(place, _)| *place);
-        neighbours
+        neighbors.sort_unstable_by_key(|(place, _)| *place);
+        neighbors
     }
 
     /// Every neighbor votes for its items: the closer to shared items, the more.
-    fn vote(&mut self, recent: &[Weighted], neighbours: &[(u32, f32)]) {
+    fn vote(&mut self, recent: &[Weighted], neighbors: &[(u32, f32)]) {
         let history = self.history.borrow();
         let mut shared: Vec<(usize, f32)> = vec![];
-        for (place, similarity) in neighbours {
+        for (place, similarity) in neighbors {
             let clicks = history.clicks(*place);
             // Where the neighbor last clicked each shared item.
             shared.clear();

@@ -20,7 +20,7 @@ fn history(sessions: &[&[u32]], sample: usize) -> SessionHistory {
 fn plain() -> KnnParams {
     KnnParams {
         position_decay: 1e9,
-        neighbour_decay: 1e9,
+        neighbor_decay: 1e9,
         recency: 0.0,
         idf: 0.0,
         length: 0.0,
@@ -61,7 +61,7 @@ fn scores_agree_with_a_computation_by_hand() {
 
     // Its newest item, 2, is at position 1 of a: 3 is one click away from it, and so is 1; each counts exp(-1/1).
     let near = KnnParams {
-        neighbour_decay: 1.0,
+        neighbor_decay: 1.0,
         ..plain()
     };
     let found = SessionKnn::new(&history, near).top(&[2], None, 10, false);
@@ -121,11 +121,11 @@ proptest! {
         sessions in proptest::collection::vec(proptest::collection::vec(0_u32..10, 1..6), 1..30),
         queries in proptest::collection::vec(proptest::collection::vec(0_u32..10, 0..6), 1..8),
         sample in 1_usize..8,
-        neighbours in 1_usize..8,
+        neighbors in 1_usize..8,
     ) {
         let sessions: Vec<&[u32]> = sessions.iter().map(Vec::as_slice).collect();
         let history = history(&sessions, sample);
-        let params = KnnParams { sample, neighbours, ..KnnParams::default() };
+        let params = KnnParams { sample, neighbors, ..KnnParams::default() };
         let mut used = SessionKnn::new(&history, params);
         for query in &queries {
             let fresh = SessionKnn::new(&history, params).top(query, Some(0), 5, false);

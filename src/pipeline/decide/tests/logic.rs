@@ -85,6 +85,23 @@ fn what_makes_other_rows_of_the_same_input_changes_the_logic() {
 }
 
 #[test]
+fn the_layout_is_what_older_rows_have_in_common_with_new_ones() {
+    let before = total(|_| {});
+    let cases: &[(fn(&mut Project), bool)] = &[
+        (|_| {}, true),
+        (|p| replace(p, 2, "sum", "max"), true),
+        (|p| replace(p, 1, ">", ">="), true),
+        (|p| p.pipelines[0].steps[2].delete = Some("total = 0".to_owned()), true),
+        (|p| p.pipelines[0].steps[2].mode = Mode::Append, false),
+        (|p| p.pipelines[0].steps[2].key.push("total".to_owned()), false),
+        (|p| p.pipelines[0].steps[2].partition_by.push("item".to_owned()), false),
+    ];
+    for (place, (change, is_same)) in cases.iter().enumerate() {
+        assert_eq!(total(*change).layout == before.layout, *is_same, "case {place}");
+    }
+}
+
+#[test]
 fn a_step_that_reads_a_source_is_refreshed_only_by_its_name() {
     let project = project(vec![
         step("bronze.prices", Mode::Append, "select * from changes('prices')"),

@@ -1,3 +1,4 @@
+mod forward;
 mod logic;
 
 use super::Reads::{Changes, Sources, Whole};
@@ -16,16 +17,19 @@ const ROWS_CHANGED: &str = "everything: another program changed its rows: DELETE
 const COLUMNS_CHANGED: &str = "everything: another program changed its columns: ADD COLUMN by Spark in version 4";
 const CHANGED: &str = "everything: its input has changed";
 const SNAPSHOT: &str = "everything: a snapshot has changed";
-const NOT_TAKEN: &str = "nothing: the snapshot `items` is not taken: items.csv: its last record does not end";
+const NOT_TAKEN: &str = "nothing: the snapshot `items` was not read: items.csv: its last record is unterminated";
 const OVERWRITTEN: &str = "everything: `in.t0`: its rows were replaced in version 3 (WRITE by Spark)";
 const OVERWRITTEN_PLAIN: &str = "everything: `in.t1`: its rows were replaced in version 3 (WRITE by Spark)";
 const RESTORED: &str = "everything: `in.t0`: it is at version 2, but version 5 has already been read";
 
-fn told(decision: &Decision) -> String {
+fn told(decision: &Result<Decision, String>) -> String {
     match decision {
-        Decision::UpToDate(reason) => format!("nothing: {reason}"),
-        Decision::Incremental => "new rows".to_owned(),
-        Decision::Full(reason) => format!("everything: {reason}"),
+        Ok(Decision::UpToDate(reason)) => format!("nothing: {reason}"),
+        Ok(Decision::Incremental) => "new rows".to_owned(),
+        Ok(Decision::Forward(reason)) => format!("forward: {reason}"),
+        Ok(Decision::Backfill(rows)) => format!("backfill: {rows}"),
+        Ok(Decision::Full(reason)) => format!("everything: {reason}"),
+        Err(reason) => format!("refused: {reason}"),
     }
 }
 
@@ -47,7 +51,9 @@ fn facts(reads: Reads, changes: &[fn(&mut Facts)]) -> Facts {
         lake: LakeFacts {
             reads,
             full_refresh: false,
+            forward: false,
             fingerprint: 7,
+            layout: 1,
             table: Some(written_by(7)),
             inputs: vec![input(true), input(reads == Whole)],
             refresh: None,
@@ -64,6 +70,7 @@ fn facts(reads: Reads, changes: &[fn(&mut Facts)]) -> Facts {
 fn written_by(fingerprint: i64) -> TableFacts {
     TableFacts {
         fingerprint: Some(fingerprint),
+        layout: Some(1),
         others: Others::Nothing,
     }
 }
@@ -137,7 +144,7 @@ fn other_snapshot(facts: &mut Facts) {
 
 fn not_taken(facts: &mut Facts) {
     facts.sources.not_taken =
-        Some("the snapshot `items` is not taken: items.csv: its last record does not end".to_owned());
+        Some("the snapshot `items` was not read: items.csv: its last record is unterminated".to_owned());
 }
 
 #[test]
@@ -206,10 +213,10 @@ fn rows_that_arrived_are_added_or_make_a_step_compute_again() {
         (Sources, &[|f| news(f, 0, News::Rows)], NEW_ROWS),
         (Whole, &[|f| news(f, 0, News::Rows)], CHANGED),
         (Whole, &[|f| news(f, 1, News::Rows)], CHANGED),
-        // A table beside the changes waits for them.
+        // A table that is read next to the changes waits for them.
         (Changes, &[|f| news(f, 1, News::Rows)], NOTHING),
         (Sources, &[|f| news(f, 1, News::Rows)], NOTHING),
-        // Rows that a merge took away are no news for a step that adds.
+        // Rows that a merge removed are not news for a step that appends.
         (Changes, &[|f| news(f, 0, News::Fewer)], NOTHING),
         (Whole, &[|f| news(f, 0, News::Fewer)], CHANGED),
         (Whole, &[|f| news(f, 1, News::Fewer)], CHANGED),
@@ -238,8 +245,8 @@ fn inputs_that_were_restored_or_replaced_are_read_again() {
         (Whole, &[|f| overwritten(f, 1)], OVERWRITTEN_PLAIN),
         // The first of them is told.
         (Changes, &[|f| overwritten(f, 1), restored], RESTORED),
-        // A table that is filled from a source is never rebuilt automatically. (Rows that it has read already are refused
-        // before this.)
+        // A table that is filled from a source is never rebuilt automatically. (Rows that it has read already are
+        // refused before this.)
         (Sources, &[restored], NEW_ROWS),
         (Sources, &[restored, |f| news(f, 0, News::None)], NOTHING),
         (Sources, &[|f| overwritten(f, 1)], NOTHING),
@@ -318,9 +325,9 @@ fn a_snapshot_that_has_changed_makes_its_step_compute_again_and_one_that_is_not_
 fn starts_anew(reads: Reads, changes: &[fn(&mut Facts)]) -> bool {
     let facts = facts(reads, changes);
     let decision = decide(&facts);
-    assert!(matches!(decision, Decision::Full(_)), "{decision:?}");
+    assert!(matches!(decision, Ok(Decision::Full(_))), "{decision:?}");
     match facts.lake.rebuild() {
-        Some(reason) => decision == Decision::Full(reason),
+        Some(reason) => decision == Ok(Decision::Full(reason)),
         None => false,
     }
 }

@@ -1,7 +1,7 @@
 // The most active sessions; the first panel shows the one that is chosen.
 import { get } from "../api.js";
 import { dataTable, h, scrollToPanel } from "../dom.js";
-import { bareDayTime, dateTimeSeconds, duration, number } from "../format.js";
+import { bareDayTime, dateTimeSeconds, duration, inZoneLabel, number } from "../format.js";
 import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { filters, timeWindow } from "../state.js";
 
@@ -20,7 +20,7 @@ function mount(content) {
       { label: "Carts", numeric: true, cell: (s) => number(s.add_to_carts) },
       { label: "Bought", numeric: true, cell: (s) => number(s.purchases) },
       { label: "Duration", numeric: true, cell: (s) => duration(s.duration_s) },
-      { label: "Last seen (UTC)", cell: (s) => h("time", { datetime: s.ended_at, title: dateTimeSeconds(s.ended_at) }, bareDayTime(s.ended_at)) },
+      { label: inZoneLabel("Last seen"), cell: (s) => h("time", { datetime: s.ended_at, title: dateTimeSeconds(s.ended_at) }, bareDayTime(s.ended_at)) },
     ],
   });
   content.append(table.element);

@@ -2,9 +2,10 @@
 import { get } from "../api.js";
 import { timeSeries } from "../charts.js";
 import { dataTable, h, replace } from "../dom.js";
-import { counted, date, dateTime, decimal, duration, number, percent } from "../format.js";
+import { counted, date, dateTime, decimal, duration, inZoneLabel, number, percent } from "../format.js";
 import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { filters, HOURS, newestAt, timeWindow } from "../state.js";
+import { instantOf, nextDay } from "../zone.js";
 
 const HOUR_MS = 3600e3;
 const HOURLY_UP_TO = 72; // hours of range; longer ones are shown by day
@@ -16,7 +17,7 @@ async function load(signal) {
   const window = await timeWindow();
   const hours = await rangeHours(window);
   let answer = await get("/engagement", { ...window, bucket: hours <= HOURLY_UP_TO ? "hour" : "day" }, signal);
-  // The lake may hold less than was requested: two points are no curve, so a short history is shown by the hour.
+  // The lake may hold less than was requested: two points do not make a curve, so a short history is shown by the hour.
   if (answer.bucket === "day" && answer.points.length && answer.points.length <= 3) {
     answer = await get("/engagement", { ...window, bucket: "hour" }, signal);
   }
@@ -31,19 +32,29 @@ async function rangeHours({ from, to }) {
   return (Date.parse(end) - Date.parse(from)) / HOUR_MS;
 }
 
+const NOTHING = { sessions: 0, events: 0, views: 0, add_to_carts: 0, purchases: 0, conversion: null };
+
 /** Buckets in which nothing happened are not in the answer, but they are zeros, and a line must not jump over them. */
 function filled(points, bucket) {
-  const step = bucket === "hour" ? HOUR_MS : 24 * HOUR_MS;
   const whole = [];
   for (const point of points) {
-    const before = whole.at(-1);
-    let next = before ? Date.parse(before.at) + step : Infinity;
-    for (; next < Date.parse(point.at) && whole.length < MOST_POINTS; next += step) {
-      whole.push({ at: new Date(next).toISOString(), sessions: 0, events: 0, views: 0, add_to_carts: 0, purchases: 0, conversion: null });
+    for (const at of whole.length ? missing(whole.at(-1), point, bucket) : []) {
+      if (whole.length >= MOST_POINTS) break;
+      whole.push({ at, ...NOTHING });
     }
     whole.push(point);
   }
   return whole;
+}
+
+/** When the buckets between two points began. Days have 23 to 25 hours, so they are counted by their dates. */
+function* missing(before, point, bucket) {
+  if (bucket === "day") {
+    for (let day = nextDay(before.day); day < point.day; day = nextDay(day)) yield instantOf(`${day}T00:00`);
+  } else {
+    const end = Date.parse(point.at);
+    for (let at = Date.parse(before.at) + HOUR_MS; at + HOUR_MS <= end; at += HOUR_MS) yield new Date(at).toISOString();
+  }
 }
 
 function tile(label, value, detail, testid) {
@@ -57,7 +68,7 @@ function mount(content) {
   const table = dataTable({
     label: "Engagement as a table", testid: "engagement-row", tall: true,
     columns: [
-      { label: "Time (UTC)", header: true, cell: (p) => (bucket === "day" ? date(p.at) : dateTime(p.at)) },
+      { label: inZoneLabel("Time"), header: true, cell: (p) => (bucket === "day" ? date(p.at) : dateTime(p.at)) },
       { label: "Sessions", numeric: true, cell: (p) => number(p.sessions) },
       { label: "Events", numeric: true, cell: (p) => number(p.events) },
       { label: "Views", numeric: true, cell: (p) => number(p.views) },
@@ -85,9 +96,9 @@ function mount(content) {
       bucket,
       at: whole.map((p) => p.at),
       lines: [
-        { label, values: whole.map((p) => p[field]), colour: "--series-2", scale: "count" },
-        { label: "Sessions", values: whole.map((p) => p.sessions), colour: "--accent", scale: "count" },
-        { label: "Conversion", values: whole.map((p) => p.conversion), colour: "--series-3", scale: "share" },
+        { label, values: whole.map((p) => p[field]), color: "--series-2", scale: "count" },
+        { label: "Sessions", values: whole.map((p) => p.sessions), color: "--accent", scale: "count" },
+        { label: "Conversion", values: whole.map((p) => p.conversion), color: "--series-3", scale: "share" },
       ],
       summary: `${label}, sessions and conversion by ${bucket}, ${counted(points.length, "point", "points")}. The same numbers are in the table below.`,
     });

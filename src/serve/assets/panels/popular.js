@@ -2,10 +2,10 @@
 import { get } from "../api.js";
 import { bar } from "../charts.js";
 import { h, replace } from "../dom.js";
-import { number } from "../format.js";
+import { decimal, number } from "../format.js";
 import { barName, itemLink, itemName, itemView } from "../item.js";
 import { OTHER_PERIOD, panel, TIME } from "../panel.js";
-import { recommender, tablesOfCatalogue } from "../recommender.js";
+import { recommender, tablesOfCatalog } from "../recommender.js";
 import { showSimilar } from "../similar.js";
 import { filters, timeWindow } from "../state.js";
 
@@ -16,6 +16,16 @@ const KINDS = {
   purchase: ["Most purchased products", "purchases"],
 };
 const WORDS = { views: ["view", "views"], add_to_carts: ["time added", "times added"], purchases: ["purchase", "purchases"] };
+
+// How far from 1 a trend has to be to be shown.
+const RISES = 1.5;
+
+const trendMark = ({ trend }) => {
+  if (!(trend >= RISES || trend <= 1 / RISES)) return null; // also if there is none
+  const words = `${trend > 1 ? "rising" : "falling"}: ${decimal(trend)} times as many events lately as expected`;
+  return h("span", { class: "trend", title: words, data: { testid: "trend" } },
+    h("span", { "aria-hidden": "true" }, trend > 1 ? "▲ " : "▼ "), h("span", { class: "visually-hidden" }, `${words}, `));
+};
 
 const choosing = (item) =>
   ({ type: "button", title: `What is similar to ${itemName(item)}`, data: { key: item.item_id }, onclick: () => showSimilar(item) });
@@ -34,7 +44,7 @@ function mount(content) {
         h("span", { class: "rank" }, String(item.rank)),
         itemView(item, barName),
         bar(item[count] / most),
-        h("span", { class: "bar-value" }, number(item[count]),
+        h("span", { class: "bar-value" }, trendMark(item), number(item[count]),
           h("span", { class: "visually-hidden" }, ` ${WORDS[count][item[count] === 1 ? 0 : 1]}`))),
       itemLink(item, item.item_id))));
   };
@@ -42,7 +52,7 @@ function mount(content) {
 
 panel({
   id: "popular",
-  tables: () => ["gold.item_activity", ...tablesOfCatalogue()],
+  tables: () => ["gold.item_activity", "gold.item_trends", ...tablesOfCatalog()],
   watches: ["event_type", ...TIME],
   skeletonRows: 10,
   mount,

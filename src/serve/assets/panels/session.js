@@ -2,7 +2,7 @@
 import { get, part } from "../api.js";
 import { combobox } from "../combobox.js";
 import { announce, badge, dataTable, h, replace, withCode } from "../dom.js";
-import { bareTime, counted, date, dateTimeSeconds } from "../format.js";
+import { bareTime, counted, date, dateTimeSeconds, inZoneLabel } from "../format.js";
 import { OTHER_PERIOD, panel, TIME } from "../panel.js";
 import { origin, recommendationList } from "../recommendations.js";
 import { recommender, tablesOfRecommender } from "../recommender.js";
@@ -55,7 +55,7 @@ function mount(content, tools) {
   const clicks = dataTable({
     label: "Clicks of the session, newest first", testid: "click", tall: true,
     columns: [
-      { label: "Time (UTC)", cell: (click) => h("time", { datetime: click.event_at, title: dateTimeSeconds(click.event_at) }, bareTime(click.event_at)) },
+      { label: inZoneLabel("Time"), cell: (click) => h("time", { datetime: click.event_at, title: dateTimeSeconds(click.event_at) }, bareTime(click.event_at)) },
       { label: "Event", cell: (click) => badge(click.event_type) },
       { label: "Item", cell: (click) => item(click, `click-${click.event_at}-${click.item_id}`) },
     ],

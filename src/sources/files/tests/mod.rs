@@ -24,6 +24,7 @@ const ACCEPT: ReadOptions = ReadOptions {
     on_loss: OnLoss::Accept,
     from_timestamp_millis: None,
     records_max: None,
+    trusts_files: false,
 };
 
 mod layouts;

@@ -330,7 +330,7 @@ async fn files_of_which_nothing_new_is_told_are_not_opened() {
     log.append("7.json", &lines(20, 20));
     let files = log.source.listing().await.unwrap();
     let known = Known::committed(&At(&log.positions), std::iter::empty()).await.unwrap();
-    let new = NewLines::find(&log.source, &files, &known, OnLoss::Refuse)
+    let new = NewLines::find(&log.source, &files, &known, ReadOptions::default())
         .await
         .unwrap();
     assert_eq!(new.opened(), 1);

@@ -71,7 +71,7 @@ impl Model {
 
     fn write(&mut self, name: String, numbers: Vec<usize>) {
         let lines = numbers.iter().map(|n| format!("{n}\n"));
-        // A file without records has a line nevertheless.
+        // A file without records still has a line.
         let text = lines.collect::<String>() + "\n";
         match name.ends_with(".gz") {
             true => fs::write(self.path(&name), gzipped(text.as_bytes())).unwrap(),

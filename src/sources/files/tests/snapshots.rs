@@ -40,7 +40,7 @@ async fn taken(source: &FilesSource, positions: &mut Positions) -> Option<Rows> 
     Some(rows)
 }
 
-/// Why a state is not taken.
+/// Why a state was not read.
 async fn refused(source: &FilesSource, positions: &Positions) -> String {
     let pending = pending(source, positions).await;
     assert!(!pending.keep && pending.records == 0 && pending.next.is_empty());
@@ -135,7 +135,7 @@ async fn a_state_that_is_not_whole_is_not_taken() {
     fs::write(at("b.json.gz"), &whole[..whole.len() / 2]).unwrap();
     assert!(refused(&source, &positions).await.starts_with("b.json.gz: "));
     for (text, reason) in [
-        ("{\"n\":2}\n{\"n\":", "b.json: its last record does not end"),
+        ("{\"n\":2}\n{\"n\":", "b.json: its last record is unterminated"),
         ("", "b.json: it is empty"),
     ] {
         _ = fs::remove_file(at("b.json.gz"));

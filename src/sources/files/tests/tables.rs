@@ -1,12 +1,22 @@
 //! Files that hold tables, which are read as a whole.
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::ipc::writer::FileWriter;
+use arrow_avro::writer::AvroWriter;
 use datafusion::parquet::arrow::ArrowWriter;
 use object_store::memory::InMemory;
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::*;
 use crate::sources::files::copies::Copies;
+
+/// As a step reads that finds out by itself if a file is damaged.
+fn trusting() -> ReadOptions {
+    ReadOptions {
+        trusts_files: true,
+        ..ReadOptions::default()
+    }
+}
 
 pub(super) fn parquet(from: i64, to: i64) -> Vec<u8> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(from..to));
@@ -140,4 +150,91 @@ async fn a_large_table_is_read_in_batches_and_a_limit_stops_it() {
     let table = SessionContext::new().read_table(pending.provider).unwrap();
     let few = table.limit(0, Some(7)).unwrap().collect().await.unwrap();
     assert_eq!(few.iter().map(RecordBatch::num_rows).sum::<usize>(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_table_that_proves_damaged_ends_the_scan_and_is_left_out_from_then_on() {
+    let folder = TempDir::new().unwrap();
+    let source = source_of(folder.path(), of("parquet"));
+    let at = |name: &str| folder.path().join(name);
+    let whole = parquet(0, 100);
+    let mut damaged = whole.clone();
+    // What its first page begins with.
+    damaged[4..16].fill(0xff);
+    fs::write(at("a.parquet"), damaged).unwrap();
+    fs::write(at("b.parquet"), parquet(7, 8)).unwrap();
+    let pending = source.pending(&FromTheStart, trusting()).await.unwrap();
+    assert_eq!(pending.records, 101, "as many as the files say");
+    let table = SessionContext::new().read_table(pending.provider).unwrap();
+    let error = table.collect().await.unwrap_err().to_string();
+    assert!(
+        error.contains("a.parquet is damaged") && error.contains("help: put a whole copy"),
+        "{error}"
+    );
+    for options in [ReadOptions::default(), trusting()] {
+        let rows = read_with(&source, &mut Positions::new(), options).await.unwrap();
+        assert_eq!(texts(rows), numbers(7, 8));
+    }
+    fs::write(at("a.parquet"), whole).unwrap();
+    let rows = read_with(&source, &mut Positions::new(), trusting()).await.unwrap();
+    assert_eq!(rows.len(), 101);
+}
+
+/// A file of this format.
+fn written(format: &str) -> Vec<u8> {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..40));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..40).map(|n| format!("item-{n}"))));
+    let batch = RecordBatch::try_from_iter([("n", numbers), ("item", texts)]).unwrap();
+    match format {
+        "parquet" => {
+            let mut written = vec![];
+            let mut writer = ArrowWriter::try_new(&mut written, batch.schema(), None).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+            written
+        }
+        "avro" => {
+            let mut writer = AvroWriter::new(vec![], batch.schema().as_ref().clone()).unwrap();
+            writer.write(&batch).unwrap();
+            writer.finish().unwrap();
+            writer.into_inner()
+        }
+        _ => {
+            let mut writer = FileWriter::try_new(vec![], &batch.schema()).unwrap();
+            writer.write(&batch).unwrap();
+            writer.into_inner().unwrap()
+        }
+    }
+}
+
+/// The rows of a source, as a step reads them: again and without trust if a file proves damaged.
+async fn read_as_a_step(source: &FilesSource) -> Vec<String> {
+    let pending = source.pending(&FromTheStart, trusting()).await.unwrap();
+    let table = SessionContext::new().read_table(pending.provider.clone()).unwrap();
+    match table.collect().await.map_err(|error| error.to_string()) {
+        Ok(_) => texts(rows_of(pending.provider).await),
+        Err(error) => {
+            assert!(error.contains("is damaged"), "{error}");
+            texts(read(source, &mut Positions::new()).await.unwrap())
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_a_table_is_damaged_trust_makes_no_difference() {
+    for format in ["parquet", "avro", "arrow"] {
+        let whole = written(format);
+        for place in (0..whole.len() - 3).step_by(17) {
+            for byte in [0x00, 0xff] {
+                let folder = TempDir::new().unwrap();
+                let mut damaged = whole.clone();
+                damaged[place..place + 3].fill(byte);
+                fs::write(folder.path().join(format!("a.{format}")), damaged).unwrap();
+                let source = || source_of(folder.path(), of(format));
+                let checked = texts(read(&source(), &mut Positions::new()).await.unwrap());
+                let trusted = read_as_a_step(&source()).await;
+                assert_eq!(trusted, checked, "{format}, {byte:#x} at {place}");
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! The header of a CSV file: the names of its columns, and how to tell that a first row is no header. Two columns of
-//! one name are refused, and names that are numbers or times; a column without a name is named after its place
-//! (`column_1`).
+//! The header of a CSV file: the names of its columns, and how to tell that a first row is not a header. Two columns of
+//! one name are refused, and names that are numbers or times; a column without a name is named after its
+//! position (`column_1`).
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use super::fields::Fields;
 /// What numbers and times consist of, apart from digits.
 const OF_VALUES: &str = "+-.,:/ eETZ";
 
-/// The names of the columns in a header. A column without a name is named after its place, `column_1` and so on.
+/// The names of the columns in a header. A column without a name is named after its position, `column_1` and so on.
 ///
 /// # Errors
-/// Why this is no header, in a sentence about the file.
+/// Why this is not a header, in a sentence about the file.
 pub(super) fn names(dialect: Dialect, text: &[u8]) -> Result<Vec<String>, String> {
     let mut fields = Fields::new(dialect);
     if !fields.split(dialect.row(text), usize::MAX) {

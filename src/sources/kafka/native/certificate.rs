@@ -39,9 +39,9 @@ impl Verdict {
 
 /// The first error of the handshake; 0 until there is one.
 #[derive(Default)]
-struct Judgement(AtomicI32);
+struct Judgment(AtomicI32);
 
-impl ClientContext for Judgement {
+impl ClientContext for Judgment {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
     fn error(&self, _: KafkaError, _: &str) {}
 }
@@ -52,9 +52,9 @@ pub(in crate::sources::kafka) fn judge(settings: &ClientConfig, timeout: Duratio
     // The handshake is that of a login, which would need a token.
     settings.set("security.protocol", "SSL");
     let native = settings.create_native_config().ok()?;
-    // SAFETY: the configuration is valid; the client takes ownership of it, and passes `Judgement` to the callback.
+    // SAFETY: the configuration is valid; the client takes ownership of it, and passes `Judgment` to the callback.
     unsafe { rd_kafka_conf_set_ssl_cert_verify_cb(native.ptr(), Some(verify)) };
-    let client = Client::new(&settings, native, RDKafkaType::RD_KAFKA_PRODUCER, Judgement::default()).ok()?;
+    let client = Client::new(&settings, native, RDKafkaType::RD_KAFKA_PRODUCER, Judgment::default()).ok()?;
     let started = Instant::now();
     loop {
         match client.context().0.load(Ordering::Relaxed) {
@@ -79,9 +79,9 @@ unsafe extern "C" fn verify(
     opaque: *mut c_void,
 ) -> c_int {
     // SAFETY: librdkafka passes a valid error code, and as `opaque` the client's context, which outlives its threads.
-    let (code, judgement) = unsafe { (*x509_error, &*opaque.cast::<Judgement>()) };
+    let (code, judgment) = unsafe { (*x509_error, &*opaque.cast::<Judgment>()) };
     if code != 0 {
-        _ = judgement
+        _ = judgment
             .0
             .compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }

@@ -27,11 +27,11 @@ pub(super) struct Refused {
 /// # Errors
 /// Why there is none.
 pub(super) fn token(answer: &[u8], client_id: &str, requested_at: SystemTime) -> Result<Token, &'static str> {
-    let granted: Granted = serde_json::from_slice(answer).map_err(|_| "its answer is not that of a token endpoint")?;
+    let granted: Granted = serde_json::from_slice(answer).map_err(|_| "its answer is not a token response")?;
     let value = granted.access_token.filter(|value| !value.is_empty());
     let value = value.ok_or("its answer contains no `access_token`")?;
     if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("its token contains characters that no token has");
+        return Err("its token contains characters that tokens cannot have");
     }
     let claims = Claims::of(&value);
     let lifetime = granted.expires_in.as_ref().and_then(seconds);

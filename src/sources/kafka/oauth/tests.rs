@@ -252,13 +252,13 @@ fn every_other_answer_says_what_is_wrong_with_it() {
         (404, "<html>", "it answers 404"),
         // The secret would go to another address.
         (307, "", "it answers 307"),
-        (200, "<html>", "not that of a token endpoint"),
+        (200, "<html>", "not a token response"),
         (200, "{}", "no `access_token`"),
         (200, r#"{"access_token":""}"#, "no `access_token`"),
         (
             200,
             "{\"access_token\":\"a\\nb\",\"expires_in\":60}",
-            "characters that no token has",
+            "characters that tokens cannot have",
         ),
         (200, r#"{"access_token":"opaque"}"#, "when its token expires"),
         (

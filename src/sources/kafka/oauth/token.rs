@@ -9,15 +9,15 @@ use crate::settings::Secret;
 
 /// A longer life is not counted on.
 const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
-/// The share of its life after which a token is replaced, as in librdkafka and Kafka's own clients. A connection logs in
-/// again after 90% of what was left of it at the login.
+/// The share of its life after which a token is replaced, as in librdkafka and Kafka's own clients. A connection logs
+/// in again after 90% of what was left of it at the login.
 const RENEWED_AFTER: f64 = 0.8;
 
 /// An access token. Neither `Debug` nor an error shows it.
 #[derive(Debug)]
 pub(in crate::sources::kafka) struct Token {
     pub value: Secret,
-    /// Who it stands for; only a name for librdkafka's log.
+    /// Whose token it is; only a name for librdkafka's log.
     pub principal: String,
     pub expires_at: SystemTime,
     renewed_at: SystemTime,
@@ -72,7 +72,7 @@ impl Claims {
         claims.unwrap_or_default()
     }
 
-    /// Who the token stands for.
+    /// Whose token it is.
     pub fn principal(&self) -> Option<&str> {
         self.sub.as_deref().or(self.client_id.as_deref())
     }

@@ -126,7 +126,7 @@ impl Tokens {
         Ok(())
     }
 
-    /// Why brokers reject its clients, if that is for want of a token.
+    /// Why brokers reject its clients, if they lack a token.
     pub(in crate::sources::kafka) fn failure(&self) -> Option<SourceError> {
         let state = self.state();
         let (_, failure) = state.failure.as_ref().filter(|_| state.lives().is_zero())?;
@@ -250,7 +250,7 @@ fn named_thread() -> thread::Builder {
 
 fn no_thread(error: &std::io::Error) -> NoToken {
     NoToken {
-        reason: format!("no thread can be started to request a token ({error})"),
+        reason: format!("cannot start a thread to request a token ({error})"),
         help: "check the limits of this process",
     }
 }

@@ -68,7 +68,7 @@ impl Security {
             }
         }
         if self.oauth.is_some() {
-            // librdkafka's own requests for tokens, which nobody answers, would stand before errors.
+            // librdkafka's own requests for tokens, which nobody answers, would come before errors.
             settings.set("enable_sasl_queue", "true");
         }
     }

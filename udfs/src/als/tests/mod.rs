@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 
+mod dislikes;
 mod holdout;
 mod rows;
 
@@ -226,7 +227,7 @@ fn small_and_empty_matrices_have_a_defined_result() {
 fn factors_are_finite_or_an_error() {
     let damaged = Factors::from_vec(1, 2, vec![1.0, f32::NAN]).unwrap();
     assert_eq!(FoldIn::new(&damaged, 0.1, 1.0).unwrap_err(), AlsError::NotFinite);
-    // An empty model is no error as long as there is nothing to fold in.
+    // An empty model is not an error as long as there is nothing to fold in.
     let nothing = Factors::zeros(0, 0);
     assert!(FoldIn::new(&nothing, 0.0, 0.0).is_ok());
 
@@ -244,8 +245,9 @@ fn factors_are_finite_or_an_error() {
 
 #[test]
 fn bad_input_is_refused_by_name() {
-    for weight in [f32::NAN, f32::INFINITY, -1.0] {
-        let error = Interactions::from_triples(1, 1, vec![(0, 0, weight)]).unwrap_err();
+    for weights in [vec![f32::NAN], vec![f32::NEG_INFINITY], vec![f32::MAX, f32::MAX]] {
+        let triples = weights.into_iter().map(|weight| (0, 0, weight)).collect();
+        let error = Interactions::from_triples(1, 1, triples).unwrap_err();
         assert!(error.to_string().contains("user 0 and item 0"), "{error}");
     }
     assert!(matches!(

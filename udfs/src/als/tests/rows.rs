@@ -17,7 +17,7 @@ struct Equations {
 }
 
 impl Equations {
-    /// Repeated items are no special case.
+    /// Repeated items are not a special case. About a third of the weights are dislikes.
     fn random(seed: u64, d: usize, clicks: usize) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let fixed = Factors::from_vec(50, d, (0..50 * d).map(|_| random.random_range(-1.0..1.0)).collect()).unwrap();
@@ -27,7 +27,9 @@ impl Equations {
             spectrum,
             fixed,
             items: (0..clicks).map(|_| random.random_range(0..50)).collect(),
-            weights: (0..clicks).map(|_| random.random_range(0.1..3.0)).collect(),
+            weights: (0..clicks)
+                .map(|_| random.random_range(0.1_f32..3.0) * if random.random_bool(0.3) { -1.0 } else { 1.0 })
+                .collect(),
         }
     }
 
@@ -63,8 +65,9 @@ impl Equations {
         };
         (0..self.fixed.rows()).for_each(|item| add(item, 1.0, 0.0));
         for (item, weight) in self.items.iter().zip(&self.weights) {
-            let confidence = 2.0 * f64::from(*weight);
-            add(*item as usize, confidence, 1.0 + confidence);
+            let confidence = 2.0 * f64::from(weight.abs());
+            let target = if *weight > 0.0 { 1.0 + confidence } else { 0.0 };
+            add(*item as usize, confidence, target);
         }
         let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
         length(&error) / length(&right).max(1e-12)
@@ -146,6 +149,18 @@ fn a_row_of_its_vectors_alone_is_the_row_of_the_matrix() {
 }
 
 #[test]
+fn a_row_of_dislikes_alone_has_no_taste() {
+    for clicks in [3, 40] {
+        let mut equations = Equations::random(9, 8, clicks);
+        equations.weights.iter_mut().for_each(|weight| *weight = -weight.abs());
+        let exact = equations.solve(|side, row, x, workspace| cholesky(side, row, x, workspace).unwrap());
+        let stepped = equations.solve(|side, row, x, workspace| conjugate_gradient(side, row, x, 8, workspace));
+        let blockwise = equations.solve(|side, row, x, workspace| blocks(side, row, x, 3, workspace).unwrap());
+        assert_eq!([exact, stepped, blockwise], [vec![0.0; 8], vec![0.0; 8], vec![0.0; 8]]);
+    }
+}
+
+#[test]
 fn vectors_that_do_not_fit_are_refused() {
     let params = Params {
         factors: 2,
@@ -162,7 +177,10 @@ fn vectors_that_do_not_fit_are_refused() {
         solver.add(&mut row, &[1.0, 2.0, 3.0], 1.0).is_err(),
         "a vector too long"
     );
-    assert!(solver.add(&mut row, &[1.0, 2.0], -1.0).is_err(), "a negative weight");
+    assert!(
+        solver.add(&mut row, &[1.0, 2.0], f32::NAN).is_err(),
+        "a weight that is no number"
+    );
     let other = RowEquations {
         right: vec![1.0],
         added: 1,

@@ -11,11 +11,12 @@ use super::body::Body;
 use super::format::Format;
 use super::headers::Headers;
 use super::identify::{bare, identified, present};
+use super::parts::Parts;
 use super::schema::Schema;
 use super::schemas::{RegisteredSchema, SchemaRegistry, ValueSchemas};
 use super::texts::Texts;
 use crate::functions::frame::SchemaId;
-use crate::functions::from_json::{Declared, parse_texts};
+use crate::functions::from_json::Declared;
 
 /// How many schemas of a batch are requested at the same time.
 const REQUESTS: usize = 8;
@@ -34,12 +35,12 @@ pub(super) async fn decoded(
     format: &dyn Format,
     declared: &Declared<'_>,
 ) -> Result<StructArray> {
-    // Of bodies that are all values of the batch.
-    let directly = |schema: &Schema, bodies: &[Body<'_>]| match !bodies.is_empty() && bodies.len() == values.len() {
-        true => format.columns(schema, bodies, declared),
-        false => Ok(None),
+    let mut decoding = Decoding {
+        format,
+        declared,
+        parts: Parts::new(values.len()),
+        texts: Texts::new(values.len()),
     };
-    let mut texts = Texts::new(values.len());
     match schemas {
         ValueSchemas::One(schema) => {
             let mut bodies = vec![];
@@ -47,14 +48,10 @@ pub(super) async fn decoded(
                 let found = present(values, row).map_err(str::to_owned);
                 match found.and_then(|bytes| bare(row, bytes, format)) {
                     Ok(body) => bodies.push(body),
-                    Err(reason) => texts.refuse(row, reason),
+                    Err(reason) => decoding.texts.refuse(row, reason),
                 }
             }
-            if let Some(columns) = directly(schema, &bodies)? {
-                return Ok(columns);
-            }
-            let broken = format!("not a {} of the schema", format.value());
-            format.decode(schema, &bodies, &broken, &mut texts)?;
+            decoding.decode(schema, &bodies, &format!("not a {} of the schema", format.value()))?;
         }
         ValueSchemas::Registry(registry) => {
             let mut by_schema = BySchema::new();
@@ -63,23 +60,16 @@ pub(super) async fn decoded(
                 let found = present(values, row).map_err(str::to_owned);
                 match found.and_then(|bytes| identified(row, bytes, header, format)) {
                     Ok((id, body)) => by_schema.entry(id).or_default().push(body),
-                    Err(reason) => texts.refuse(row, reason),
+                    Err(reason) => decoding.texts.refuse(row, reason),
                 }
             }
             let found = requested(&**registry, &by_schema).await?;
-            if let Some((id, bodies)) = by_schema.first_key_value()
-                && let Some(RegisteredSchema::Known(schema)) = found.get(id)
-                && format.decodes(schema)
-                && let Some(columns) = directly(schema, bodies)?
-            {
-                return Ok(columns);
-            }
             for (id, bodies) in &by_schema {
-                decode(*id, bodies, found.get(id), format, &mut texts)?;
+                decoding.decode_of_id(*id, bodies, found.get(id))?;
             }
         }
     }
-    parse_texts(texts.iter(), declared)
+    decoding.parts.finish(&decoding.texts, declared)
 }
 
 /// The schemas of IDs; the IDs of many values come first, because an ID that only one value has may be none.
@@ -108,29 +98,47 @@ async fn requested(
     Ok(found)
 }
 
-/// Decodes the values with an ID, or says why not. `found` is what the registry says of it, if it was asked.
-fn decode(
-    id: SchemaId,
-    bodies: &[Body<'_>],
-    found: Option<&RegisteredSchema>,
-    format: &dyn Format,
-    texts: &mut Texts,
-) -> Result<()> {
-    let reason = match found {
-        Some(RegisteredSchema::Known(schema)) if format.decodes(schema) => {
-            let broken = format!("not a {} of {id}", format.value());
-            return Ok(format.decode(schema, bodies, &broken, texts)?);
+/// A batch in progress.
+struct Decoding<'d> {
+    format: &'d dyn Format,
+    declared: &'d Declared<'d>,
+    parts: Parts,
+    texts: Texts,
+}
+
+impl Decoding<'_> {
+    /// Decodes values of one schema. `broken` is the reason for those that are none.
+    fn decode(&mut self, schema: &Schema, bodies: &[Body<'_>], broken: &str) -> Result<()> {
+        if bodies.is_empty() {
+            return Ok(());
         }
-        Some(RegisteredSchema::Known(schema)) => format!(
-            "{id} is {}, not {}: read it with {}",
-            schema.schema_type(),
-            format.name().to_uppercase(),
-            schema.function()
-        ),
-        Some(RegisteredSchema::Unknown) => format!("{id} is not in the registry"),
-        Some(RegisteredSchema::Unusable(reason)) => reason.to_string(),
-        None => format!("{id} was not requested: {UNKNOWN_MAX} others of the batch are not in the registry"),
-    };
-    bodies.iter().for_each(|body| texts.refuse(body.row, reason.clone()));
-    Ok(())
+        match self.format.columns(schema, bodies, self.declared)? {
+            Some(part) => self.parts.add(bodies, part),
+            None => self.format.decode(schema, bodies, broken, &mut self.texts)?,
+        }
+        Ok(())
+    }
+
+    /// Decodes the values with an ID, or says why not. `found` is what the registry says of it, if it was asked.
+    fn decode_of_id(&mut self, id: SchemaId, bodies: &[Body<'_>], found: Option<&RegisteredSchema>) -> Result<()> {
+        let format = self.format;
+        let reason = match found {
+            Some(RegisteredSchema::Known(schema)) if format.decodes(schema) => {
+                return self.decode(schema, bodies, &format!("not a {} of {id}", format.value()));
+            }
+            Some(RegisteredSchema::Known(schema)) => format!(
+                "{id} is {}, not {}: read it with {}",
+                schema.schema_type(),
+                format.name().to_uppercase(),
+                schema.function()
+            ),
+            Some(RegisteredSchema::Unknown) => format!("{id} is not in the registry"),
+            Some(RegisteredSchema::Unusable(reason)) => reason.to_string(),
+            None => format!("{id} was not requested: {UNKNOWN_MAX} others of the batch are not in the registry"),
+        };
+        bodies
+            .iter()
+            .for_each(|body| self.texts.refuse(body.row, reason.clone()));
+        Ok(())
+    }
 }

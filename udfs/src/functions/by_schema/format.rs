@@ -30,7 +30,7 @@ pub(in crate::functions) trait Format: Debug + Send + Sync {
     /// Whether it decodes values of this schema.
     fn decodes(&self, schema: &Schema) -> bool;
 
-    /// The result for the values of a whole batch, in order, where it can be had without texts.
+    /// The rows of values of one schema, which it decodes, in order, where they can be had without texts.
     ///
     /// # Errors
     /// As [`Format::decode`].

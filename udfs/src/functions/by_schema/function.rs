@@ -67,7 +67,7 @@ impl DecodeFunction {
         AsyncScalarUDF::new(Arc::new(self)).into_scalar_udf()
     }
 
-    /// The schemas of a source, from the argument at this place if there is one.
+    /// The schemas of a source, from the argument at this index, if there is one.
     pub fn schemas_of(&self, argument: Option<Option<&ScalarValue>>, place: usize) -> Result<&ValueSchemas> {
         let function = self.format.function();
         let Some(argument) = argument else {

@@ -6,7 +6,7 @@
 //!
 //! The schema is named by the ID before the value or in a header of its record (`frame.rs`), and comes from a registry,
 //! which is asked once for each ID. The IDs of a batch are known only when the batch is there, so the functions are
-//! asynchronous: they may stand in a select list or a filter, but not in a join condition. A registry that does not
+//! asynchronous: they may be in a select list or a filter, but not in a join condition. A registry that does not
 //! answer makes the query fail, because the values are not to blame. An ID that it does not know, or whose schema is of
 //! another type, is an error of the row.
 //!
@@ -16,7 +16,7 @@
 //! - `schema`: a schema, and what it refers to; `schemas`: where schemas come from.
 //! - `headers`: the headers of records; `body`: a value to decode; `identify`: the ID of its schema.
 //! - `format`: what a function knows of its values; `texts`: the values as JSON.
-//! - `batch`: asks the registry for the schemas of a batch, and has its values decoded.
+//! - `batch`: asks the registry for the schemas of a batch, and has its values decoded; `parts`: puts them together.
 //! - `function`: the arguments of a call, and the call.
 
 mod batch;
@@ -25,6 +25,7 @@ mod format;
 mod function;
 mod headers;
 mod identify;
+mod parts;
 mod schema;
 mod schemas;
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub struct Reference {
 }
 
 impl Schema {
-    /// The schema of a type (`AVRO`, `PROTOBUF` or `JSON`) with this text. A schema stands in `references` after those
+    /// The schema of a type (`AVRO`, `PROTOBUF` or `JSON`) with this text. In `references`, a schema comes after those
     /// that it refers to.
     ///
     /// # Errors

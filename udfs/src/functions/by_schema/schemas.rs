@@ -16,7 +16,7 @@ use crate::functions::frame::SchemaId;
 pub enum ValueSchemas {
     /// The ID before each value, or in a header of its record, names its schema, which this registry knows.
     Registry(Arc<dyn SchemaRegistry>),
-    /// All values have this schema, and nothing stands before them.
+    /// All values have this schema, and no prefix.
     One(Schema),
 }
 

@@ -45,9 +45,9 @@ impl Texts {
         };
     }
 
-    /// The text of each row, or its fault.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<&str, Fault<'_>>> {
-        self.rows.iter().map(|text| match text {
+    /// The texts of some rows, or their faults.
+    pub fn of<'t>(&'t self, rows: &'t [usize]) -> impl ExactSizeIterator<Item = Result<&'t str, Fault<'t>>> {
+        rows.iter().map(|row| match &self.rows[*row] {
             Text::At(range) => {
                 std::str::from_utf8(&self.json[range.clone()]).map_err(|_| Fault::without_value("not UTF-8"))
             }

@@ -18,7 +18,7 @@ pub(in crate::functions) struct Column {
 pub(in crate::functions) enum Step {
     /// Into a field of an object.
     Name(String),
-    /// To a place in a list, counted from 0.
+    /// To an index in a list, counted from 0.
     Index(usize),
 }
 

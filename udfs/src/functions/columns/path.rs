@@ -52,7 +52,7 @@ fn in_brackets(text: &mut Scanner<'_>) -> Result<Step, &'static str> {
             Ok(index) => Step::Index(index),
             Err(_) if index == "*" => return Err(ONE_VALUE),
             Err(_) => {
-                return Err("brackets in a path hold a place in a list, like [0], or a quoted name, like ['a b']");
+                return Err("brackets in a path hold an index in a list, like [0], or a quoted name, like ['a b']");
             }
         }
     };

@@ -46,7 +46,7 @@ impl Types {
         }
     }
 
-    /// Defines the types whose names stand in a schema, in this namespace.
+    /// Defines the types whose names occur in a schema, in this namespace.
     fn define(&mut self, schema: &mut Value, namespace: &str, depth: usize) -> Result<(), String> {
         if depth > NESTING_MAX {
             return Err(format!("types are nested more than {NESTING_MAX} deep"));

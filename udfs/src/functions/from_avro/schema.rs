@@ -9,7 +9,7 @@ use datafusion::arrow::error::ArrowError;
 use crate::json_rows::check_rows;
 
 /// The decoder expects the ID of a schema before each record, and after a record takes an ID for the next one. This ID
-/// stands in no data.
+/// occurs in no data.
 const SCHEMA_ID: u64 = 0x9d3c_51f0_27ab_e684;
 /// The ID as the decoder reads it.
 pub(super) const MARK: [u8; 9] = {

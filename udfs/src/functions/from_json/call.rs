@@ -1,5 +1,5 @@
-//! The arguments that `from_json` shares with `from_avro` and `from_protobuf`: the declared columns, and the policy after
-//! them.
+//! The arguments that `from_json` shares with `from_avro` and `from_protobuf`: the declared columns, and the policy
+//! after them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArg
 
 use crate::functions::columns::{Column, parse_declaration};
 
-/// The words for the places of arguments in messages.
+/// The words for the positions of arguments in messages.
 const ORDINALS: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 /// The columns of the result in addition to the declared ones.
 const ERRORS: [&str; 2] = ["error", "error_value"];
@@ -44,7 +44,7 @@ pub(in crate::functions) struct Declared<'a> {
 }
 
 impl<'a> Declared<'a> {
-    /// From the argument at this place, from 0, and the one after it.
+    /// From the argument at this index, from 0, and the one after it.
     pub fn of(function: &str, args: &'a ScalarFunctionArgs, place: usize) -> Result<Self> {
         let DataType::Struct(fields) = args.return_field.data_type() else {
             return exec_err!("{function}: the result is not a struct");
@@ -61,7 +61,7 @@ impl<'a> Declared<'a> {
     }
 }
 
-/// The field of the result: a struct of the declared columns and those for errors. The argument at this place declares
+/// The field of the result: a struct of the declared columns and those for errors. The argument at this index declares
 /// them.
 pub(in crate::functions) fn result_field(function: &str, args: &ReturnFieldArgs<'_>, place: usize) -> Result<FieldRef> {
     let value = args.arg_fields[0].data_type();
@@ -76,7 +76,7 @@ pub(in crate::functions) fn result_field(function: &str, args: &ReturnFieldArgs<
     Ok(Arc::new(Field::new(function, DataType::Struct(fields), false)))
 }
 
-/// The word for the place of an argument, from 0.
+/// The word for the position of an argument, from 0.
 pub(in crate::functions) fn ordinal(place: usize) -> &'static str {
     ORDINALS.get(place).copied().unwrap_or("last")
 }

@@ -23,7 +23,7 @@ use crate::functions::conversions::Format;
 /// The years 1 to 9999, in microseconds since 1970: times beyond do not fit.
 pub(in crate::functions) const TIMES: Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
 /// The same in days.
-const DAYS: Range<i64> = -719_162..2_932_897;
+pub(in crate::functions) const DAYS: Range<i64> = -719_162..2_932_897;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// A column builder.

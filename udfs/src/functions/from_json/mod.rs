@@ -58,9 +58,9 @@ use datafusion::logical_expr::{
 
 use rows::parse;
 
-pub(super) use call::{COLUMNS, Declared, POLICY, literal, ordinal, result_field};
+pub(super) use call::{COLUMNS, Declared, POLICY, Policy, literal, ordinal, result_field};
 pub(super) use fault::Fault;
-pub(super) use leaf::TIMES;
+pub(super) use leaf::{DAYS, TIMES};
 pub(super) use rows::parse_texts;
 
 const NAME: &str = "from_json";

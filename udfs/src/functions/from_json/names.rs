@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 use super::json::unquoted;
 use super::storage::Texts;
 
-/// The place among the declared names of one that was sent, with its quotes.
+/// The index, among the declared names, of one that was sent, with its quotes.
 pub(super) fn place_of(sent: &str, names: &[&str]) -> Option<usize> {
     let name = unquoted(sent)?;
     names.iter().position(|known| *known == name)
 }
 
-/// Maps a field's name to its place among the declared ones.
+/// Maps a field's name to its index among the declared ones.
 pub(super) struct Name<'n> {
     names: &'n [&'n str],
-    /// The place that is tried first.
+    /// The index that is tried first.
     expected: usize,
     careful: bool,
 }

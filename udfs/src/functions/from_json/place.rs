@@ -7,7 +7,7 @@ use super::fault::cut;
 pub(super) enum Part {
     /// A declared field.
     Field(String),
-    /// A declared place in a list.
+    /// A declared index in a list.
     Index(usize),
     /// An item of a list; how many it has depends on the record.
     Item(usize),

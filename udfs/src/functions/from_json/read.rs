@@ -73,7 +73,7 @@ fn read_fields<'s, 'r, A: MapAccess<'r>>(
             has_others = true;
             continue;
         };
-        // Fields mostly come in the order in which they are declared.
+        // Fields usually come in the order in which they are declared.
         expected = place + 1;
         let below = &node.fields[place];
         has_others |= below.columns.is_empty();
@@ -98,7 +98,7 @@ fn read_fields<'s, 'r, A: MapAccess<'r>>(
     Ok(has_others)
 }
 
-/// Reads the items of a list whose places are declared.
+/// Reads the items of a list whose indexes are declared.
 fn read_items<'s, 'r, A: SeqAccess<'r>>(
     node: &Node<'s>,
     columns: &mut [Builder<'s>],

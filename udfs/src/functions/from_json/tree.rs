@@ -9,7 +9,7 @@ pub(super) struct Node<'s> {
     /// The names of the fields that are read, and what is read of each.
     pub names: Vec<&'s str>,
     pub fields: Vec<Node<'s>>,
-    /// The same for places in a list.
+    /// The same for indexes in a list.
     pub items: Vec<(usize, Node<'s>)>,
     /// One of the columns at this place or below.
     pub first: usize,

@@ -1,9 +1,10 @@
 //! `from_protobuf(value, 'at timestamp, user_id string from $.user.id, …')`: decodes Protobuf messages into typed
-//! columns, as `by_schema` describes. A value begins with places that say which message of its schema's file it is
-//! (after the ID in a header, if that is where the ID is); if a source names a file and a message of it, nothing stands
-//! before.
+//! columns, as `by_schema` describes. A value begins with indexes that say which message of its schema's file it is
+//! (they follow the ID in a header, if that is where the ID is). If a source names a file and a message of it, a value
+//! has no such prefix.
 //!
-//! - `schema`: a schema compiled, and the message that a value is; `known`: files that clients know without a reference.
+//! - `schema`: a schema compiled, and the message that a value is; `known`: files that clients know without a
+//!   reference.
 //! - `wire`: numbers in Protobuf's encoding; `nesting`: messages that nest too deep.
 //! - `json`: a message as JSON; `decode`: a value as JSON.
 

@@ -1,8 +1,8 @@
 //! How deep a message nests. The library decodes nested messages by calling itself, and this build turns its limit off
-//! (for plans of queries), so bytes that nest too deep are refused before.
+//! (for plans of queries), so bytes that nest too deep are refused beforehand.
 //!
-//! Also refuses whatever is not well-formed: the library reads on where a nested message is longer than what is around
-//! it, and finds out later.
+//! Also refuses whatever is not well-formed: if a nested message is longer than what is around it, the
+//! library reads on, and finds out later.
 
 use prost_reflect::{Kind, MessageDescriptor};
 
@@ -24,8 +24,8 @@ pub(super) fn check(message: &MessageDescriptor, mut bytes: &[u8]) -> Result<(),
     fields(Some(message), &mut bytes, None, NESTING_MAX)
 }
 
-/// Reads the fields of a message; of a group, up to its end. Messages may be nested in it so many levels deep. `None` is
-/// a message that the schema does not know.
+/// Reads the fields of a message; of a group, up to its end. Messages may be nested in it so many levels deep. `None`
+/// is a message that the schema does not know.
 fn fields(
     message: Option<&MessageDescriptor>,
     bytes: &mut &[u8],

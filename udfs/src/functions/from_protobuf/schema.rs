@@ -30,7 +30,7 @@ pub struct ProtobufSchema {
 
 #[derive(Clone)]
 enum Messages {
-    /// Those of a file: a value says which one it is, by places in the file.
+    /// Those of a file: a value says which one it is, by indexes in the file.
     OfFile(FileDescriptor),
     /// All values are this message.
     One(MessageDescriptor),
@@ -102,7 +102,7 @@ impl ProtobufSchema {
         }
     }
 
-    /// The message that a value is, and its bytes. Which one it is stands in `places`, or before it.
+    /// The message that a value is, and its bytes. `places` says which one it is, or the bytes before it do.
     pub(super) fn message<'a>(
         &self,
         value: &'a [u8],
@@ -144,8 +144,8 @@ impl fmt::Debug for ProtobufSchema {
     }
 }
 
-/// The message at places in a file: their number, the place among the file's messages, the one among those declared in
-/// that message, and so on. No place at all means the first message.
+/// The message at these indexes in a file: how many there are, the index among the file's messages, the one among those
+/// declared in that message, and so on. None at all means the first message.
 fn placed(file: &FileDescriptor, bytes: &mut &[u8]) -> Option<MessageDescriptor> {
     let count = zigzag(bytes)?;
     if count == 0 {
@@ -200,7 +200,7 @@ fn first_line(text: &str) -> String {
 /// How deep braces may nest: the compiler reads the values of options by calling itself, without a limit.
 const BRACES_MAX: usize = 100;
 
-/// Whether braces outside of strings and comments nest too deep.
+/// Whether braces outside strings and comments nest too deep.
 fn nests_too_deep(text: &str) -> bool {
     let mut bytes = text.bytes().peekable();
     let mut depth = 0_usize;

@@ -47,7 +47,7 @@ message Click {
 "#;
 const ITEM: &str = r#"syntax = "proto3"; package shop; message Item { string item_id = 1; uint32 quantity = 2; }"#;
 const ID: u32 = 7;
-/// The place of `Click` in its file.
+/// The index of `Click` in its file.
 const CLICK_PLACE: &[u8] = &[2, 2];
 
 fn schema() -> Schema {
@@ -87,7 +87,7 @@ fn click(event_id: &str) -> DynamicMessage {
     click
 }
 
-/// A value with an ID and the place of its message.
+/// A value with an ID and the index of its message.
 fn framed_click(click: &DynamicMessage) -> Vec<u8> {
     framed_with(ID, &[CLICK_PLACE, &click.encode_to_vec()].concat())
 }

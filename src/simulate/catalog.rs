@@ -16,7 +16,7 @@ const CATEGORY_SKEW: f64 = 0.4;
 /// Items `prod_0`, `prod_1`, … in categories. Item `i` is in category `i mod categories`, with popularity rank
 /// `i div categories` in it; neighbors in rank are similar.
 #[derive(Debug, Clone)]
-pub struct Catalogue {
+pub struct Catalog {
     items: u32,
     categories: u32,
     start: DateTime<Utc>,
@@ -24,7 +24,7 @@ pub struct Catalogue {
     shelves: Zipf<f64>,
 }
 
-impl Catalogue {
+impl Catalog {
     /// The catalog of a simulation. A category holds at least one item.
     pub fn new(config: &SimulationConfig) -> Self {
         let items = config.items.max(1);
@@ -43,7 +43,7 @@ impl Catalogue {
         }
     }
 
-    /// The category of an item's id; `None` if the id is not in this catalog.
+    /// The category of an item's ID; `None` if the ID is not in this catalog.
     pub fn category_of(&self, item_id: &str) -> Option<u32> {
         let item: u32 = item_id.strip_prefix("prod_")?.parse().ok()?;
         (item < self.items).then_some(item % self.categories)
@@ -83,7 +83,7 @@ impl Catalogue {
     }
 
     /// An item similar to this one: a near neighbor in the same category.
-    pub(super) fn neighbour(&self, item: u32, random: &mut impl Rng) -> u32 {
+    pub(super) fn neighbor(&self, item: u32, random: &mut impl Rng) -> u32 {
         let rank = item / self.categories;
         let step = random.random_range(1..=3);
         let near = if random.random_bool(0.5) {
