@@ -24,17 +24,11 @@ fn event(id: &str, time: &str, rest: &str) -> String {
     format!(r#"{{"event_id":"{id}","timestamp":"2026-03-01T{time}:00Z","item_id":"a","event_type":"view"{rest}}}"#)
 }
 
-/// The sessions of two deliveries, which are the same in either order. `vars` goes into pipelines.yaml.
-fn in_either_order(vars: &str, first: &[String], second: &[String], expected: &[&str]) {
+/// The sessions of two deliveries, which are the same in either order. `settings` go into pipelines.yaml.
+fn in_either_order(settings: &str, first: &[String], second: &[String], expected: &[&str]) {
     for (order, [earlier, later]) in [[first, second], [second, first]].into_iter().enumerate() {
         let shop = Shop::without_recommender();
-        if !vars.is_empty() {
-            shop.edit(
-                "pipelines.yaml",
-                "pipelines:",
-                &format!("vars: {{ {vars} }}\npipelines:"),
-            );
-        }
+        shop.edit("pipelines.yaml", "\npipelines:", &format!("\n{settings}\npipelines:"));
         deliver(&shop, "1.json", earlier);
         deliver(&shop, "2.json", later);
         assert_eq!(shop.rows(SESSIONS), expected, "order {order}");
@@ -53,8 +47,13 @@ fn of(session: &str, user: &str) -> String {
 fn silence_ends_a_session_unless_it_is_off() {
     let [first, second] = [("e1", "10:00"), ("e2", "10:31")].map(|(id, time)| vec![event(id, time, OF_S1)]);
     in_either_order("", &first, &second, &["e1,s1", "e2,s1@2026-03-01T10:31:00.000Z"]);
-    in_either_order("session_timeout: 31 minutes", &first, &second, &["e1,s1", "e2,s1"]);
-    in_either_order("session_timeout: 'off'", &first, &second, &["e1,s1", "e2,s1"]);
+    in_either_order(
+        "vars: { session_timeout: 31 minutes }",
+        &first,
+        &second,
+        &["e1,s1", "e2,s1"],
+    );
+    in_either_order("vars: { session_timeout: 'off' }", &first, &second, &["e1,s1", "e2,s1"]);
     // What is late fills the silence.
     let first = [first, second].concat();
     let second = [event("e3", "10:15", OF_S1)];
@@ -80,9 +79,14 @@ fn a_session_id_of_two_people_is_two_sessions_and_a_login_changes_nothing() {
 fn midnight_in_the_shops_time_zone_and_campaigns_end_sessions_if_the_shop_wants_it() {
     let first = [event("e1", "22:55", OF_S1)];
     let second = [event("e2", "23:05", OF_S1)];
-    let midnight = "session_ends_at_midnight: true, timezone: Europe/Berlin";
+    let midnight = "vars: { session_ends_at_midnight: true }\ntimezone: Europe/Berlin";
     in_either_order(midnight, &first, &second, &["e1,s1", "e2,s1@2026-03-01T23:05:00.000Z"]);
-    in_either_order("session_ends_at_midnight: true", &first, &second, &["e1,s1", "e2,s1"]);
+    in_either_order(
+        "vars: { session_ends_at_midnight: true }",
+        &first,
+        &second,
+        &["e1,s1", "e2,s1"],
+    );
 
     let from = |campaign: &str| format!(r#"{OF_S1},"utm_campaign":"{campaign}""#);
     let first = [
@@ -96,7 +100,7 @@ fn midnight_in_the_shops_time_zone_and_campaigns_end_sessions_if_the_shop_wants_
         "e3,s1@2026-03-01T10:10:00.000Z",
         "e4,s1@2026-03-01T10:10:00.000Z",
     ];
-    in_either_order("session_ends_with_campaign: true", &first, &second, &cut);
+    in_either_order("vars: { session_ends_with_campaign: true }", &first, &second, &cut);
     in_either_order("", &first, &second, &["e1,s1", "e2,s1", "e3,s1", "e4,s1"]);
 }
 
