@@ -65,7 +65,8 @@
 //! Silver goes the same way, from what changed in Bronze: `changes('TABLE')` finds the new files in the log
 //! (`lake/changes.rs`) and reads them with `lake/data_files_scan.rs`, also in a plain run (from the start, the whole
 //! table: `lake/provider.rs`). The view `sql/silver/clicks.sql` calls `from_json`
-//! (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with `previous('…')`, and
+//! (`udfs/src/functions/from_json/mod.rs`). `sql/silver/events.sql` looks up earlier events with `previous('…')`, decides on
+//! sessions (`udfs/src/functions/cut_session.rs`, `udfs/src/functions/join_session.rs`, over `udfs/src/visits/`), and
 //! replaces the rows of the same keys. The look-up opens only the files that may have them if the lake keeps key
 //! filters: `lake/provider.rs` (`lookup_provider`), `lake/data_files_scan.rs`, `lake/keys/`. Only `run --follow`
 //! (`cli/run.rs`) and the shell (for `\run`) keep some (`with_memory` in `lake/lake.rs`; the server calls it with 0
@@ -380,8 +381,10 @@
 //!     `sources/formats/csv/objects.rs`
 //! - `sql/`: the shipped project; SQL functions are in `udfs/src/lib.rs`, which has a list like this one
 //!   - why records are rejected, how far ahead a clock may be: `sql/silver/clicks.sql`
-//!   - deduplication, sessions inferred (30 minutes), late events: `sql/silver/events.sql`
-//!   - people: logins, anonymous ids, ids that stand for nobody (identity resolution): `sql/silver/people.sql`
+//!   - ids that stand for nobody (`undefined`, `0`): `sql/silver/clicks.sql`, `inspect/nobody.rs`
+//!   - deduplication, late events, sessions (30 minutes of silence, midnight, campaigns, several people, logins, events
+//!     without a session id): `sql/silver/events.sql`, over `udfs/src/visits/`
+//!   - people: logins, anonymous ids (identity resolution): `sql/silver/people.sql`
 //!   - machines and tests (bots, crawlers, user agents, rates), left out of Gold: `sql/silver/excluded_sessions.sql`;
 //!     counted by day: `sql/gold/excluded.sql`; answered all the same: `recommender/events_to_requests.rs`
 //!   - a person's earlier sessions in recommendations: `sql/gold/requests.sql`

@@ -44,6 +44,25 @@ parsed as (
     from records
 ),
 
+-- IDs that stand for nobody count as missing: what programs write where they have no ID (here in lower case). If IDs of
+-- the shop's own stand for nobody, such as that of a terminal in a store, add them to both lists.
+identified as (
+    select
+        * replace (
+            case when lower(session_id) not in (
+                'null', 'none', 'nil', 'nan', 'n/a', 'undefined',
+                'unknown', 'anonymous', 'guest', '(not set)', '(none)', '[object object]',
+                '0', '-1', '00000000-0000-0000-0000-000000000000', '00000000000000000000000000000000'
+            ) then session_id end as session_id,
+            case when lower(user_id) not in (
+                'null', 'none', 'nil', 'nan', 'n/a', 'undefined',
+                'unknown', 'anonymous', 'guest', '(not set)', '(none)', '[object object]',
+                '0', '-1', '00000000-0000-0000-0000-000000000000', '00000000000000000000000000000000'
+            ) then user_id end as user_id
+        )
+    from parsed
+),
+
 judged as (
     select
         *,
@@ -61,7 +80,7 @@ judged as (
             when event_type not in ('view', 'add_to_cart', 'remove_from_cart', 'purchase') then 'event_type is unknown'
             when session_id is null and user_id is null then 'session_id and user_id are both missing'
         end as reason
-    from parsed
+    from identified
 )
 
 select

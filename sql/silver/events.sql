@@ -1,13 +1,22 @@
--- silver.events: one row per accepted click event.
+-- silver.events: one row per accepted click event, with the session that it belongs to.
 -- Key: event_id, event_date. Why a merge: streams redeliver, and the first delivery wins. Also, a late event can move the
--- boundaries of inferred sessions, whose events are then written again.
+-- boundaries of sessions, whose events are then written again. `replaced_session_ids` keeps the earlier session IDs of such
+-- an event, so that Gold can remove those sessions.
+--
+-- The file does three things, one after another: it keeps the first delivery of each event; it looks up the written
+-- sessions that the new events may change; and it decides on the sessions of all of these. docs/sessions.md draws the rules.
+-- Change them here, or with `vars` in pipelines.yaml:
+--
+-- session_timeout             '30 minutes': a longer silence ends a session (at most a day); 'off': none ends a session that
+--                             the shop has named
+-- session_ends_at_midnight    true: midnight in the time zone `timezone` ends sessions
+-- session_ends_with_campaign  true: another campaign begins a session; `campaign` says which field of `extra` names it
+with
+
+---------- 1. The first delivery of each event
 -- A record is not an event of its own if an earlier one has the same ID and happened, by its own timestamp, on the same day,
 -- the day before or the day after. So only the files of three days are searched for it, however far back the table goes.
 -- silver.unaccepted shows what happens to such a record.
---
--- If the shop names no session, one is inferred: the events of a user that are no more than 30 minutes apart.
--- `replaced_session_ids` keeps the earlier session IDs of such an event, so that Gold can remove those sessions.
-with
 
 arrivals as (
     select
@@ -21,8 +30,9 @@ arrivals as (
 
 written as (
     select * from previous(
-        'event_id string, event_date date, event_at timestamp, session_id string, user_id string, item_id string,
-         event_type string, session_is_inferred boolean, replaced_session_ids string[], topic string, partition int, "offset" bigint, extra string'
+        'event_id string, event_date date, event_at timestamp, session_id string, given_session_id string,
+         session_is_inferred boolean, user_id string, item_id string, event_type string, replaced_session_ids string[],
+         topic string, partition int, "offset" bigint, extra string'
     )
 ),
 
@@ -46,11 +56,47 @@ new_events as (
     select * from deliveries where is_first
 ),
 
-users_without_session as (
-    select distinct user_id from arrivals where session_id is null
+---------- 2. The written sessions that new events may change
+-- A silence is at most a day, so these sessions have events on the day of a new event, the day before or the day after: of
+-- the same session ID, or of the same user, if one of the two has no session ID. A session that is called like an ID is
+-- its first one, which may not be the first any more. (The tables of written rows stand on the right of each join, and what
+-- is new on the left, so that `run --follow` opens only the files that may have the wanted IDs.)
+
+near as (
+    select distinct session_id, user_id, unnest(make_array(day_before, event_date, day_after)) as day from arrivals
 ),
 
--- new events, and earlier events whose inferred sessions they may change
+near_sessions as (
+    select unnest(make_array(near.session_id, of_id.session_id)) as session_id
+    from near
+    left join written as of_id on near.session_id = of_id.given_session_id and near.day = of_id.event_date
+
+    union all
+
+    -- events without a session ID that may join that of a new event
+    select of_user.session_id
+    from near
+    inner join written as of_user on near.user_id = of_user.user_id and near.day = of_user.event_date
+    where near.session_id is not null and of_user.given_session_id is null
+
+    union all
+
+    -- sessions that a new event without a session ID may join, and visits of the same user
+    select of_user.session_id
+    from near
+    inner join written as of_user on near.user_id = of_user.user_id and near.day = of_user.event_date
+    where near.session_id is null
+
+    union all
+
+    -- without a limit to silence, a session may have gone on for any time
+    select of_id.session_id
+    from near
+    inner join written as of_id on near.session_id = of_id.given_session_id
+    where var('session_timeout', '30 minutes') = 'off'
+),
+
+-- new events, and all events of these sessions
 affected as (
     select
         event_id, event_date, event_at, user_id, item_id, event_type, topic, partition, "offset", extra,
@@ -61,50 +107,65 @@ affected as (
 
     union all
 
+    -- (rows from before there was a column for the given session ID have it as their session)
     select
-        written.event_id, written.event_date, event_at, written.user_id, item_id, event_type, topic, partition, "offset", extra,
-        cast(null as varchar) as given_session_id,
-        session_id as written_session_id,
+        event_id, event_date, event_at, user_id, item_id, event_type, topic, partition, "offset", extra,
+        case when not session_is_inferred then coalesce(given_session_id, written.session_id) end as given_session_id,
+        written.session_id as written_session_id,
         replaced_session_ids
-    from written
-    left semi join users_without_session on written.user_id = users_without_session.user_id
-    where session_is_inferred
+    from (select distinct session_id from near_sessions) as near_sessions
+    inner join written on near_sessions.session_id = written.session_id
 ),
 
-visits as (
+---------- 3. Sessions
+
+considered as (
     select
         *,
-        coalesce(given_session_id, user_id) as visit_key,
-        lag(event_at) over (
-            partition by given_session_id, coalesce(given_session_id, user_id) order by event_at, event_id
-        ) as before_at
+        cast(nullif(var('session_timeout', '30 minutes'), 'off') as interval) as silence,
+        case
+            when var('session_ends_at_midnight', false) then cast(event_at at time zone var('timezone', 'UTC') as date)
+        end as local_day,
+        case
+            when var('session_ends_with_campaign', false)
+                then from_json(extra, var('campaign', 'campaign string from $.utm_campaign'), 'evolve')['campaign']
+        end as campaign
     from affected
 ),
 
-numbered as (
+-- A session ID that the shop gave is cut: each person has a session of their own; silence ends it, and so do midnight and
+-- campaigns, if they should. An event without a user belongs to the person known before it or, if there is none, after it,
+-- so a login in the middle ends no session. The first session keeps the ID; later ones are called like the ID and the time
+-- at which they began: s1@2026-03-01T10:00:00.000Z.
+named as (
     select
         *,
-        sum(case when event_at <= before_at + interval '30 minutes' then 0 else 1 end) over (
-            partition by given_session_id, visit_key order by event_at, event_id
-            rows unbounded preceding
-        ) as visit
-    from visits
+        coalesce(
+            cut_session(given_session_id, written_session_id, event_at, user_id, campaign, local_day, silence) over (
+                partition by given_session_id, case when given_session_id is null then user_id end
+                order by event_at, event_id
+            ),
+            given_session_id
+        ) as named_session_id
+    from considered
 ),
 
+-- An event without a session ID, such as a purchase that the shop's server reports, joins the session of the same user that
+-- is open before it or, if there is none, after it. Events that find no session form visits, which end as sessions do, and
+-- are called u1@2026-03-01T10:00:00.000Z.
 sessionized as (
     select
         *,
         coalesce(
-            given_session_id,
-            concat(user_id, '@', to_char(
-                first_value(event_at) over (
-                    partition by given_session_id, visit_key, visit order by event_at, event_id
-                    rows unbounded preceding
-                ),
-                '%Y-%m-%dT%H:%M:%S%.3fZ'
-            ))
+            named_session_id,
+            join_session(
+                named_session_id, user_id, event_at, campaign, local_day, coalesce(silence, interval '30 minutes')
+            ) over (
+                partition by user_id, case when user_id is null then given_session_id end
+                order by event_at, event_id
+            )
         ) as session_id
-    from numbered
+    from named
 )
 
 select
@@ -120,6 +181,7 @@ select
     event_date,
 
     ---------- how the session was determined
+    given_session_id,
     given_session_id is null as session_is_inferred,
     case
         when written_session_id <> session_id then array_append(replaced_session_ids, written_session_id)

@@ -23,7 +23,7 @@ met as (
         and (events.partition is not distinct from clicks.partition)
         and (events."offset" is not distinct from clicks."offset") as is_accepted,
         events.event_at as met_event_at,
-        case when not events.session_is_inferred then events.session_id end as met_session_id,
+        events.given_session_id as met_session_id,
         events.user_id as met_user_id,
         events.item_id as met_item_id,
         events.event_type as met_event_type,

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::mapping::{Choice, Event, Field, FieldType, Kinds, Mapping};
+use super::nobody::is_nobody;
 use super::times::PLAUSIBLE;
 
 /// A row of `silver.clicks`.
@@ -57,10 +58,11 @@ fn row(mapping: &Mapping, record: &Value, item: Option<&Value>) -> Result<Row, M
     if let (Some(_), Some(session), Some(user)) = (&mapping.session_within_user, &mut session_id, &user_id) {
         *session = format!("{user}/{session}");
     }
+    let known = |id: Option<String>, choice: &Choice| id.filter(|id| !is_nobody(id, choice));
     let mut row = Row {
         event_at: event_at.map(|at| at + 1_000 * offset_ms),
-        session_id,
-        user_id,
+        session_id: known(session_id, &mapping.session),
+        user_id: known(user_id, &mapping.user),
         item_id: text_of(&mapping.item)?,
         ..Row::default()
     };

@@ -10,7 +10,7 @@
 //!   what kinds of events count as.
 //! - [`mapping`]: what was chosen. `infer` makes it of the candidates, and `presets` of what is known of public
 //!   schemas.
-//! - `interpret`: what a mapping makes of a record.
+//! - `interpret`: what a mapping makes of a record; `nobody`: which IDs count as missing.
 //! - `findings`: all of this together; `choose`: the fields that the user names instead.
 //! - `generate`: SQL, settings and a unit test as text, the same for inferred and preset mappings.
 //!
@@ -26,6 +26,7 @@ mod kinds;
 mod locate;
 pub mod mapping;
 mod names;
+mod nobody;
 pub mod place;
 mod presets;
 mod roles;

@@ -88,6 +88,7 @@ mod selection;
 mod serve;
 mod serve_guard;
 mod serving;
+mod sessions;
 mod shell;
 mod shell_files;
 mod shell_prompt;

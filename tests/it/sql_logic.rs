@@ -138,6 +138,11 @@ fn sessions() {
 }
 
 #[test]
+fn visits() {
+    run("visits.slt");
+}
+
+#[test]
 fn layers() {
     run_on("layers.slt", || async {
         Ok(Layers {

@@ -56,6 +56,11 @@
 //! - [`sessions`]: models of click order, also independent of DataFusion
 //!   - neighbor sessions found and weighed, ties: `sessions/knn.rs`; past sessions, repeated and simultaneous clicks,
 //!     inverted index: `sessions/history.rs`
+//! - [`visits`]: where sessions begin and end, independent of DataFusion; the functions are `functions/cut_session.rs` and
+//!   `functions/join_session.rs`, over `functions/whole_partition.rs`
+//!   - silence, midnight, several people with one session id, campaigns, logins: `visits/cut.rs`
+//!   - events without a session (purchases that the shop's server reports): `visits/join.rs`
+//!   - names of sessions: `visits/name.rs`; written sessions that late events may change: `visits/news.rs`
 //! - [`ranking`]: scored items, top-k selection, ties: `ranking.rs`
 //! - [`variables`]: `var('NAME', …)`, values in SQL that can be overridden from outside: `variables.rs`
 //! - [`relation`]: lets a table function take relations and named arguments, which DataFusion's own cannot
@@ -76,6 +81,7 @@ pub mod ranking;
 pub mod relation;
 pub mod sessions;
 pub mod variables;
+pub mod visits;
 pub mod wire;
 
 pub use functions::{

@@ -2,6 +2,7 @@
 
 use super::super::findings::Findings;
 use super::super::mapping::{Kinds, Mapping, Role};
+use super::super::nobody::listed;
 use super::columns::Columns;
 use super::comments::{choice, comment, unknown_kinds};
 
@@ -18,6 +19,7 @@ pub(super) fn clicks_sql(findings: &Findings) -> String {
         records(mapping, &columns),
         lines(mapping, &columns),
         parsed(mapping, &columns),
+        identified(mapping),
         judged(mapping),
         result(mapping),
     ]
@@ -265,6 +267,29 @@ fn has_kinds(mapping: &Mapping) -> bool {
     matches!(mapping.kinds, Kinds::ByValue { .. })
 }
 
+/// The CTE that takes IDs that stand for nobody as missing.
+fn identified(mapping: &Mapping) -> String {
+    let (sessions, users) = (listed(&mapping.session), listed(&mapping.user));
+    format!(
+        "-- IDs that stand for nobody count as missing: what programs write where they have no ID (here in lower case). If IDs of
+-- the shop's own stand for nobody, such as that of a terminal in a store, add them to both lists.
+identified as (
+    select
+        * replace (
+            case when lower(session_id) not in (
+                {sessions}
+            ) then session_id end as session_id,
+            case when lower(user_id) not in (
+                {users}
+            ) then user_id end as user_id
+        )
+    from parsed
+),
+
+"
+    )
+}
+
 fn judged(mapping: &Mapping) -> String {
     let kinds = match has_kinds(mapping) {
         false => "",
@@ -289,7 +314,7 @@ fn judged(mapping: &Mapping) -> String {
             when item_id is null then 'item_id is missing'
 {kinds}            when session_id is null and user_id is null then 'session_id and user_id are both missing'
         end as reason
-    from parsed
+    from identified
 )
 
 "

@@ -3,7 +3,7 @@
 //!
 //! What several functions share: `clicks` and `ids` read relations, `model_argument` and `warm_start` read a model,
 //! `columns` parses declared columns, `frame` finds the ID of a value's schema, `by_schema` decodes values with their
-//! schemas, `ranked` and `blocks` make rows.
+//! schemas, `ranked` and `blocks` make rows, `whole_partition` answers for the rows of a window's partition at once.
 
 mod als_train;
 mod blocks;
@@ -12,6 +12,7 @@ mod canonical_json;
 mod clicks;
 mod columns;
 mod conversions;
+mod cut_session;
 mod first_within;
 mod frame;
 mod from_avro;
@@ -19,12 +20,14 @@ mod from_json;
 mod from_protobuf;
 mod ids;
 mod item_transitions;
+mod join_session;
 mod model_argument;
 mod ranked;
 mod recommend;
 mod session_knn;
 mod similar_items;
 mod warm_start;
+mod whole_partition;
 
 use std::sync::Arc;
 
@@ -72,7 +75,12 @@ pub fn schema_function_documentation(name: &str) -> Option<&'static Documentatio
 
 /// Window functions.
 pub fn window_functions() -> Vec<Arc<WindowUDF>> {
-    vec![Arc::new(WindowUDF::from(first_within::FirstWithin::default()))]
+    let functions = [
+        WindowUDF::from(first_within::FirstWithin::default()),
+        WindowUDF::from(cut_session::CutSession::default()),
+        WindowUDF::from(join_session::JoinSession::default()),
+    ];
+    functions.into_iter().map(Arc::new).collect()
 }
 
 /// Table functions that take relations.
