@@ -13,7 +13,14 @@ impl Default for ErasureConfig {
     fn default() -> Self {
         Self {
             users: vec!["user_id".to_owned(), "person_id".to_owned()],
-            sessions: vec!["session_id".to_owned(), "replaced_session_ids".to_owned()],
+            sessions: [
+                "session_id",
+                "given_session_id",
+                "sent_session_id",
+                "replaced_session_ids",
+            ]
+            .map(str::to_owned)
+            .into(),
         }
     }
 }

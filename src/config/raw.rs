@@ -85,10 +85,11 @@ pub(super) struct RawMaintenance {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawErasure {
-    /// The columns of tables, and fields of records, that hold ids of users: `[user_id, person_id]`.
+    /// The columns of tables, and fields of records, that hold IDs of users: `[user_id, person_id]`.
     #[schemars(with = "Option<Vec<String>>")]
     pub users: Option<Vec<Text>>,
-    /// Those that hold ids of sessions, alone or in lists: `[session_id, replaced_session_ids]`.
+    /// Those that hold IDs of sessions, alone or in lists: `[session_id, given_session_id, sent_session_id,
+    /// replaced_session_ids]`.
     #[schemars(with = "Option<Vec<String>>")]
     pub sessions: Option<Vec<Text>>,
 }

@@ -71,7 +71,27 @@ impl<'n> Search<'_, 'n> {
         }
         let shared = self.shared(&own).await?;
         let own = own.into_iter().filter(|session| !shared.contains(session));
-        Ok(own.chain(pending).chain(self.ids.sessions.iter().cloned()).collect())
+        let mut sessions: BTreeSet<String> = own.chain(pending).chain(self.ids.sessions.iter().cloned()).collect();
+        sessions.extend(self.parts(&sessions).await?);
+        Ok(sessions)
+    }
+
+    /// The later parts of some sessions, which silver.events calls `ID@time`, among the rows that name these sessions.
+    async fn parts(&self, sessions: &BTreeSet<String>) -> Result<BTreeSet<String>, ErasureError> {
+        let mut parts = BTreeSet::new();
+        if sessions.is_empty() {
+            return Ok(parts);
+        }
+        let wanted = Wanted::new(self.names, &BTreeSet::new(), sessions)?;
+        for table in &self.tables.all {
+            let schema = table.schema();
+            if let Some(named) = wanted.named(schema) {
+                let rows = self.tables.rows_of(table).await?.filter(named)?;
+                parts.extend(distinct(rows, &columns(&wanted, schema)).await?);
+            }
+        }
+        parts.retain(|part| part.rsplit_once('@').is_some_and(|(whole, _)| sessions.contains(whole)));
+        Ok(parts)
     }
 
     /// Those of some sessions that have rows of somebody else.
