@@ -105,7 +105,7 @@ fn a_person_is_gone_from_every_byte_and_nothing_else_changes() {
         "select * from silver.events where user_id is distinct from '{user}' and session_id not in ('{}')",
         sessions.join(list)
     );
-    let before = shop.sorted(&[], &[&others]);
+    let before = shop.sorted(&[], &[others.as_str()]);
 
     let dry = shop.ok(&["erase", "--user", &user, "--dry-run"]);
     assert!(
