@@ -9,6 +9,7 @@ mod clicks_sql;
 mod columns;
 mod comments;
 mod edits;
+mod extra;
 #[cfg(test)]
 mod tests;
 mod unit_test;
