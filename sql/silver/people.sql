@@ -10,14 +10,14 @@
 -- Change here which fields of `extra` hold the ids, and which anonymous ids stand for nobody (silver.clicks says so for users
 -- and sessions). With var('users_per_id', 1), an id that is used by more users than this links nobody; so does one with more
 -- sessions than var('sessions_per_id', 1000). A session id with more users than var('users_per_session_id', 100) is one that a
--- program gives to everybody: silver.excluded_sessions leaves out those of its sessions in which nobody is known.
+-- program gives to everybody: silver.excluded_sessions leaves out those of its sessions that have events without a user.
 with
 
 written as (
     select * from previous(
         'session_id string, person_id string, user_id string, sent_session_id string, anonymous_id string,
          session_user_id string, anonymous_person_id string, has_id_of_many boolean, user_agent string, events bigint,
-         views bigint, started_at timestamp, ended_at timestamp'
+         views bigint, events_without_user bigint, started_at timestamp, ended_at timestamp'
     )
 ),
 
@@ -85,6 +85,7 @@ sessions as (
         min(user_agent) as user_agent,
         count(event_id) as events,
         count(event_id) filter (where event_type = 'view') as views,
+        count(event_id) filter (where user_id is null) as events_without_user,
         min(event_at) as started_at,
         max(event_at) as ended_at
     from identified
@@ -146,6 +147,7 @@ affected as (
         user_agent,
         events,
         views,
+        events_without_user,
         started_at,
         ended_at,
         cast(null as varchar) as old_person_id,
@@ -167,6 +169,7 @@ affected as (
         user_agent,
         events,
         views,
+        events_without_user,
         started_at,
         ended_at,
         person_id,
@@ -178,8 +181,8 @@ affected as (
         bool_or(has_all_of_browser)
     from others
     group by
-        session_id, sent_session_id, user_id, anonymous_id, user_agent, events, views, started_at, ended_at, person_id,
-        session_user_id, anonymous_person_id, has_id_of_many
+        session_id, sent_session_id, user_id, anonymous_id, user_agent, events, views, events_without_user, started_at,
+        ended_at, person_id, session_user_id, anonymous_person_id, has_id_of_many
 ),
 
 ---------- whom an id stands for: the user who was seen last, unless there are too many
@@ -253,6 +256,7 @@ select
     user_agent,
     events,
     views,
+    events_without_user,
     started_at,
     ended_at
 from people
