@@ -61,7 +61,7 @@ fn row(mapping: &Mapping, record: &Value, item: Option<&Value>) -> Result<Row, M
     };
     let within = anonymous_id.as_ref().or(user_id.as_ref());
     if let (Some(_), Some(session), Some(user)) = (&mapping.session_within_user, &mut session_id, within)
-        && anonymous_id.as_ref() != Some(session)
+        && anonymous_id.as_ref() != Some(&*session)
     {
         *session = format!("{user}/{session}");
     }

@@ -292,6 +292,9 @@ fn a_crawler_is_left_out_of_gold_is_counted_and_can_be_let_in_again() {
         ["user agent,1,9"]
     );
     let server = Server::start(&shop, &[]);
+    let engagement = server.get("/api/v1/engagement?bucket=hour").json();
+    assert_eq!(engagement["totals"]["people"], 6, "{engagement}");
+    assert_eq!(engagement["points"][0]["people"], 6, "{engagement}");
     let pipeline = server.get("/api/v1/pipeline").json();
     assert_eq!(
         pipeline["excluded"],

@@ -75,7 +75,7 @@ fn a_shop_that_asks_with_its_own_id_means_the_newest_part() {
         let first = lists("s1", "exact=true");
         assert_eq!(first["session_id"], "s1");
         assert_ne!(answer["recommendations"], first["recommendations"]);
-        // A session that was not cut, a visit, and none.
+        // A session that was not cut, and none.
         assert_eq!(lists("other1", "")["session_id"], "other1");
         assert_eq!(server.get(&format!("{}/recommendations", path("s"))).code, 404);
     }
