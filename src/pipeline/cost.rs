@@ -100,12 +100,15 @@ impl Runner {
         Ok(speeds.read_on(inputs.waiting))
     }
 
-    /// It reads the one input again, of which the days are told apart, once the step has gone forward.
+    /// It reads the inputs again that name its keys, once the step has gone forward.
     async fn backfill_cost(&self, node: &Node, speeds: Speeds) -> Result<Cost, PipelineError> {
         self.check_backfill(node)?;
         self.forward_cost(node, speeds).await?;
-        let table = self.lake().table(on_change::input(node)?).await;
-        let rows = table.map_err(|error| node.lake_error(error))?.rows();
+        let mut rows = 0;
+        for input in on_change::inputs(node)? {
+            let table = self.lake().table(input).await;
+            rows += table.map_err(|error| node.lake_error(error))?.rows();
+        }
         Ok(speeds.rebuild(Some(rows)))
     }
 
