@@ -181,7 +181,11 @@ mod tests {
             ),
             (Mode::Merge, previous.as_str(), "its SQL reads its own rows"),
             (Mode::Merge, two.as_str(), "allowed"),
-            (Mode::Merge, one_alone.as_str(), "its rows come from changes('silver.other') alone"),
+            (
+                Mode::Merge,
+                one_alone.as_str(),
+                "its rows come from changes('silver.other') alone",
+            ),
             (Mode::Merge, "select * from silver.prices", "reads no changes('…')"),
         ] {
             let said = refused(check_backfill(&node(mode, sql)));
@@ -200,7 +204,8 @@ mod tests {
         let node = node(Mode::Merge, WHOLE);
         let day = |names: &[&str], partition_by: &[&str]| {
             let partition_by: Vec<String> = partition_by.iter().map(ToString::to_string).collect();
-            day_column(&node, &table("silver.prices"), &columns(names), &partition_by).map_err(|error| error.to_string())
+            day_column(&node, &table("silver.prices"), &columns(names), &partition_by)
+                .map_err(|error| error.to_string())
         };
         assert_eq!(day(&["day"], &[]).unwrap(), "day");
         assert_eq!(day(&["day", "sent"], &["item", "sent"]).unwrap(), "sent");
@@ -216,7 +221,10 @@ mod tests {
     fn a_further_input_may_have_times_instead() {
         let time = |name| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, None), true);
         let id = || Field::new("id", DataType::Utf8, true);
-        assert_eq!(time_column(&Schema::new(vec![id(), time("from"), time("to")])), Some("from"));
+        assert_eq!(
+            time_column(&Schema::new(vec![id(), time("from"), time("to")])),
+            Some("from")
+        );
         assert_eq!(time_column(&Schema::new(vec![id()])), None);
     }
 }
