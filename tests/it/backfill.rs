@@ -101,7 +101,10 @@ fn the_changes_of_several_tables_are_computed_day_by_day() {
             &["01", "10", "11", "12", "13"][..],
         ),
         // Without a time, all of them go with the oldest day.
-        ("select item from changes('silver.events')", &["10", "11", "12", "13"][..]),
+        (
+            "select item from changes('silver.events')",
+            &["10", "11", "12", "13"][..],
+        ),
     ] {
         let shop = shop();
         fs::write(shop.path("notes.sql"), notes).unwrap();
