@@ -1,5 +1,5 @@
 //! The last phase of a step: rejected rows go into the quarantine, then one Delta commit makes the step's files
-//! and positions visible.
+//! and positions visible. Before, it makes sure that what was believed of files has proved true.
 
 use super::expectations::{Passed, save};
 use super::{Attempt, Done};
