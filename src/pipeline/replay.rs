@@ -223,9 +223,10 @@ impl Runner {
         if layout.is_some_and(|layout| layout != node.layout) {
             return Err(PipelineError::Replay {
                 table: node.name().to_string(),
-                reason: "its mode, `key` or `partition_by` has changed, which concerns the older rows, too\n  help: let \
+                reason:
+                    "its mode, `key` or `partition_by` has changed, which concerns the older rows, too\n  help: let \
                          it be rebuilt first: clickrec run"
-                    .to_owned(),
+                        .to_owned(),
             });
         }
         let (name, version) = (records.table.name(), records.table.version().unwrap_or_default());

@@ -14,8 +14,8 @@ impl Unproven {
         Self(Arc::new(Mutex::new(names.collect())))
     }
 
-    /// A scan has read a file to its end: it is whole.
-    pub(super) fn is_whole(&self, name: &str) {
+    /// A scan has read a file to its end, so that it is whole.
+    pub(super) fn proved(&self, name: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
@@ -35,10 +35,10 @@ mod tests {
         let names = ["a", "b"].map(str::to_owned);
         let unproven = Unproven::new(names.into_iter());
         let scan = unproven.clone();
-        scan.is_whole("a");
-        scan.is_whole("a");
+        scan.proved("a");
+        scan.proved("a");
         assert_eq!(unproven.first().as_deref(), Some("b"));
-        scan.is_whole("b");
+        scan.proved("b");
         assert_eq!(unproven.first(), None);
     }
 }

@@ -287,7 +287,7 @@ impl FilesReader {
             return Ok(false);
         }
         if read == range.records {
-            self.unproven.is_whole(&range.name);
+            self.unproven.proved(&range.name);
             return Ok(true);
         }
         match range.tag {
