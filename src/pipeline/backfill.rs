@@ -127,7 +127,6 @@ impl Runner {
     /// What the step reads for the next day: everything as in a run, but `changes('…')` stands for the rows of that day.
     async fn next_day(&self, node: &Node) -> Result<Next, PipelineError> {
         let failed = |error| node.lake_error(error);
-        let by_day = self.days_of_inputs(node)?;
         let mut inputs = self.inspect(node, Lookup::default()).await?;
         if let Decision::Full(reason) | Decision::Forward(reason) = inputs.decision {
             return Ok(Next::RunFirst(reason));
@@ -140,10 +139,35 @@ impl Runner {
         let done = target.transaction(positions::BACKFILL).await.map_err(failed)?;
         let done = done.and_then(|done| i32::try_from(done).ok());
 
+        let (day, is_last) = self.bind_next_day(node, &mut inputs, done).await?;
+        inputs.decision = Decision::Backfill(named(day));
+        inputs.waiting = None;
+        // What the step has read of its inputs stays as it was.
+        for (id, version) in &mut inputs.transactions {
+            if let Some(stored) = target.transaction(id).await.map_err(failed)? {
+                *version = stored;
+            }
+        }
+        let position = day.map_or(positions::NO_DAY, i64::from);
+        inputs.transactions.insert(positions::BACKFILL.to_owned(), position);
+        if is_last {
+            inputs.transactions.insert(positions::SINCE.to_owned(), 0);
+        }
+        Ok(Next::Day(Box::new(inputs)))
+    }
+
+    /// Lets `changes('…')` stand for the rows of the newest day before `done`. Returns it, and whether it is the last.
+    async fn bind_next_day(
+        &self,
+        node: &Node,
+        inputs: &mut Inputs,
+        done: Option<i32>,
+    ) -> Result<(Option<i32>, bool), PipelineError> {
         let session = self.upkeep_session().await?;
-        target.register_store(&session.state()).map_err(failed)?;
+        let registered = inputs.target.register_store(&session.state());
+        registered.map_err(|error| node.lake_error(error))?;
         let mut rows = vec![];
-        for (input, day) in by_day {
+        for (input, day) in self.days_of_inputs(node)? {
             if let Some(table) = inputs.bindings.tables.get(input) {
                 rows.push((input, session.read_table(table.clone())?, day));
             }
@@ -154,27 +178,12 @@ impl Runner {
                 days.extend(newest_days(rows, day, done).await?);
             }
         }
-        let days: Vec<i32> = days.into_iter().rev().take(2).collect();
-        let is_last = days.len() < 2;
-        for (input, rows, day) in rows {
-            let of_day = of_day(day, days.first().copied(), is_last);
-            let changes = rows.filter(of_day)?.into_view();
+        let (day, is_last) = (days.last().copied(), days.len() < 2);
+        for (input, rows, day_of_row) in rows {
+            let changes = rows.filter(of_day(day_of_row, day, is_last))?.into_view();
             inputs.bindings.changes.insert(input.to_string(), changes);
         }
-        inputs.decision = Decision::Backfill(named(days.first().copied()));
-        inputs.waiting = None;
-        // What the step has read of its inputs stays as it was.
-        for (id, version) in &mut inputs.transactions {
-            if let Some(stored) = target.transaction(id).await.map_err(failed)? {
-                *version = stored;
-            }
-        }
-        let position = days.first().map_or(positions::NO_DAY, |day| i64::from(*day));
-        inputs.transactions.insert(positions::BACKFILL.to_owned(), position);
-        if is_last {
-            inputs.transactions.insert(positions::SINCE.to_owned(), 0);
-        }
-        Ok(Next::Day(Box::new(inputs)))
+        Ok((day, is_last))
     }
 }
 
