@@ -298,6 +298,22 @@ impl<'a> Follower<'a> {
         _ = self.written.send(node);
     }
 
+    /// Computes older rows again, alongside the batches.
+    async fn backfill(&self, on_event: OnEvent<'_>) {
+        let pause = self.pipeline.trigger.every;
+        let on_day = |node, day: Result<&Outcome, &PipelineError>| match day {
+            Ok(outcome) => {
+                self.finished(node, outcome);
+                on_event(FollowEvent::Scheduled(outcome));
+            }
+            Err(error) => {
+                self.status.failed_beside(node, error);
+                on_event(FollowEvent::Failed { error, pause });
+            }
+        };
+        backfill::backfill(self.runner, &self.turns, pause, on_day).await;
+    }
+
     /// Maintains the tables that were written, alongside the batches. What cannot be done now is done later.
     async fn maintain(&self, on_event: OnEvent<'_>) {
         let mut to_maintain = self.to_maintain.lock().await;
