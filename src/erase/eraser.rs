@@ -214,6 +214,7 @@ impl<'a> Eraser<'a> {
             let (tables, mut wanted) = self.find(&known, None).await?;
             // Places of records that are gone may still be in tables that are made of them.
             wanted.places.extend(std::mem::take(&mut work.wanted.places));
+            wanted.ambiguous.extend(std::mem::take(&mut work.wanted.ambiguous));
             let mut left = vec![];
             for table in &tables.all {
                 left.extend(count(&tables, table, &wanted).await?);
