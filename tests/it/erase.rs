@@ -16,8 +16,12 @@ const EVENTS: u64 = 6_000;
 const KEY: &str = "CLICKREC_ERASURE_KEY";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// What is compared: without the places of records, which differ where lines are missing.
-const COMPARED: [&str; 5] = [
-    "select event_id, session_id, user_id, item_id, event_type, event_at, extra from silver.events",
+const COMPARED: [&str; 9] = [
+    "select event_id, session_id, given_session_id, user_id, item_id, event_type, event_at, extra from silver.events",
+    "select * from silver.people",
+    "select * from gold.excluded",
+    "select * from gold.engagement",
+    "select * from gold.item_trends",
     "select * from gold.sessions",
     "select * from gold.session_items",
     "select * from gold.item_activity",
@@ -190,6 +194,7 @@ fn two_people() -> Shop {
     let lines = [
         event(0, "sess_anna", "", "shoe"),
         event(1, "sess_anna", "anna_1", "hat"),
+        event(1, "sess_both", "", "coat"),
         event(2, "sess_both", "anna_1", "hat"),
         event(3, "sess_both", "bert_1", "hat"),
         event(4, "sess_both", "", "sock"),
@@ -225,13 +230,20 @@ fn a_shared_session_keeps_the_others_and_records_that_cannot_be_read_go() {
     assert_eq!(
         events,
         [
-            "sess_both,bert_1,hat",
-            "sess_both,,sock",
+            "sess_both@2025-07-13T10:03:00.000Z,bert_1,hat",
+            "sess_both@2025-07-13T10:03:00.000Z,,sock",
             "sess_bert,bert_1,shoe",
-            "sess_bert,anna_12,hat"
+            "sess_bert@2025-07-13T10:06:00.000Z,anna_12,hat"
         ]
     );
-    assert_eq!(sessions, ["sess_bert,anna_12,2", "sess_both,bert_1,2"]);
+    assert_eq!(
+        sessions,
+        [
+            "sess_bert,bert_1,1",
+            "sess_bert@2025-07-13T10:06:00.000Z,anna_12,1",
+            "sess_both@2025-07-13T10:03:00.000Z,bert_1,2"
+        ]
+    );
     assert_eq!((rejected.len(), raw), (1, vec!["5".to_owned()]), "{rejected:?}");
     assert_nothing_new(&shop);
 }
@@ -243,7 +255,7 @@ fn a_session_is_erased_whoever_it_belongs_to() {
     shop.ok(&["erase", "--file", "ids.csv"]);
     assert!(files_with(&shop.path("lake"), "sess_both").is_empty());
     let left = shop.rows("select distinct session_id from silver.events order by 1");
-    assert_eq!(left, ["sess_anna", "sess_bert"]);
+    assert_eq!(left, ["sess_anna", "sess_bert", "sess_bert@2025-07-13T10:06:00.000Z"]);
     assert!(!files_with(&shop.path("lake"), "anna_1").is_empty());
 }
 
@@ -339,6 +351,7 @@ fn old_events_leave_bronze_and_silver_and_no_step_minds() {
     fs::write(shop.path("sample_data/2.json"), event(&now, "new")).unwrap();
     shop.ok(&["run"]);
     assert_eq!(shop.rows("select session_id from silver.events"), ["new"]);
+    assert_eq!(shop.rows("select session_id from silver.people"), ["new"]);
     // Gold keeps what it knows.
     assert_eq!(
         shop.rows("select session_id from gold.sessions order by 1"),
