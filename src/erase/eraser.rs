@@ -307,6 +307,9 @@ impl<'a> Eraser<'a> {
 
     /// Deletes what old versions hold, of every table that can hold people.
     async fn purge(&self, work: &mut Work<'a>) -> Result<(), ErasureError> {
+        for node in self.runner.dag().nodes() {
+            self.runner.catch_up_before_purge(node).await?;
+        }
         for table in &work.tables.all {
             if condition(table, &work.wanted).is_none() {
                 continue;

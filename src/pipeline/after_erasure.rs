@@ -9,6 +9,8 @@
 //!   depends on them (in silver.people, other sessions of the same browser). A merge that turns changes into rows (Bronze
 //!   into events) is not: it would bring the rows back.
 //! - A step that reads whole tables is run as by `run`; `refresh_after` may let it wait.
+//!
+//! In the end, steps that are behind read what waits, because the log that says what they have not read is deleted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 
 use super::leave_out_failed_records::run_leaving_out_failed_records;
-use super::{Decision, Inputs, Lookup, Node, PipelineError, RunEvent, Runner, StepProgress};
+use super::{Decision, Inputs, Lookup, Node, PipelineError, RunEvent, Runner, StepProgress, chain};
 use crate::config::{Mode, TableName};
 use crate::engine::Bindings;
 use crate::lake::LakeError;
@@ -69,6 +71,25 @@ impl Runner {
             .run_step(node, Lookup::default(), &mut |_: RunEvent<'_>| {})
             .await?;
         Ok(outcome.version.is_some())
+    }
+
+    /// Runs a step that has not read all changes of its inputs, before the log that holds these is deleted. Otherwise, it
+    /// would read its input again from the start. One that fails does so, and the erasure goes on. Steps that read sources
+    /// are left alone.
+    ///
+    /// # Errors
+    /// When the step's table cannot be opened.
+    pub async fn catch_up_before_purge(&self, node: &Node) -> Result<(), PipelineError> {
+        let reads_changes = !node.changed_tables.is_empty() && node.sources.is_empty();
+        if !reads_changes || self.broken(node.name()).is_some() || !self.has_table(node).await? {
+            return Ok(());
+        }
+        let run = self.run_step(node, Lookup::default(), &mut |_: RunEvent<'_>| {}).await;
+        if let Err(error) = run {
+            let reason = chain(&error, ": ");
+            tracing::warn!(step = %node.name(), reason, "the step failed; it may read its input again from the start");
+        }
+        Ok(())
     }
 
     async fn has_table(&self, node: &Node) -> Result<bool, PipelineError> {

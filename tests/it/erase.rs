@@ -159,6 +159,27 @@ fn new_events_go_on_after_an_erasure_as_if_the_person_had_never_been_there() {
 }
 
 #[test]
+fn a_step_that_is_behind_reads_on_and_not_again_from_the_start() {
+    let shop = shop();
+    let (user, _) = person(&shop);
+    shop.produce("3.json", EVENTS / 4, 3, 0.1);
+    shop.ok(&["run", "--select", "bronze.clicks"]);
+    shop.ok(&["erase", "--user", &user]);
+    let steps = shop.run_steps();
+    let is_asked = |step: &&Value| {
+        let step = step["step"].as_str().unwrap_or_default();
+        ["silver.events", "silver.people", "gold.sessions"].contains(&step)
+    };
+    let results: Vec<&Value> = steps.iter().filter(is_asked).map(|step| &step["result"]).collect();
+    assert!(
+        results.len() == 3 && results.iter().all(|result| **result != "rebuilt"),
+        "{steps:?}"
+    );
+    assert!(files_with(&shop.path("lake"), &user).is_empty());
+    shop.assert_equals_a_recomputation();
+}
+
+#[test]
 fn whom_nobody_knows_is_not_found_and_wrong_calls_are_refused() {
     let mut shop = shop();
     let before = all_files(&shop.path("lake")).len();
