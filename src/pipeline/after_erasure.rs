@@ -84,10 +84,19 @@ impl Runner {
         if !reads_changes || self.broken(node.name()).is_some() || !self.has_table(node).await? {
             return Ok(());
         }
-        let run = self.run_step(node, Lookup::default(), &mut |_: RunEvent<'_>| {}).await;
-        if let Err(error) = run {
+        if let Err(error) = self.read_on(node).await {
             let reason = chain(&error, ": ");
             tracing::warn!(step = %node.name(), reason, "the step failed; it may read its input again from the start");
+        }
+        Ok(())
+    }
+
+    /// Runs a step, unless it has to be rebuilt: the next run does that.
+    async fn read_on(&self, node: &Node) -> Result<(), PipelineError> {
+        let inputs = self.inspect(node, Lookup::default()).await?;
+        if let Decision::Incremental = inputs.decision {
+            self.run_step(node, Lookup::default(), &mut |_: RunEvent<'_>| {})
+                .await?;
         }
         Ok(())
     }
