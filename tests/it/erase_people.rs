@@ -108,6 +108,25 @@ fn a_persons_part_of_a_shared_session_goes_with_its_events_before_the_login() {
     assert_eq!(shop.number("select count(*) from bronze.clicks"), 2);
 }
 
+#[test]
+fn a_session_is_a_persons_before_silver_people_knows() {
+    let shop = shop(None);
+    let session = r#""session_id":"sess_anna","anonymous_id":"browser_1""#;
+    deliver(&shop, "1.json", &[event("10:00", session)]);
+    shop.ok(&["run"]);
+    deliver(
+        &shop,
+        "2.json",
+        &[event("10:05", &format!(r#"{session},"user_id":"anna_1""#))],
+    );
+    shop.ok(&["run", "--select", "bronze.clicks,silver.events"]);
+    let person = "select person_id from silver.people";
+    assert_eq!(shop.rows(person), ["anonymous:browser_1"]);
+    shop.ok(&["erase", "--user", "anna_1"]);
+    assert_gone(&shop, &["anna_1", "sess_anna"]);
+    assert_eq!(shop.number("select count(*) from silver.events"), 0);
+}
+
 /// The text, compressed, in base64.
 fn packed(text: &str, without_end: usize) -> String {
     let mut packed = GzEncoder::new(vec![], Compression::default());
