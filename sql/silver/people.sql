@@ -92,14 +92,15 @@ sessions as (
     group by session_id
 ),
 
----------- the sessions that share an id with them, now or before: all that have this id
+---------- the sessions that share an id with them, now or before: all that have this id. (The written rows stand on the right
+---------- of each join, so that `run --follow` opens only the files that may have the wanted ids.)
 
 before as (
     select
         written.sent_session_id,
         written.anonymous_id
-    from written
-    left semi join touched on written.session_id = touched.session_id
+    from touched
+    inner join written on touched.session_id = written.session_id
 ),
 
 session_ids as (
@@ -123,8 +124,8 @@ others as (
         written.*,
         true as has_all_parts,
         false as has_all_of_browser
-    from written
-    left semi join session_ids on written.sent_session_id = session_ids.sent_session_id
+    from session_ids
+    inner join written on session_ids.sent_session_id = written.sent_session_id
     left anti join touched on written.session_id = touched.session_id
 
     union all
@@ -133,8 +134,8 @@ others as (
         written.*,
         false as has_all_parts,
         true as has_all_of_browser
-    from written
-    left semi join anonymous_ids on written.anonymous_id = anonymous_ids.anonymous_id
+    from anonymous_ids
+    inner join written on anonymous_ids.anonymous_id = written.anonymous_id
     left anti join touched on written.session_id = touched.session_id
 ),
 
