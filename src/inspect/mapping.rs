@@ -206,6 +206,19 @@ impl Mapping {
         choices
     }
 
+    /// Whose visits are the sessions, if no field names a visit: the user's, or the browser's.
+    pub(crate) fn visitor(&self) -> Option<Role> {
+        let is_browser = |field: &Field| self.anonymous.as_ref() == Some(field);
+        match (
+            self.session.fields.is_empty(),
+            self.session.fields.iter().all(is_browser),
+        ) {
+            (true, _) => Some(Role::User),
+            (false, true) => Some(Role::Session),
+            (false, false) => None,
+        }
+    }
+
     /// Whose session IDs may be the same as those of others, for people.
     pub(super) fn owner_of_sessions(&self) -> &'static str {
         match self.anonymous {
