@@ -135,7 +135,7 @@
 //!   - the token from `CLICKREC_TOKEN`, `--poll`, `--max-k`: `cli/serve.rs`
 //!   - new commits followed, statements of a new model swapped in: `serve/watch.rs`
 //!   - statements planned and warmed up: `serve/statements.rs`; one version of every table: `serve/snapshot.rs`
-//!   - newest clicks of sessions, in memory, whole sessions only: `serve/clicks.rs`
+//!   - newest clicks in memory, whole sessions only: `serve/clicks.rs`; newest part of an ID: `serve/newest_parts.rs`
 //!   - the catalog in memory, replaced by a new version of its table: `serve/watch.rs` (`follow_catalog`)
 //!   - cache of answers: `serve/answer_cache.rs`; HTTP errors: `serve/error.rs`
 //!   - concurrent requests answered together (batching), a full queue: `serve/answers.rs`
@@ -165,7 +165,7 @@
 //!   - tuning over `--grid` (the first among equals): `evaluate/mod.rs` (`tune`), its combinations: `evaluate/grid.rs`
 //!   - figures in `system.evaluations`: `evaluate/save.rs`
 //! - [`recommender`]: answers for sessions, by the SQL that fills the table of recommendations; it knows no model
-//!   - events of a session, or of an invented visitor: `recommender/events.rs`
+//!   - events of a session (the newest part of its ID), or of an invented visitor: `recommender/events.rs`
 //!   - events turned into rows of requests: `recommender/events_to_requests.rs`; these rows in a run of a plan:
 //!     `recommender/request_table.rs`
 //!   - models read once and not per request: `recommender/once.rs`; longer lists (`k`): `recommender/length.rs`
@@ -382,7 +382,8 @@
 //!     `sources/formats/csv/objects.rs`
 //! - `sql/`: the shipped project; SQL functions are in `udfs/src/lib.rs`, which has a list like this one
 //!   - why records are rejected, how far ahead a clock may be: `sql/silver/clicks.sql`
-//!   - ids that stand for nobody (`undefined`, `0`): `sql/silver/clicks.sql`, `inspect/nobody.rs`
+//!   - ids that stand for nobody (`undefined`, `0`): `sql/silver/clicks.sql`, `inspect/nobody.rs`; session ids that a
+//!     program gives to everybody, anonymous ids of nobody: `sql/silver/people.sql`
 //!   - deduplication, late events, sessions (30 minutes of silence, midnight, campaigns, several people, logins, events
 //!     without a session id): `sql/silver/events.sql`, over `udfs/src/visits/`
 //!   - people: logins, anonymous ids (identity resolution): `sql/silver/people.sql`

@@ -30,6 +30,8 @@ judged as (
             -- views only: an order may have hundreds of lines, all sent at once
             when views > var('views_per_minute', 120) * greatest(1.0, extract(epoch from ended_at - started_at) / 60.0)
                 then 'too many views a minute'
+            -- an event without a user may be anybody's
+            when has_id_of_many and events_without_user > 0 then 'session id of many users'
         end as reason
     from silver.people
 )

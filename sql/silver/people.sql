@@ -7,36 +7,22 @@
 -- or a device. Nothing is followed any further: two user ids are always two people, and a batch looks at no more than the
 -- sessions that share an id with its own.
 --
--- Change here which fields of `extra` hold the ids, and which ids stand for nobody. With var('users_per_id', 1), an id that is
--- used by more users than this links nobody; so does one with more sessions than var('sessions_per_id', 1000).
+-- Change here which fields of `extra` hold the ids, and which anonymous ids stand for nobody (silver.clicks says so for users
+-- and sessions). With var('users_per_id', 1), an id that is used by more users than this links nobody; so does one with more
+-- sessions than var('sessions_per_id', 1000). A session id with more users than var('users_per_session_id', 100) is one that a
+-- program gives to everybody: silver.excluded_sessions leaves out those of its sessions that have events without a user.
 with
 
 written as (
     select * from previous(
         'session_id string, person_id string, user_id string, sent_session_id string, anonymous_id string,
-         session_user_id string, anonymous_person_id string, user_agent string, events bigint, views bigint,
-         started_at timestamp, ended_at timestamp'
+         session_user_id string, anonymous_person_id string, has_id_of_many boolean, user_agent string, events bigint,
+         views bigint, events_without_user bigint, started_at timestamp, ended_at timestamp'
     )
-),
-
-nobody as (
-    select id from (values
-        ('0'), ('-1'), ('-'), ('?'), ('null'), ('nil'), ('none'), ('nan'), ('undefined'), ('unknown'), ('anonymous'), ('guest'),
-        ('n/a'), ('(not set)'), ('[object object]'), ('true'), ('false'), ('00000000-0000-0000-0000-000000000000')
-    ) as ids (id)
 ),
 
 touched as (
-    select
-        session_id,
-        -- silver.events adds `@` and a time to the later parts of a session
-        case
-            when session_id like '%@____-__-__T__:__:__.___Z' then left(session_id, length(session_id) - 25)
-            else session_id
-        end as sent_session_id
-    from (
-        select distinct unnest(array_append(replaced_session_ids, session_id)) as session_id from changes('silver.events')
-    )
+    select distinct unnest(array_append(replaced_session_ids, session_id)) as session_id from changes('silver.events')
 ),
 
 ---------- what the events of a session say
@@ -44,7 +30,10 @@ touched as (
 sent as (
     select
         touched.session_id,
-        touched.sent_session_id,
+        -- (rows from before silver.events had a column for it have it as their session)
+        case
+            when events.session_is_inferred is not true then coalesce(events.given_session_id, events.session_id)
+        end as sent_session_id,
         events.event_id,
         events.event_at,
         events.event_type,
@@ -72,37 +61,50 @@ fields as (
     from sent
 ),
 
+identified as (
+    select
+        * replace (
+            -- some shops send the anonymous id as the user of those who are not logged in
+            nullif(user_id, anonymous_id) as user_id,
+            case when lower(anonymous_id) not in (
+                'null', 'none', 'nil', 'nan', 'n/a', 'undefined',
+                'unknown', 'anonymous', 'guest', '(not set)', '(none)', '[object object]',
+                '0', '-1', '00000000-0000-0000-0000-000000000000', '00000000000000000000000000000000'
+            ) then anonymous_id end as anonymous_id
+        )
+    from fields
+),
+
 -- (the smallest of several, so that the order of the events does not matter)
 sessions as (
     select
-        fields.session_id,
-        min(case when no_session.id is null then fields.sent_session_id end) as sent_session_id,
-        min(case when no_user.id is null then fields.user_id end) as user_id,
-        min(case when no_visitor.id is null then fields.anonymous_id end) as anonymous_id,
-        min(fields.user_agent) as user_agent,
-        count(fields.event_id) as events,
-        count(fields.event_id) filter (where fields.event_type = 'view') as views,
-        min(fields.event_at) as started_at,
-        max(fields.event_at) as ended_at
-    from fields
-    left join nobody as no_session on lower(fields.sent_session_id) = no_session.id
-    left join nobody as no_user on lower(fields.user_id) = no_user.id
-    left join nobody as no_visitor on lower(fields.anonymous_id) = no_visitor.id
-    group by fields.session_id
+        session_id,
+        min(sent_session_id) as sent_session_id,
+        min(user_id) as user_id,
+        min(anonymous_id) as anonymous_id,
+        min(user_agent) as user_agent,
+        count(event_id) as events,
+        count(event_id) filter (where event_type = 'view') as views,
+        count(event_id) filter (where user_id is null) as events_without_user,
+        min(event_at) as started_at,
+        max(event_at) as ended_at
+    from identified
+    group by session_id
 ),
 
----------- the sessions that share an id with them, now or before: all that have this id
+---------- the sessions that share an id with them, now or before: all that have this id. (The written rows stand on the right
+---------- of each join, so that `run --follow` opens only the files that may have the wanted ids.)
 
 before as (
     select
         written.sent_session_id,
         written.anonymous_id
-    from written
-    left semi join touched on written.session_id = touched.session_id
+    from touched
+    inner join written on touched.session_id = written.session_id
 ),
 
 session_ids as (
-    select sent_session_id from touched
+    select sent_session_id from sessions
 
     union
 
@@ -122,8 +124,8 @@ others as (
         written.*,
         true as has_all_parts,
         false as has_all_of_browser
-    from written
-    left semi join session_ids on written.sent_session_id = session_ids.sent_session_id
+    from session_ids
+    inner join written on session_ids.sent_session_id = written.sent_session_id
     left anti join touched on written.session_id = touched.session_id
 
     union all
@@ -132,8 +134,8 @@ others as (
         written.*,
         false as has_all_parts,
         true as has_all_of_browser
-    from written
-    left semi join anonymous_ids on written.anonymous_id = anonymous_ids.anonymous_id
+    from anonymous_ids
+    inner join written on anonymous_ids.anonymous_id = written.anonymous_id
     left anti join touched on written.session_id = touched.session_id
 ),
 
@@ -146,11 +148,13 @@ affected as (
         user_agent,
         events,
         views,
+        events_without_user,
         started_at,
         ended_at,
         cast(null as varchar) as old_person_id,
         cast(null as varchar) as old_session_user_id,
         cast(null as varchar) as old_anonymous_person_id,
+        cast(null as boolean) as old_has_id_of_many,
         true as is_touched,
         true as has_all_parts,
         true as has_all_of_browser
@@ -166,18 +170,20 @@ affected as (
         user_agent,
         events,
         views,
+        events_without_user,
         started_at,
         ended_at,
         person_id,
         session_user_id,
         anonymous_person_id,
+        has_id_of_many,
         false,
         bool_or(has_all_parts),
         bool_or(has_all_of_browser)
     from others
     group by
-        session_id, sent_session_id, user_id, anonymous_id, user_agent, events, views, started_at, ended_at, person_id,
-        session_user_id, anonymous_person_id
+        session_id, sent_session_id, user_id, anonymous_id, user_agent, events, views, events_without_user, started_at,
+        ended_at, person_id, session_user_id, anonymous_person_id, has_id_of_many
 ),
 
 ---------- whom an id stands for: the user who was seen last, unless there are too many
@@ -212,7 +218,11 @@ linked as (
             when anonymous_id is null or sessions_of_browser > var('sessions_per_id', 1000) then null
             when users_of_browser = 0 then concat('anonymous:', anonymous_id)
             when users_of_browser <= var('users_per_id', 1) then substr(last_of_browser, 28)
-        end as anonymous_person_id
+        end as anonymous_person_id,
+        case
+            when not has_all_parts then old_has_id_of_many
+            else sent_session_id is not null and users_of_session > var('users_per_session_id', 100)
+        end as has_id_of_many
     from counted
 ),
 
@@ -243,9 +253,11 @@ select
     anonymous_person_id,
 
     ---------- what tells people from machines (silver.excluded_sessions)
+    has_id_of_many,             -- whether a program gives its session id to everybody
     user_agent,
     events,
     views,
+    events_without_user,
     started_at,
     ended_at
 from people
@@ -254,3 +266,4 @@ where
     or person_id <> old_person_id
     or (session_user_id is distinct from old_session_user_id)
     or (anonymous_person_id is distinct from old_anonymous_person_id)
+    or (has_id_of_many is distinct from old_has_id_of_many)

@@ -15,8 +15,8 @@ use super::output::{Format, print_rows};
 use crate::engine::{Bindings, Engine};
 use crate::pipeline::Runner;
 use crate::recommender::{
-    Action, Length, Reason, Recommender, Requests, column, events_of_session, events_of_visitor, is_fallback, lists,
-    reasons, texts,
+    Action, Length, Reason, Recommender, Requests, SessionId, column, events_of_session, events_of_visitor,
+    is_fallback, lists, reasons, texts,
 };
 
 /// The ID of a session that the lake does not know.
@@ -33,7 +33,7 @@ const VISITOR: &str = "request";
   clickrec recommend --session sess_102 --explain
   clickrec recommend --items prod_88,prod_12 -k 5 --json")]
 pub(super) struct RecommendArgs {
-    /// A session in the lake
+    /// A session in the lake, by the ID that the shop gave; if it was cut into several sessions, the newest
     #[arg(long, value_name = "ID", required_unless_present = "items", conflicts_with = "items")]
     session: Option<String>,
 
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &RecommendArgs, global: &Global) -> anyhow::Result
     let requests = Requests::over(&runner, &engine, bindings.clone()).await?;
     let session = engine.session(&bindings).await?;
     let events = match &args.session {
-        Some(id) => events_of_session(&session, &runner.recommender().events, id).await?,
+        Some(id) => events_of_session(&session, &runner.recommender().events, id, SessionId::Given).await?,
         None => {
             let actions: Vec<Action<'_>> = args.items.iter().map(|item| Action::view(item.trim())).collect();
             events_of_visitor(&requests, VISITOR, &actions)?

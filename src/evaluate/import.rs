@@ -165,7 +165,7 @@ impl<'a> Records<'a> {
         let judged = judged(mapping, order);
         let accepted = self.accepted(&judged).await?;
         let sql = match order {
-            Order::Time => timed(&judged, mapping.session.fields.is_empty()),
+            Order::Time => timed(&judged, mapping.visitor()),
             Order::Position => ordered(&judged),
         };
         Ok(Imported {
@@ -252,12 +252,11 @@ impl<'a> Records<'a> {
         let preset = preset
             .as_ref()
             .map_or_else(String::new, |(name, ..)| format!(", preset `{name}`"));
-        let session = match mapping.session.fields.is_empty() {
-            true => format!(
-                "sessions = visits of {}, which end after 30 minutes of silence",
-                places(&mapping.user)
-            ),
-            false => format!("session = {}", places(&mapping.session)),
+        let visits = |visitor: String| format!("sessions = visits of {visitor}, which end after 30 minutes of silence");
+        let session = match mapping.visitor() {
+            Some(Role::User) => visits(places(&mapping.user)),
+            Some(_) => visits(places(&mapping.session)),
+            None => format!("session = {}", places(&mapping.session)),
         };
         let when = match (order, mapping.time.fields.first(), mapping.other(Role::Position)) {
             (Order::Time, Some(time), _) => match time.field_type {

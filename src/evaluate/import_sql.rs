@@ -87,15 +87,20 @@ pub(super) fn left_out(judged: &str) -> String {
 }
 
 /// Clicks with times; simultaneous ones of a session are a microsecond apart. Where no field is the session, it is
-/// inferred: the clicks of a user that are no more than 30 minutes apart.
-pub(super) fn timed(judged: &str, is_session_inferred: bool) -> String {
-    let sessions = match is_session_inferred {
-        false => "accepted as (select * from judged where rejected is null)".to_owned(),
-        true => format!(
-            "visits as (select *, lag(event_at) over (partition by user_id order by event_at, {PLACE}) as before_at from \
+/// inferred: the clicks of a visitor (`Mapping::visitor`) that are no more than 30 minutes apart.
+pub(super) fn timed(judged: &str, visitor: Option<Role>) -> String {
+    let id = if visitor == Some(Role::User) {
+        "user_id"
+    } else {
+        "session_id"
+    };
+    let sessions = match visitor {
+        None => "accepted as (select * from judged where rejected is null)".to_owned(),
+        Some(_) => format!(
+            "visits as (select *, lag(event_at) over (partition by {id} order by event_at, {PLACE}) as before_at from \
              judged where rejected is null), numbered as (select *, sum(case when event_at <= before_at + interval '30 \
-             minutes' then 0 else 1 end) over (partition by user_id order by event_at, {PLACE} rows unbounded preceding) \
-             as visit from visits), accepted as (select concat(user_id, '@', cast(visit as varchar)) as session_id, \
+             minutes' then 0 else 1 end) over (partition by {id} order by event_at, {PLACE} rows unbounded preceding) \
+             as visit from visits), accepted as (select concat({id}, '@', cast(visit as varchar)) as session_id, \
              item_id, user_id, event_type, event_at, {PLACE} from numbered)"
         ),
     };

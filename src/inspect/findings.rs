@@ -127,6 +127,14 @@ impl Findings {
                 _ => rows.extend(self.without(role)),
             }
         }
+        if let Some(field) = &self.mapping.anonymous {
+            rows.push([
+                "anonymous ID".to_owned(),
+                field.place.to_string(),
+                described(field.field_type),
+                "stays in `extra`, as `anonymous_id`: a login tells whose it is".to_owned(),
+            ]);
+        }
         for (role, field) in &self.mapping.others {
             let kept = "stays in `extra`".to_owned();
             rows.push([
@@ -144,7 +152,7 @@ impl Findings {
         let first = choice.fields.first().map(|field| described(field.field_type));
         let mut reason = choice.reason.clone();
         if let (Role::Session, Some(why)) = (role, &self.mapping.session_within_user) {
-            reason = format!("{reason}; with the user, because {why}");
+            reason = format!("{reason}; with {}, because {why}", self.mapping.owner_of_sessions());
         }
         if let (Role::Kind, Kinds::ByValue { known, unknown, .. }) = (role, &self.mapping.kinds) {
             let known: Vec<String> = known.iter().map(|(kind, event)| format!("{kind} → {event}")).collect();

@@ -38,6 +38,7 @@ pub(super) fn infer(shape: &Shape, records: &[Record]) -> Mapping {
         session: of(Role::Session, false),
         session_within_user: None,
         user: of(Role::User, false),
+        anonymous: None,
         item: of(Role::Item, items.is_some()),
         kinds: kinds(scope, are_events),
         others: vec![],

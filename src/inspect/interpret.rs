@@ -55,7 +55,14 @@ fn row(mapping: &Mapping, record: &Value, item: Option<&Value>) -> Result<Row, M
         None => 0,
     };
     let (user_id, mut session_id) = (text_of(&mapping.user)?, text_of(&mapping.session)?);
-    if let (Some(_), Some(session), Some(user)) = (&mapping.session_within_user, &mut session_id, &user_id) {
+    let anonymous_id = match &mapping.anonymous {
+        Some(field) => text(field, record, item)?,
+        None => None,
+    };
+    let within = anonymous_id.as_ref().or(user_id.as_ref());
+    if let (Some(_), Some(session), Some(user)) = (&mapping.session_within_user, &mut session_id, within)
+        && anonymous_id.as_ref() != Some(&*session)
+    {
         *session = format!("{user}/{session}");
     }
     let known = |id: Option<String>, choice: &Choice| id.filter(|id| !is_nobody(id, choice));

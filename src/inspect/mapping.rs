@@ -178,6 +178,9 @@ pub struct Mapping {
     pub session_within_user: Option<String>,
     /// The user; may be empty.
     pub user: Choice,
+    /// The browser or device, apart from the user: events keep it in `extra`, as `anonymous_id`, by which
+    /// `sql/silver/people.sql` finds out who logged in there. Sessions within a user are then within it.
+    pub anonymous: Option<Field>,
     /// The item.
     pub item: Choice,
     /// What happened.
@@ -201,6 +204,27 @@ impl Mapping {
             Kinds::ByValue { choice, .. } | Kinds::ByPresence(choice) => choices.push((Role::Kind, choice)),
         }
         choices
+    }
+
+    /// Whose visits are the sessions, if no field names a visit: the user's, or the browser's.
+    pub(crate) fn visitor(&self) -> Option<Role> {
+        let is_browser = |field: &Field| self.anonymous.as_ref() == Some(field);
+        match (
+            self.session.fields.is_empty(),
+            self.session.fields.iter().all(is_browser),
+        ) {
+            (true, _) => Some(Role::User),
+            (false, true) => Some(Role::Session),
+            (false, false) => None,
+        }
+    }
+
+    /// Whose session IDs may be the same as those of others, for people.
+    pub(super) fn owner_of_sessions(&self) -> &'static str {
+        match self.anonymous {
+            Some(_) => "the anonymous ID",
+            None => "the user",
+        }
     }
 
     /// A field that events keep in `extra`.

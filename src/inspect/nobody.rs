@@ -1,5 +1,5 @@
 //! IDs that stand for nobody: what programs write where they have no ID. They count as missing. The shipped
-//! `sql/silver/clicks.sql` has the same list.
+//! `sql/silver/clicks.sql` has the same list for users and sessions, and `sql/silver/people.sql` for anonymous IDs.
 
 use super::mapping::{Choice, FieldType};
 
@@ -63,10 +63,14 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_sql_has_this_list_twice() {
-        let sql = include_str!("../../sql/silver/clicks.sql");
+    fn the_shipped_sql_has_this_list_for_each_kind_of_id() {
+        let clicks = include_str!("../../sql/silver/clicks.sql");
+        let people = include_str!("../../sql/silver/people.sql");
         let listed = listed(&choice(FieldType::Text));
-        assert_eq!(sql.matches(&listed).count(), 2, "{listed}");
+        for (sql, ids) in [(clicks, 2), (people, 1)] {
+            assert_eq!(sql.matches(&listed).count(), ids, "{listed}");
+            assert_eq!(sql.matches("not in (").count(), ids, "there is another list");
+        }
     }
 
     #[test]

@@ -38,7 +38,9 @@ use datafusion::error::DataFusionError;
 pub use catalog::{Catalog, Details};
 pub use columns::{column, floats, texts};
 pub use error::RecommenderError;
-pub use events::{Action, events_of_session, events_of_visitor};
+pub use events::{
+    Action, GIVEN_SESSION_ID, SessionId, events_of_session, events_of_visitor, session_parameters, session_query,
+};
 pub use events_to_requests::Requests;
 pub use length::{Length, usual_length};
 pub use lists::{Recommended, is_fallback, lists};

@@ -32,6 +32,7 @@ mod error;
 mod guard;
 mod limits;
 mod listen;
+mod newest_parts;
 mod options;
 mod panels;
 mod shop;

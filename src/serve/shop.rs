@@ -91,7 +91,7 @@ impl Shop {
             generation: AtomicU64::new(0),
             queries: Semaphore::new(options.limits.queries),
             explaining: Semaphore::new(1),
-            clicks: RwLock::new(Clicks::new(options.recent_events, vec![])),
+            clicks: RwLock::new(Clicks::new(options.recent_events, vec![], None)),
             catalog: RwLock::default(),
             trouble: RwLock::default(),
             stop,

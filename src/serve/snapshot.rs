@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::SessionContext;
 
@@ -49,13 +50,15 @@ impl Snapshot {
         tables.map(|(name, table)| (name.clone(), table.clone())).collect()
     }
 
+    /// The columns of a table; `None` if there is no such table.
+    pub fn columns(&self, table: &TableName) -> Option<SchemaRef> {
+        self.bindings.tables.get(table).map(|table| table.schema())
+    }
+
     /// Whether a table has a column; a table written by an older version may lack it.
     pub fn has_column(&self, table: &str, column: &str) -> bool {
-        let table = table
-            .parse()
-            .ok()
-            .and_then(|name: TableName| self.bindings.tables.get(&name));
-        table.is_some_and(|table| table.schema().column_with_name(column).is_some())
+        let columns = table.parse().ok().and_then(|name: TableName| self.columns(&name));
+        columns.is_some_and(|columns| columns.column_with_name(column).is_some())
     }
 
     /// Whether queries can name a table or view, even if it does not exist yet.

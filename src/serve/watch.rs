@@ -13,7 +13,8 @@ use futures::TryStreamExt;
 use tokio::task::JoinHandle;
 
 use super::ServeError;
-use super::clicks::{Clicks, hash};
+use super::clicks::Clicks;
+use super::newest_parts::hash;
 use super::panels::{self, Parameter};
 use super::shop::{Shop, read, write};
 use super::snapshot::Snapshot;
@@ -164,7 +165,7 @@ async fn follow_clicks(shop: &Shop, snapshot: &Snapshot, from: Option<Version>) 
     let table = shop.runner.lake().table(name).await.map_err(lake_error)?;
     let version = table.version();
     if version.is_none() {
-        shop.set_clicks(Clicks::new(shop.options.recent_events, vec![]));
+        shop.set_clicks(Clicks::new(shop.options.recent_events, vec![], None));
         return Ok(None);
     }
     if let Some(from) = from
@@ -211,18 +212,18 @@ async fn newest(snapshot: &Snapshot, events: &TableName, limit: usize) -> Result
     let limited = ("limit", ScalarValue::Int64(i64::try_from(limit).ok()));
     let rows = query(since, limited).await?;
     let rows: Vec<RecordBatch> = rows.collect().await?;
-    let since = rows.iter().find_map(|rows| {
+    let since_us = rows.iter().find_map(|rows| {
         let times = rows.column(0).as_primitive_opt::<TimestampMicrosecondType>()?;
         times.iter().flatten().next()
     });
-    let since = ("since", ScalarValue::TimestampMicrosecond(since, Some("UTC".into())));
+    let since = ("since", ScalarValue::TimestampMicrosecond(since_us, Some("UTC".into())));
     let mut hashes = vec![];
     let mut sessions = query(older, since.clone()).await?.execute_stream().await?;
     while let Some(batch) = sessions.try_next().await? {
         hashes.extend(texts(&batch, "session_id")?.iter().flatten().map(hash));
     }
     // Leaves room, because a minute is never split.
-    let mut clicks = Clicks::new(limit + limit / 4, hashes);
+    let mut clicks = Clicks::new(limit + limit / 4, hashes, since_us);
     let mut events = query(newest, since).await?.execute_stream().await?;
     while let Some(batch) = events.try_next().await? {
         clicks.add(batch)?;

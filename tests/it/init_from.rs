@@ -140,8 +140,8 @@ fn calls_of_segment_become_a_row_for_each_product() {
     let expected = [
         "ajs-0009#1,sku-1,a-1/1772359200000",
         "ajs-0009#2,sku-3,a-1/1772359200000",
-        "srv-1#1,sku-1,u-9@2026-03-01T10:03:02.000Z",
-        "srv-1#2,sku-3,u-9@2026-03-01T10:03:02.000Z",
+        "srv-1#1,sku-1,a-1/1772359200000",
+        "srv-1#2,sku-3,a-1/1772359200000",
     ];
     assert_eq!(found[0], expected);
     assert_eq!(
@@ -153,6 +153,14 @@ fn calls_of_segment_become_a_row_for_each_product() {
         "{found:?}"
     );
     assert_eq!(found[2], ["3"]);
+    // The login in the middle ends no session, and tells whose browser it is.
+    let people = shop.rows("select session_id, person_id, anonymous_id from silver.people order by 1");
+    let expected = [
+        "a-1/1772359200000,u-9,a-1",
+        "a-2/1772359200000,anonymous:a-2,a-2",
+        "bot-1/1772359200000,anonymous:bot-1,bot-1",
+    ];
+    assert_eq!(people, expected);
     // A field that the item has, and no column.
     let price =
         "select count(*) from silver.events where from_json(extra, 'price double from $.item.price')['price'] = 9.5";

@@ -89,6 +89,7 @@ mod selection;
 mod serve;
 mod serve_guard;
 mod serving;
+mod session_ids;
 mod sessions;
 mod shell;
 mod shell_files;

@@ -112,6 +112,7 @@ fn a_merge_of_two_people_writes_only_their_sessions() {
 /// A row of silver.events.
 struct Event {
     session: String,
+    sent: Option<String>,
     user: Option<String>,
     browser: Option<String>,
     at: i64,
@@ -119,7 +120,7 @@ struct Event {
 
 /// The events of the lake; ids that stand for nobody are none.
 fn events(shop: &Shop) -> Vec<Event> {
-    let sql = "select session_id, user_id, from_json(extra, 'id string from $.anonymous_id')['id'], \
+    let sql = "select session_id, given_session_id, user_id, from_json(extra, 'id string from $.anonymous_id')['id'], \
                cast(extract(epoch from event_at) as bigint) from silver.events";
     let rows = shop.rows(sql);
     let somebody = |id: &str| Some(id.to_owned()).filter(|id| !["", "null", "undefined"].contains(&id.as_str()));
@@ -127,9 +128,10 @@ fn events(shop: &Shop) -> Vec<Event> {
         let fields: Vec<&str> = row.split(',').collect();
         Event {
             session: fields[0].to_owned(),
-            user: somebody(fields[1]),
-            browser: somebody(fields[2]),
-            at: fields[3].parse().unwrap(),
+            sent: somebody(fields[1]),
+            user: somebody(fields[2]),
+            browser: somebody(fields[3]),
+            at: fields[4].parse().unwrap(),
         }
     };
     rows.iter().map(event).collect()
@@ -138,18 +140,10 @@ fn events(shop: &Shop) -> Vec<Event> {
 /// A session, as its events describe it.
 #[derive(Default)]
 struct Session {
+    sent: Option<String>,
     users: BTreeSet<String>,
     browsers: BTreeSet<String>,
     ended: i64,
-}
-
-/// Without the time of a later part.
-fn sent(session: &str) -> &str {
-    let at = session.len().saturating_sub(25);
-    match session[at..].starts_with('@') && session.ends_with('Z') {
-        true => &session[..at],
-        false => session,
-    }
 }
 
 /// Who was seen last under an id; `None` if nobody was, or more than the bound.
@@ -172,6 +166,7 @@ fn model(events: &[Event], bound: usize) -> BTreeMap<String, String> {
     let mut sessions: BTreeMap<String, Session> = BTreeMap::new();
     for event in events {
         let session = sessions.entry(event.session.clone()).or_default();
+        session.sent = session.sent.take().or_else(|| event.sent.clone());
         session.users.extend(event.user.clone());
         session.browsers.extend(event.browser.clone());
         session.ended = session.ended.max(event.at);
@@ -181,8 +176,8 @@ fn model(events: &[Event], bound: usize) -> BTreeMap<String, String> {
         if let Some(user) = own.users.first() {
             return user.clone();
         }
-        let parts = sessions.iter().filter(|(other, _)| sent(other) == sent(id));
-        if let (_, Some(user)) = only_user(parts.map(|(_, session)| session), bound) {
+        let parts = sessions.values().filter(|other| other.sent == own.sent);
+        if let (Some(_), (_, Some(user))) = (&own.sent, only_user(parts, bound)) {
             return user;
         }
         let browser = own.browsers.first();
@@ -190,7 +185,7 @@ fn model(events: &[Event], bound: usize) -> BTreeMap<String, String> {
         match (browser, only_user(same, bound)) {
             (Some(_), (_, Some(user))) => user,
             (Some(browser), (0, None)) => format!("anonymous:{browser}"),
-            _ => format!("session:{}", sent(id)),
+            _ => format!("session:{}", own.sent.as_ref().unwrap_or(id)),
         }
     };
     sessions.keys().map(|id| (id.clone(), person(id))).collect()
@@ -297,6 +292,9 @@ fn a_crawler_is_left_out_of_gold_is_counted_and_can_be_let_in_again() {
         ["user agent,1,9"]
     );
     let server = Server::start(&shop, &[]);
+    let engagement = server.get("/api/v1/engagement?bucket=hour").json();
+    assert_eq!(engagement["totals"]["people"], 6, "{engagement}");
+    assert_eq!(engagement["points"][0]["people"], 6, "{engagement}");
     let pipeline = server.get("/api/v1/pipeline").json();
     assert_eq!(
         pipeline["excluded"],

@@ -14,18 +14,18 @@ const SESSIONS: &str = "select event_id, session_id from silver.events order by 
 const COUNTS: &str = "select session_id, cast(events as bigint) from gold.sessions order by session_id";
 
 /// Writes lines to a new file of the source, and runs the pipeline.
-fn deliver(shop: &Shop, file: &str, lines: &[String]) {
+pub fn deliver(shop: &Shop, file: &str, lines: &[String]) {
     fs::write(shop.path("sample_data").join(file), lines.join("\n") + "\n").unwrap();
     shop.ok(&["run"]);
 }
 
 /// An event on the first of March 2026: its ID, its time, and the fields that it has besides.
-fn event(id: &str, time: &str, rest: &str) -> String {
+pub fn event(id: &str, time: &str, rest: &str) -> String {
     format!(r#"{{"event_id":"{id}","timestamp":"2026-03-01T{time}:00Z","item_id":"a","event_type":"view"{rest}}}"#)
 }
 
 /// The sessions of two deliveries, which are the same in either order. `settings` go into pipelines.yaml.
-fn in_either_order(settings: &str, first: &[String], second: &[String], expected: &[&str]) {
+pub fn in_either_order(settings: &str, first: &[String], second: &[String], expected: &[&str]) {
     for (order, [earlier, later]) in [[first, second], [second, first]].into_iter().enumerate() {
         let shop = Shop::without_recommender();
         shop.edit("pipelines.yaml", "\npipelines:", &format!("\n{settings}\npipelines:"));
@@ -39,7 +39,7 @@ fn in_either_order(settings: &str, first: &[String], second: &[String], expected
 const OF_S1: &str = r#","session_id":"s1""#;
 
 /// `session_id` and `user_id`.
-fn of(session: &str, user: &str) -> String {
+pub fn of(session: &str, user: &str) -> String {
     format!(r#","session_id":"{session}","user_id":"{user}""#)
 }
 

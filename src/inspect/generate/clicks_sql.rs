@@ -5,6 +5,7 @@ use super::super::mapping::{Kinds, Mapping, Role};
 use super::super::nobody::listed;
 use super::columns::Columns;
 use super::comments::{choice, comment, unknown_kinds};
+use super::extra::extra;
 
 const TIMESTAMP: &str = "'Timestamp(Microsecond, Some(\"UTC\"))'";
 /// What a shop may call its events, if none of its own names is known.
@@ -160,11 +161,16 @@ fn parsed(mapping: &Mapping, columns: &Columns<'_>) -> String {
     let text = |role| columns.text(role).unwrap_or_else(|| "cast(null as varchar)".to_owned());
     let time = columns.time();
     let time = time.unwrap_or_else(|| format!("arrow_cast(cast(null as varchar), {TIMESTAMP})"));
+    let anonymous = columns.anonymous();
     let mut chosen = String::new();
     for (role, column, value) in [
         (Role::EventId, "event_id", event_id(mapping, columns)),
         (Role::Time, "event_at", time),
-        (Role::Session, "session_id", session_id(mapping, &text)),
+        (
+            Role::Session,
+            "session_id",
+            session_id(mapping, anonymous.as_ref(), &text),
+        ),
         (Role::User, "user_id", text(Role::User)),
         (Role::Item, "item_id", text(Role::Item)),
     ] {
@@ -198,7 +204,7 @@ fn parsed(mapping: &Mapping, columns: &Columns<'_>) -> String {
         error("error"),
         error("error_value"),
         event_type(mapping, &text),
-        extra(of_items),
+        extra(of_items, anonymous.as_ref()),
     )
 }
 
@@ -213,12 +219,18 @@ fn event_id(mapping: &Mapping, columns: &Columns<'_>) -> String {
     }
 }
 
-fn session_id(mapping: &Mapping, text: &dyn Fn(Role) -> String) -> String {
+fn session_id(mapping: &Mapping, anonymous: Option<&(String, String)>, text: &dyn Fn(Role) -> String) -> String {
     let session = text(Role::Session);
-    match mapping.session_within_user {
-        None => session,
-        Some(_) => format!(
+    match (&mapping.session_within_user, anonymous) {
+        (None, _) => session,
+        (Some(_), None) => format!(
             "case when {session} is not null then concat_ws('/', {}, {session}) end",
+            text(Role::User)
+        ),
+        // The ID of a browser is already one of its own.
+        (Some(_), Some((anonymous, _))) => format!(
+            "case\n            when {session} = {anonymous} then {session}\n            when {session} is not null then \
+             concat_ws('/', coalesce({anonymous}, {}), {session})\n        end",
             text(Role::User)
         ),
     }
@@ -246,20 +258,6 @@ fn event_type(mapping: &Mapping, text: &dyn Fn(Role) -> String) -> String {
         "{comments}        case {kind}\n{cases}{}        end as event_type,\n        {kind} as given_event_type,\n",
         unknown_kinds(mapping)
     )
-}
-
-/// What has no column: of the record, and of the item in it, under `item`.
-fn extra(of_items: bool) -> &'static str {
-    match of_items {
-        false => "click['extra']",
-        true => {
-            "case
-            when item['extra'] is null then click['extra']
-            when click['extra'] is null then concat('{\"item\":', item['extra'], '}')
-            else concat(cast(left(click['extra'], -1) as varchar), ',\"item\":', item['extra'], '}')
-        end"
-        }
-    }
 }
 
 /// Whether the kind of an event is in a field.

@@ -7,6 +7,9 @@ use super::super::place::FieldPath;
 const LIST: &str = "items";
 /// The number of milliseconds in the time of an event.
 const OFFSET: &str = "event_at_ms";
+/// The ID of the browser, as text and as JSON.
+const ANONYMOUS: &str = "anonymous_id";
+const ANONYMOUS_JSON: &str = "anonymous_json";
 
 /// A declared column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,7 @@ pub(super) struct Columns<'m> {
     mapping: &'m Mapping,
     columns: Vec<(Role, Column)>,
     offset: Option<Column>,
+    anonymous: Option<Column>,
 }
 
 impl<'m> Columns<'m> {
@@ -47,15 +51,16 @@ impl<'m> Columns<'m> {
                 ));
             }
         }
-        let offset = mapping.time_offset_ms.as_ref().map(|field| Column {
-            name: OFFSET.to_owned(),
+        let column = |name: &str, field: &Field| Column {
+            name: name.to_owned(),
             in_list: field.place.list.is_some(),
             field: field.clone(),
-        });
+        };
         Self {
             mapping,
             columns,
-            offset,
+            offset: mapping.time_offset_ms.as_ref().map(|field| column(OFFSET, field)),
+            anonymous: mapping.anonymous.as_ref().map(|field| column(ANONYMOUS, field)),
         }
     }
 
@@ -75,10 +80,23 @@ impl<'m> Columns<'m> {
     }
 
     fn declared(&self, in_list: bool) -> Vec<String> {
-        let columns = self.columns.iter().map(|(_, column)| column).chain(&self.offset);
+        let columns = self.columns.iter().map(|(_, column)| column);
+        let columns = columns.chain(&self.offset).chain(&self.anonymous);
         let declared = columns.filter(|column| column.in_list == in_list && !column.is_item());
         let declared = declared.map(|known| column(&known.name, &known.sql_type(), &known.field.place.path));
-        declared.collect()
+        let as_json = self.anonymous.iter().filter(|column| column.in_list == in_list);
+        let as_json = as_json.map(|known| column(ANONYMOUS_JSON, "json", &known.field.place.path));
+        declared.chain(as_json).collect()
+    }
+
+    /// The ID of the browser, if it is kept apart from the user: as text, and as JSON.
+    pub fn anonymous(&self) -> Option<(String, String)> {
+        let known = self.anonymous.as_ref()?;
+        let json = Column {
+            name: ANONYMOUS_JSON.to_owned(),
+            ..known.clone()
+        };
+        Some((known.text(), json.value()))
     }
 
     /// The text of a role: its first value, or `None` if no field has it.

@@ -51,7 +51,7 @@ fn taken(role: Role, column: &str, choice: &Choice, mapping: &Mapping) -> String
         _ => format!("{column}: taken from {fields}, because of {reason}"),
     };
     if let (Role::Session, Some(why)) = (role, &mapping.session_within_user) {
-        text = format!("{text}. With the user, because {why}");
+        text = format!("{text}. With {}, because {why}", mapping.owner_of_sessions());
     }
     let mut comments = comment(8, &text);
     if let Some(doubt) = &choice.doubt {

@@ -1,7 +1,8 @@
 //! The files of a project that read a sample, as text: the source, the view that parses it, its test, and what follows
 //! from records that become several rows.
 //!
-//! - `columns`: what `from_json` declares; `comments`: why; `clicks_sql`: the view `silver.clicks`.
+//! - `columns`: what `from_json` declares; `comments`: why; `extra`: what has no column; `clicks_sql`: the view
+//!   `silver.clicks`.
 //! - `unit_test`: its test, of real records.
 //! - `edits`: changes to the shipped files.
 
@@ -9,6 +10,7 @@ mod clicks_sql;
 mod columns;
 mod comments;
 mod edits;
+mod extra;
 #[cfg(test)]
 mod tests;
 mod unit_test;

@@ -15,6 +15,7 @@ use super::super::interpret::{Row, rows};
 use super::super::locate::LocatedSource;
 use super::super::mapping::{Choice, Event, Field, FieldType, Kinds, List, Mapping};
 use super::super::place::{FieldPath, Place};
+use super::super::presets::preset;
 use super::super::sample::Record;
 use super::super::shape::Shape;
 use super::super::times::TimeNotation;
@@ -177,6 +178,31 @@ async fn the_sql_returns_what_the_mapping_means() {
 }
 
 #[tokio::test]
+async fn sessions_are_those_of_a_browser_whoever_logs_in() {
+    let call = |n: usize| {
+        let (browser, user) = ((n % 5 > 0).then_some("a\"1"), (n % 3 > 0).then_some("u"));
+        let session = if n % 2 == 0 {
+            json!({})
+        } else {
+            json!({"sessionId": 17})
+        };
+        json!({"type": "track", "event": "Product Viewed", "messageId": n, "anonymousId": browser, "userId": user,
+            "timestamp": "2026-03-01T10:00:00Z", "context": session, "properties": {"product_id": "p"}})
+    };
+    let records: Vec<Value> = (0..30).map(call).collect();
+    let (name, preset) = preset("segment").unwrap();
+    let mapping = preset.mapping(name, &Shape::of(&records)).unwrap();
+    let findings = findings(&records, Some(mapping));
+    let found = run(&findings).await;
+    assert_eq!(found, expected(&findings));
+    for (n, session) in [(1, Some("a\"1/17")), (2, Some("a\"1")), (5, Some("u/17")), (10, None)] {
+        assert_eq!(found[n].0.session_id.as_deref(), session, "{n}");
+    }
+    let sql = clicks_sql::clicks_sql(&findings);
+    assert!(sql.contains("'\"anonymous_id\":' || click['anonymous_json']"), "{sql}");
+}
+
+#[tokio::test]
 async fn the_place_in_a_list_is_part_of_the_identity() {
     let order = json!({"event": "buy", "ts": 1_772_359_200, "uid": "u", "items": [{"sku": "a"}, {"sku": "a"}]});
     let findings = findings(&[order.clone(), order], None);
@@ -316,6 +342,7 @@ proptest! {
             session: field(2, FieldType::Integer),
             session_within_user: None,
             user: Choice::default(),
+            anonymous: None,
             item: field(1, FieldType::Text),
             kinds: Kinds::ByValue {
                 choice: field(3, FieldType::Text),

@@ -46,6 +46,8 @@ pub(super) struct Preset {
     session_within_user: bool,
     #[serde(default)]
     user: Vec<String>,
+    /// The browser or device, apart from the user.
+    anonymous: Option<String>,
     item: Vec<String>,
     #[serde(default)]
     kind: Vec<String>,
@@ -151,7 +153,9 @@ impl Preset {
         let plain = plain.and_then(|place| shape.field(&place)).map(field_type);
         let offset = self.time_offset_ms.as_slice();
         let (session, user) = (chosen(Role::Session, &self.session), chosen(Role::User, &self.user));
-        let is_within_user = self.session_within_user && !session.fields.is_empty() && !user.fields.is_empty();
+        let anonymous = fields(Role::User, self.anonymous.as_slice()).into_iter().next();
+        let has_user = anonymous.is_some() || !user.fields.is_empty();
+        let is_within_user = self.session_within_user && !session.fields.is_empty() && has_user;
         Ok(Mapping {
             list: list.clone().map(|path| List {
                 path,
@@ -164,6 +168,7 @@ impl Preset {
             session,
             session_within_user: is_within_user.then(|| "different users may have the same one".to_owned()),
             user,
+            anonymous,
             item,
             kinds: self.kinds_in(shape, &chosen),
             others: vec![],

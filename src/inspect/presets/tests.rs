@@ -91,9 +91,9 @@ fn each_preset_reads_its_schema() {
             "segment",
             &SEGMENT,
             vec![
-                format!("{day}0Z a/1772359200000 a p1 view"),
-                format!("{day}1Z a/1772359200000 a p1 purchase"),
-                format!("{day}1Z a/1772359200000 a p2 purchase"),
+                format!("{day}0Z a/1772359200000 - p1 view"),
+                format!("{day}1Z a/1772359200000 u p1 purchase"),
+                format!("{day}1Z a/1772359200000 u p2 purchase"),
                 format!("{day}2Z - u p3 purchase"),
                 "item_id is missing".to_owned(),
             ],

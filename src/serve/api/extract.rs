@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::config::TimeZone;
+use crate::recommender::SessionId;
 use crate::serve::error::ApiError;
 
 /// The query parameters.
@@ -38,6 +39,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let found = Path::<String>::from_request_parts(parts, state).await;
         let Path(id) = found.map_err(|error| ApiError::BadRequest(error.body_text()))?;
         Ok(Self(id))
+    }
+}
+
+/// Which session the ID of a path means.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Meant {
+    /// Take the ID as the name of one session. Without this, it is the ID that the shop gave: if it was cut into several
+    /// sessions, the newest of them answers.
+    exact: Option<bool>,
+}
+
+impl Meant {
+    pub fn meaning(&self) -> SessionId {
+        match self.exact {
+            Some(true) => SessionId::Exact,
+            _ => SessionId::Given,
+        }
     }
 }
 

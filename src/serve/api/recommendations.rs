@@ -13,9 +13,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Body, Id, Params, moment};
+use super::extract::{Body, Id, Meant, Params, moment};
 use super::json::json;
-use crate::recommender::{Action, events_of_session, events_of_visitor, is_fallback, reasons};
+use crate::recommender::{Action, SessionId, events_of_session, events_of_visitor, is_fallback, reasons, texts};
 use crate::serve::answer_cache::AnswerKey;
 use crate::serve::answers::{Because, List};
 use crate::serve::error::{ApiError, ErrorBody};
@@ -28,6 +28,7 @@ const EVENTS_MAX: usize = 1000;
 /// What to show a session next.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Recommendations {
+    /// The session: of an ID that was cut into several, the newest.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
     model: ModelRef,
@@ -56,16 +57,18 @@ pub(super) struct Wanted {
 
 /// Recommendations for a session in the lake, based on its events up to the newest click
 #[utoipa::path(get, path = "/api/v1/sessions/{id}/recommendations", tag = "recommendations",
-    params(("id" = String, Path, description = "The session"), Wanted),
+    params(("id" = String, Path, description = "The session, by the ID that the shop gave or its own"), Wanted, Meant),
     responses((status = 200, body = Recommendations), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn of_session(
     State(shop): State<Arc<Shop>>,
     Id(session): Id,
     Params(wanted): Params<Wanted>,
+    Params(meant): Params<Meant>,
 ) -> Result<Response, ApiError> {
     // Before the statements: an answer of older ones must not count as one of the next generation.
     let of = shop.generation();
     let request = ValidRequest::new(&shop, wanted.k, wanted.explain)?;
+    let (session, meaning) = in_memory(&shop, session, meant.meaning());
     let key = AnswerKey {
         clicks: read(&shop.clicks).count(&session),
         of,
@@ -77,7 +80,8 @@ pub(super) async fn of_session(
     {
         return Ok(json(kept));
     }
-    let events = events_of(&shop, &session).await?;
+    let events = events_of(&shop, &session, meaning).await?;
+    let session = name_of(&events).unwrap_or(session);
     let answer = request.answer(&shop, session.clone(), Some(session), events).await?;
     let body = serde_json::to_vec(&answer).map_err(|error| ApiError::Internal(error.to_string()))?;
     let body = bytes::Bytes::from(body);
@@ -259,14 +263,29 @@ impl ValidRequest {
     }
 }
 
+/// The session that is meant, if the clicks in memory tell, which then is exact.
+fn in_memory(shop: &Shop, session: String, meaning: SessionId) -> (String, SessionId) {
+    let newest = match meaning {
+        SessionId::Given => read(&shop.clicks).newest_part(&session),
+        SessionId::Exact => None,
+    };
+    newest.map_or((session, meaning), |newest| (newest, SessionId::Exact))
+}
+
+/// The ID of the session that these events belong to.
+fn name_of(events: &RecordBatch) -> Option<String> {
+    let sessions = texts(&events.slice(0, events.num_rows().min(1)), "session_id").ok()?;
+    sessions.iter().next().flatten().map(str::to_owned)
+}
+
 /// The events of a session: from memory, or from the lake if it is older.
-async fn events_of(shop: &Shop, session: &str) -> Result<RecordBatch, ApiError> {
+async fn events_of(shop: &Shop, session: &str, meaning: SessionId) -> Result<RecordBatch, ApiError> {
     if let Some(events) = read(&shop.clicks).of(session) {
         return events.map_err(|error| ApiError::query("the session", &error.into()));
     }
     let snapshot = shop.filled()?;
     let _turn = shop.turn().await?;
-    let events = events_of_session(&snapshot.session, &shop.recommender().events, session).await;
+    let events = events_of_session(&snapshot.session, &shop.recommender().events, session, meaning).await;
     let events = events.map_err(|error| ApiError::recommender("the session", error))?;
     match events.num_rows() {
         0 => Err(ApiError::NotFound("the lake has no such session".to_owned())),

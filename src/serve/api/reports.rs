@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Params, Range};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::panels::{self, moment, text};
+use crate::serve::panels::{self, Parameter, moment, text};
 use crate::serve::shop::Shop;
 use crate::serve::snapshot::Snapshot;
 
@@ -20,6 +20,9 @@ use crate::serve::snapshot::Snapshot;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub(super) struct Counts {
     sessions: i64,
+    /// Different people; missing if the project does not tell whose a session is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    people: Option<i64>,
     events: i64,
     views: i64,
     add_to_carts: i64,
@@ -93,31 +96,73 @@ pub(super) async fn engagement(
 ) -> Result<Json<Engagement>, ApiError> {
     let snapshot = shop.filled()?;
     let bucket = buckets.bucket.unwrap_or_default();
-    let points = points(&shop, &snapshot, bucket, &range).await?;
+    let mut points = points(&shop, &snapshot, bucket, &range).await?;
+    let mut totals = total(&points);
+    if snapshot.has_column("gold.sessions", "person_id") {
+        totals.people = Some(count_people(&shop, &snapshot, bucket, &range, &mut points).await?);
+    }
     let sql = include_str!("../sql/newest_at.sql");
     let newest: Vec<Newest> = panels::rows(&shop, &snapshot, "the newest session", sql, vec![]).await?;
     Ok(Json(Engagement {
         bucket,
         timezone: shop.runner.timezone().name().to_owned(),
         newest_at: newest.into_iter().next().and_then(|newest| newest.newest_at),
-        totals: total(&points),
+        totals,
         points,
     }))
 }
 
 async fn points(shop: &Shop, snapshot: &Snapshot, bucket: Bucket, range: &Range) -> Result<Vec<Point>, ApiError> {
+    let sql = panels::over_hours(include_str!("../sql/engagement.sql"), snapshot);
+    panels::rows(shop, snapshot, "the engagement", &sql, parameters(shop, bucket, range)).await
+}
+
+fn parameters(shop: &Shop, bucket: Bucket, range: &Range) -> Vec<Parameter> {
     let name = match bucket {
         Bucket::Hour => "hour",
         Bucket::Day => "day",
     };
     let zone = shop.runner.timezone();
-    let parameters = vec![
+    vec![
         text("bucket", Some(name)),
         moment("from_hour", range.start(zone).map(|from| zone.start_of_hour(from))),
         moment("to", range.end(zone)),
-    ];
-    let sql = panels::over_hours(include_str!("../sql/engagement.sql"), snapshot);
-    panels::rows(shop, snapshot, "the engagement", &sql, parameters).await
+    ]
+}
+
+/// Different people of a point, which has a day and, if it is an hour, a time; of all points, if it has neither.
+#[derive(Debug, Deserialize)]
+struct People {
+    day: Option<String>,
+    at: Option<String>,
+    people: i64,
+}
+
+/// Writes down how many people there were at each point, and returns how many there were in all.
+async fn count_people(
+    shop: &Shop,
+    snapshot: &Snapshot,
+    bucket: Bucket,
+    range: &Range,
+    points: &mut [Point],
+) -> Result<i64, ApiError> {
+    let sql = include_str!("../sql/people.sql");
+    let counted: Vec<People> = panels::rows(shop, snapshot, "the people", sql, parameters(shop, bucket, range)).await?;
+    let is_whole = |people: &&People| people.day.is_none();
+    let whole = counted.iter().find(is_whole).map_or(0, |people| people.people);
+    let by_point: BTreeMap<_, i64> = counted
+        .iter()
+        .map(|counted| ((counted.day.as_deref(), counted.at.as_deref()), counted.people))
+        .collect();
+    for point in points {
+        let at = match bucket {
+            Bucket::Hour => Some(point.at.as_str()),
+            Bucket::Day => None,
+        };
+        let people = by_point.get(&(Some(point.day.as_str()), at));
+        point.counts.people = people.copied();
+    }
+    Ok(whole)
 }
 
 /// Averages over sessions, not over points.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{EventType, Id, Params, Range};
-use crate::recommender::Details;
+use super::extract::{EventType, Id, Meant, Params, Range};
+use crate::recommender::{Details, session_parameters, session_query};
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::panels::{self, moment, number, text};
 use crate::serve::shop::Shop;
@@ -40,7 +41,7 @@ pub(super) struct Sessions {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Only sessions whose ID contains this text.
+    /// Only sessions whose ID contains this text. Those of this ID come first, the newest one before all others.
     search: Option<String>,
     /// Only sessions with events of this type, those with the most of them first.
     event_type: Option<EventType>,
@@ -73,6 +74,9 @@ pub(super) async fn list(
 /// An event of a session.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Click {
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    session_id: String,
     event_at: String,
     event_type: String,
     item_id: String,
@@ -83,24 +87,33 @@ pub(super) struct Click {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Clicks {
+    /// The session: of an ID that was cut into several, the newest.
     session_id: String,
     /// Newest first.
     clicks: Vec<Click>,
 }
 
 /// The events of a session
-#[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = String, Path, description = "The session")),
+#[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = String, Path, description = "The session, by the ID that the shop gave or its own"), Meant),
     responses((status = 200, body = Clicks), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
-pub(super) async fn one(State(shop): State<Arc<Shop>>, Id(id): Id) -> Result<Json<Clicks>, ApiError> {
-    let parameters = vec![text("session_id", Some(&id)), number("limit", CLICKS)];
-    let sql = panels::over_events(include_str!("../sql/session.sql"), &shop.recommender().events);
-    let mut clicks: Vec<Click> = panels::rows(&shop, &*shop.filled()?, "the session", &sql, parameters).await?;
-    if clicks.is_empty() {
+pub(super) async fn one(
+    State(shop): State<Arc<Shop>>,
+    Id(id): Id,
+    Params(meant): Params<Meant>,
+) -> Result<Json<Clicks>, ApiError> {
+    let (snapshot, events) = (shop.filled()?, &shop.recommender().events);
+    let columns = snapshot.columns(events).unwrap_or_else(|| Arc::new(Schema::empty()));
+    let session = session_query(events, &columns, meant.meaning());
+    let sql = include_str!("../sql/session.sql").replace("session_events", &format!("({session})"));
+    let parameters = [session_parameters(&id), vec![number("limit", CLICKS)]].concat();
+    let mut clicks: Vec<Click> = panels::rows(&shop, &snapshot, "the session", &sql, parameters).await?;
+    let Some(first) = clicks.first() else {
         return Err(ApiError::NotFound("the lake has no such session".to_owned()));
-    }
+    };
+    let session_id = first.session_id.clone();
     let catalog = shop.catalog();
     for click in &mut clicks {
         click.details = catalog.details(&click.item_id);
     }
-    Ok(Json(Clicks { session_id: id, clicks }))
+    Ok(Json(Clicks { session_id, clicks }))
 }

@@ -70,6 +70,7 @@ function mount(content) {
     columns: [
       { label: inZoneLabel("Time"), header: true, cell: (p) => (bucket === "day" ? date(p.at) : dateTime(p.at)) },
       { label: "Sessions", numeric: true, cell: (p) => number(p.sessions) },
+      { label: "People", numeric: true, cell: (p) => number(p.people) },
       { label: "Events", numeric: true, cell: (p) => number(p.events) },
       { label: "Views", numeric: true, cell: (p) => number(p.views) },
       { label: "Carts", numeric: true, cell: (p) => number(p.add_to_carts) },
@@ -87,6 +88,7 @@ function mount(content) {
     content.hidden = false;
     replace(tiles,
       tile("Sessions", number(totals.sessions), counted(totals.events, "event", "events"), "kpi-sessions"),
+      totals.people ? tile("People", number(totals.people), `${decimal(totals.sessions / totals.people)} sessions each`, "kpi-people") : null,
       tile("Mean duration", duration(totals.mean_duration_s), "of a session", "kpi-duration"),
       tile("Events per session", decimal(totals.mean_events), `${counted(totals.views, "view", "views")} in total`, "kpi-events"),
       tile("Conversion", percent(totals.conversion), counted(totals.purchases, "purchase", "purchases"), "kpi-conversion"));

@@ -30,9 +30,10 @@ async function load(signal) {
     if (!sessions.length) return { id: null, help };
     id = sessions[0].session_id;
   }
+  // A list names sessions, and the one that is shown should be the one that was chosen, also if a later one has its ID.
   const [clicks, recommended] = await Promise.allSettled([
-    get(`/sessions/${part(id)}`, {}, signal),
-    get(`/sessions/${part(id)}/recommendations`, { k: 10, explain: true }, signal),
+    get(`/sessions/${part(id)}`, { exact: true }, signal),
+    get(`/sessions/${part(id)}/recommendations`, { k: 10, explain: true, exact: true }, signal),
   ]);
   signal.throwIfAborted();
   // Half an answer is better than none; without either there is nothing to show.
