@@ -139,7 +139,7 @@ fn a_new_column_is_null_in_older_rows_and_later_runs_rebuild_nothing() {
     let status = "select status, reason from system.runs where step = 'gold.items' and status = 'forward'";
     assert_eq!(
         shop.rows(status),
-        ["forward,its SQL has changed; older rows stay as they are"]
+        ["forward,its SQL or a variable in it has changed; older rows stay as they are"]
     );
     // A rebuild ends it.
     shop.ok(&["run", "--full-refresh", "--select", "gold.items"]);
@@ -280,7 +280,7 @@ fn plan_says_what_each_way_costs() {
     shop.edit("gold.sql", "sum(events.amount) as amount, ", "");
     let text = shop.ok(&["plan"]);
     assert!(
-        text.contains("build: its SQL has changed") && text.contains("rebuild  5 rows"),
+        text.contains("build: its SQL or a variable in it has changed") && text.contains("rebuild  5 rows"),
         "{text}"
     );
     assert!(
