@@ -365,7 +365,8 @@
 //!   - files that are rewritten as a whole (`mode: snapshot`): `sources/files/snapshot.rs`; truncated texts:
 //!     `sources/files/whole_text.rs`; which mode a step needs then: `pipeline/dag.rs` (`check_changes`)
 //!   - Parquet, Avro and Arrow files, counted and compared as a whole: `sources/files/tables.rs`; decoded while their
-//!     rows become records: `sources/files/decoding.rs`; damage found by a step: `pipeline/run_step.rs`
+//!     rows become records: `sources/files/decoding.rs`; damage found by a step: `pipeline/run_step.rs`, or not looked
+//!     for, as it read less: `sources/unproven.rs`, `pipeline/step/commit.rs`
 //!   - rows of such files as JSON, type by type: `udfs/src/json_rows/mod.rs`; records counted:
 //!     `sources/formats/counter.rs`
 //!   - compression: `sources/files/codec.rs`; a file next to its compressed copy, other files of the same content:

@@ -59,7 +59,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             .any(|cause| cause.downcast_ref().is_some_and(is_of_the_project))
 }
 
-/// Whether the project is at fault, and nothing ran.
+/// Whether the project or the command line is at fault, and nothing ran.
 fn is_of_the_project(error: &PipelineError) -> bool {
     match error {
         PipelineError::Broken(error) => {
@@ -71,7 +71,10 @@ fn is_of_the_project(error: &PipelineError) -> bool {
             };
             is_of_setting(error) || is_of_the_project(error)
         }
-        PipelineError::Sql { .. } | PipelineError::ReadsBroken { .. } | PipelineError::UnknownStep { .. } => true,
+        PipelineError::Sql { .. }
+        | PipelineError::ReadsBroken { .. }
+        | PipelineError::UnknownStep { .. }
+        | PipelineError::NotSelected { .. } => true,
         _ => false,
     }
 }

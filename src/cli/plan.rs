@@ -18,6 +18,8 @@ use crate::store::Access;
 const SKIP: &str = "skip";
 const BUILD: &str = "build";
 const FORWARD: &str = "go forward";
+/// The way that does not depend on those of other steps.
+const REBUILD: &str = "rebuild";
 
 /// Check the project, and show what a run would read and write
 ///
@@ -72,10 +74,13 @@ struct WayRow {
     refused: Option<String>,
 }
 
-impl From<Way> for WayRow {
-    fn from(way: Way) -> Self {
-        let refused = way.cost.as_ref().err().map(|error| chain(error, ": "));
-        let cost = way.cost.ok();
+impl WayRow {
+    /// A way; where an input is rebuilt, the step is, too, whatever was asked for.
+    fn of(way: Way, rebuilt: Option<&TableName>) -> Self {
+        let with_input = rebuilt.filter(|_| way.name != REBUILD);
+        let with_input = with_input.map(|input| format!("`{input}` is rebuilt; let it go forward, too"));
+        let refused = way.cost.as_ref().err().map(|error| chain(error, ": ")).or(with_input);
+        let cost = way.cost.ok().filter(|_| refused.is_none());
         Self {
             way: way.name,
             rows: cost.and_then(|cost| cost.rows),
@@ -83,9 +88,7 @@ impl From<Way> for WayRow {
             refused,
         }
     }
-}
 
-impl WayRow {
     fn text(&self, step: &str) -> String {
         if let Some(refused) = &self.refused {
             let reason = refused.lines().next().unwrap_or_default();
@@ -95,7 +98,7 @@ impl WayRow {
         let rows = rows.unwrap_or_else(|| "an unknown number of rows".to_owned());
         let seconds = self.seconds.map(about).unwrap_or_default();
         let how = match self.way {
-            "rebuild" => format!(": clickrec run --full-refresh --select {step}"),
+            REBUILD => format!(": clickrec run --full-refresh --select {step}"),
             "backfill" => format!(", after going forward: clickrec run --backfill {step}"),
             way => format!(": clickrec run --{way} {step}"),
         };
@@ -127,7 +130,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<()> 
         .filter(|node| node.pipeline == pipeline.name)
     {
         let row = row(&runner, node, &busy, &rebuilt).await?;
-        if row.action == BUILD || reads_rebuilt(node, &rebuilt) {
+        if row.action == BUILD || rebuilt_input(node, &rebuilt).is_some() {
             rebuilt.insert(node.name().clone());
         }
         if row.action != SKIP && node.step.mode != Mode::View {
@@ -243,17 +246,24 @@ async fn row(
     busy: &BTreeSet<TableName>,
     rebuilt: &BTreeSet<TableName>,
 ) -> anyhow::Result<Row> {
-    let preview = match runner.preview(node).await {
+    let rebuilt = rebuilt_input(node, rebuilt);
+    let preview = match (runner.preview(node).await, rebuilt) {
         // Older rows that a change does not suit will not be there any more.
-        Err(error) if reads_rebuilt(node, rebuilt) && error.is_of_older_rows() => Preview {
-            decision: Some(Decision::Full("its input is rebuilt".to_owned())),
+        (Err(error), Some(input)) if error.is_of_older_rows() => Preview {
+            decision: Some(is_rebuilt_with(input)),
             logic: Logic::Changed,
             columns: vec![],
             waiting: None,
             stages: vec![],
             ways: vec![],
         },
-        preview => preview?,
+        // Nor will those that were to stay.
+        (Ok(preview), Some(input)) if matches!(preview.decision, Some(Decision::Forward(_))) => Preview {
+            decision: Some(is_rebuilt_with(input)),
+            waiting: None,
+            ..preview
+        },
+        (preview, _) => preview?,
     };
     let waiting = preview.waiting;
     let (action, reason, rows_waiting) = match preview.decision {
@@ -294,15 +304,20 @@ async fn row(
         action,
         reason,
         rows_waiting,
-        ways: preview.ways.into_iter().map(WayRow::from).collect(),
+        ways: preview.ways.into_iter().map(|way| WayRow::of(way, rebuilt)).collect(),
         // The number of tasks is unknown while inputs are still to come.
         stages: if node.reads_any(busy) { vec![] } else { preview.stages },
     })
 }
 
-/// Whether a step is rebuilt because one of its inputs is.
-fn reads_rebuilt(node: &Node, rebuilt: &BTreeSet<TableName>) -> bool {
-    !node.adds_records() && node.inputs().any(|input| rebuilt.contains(input))
+/// The input because of which a step is rebuilt, as it is rebuilt itself.
+fn rebuilt_input<'a>(node: &Node, rebuilt: &'a BTreeSet<TableName>) -> Option<&'a TableName> {
+    let mut inputs = node.inputs().filter(|_| !node.adds_records());
+    inputs.find_map(|input| rebuilt.get(input))
+}
+
+fn is_rebuilt_with(input: &TableName) -> Decision {
+    Decision::Full(format!("`{input}` is rebuilt"))
 }
 
 fn reads(node: &Node) -> Vec<String> {

@@ -167,7 +167,10 @@ mod tests {
         ] {
             let file = parquet(column);
             assert_eq!(column_in(file.clone(), &words()), expected);
-            assert_eq!(place_in("gold/t/a.parquet", file, &words()).is_some(), expected.is_some());
+            assert_eq!(
+                place_in("gold/t/a.parquet", file, &words()).is_some(),
+                expected.is_some()
+            );
         }
     }
 

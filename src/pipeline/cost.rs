@@ -10,7 +10,7 @@ use super::{Decision, Node, PipelineError, Runner, on_change, step, system};
 use crate::engine::{self, Bindings};
 use crate::lake::LakeError;
 
-/// How many of the step's newest runs count.
+/// How many of the step's newest runs of a kind count.
 const RUNS: usize = 100;
 
 /// A way to apply changed logic.
@@ -31,11 +31,15 @@ pub struct Cost {
     pub seconds: Option<f64>,
 }
 
-/// Rows a second in earlier runs; `None` where there were none.
+/// What earlier runs tell; `None` where there were none.
 #[derive(Debug, Clone, Copy, Default)]
 struct Speeds {
+    /// Rows a second in the rebuild that read most: in a small one, other things take the time.
     rebuilt: Option<f64>,
+    /// The same of runs over new rows.
     new_rows: Option<f64>,
+    /// Seconds of the shortest run over new rows. However few are new, it looks up older ones.
+    shortest: Option<f64>,
 }
 
 impl Speeds {
@@ -44,7 +48,9 @@ impl Speeds {
     }
 
     fn read_on(self, rows: Option<u64>) -> Cost {
-        cost(rows, self.new_rows.or(self.rebuilt))
+        let cost = cost(rows, self.new_rows.or(self.rebuilt));
+        let seconds = cost.seconds.map(|seconds| seconds.max(self.shortest.unwrap_or(0.0)));
+        Cost { seconds, ..cost }
     }
 }
 
@@ -100,12 +106,15 @@ impl Runner {
         Ok(speeds.read_on(inputs.waiting))
     }
 
-    /// It reads the one input again, of which the days are told apart, once the step has gone forward.
+    /// It reads the inputs again that name its keys, once the step has gone forward.
     async fn backfill_cost(&self, node: &Node, speeds: Speeds) -> Result<Cost, PipelineError> {
         self.check_backfill(node)?;
         self.forward_cost(node, speeds).await?;
-        let table = self.lake().table(on_change::input(node)?).await;
-        let rows = table.map_err(|error| node.lake_error(error))?.rows();
+        let mut rows = 0;
+        for input in on_change::inputs(node)? {
+            let table = self.lake().table(input).await;
+            rows += table.map_err(|error| node.lake_error(error))?.rows();
+        }
         Ok(speeds.rebuild(Some(rows)))
     }
 
@@ -124,28 +133,26 @@ impl Runner {
         let provider = table.provider(&self.session).await.map_err(failed)?;
         bindings.tables.insert(name.clone(), provider);
         let session = self.engine().session(&bindings).await?;
-        let speed = |status: &str| {
-            format!(
-                "sum(case when status = '{status}' then cast(rows_read as double) end) / \
-                 nullif(sum(case when status = '{status}' then seconds end), 0.0)"
-            )
-        };
+        let of_largest =
+            |status: &str| format!("first_value(rows / seconds order by rows desc) filter (where status = '{status}')");
         let sql = format!(
-            "select {} as rebuilt, {} as new_rows from (select status, rows_read, seconds from {name} where step = '{}' \
-             and rows_read > 0 order by started_at desc limit {RUNS}) as newest",
-            speed(REBUILT),
-            speed(NEW_ROWS),
+            "select {} as rebuilt, {} as new_rows, min(seconds) filter (where status = '{NEW_ROWS}') as shortest from \
+             (select status, cast(rows_read as double) as rows, seconds, row_number() over (partition by status order by \
+             started_at desc) as age from {name} where step = '{}' and rows_read > 0 and seconds > 0) as runs where age \
+             <= {RUNS}",
+            of_largest(REBUILT),
+            of_largest(NEW_ROWS),
             node.name()
         );
         let batches = engine::query(&session, &sql).await?.collect().await?;
         let of = |column: usize| {
             let values = batches.first()?.column(column).as_primitive_opt::<Float64Type>()?;
-            let speed = (!values.is_empty() && values.is_valid(0)).then(|| values.value(0))?;
-            Some(speed).filter(|speed| *speed > 0.0)
+            (!values.is_empty() && values.is_valid(0)).then(|| values.value(0))
         };
         Ok(Speeds {
             rebuilt: of(0),
             new_rows: of(1),
+            shortest: of(2),
         })
     }
 }
@@ -159,12 +166,14 @@ mod tests {
         let both = Speeds {
             rebuilt: Some(1_000.0),
             new_rows: Some(10.0),
+            shortest: Some(2.0),
         };
         assert_eq!(both.rebuild(Some(500)).seconds, Some(0.5));
         assert_eq!(both.read_on(Some(500)).seconds, Some(50.0));
+        assert_eq!(both.read_on(Some(0)).seconds, Some(2.0), "no run is shorter");
         let one = Speeds {
             rebuilt: Some(1_000.0),
-            new_rows: None,
+            ..Speeds::default()
         };
         assert_eq!(one.read_on(Some(500)).seconds, Some(0.5));
         assert_eq!(Speeds::default().rebuild(Some(500)).seconds, None);

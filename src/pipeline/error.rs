@@ -132,6 +132,15 @@ pub enum PipelineError {
         /// Why not.
         reason: String,
     },
+    /// A step that was asked to go forward is not among those that run.
+    #[error(
+        "`{step}` cannot go forward: it does not run\n  help: add it to --select (or leave it out of --exclude), or leave \
+         out --forward {step}"
+    )]
+    NotSelected {
+        /// `layer.table`.
+        step: String,
+    },
     /// Older rows of a table cannot be computed again day by day.
     #[error(
         "the older rows of `{step}` cannot be computed again day by day: {reason}\n  help: leave them as they are \

@@ -4,7 +4,10 @@
 //!
 //! A backfill replays the input of older days, newest first, after newer rows have been computed. That is right only if
 //! the result for a key depends on the whole input and not on the batch that touches it, as with Gold's steps:
-//! `changes('silver.events')` names the sessions, and their rows come from `silver.events`. All other steps are refused.
+//! `changes('silver.events')` and `changes('silver.people')` name the sessions, and their rows come from
+//! `silver.events` and `silver.people`. All other steps are refused.
+
+use std::collections::BTreeSet;
 
 use arrow::datatypes::{DataType, Schema};
 
@@ -27,11 +30,11 @@ pub(super) fn check_forward(node: &Node) -> Result<(), PipelineError> {
 /// Refuses a step whose older rows cannot be computed again, or not in this order.
 pub(super) fn check_backfill(node: &Node) -> Result<(), PipelineError> {
     check_forward(node)?;
-    input(node).map(drop)
+    inputs(node).map(drop)
 }
 
-/// The one table whose older rows a backfill reads again.
-pub(super) fn input(node: &Node) -> Result<&TableName, PipelineError> {
+/// The tables whose older rows a backfill reads again: those that name the keys.
+pub(super) fn inputs(node: &Node) -> Result<&BTreeSet<TableName>, PipelineError> {
     let refused = |reason: String| Err(not_backfilled(node, reason));
     if node.step.mode != Mode::Merge {
         return refused(format!("`mode: {}` would add its older rows once more", node.step.mode));
@@ -43,28 +46,23 @@ pub(super) fn input(node: &Node) -> Result<&TableName, PipelineError> {
         let reason = "its SQL reads its own rows (previous('…')), in which older input is no longer new";
         return refused(reason.to_owned());
     }
-    let mut changed = node.changed_tables.iter();
-    match (changed.next(), changed.next()) {
-        (Some(input), None) if node.tables.contains(input) => Ok(input),
-        (Some(input), None) => refused(format!(
+    match node.changed_tables.difference(&node.tables).next() {
+        None => Ok(&node.changed_tables),
+        Some(input) => refused(format!(
             "its rows come from changes('{input}') alone, so that an older day could replace newer rows; it has to take \
              them from `{input}`, for the keys that changes('{input}') names"
         )),
-        (first, second) => {
-            let named: Vec<String> = first
-                .into_iter()
-                .chain(second)
-                .chain(changed)
-                .map(ToString::to_string)
-                .collect();
-            refused(format!("it reads the changes of several tables: {}", named.join(", ")))
-        }
     }
 }
 
-/// The column that tells the days of its input apart: one that partitions it, or else its only date.
-pub(super) fn day_column(node: &Node, input: &Schema, partition_by: &[String]) -> Result<String, PipelineError> {
-    let dates = input
+/// The column that tells the days of an input apart: one that partitions it, or else its only date.
+pub(super) fn day_column(
+    node: &Node,
+    input: &TableName,
+    schema: &Schema,
+    partition_by: &[String],
+) -> Result<String, PipelineError> {
+    let dates = schema
         .fields()
         .iter()
         .filter(|field| *field.data_type() == DataType::Date32);
@@ -74,16 +72,24 @@ pub(super) fn day_column(node: &Node, input: &Schema, partition_by: &[String]) -
     }
     match dates[..] {
         [day] => Ok(day.clone()),
-        [] => Err(not_backfilled(node, "its input has no column of type date".to_owned())),
+        [] => Err(not_backfilled(node, format!("`{input}` has no column of type date"))),
         [..] => {
             let names: Vec<&str> = dates.iter().map(|name| name.as_str()).collect();
             let reason = format!(
-                "its input has several dates ({}), and is partitioned by none",
+                "`{input}` has several dates ({}), and is partitioned by none",
                 names.join(", ")
             );
             Err(not_backfilled(node, reason))
         }
     }
+}
+
+/// The column that tells the days of a further input apart if no date does: its first time. Any column would do, as each
+/// row is of exactly one day.
+pub(super) fn time_column(schema: &Schema) -> Option<&str> {
+    let mut fields = schema.fields().iter();
+    let time = fields.find(|field| matches!(field.data_type(), DataType::Timestamp(..)))?;
+    Some(time.name())
 }
 
 /// Changed logic cannot hold for new rows alone.
@@ -106,7 +112,7 @@ pub(super) fn not_backfilled(node: &Node, reason: String) -> PipelineError {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use arrow::datatypes::Field;
+    use arrow::datatypes::{Field, TimeUnit};
 
     use super::*;
     use crate::config::Step;
@@ -158,7 +164,8 @@ mod tests {
             "group by",
             "left join previous('item string') o on o.item = t.item group by",
         );
-        let two = format!("{WHOLE} union all select item, price from changes('silver.other')");
+        let one_alone = format!("{WHOLE} union all select item, price from changes('silver.other')");
+        let two = format!("{one_alone} where item in (select item from silver.other)");
         for (mode, sql, expected) in [
             (Mode::Merge, WHOLE, "allowed"),
             (Mode::Append, WHOLE, "`mode: append` would add its older rows once more"),
@@ -173,7 +180,12 @@ mod tests {
                 "it reads the source `prices`",
             ),
             (Mode::Merge, previous.as_str(), "its SQL reads its own rows"),
-            (Mode::Merge, two.as_str(), "several tables: silver.other, silver.prices"),
+            (Mode::Merge, two.as_str(), "allowed"),
+            (
+                Mode::Merge,
+                one_alone.as_str(),
+                "its rows come from changes('silver.other') alone",
+            ),
             (Mode::Merge, "select * from silver.prices", "reads no changes('…')"),
         ] {
             let said = refused(check_backfill(&node(mode, sql)));
@@ -192,7 +204,8 @@ mod tests {
         let node = node(Mode::Merge, WHOLE);
         let day = |names: &[&str], partition_by: &[&str]| {
             let partition_by: Vec<String> = partition_by.iter().map(ToString::to_string).collect();
-            day_column(&node, &columns(names), &partition_by).map_err(|error| error.to_string())
+            day_column(&node, &table("silver.prices"), &columns(names), &partition_by)
+                .map_err(|error| error.to_string())
         };
         assert_eq!(day(&["day"], &[]).unwrap(), "day");
         assert_eq!(day(&["day", "sent"], &["item", "sent"]).unwrap(), "sent");
@@ -202,5 +215,16 @@ mod tests {
                 .unwrap_err()
                 .contains("several dates (day, sent)")
         );
+    }
+
+    #[test]
+    fn a_further_input_may_have_times_instead() {
+        let time = |name| Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, None), true);
+        let id = || Field::new("id", DataType::Utf8, true);
+        assert_eq!(
+            time_column(&Schema::new(vec![id(), time("from"), time("to")])),
+            Some("from")
+        );
+        assert_eq!(time_column(&Schema::new(vec![id()])), None);
     }
 }

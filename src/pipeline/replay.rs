@@ -218,6 +218,17 @@ impl Runner {
         if let Decision::Full(_) = inputs.decision {
             return Err(not_built(node, node));
         }
+        let layout = inputs.target.transaction(positions::LAYOUT).await;
+        let layout = layout.map_err(|error| node.lake_error(error))?;
+        if layout.is_some_and(|layout| layout != node.layout) {
+            return Err(PipelineError::Replay {
+                table: node.name().to_string(),
+                reason:
+                    "its mode, `key` or `partition_by` has changed, which concerns the older rows, too\n  help: let \
+                         it be rebuilt first: clickrec run"
+                        .to_owned(),
+            });
+        }
         let (name, version) = (records.table.name(), records.table.version().unwrap_or_default());
         let id = positions::of_table(name, &records.table.id().unwrap_or_default());
         let version = i64::try_from(version).unwrap_or(i64::MAX);

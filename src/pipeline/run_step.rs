@@ -1,7 +1,8 @@
 //! Runs one step: looks at what it reads, decides, runs it; and all of that again from the new state if its commit
 //! lost a race (three attempts): another writer (a second runner, another engine) committed to the table first.
 //! `lake/commit.rs` commits on top of a commit that only moved rows between files; every other one is a conflict, which
-//! ends here. A step that finds a file damaged is planned again, too, without that file. After the commit: what became
+//! ends here. A step that finds a file damaged is planned again, too, without that file; so is one that has not read
+//! all of a file, to look for damage. After the commit: what became
 //! of the records (`reconciliation`). The commands then record the run (`runs.rs`) and maintain the tables
 //! (`upkeep.rs`).
 

@@ -191,11 +191,19 @@ impl Runner {
         })
     }
 
-    /// Makes sure that these steps exist, and can keep older rows where their logic has changed.
-    pub(super) fn check_forward(&self, names: &BTreeSet<TableName>) -> Result<(), PipelineError> {
-        names
-            .iter()
-            .try_for_each(|name| on_change::check_forward(self.step(name)?))
+    /// Makes sure that these steps exist, can keep older rows where their logic has changed, and are among those that run.
+    pub(super) fn check_forward(
+        &self,
+        names: &BTreeSet<TableName>,
+        selected: &BTreeSet<TableName>,
+    ) -> Result<(), PipelineError> {
+        names.iter().try_for_each(|name| {
+            on_change::check_forward(self.step(name)?)?;
+            match selected.contains(name) {
+                true => Ok(()),
+                false => Err(PipelineError::NotSelected { step: name.to_string() }),
+            }
+        })
     }
 
     /// Makes sure that every step of the project can run.
@@ -251,7 +259,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the selection names no step, a selected step cannot run as its SQL stands, a step of `forward` keeps no older
-    /// rows, or the lake cannot be written at all.
+    /// rows or is not selected, or the lake cannot be written at all.
     pub async fn run_once(
         &self,
         pipeline: &Pipeline,
@@ -260,7 +268,7 @@ impl Runner {
     ) -> Result<RunReport, PipelineError> {
         let selected = options.selection.steps(&self.dag, &pipeline.name)?;
         self.check(&selected)?;
-        self.check_forward(&options.forward)?;
+        self.check_forward(&options.forward, &selected)?;
         self.lake.check_writable().map_err(PipelineError::Unwritable)?;
         let (mut report, mut stale) = (RunReport::default(), BTreeSet::new());
         let steps = self.dag.nodes().iter();

@@ -10,6 +10,7 @@
 //!   one.
 //! - [`named_records`]: what `changes('SOURCE')` returns: records with the name of their source; [`SourceTable`]: all
 //!   of them, outside a step.
+//! - [`Unproven`]: files that were trusted and not read to their end.
 //! - `wire`: the plan leaf of any source as bytes, for another process.
 //! - `http`: requests to the services that a source needs.
 //! - [`schema_registry`]: where the schemas of values are.
@@ -25,6 +26,7 @@ mod record;
 pub mod schema_registry;
 mod source;
 mod table;
+mod unproven;
 mod wire;
 
 pub use dropped_headers::dropped_by_headers;
@@ -36,6 +38,7 @@ pub use source::{
     BYTES_READ, Committed, FromTheStart, Head, OnLoss, Pending, Positions, ReadOptions, Source, SourceError,
 };
 pub use table::{SourceTable, named_record_schema, named_records};
+pub use unproven::Unproven;
 pub use wire::{from_wire, to_wire};
 
 use crate::settings::Text;

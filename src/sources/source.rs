@@ -8,6 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 
+use super::Unproven;
+
 /// How far each place was read. For a `topic/partition`, the position is the next offset to read; for a file's path,
 /// the number of the last line read.
 ///
@@ -83,7 +85,7 @@ pub struct ReadOptions {
     pub records_max: Option<u64>,
     /// Believe what a file that holds a table says of itself, such as its number of rows, and do not decode it to see.
     /// If it proves damaged, the scan fails with [`SourceError::Damaged`]. What is pending is then requested again
-    /// without this, which leaves the file out.
+    /// without this, which leaves the file out; so it is if the file was not read to its end ([`Unproven`]).
     pub trusts_files: bool,
 }
 
@@ -104,6 +106,8 @@ pub struct Pending {
     pub lag: BTreeMap<String, u64>,
     /// Why the newest state of a snapshot was not read. The scan is empty then, and nothing may be made of it.
     pub not_taken: Option<String>,
+    /// Trusted files, until a scan has read them to their end. Before that, the positions must not be committed.
+    pub unproven: Unproven,
 }
 
 /// A place, or a set of places, that records come from.

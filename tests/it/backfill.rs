@@ -75,6 +75,83 @@ fn rows_without_a_day_go_with_the_oldest_one() {
     assert_all_are_computed(&shop);
 }
 
+/// Touched by the events of an item, and by its notes, which have times; an item needs both.
+const GOLD_OF_TWO: &str = "\
+with touched as (
+    select item from changes('silver.events')
+    union
+    select item from changes('silver.notes')
+),
+notes as (select distinct item from silver.notes)
+select touched.item, sum(events.amount) as amount
+from touched
+inner join silver.events as events on touched.item = events.item
+inner join notes on touched.item = notes.item
+group by touched.item
+";
+
+#[test]
+fn the_changes_of_several_tables_are_computed_day_by_day() {
+    let step = "      - { name: gold.items,";
+    // The note on item a is of a day before all events; that on c has no time.
+    for (notes, expected) in [
+        (
+            "select item, case item when 'a' then timestamp '2025-07-01T12:00:00' when 'c' then null \
+             else cast(day as timestamp) end as noted_at from changes('silver.events')",
+            &["01", "10", "11", "12", "13"][..],
+        ),
+        // Without a time, all of them go with the oldest day.
+        (
+            "select item from changes('silver.events')",
+            &["10", "11", "12", "13"][..],
+        ),
+    ] {
+        let shop = shop();
+        fs::write(shop.path("notes.sql"), notes).unwrap();
+        let with_notes = format!("      - {{ name: silver.notes, sql: notes.sql, mode: append }}\n{step}");
+        shop.edit("pipelines.yaml", step, &with_notes);
+        fs::write(shop.path("gold.sql"), GOLD_OF_TWO).unwrap();
+        shop.ok(&["run"]);
+        shop.edit("gold.sql", WITH_COUNT.0, WITH_COUNT.1);
+        shop.ok(&["run", "--forward", "gold.items"]);
+        assert_eq!(shop.rows(ITEMS), KEPT);
+        shop.ok(&["run", "--backfill", "gold.items"]);
+        let days: Vec<String> = history(&shop)
+            .iter()
+            .filter_map(|commit| {
+                commit["logic"]
+                    .as_str()?
+                    .strip_prefix("backfill 2025-07-")
+                    .map(str::to_owned)
+            })
+            .collect();
+        assert_eq!(days, expected, "{notes}");
+        assert_eq!(shop.rows(ITEMS), COMPUTED);
+        assert_all_are_computed(&shop);
+    }
+}
+
+#[test]
+fn steps_of_the_shipped_project_can_be_backfilled() {
+    let shop = Shop::after_a_run();
+    let rows = || shop.rows("select * from gold.sessions order by session_id");
+    let before = rows();
+    shop.edit("sql/gold/sessions.sql", "as converted", "as converted, 1 as one");
+    shop.ok(&["run", "--forward", "gold.sessions", "--select", "gold.sessions"]);
+    shop.ok(&["run", "--backfill", "gold.sessions"]);
+    assert_eq!(shop.number("select count(*) from gold.sessions where one is null"), 0);
+    let before: Vec<String> = before.iter().map(|row| format!("{row},1")).collect();
+    assert_eq!(rows(), before);
+    for step in ["gold.session_items", "gold.item_activity"] {
+        let said = shop.run(&["run", "--backfill", step]);
+        assert!(
+            said.status.success(),
+            "{step}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+    }
+}
+
 #[test]
 fn a_backfill_of_changed_sql_asks_for_a_run_first() {
     let shop = gone_forward();

@@ -146,8 +146,8 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "pipelines.yaml",
-        "delete: events = 0",
-        "delete: evnts = 0",
+        "sessions.sql, mode: merge, key: [session_id], delete: events = 0",
+        "sessions.sql, mode: merge, key: [session_id], delete: evnts = 0",
         &["`delete: evnts = 0` of `gold.sessions`", "Did you mean 'events'"],
     ),
     (

@@ -209,6 +209,30 @@ fn a_table_that_is_damaged_inside_blocks_no_other() {
 }
 
 #[test]
+fn a_damaged_table_that_a_step_does_not_read_to_its_end_is_left_out() {
+    let shop = shop_of("parquet");
+    let file = shop.path("sample_data/a.parquet");
+    let items = "select 's' as session_id, cast(value as varchar) as item_id from range(0, 30000)";
+    shop.ok(&["sql", "-c", &format!("copy ({items}) to 'sample_data/a.parquet'")]);
+    let whole = fs::read(&file).unwrap();
+    let (mut damaged, middle) = (whole.clone(), whole.len() / 2);
+    damaged[middle..middle + 300].fill(0xff);
+    fs::write(&file, damaged).unwrap();
+    shop.edit(
+        "sql/bronze/clicks.sql",
+        "from changes('clicks')",
+        "from changes('clicks') limit 1",
+    );
+    for (content, rows) in [(None, 0), (Some(&whole), 1)] {
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
+        shop.ok(&["run", "--select", "bronze.clicks"]);
+        assert_eq!(shop.number("select count(*) from bronze.clicks"), rows);
+    }
+}
+
+#[test]
 fn a_cluster_reads_all_formats() {
     let csv = "csv, header: false, delimiter: \";\", columns: [timestamp, session_id, item_id, event_type]";
     for (format, name) in [(csv, "a.csv"), ("parquet", "a.parquet")] {

@@ -254,6 +254,49 @@ fn a_step_without_older_rows_cannot_go_forward() {
 }
 
 #[test]
+fn a_step_that_does_not_run_cannot_go_forward() {
+    let shop = shop();
+    shop.edit("gold.sql", WITH_COUNT.0, WITH_COUNT.1);
+    for selection in [["--select", "silver.*"], ["--exclude", "gold.items"]] {
+        for follow in [&[] as &[&str], &["--follow", "--once"]] {
+            let args = [&["run", "--forward", "gold.items"][..], &selection, follow].concat();
+            let (code, error) = shop.fails(&args);
+            assert!(
+                code == 2 && error.contains("`gold.items` cannot go forward: it does not run"),
+                "{args:?}: {error}"
+            );
+        }
+    }
+    let selected = ["run", "--forward", "gold.items", "--select", "gold.*"];
+    assert_eq!(result(&shop, &selected, "gold.items"), ["forward"]);
+}
+
+#[test]
+fn plan_foresees_that_a_rebuilt_input_leaves_no_older_rows() {
+    let shop = shop();
+    shop.edit("silver.sql", "'amount'] as bigint)", "'amount'] as bigint) + 1");
+    shop.edit("gold.sql", WITH_COUNT.0, WITH_COUNT.1);
+    let plan = shop.ok(&["plan"]);
+    assert!(plan.contains("build: its SQL has changed"), "{plan}");
+    let refused = "forward  refused: `silver.events` is rebuilt; let it go forward, too";
+    assert!(plan.contains(refused), "{plan}");
+    shop.edit("pipelines.yaml", "key: [item] }", "key: [item], on_change: forward }");
+    let plan = shop.ok(&["plan"]);
+    assert!(
+        plan.contains("build: `silver.events` is rebuilt") && !plan.contains("go forward:"),
+        "{plan}"
+    );
+    assert_eq!(result(&shop, &["run"], "gold.items"), ["rebuilt"]);
+    // If the input goes forward, too, older rows stay.
+    shop.edit("silver.sql", "+ 1", "+ 2");
+    shop.edit("gold.sql", "count(*)", "2 * count(*)");
+    assert_eq!(
+        result(&shop, &["run", "--forward", "silver.events"], "gold.items"),
+        ["forward"]
+    );
+}
+
+#[test]
 fn plan_says_what_each_way_costs() {
     let shop = shop();
     shop.edit("gold.sql", WITH_COUNT.0, WITH_COUNT.1);

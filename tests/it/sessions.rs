@@ -61,6 +61,36 @@ fn silence_ends_a_session_unless_it_is_off() {
 }
 
 #[test]
+fn a_shorter_silence_and_a_new_column_may_hold_from_now_on() {
+    let shop = Shop::without_recommender();
+    let of_spring = |session: &str, at: &str| {
+        let rest = format!(r#","session_id":"{session}","utm_campaign":"spring""#);
+        event(&format!("{session}-{at}"), at, &rest)
+    };
+    let silent = |session| ["10:00", "10:25"].map(|at| of_spring(session, at));
+    deliver(&shop, "1.json", &silent("s1"));
+    let settings = "\nvars: { session_timeout: 20 minutes }\npipelines:";
+    shop.edit("pipelines.yaml", "\npipelines:", settings);
+    let campaign = "from_json(extra, 'campaign string from $.utm_campaign', 'evolve')['campaign'] as campaign";
+    let with_campaign = format!("    extra,\n    {campaign}\nfrom sessionized");
+    shop.edit("sql/silver/events.sql", "    extra\nfrom sessionized", &with_campaign);
+    shop.ok(&["run", "--forward", "silver.events"]);
+    deliver(&shop, "2.json", &silent("s2"));
+    let rows = || shop.rows("select event_id, session_id, campaign from silver.events order by event_id");
+    let later = ["s2-10:00,s2,spring", "s2-10:25,s2@2026-03-01T10:25:00.000Z,spring"];
+    assert_eq!(rows(), [&["s1-10:00,s1,", "s1-10:25,s1,"][..], &later].concat());
+    // A session that gains an event is cut again; events that stay in their session stay as they are.
+    deliver(&shop, "3.json", &[of_spring("s1", "10:30")]);
+    let cut = [
+        "s1-10:00,s1,",
+        "s1-10:25,s1@2026-03-01T10:25:00.000Z,spring",
+        "s1-10:30,s1@2026-03-01T10:25:00.000Z,spring",
+    ];
+    assert_eq!(rows(), [&cut[..], &later].concat());
+    assert_eq!(shop.number("select count(*) from gold.sessions"), 4);
+}
+
+#[test]
 fn a_session_id_of_two_people_is_two_sessions_and_a_login_changes_nothing() {
     let first = [event("e1", "10:00", OF_S1), event("e3", "10:10", &of("s1", "u2"))];
     let second = [

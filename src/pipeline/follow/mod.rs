@@ -101,7 +101,8 @@ impl<'a> Follower<'a> {
     /// Follows until `stop` says so: it then ends after the step that is at work.
     ///
     /// # Errors
-    /// When the selection names no step, or a selected step cannot run as its SQL stands.
+    /// When the selection names no step, a selected step cannot run as its SQL stands, or a step cannot go forward or be
+    /// backfilled as was asked for.
     pub fn new(
         runner: &'a Runner,
         pipeline: &'a Pipeline,
@@ -110,7 +111,7 @@ impl<'a> Follower<'a> {
     ) -> Result<Self, PipelineError> {
         let selected = options.run.selection.steps(runner.dag(), &pipeline.name)?;
         runner.check(&selected)?;
-        runner.check_forward(&options.run.forward)?;
+        runner.check_forward(&options.run.forward, &selected)?;
         let nodes = runner.dag().nodes().iter();
         let nodes = nodes.filter(|node| selected.contains(node.name()) && node.step.mode != Mode::View);
         let (scheduled, batch): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| slower_steps::is_slower(node));
@@ -295,6 +296,22 @@ impl<'a> Follower<'a> {
         self.ledger.add(outcome);
         // Fails only if the maintenance loop has ended.
         _ = self.written.send(node);
+    }
+
+    /// Computes older rows again, alongside the batches.
+    async fn backfill(&self, on_event: OnEvent<'_>) {
+        let pause = self.pipeline.trigger.every;
+        let on_day = |node, day: Result<&Outcome, &PipelineError>| match day {
+            Ok(outcome) => {
+                self.finished(node, outcome);
+                on_event(FollowEvent::Scheduled(outcome));
+            }
+            Err(error) => {
+                self.status.failed_beside(node, error);
+                on_event(FollowEvent::Failed { error, pause });
+            }
+        };
+        backfill::backfill(self.runner, &self.turns, pause, on_day).await;
     }
 
     /// Maintains the tables that were written, alongside the batches. What cannot be done now is done later.

@@ -18,7 +18,7 @@ use super::Decision;
 use crate::config::TableName;
 use crate::engine::Bindings;
 use crate::lake::{Lake, LakeTable};
-use crate::sources::{ReadOptions, Source};
+use crate::sources::{ReadOptions, Source, Unproven};
 
 /// What a step reads, fixed at one moment, and how far it will have read afterward.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Inputs {
     pub expectations: BTreeMap<TableName, Arc<dyn TableProvider>>,
     /// Rows and records that wait, where that is known without reading them.
     pub waiting: Option<u64>,
+    /// By source, trusted files that were not read to their end: they may be damaged.
+    pub unproven: BTreeMap<String, Unproven>,
 }
 
 /// What [`Inputs::find`] looks at.

@@ -11,7 +11,7 @@ use crate::lake::LakeTable;
 use crate::lake::positions::{self, SourcePositions};
 use crate::pipeline::decide::{Loss, SourceFacts};
 use crate::pipeline::{Node, PipelineError, removed_rows};
-use crate::sources::{Committed, FromTheStart, ReadOptions, Source, named_records};
+use crate::sources::{Committed, FromTheStart, ReadOptions, Source, Unproven, named_records};
 
 /// The waiting records of a step's sources.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub(super) struct FoundSources {
     pub records: BTreeMap<String, Arc<dyn TableProvider>>,
     /// Application IDs and versions to commit with them.
     pub positions: BTreeMap<String, i64>,
+    /// Trusted files that were not read to their end, by source.
+    pub unproven: BTreeMap<String, Unproven>,
 }
 
 impl FoundSources {
@@ -58,6 +60,7 @@ impl FoundSources {
             if let Some(reason) = pending.not_taken {
                 found.facts.not_taken = Some(format!("the snapshot `{name}` was not read: {reason}"));
             }
+            found.unproven.insert(name.clone(), pending.unproven);
             found
                 .records
                 .insert(name.clone(), named_records(name, pending.provider)?);

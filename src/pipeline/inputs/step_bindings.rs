@@ -31,6 +31,7 @@ impl Found<'_> {
             expectations: self.expectations().await?,
             waiting: self.waiting(),
             transactions: self.transactions(&decision).await?,
+            unproven: self.sources.unproven,
             target: self.target,
             decision,
         })

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use super::FilesSource;
 use super::new_lines::NewLines;
 use super::read_so_far::Known;
-use crate::sources::{Committed, Head, Pending, ReadOptions, Source, SourceError};
+use crate::sources::formats::Layout;
+use crate::sources::{Committed, Head, Pending, ReadOptions, Source, SourceError, Unproven};
 
 /// A run that has reread more than this many bytes only to find nothing new commits what it learned, so that the next
 /// run need not reread them.
@@ -50,12 +51,17 @@ impl Source for FilesSource {
         let new = NewLines::find(self, &files, &known, options).await?;
         let ranges = new.file_ranges(&files, found_us);
         let records = ranges.iter().map(|range| range.records).sum();
+        // Texts were read to be counted.
+        let is_trusted = options.trusts_files && matches!(self.config.format.layout(), Layout::Table(_));
+        let trusted = ranges.iter().filter(|_| is_trusted);
+        let unproven = Unproven::new(trusted.map(|range| range.name.clone()));
         Ok(Pending {
             next: new.positions(&files, &known),
             keep: new.renamed || new.read_again > READ_AGAIN_MAX,
-            provider: Arc::new(self.scan(ranges)),
+            provider: Arc::new(self.scan(ranges).proving(&unproven)),
             records,
             not_taken: None,
+            unproven,
             lag: BTreeMap::from([(self.config.path.clone(), records)]),
         })
     }

@@ -29,7 +29,7 @@ use super::file_range::FileRange;
 use crate::sources::formats::{
     Format, FormatOptions, Layout, RecordHash, Rows, TableFile, TableFormat, TextFormat, add_rows,
 };
-use crate::sources::{RecordBatchBuilder, SourceError, record_schema};
+use crate::sources::{RecordBatchBuilder, SourceError, Unproven, record_schema};
 
 /// Records of files as a table, fixed when they were counted.
 #[derive(Debug, Clone)]
@@ -40,6 +40,7 @@ pub struct FilesScan {
     options: FormatOptions,
     store: Arc<dyn ObjectStore>,
     ranges: Vec<FileRange>,
+    unproven: Unproven,
 }
 
 impl FilesScan {
@@ -50,7 +51,14 @@ impl FilesScan {
             options: config.options.clone(),
             store,
             ranges,
+            unproven: Unproven::default(),
         }
+    }
+
+    /// Says which of these files it has read to their end.
+    pub(super) fn proving(mut self, unproven: &Unproven) -> Self {
+        self.unproven = unproven.clone();
+        self
     }
 
     /// Deals the files into groups of about equal size, largest file first.
@@ -100,6 +108,7 @@ pub(super) struct FilesExec {
     pub groups: Vec<Vec<FileRange>>,
     pub projection: Option<Vec<usize>>,
     pub limit: Option<usize>,
+    unproven: Unproven,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -127,6 +136,7 @@ impl FilesExec {
             groups,
             projection,
             limit,
+            unproven: scan.unproven.clone(),
             properties: Arc::new(properties),
             metrics,
         }
@@ -182,6 +192,7 @@ impl ExecutionPlan for FilesExec {
             store: self.store.clone(),
             format: self.format.clone(),
             rows: Rows::new(self.projection.as_deref(), self.limit),
+            unproven: self.unproven.clone(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
             out: stream.tx(),
         };
@@ -206,6 +217,7 @@ struct FilesReader {
     store: Arc<dyn ObjectStore>,
     format: Arc<dyn Format>,
     rows: Rows,
+    unproven: Unproven,
     metrics: BaselineMetrics,
     out: Sender<Result<RecordBatch>>,
 }
@@ -271,14 +283,20 @@ impl FilesReader {
                 }
             }
         }
-        match self.rows.are_wanted() && read != range.records {
-            false => Ok(self.rows.are_wanted()),
+        if !self.rows.are_wanted() {
+            return Ok(false);
+        }
+        if read == range.records {
+            self.unproven.proved(&range.name);
+            return Ok(true);
+        }
+        match range.tag {
             // Every part of it was of the version that was counted.
-            true if range.tag.is_some() => {
+            Some(_) => {
                 let reason = format!("it has {read} rows instead of {}", range.records);
                 Err(damaged(range, reason))
             }
-            true => Err(changed(range)),
+            None => Err(changed(range)),
         }
     }
 

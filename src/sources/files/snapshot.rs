@@ -30,7 +30,7 @@ use super::newest::{Content, Taken};
 use super::read_so_far::{SNAPSHOT, STAMP};
 use super::whole_text::WholeText;
 use crate::sources::formats::{Count, Layout, RecordHash, TableFormat, TextFormat};
-use crate::sources::{Committed, Pending, Positions, SourceError, record_schema};
+use crate::sources::{Committed, Pending, Positions, SourceError, Unproven, record_schema};
 
 /// Soon, the clock of a file system will have ticked: until then, a file may change without a trace in its metadata.
 const SOON: Duration = Duration::from_millis(25);
@@ -94,6 +94,7 @@ impl FilesSource {
             records,
             lag: BTreeMap::from([(path.clone(), records)]),
             not_taken: None,
+            unproven: Unproven::default(),
         }
     }
 
@@ -111,6 +112,7 @@ impl FilesSource {
             records: 0,
             lag: BTreeMap::from([(self.config.path.clone(), 0)]),
             not_taken: None,
+            unproven: Unproven::default(),
         }
     }
 
@@ -127,6 +129,7 @@ impl FilesSource {
             records: 0,
             lag: BTreeMap::from([(path.clone(), 0)]),
             not_taken: Some(reason),
+            unproven: Unproven::default(),
         }
     }
 

@@ -75,7 +75,9 @@ impl FilesSource {
         }
         let content = self.content(file).await?;
         let table = TableFile::new(self.store.clone(), path.clone(), size, now.e_tag.clone());
-        let declared = match is_trusted && !self.is_doubted(&file.place) {
+        // Without a tag, the scan could not tell damage from another version.
+        let is_trusted = is_trusted && now.e_tag.is_some() && !self.is_doubted(&file.place);
+        let declared = match is_trusted {
             true => declared(format, table.clone()).await?,
             false => None,
         };

@@ -23,7 +23,7 @@ use super::range::{TopicIds, place};
 use super::recreated::{forget, is_recreated};
 use super::times::TimeOffset;
 use super::{KafkaScan, Range};
-use crate::sources::{Committed, FromTheStart, Pending, Positions, ReadOptions, Source, SourceError};
+use crate::sources::{Committed, FromTheStart, Pending, Positions, ReadOptions, Source, SourceError, Unproven};
 
 /// Topics. Places are `topic/partition`, positions are the next offset to read; `topic/id` holds a topic's identity.
 #[derive(Clone)]
@@ -205,6 +205,7 @@ impl Source for KafkaSource {
             records,
             lag,
             not_taken: None,
+            unproven: Unproven::default(),
         })
     }
 

@@ -141,6 +141,7 @@ impl<'a> Prepared<'a> {
             transactions: BTreeMap::from([(positions::SQL.to_owned(), 1), ("input".to_owned(), 7)]),
             expectations: BTreeMap::new(),
             waiting: None,
+            unproven: BTreeMap::new(),
         };
         Self {
             session: backend.engine().session(&inputs.bindings).await.unwrap(),

@@ -180,6 +180,22 @@ async fn a_trusted_table_that_proves_damaged_ends_the_scan_and_is_left_out_from_
     assert_eq!(rows.len(), 101);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_table_is_unproven_until_it_is_read_to_its_end() {
+    let folder = TempDir::new().unwrap();
+    let source = source_of(folder.path(), of("parquet"));
+    fs::write(folder.path().join("a.parquet"), parquet(0, 50_000)).unwrap();
+    let pending = source.pending(&FromTheStart, ReadOptions::default()).await.unwrap();
+    assert_eq!(pending.unproven.first(), None, "it was decoded to be counted");
+    let pending = source.pending(&FromTheStart, trusting()).await.unwrap();
+    let table = SessionContext::new().read_table(pending.provider).unwrap();
+    let few = table.clone().limit(0, Some(7)).unwrap();
+    few.collect().await.unwrap();
+    assert_eq!(pending.unproven.first().as_deref(), Some("a.parquet"));
+    table.collect().await.unwrap();
+    assert_eq!(pending.unproven.first(), None);
+}
+
 /// A file of this format.
 fn written(format: &str) -> Vec<u8> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..40));
