@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::global::Global;
 use super::output::{table, thousands, write_all};
 use crate::config::{Environment, Project};
-use crate::erase::{Counted, Eraser, Erasure, Ids, Key, Plan, Searched};
+use crate::erase::{Counted, Eraser, Erasure, Ids, Key, NOT_READABLE, Plan, Searched};
 use crate::plural::counted;
 use crate::settings::{Missing, VariableResolver};
 
@@ -165,7 +165,7 @@ fn print_erasure(erasure: &Erasure, args: &EraseArgs) -> anyhow::Result<()> {
     match searched.found.is_empty() {
         true => Ok(()),
         false => anyhow::bail!(
-            "the ids are still in {}:{}\n  help: {}",
+            "the ids are, or may be, still in {}:{}\n  help: {}",
             counted(searched.found.len() as u64, "file", "files"),
             listed(searched),
             match args.verify {
@@ -246,7 +246,10 @@ fn proof(erasure: &Erasure) -> String {
 fn listed(searched: &Searched) -> String {
     let mut text = String::new();
     for found in searched.found.iter().take(LISTED_MAX) {
-        let column = found.column.as_ref().map(|column| format!(" (column `{column}`)"));
+        let column = found.column.as_ref().map(|column| match column.as_str() {
+            NOT_READABLE => format!(" {NOT_READABLE}: repair the file or delete it"),
+            column => format!(" (column `{column}`)"),
+        });
         text.push_str(&format!("\n  {}{}", found.file, column.unwrap_or_default()));
     }
     if searched.found.len() > LISTED_MAX {

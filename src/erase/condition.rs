@@ -21,6 +21,8 @@ use super::mentions::{Search, holds};
 use super::words::{Fields, Words};
 use crate::config::ErasureConfig;
 
+/// How silver.people calls the person of a session without a known user.
+const UNKNOWN: [&str; 2] = ["anonymous:", "session:"];
 /// Where a record came from.
 pub(super) const PLACE: [&str; 3] = ["topic", "partition", "offset"];
 
@@ -30,8 +32,14 @@ pub(super) struct Wanted<'a> {
     names: &'a ErasureConfig,
     pub users: BTreeSet<String>,
     pub sessions: BTreeSet<String>,
+    /// Sessions that are the person's where they stand in the first column of sessions. Elsewhere, their ids also stand for
+    /// what others did: the id that the shop sent, of a session that silver.events has cut.
+    pub parts: BTreeSet<String>,
     /// The records of the person, each as `topic/partition/offset`, and its offset.
     pub places: BTreeSet<(i64, String)>,
+    /// Those of these places at which there are records of others, too: two clusters have topics of the same name, or a
+    /// topic was made anew.
+    pub ambiguous: BTreeSet<String>,
     fields: Arc<Search>,
     words: Arc<Search>,
 }
@@ -52,7 +60,9 @@ impl<'a> Wanted<'a> {
             names,
             users: users.clone(),
             sessions: sessions.clone(),
+            parts: BTreeSet::new(),
             places: BTreeSet::new(),
+            ambiguous: BTreeSet::new(),
             fields: Arc::new(Search::Fields(fields)),
             words: Arc::new(Search::Words(words)),
         })
@@ -77,6 +87,24 @@ impl<'a> Wanted<'a> {
         any(of_users.chain(of_sessions))
     }
 
+    /// As [`Self::named`], and the rows of sessions that are the person's in tables of the lake.
+    pub fn named_in_table(&self, schema: &Schema) -> Option<Expr> {
+        let of_part = self.session_column(schema).filter(|_| !self.parts.is_empty());
+        let of_part = of_part.map(|column| {
+            let of_part = is_one_of(column, &self.parts);
+            match self.of_others(schema) {
+                Some(others) => of_part.and(others.is_not_true()),
+                None => of_part,
+            }
+        });
+        any(self.named(schema).into_iter().chain(of_part))
+    }
+
+    /// The column that says in which session a row is.
+    fn session_column<'s>(&self, schema: &'s Schema) -> Option<&'s Field> {
+        schema.field_with_name(self.names.sessions.first()?).ok()
+    }
+
     /// The rows of a table that are of one of the users; `None` if no column says so.
     pub fn of_users(&self, schema: &Schema) -> Option<Expr> {
         any(self
@@ -85,10 +113,22 @@ impl<'a> Wanted<'a> {
             .map(|field| is_one_of(field, &self.users)))
     }
 
-    /// The rows of a table that are of somebody else; `None` if no column says so.
+    /// The rows of a table that are of somebody else; `None` if no column says so. A person without a known user may turn
+    /// out to be anybody, once silver.people has read all events.
     pub fn of_others(&self, schema: &Schema) -> Option<Expr> {
         let users = self.user_columns(schema);
-        let is_known = any(users.iter().map(|field| ident(field.name()).is_not_null()))?;
+        let is_unknown = |user: &str| UNKNOWN.iter().any(|prefix| user.starts_with(*prefix));
+        // (unless such persons are to be erased: then others like them are somebody else)
+        let unknown: &[&str] = match self.users.iter().any(|user| is_unknown(user)) {
+            true => &[],
+            false => &UNKNOWN,
+        };
+        let is_known = any(users.iter().map(|field| {
+            let is_user = unknown
+                .iter()
+                .map(|prefix| text(field).not_like(lit(format!("{prefix}%"))));
+            is_user.fold(ident(field.name()).is_not_null(), Expr::and)
+        }))?;
         let ours = self.of_users(schema)?;
         Some(is_known.and(ours.is_not_true()))
     }
@@ -99,17 +139,12 @@ impl<'a> Wanted<'a> {
         let sessions = self.session_columns(schema);
         let names_nobody = users.iter().chain(&sessions).map(|field| ident(field.name()).is_null());
         let names_nobody = names_nobody.reduce(Expr::and)?;
-        let mentions = schema.fields().iter().filter(|field| is_bytes(field.data_type()));
-        let mentions = any(mentions.flat_map(|field| {
-            let name = field.name();
-            [holds(name, &self.fields), holds(name, &self.words)]
-        }))?;
-        Some(names_nobody.and(mentions))
+        Some(names_nobody.and(self.mentioned(schema)?))
     }
 
     /// All rows of a table that are the person's; `None` if it cannot hold any.
     pub fn condition(&self, schema: &Schema, is_of_system: bool) -> Option<Expr> {
-        let named = self.named(schema);
+        let named = self.named_in_table(schema);
         let by_text = |field: &&Arc<Field>| {
             is_bytes(field.data_type()) || (named.is_none() && is_text(field.data_type()) && !is_place(field))
         };
@@ -141,7 +176,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// The rows of one of the records.
-    fn placed(&self, schema: &Schema) -> Option<Expr> {
+    pub fn placed(&self, schema: &Schema) -> Option<Expr> {
         if !has_places(schema) || self.places.is_empty() {
             return None;
         }
@@ -153,7 +188,19 @@ impl<'a> Wanted<'a> {
             DataType::Int64 => ident("offset"),
             _ => cast(ident("offset"), DataType::Int64),
         };
-        Some(offset.in_list(offsets, false).and(place().in_list(places, false)))
+        let placed = offset.in_list(offsets, false).and(place().in_list(places, false));
+        if self.ambiguous.is_empty() {
+            return Some(placed);
+        }
+        let ambiguous = self.ambiguous.iter().map(|place| lit(place.clone())).collect();
+        let is_theirs = place().in_list(ambiguous, true);
+        Some(placed.and(any([is_theirs].into_iter().chain(self.mentioned(schema)))?))
+    }
+
+    /// The rows with bytes that mention one of the ids; `None` if no column has bytes.
+    fn mentioned(&self, schema: &Schema) -> Option<Expr> {
+        let columns = bytes(schema).into_iter();
+        any(columns.flat_map(|name| [holds(name, &self.fields), holds(name, &self.words)]))
     }
 }
 
@@ -166,6 +213,13 @@ pub(super) fn place() -> Expr {
 /// Whether the rows of a table say which record they were made from.
 pub(super) fn has_places(schema: &Schema) -> bool {
     PLACE.iter().all(|column| schema.field_with_name(column).is_ok())
+}
+
+/// The columns that hold bytes.
+pub(super) fn bytes(schema: &Schema) -> Vec<&str> {
+    let fields = schema.fields().iter();
+    let fields = fields.filter(|field| is_bytes(field.data_type()));
+    fields.map(|field| field.name().as_str()).collect()
 }
 
 fn columns<'s>(schema: &'s Schema, names: &[String]) -> Vec<&'s Field> {

@@ -214,6 +214,7 @@ impl<'a> Eraser<'a> {
             let (tables, mut wanted) = self.find(&known, None).await?;
             // Places of records that are gone may still be in tables that are made of them.
             wanted.places.extend(std::mem::take(&mut work.wanted.places));
+            wanted.ambiguous.extend(std::mem::take(&mut work.wanted.ambiguous));
             let mut left = vec![];
             for table in &tables.all {
                 left.extend(count(&tables, table, &wanted).await?);
@@ -239,45 +240,64 @@ impl<'a> Eraser<'a> {
         for table in &work.tables.all {
             let name = table.name();
             let node = self.runner.dag().get(name);
-            if let Some(condition) = condition(table, &work.wanted) {
-                if self.is_recomputed_from(name) {
-                    let rows = work
-                        .tables
-                        .rows_of(table)
-                        .await?
-                        .filter(condition.clone())?
-                        .collect()
-                        .await?;
-                    gone.insert(
-                        name.clone(),
-                        rows.into_iter().filter(|rows| rows.num_rows() > 0).collect(),
-                    );
-                }
-                let advances = node.is_some_and(|node| !node.changed_tables.is_empty());
+            let condition = condition(table, &work.wanted);
+            let rows = self.rows_to_erase(&work.tables, table, condition.as_ref()).await?;
+            let mut before = None;
+            if let Some(node) = node
+                && self.runner.is_recomputed_after_erasure(node, &gone).await?
+            {
+                before = count(&work.tables, table, &work.wanted).await?;
+                self.runner.recompute_after_erasure(node, &gone).await?;
+                touched.insert(name.clone());
+                work.recomputed.insert(name.clone());
+            }
+            if !rows.is_empty() {
+                gone.insert(name.clone(), rows);
+            }
+            let advances = node.is_some_and(|node| !node.changed_tables.is_empty());
+            if condition.is_some() || advances {
+                // One that holds nobody is committed to, too: its positions have to pass the erasures of its inputs.
+                let taken = condition.clone().unwrap_or_else(|| lit(false));
                 let session = work.tables.session();
-                let erased = erase(self.runner.lake(), name, &condition, advances, session).await?;
-                if let Some(erased) = erased {
+                let erased = erase(self.runner.lake(), name, &taken, advances, session).await?;
+                if let Some(erased) = erased.filter(|_| condition.is_some()) {
                     let counted = work.counted.entry(name.clone()).or_insert_with(|| counted(table));
-                    counted.rows += erased.rows;
-                    counted.files += erased.files as u64;
+                    let (rows, files) = before.map_or((0, 0), |before| (before.rows, before.files));
+                    counted.rows += erased.rows.max(rows);
+                    counted.files += (erased.files as u64).max(files);
                     if erased.rows > 0 {
                         touched.insert(name.clone());
                     }
                 }
             }
             let Some(node) = node else { continue };
-            if condition(table, &work.wanted).is_none() && !node.changed_tables.is_empty() {
-                // It holds nobody, but its positions have to pass the erasures of its inputs.
-                erase(self.runner.lake(), name, &lit(false), true, work.tables.session()).await?;
-            }
-            gone.retain(|_, rows| !rows.is_empty());
             let is_touched = |input: &TableName| touched.contains(input);
-            if self.runner.run_after_erasure(node, &gone, &is_touched).await? {
+            if self.runner.run_after_erasure(node, &is_touched).await? {
                 touched.insert(name.clone());
                 work.recomputed.insert(name.clone());
             }
         }
         Ok(())
+    }
+
+    /// The person's rows in a table, if steps have to compute something again because of them.
+    async fn rows_to_erase(
+        &self,
+        tables: &Tables,
+        table: &Table,
+        condition: Option<&Expr>,
+    ) -> Result<Vec<RecordBatch>, ErasureError> {
+        let Some(condition) = condition.filter(|_| self.is_recomputed_from(table.name())) else {
+            return Ok(vec![]);
+        };
+        let mut rows = tables
+            .rows_of(table)
+            .await?
+            .filter(condition.clone())?
+            .collect()
+            .await?;
+        rows.retain(|rows| rows.num_rows() > 0);
+        Ok(rows)
     }
 
     fn is_recomputed_from(&self, table: &TableName) -> bool {
@@ -287,6 +307,9 @@ impl<'a> Eraser<'a> {
 
     /// Deletes what old versions hold, of every table that can hold people.
     async fn purge(&self, work: &mut Work<'a>) -> Result<(), ErasureError> {
+        for node in self.runner.dag().nodes() {
+            self.runner.catch_up_before_purge(node).await?;
+        }
         for table in &work.tables.all {
             if condition(table, &work.wanted).is_none() {
                 continue;

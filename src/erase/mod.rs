@@ -25,4 +25,4 @@ pub use eraser::{Counted, Eraser, Erasure, Plan};
 pub use error::ErasureError;
 pub use ids::Ids;
 pub use receipts::Key;
-pub use search::{Found, Searched};
+pub use search::{Found, NOT_READABLE, Searched};

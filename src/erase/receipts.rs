@@ -89,6 +89,8 @@ pub(super) struct Receipts<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     erasures: BTreeSet<String>,
+    /// Those of them that end with this one, because it is given all of their ids.
+    ending: BTreeSet<String>,
     /// Hashes of the sessions that they found.
     pub sessions: BTreeSet<String>,
 }
@@ -97,6 +99,27 @@ impl Pending {
     pub fn is_empty(&self) -> bool {
         self.erasures.is_empty()
     }
+
+    /// Of erasures that were started, those of one of the given ids.
+    fn of(mut started: BTreeMap<String, Vec<Started>>, given: &BTreeSet<String>) -> Self {
+        started.retain(|_, ids| ids.iter().any(|id| given.contains(&id.hash)));
+        let ends = |ids: &[Started]| ids.iter().all(|id| !id.given || given.contains(&id.hash));
+        let ending = started.iter().filter(|(_, ids)| ends(ids));
+        let sessions = started.values().flatten().filter(|id| id.kind == SESSION);
+        Self {
+            ending: ending.map(|(erasure, _)| erasure.clone()).collect(),
+            sessions: sessions.map(|id| id.hash.clone()).collect(),
+            erasures: started.into_keys().collect(),
+        }
+    }
+}
+
+/// An id of an erasure that was started.
+#[derive(Debug)]
+struct Started {
+    kind: String,
+    given: bool,
+    hash: String,
 }
 
 impl Receipts<'_> {
@@ -110,8 +133,8 @@ impl Receipts<'_> {
             return Ok(Pending::default());
         }
         let rows = self.session.read_table(table.provider(&self.session.state()).await?)?;
-        let rows = rows.select_columns(&["erasure", "state", "kind", "id_hash"])?;
-        let (mut started, mut finished) = (BTreeMap::<String, Vec<(String, String)>>::new(), BTreeSet::new());
+        let rows = rows.select_columns(&["erasure", "state", "kind", "id_hash", "given"])?;
+        let (mut started, mut finished) = (BTreeMap::<String, Vec<Started>>::new(), BTreeSet::new());
         for batch in rows.collect().await? {
             let columns = batch.columns().iter().map(|column| cast(column, &DataType::Utf8));
             let columns = columns.collect::<Result<Vec<_>, _>>().map_err(DataFusionError::from)?;
@@ -119,17 +142,17 @@ impl Receipts<'_> {
                 let text = |column: usize| columns[column].as_string::<i32>().value(row).to_owned();
                 match text(1).as_str() {
                     FINISHED => _ = finished.insert(text(0)),
-                    _ => started.entry(text(0)).or_default().push((text(2), text(3))),
+                    _ => started.entry(text(0)).or_default().push(Started {
+                        kind: text(2),
+                        given: text(4) == "true",
+                        hash: text(3),
+                    }),
                 }
             }
         }
-        let given: BTreeSet<String> = ids.users.union(&ids.sessions).map(|id| self.key.hash(id)).collect();
-        started.retain(|erasure, ids| !finished.contains(erasure) && ids.iter().any(|(_, hash)| given.contains(hash)));
-        let sessions = started.values().flatten().filter(|(kind, _)| kind == SESSION);
-        Ok(Pending {
-            sessions: sessions.map(|(_, hash)| hash.clone()).collect(),
-            erasures: started.into_keys().collect(),
-        })
+        started.retain(|erasure, _| !finished.contains(erasure));
+        let given = ids.users.union(&ids.sessions).map(|id| self.key.hash(id)).collect();
+        Ok(Pending::of(started, &given))
     }
 
     /// Writes down that an erasure begins. Returns its name.
@@ -142,7 +165,7 @@ impl Receipts<'_> {
         Ok(name)
     }
 
-    /// Writes down that it ended, and with it those before that were killed.
+    /// Writes down that it ended, and with it those before that were killed and had no other ids.
     ///
     /// # Errors
     /// When the lake refuses.
@@ -154,7 +177,7 @@ impl Receipts<'_> {
         sessions: &BTreeSet<String>,
         done: Done,
     ) -> Result<(), ErasureError> {
-        for killed in &pending.erasures {
+        for killed in &pending.ending {
             self.write(killed, FINISHED, ids, &BTreeSet::new(), None).await?;
         }
         self.write(name, FINISHED, ids, sessions, Some(done)).await
@@ -229,6 +252,31 @@ mod tests {
     fn a_key_is_a_secret_of_some_length() {
         assert!(matches!(Key::new(None), Err(ErasureError::NoKey)));
         assert!(matches!(Key::new(Some("short")), Err(ErasureError::ShortKey)));
+    }
+
+    #[test]
+    fn a_killed_erasure_of_more_ids_does_not_end_with_one_of_them() {
+        let started = |erasure: &str, ids: &[(&str, bool)]| {
+            let ids = ids.iter().map(|(hash, given)| Started {
+                kind: if *given { USER } else { SESSION }.to_owned(),
+                given: *given,
+                hash: (*hash).to_owned(),
+            });
+            (erasure.to_owned(), ids.collect::<Vec<_>>())
+        };
+        let killed = || {
+            BTreeMap::from([
+                started("one", &[("u1", true), ("s1", false)]),
+                started("both", &[("u1", true), ("u2", true), ("s2", false)]),
+                started("other", &[("u3", true)]),
+            ])
+        };
+        let set = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>();
+        let pending = Pending::of(killed(), &set(&["u1"]));
+        assert_eq!((pending.ending, pending.sessions), (set(&["one"]), set(&["s1", "s2"])));
+        let pending = Pending::of(killed(), &set(&["u1", "u2"]));
+        assert_eq!(pending.ending, set(&["one", "both"]));
+        assert!(Pending::of(killed(), &set(&["u4"])).is_empty());
     }
 
     const HI: &str = "07affbdae261ca8881a08263b8326ef8fc687ce0fee7af73ac316270f3cfa7b8";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, make_array};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Serialize;
@@ -14,6 +15,9 @@ use super::ErasureError;
 use super::words::Words;
 use crate::config::TableName;
 use crate::lake::{Lake, LakeFile};
+
+/// Stands for the column of a file that could not be searched.
+pub const NOT_READABLE: &str = "(not readable)";
 
 /// What a search found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -55,7 +59,7 @@ pub(super) async fn search(lake: &Lake, words: &Arc<Words>) -> Result<Searched, 
             Ok(None) => {}
             Ok(Some(column)) => searched.found.push(found(&file, column)),
             // A file that makes the search panic has not been searched.
-            Err(_) => searched.found.push(found(&file, Some("(not readable)".to_owned()))),
+            Err(_) => searched.found.push(found(&file, Some(NOT_READABLE.to_owned()))),
         }
     }
     Ok(searched)
@@ -79,23 +83,25 @@ fn place_in(name: &str, bytes: Bytes, words: &Words) -> Option<Option<String>> {
         if words.in_binary(&bytes) {
             return Some(None);
         }
-        return column_in(bytes, words).map(Some);
+        return match column_in(bytes, words) {
+            Ok(column) => column.map(Some),
+            // A file gets its name when it is complete. One that is being written has no values to read yet.
+            Err(_) => name.ends_with(".parquet").then(|| Some(NOT_READABLE.to_owned())),
+        };
     }
     (words.in_text(&bytes) || words.in_binary(&bytes)).then_some(None)
 }
 
-/// The first column with a value that holds one of the words. A file that is not complete has no values to read.
-fn column_in(bytes: Bytes, words: &Words) -> Option<String> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(ParquetRecordBatchReaderBuilder::build);
-    for batch in reader.ok()? {
-        let Ok(batch) = batch else { return None };
-        let schema = batch.schema();
+/// The first column with a value that holds one of the words.
+fn column_in(bytes: Bytes, words: &Words) -> Result<Option<String>, ArrowError> {
+    for batch in ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()? {
+        let batch = batch?;
         let held = batch.columns().iter().position(|column| holds(column, words));
         if let Some(index) = held {
-            return Some(schema.field(index).name().clone());
+            return Ok(Some(batch.schema().field(index).name().clone()));
         }
     }
-    None
+    Ok(None)
 }
 
 /// Whether a value holds one of the words, also within lists, maps and structs.
@@ -166,12 +172,25 @@ mod tests {
             (Arc::new(lists) as ArrayRef, None),
         ] {
             let file = parquet(column);
-            assert_eq!(column_in(file.clone(), &words()), expected);
+            assert_eq!(column_in(file.clone(), &words()).unwrap(), expected);
             assert_eq!(
                 place_in("gold/t/a.parquet", file, &words()).is_some(),
                 expected.is_some()
             );
         }
+    }
+
+    #[test]
+    fn a_damaged_data_file_does_not_count_as_searched() {
+        let whole = parquet(Arc::new(StringArray::from(vec!["a"])));
+        let torn = whole.slice(..whole.len() - 1);
+        let place = |name: &str, file: Bytes| place_in(name, file, &words());
+        assert_eq!(place("gold/t/a.parquet", whole), None);
+        assert_eq!(
+            place("gold/t/a.parquet", torn.clone()),
+            Some(Some(NOT_READABLE.to_owned()))
+        );
+        assert_eq!(place("gold/t/a.parquet#1", torn), None);
     }
 
     #[test]

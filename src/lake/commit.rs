@@ -40,7 +40,7 @@ pub enum CommitMode {
 }
 
 /// Whether the log holds this exact commit.
-async fn is_in_log(table: &LakeTable, version: Version, id: &str) -> bool {
+pub(super) async fn is_in_log(table: &LakeTable, version: Version, id: &str) -> bool {
     let entry = LogEntry::read(table, version).await;
     entry.is_ok_and(|entry| entry.is_some_and(|entry| entry.info.id.as_deref() == Some(id)))
 }

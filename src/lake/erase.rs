@@ -24,12 +24,12 @@ use deltalake::kernel::{Action, Add, Transaction};
 use deltalake::protocol::DeltaOperation;
 use futures::future::try_join_all;
 
-use super::commit::{new_id, properties};
+use super::commit::{is_in_log, new_id, properties};
 use super::commit_keys::{MODE_ERASE, REST_OF_KEY};
 use super::compact::removed;
 use super::data_files::{data_files, rows_of};
 use super::old_rows::FILE_COLUMN;
-use super::write::{Layout, TARGET_FILE_BYTES, discard, write_files};
+use super::write::{Layout, TARGET_FILE_BYTES, write_files};
 use super::{Changes, DataFilesScan, Lake, LakeError, LakeTable, Version, positions};
 use crate::config::TableName;
 use crate::failpoint;
@@ -149,11 +149,9 @@ pub async fn erase(
                     version,
                 }));
             }
+            // What was written for it stays until the purge, which knows what the table names.
             Err(LakeError::Conflict { .. }) if attempt < ATTEMPTS => {
                 tracing::debug!(table = %name, attempt, "another writer committed before the erasure");
-                for rewrite in &rewrites {
-                    discard(&table, &rewrite.new).await;
-                }
                 attempt += 1;
             }
             Err(error) => return Err(error),
@@ -261,8 +259,9 @@ async fn commit(
         }));
     }
     let transactions = transactions.iter().map(|(id, version)| Transaction::new(id, *version));
+    let (id, next) = (new_id(), table.version().map_or(0, |version| version + 1));
     let properties =
-        properties(MODE_ERASE, &new_id(), actions.len(), None).with_application_transactions(transactions.collect());
+        properties(MODE_ERASE, &id, actions.len(), None).with_application_transactions(transactions.collect());
     let committed = CommitBuilder::from(properties)
         .with_actions(actions)
         .build(
@@ -271,7 +270,13 @@ async fn commit(
             // Without the condition, which names the person.
             DeltaOperation::Delete { predicate: None },
         )
-        .await
-        .map_err(LakeError::delta("erase rows of", table.name()))?;
-    Ok(committed.version())
+        .await;
+    match committed {
+        Ok(committed) => Ok(committed.version()),
+        Err(error) if is_in_log(table, next, &id).await => {
+            tracing::warn!(table = %table.name(), version = next, %error, "erased, but the reply was lost");
+            Ok(next)
+        }
+        Err(error) => Err(LakeError::delta("erase rows of", table.name())(error)),
+    }
 }

@@ -14,8 +14,8 @@ use super::{LakeError, LakeTable};
 
 /// The layers that hold events.
 const LAYERS: [&str; 2] = ["bronze", "silver"];
-/// The columns that say when: of an event, or else of its record. The first one that a table has counts.
-const TIMES: [&str; 4] = ["event_date", "event_at", "received_at", "timestamp"];
+/// The columns that say when: of an event, of a session's last one, or else of its record. The first one that a table has counts.
+const TIMES: [&str; 5] = ["event_date", "event_at", "ended_at", "received_at", "timestamp"];
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Takes out the files whose events are all older than `retain`; returns how many. None, if another writer is faster, or

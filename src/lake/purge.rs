@@ -186,6 +186,7 @@ fn delete_torn(table: &LakeTable, until: DateTime<Utc>) -> Result<usize, LakeErr
     };
     let until = SystemTime::UNIX_EPOCH + Duration::from_millis(until.timestamp_millis().unsigned_abs());
     let (mut folders, mut deleted): (Vec<PathBuf>, usize) = (vec![folder], 0);
+    let mut partitions = vec![];
     let io = |error: std::io::Error| failed(table)(DeltaTableError::Io { source: error });
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).map_err(io)? {
@@ -193,13 +194,27 @@ fn delete_torn(table: &LakeTable, until: DateTime<Utc>) -> Result<usize, LakeErr
             let Ok(data) = entry.metadata() else { continue };
             if data.is_dir() {
                 folders.push(entry.path());
+                partitions.push(entry.path());
             } else if is_torn(&entry.file_name().to_string_lossy()) && data.modified().map_err(io)? < until {
                 std::fs::remove_file(entry.path()).map_err(io)?;
                 deleted += 1;
             }
         }
     }
+    delete_empty(&partitions);
     Ok(deleted)
+}
+
+/// The name of a partition's folder (`user_id=u1`) may tell who was in it. Folders come before those in them.
+fn delete_empty(folders: &[PathBuf]) {
+    let is_partition = |folder: &&PathBuf| {
+        let name = folder.file_name().unwrap_or_default();
+        name.to_string_lossy().contains('=')
+    };
+    for folder in folders.iter().rev().filter(is_partition) {
+        // Refused if it is not empty.
+        _ = std::fs::remove_dir(folder);
+    }
 }
 
 fn is_torn(name: &str) -> bool {
@@ -213,6 +228,8 @@ fn failed(table: &LakeTable) -> impl FnOnce(DeltaTableError) -> LakeError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -226,6 +243,19 @@ mod tests {
         assert!(is_part(&Path::from("_delta_log/_commit_1.json.tmp")));
         assert!(!is_part(&Path::from("_delta_log/_last_checkpoint")));
         assert!(is_in_log("_delta_log/a.json") && !is_in_log("_delta_logs/a.json"));
+    }
+
+    #[test]
+    fn empty_partitions_leave_no_name() {
+        let lake = tempfile::tempdir().unwrap();
+        let [a, b, day, log] =
+            ["user_id=a", "user_id=b", "user_id=a/day=1", "_delta_log"].map(|name| lake.path().join(name));
+        for folder in [&day, &b, &log] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(b.join("part.parquet"), "").unwrap();
+        delete_empty(&[a.clone(), b.clone(), log.clone(), day]);
+        assert!(!a.exists() && b.exists() && log.exists());
     }
 
     #[test]

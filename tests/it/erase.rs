@@ -16,8 +16,12 @@ const EVENTS: u64 = 6_000;
 const KEY: &str = "CLICKREC_ERASURE_KEY";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// What is compared: without the places of records, which differ where lines are missing.
-const COMPARED: [&str; 5] = [
-    "select event_id, session_id, user_id, item_id, event_type, event_at, extra from silver.events",
+const COMPARED: [&str; 9] = [
+    "select event_id, session_id, given_session_id, user_id, item_id, event_type, event_at, extra from silver.events",
+    "select * from silver.people",
+    "select * from gold.excluded",
+    "select * from gold.engagement",
+    "select * from gold.item_trends",
     "select * from gold.sessions",
     "select * from gold.session_items",
     "select * from gold.item_activity",
@@ -102,7 +106,7 @@ fn a_person_is_gone_from_every_byte_and_nothing_else_changes() {
     );
     let list = "', '";
     let others = format!(
-        "select * from silver.events where user_id is distinct from '{user}' and session_id not in ('{}')",
+        "select * from silver.events where (user_id is distinct from '{user}') and session_id not in ('{}')",
         sessions.join(list)
     );
     let before = shop.sorted(&[], &[others.as_str()]);
@@ -155,6 +159,27 @@ fn new_events_go_on_after_an_erasure_as_if_the_person_had_never_been_there() {
 }
 
 #[test]
+fn a_step_that_is_behind_reads_on_and_not_again_from_the_start() {
+    let shop = shop();
+    let (user, _) = person(&shop);
+    shop.produce("3.json", EVENTS / 4, 3, 0.1);
+    shop.ok(&["run", "--select", "bronze.clicks"]);
+    shop.ok(&["erase", "--user", &user]);
+    let steps = shop.run_steps();
+    let is_asked = |step: &&Value| {
+        let step = step["step"].as_str().unwrap_or_default();
+        ["silver.events", "silver.people", "gold.sessions"].contains(&step)
+    };
+    let results: Vec<&Value> = steps.iter().filter(is_asked).map(|step| &step["result"]).collect();
+    assert!(
+        results.len() == 3 && results.iter().all(|result| **result != "rebuilt"),
+        "{steps:?}"
+    );
+    assert!(files_with(&shop.path("lake"), &user).is_empty());
+    shop.assert_equals_a_recomputation();
+}
+
+#[test]
 fn whom_nobody_knows_is_not_found_and_wrong_calls_are_refused() {
     let mut shop = shop();
     let before = all_files(&shop.path("lake")).len();
@@ -190,6 +215,7 @@ fn two_people() -> Shop {
     let lines = [
         event(0, "sess_anna", "", "shoe"),
         event(1, "sess_anna", "anna_1", "hat"),
+        event(1, "sess_both", "", "coat"),
         event(2, "sess_both", "anna_1", "hat"),
         event(3, "sess_both", "bert_1", "hat"),
         event(4, "sess_both", "", "sock"),
@@ -225,13 +251,20 @@ fn a_shared_session_keeps_the_others_and_records_that_cannot_be_read_go() {
     assert_eq!(
         events,
         [
-            "sess_both,bert_1,hat",
-            "sess_both,,sock",
+            "sess_both@2025-07-13T10:03:00.000Z,bert_1,hat",
+            "sess_both@2025-07-13T10:03:00.000Z,,sock",
             "sess_bert,bert_1,shoe",
-            "sess_bert,anna_12,hat"
+            "sess_bert@2025-07-13T10:06:00.000Z,anna_12,hat"
         ]
     );
-    assert_eq!(sessions, ["sess_bert,anna_12,2", "sess_both,bert_1,2"]);
+    assert_eq!(
+        sessions,
+        [
+            "sess_bert,bert_1,1",
+            "sess_bert@2025-07-13T10:06:00.000Z,anna_12,1",
+            "sess_both@2025-07-13T10:03:00.000Z,bert_1,2"
+        ]
+    );
     assert_eq!((rejected.len(), raw), (1, vec!["5".to_owned()]), "{rejected:?}");
     assert_nothing_new(&shop);
 }
@@ -243,7 +276,7 @@ fn a_session_is_erased_whoever_it_belongs_to() {
     shop.ok(&["erase", "--file", "ids.csv"]);
     assert!(files_with(&shop.path("lake"), "sess_both").is_empty());
     let left = shop.rows("select distinct session_id from silver.events order by 1");
-    assert_eq!(left, ["sess_anna", "sess_bert"]);
+    assert_eq!(left, ["sess_anna", "sess_bert", "sess_bert@2025-07-13T10:06:00.000Z"]);
     assert!(!files_with(&shop.path("lake"), "anna_1").is_empty());
 }
 
@@ -339,6 +372,7 @@ fn old_events_leave_bronze_and_silver_and_no_step_minds() {
     fs::write(shop.path("sample_data/2.json"), event(&now, "new")).unwrap();
     shop.ok(&["run"]);
     assert_eq!(shop.rows("select session_id from silver.events"), ["new"]);
+    assert_eq!(shop.rows("select session_id from silver.people"), ["new"]);
     // Gold keeps what it knows.
     assert_eq!(
         shop.rows("select session_id from gold.sessions order by 1"),

@@ -1,7 +1,8 @@
 //! A search of a lake for a word, written anew for the tests: in the names of files, in logs, and in every value of every
-//! data file.
+//! data file, also within gzip.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, ArrayRef, AsArray, make_array};
@@ -9,6 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use bytes::Bytes;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use flate2::read::GzDecoder;
 
 /// Every file below a folder.
 pub fn all_files(folder: &Path) -> Vec<PathBuf> {
@@ -59,7 +61,16 @@ fn in_column(column: &ArrayRef, word: &str) -> bool {
     text.as_binary::<i64>()
         .iter()
         .flatten()
-        .any(|value| has_word(value, word))
+        .any(|value| has_word(value, word) || has_word(&unpacked(value), word))
+}
+
+/// What a gzip'd value holds, as far as it can be read; nothing of any other.
+fn unpacked(value: &[u8]) -> Vec<u8> {
+    let mut text = vec![];
+    if value.starts_with(&[0x1f, 0x8b]) {
+        _ = GzDecoder::new(value).read_to_end(&mut text);
+    }
+    text
 }
 
 /// Whether bytes hold a word that is not part of a longer one.

@@ -34,6 +34,7 @@ mod demo;
 mod docs;
 mod editor;
 mod erase;
+mod erase_people;
 mod evaluate;
 mod evaluate_files;
 mod expectations;
