@@ -2,6 +2,8 @@
 -- Key: hour_at.
 -- Days and hours are those of the shop's time zone (`timezone` in pipelines.yaml; UTC without it). Where clocks are set back,
 -- an hour of the day occurs twice, and only `hour_at` tells the two apart: the day has 25 rows.
+-- Who comes back in another hour counts in both, so hours do not add up to the users and people of a day: count these in
+-- gold.sessions.
 with
 
 local_sessions as (

@@ -4,6 +4,14 @@
 -- pipelines.yaml, nothing is left out.
 with
 
+-- `vars: { test_ids: 'qa-1, qa-2' }`: user ids, anonymous ids and session ids, as the shop sends them
+people as (
+    select
+        *,
+        string_to_array(regexp_replace(trim(var('test_ids', '')), '\s*,\s*', ',', 'g'), ',') as test_ids
+    from silver.people
+),
+
 judged as (
     select
         session_id,
@@ -12,11 +20,10 @@ judged as (
         started_at,
         case
             when var('excluded', 'leave_out') = 'count' then null
-            -- `vars: { test_ids: 'qa-1,qa-2' }`: user ids, anonymous ids and session ids, as the shop sends them
             when
-                array_has(string_to_array(var('test_ids', ''), ','), coalesce(user_id, ''))
-                or array_has(string_to_array(var('test_ids', ''), ','), coalesce(anonymous_id, ''))
-                or array_has(string_to_array(var('test_ids', ''), ','), coalesce(sent_session_id, ''))
+                array_has(test_ids, coalesce(user_id, ''))
+                or array_has(test_ids, coalesce(anonymous_id, ''))
+                or array_has(test_ids, coalesce(sent_session_id, ''))
                 then 'test'
             -- (Cubot makes telephones)
             when
@@ -33,7 +40,7 @@ judged as (
             -- an event without a user may be anybody's
             when has_id_of_many and events_without_user > 0 then 'session id of many users'
         end as reason
-    from silver.people
+    from people
 )
 
 select

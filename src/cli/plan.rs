@@ -221,7 +221,8 @@ fn text(row: &Row) -> String {
         row.step, row.mode, row.action
     )];
     if row.sql == "changed" && ![BUILD, FORWARD].contains(&row.action) && row.mode != "overwrite" {
-        let note = "  its SQL has changed; only new rows are affected unless you rebuild the table with --full-refresh";
+        let note = "  its SQL or a variable in it has changed; only new rows are affected unless you rebuild the table with \
+                    --full-refresh";
         lines.push(note.to_owned());
     }
     if !row.stages.is_empty() {

@@ -115,7 +115,9 @@ fn warn_of_fallback(runner: &Runner, answer: &RecordBatch) -> anyhow::Result<()>
         );
     }
     if is_fallback(&names.scores, lists.values().flatten().map(|item| &item.parts)) {
-        tracing::warn!("no model knows any of the session's items: showing the most popular items");
+        tracing::warn!(
+            "no model knows any of the session's items, or the session took all of them back: showing the most popular items"
+        );
     }
     Ok(())
 }

@@ -245,6 +245,16 @@ pub fn problem(error: &Error) -> Problem {
         Error::SerdeInvalidType {
             unexpected, expected, ..
         } => (format!("expected {expected}, found {unexpected}"), None),
+        Error::Unexpected {
+            expected: "string scalar",
+            ..
+        } => {
+            let help = "a variable with several values is one text with commas, such as `test_ids: 'a,b'`";
+            (
+                "expected a single value, found a list or a mapping".to_owned(),
+                Some(help.to_owned()),
+            )
+        }
         other => {
             // The library's own message repeats the location; its first line is the message itself.
             let text = other.to_string();

@@ -139,7 +139,7 @@ fn a_new_column_is_null_in_older_rows_and_later_runs_rebuild_nothing() {
     let status = "select status, reason from system.runs where step = 'gold.items' and status = 'forward'";
     assert_eq!(
         shop.rows(status),
-        ["forward,its SQL has changed; older rows stay as they are"]
+        ["forward,its SQL or a variable in it has changed; older rows stay as they are"]
     );
     // A rebuild ends it.
     shop.ok(&["run", "--full-refresh", "--select", "gold.items"]);
@@ -277,7 +277,7 @@ fn plan_foresees_that_a_rebuilt_input_leaves_no_older_rows() {
     shop.edit("silver.sql", "'amount'] as bigint)", "'amount'] as bigint) + 1");
     shop.edit("gold.sql", WITH_COUNT.0, WITH_COUNT.1);
     let plan = shop.ok(&["plan"]);
-    assert!(plan.contains("build: its SQL has changed"), "{plan}");
+    assert!(plan.contains("build: its SQL or a variable in it has changed"), "{plan}");
     let refused = "forward  refused: `silver.events` is rebuilt; let it go forward, too";
     assert!(plan.contains(refused), "{plan}");
     shop.edit("pipelines.yaml", "key: [item] }", "key: [item], on_change: forward }");
@@ -323,7 +323,7 @@ fn plan_says_what_each_way_costs() {
     shop.edit("gold.sql", "sum(events.amount) as amount, ", "");
     let text = shop.ok(&["plan"]);
     assert!(
-        text.contains("build: its SQL has changed") && text.contains("rebuild  5 rows"),
+        text.contains("build: its SQL or a variable in it has changed") && text.contains("rebuild  5 rows"),
         "{text}"
     );
     assert!(

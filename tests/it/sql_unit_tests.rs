@@ -28,6 +28,34 @@ fn refused(shop: &Shop, text: &str) -> String {
 }
 
 #[test]
+fn the_shipped_tests_pass_whatever_the_shop_has_set() {
+    let shop = Shop::with_sample_data();
+    let mut args = vec!["test"];
+    for variable in [
+        "session_timeout=20 minutes",
+        "session_ends_at_midnight=true",
+        "session_ends_with_campaign=true",
+        "timezone=Asia/Kolkata",
+        "test_ids=qa-1",
+        "views_per_minute=60",
+        "excluded=count",
+        "users_per_id=2",
+        "sessions_per_id=10",
+        "earlier_sessions=0.3",
+        "conflicting_events=keep",
+        "schema=evolve",
+    ] {
+        args.extend(["--var", variable]);
+    }
+    let ended = shop.run(&args);
+    let told = String::from_utf8_lossy(&ended.stdout);
+    assert!(
+        ended.status.success() && told.contains(" passed, 0 failed in "),
+        "{told}"
+    );
+}
+
+#[test]
 fn the_shipped_tests_pass_without_a_lake() {
     let shop = Shop::with_sample_data();
     let ended = shop.run(&["test"]);

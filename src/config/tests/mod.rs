@@ -194,6 +194,11 @@ fn every_kind_of_mistake_in_a_step_is_found() {
         ("refresh_after: 5%", "refresh_after: much", "`much` is not a share"),
         ("trigger: 10s", "trigger: soon", "`soon` is not a duration"),
         ("lake: ./lake", "lake: ${X", "`${` without a closing `}`"),
+        (
+            "lake: ./lake",
+            "lake: [a, b]",
+            "expected a single value, found a list or a mapping",
+        ),
         ("lake: ./lake", "lake: ftp://x/lake", "the lake cannot be in `ftp://`"),
         ("mode: append", "", "`mode` is missing"),
     ] {

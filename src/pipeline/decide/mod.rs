@@ -217,7 +217,7 @@ impl LakeFacts {
             return None;
         }
         if table.fingerprint != Some(self.fingerprint) && !self.goes_forward(table) {
-            return Some("its SQL has changed".to_owned());
+            return Some("its SQL or a variable in it has changed".to_owned());
         }
         match &table.others {
             Others::Rows(by) => return Some(format!("another program changed its rows: {by}")),
@@ -241,7 +241,7 @@ impl LakeFacts {
     fn forward(&self, table: &TableFacts) -> Result<Decision, String> {
         match table.layout {
             Some(old) if old == self.layout => Ok(Decision::Forward(
-                "its SQL has changed; older rows stay as they are".to_owned(),
+                "its SQL or a variable in it has changed; older rows stay as they are".to_owned(),
             )),
             Some(_) => {
                 Err("its mode, `key` or `partition_by` has changed, which concerns the older rows, too".to_owned())

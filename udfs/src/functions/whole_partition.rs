@@ -107,8 +107,8 @@ pub(super) fn length_us(function: &str, column: &ArrayRef) -> Result<Option<i64>
     let us = i64::from(interval.days) * DAY_US + interval.nanoseconds / 1_000;
     if interval.months != 0 || us <= 0 || us > DAY_US {
         return exec_err!(
-            "{function}: a silence must be longer than nothing and at most a day\n  help: write hours, minutes or seconds: \
-             interval '30 minutes'"
+            "{function}: a silence must be longer than nothing and at most a day\n  help: write hours, minutes or seconds \
+             with their unit, such as '30 minutes'; a number alone is months"
         );
     }
     Ok(Some(us))

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const FORWARD: &str = "forward: its SQL has changed; older rows stay as they are";
+const FORWARD: &str = "forward: its SQL or a variable in it has changed; older rows stay as they are";
 const OTHER_LAYOUT: &str = "refused: its mode, `key` or `partition_by` has changed, which concerns the older rows, too";
 
 /// Older rows are to stay.
