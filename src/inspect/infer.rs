@@ -8,6 +8,7 @@ use super::interpret::text_of;
 use super::kinds::mapped;
 use super::mapping::{Choice, Field, FieldType, Kinds, List, Mapping, Role};
 use super::names::weight;
+use super::nobody::counts_from_zero;
 use super::place::{FieldPath, Place};
 use super::roles::{Candidate, Scope, field_type, rival, unnamed};
 use super::sample::Record;
@@ -147,6 +148,7 @@ pub(super) fn field(role: Role, seen: &Seen) -> Field {
             Role::Time => FieldType::Time(notation()),
             _ => field_type(seen),
         },
+        counts_from_zero: counts_from_zero(seen),
     }
 }
 

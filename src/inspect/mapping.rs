@@ -106,6 +106,8 @@ pub struct Field {
     pub place: Place,
     /// The type of its values.
     pub field_type: FieldType,
+    /// Whether 0 may be an ID among them; else it stands for nobody.
+    pub counts_from_zero: bool,
 }
 
 impl Field {

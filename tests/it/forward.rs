@@ -277,7 +277,10 @@ fn plan_foresees_that_a_rebuilt_input_leaves_no_older_rows() {
     shop.edit("silver.sql", "'amount'] as bigint)", "'amount'] as bigint) + 1");
     shop.edit("gold.sql", WITH_COUNT.0, WITH_COUNT.1);
     let plan = shop.ok(&["plan"]);
-    assert!(plan.contains("build: its SQL or a variable in it has changed"), "{plan}");
+    assert!(
+        plan.contains("build: its SQL or a variable in it has changed"),
+        "{plan}"
+    );
     let refused = "forward  refused: `silver.events` is rebuilt; let it go forward, too";
     assert!(plan.contains(refused), "{plan}");
     shop.edit("pipelines.yaml", "key: [item] }", "key: [item], on_change: forward }");

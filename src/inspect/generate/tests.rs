@@ -327,7 +327,7 @@ proptest! {
             Place { list: list.then(|| FieldPath::default().child(&names[4])), path }
         };
         let field = |index: usize, field_type| Choice {
-            fields: vec![Field { place: place(index), field_type }],
+            fields: vec![Field { place: place(index), field_type, counts_from_zero: index == 2 }],
             ..Choice::default()
         };
         let mapping = Mapping {
