@@ -90,9 +90,15 @@ fn assert_same(shop: &Shop, other: &Shop) {
     }
 }
 
+/// The next run has nothing to do, except that a model that waited for more sessions is trained again: the log is gone
+/// that said which ones are new.
 fn assert_nothing_new(shop: &Shop) {
+    let of_model = ["gold.als_factors", "gold.model", "gold.recommendations"];
     let steps = shop.run_steps();
-    let busy: Vec<&Value> = steps.iter().filter(|step| step["result"] != "up to date").collect();
+    let is_busy = |step: &&Value| {
+        step["result"] != "up to date" && !of_model.contains(&step["step"].as_str().unwrap_or_default())
+    };
+    let busy: Vec<&Value> = steps.iter().filter(is_busy).collect();
     assert!(busy.is_empty(), "{busy:?}");
 }
 

@@ -50,6 +50,7 @@ fn sessions(times: &[i64]) -> Arc<dyn TableProvider> {
     let numbers = |number: i64| Arc::new(Int64Array::from(vec![number; times.len()])) as ArrayRef;
     table(vec![
         ("user_id", texts("u", times.len())),
+        ("person_id", texts("u", times.len())),
         ("started_at", instants(times)),
         ("duration_s", numbers(0)),
         ("events", numbers(1)),
@@ -67,11 +68,17 @@ fn events(times: &[i64]) -> Arc<dyn TableProvider> {
         .map(|at| i32::try_from(at.div_euclid(DAY_SECONDS)).unwrap())
         .collect();
     table(vec![
+        ("session_id", texts("s", times.len())),
         ("event_at", instants(times)),
         ("event_date", Arc::new(Date32Array::from(dates))),
         ("item_id", texts("a", times.len())),
         ("event_type", texts("view", times.len())),
     ])
+}
+
+/// No sessions of people that have changed.
+fn people() -> Arc<dyn TableProvider> {
+    table(vec![("started_at", instants(&[])), ("ended_at", instants(&[]))])
 }
 
 /// Gold's tables of reports over sessions and events at these times, of which the first `new` are new.
@@ -86,8 +93,15 @@ async fn gold(zone: &str, times: &[i64], new: usize) -> SessionContext {
         tables: BTreeMap::from([
             ("gold.sessions".parse().unwrap(), sessions(times)),
             ("silver.events".parse().unwrap(), events(times)),
+            (
+                "silver.excluded_sessions".parse().unwrap(),
+                table(vec![("session_id", texts("s", 0))]),
+            ),
         ]),
-        changes: BTreeMap::from([("silver.events".to_owned(), events(&times[..new]))]),
+        changes: BTreeMap::from([
+            ("silver.events".to_owned(), events(&times[..new])),
+            ("silver.people".to_owned(), people()),
+        ]),
         ..Bindings::default()
     };
     let engine = Engine::new(&options).unwrap().with_variables(variables);
@@ -384,8 +398,8 @@ fn the_last_days_of_an_evaluation_are_as_long_as_the_clocks_make_them() {
     };
     // The last session ends at 12:02 of UTC, and 13:02 in Berlin. The day before, that was 11:02 of UTC.
     for (zone, cut, tested) in [
-        ("UTC", "2026-10-24T12:02:00Z", 4),
-        ("Europe/Berlin", "2026-10-24T13:02:00+02:00", 5),
+        ("UTC", "2026-10-24T12:02:00.000001Z", 4),
+        ("Europe/Berlin", "2026-10-24T13:02:00.000001+02:00", 5),
     ] {
         let report = evaluated(zone);
         assert_eq!(report["data"], format!("events.csv, cut at {cut}"));

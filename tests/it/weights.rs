@@ -25,10 +25,10 @@ fn history() -> String {
     let others = (0..5).map(|n| clicks(&format!("abc{n}"), &["a", "b", "c"]));
     let more = (0..3).map(|n| clicks(&format!("xy{n}"), &["x", "y"]));
     let own = [
-        event("2026-03-01T10:00:00Z", "s1", "b", "add_to_cart"),
+        event("2026-03-01T10:30:00Z", "s1", "b", "add_to_cart"),
         event("2026-03-01T11:00:00Z", "s1", "b", "remove_from_cart"),
         event("2026-03-01T11:00:00Z", "s1", "a", "view"),
-        event("2026-03-01T12:00:00Z", "s2", "b", "add_to_cart"),
+        event("2026-03-01T12:30:00Z", "s2", "b", "add_to_cart"),
         event("2026-03-01T13:00:00Z", "s2", "b", "remove_from_cart"),
         event("2026-03-01T12:00:00Z", "s3", "a", "refund"),
         event("2026-03-01T12:00:00Z", "s4", "x", "wishlist"),
@@ -45,8 +45,8 @@ fn a_removal_is_a_dislike_from_the_record_to_the_list() {
     let unknown = "select detail from silver.quarantine order by 1";
     let lists = "select item_id from gold.recommendations where session_id = 's1' order by rank";
     let found = shop.results(&[], &[weights, unknown, lists]);
-    // Three quarters of the interest of an hour ago have faded, the removal has not.
-    assert_eq!(found[0], ["s1,b,-2.25", "s2,b,-2.25"]);
+    // Half of the interest of half an hour ago has faded, the removal has not.
+    assert_eq!(found[0], ["s1,b,-1.5", "s2,b,-1.5"]);
     assert_eq!(found[1], ["refund", "wishlist"]);
     // Its own items are seen; `c` is what others clicked with `a`.
     assert_eq!(found[2][0], "c");
