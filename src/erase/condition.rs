@@ -171,7 +171,8 @@ impl<'a> Wanted<'a> {
     fn factors(&self, schema: &Schema) -> Option<Expr> {
         let has = |column: &str| schema.field_with_name(column).ok();
         let (kind, id, _) = (has("kind")?, has("id")?, has("factors")?);
-        let ids: BTreeSet<String> = self.users.union(&self.sessions).cloned().collect();
+        let ids = self.users.iter().chain(&self.sessions).chain(&self.parts);
+        let ids: BTreeSet<String> = ids.cloned().collect();
         Some(text(kind).eq(lit("user")).and(is_one_of(id, &ids)))
     }
 
