@@ -154,7 +154,7 @@ impl Click {
 }
 
 /// All columns of events that come from records; what has no column is in `extra`, here without quotes and commas.
-const ROWS: &str = "select event_id, session_id, coalesce(user_id, '-'), item_id, event_type, cast(event_at as bigint), \
+const ROWS: &str = "select event_id, given_session_id, coalesce(user_id, '-'), item_id, event_type, cast(event_at as bigint), \
                     translate(canonical_json(extra), ',\"', ';') from silver.events";
 
 /// Clicks of several versions, in turn.
