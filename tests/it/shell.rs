@@ -106,7 +106,7 @@ fn commands_tell_what_there_is() {
     ] {
         assert!(tables.contains(line), "{line}: {tables}");
     }
-    assert_eq!(sql(&shop, &["--format", "csv", "-c", "\\dt silver"]).lines().count(), 6);
+    assert_eq!(sql(&shop, &["--format", "csv", "-c", "\\dt silver"]).lines().count(), 9);
     let output = shop.run(&["sql", "-c", "\\d silver.quarantine"]);
     let described = String::from_utf8(output.stderr).unwrap();
     let written = "written by sql/silver/quarantine.sql, mode append, pipeline clickstream";
