@@ -52,9 +52,9 @@ fn tab_completes_tables_columns_arguments_and_commands() {
     terminal.send("\x03");
     terminal.wait_for_prompt();
     terminal.send("select * from gold.\t");
-    let menu = terminal.wait("gold.session_items");
+    let menu = terminal.wait("gold.recommendations");
     assert!(
-        menu.contains("gold.recommendations") && menu.contains("gold.item_popularity"),
+        menu.contains("gold.als_factors") && menu.contains("gold.item_popularity"),
         "{menu}"
     );
     terminal.send("\x03");

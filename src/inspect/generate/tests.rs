@@ -180,8 +180,11 @@ async fn the_sql_returns_what_the_mapping_means() {
 #[tokio::test]
 async fn sessions_are_those_of_a_browser_whoever_logs_in() {
     let call = |n: usize| {
-        let (browser, user) = ((n % 5 > 0).then_some("a\"1"), (n % 3 > 0).then_some("u"));
-        let session = if n % 2 == 0 {
+        let (browser, user) = (
+            (!n.is_multiple_of(5)).then_some("a\"1"),
+            (!n.is_multiple_of(3)).then_some("u"),
+        );
+        let session = if n.is_multiple_of(2) {
             json!({})
         } else {
             json!({"sessionId": 17})

@@ -86,8 +86,9 @@ fn what_makes_other_rows_of_the_same_input_changes_the_logic() {
 
 #[test]
 fn the_layout_is_what_older_rows_have_in_common_with_new_ones() {
+    type Case = (fn(&mut Project), bool);
     let before = total(|_| {});
-    let cases: &[(fn(&mut Project), bool)] = &[
+    let cases: &[Case] = &[
         (|_| {}, true),
         (|p| replace(p, 2, "sum", "max"), true),
         (|p| replace(p, 1, ">", ">="), true),
