@@ -60,7 +60,7 @@ fn tab_completes_tables_columns_arguments_and_commands() {
     terminal.send("\x03");
     terminal.wait_for_prompt();
     terminal.send("\\lay\t\r");
-    terminal.wait("sql/bronze/clicks.sql");
+    terminal.wait("sql/gold/recommendations.sql");
 }
 
 #[test]
