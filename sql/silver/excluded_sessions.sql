@@ -1,6 +1,6 @@
 -- silver.excluded_sessions (view): one row per session that Gold and the models leave out, and why: machines, and the shop's
 -- own tests. Their events stay in silver.events, and they get recommendations like everybody.
--- Change the rules here: the next run computes Gold anew, without what they match. With `vars: { excluded: count }` in
+-- Change the rules here: the next run computes Gold again, without what they match. With `vars: { excluded: count }` in
 -- pipelines.yaml, nothing is left out.
 with
 

@@ -94,8 +94,8 @@ impl TimeZone {
             .unwrap_or_else(|| local.and_utc())
     }
 
-    /// The moment so many days before another: at the same local time, however long the days in between were; of a part
-    /// of a day, so many hours.
+    /// The moment some days before another, at the same local time, however long the days in between were. A part of a
+    /// day counts as its share of 24 hours.
     pub fn days_before(self, at: DateTime<Utc>, days: f64) -> DateTime<Utc> {
         const MICROS_PER_DAY: f64 = 86_400e6;
         let whole = Days::new(days.trunc() as u64);

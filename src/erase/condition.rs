@@ -38,7 +38,7 @@ pub(super) struct Wanted<'a> {
     /// The records of the person, each as `topic/partition/offset`, and its offset.
     pub places: BTreeSet<(i64, String)>,
     /// Those of these places at which there are records of others, too: two clusters have topics of the same name, or a
-    /// topic was made anew.
+    /// topic was deleted and created again.
     pub ambiguous: BTreeSet<String>,
     fields: Arc<Search>,
     words: Arc<Search>,

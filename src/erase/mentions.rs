@@ -29,7 +29,7 @@ impl Search {
     }
 }
 
-/// Whether a column of text or bytes holds what is looked for.
+/// Whether a column of text or bytes holds what the search wants.
 pub(super) fn holds(column: &str, search: &Arc<Search>) -> Expr {
     let function = Mentions {
         signature: Signature::any(1, Volatility::Immutable),

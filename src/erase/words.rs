@@ -18,8 +18,7 @@ use super::ErasureError;
 const SEARCH_BYTES_MAX: usize = 256 << 20;
 /// How much of a compressed value is searched.
 const PLAIN_BYTES_MAX: u64 = 256 << 20;
-/// The least length of an id that is looked for as a word: of one that is not a number, of a number, and in hexadecimal
-/// digits.
+/// The shortest ID that the search takes for a word: if it is not a number, if it is one, and in hexadecimal digits.
 const LENGTH_MIN: usize = 4;
 const DIGITS_MIN: usize = 8;
 const HEX_LENGTH_MIN: usize = 6;

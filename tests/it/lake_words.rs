@@ -1,4 +1,4 @@
-//! A search of a lake for a word, written anew for the tests: in the names of files, in logs, and in every value of every
+//! A search of a lake for a word, written separately for the tests: in the names of files, in logs, and in every value of every
 //! data file, also within gzip.
 
 use std::fs;
